@@ -1,0 +1,47 @@
+// netdiag/netlink/abi.h — Internal. The only place that includes kernel headers (<linux/…>), and
+// the kernel's numbers that are newer than the build host's headers. Included by .cc files and
+// tests, never by a public header: the kernel's and glibc's headers clash, and users should see
+// neither.
+//
+// Source: include/uapi/linux/{netlink,sock_diag,inet_diag,unix_diag,tcp}.h.
+
+#ifndef NETDIAG_NETLINK_ABI_H_
+#define NETDIAG_NETLINK_ABI_H_
+
+#include <linux/filter.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/tcp.h>
+#include <linux/unix_diag.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "netdiag/netlink/wire.h"
+
+namespace netdiag::netlink::abi {
+
+// wire.h has its own copies of these; here they are held against the kernel's.
+static_assert(sizeof(Header) == sizeof(nlmsghdr) &&
+              offsetof(Header, port_id) == offsetof(nlmsghdr, nlmsg_pid));
+static_assert(kAttrHeaderSize == sizeof(nlattr));
+static_assert(kTypeNoop == NLMSG_NOOP && kTypeError == NLMSG_ERROR && kTypeDone == NLMSG_DONE &&
+              kTypeOverrun == NLMSG_OVERRUN);
+static_assert(kFlagRequest == NLM_F_REQUEST && kFlagMulti == NLM_F_MULTI && kFlagAck == NLM_F_ACK &&
+              kFlagDumpInterrupted == NLM_F_DUMP_INTR && kFlagDump == NLM_F_DUMP);
+static_assert(kFlagCapped == NLM_F_CAPPED && kFlagAckTlvs == NLM_F_ACK_TLVS);
+
+// The layouts that the views read and the requests write.
+static_assert(sizeof(inet_diag_req) == 60 && sizeof(inet_diag_req_v2) == 56);
+static_assert(sizeof(inet_diag_msg) == 72 && offsetof(inet_diag_msg, idiag_expires) == 52);
+static_assert(sizeof(unix_diag_req) == 24 && sizeof(unix_diag_msg) == 16);
+
+// Message types of NETLINK_SOCK_DIAG. 18 is the first inet_diag's own: the one request that walks
+// IPv4 and IPv6 at once.
+inline constexpr uint16_t kSockDiagByFamily = SOCK_DIAG_BY_FAMILY;
+inline constexpr uint16_t kTcpDiagGetSock = TCPDIAG_GETSOCK;
+
+}  // namespace netdiag::netlink::abi
+
+#endif  // NETDIAG_NETLINK_ABI_H_

@@ -1,0 +1,105 @@
+// Cursors and the request builder. Tested by tests/netlink/wire_test.cc (with libmnl as oracle) and
+// fuzzed.
+
+#include "netdiag/netlink/wire.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "netdiag/types/error.h"
+
+namespace netdiag::netlink {
+namespace {
+
+// The shape of an attribute's header on the wire. Source: struct nlattr.
+struct AttrHeader {
+  uint16_t length = 0;
+  uint16_t type = 0;
+};
+static_assert(sizeof(AttrHeader) == kAttrHeaderSize);
+
+// `bytes` without its first `length`, or without anything where the padding of the last element is
+// missing.
+Bytes After(Bytes bytes, size_t length) {
+  return bytes.subspan(std::min(Align(length), bytes.size()));
+}
+
+}  // namespace
+
+std::string_view Attr::AsText() const {
+  std::string_view text(reinterpret_cast<const char*>(payload_.data()), payload_.size());
+  return text.substr(0, text.find('\0'));
+}
+
+bool AttrCursor::Next(Attr* attribute) {
+  if (rest_.empty() || malformed_) return false;
+  const std::optional<AttrHeader> header = Load<AttrHeader>(rest_);
+  Bytes whole;
+  if (!header || header->length < kAttrHeaderSize || !Extract(rest_, 0, header->length, &whole)) {
+    malformed_ = true;
+    return false;
+  }
+  *attribute = Attr(header->type, whole.subspan(kAttrHeaderSize));
+  rest_ = After(rest_, header->length);
+  return true;
+}
+
+std::optional<int> Message::errnum() const {
+  if (type() != kTypeDone && type() != kTypeError) return std::nullopt;
+  const std::optional<int32_t> negated = Load<int32_t>(payload());
+  // A negative errno is the kernel's form; anything else in a DONE is a plain success.
+  if (!negated) return std::nullopt;
+  return *negated < 0 && *negated > -4096 ? -*negated : 0;
+}
+
+bool MessageCursor::Next(Message* message) {
+  if (rest_.empty() || malformed_) return false;
+  const std::optional<Header> header = Load<Header>(rest_);
+  Bytes whole;
+  if (!header || header->length < kHeaderSize || !Extract(rest_, 0, header->length, &whole)) {
+    malformed_ = true;
+    return false;
+  }
+  *message = Message(*header, whole);
+  rest_ = After(rest_, header->length);
+  return true;
+}
+
+RequestBuilder& RequestBuilder::Append(Bytes bytes) {
+  const size_t padded = Align(bytes.size());
+  if (overflow_ || padded > storage_.size() - used_) {
+    overflow_ = true;
+    return *this;
+  }
+  std::byte* to = storage_.data() + used_;
+  if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+  std::memset(to + bytes.size(), 0, padded - bytes.size());
+  used_ += padded;
+  return *this;
+}
+
+RequestBuilder& RequestBuilder::Header(uint16_t type, uint16_t flags) {
+  netlink::Header header;
+  header.type = type;
+  header.flags = flags | kFlagRequest;
+  return Put(header);
+}
+
+RequestBuilder& RequestBuilder::Attribute(uint16_t type, Bytes payload) {
+  if (payload.size() > UINT16_MAX - kAttrHeaderSize) {
+    overflow_ = true;
+    return *this;
+  }
+  const AttrHeader header{static_cast<uint16_t>(kAttrHeaderSize + payload.size()), type};
+  return Put(header).Append(payload);
+}
+
+absl::StatusOr<Bytes> RequestBuilder::Finish() {
+  if (overflow_) return ErrnoError(ENOBUFS, "netlink request", "its storage is too small");
+  if (used_ < kHeaderSize) return ErrnoError(EINVAL, "netlink request", "it has no header");
+  const uint32_t length = static_cast<uint32_t>(used_);
+  std::memcpy(storage_.data(), &length, sizeof(length));
+  return Bytes(storage_.data(), used_);
+}
+
+}  // namespace netdiag::netlink

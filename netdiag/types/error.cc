@@ -1,0 +1,129 @@
+// The one place where Statuses are made. Tested by tests/types/error_test.cc.
+
+#include "netdiag/types/error.h"
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/cord.h"
+#include "absl/types/optional.h"
+
+namespace netdiag {
+namespace {
+
+constexpr char kErrnoPayload[] = "netdiag/errno";
+constexpr char kMessagePayload[] = "netdiag/kernel-message";
+constexpr char kOffsetPayload[] = "netdiag/kernel-offset";
+
+// strerror_r() as glibc has it: thread-safe, and the text may or may not be in the buffer.
+std::string ErrnoText(int errnum) {
+  char buffer[128] = "";
+  return strerror_r(errnum, buffer, sizeof(buffer));
+}
+
+std::string Join(std::string_view what, std::string_view why, std::string_view more) {
+  std::string text(what);
+  for (std::string_view part : {why, more}) {
+    if (part.empty()) continue;
+    if (!text.empty()) text += ": ";
+    text += part;
+  }
+  return text;
+}
+
+absl::Status Make(absl::StatusCode code, int errnum, const std::string& text) {
+  absl::Status status(code, text);
+  status.SetPayload(kErrnoPayload, absl::Cord(std::to_string(errnum)));
+  return status;
+}
+
+std::string Payload(const absl::Status& status, const char* url) {
+  const absl::optional<absl::Cord> payload = status.GetPayload(url);
+  return payload ? std::string(*payload) : std::string();
+}
+
+template <class T>
+std::optional<T> PayloadNumber(const absl::Status& status, const char* url) {
+  const std::string text = Payload(status, url);
+  T number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || error != std::errc()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+absl::Status ErrnoError(int errnum, std::string_view what, std::string_view advice) {
+  return Make(absl::ErrnoToStatusCode(errnum), errnum, Join(what, ErrnoText(errnum), advice));
+}
+
+absl::Status KernelError(int errnum, std::string_view what, const KernelWords& words) {
+  absl::Status status = ErrnoError(errnum, what, words.message);
+  if (!words.message.empty()) status.SetPayload(kMessagePayload, absl::Cord(words.message));
+  if (words.offset) status.SetPayload(kOffsetPayload, absl::Cord(std::to_string(*words.offset)));
+  return status;
+}
+
+absl::Status TimeoutError(std::string_view what) {
+  return Make(absl::StatusCode::kDeadlineExceeded, ETIMEDOUT, Join(what, "deadline passed", {}));
+}
+
+absl::Status CancelledError(std::string_view what) {
+  return Make(absl::StatusCode::kCancelled, ECANCELED, Join(what, "cancelled", {}));
+}
+
+absl::Status ClosedError(std::string_view what) {
+  return Make(absl::StatusCode::kFailedPrecondition, EBADF, Join(what, "connection is closed", {}));
+}
+
+absl::Status BadInput(std::string_view what, std::string_view input, std::string_view expected) {
+  std::string quoted = "\"";
+  quoted.append(input);
+  quoted += '"';
+  return Make(absl::StatusCode::kInvalidArgument, EINVAL, Join(what, quoted, expected));
+}
+
+absl::Status DamagedData(std::string_view what, std::string_view detail) {
+  return Make(absl::StatusCode::kDataLoss, EBADMSG, Join(what, detail, {}));
+}
+
+int Errno(const absl::Status& status) {
+  return PayloadNumber<int>(status, kErrnoPayload).value_or(0);
+}
+
+KernelWords WordsOfKernel(const absl::Status& status) {
+  return {Payload(status, kMessagePayload), PayloadNumber<uint32_t>(status, kOffsetPayload)};
+}
+
+bool IsTimeout(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kDeadlineExceeded && Errno(status) == ETIMEDOUT;
+}
+
+bool IsCancelled(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kCancelled && Errno(status) == ECANCELED;
+}
+
+bool IsClosed(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kFailedPrecondition && Errno(status) == EBADF;
+}
+
+bool IsUnsupported(const absl::Status& status) {
+  const int errnum = Errno(status);
+  return errnum == ENOENT || errnum == EOPNOTSUPP || errnum == EPROTONOSUPPORT ||
+         errnum == EAFNOSUPPORT || errnum == ENOSYS;
+}
+
+bool IsPermission(const absl::Status& status) {
+  const int errnum = Errno(status);
+  return errnum == EPERM || errnum == EACCES;
+}
+
+bool IsRetryable(const absl::Status& status) {
+  const int errnum = Errno(status);
+  return errnum == EINTR || errnum == ENOBUFS || errnum == EBUSY || errnum == EAGAIN;
+}
+
+}  // namespace netdiag

@@ -1,0 +1,79 @@
+// netdiag/types/error.h — how errors are made and asked.
+//
+//   absl::Status status = engine->Visit(query, visitor).status();
+//   if (IsTimeout(status)) …; else if (Errno(status) == EPERM) …;
+//
+// Errors are absl::Status values of the form `what: errno text: what to do`. The errno and the
+// kernel's extended acknowledgement (the kernel's own words) travel inside, so that callers compare
+// numbers and never parse text. Nothing is thrown, printed or logged. Cost: a Status allocates;
+// none is made per row. Threads: values.
+
+#ifndef NETDIAG_TYPES_ERROR_H_
+#define NETDIAG_TYPES_ERROR_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace netdiag {
+
+// The kernel's own words about a refused request: NLMSGERR_ATTR_MSG and NLMSGERR_ATTR_OFFS.
+struct KernelWords {
+  std::string message;             // empty: the kernel said nothing
+  std::optional<uint32_t> offset;  // of the offending byte in the request
+};
+
+// `errnum` as a Status: "recvmsg: Connection refused", with `advice` after another colon if there
+// is any.
+absl::Status ErrnoError(int errnum, std::string_view what, std::string_view advice = {});
+// The same for an answer of the kernel to a request, with the kernel's own words.
+absl::Status KernelError(int errnum, std::string_view what, const KernelWords& words);
+// The deadline of the call or of the Conn passed. kDeadlineExceeded, errno ETIMEDOUT.
+absl::Status TimeoutError(std::string_view what);
+// A stop was requested through the call's stop token. kCancelled, errno ECANCELED.
+absl::Status CancelledError(std::string_view what);
+// The Conn was closed before or during the call. kFailedPrecondition, errno EBADF.
+absl::Status ClosedError(std::string_view what);
+// The caller gave something that has no meaning; `input` is named in the text. kInvalidArgument,
+// errno EINVAL.
+absl::Status BadInput(std::string_view what, std::string_view input, std::string_view expected);
+// Foreign bytes (netlink, /proc, a capture) contradict their own format. kDataLoss, errno EBADMSG.
+absl::Status DamagedData(std::string_view what, std::string_view detail);
+
+// The errno inside; 0 for OK and for a Status from elsewhere.
+int Errno(const absl::Status& status);
+KernelWords WordsOfKernel(const absl::Status& status);
+// Exactly one of these holds for a call that ended because of its deadline, its stop token or
+// Close().
+bool IsTimeout(const absl::Status& status);
+bool IsCancelled(const absl::Status& status);
+bool IsClosed(const absl::Status& status);
+// The kernel has no such dump: not built in, module not loaded, or the family is refused by a
+// sandbox (ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, EAFNOSUPPORT, ENOSYS).
+bool IsUnsupported(const absl::Status& status);
+// EPERM or EACCES.
+bool IsPermission(const absl::Status& status);
+// Worth another try as it is: EINTR, ENOBUFS, EBUSY, EAGAIN.
+bool IsRetryable(const absl::Status& status);
+
+}  // namespace netdiag
+
+// The two macros of this project.
+#define NETDIAG_RETURN_IF_ERROR(expr)                                                      \
+  do {                                                                                     \
+    if (absl::Status netdiag_status = (expr); !netdiag_status.ok()) return netdiag_status; \
+  } while (false)
+
+#define NETDIAG_CONCAT_(a, b) a##b
+#define NETDIAG_CONCAT(a, b) NETDIAG_CONCAT_(a, b)
+#define NETDIAG_ASSIGN_OR_RETURN(lhs, expr) \
+  NETDIAG_ASSIGN_OR_RETURN_(NETDIAG_CONCAT(netdiag_statusor_, __LINE__), lhs, expr)
+#define NETDIAG_ASSIGN_OR_RETURN_(tmp, lhs, expr) \
+  auto tmp = (expr);                              \
+  if (!tmp.ok()) return std::move(tmp).status();  \
+  lhs = *std::move(tmp)
+
+#endif  // NETDIAG_TYPES_ERROR_H_

@@ -1,0 +1,126 @@
+// The name tables. Each table is walked row by row by tests/types/types_test.cc.
+
+#include "netdiag/types/types.h"
+
+#include <algorithm>
+#include <array>
+
+namespace netdiag {
+namespace {
+
+constexpr char ToLower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+bool SameWord(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, [](char x, char y) { return ToLower(x) == ToLower(y); });
+}
+
+// Values: include/net/tcp_states.h. ss prints SYN-RECV for a request socket too, and UNCONN for a
+// closed one.
+constexpr auto kStates = std::to_array<StateNames>({
+    {State::kEstablished, "ESTAB", "ESTABLISHED", "ESTABLISHED", "established"},
+    {State::kSynSent, "SYN-SENT", "SYN_SENT", "SYN_SENT", "syn-sent"},
+    {State::kSynReceived, "SYN-RECV", "SYN_RECV", "SYN_RECV", "syn-recv"},
+    {State::kFinWait1, "FIN-WAIT-1", "FIN_WAIT1", "FIN_WAIT1", "fin-wait-1"},
+    {State::kFinWait2, "FIN-WAIT-2", "FIN_WAIT2", "FIN_WAIT2", "fin-wait-2"},
+    {State::kTimeWait, "TIME-WAIT", "TIME_WAIT", "TIME_WAIT", "time-wait"},
+    {State::kClose, "UNCONN", "CLOSE", "CLOSE", "unconnected"},
+    {State::kCloseWait, "CLOSE-WAIT", "CLOSE_WAIT", "CLOSE_WAIT", "close-wait"},
+    {State::kLastAck, "LAST-ACK", "LAST_ACK", "LAST_ACK", "last-ack"},
+    {State::kListen, "LISTEN", "LISTEN", "LISTEN", "listening"},
+    {State::kClosing, "CLOSING", "CLOSING", "CLOSING", "closing"},
+    {State::kNewSynReceived, "SYN-RECV", "SYN_RECV", "SYN_RECV", "new-syn-recv"},
+    {State::kBoundInactive, "UNCONN", "CLOSE", "CLOSE", "bound-inactive"},
+});
+
+constexpr bool IndexedByValue() {
+  for (size_t i = 0; i < kStates.size(); ++i) {
+    if (static_cast<size_t>(kStates[i].state) != i + 1) return false;
+  }
+  return kStates.size() == kStateCount - 1u;
+}
+static_assert(IndexedByValue(), "Names() indexes kStates by value");
+
+constexpr StateNames kUnknownState = {State{}, "UNKNOWN", "UNKNOWN", "NONE", "unknown"};
+
+// ss's other words. ss(8), "STATE-FILTER".
+struct StateWord {
+  std::string_view word;
+  StateSet states;
+};
+constexpr StateSet kSs = StateSet::SsAll() | State::kBoundInactive;
+constexpr auto kStateWords = std::to_array<StateWord>({
+    {"all", kSs},
+    {"connected", kSs - State::kClose - State::kListen},
+    {"synchronized", kSs - State::kClose - State::kListen - State::kSynSent},
+    {"bucket", StateSet(State::kSynReceived) | State::kTimeWait},
+    {"big", kSs - State::kSynReceived - State::kTimeWait},
+    {"syn-rcv", State::kSynReceived},
+    {"close", State::kClose},
+    {"closed", State::kClose},
+    {"listen", State::kListen},
+});
+
+constexpr auto kProtocols = std::to_array<TableNames>({
+    {Protocol::kTcp, "tcp", "tcp", "tcp", "tcp"},
+    {Protocol::kUdp, "udp", "udp", "udp", "udp"},
+    {Protocol::kUnix, "unix", "unix", "unix", "unix"},
+});
+constexpr TableNames kUnknownProtocol = {Protocol{0xffff}, "???", "unknown", "", "unknown"};
+
+constexpr auto kFamilies = std::to_array<FamilyNames>({
+    {Family::kUnix, "unix", "unix", "unix"},
+    {Family::kInet, "inet", "inet", "inet"},
+    {Family::kInet6, "inet6", "inet6", "inet6"},
+});
+constexpr FamilyNames kUnknownFamily = {Family::kUnspecified, "unspec", "unspec", "unspecified"};
+
+constexpr auto kSocketTypes = std::to_array<SocketTypeNames>({
+    {SocketType::kStream, "u_str", "STREAM", "unix", "stream"},
+    {SocketType::kDatagram, "u_dgr", "DGRAM", "unixgram", "dgram"},
+    {SocketType::kSequentialPacket, "u_seq", "SEQPACKET", "unixpacket", "seqpacket"},
+});
+constexpr SocketTypeNames kUnknownType = {SocketType::kUnknown, "???", "UNKNOWN", "", "unknown"};
+
+template <class Table, class Member, class Value, class Row>
+const Row& FindRow(const Table& table, Member member, Value value, const Row& otherwise) {
+  const auto row = std::ranges::find(table, value, member);
+  return row == table.end() ? otherwise : *row;
+}
+
+}  // namespace
+
+std::span<const StateNames> AllStates() { return kStates; }
+
+const StateNames& Names(State state) {
+  const size_t value = static_cast<size_t>(state);
+  return value == 0 || value > kStates.size() ? kUnknownState : kStates[value - 1];
+}
+
+std::optional<StateSet> ParseStates(std::string_view word) {
+  for (const StateWord& row : kStateWords) {
+    if (SameWord(word, row.word)) return row.states;
+  }
+  for (const StateNames& row : kStates) {
+    if (SameWord(word, row.word) && row.state != State::kNewSynReceived) return row.state;
+  }
+  return std::nullopt;
+}
+
+std::span<const TableNames> AllProtocols() { return kProtocols; }
+const TableNames& Names(Protocol protocol) {
+  return FindRow(kProtocols, &TableNames::protocol, protocol, kUnknownProtocol);
+}
+
+std::span<const FamilyNames> AllFamilies() { return kFamilies; }
+const FamilyNames& Names(Family family) {
+  return FindRow(kFamilies, &FamilyNames::family, family, kUnknownFamily);
+}
+
+std::span<const SocketTypeNames> AllSocketTypes() { return kSocketTypes; }
+const SocketTypeNames& Names(SocketType type) {
+  return FindRow(kSocketTypes, &SocketTypeNames::type, type, kUnknownType);
+}
+
+}  // namespace netdiag

@@ -1,0 +1,199 @@
+// netdiag/types/types.h — the values of socket diagnostics, and the names the field gives them.
+//
+//   Port port = Port::FromNetwork(message.idiag_sport);       // the byte order is in the name
+//   StateSet wanted = StateSet::All() - State::kListen;
+//   if (wanted.contains(State::kEstablished)) Print(Names(State::kEstablished).ss);   // "ESTAB"
+//
+// Everything here is a small value: trivially copyable, no allocation, no I/O, no errors.
+// Threads: values. Lifetime: the names are string literals.
+
+#ifndef NETDIAG_TYPES_TYPES_H_
+#define NETDIAG_TYPES_TYPES_H_
+
+#include <bit>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace netdiag {
+
+// Binary data, as it came from the kernel. Text is std::string_view; a unix name is text only by
+// courtesy.
+using Bytes = std::span<const std::byte>;
+
+// What a visitor answers: go on, or stop the walk (which is not an error).
+enum class Flow : uint8_t { kContinue, kStop };
+
+// A number that is not interchangeable with other numbers of the same width.
+template <class Tag, class Rep>
+class Id {
+ public:
+  using rep = Rep;
+  constexpr Id() = default;
+  constexpr explicit Id(Rep value) : value_(value) {}
+  constexpr Rep value() const { return value_; }
+  friend constexpr auto operator<=>(const Id&, const Id&) = default;
+  template <class H>
+  friend H AbslHashValue(H h, const Id& id) {
+    return H::combine(std::move(h), id.value_);
+  }
+
+ private:
+  Rep value_ = 0;
+};
+
+// Inode of the socket in sockfs, as /proc/PID/fd shows it. 0: the socket has no file (TIME_WAIT,
+// SYN_RECV, orphan, not yet accepted). Source: sock_i_ino(), include/net/sock.h.
+using Inode = Id<struct InodeTag, uint32_t>;
+// Number of the socket, unique on the machine and stable for the socket's life; equals
+// getsockopt(SO_COOKIE). Source: sock_gen_cookie(), net/core/sock_diag.c.
+using Cookie = Id<struct CookieTag, uint64_t>;
+using Pid = Id<struct PidTag, int32_t>;
+using Uid = Id<struct UidTag, uint32_t>;
+// Index of an interface in its namespace; 0: not bound to a device.
+using IfIndex = Id<struct IfIndexTag, uint32_t>;
+// SO_MARK of a socket (fwmark).
+using Mark = Id<struct MarkTag, uint32_t>;
+// Id of a cgroup v2 directory; equals the directory's inode number.
+using CgroupId = Id<struct CgroupTag, uint64_t>;
+// Inode of a network namespace (nsfs), as `readlink /proc/self/ns/net` prints it. 0: not known.
+using NetnsId = Id<struct NetnsTag, uint32_t>;
+
+// A TCP, UDP, … port in host order.
+class Port {
+ public:
+  constexpr Port() = default;
+  static constexpr Port FromHost(uint16_t port) { return Port(port); }
+  static constexpr Port FromNetwork(uint16_t be) { return Port(Swap(be)); }
+  constexpr uint16_t value() const { return value_; }
+  constexpr uint16_t ToNetwork() const { return Swap(value_); }
+  friend constexpr auto operator<=>(const Port&, const Port&) = default;
+
+ private:
+  static constexpr uint16_t Swap(uint16_t value) {
+    if constexpr (std::endian::native == std::endian::big) return value;
+    return __builtin_bswap16(value);
+  }
+  constexpr explicit Port(uint16_t value) : value_(value) {}
+  uint16_t value_ = 0;
+};
+
+// States of TCP, which the other families borrow. Source: include/net/tcp_states.h.
+enum class State : uint8_t {
+  kEstablished = 1,
+  kSynSent = 2,
+  kSynReceived = 3,
+  kFinWait1 = 4,
+  kFinWait2 = 5,
+  kTimeWait = 6,
+  kClose = 7,  // UDP and unix: unconnected
+  kCloseWait = 8,
+  kLastAck = 9,
+  kListen = 10,
+  kClosing = 11,
+  kNewSynReceived = 12,  // a request socket; dumps report it as kSynReceived
+  kBoundInactive = 13,   // asked for only (6.8+); dumps report it as kClose
+};
+inline constexpr uint8_t kStateCount = 14;  // values 0 … 13; 0 is no state
+
+// A set of states in the kernel's own form: bit N is state N (idiag_states, udiag_states).
+class StateSet {
+ public:
+  constexpr StateSet() = default;
+  constexpr StateSet(State state)
+      : bits_(uint32_t{1} << static_cast<uint8_t>(state)) {}  // NOLINT: a state is a set
+  static constexpr StateSet FromBits(uint32_t bits) { return StateSet(bits); }
+  static constexpr StateSet None() { return StateSet(); }
+  // Every state that a socket can be in or be asked by, kBoundInactive included.
+  static constexpr StateSet All() { return FromBits((1u << kStateCount) - 2); }
+  // What Debian's `ss -a` asks for: states 1 … 11, so bound but idle TCP sockets stay out.
+  static constexpr StateSet SsAll() { return FromBits(0xfff); }
+  // What ss lists when nothing is said: all but LISTEN, CLOSE, TIME_WAIT and SYN_RECV.
+  static constexpr StateSet Connected() {
+    return SsAll() - State::kListen - State::kClose - State::kTimeWait - State::kSynReceived;
+  }
+
+  constexpr uint32_t bits() const { return bits_; }
+  constexpr bool empty() const { return bits_ == 0; }
+  constexpr bool contains(State state) const { return (bits_ & StateSet(state).bits_) != 0; }
+  friend constexpr StateSet operator|(StateSet a, StateSet b) {
+    return FromBits(a.bits_ | b.bits_);
+  }
+  friend constexpr StateSet operator&(StateSet a, StateSet b) {
+    return FromBits(a.bits_ & b.bits_);
+  }
+  friend constexpr StateSet operator-(StateSet a, StateSet b) {
+    return FromBits(a.bits_ & ~b.bits_);
+  }
+  friend constexpr bool operator==(StateSet, StateSet) = default;
+
+ private:
+  constexpr explicit StateSet(uint32_t bits) : bits_(bits) {}
+  uint32_t bits_ = 0;
+};
+
+// Address families that have a dump. Values are AF_*. Source: include/linux/socket.h.
+enum class Family : uint8_t { kUnspecified = 0, kUnix = 1, kInet = 2, kInet6 = 10 };
+
+// Transport of an inet socket. Values are IPPROTO_*; kUnix is ours, so that a Protocol alone names
+// a table.
+enum class Protocol : uint16_t { kUnix = 0, kTcp = 6, kUdp = 17 };
+
+// Type of a socket. Values are SOCK_*.
+enum class SocketType : uint8_t { kUnknown = 0, kStream = 1, kDatagram = 2, kSequentialPacket = 5 };
+
+// ----------------------------------------------------------------------------------------------------
+// names One row a value; every column is what that program prints or accepts, so scripts written
+// for it keep working.
+
+struct StateNames {
+  State state;
+  std::string_view ss;        // `ss`: column State, "ESTAB"
+  std::string_view netstat;   // `netstat`: "ESTABLISHED", "FIN_WAIT1"
+  std::string_view gopsutil;  // gopsutil ConnectionStat.Status; "NONE" where it has none
+  std::string_view word;      // ss's filter word and our JSON: "established", "fin-wait-1"
+};
+// Rows in order of value, kEstablished first.
+std::span<const StateNames> AllStates();
+// Names of a state; a value the table does not have gives {"UNKNOWN", …}.
+const StateNames& Names(State state);
+// States that an ss word stands for: one state, a synonym ("closed", "syn-rcv"), or a group ("all",
+// "connected", "synchronized", "bucket", "big"). Case does not matter. nullopt: not a word of ss.
+std::optional<StateSet> ParseStates(std::string_view word);
+
+struct TableNames {
+  Protocol protocol;
+  std::string_view ss;        // `ss`: column Netid ("tcp"; unix rows print their type instead)
+  std::string_view netstat;   // `netstat`: column Proto for IPv4 ("tcp"; IPv6 adds a 6)
+  std::string_view gopsutil;  // the kind that gopsutil's Connections takes
+  std::string_view word;      // JSON and messages
+};
+std::span<const TableNames> AllProtocols();
+const TableNames& Names(Protocol protocol);
+
+struct FamilyNames {
+  Family family;
+  std::string_view ss;       // ss's -f word
+  std::string_view netstat;  // netstat's --A word
+  std::string_view word;     // JSON: "inet", "inet6", "unix"
+};
+std::span<const FamilyNames> AllFamilies();
+const FamilyNames& Names(Family family);
+
+struct SocketTypeNames {
+  SocketType type;
+  std::string_view ss;       // unix rows, column Netid: "u_str"
+  std::string_view netstat;  // unix rows, column Type: "STREAM"
+  std::string_view go;       // Go net's network of a UnixAddr: "unix", "unixgram", "unixpacket"
+  std::string_view word;     // JSON: "stream"
+};
+std::span<const SocketTypeNames> AllSocketTypes();
+const SocketTypeNames& Names(SocketType type);
+
+}  // namespace netdiag
+
+#endif  // NETDIAG_TYPES_TYPES_H_
