@@ -14,6 +14,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -136,8 +137,34 @@ class StateSet {
   uint32_t bits_ = 0;
 };
 
+// A set of enumerators whose values are below 64.
+template <class E>
+class Set {
+ public:
+  constexpr Set() = default;
+  constexpr Set(E value)
+      : bits_(uint64_t{1} << static_cast<uint64_t>(value)) {}  // NOLINT: a value is a set
+  constexpr Set(std::initializer_list<E> values) {
+    for (E value : values) bits_ |= Set(value).bits_;
+  }
+  constexpr uint64_t bits() const { return bits_; }
+  constexpr bool empty() const { return bits_ == 0; }
+  constexpr bool contains(E value) const { return (bits_ & Set(value).bits_) != 0; }
+  constexpr Set& operator|=(Set other) {
+    bits_ |= other.bits_;
+    return *this;
+  }
+  friend constexpr Set operator|(Set a, Set b) { return a |= b; }
+  friend constexpr bool operator==(Set, Set) = default;
+
+ private:
+  uint64_t bits_ = 0;
+};
+
 // Address families that have a dump. Values are AF_*. Source: include/linux/socket.h.
 enum class Family : uint8_t { kUnspecified = 0, kUnix = 1, kInet = 2, kInet6 = 10 };
+
+using FamilySet = Set<Family>;
 
 // Transport of an inet socket. Values are IPPROTO_*; kUnix is ours, so that a Protocol alone names
 // a table.
@@ -146,9 +173,29 @@ enum class Protocol : uint16_t { kUnix = 0, kTcp = 6, kUdp = 17 };
 // Type of a socket. Values are SOCK_*.
 enum class SocketType : uint8_t { kUnknown = 0, kStream = 1, kDatagram = 2, kSequentialPacket = 5 };
 
-// ----------------------------------------------------------------------------------------------------
-// names One row a value; every column is what that program prints or accepts, so scripts written
-// for it keep working.
+// Unit of a number.
+enum class Unit : uint8_t {
+  kNone,  // a plain number, a flag or a code
+  kBytes,
+  kPackets,  // TCP segments
+  kMilliseconds,
+  kMicroseconds,
+  kBytesPerSecond,
+};
+
+// What a number does over time, so that whoever reads it twice knows what a difference means.
+enum class Meaning : uint8_t {
+  kCounter,  // only grows, over the socket's life
+  kGauge,    // the value now
+  kEnum,     // one of a few named values, or a set of flags
+  kText,
+  kIdentity,  // names the socket or what it belongs to: never added up
+};
+
+// ------------------------------------------------------------------------------------- names
+
+// One row a value; every column is what that program prints or accepts, so scripts written for it
+// keep working.
 
 struct StateNames {
   State state;

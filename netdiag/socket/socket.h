@@ -1,0 +1,272 @@
+// netdiag/socket/socket.h — what one message of a dump says: views of inet_diag and unix_diag.
+//
+//   if (std::optional<InetSocket> socket = InetSocket::Parse(message.payload())) {
+//     socket->local(); socket->state(); if (auto info = socket->tcp_info())
+//     (*info)[TcpInfo::Field("rtt")];
+//   }
+//
+// A view remembers where each attribute starts (one pass, no allocation) and reads a field when it
+// is asked for. What the kernel did not send is nullopt, never 0. Attributes that this version does
+// not know are skipped, counted, and can be walked with attributes(). Lifetime: views, and the
+// views and names they give, are valid as long as the message's bytes: in a visitor, until it
+//   returns. Threads: values. Errors: Parse gives nullopt for a message shorter than its fixed
+//   part; malformed() says that the attributes ended in damage, and what stands before it is good.
+// Source: struct inet_diag_msg, struct unix_diag_msg, inet_sk_diag_fill() in net/ipv4/inet_diag.c,
+// sk_diag_fill() in
+//   net/unix/diag.c.
+
+#ifndef NETDIAG_SOCKET_SOCKET_H_
+#define NETDIAG_SOCKET_SOCKET_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <variant>
+
+#include "netdiag/netlink/wire.h"
+#include "netdiag/socket/structs.h"
+#include "netdiag/types/address.h"
+#include "netdiag/types/types.h"
+
+namespace netdiag {
+
+// Where each attribute of a message is. Shared by the views; N is one above the highest type they
+// know.
+template <size_t N>
+class AttrIndex {
+ public:
+  AttrIndex() = default;
+  explicit AttrIndex(Bytes attributes) : attributes_(attributes) {
+    netlink::AttrCursor cursor(attributes);
+    for (netlink::Attr attribute; cursor.Next(&attribute);) {
+      if (attribute.type() >= N) {
+        ++unknown_;
+        continue;
+      }
+      const auto start = static_cast<size_t>(attribute.payload().data() - attributes.data());
+      // A dump's message is below 64 KiB; what starts beyond cannot be pointed at and counts as
+      // unknown.
+      if (start > UINT16_MAX) {
+        ++unknown_;
+        continue;
+      }
+      starts_[attribute.type()] = static_cast<uint16_t>(start);
+    }
+    malformed_ = cursor.malformed();
+  }
+
+  bool has(size_t type) const { return type < N && starts_[type] != 0; }
+  // The payload; empty if the attribute is absent.
+  Bytes operator[](size_t type) const {
+    if (!has(type)) return {};
+    const size_t start = starts_[type];
+    // The length stands in the two bytes before the type, which Next() has checked against the end.
+    const size_t length = *netlink::Load<uint16_t>(attributes_, start - netlink::kAttrHeaderSize);
+    return attributes_.subspan(start, length - netlink::kAttrHeaderSize);
+  }
+  template <class T>
+  std::optional<T> Get(size_t type) const {
+    return netlink::Load<T>((*this)[type]);
+  }
+  template <class View>
+  std::optional<View> GetView(size_t type) const {
+    if (!has(type)) return std::nullopt;
+    return View((*this)[type]);
+  }
+  std::string_view GetText(size_t type) const { return netlink::Attr(0, (*this)[type]).AsText(); }
+
+  Bytes bytes() const { return attributes_; }
+  uint16_t unknown() const { return unknown_; }
+  bool malformed() const { return malformed_; }
+
+ private:
+  Bytes attributes_;
+  std::array<uint16_t, N>
+      starts_{};  // of the payload; never 0 for a present one: its header comes first
+  uint16_t unknown_ = 0;
+  bool malformed_ = false;
+};
+
+// What the timer of a TCP socket waits for. Source: idiag_timer; names as ss prints them.
+enum class Timer : uint8_t {
+  kOff = 0,
+  kOn = 1,
+  kKeepalive = 2,
+  kTimeWait = 3,
+  kPersist = 4,
+  kDelayedAck = 5
+};
+// "on", "keepalive", "timewait", "persist", "delack"; "off"; "unknown".
+std::string_view Name(Timer timer);
+
+// Directions shut down, as shutdown(2) makes them.
+struct Shutdown {
+  bool receive = false;
+  bool send = false;
+};
+
+// Bits of INET_DIAG_SOCKOPT (5.10): what was set on the socket.
+enum class SocketOption : uint8_t {
+  kRecvErr = 0,
+  kIsIcsk = 1,  // connection oriented
+  kFreebind = 2,
+  kHdrIncl = 3,
+  kMulticastLoop = 4,
+  kTransparent = 5,
+  kMulticastAll = 6,
+  kNoDefrag = 7,
+  kBindAddressNoPort = 8,
+  kRecvErrRfc4884 = 9,
+  kDeferConnect = 10,
+};
+
+// A TCP-MD5 key (RFC 2385), which the kernel tells only to CAP_NET_ADMIN. The key is secret: do not
+// log it.
+struct Md5Key {
+  IpAddress address;
+  uint8_t prefix_length = 0;
+  Bytes key;
+};
+
+// What a protocol on top of TCP (tls, mptcp, espintcp, smc) tells.
+struct UlpInfo {
+  std::string_view name;
+  // Nested attributes, empty if absent: TLS_INFO_* (linux/tls.h), MPTCP_SUBFLOW_ATTR_*
+  // (linux/mptcp.h).
+  Bytes tls;
+  Bytes mptcp;
+};
+
+// An IPv4 or IPv6 socket: TCP, UDP. Which of them, the message does not say: see Table.
+class InetSocket {
+ public:
+  static constexpr size_t kFixedSize = 72;  // struct inet_diag_msg
+  static std::optional<InetSocket> Parse(Bytes payload);
+
+  Family family() const { return static_cast<Family>(At<uint8_t>(0)); }
+  State state() const { return static_cast<State>(At<uint8_t>(1)); }
+  Endpoint local() const { return {Address(8), Port::FromNetwork(At<uint16_t>(4))}; }
+  Endpoint remote() const { return {Address(24), Port::FromNetwork(At<uint16_t>(6))}; }
+  // The device that the socket is bound to, 0: none.
+  IfIndex interface() const { return IfIndex(At<uint32_t>(40)); }
+  Cookie cookie() const { return Cookie(At<uint32_t>(44) | uint64_t{At<uint32_t>(48)} << 32); }
+  // The timer, the time until it fires in ms, and how often it has fired in a row (retransmits, or
+  // probes for keepalive and persist).
+  Timer timer() const { return static_cast<Timer>(At<uint8_t>(2)); }
+  uint32_t expires() const { return At<uint32_t>(52); }
+  uint8_t retransmits() const { return At<uint8_t>(3); }
+  // TCP: bytes not read yet, and bytes sent and not acknowledged or not sent yet. LISTEN:
+  // connections waiting for accept(), and the backlog's limit. UDP: memory of both queues, in
+  // bytes.
+  uint32_t receive_queue() const { return At<uint32_t>(56); }
+  uint32_t send_queue() const { return At<uint32_t>(60); }
+  // Who made the socket. TIME_WAIT and SYN_RECV say 0 whoever it was.
+  Uid uid() const { return Uid(At<uint32_t>(64)); }
+  Inode inode() const { return Inode(At<uint32_t>(68)); }
+
+  // Attributes. Those marked (asked) come only if the query's extensions ask for them.
+  std::optional<InetMemory> inet_memory() const;  // (asked: kMemory)
+  std::optional<TcpInfo> tcp_info() const;        // (asked: kInfo)
+  std::optional<VegasInfo> vegas() const;  // (asked: kCongestionDetail), as are dctcp and bbr
+  std::optional<DctcpInfo> dctcp() const;
+  std::optional<BbrInfo> bbr() const;
+  std::string_view congestion() const;           // (asked: kCongestion); empty: not sent
+  std::optional<uint8_t> tos() const;            // (asked: kTos)
+  std::optional<uint8_t> traffic_class() const;  // (asked: kTrafficClass) IPv6
+  std::optional<uint32_t> class_id()
+      const;  // (asked: kTrafficClass) net_cls class, or the priority
+  std::optional<SocketMemory> memory() const;  // (asked: kSocketMemory)
+  std::optional<Shutdown> shutdown() const;
+  std::optional<uint8_t> protocol() const;           // raw sockets
+  std::optional<bool> v6_only() const;               // IPv6 in LISTEN or CLOSE
+  std::optional<Mark> mark() const;                  // CAP_NET_ADMIN
+  std::optional<CgroupId> cgroup() const;            // 5.8
+  std::optional<Set<SocketOption>> options() const;  // 5.10
+  std::optional<UlpInfo> ulp() const;                // (asked: kInfo)
+  // MD5 keys, by number; nullopt: there is none of that number. (asked: kInfo, CAP_NET_ADMIN)
+  std::optional<Md5Key> md5_key(size_t i) const;
+
+  // Every attribute as it came, unknown ones included.
+  Bytes attributes() const { return index_.bytes(); }
+  uint16_t unknown_attributes() const { return index_.unknown(); }
+  bool malformed() const { return index_.malformed(); }
+
+ private:
+  InetSocket(Bytes fixed, Bytes attributes) : fixed_(fixed.data()), index_(attributes) {}
+
+  // REQUIRES: offset + sizeof(T) <= kFixedSize, which Parse has checked the message for.
+  template <class T>
+  T At(size_t offset) const {
+    T value;
+    std::memcpy(&value, fixed_ + offset, sizeof(T));
+    return value;
+  }
+  IpAddress Address(size_t offset) const {
+    return IpAddress::FromNetwork(family(), Bytes(fixed_ + offset, 16));
+  }
+
+  const std::byte* fixed_;
+  AttrIndex<23> index_;  // INET_DIAG_MAX of 6.18 is 22
+};
+
+// A unix socket.
+class UnixSocket {
+ public:
+  static constexpr size_t kFixedSize = 16;  // struct unix_diag_msg
+  static std::optional<UnixSocket> Parse(Bytes payload);
+
+  SocketType type() const { return static_cast<SocketType>(At<uint8_t>(1)); }
+  State state() const { return static_cast<State>(At<uint8_t>(2)); }
+  Inode inode() const { return Inode(At<uint32_t>(4)); }
+  Cookie cookie() const { return Cookie(At<uint32_t>(8) | uint64_t{At<uint32_t>(12)} << 32); }
+
+  // The address as bytes; empty: unnamed. A path without its NUL, or an abstract name with the NUL
+  // that begins it and whatever else is in it. Escape before a terminal.
+  std::string_view name() const;
+  bool abstract() const { return name().starts_with('\0'); }
+  // Inode of the socket at the other end; nullopt: not connected.
+  std::optional<Inode> peer() const;
+  // Inode and device (kernel's 12:20 form) of the file that the path leads to.
+  struct File {
+    uint32_t inode = 0;
+    uint32_t major = 0;
+    uint32_t minor = 0;
+  };
+  std::optional<File> file() const;  // (asked: kUnixFile)
+  // LISTEN: connections waiting for accept(), and the backlog's limit. Else bytes to read, and
+  // bytes sent and not read.
+  std::optional<uint32_t> receive_queue() const;
+  std::optional<uint32_t> send_queue() const;
+  std::optional<SocketMemory> memory() const;  // (asked: kSocketMemory)
+  std::optional<Shutdown> shutdown() const;
+  std::optional<Uid> uid() const;  // 5.3
+  // Peers of connections that wait for accept(), by number. Only an exact query has them
+  // (Engine::LookupUnix): asking a whole dump for them cuts it off at the first listener whose list
+  // does not fit into one datagram.
+  std::optional<Inode> pending_connection(size_t i) const;
+  bool has_pending_connections() const;
+
+  Bytes attributes() const { return index_.bytes(); }
+  uint16_t unknown_attributes() const { return index_.unknown(); }
+  bool malformed() const { return index_.malformed(); }
+
+ private:
+  UnixSocket(Bytes fixed, Bytes attributes) : fixed_(fixed.data()), index_(attributes) {}
+  template <class T>
+  T At(size_t offset) const {
+    T value;
+    std::memcpy(&value, fixed_ + offset, sizeof(T));
+    return value;
+  }
+
+  const std::byte* fixed_;
+  AttrIndex<8> index_;
+};
+
+using Socket = std::variant<InetSocket, UnixSocket>;
+
+}  // namespace netdiag
+
+#endif  // NETDIAG_SOCKET_SOCKET_H_

@@ -1,0 +1,249 @@
+// netdiag/socket/structs.h — the kernel's structs that grow with its versions, as tables of fields.
+//
+//   if (std::optional<uint64_t> rtt = info[TcpInfo::Field("rtt")]) …;    // µs; nullopt: this
+//   kernel does not send it for (const StructField& field : TcpInfo::fields()) Print(field.name,
+//   info[field]);
+//
+// One row says all of a field: where it lies, its unit, what it means. Whoever prints, filters or
+// tests fields walks the rows; a new field is a new row. A field is there if the attribute is long
+// enough to hold it, so short structs of old kernels give nullopt for what they lack, and longer
+// ones of newer kernels are read as far as they are known. Cost: a compare and a load. Lifetime: as
+// the bytes of the message. Threads: values. Source:
+// include/uapi/linux/{tcp,inet_diag,sock_diag}.h.
+
+#ifndef NETDIAG_SOCKET_STRUCTS_H_
+#define NETDIAG_SOCKET_STRUCTS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "netdiag/netlink/wire.h"
+#include "netdiag/types/types.h"
+
+namespace netdiag {
+
+struct StructField {
+  std::string_view name;
+  uint16_t offset = 0;  // bytes from the start of the struct
+  uint8_t width = 4;    // bytes: 1, 2, 4 or 8, host order
+  Unit unit = Unit::kNone;
+  Meaning meaning = Meaning::kGauge;
+  uint8_t shift = 0;  // of a bit-field, from the low end
+  uint8_t bits = 0;   // of a bit-field; 0: the whole width
+};
+
+// A view of one such struct. `Traits` is a type with a static constexpr array `kFields`.
+template <class Traits>
+class StructView {
+ public:
+  StructView() = default;
+  explicit StructView(Bytes bytes) : bytes_(bytes) {}
+
+  static constexpr std::span<const StructField> fields() { return Traits::kFields; }
+  // The row of that name; a name that no row has does not compile.
+  static consteval StructField Field(std::string_view name) {
+    for (const StructField& field : Traits::kFields) {
+      if (field.name == name) return field;
+    }
+    throw "no such field";  // reached at compile time only
+  }
+
+  std::optional<uint64_t> operator[](const StructField& field) const {
+    if (field.offset + size_t{field.width} > bytes_.size()) return std::nullopt;
+    uint64_t value = Read(field);
+    if (field.bits != 0) value = (value >> field.shift) & ((uint64_t{1} << field.bits) - 1);
+    return value;
+  }
+  // As the kernel sent it: longer than the table knows if the kernel is newer.
+  Bytes bytes() const { return bytes_; }
+
+ private:
+  // REQUIRES: the field lies within the bytes.
+  uint64_t Read(const StructField& field) const {
+    switch (field.width) {
+      case 1:
+        return *netlink::Load<uint8_t>(bytes_, field.offset);
+      case 2:
+        return *netlink::Load<uint16_t>(bytes_, field.offset);
+      case 4:
+        return *netlink::Load<uint32_t>(bytes_, field.offset);
+      default:
+        return *netlink::Load<uint64_t>(bytes_, field.offset);
+    }
+  }
+
+  Bytes bytes_;
+};
+
+// struct tcp_info. Filled by tcp_get_info(), net/ipv4/tcp.c; a LISTEN socket fills only state,
+// pacing, reordering, snd_cwnd, unacked (accept queue) and sacked (backlog).
+struct TcpInfoTraits {
+  static constexpr auto kFields = [] {
+    using enum Unit;
+    using enum Meaning;
+    return std::to_array<StructField>({
+        {"state", 0, 1, kNone, kEnum},
+        {"ca_state", 1, 1, kNone, kEnum},
+        {"retransmits", 2, 1},  // of the segment at the head, now
+        {"probes", 3, 1},
+        {"backoff", 4, 1},
+        {"options", 5, 1, kNone, kEnum},  // bits: TcpOption
+        {"snd_wscale", 6, 1, kNone, kGauge, 0, 4},
+        {"rcv_wscale", 6, 1, kNone, kGauge, 4, 4},
+        {"delivery_rate_app_limited", 7, 1, kNone, kEnum, 0, 1},  // 4.9
+        {"fastopen_client_fail", 7, 1, kNone, kEnum, 1, 2},       // 5.5
+        {"rto", 8, 4, kMicroseconds},
+        {"ato", 12, 4, kMicroseconds},
+        {"snd_mss", 16, 4, kBytes},
+        {"rcv_mss", 20, 4, kBytes},
+        {"unacked", 24, 4, kPackets},
+        {"sacked", 28, 4, kPackets},
+        {"lost", 32, 4, kPackets},
+        {"retrans", 36, 4, kPackets},
+        {"fackets", 40, 4, kPackets},
+        {"last_data_sent", 44, 4, kMilliseconds},  // ago
+        {"last_ack_sent", 48, 4, kMilliseconds},   // the kernel leaves it 0
+        {"last_data_recv", 52, 4, kMilliseconds},
+        {"last_ack_recv", 56, 4, kMilliseconds},
+        {"pmtu", 60, 4, kBytes},
+        {"rcv_ssthresh", 64, 4, kBytes},
+        {"rtt", 68, 4, kMicroseconds},
+        {"rttvar", 72, 4, kMicroseconds},
+        {"snd_ssthresh", 76, 4, kPackets},
+        {"snd_cwnd", 80, 4, kPackets},
+        {"advmss", 84, 4, kBytes},
+        {"reordering", 88, 4, kPackets},
+        {"rcv_rtt", 92, 4, kMicroseconds},
+        {"rcv_space", 96, 4, kBytes},
+        {"total_retrans", 100, 4, kPackets, kCounter},
+        {"pacing_rate", 104, 8, kBytesPerSecond},  // 3.15
+        {"max_pacing_rate", 112, 8, kBytesPerSecond},
+        {"bytes_acked", 120, 8, kBytes, kCounter},  // 4.1
+        {"bytes_received", 128, 8, kBytes, kCounter},
+        {"segs_out", 136, 4, kPackets, kCounter},  // 4.2
+        {"segs_in", 140, 4, kPackets, kCounter},
+        {"notsent_bytes", 144, 4, kBytes},  // 4.6
+        {"min_rtt", 148, 4, kMicroseconds},
+        {"data_segs_in", 152, 4, kPackets, kCounter},
+        {"data_segs_out", 156, 4, kPackets, kCounter},
+        {"delivery_rate", 160, 8, kBytesPerSecond},      // 4.9
+        {"busy_time", 168, 8, kMicroseconds, kCounter},  // 4.10
+        {"rwnd_limited", 176, 8, kMicroseconds, kCounter},
+        {"sndbuf_limited", 184, 8, kMicroseconds, kCounter},
+        {"delivered", 192, 4, kPackets, kCounter},  // 4.18
+        {"delivered_ce", 196, 4, kPackets, kCounter},
+        {"bytes_sent", 200, 8, kBytes, kCounter},  // 4.19
+        {"bytes_retrans", 208, 8, kBytes, kCounter},
+        {"dsack_dups", 216, 4, kPackets, kCounter},
+        {"reord_seen", 220, 4, kNone, kCounter},
+        {"rcv_ooopack", 224, 4, kPackets, kCounter},  // 5.4
+        {"snd_wnd", 228, 4, kBytes},
+        {"rcv_wnd", 232, 4, kBytes},  // 6.2
+        {"rehash", 236, 4, kNone, kCounter},
+        {"total_rto", 240, 2, kNone, kCounter},  // 6.7
+        {"total_rto_recoveries", 242, 2, kNone, kCounter},
+        {"total_rto_time", 244, 4, kMilliseconds, kCounter},
+        {"received_ce", 248, 4, kPackets, kCounter},  // 6.18, accurate ECN
+        {"delivered_e1_bytes", 252, 4, kBytes, kCounter},
+        {"delivered_e0_bytes", 256, 4, kBytes, kCounter},
+        {"delivered_ce_bytes", 260, 4, kBytes, kCounter},
+        {"received_e1_bytes", 264, 4, kBytes, kCounter},
+        {"received_e0_bytes", 268, 4, kBytes, kCounter},
+        {"received_ce_bytes", 272, 4, kBytes, kCounter},
+        {"accecn_fail_mode", 276, 2, kNone, kEnum},
+        {"accecn_opt_seen", 278, 2, kNone, kEnum},
+    });
+  }();
+};
+using TcpInfo = StructView<TcpInfoTraits>;
+
+// Bits of the tcp_info field "options". Source: TCPI_OPT_*.
+enum class TcpOption : uint8_t {
+  kTimestamps = 0,
+  kSack = 1,
+  kWindowScale = 2,
+  kEcn = 3,
+  kEcnSeen = 4,
+  kSynData = 5,
+  kMicrosecondTimestamps = 6,  // 6.7
+  kFastOpenChild = 7,          // 6.12
+};
+using TcpOptionSet = Set<TcpOption>;
+inline TcpOptionSet OptionsOf(const TcpInfo& info) {
+  TcpOptionSet options;
+  const uint64_t bits = info[TcpInfo::Field("options")].value_or(0);
+  for (uint8_t bit = 0; bit < 8; ++bit) {
+    if ((bits >> bit) & 1) options |= static_cast<TcpOption>(bit);
+  }
+  return options;
+}
+
+// SK_MEMINFO_*: what the socket's buffers hold. Source: sk_get_meminfo(), net/core/sock.c.
+struct SocketMemoryTraits {
+  static constexpr auto kFields = std::to_array<StructField>({
+      {"rmem_alloc", 0, 4, Unit::kBytes},
+      {"rcvbuf", 4, 4, Unit::kBytes},
+      {"wmem_alloc", 8, 4, Unit::kBytes},
+      {"sndbuf", 12, 4, Unit::kBytes},
+      {"fwd_alloc", 16, 4, Unit::kBytes},
+      {"wmem_queued", 20, 4, Unit::kBytes},
+      {"optmem", 24, 4, Unit::kBytes},
+      {"backlog", 28, 4, Unit::kBytes},
+      {"drops", 32, 4, Unit::kPackets, Meaning::kCounter},  // 4.7
+  });
+};
+using SocketMemory = StructView<SocketMemoryTraits>;
+
+// struct inet_diag_meminfo, the older and smaller form.
+struct InetMemoryTraits {
+  static constexpr auto kFields = std::to_array<StructField>({
+      {"rmem", 0, 4, Unit::kBytes},
+      {"wmem", 4, 4, Unit::kBytes},
+      {"fmem", 8, 4, Unit::kBytes},
+      {"tmem", 12, 4, Unit::kBytes},
+  });
+};
+using InetMemory = StructView<InetMemoryTraits>;
+
+// struct tcpvegas_info: what Vegas, Illinois, Westwood, … tell.
+struct VegasTraits {
+  static constexpr auto kFields = std::to_array<StructField>({
+      {"enabled", 0, 4, Unit::kNone, Meaning::kEnum},
+      {"rttcnt", 4, 4, Unit::kPackets},
+      {"rtt", 8, 4, Unit::kMicroseconds},
+      {"minrtt", 12, 4, Unit::kMicroseconds},
+  });
+};
+using VegasInfo = StructView<VegasTraits>;
+
+// struct tcp_dctcp_info.
+struct DctcpTraits {
+  static constexpr auto kFields = std::to_array<StructField>({
+      {"enabled", 0, 2, Unit::kNone, Meaning::kEnum},
+      {"ce_state", 2, 2, Unit::kNone, Meaning::kEnum},
+      {"alpha", 4, 4},
+      {"ab_ecn", 8, 4, Unit::kBytes},
+      {"ab_tot", 12, 4, Unit::kBytes},
+  });
+};
+using DctcpInfo = StructView<DctcpTraits>;
+
+// struct tcp_bbr_info; gains are in 1/256.
+struct BbrTraits {
+  static constexpr auto kFields = std::to_array<StructField>({
+      {"bw_lo", 0, 4, Unit::kBytesPerSecond},  // low and high half of one 64-bit number
+      {"bw_hi", 4, 4, Unit::kBytesPerSecond},
+      {"min_rtt", 8, 4, Unit::kMicroseconds},
+      {"pacing_gain", 12, 4},
+      {"cwnd_gain", 16, 4},
+  });
+};
+using BbrInfo = StructView<BbrTraits>;
+
+}  // namespace netdiag
+
+#endif  // NETDIAG_SOCKET_STRUCTS_H_

@@ -1,0 +1,74 @@
+// Views of unix_diag messages. Every attribute is tested in three sizes by
+// tests/socket/unix_test.cc.
+
+#include "netdiag/netlink/abi.h"
+#include "netdiag/socket/socket.h"
+
+namespace netdiag {
+namespace {
+
+static_assert(offsetof(unix_diag_msg, udiag_ino) == 4 &&
+              offsetof(unix_diag_msg, udiag_cookie) == 8);
+static_assert(UnixSocket::kFixedSize == sizeof(unix_diag_msg));
+static_assert(UNIX_DIAG_UID == 7);
+
+}  // namespace
+
+std::optional<UnixSocket> UnixSocket::Parse(Bytes payload) {
+  Bytes fixed;
+  if (!netlink::Extract(payload, 0, kFixedSize, &fixed)) return std::nullopt;
+  return UnixSocket(fixed, payload.subspan(kFixedSize));
+}
+
+std::string_view UnixSocket::name() const {
+  const Bytes bytes = index_[UNIX_DIAG_NAME];
+  const std::string_view name(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  // A path ends at its NUL; an abstract name begins with one and has its length alone.
+  return name.starts_with('\0') ? name : name.substr(0, name.find('\0'));
+}
+
+std::optional<Inode> UnixSocket::peer() const {
+  const std::optional<uint32_t> inode = index_.Get<uint32_t>(UNIX_DIAG_PEER);
+  if (!inode) return std::nullopt;
+  return Inode(*inode);
+}
+
+std::optional<UnixSocket::File> UnixSocket::file() const {
+  const std::optional<unix_diag_vfs> vfs = index_.Get<unix_diag_vfs>(UNIX_DIAG_VFS);
+  if (!vfs) return std::nullopt;
+  // The kernel's own dev_t: 12 bits of major above 20 bits of minor (MKDEV), not the libc's.
+  return File{vfs->udiag_vfs_ino, vfs->udiag_vfs_dev >> 20, vfs->udiag_vfs_dev & 0xfffff};
+}
+
+std::optional<uint32_t> UnixSocket::receive_queue() const {
+  return netlink::Load<uint32_t>(index_[UNIX_DIAG_RQLEN], offsetof(unix_diag_rqlen, udiag_rqueue));
+}
+std::optional<uint32_t> UnixSocket::send_queue() const {
+  return netlink::Load<uint32_t>(index_[UNIX_DIAG_RQLEN], offsetof(unix_diag_rqlen, udiag_wqueue));
+}
+std::optional<SocketMemory> UnixSocket::memory() const {
+  return index_.GetView<SocketMemory>(UNIX_DIAG_MEMINFO);
+}
+
+std::optional<Shutdown> UnixSocket::shutdown() const {
+  const std::optional<uint8_t> mask = index_.Get<uint8_t>(UNIX_DIAG_SHUTDOWN);
+  if (!mask) return std::nullopt;
+  return Shutdown{(*mask & 1) != 0, (*mask & 2) != 0};
+}
+
+std::optional<Uid> UnixSocket::uid() const {
+  const std::optional<uint32_t> uid = index_.Get<uint32_t>(UNIX_DIAG_UID);
+  if (!uid) return std::nullopt;
+  return Uid(*uid);
+}
+
+bool UnixSocket::has_pending_connections() const { return index_.has(UNIX_DIAG_ICONS); }
+
+std::optional<Inode> UnixSocket::pending_connection(size_t i) const {
+  const std::optional<uint32_t> inode =
+      netlink::Load<uint32_t>(index_[UNIX_DIAG_ICONS], i * sizeof(uint32_t));
+  if (!inode) return std::nullopt;
+  return Inode(*inode);
+}
+
+}  // namespace netdiag
