@@ -1,0 +1,110 @@
+// Dump requests and the kernel's answers. Tested by tests/dump/netlink_source_test.cc.
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "netdiag/dump/source.h"
+#include "netdiag/netlink/abi.h"
+#include "netdiag/types/error.h"
+
+namespace netdiag::internal {
+namespace {
+
+using netlink::kFlagDump;
+using netlink::RequestBuilder;
+
+// idiag_ext has eight bits; our further extensions are not the kernel's inet_diag.
+uint8_t InetExtensions(ExtensionSet extensions) {
+  return static_cast<uint8_t>(extensions.bits() & 0x7f);
+}
+
+inet_diag_sockid Ports(const DumpRequest& request) {
+  inet_diag_sockid id = {};
+  id.idiag_sport = request.source_port.ToNetwork();
+  id.idiag_dport = request.destination_port.ToNetwork();
+  return id;
+}
+
+void PutInet(const DumpRequest& request, RequestBuilder* builder) {
+  const bool both = request.table.families.contains(Family::kInet) &&
+                    request.table.families.contains(Family::kInet6);
+  if (both) {
+    // The first inet_diag's request walks both families at once; only TCP answers to it on every
+    // kernel.
+    inet_diag_req legacy = {};
+    legacy.idiag_family = AF_INET;
+    legacy.idiag_ext = InetExtensions(request.extensions);
+    legacy.id = Ports(request);
+    legacy.idiag_states = request.states.bits();
+    builder->Header(netlink::abi::kTcpDiagGetSock, kFlagDump).Put(legacy);
+    return;
+  }
+  inet_diag_req_v2 body = {};
+  body.sdiag_family = request.table.families.contains(Family::kInet6) ? AF_INET6 : AF_INET;
+  body.sdiag_protocol = static_cast<uint8_t>(request.table.protocol);
+  body.idiag_ext = InetExtensions(request.extensions);
+  body.idiag_states = request.states.bits();
+  body.id = Ports(request);
+  builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
+}
+
+void PutUnix(const DumpRequest& request, RequestBuilder* builder) {
+  unix_diag_req body = {};
+  body.sdiag_family = AF_UNIX;
+  body.udiag_states = request.states.bits();
+  // Never UDIAG_SHOW_ICONS: a list that does not fit into a datagram ends the whole dump, silently.
+  body.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID;
+  if (request.extensions.contains(Extension::kSocketMemory)) body.udiag_show |= UDIAG_SHOW_MEMINFO;
+  if (request.extensions.contains(Extension::kUnixFile)) body.udiag_show |= UDIAG_SHOW_VFS;
+  builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
+}
+
+}  // namespace
+
+absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::byte> storage) {
+  RequestBuilder builder(storage);
+  if (request.table.protocol == Protocol::kUnix) {
+    PutUnix(request, &builder);
+  } else {
+    PutInet(request, &builder);
+  }
+  return builder.Finish();
+}
+
+absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std::byte> storage) {
+  unix_diag_req body = {};
+  body.sdiag_family = AF_UNIX;
+  body.udiag_states = StateSet::All().bits();
+  body.udiag_ino = inode.value();
+  body.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS |
+                    UDIAG_SHOW_RQLEN | UDIAG_SHOW_MEMINFO | UDIAG_SHOW_UID;
+  // A cookie of 0 is unknown, which the kernel spells as all ones (INET_DIAG_NOCOOKIE).
+  const uint64_t wanted = cookie == Cookie() ? ~uint64_t{0} : cookie.value();
+  body.udiag_cookie[0] = static_cast<uint32_t>(wanted);
+  body.udiag_cookie[1] = static_cast<uint32_t>(wanted >> 32);
+  return RequestBuilder(storage).Header(netlink::abi::kSockDiagByFamily, 0).Put(body).Finish();
+}
+
+absl::Status NetlinkSource::Begin(const netlink::CallOptions& options) {
+  foreign_before_ = conn_->stats().foreign;
+  std::array<std::byte, 128> storage;
+  NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes, EncodeRequest(request_, storage));
+  return conn_->Send(bytes, options).status();
+}
+
+absl::StatusOr<netlink::Ready> NetlinkSource::Step(Wait wait, const netlink::CallOptions& options,
+                                                   MessageVisitor visitor) {
+  return wait == Wait::kBlock ? conn_->Receive(visitor, options) : conn_->TryReceive(visitor);
+}
+
+SourceStats NetlinkSource::stats() const {
+  SourceStats stats;
+  stats.foreign = conn_->stats().foreign - foreign_before_;
+  stats.interrupted = conn_->progress().interrupted;
+  return stats;
+}
+
+}  // namespace netdiag::internal

@@ -1,0 +1,266 @@
+// /proc/net read line by line, each line encoded as the netlink message that the kernel would have
+// sent. Tested by tests/dump/procfs_source_test.cc, fuzzed by tests/fuzz/procfs_fuzz.cc.
+//
+// Source: get_tcp4_sock() in net/ipv4/tcp_ipv4.c, get_tcp6_sock(), udp4_format_sock(),
+// unix_seq_show().
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fcntl.h>
+#include <string_view>
+#include <unistd.h>
+#include <utility>
+
+#include "netdiag/dump/source.h"
+#include "netdiag/netlink/abi.h"
+#include "netdiag/types/error.h"
+
+namespace netdiag::internal {
+namespace {
+
+constexpr size_t kReadSize = 64 * 1024;
+// The longest line is that of a unix socket with 108 bytes of name; longer ones are damage.
+constexpr size_t kMaxLine = 4096;
+// Times in /proc are in hundredths of a second (USER_HZ) on every architecture that Debian has.
+constexpr uint32_t kMillisecondsPerTick = 10;
+
+// Takes words off a line. `ok` turns false at the first word that is not what was asked for.
+class Words {
+ public:
+  explicit Words(std::string_view line) : rest_(line) {}
+  bool ok() const { return ok_; }
+
+  std::string_view Word() {
+    rest_.remove_prefix(std::min(rest_.find_first_not_of(' '), rest_.size()));
+    const std::string_view word = rest_.substr(0, rest_.find(' '));
+    rest_.remove_prefix(word.size());
+    if (word.empty()) ok_ = false;
+    return word;
+  }
+  // What follows after one blank: a name, which may hold blanks.
+  std::string_view Rest() { return rest_.starts_with(' ') ? rest_.substr(1) : std::string_view(); }
+
+  template <class T>
+  T Number(int base) {
+    return Parse<T>(Word(), base);
+  }
+  template <class T>
+  T Parse(std::string_view text, int base) {
+    T value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+    if (error != std::errc() || end != text.data() + text.size() || text.empty()) ok_ = false;
+    return value;
+  }
+  // "left:right", both hexadecimal.
+  template <class T>
+  std::pair<T, T> HexPair() {
+    const std::string_view word = Word();
+    const size_t colon = word.find(':');
+    if (colon == word.npos) {
+      ok_ = false;
+      return {};
+    }
+    return {Parse<T>(word.substr(0, colon), 16), Parse<T>(word.substr(colon + 1), 16)};
+  }
+  // "0100007F:0050": words of an address as the host reads them, and a port.
+  void Address(__be32 (&address)[4], __be16* port) {
+    const std::string_view word = Word();
+    const size_t digits = word.find(':');
+    if (digits != 8 && digits != 32) {
+      ok_ = false;
+      return;
+    }
+    for (size_t i = 0; i < digits / 8; ++i) address[i] = Parse<uint32_t>(word.substr(i * 8, 8), 16);
+    *port = Port::FromHost(Parse<uint16_t>(word.substr(digits + 1), 16)).ToNetwork();
+  }
+
+ private:
+  std::string_view rest_;
+  bool ok_ = true;
+};
+
+// One line of tcp, tcp6, udp or udp6.
+bool ParseInet(std::string_view line, Family family, inet_diag_msg* message) {
+  Words words(line);
+  *message = {};
+  message->idiag_family = static_cast<uint8_t>(family);
+  words.Word();  // number of the line
+  words.Address(message->id.idiag_src, &message->id.idiag_sport);
+  words.Address(message->id.idiag_dst, &message->id.idiag_dport);
+  message->idiag_state = words.Number<uint8_t>(16);
+  std::tie(message->idiag_wqueue, message->idiag_rqueue) = words.HexPair<uint32_t>();
+  const auto [timer, ticks] = words.HexPair<uint32_t>();
+  const auto retransmits = words.Number<uint32_t>(16);
+  message->idiag_uid = words.Number<uint32_t>(10);
+  const auto probes = words.Number<uint32_t>(10);
+  message->idiag_inode = words.Number<uint32_t>(10);
+  message->idiag_timer = static_cast<uint8_t>(timer);
+  message->idiag_expires = ticks * kMillisecondsPerTick;
+  message->idiag_retrans = static_cast<uint8_t>(timer == 1 ? retransmits : probes);
+  return words.ok() && timer < 256;
+}
+
+struct UnixLine {
+  unix_diag_msg message = {};
+  std::string_view name;  // as printed: abstract names begin with '@' for their NUL
+};
+
+// Flags of unix sockets and states of sockets in general, as /proc/net/unix prints them. Source:
+// include/linux/net.h.
+constexpr uint32_t kAcceptFlag = 0x10000;
+constexpr uint32_t kConnected = 3;
+
+bool ParseUnix(std::string_view line, UnixLine* out) {
+  Words words(line);
+  words.Word();  // address of the socket
+  words.Word();  // references
+  words.Word();  // protocol
+  const auto flags = words.Number<uint32_t>(16);
+  const auto type = words.Number<uint32_t>(16);
+  const auto state = words.Number<uint32_t>(16);
+  // Right-aligned in five columns, so more than one blank may stand before it.
+  out->message.udiag_ino = words.Number<uint32_t>(10);
+  out->message.udiag_family = AF_UNIX;
+  out->message.udiag_type = static_cast<uint8_t>(type);
+  const State shown = (flags & kAcceptFlag) != 0 ? State::kListen
+                      : state == kConnected      ? State::kEstablished
+                                                 : State::kClose;
+  out->message.udiag_state = static_cast<uint8_t>(shown);
+  out->name = words.Rest();
+  return words.ok() && type < 256;
+}
+
+}  // namespace
+
+class ProcfsSource::Impl {
+ public:
+  struct File {
+    int fd;
+    Family family;
+  };
+
+  explicit Impl(const Table& table) : table_(table) { carry_.reserve(kReadSize + kMaxLine); }
+  ~Impl() {
+    for (const File& file : files_) close(file.fd);
+  }
+  void Add(int fd, Family family) { files_.push_back({fd, family}); }
+
+  absl::StatusOr<netlink::Ready> Step(MessageVisitor visitor) {
+    if (current_ == files_.size()) return netlink::Ready::kDone;
+    const size_t kept = carry_.size();
+    carry_.resize(kept + kReadSize);
+    ssize_t got = 0;
+    do {
+      got = read(files_[current_].fd, carry_.data() + kept, kReadSize);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) return ErrnoError(errno, "read /proc/net for " + Text(table_));
+    carry_.resize(kept + static_cast<size_t>(got));
+    if (got == 0) return EndOfFile(visitor);
+    return VisitLines(visitor) == Flow::kStop ? netlink::Ready::kDone : netlink::Ready::kSome;
+  }
+
+  SourceStats stats() const { return stats_; }
+
+ private:
+  absl::StatusOr<netlink::Ready> EndOfFile(MessageVisitor visitor) {
+    const bool stop = !carry_.empty() && VisitLine(carry_, visitor) == Flow::kStop;
+    carry_.clear();
+    header_seen_ = false;
+    ++current_;
+    return stop || current_ == files_.size() ? netlink::Ready::kDone : netlink::Ready::kSome;
+  }
+
+  Flow VisitLines(MessageVisitor visitor) {
+    size_t start = 0;
+    Flow flow = Flow::kContinue;
+    for (size_t end = 0; flow == Flow::kContinue && (end = carry_.find('\n', start)) != carry_.npos;
+         start = end + 1) {
+      flow = VisitLine(std::string_view(carry_).substr(start, end - start), visitor);
+    }
+    carry_.erase(0, start);
+    if (carry_.size() > kMaxLine) {
+      ++stats_.damaged;
+      carry_.clear();
+    }
+    return flow;
+  }
+
+  Flow VisitLine(std::string_view line, MessageVisitor visitor) {
+    if (!std::exchange(header_seen_, true)) return Flow::kContinue;
+    std::array<std::byte, 512> storage;
+    netlink::RequestBuilder builder(storage);
+    if (!Encode(line, &builder)) {
+      ++stats_.damaged;
+      return Flow::kContinue;
+    }
+    const absl::StatusOr<Bytes> bytes = builder.Finish();
+    if (!bytes.ok()) {
+      ++stats_.damaged;
+      return Flow::kContinue;
+    }
+    netlink::MessageCursor cursor(*bytes);
+    netlink::Message message;
+    return cursor.Next(&message) ? visitor(message) : Flow::kContinue;
+  }
+
+  bool Encode(std::string_view line, netlink::RequestBuilder* builder) const {
+    builder->Header(netlink::abi::kSockDiagByFamily, netlink::kFlagMulti);
+    if (table_.protocol != Protocol::kUnix) {
+      inet_diag_msg message;
+      if (!ParseInet(line, files_[current_].family, &message)) return false;
+      builder->Put(message);
+      return true;
+    }
+    UnixLine parsed;
+    if (!ParseUnix(line, &parsed)) return false;
+    builder->Put(parsed.message);
+    if (parsed.name.empty()) return true;
+    // The kernel's own form: a NUL first for abstract names, a NUL last for paths.
+    std::string name(parsed.name);
+    if (name.front() == '@') {
+      name.front() = '\0';
+    } else {
+      name.push_back('\0');
+    }
+    builder->Attribute(UNIX_DIAG_NAME, std::as_bytes(std::span(name.data(), name.size())));
+    return true;
+  }
+
+  Table table_;
+  std::vector<File> files_;
+  size_t current_ = 0;
+  bool header_seen_ = false;
+  std::string carry_;  // what was read and not yet visited: at most one read and one line
+  SourceStats stats_;
+};
+
+ProcfsSource::ProcfsSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ProcfsSource::ProcfsSource(ProcfsSource&&) noexcept = default;
+ProcfsSource& ProcfsSource::operator=(ProcfsSource&&) noexcept = default;
+ProcfsSource::~ProcfsSource() = default;
+
+absl::StatusOr<ProcfsSource> ProcfsSource::Open(const DumpRequest& request, Opener open) {
+  const TableInfo& info = Describe(request.table.protocol);
+  auto impl = std::make_unique<Impl>(request.table);
+  const auto add = [&](Family family, std::string_view file) -> absl::Status {
+    if (!request.table.families.contains(family)) return absl::OkStatus();
+    NETDIAG_ASSIGN_OR_RETURN(const int fd, open(file));
+    impl->Add(fd, family);
+    return absl::OkStatus();
+  };
+  NETDIAG_RETURN_IF_ERROR(add(Family::kUnix, info.proc_file));
+  NETDIAG_RETURN_IF_ERROR(add(Family::kInet, info.proc_file));
+  NETDIAG_RETURN_IF_ERROR(add(Family::kInet6, info.proc_file6));
+  return ProcfsSource(std::move(impl));
+}
+
+absl::StatusOr<netlink::Ready> ProcfsSource::Step(MessageVisitor visitor) {
+  return impl_->Step(visitor);
+}
+SourceStats ProcfsSource::stats() const { return impl_->stats(); }
+
+}  // namespace netdiag::internal

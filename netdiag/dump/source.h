@@ -1,0 +1,103 @@
+// netdiag/dump/source.h — Internal. Users want engine.h. Where the messages of one dump come from.
+//
+// Every source yields netlink messages, so views, filters, captures and renderers have one form to
+// read: the kernel's own datagrams, /proc/net encoded as such, or a capture. A source is stepped:
+// one datagram, or one read of /proc, a step. Lifetime: a Message is valid until the visitor
+// returns. Threads: thread-compatible.
+
+#ifndef NETDIAG_DUMP_SOURCE_H_
+#define NETDIAG_DUMP_SOURCE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "netdiag/dump/capture.h"
+#include "netdiag/dump/table.h"
+#include "netdiag/netlink/conn.h"
+
+namespace netdiag::internal {
+
+using MessageVisitor = absl::FunctionRef<Flow(const netlink::Message&)>;
+
+// How a step may wait: not at all (event loops), or until there is something.
+enum class Wait : uint8_t { kNever, kBlock };
+
+// What a source met beside its messages.
+struct SourceStats {
+  uint64_t foreign = 0;      // datagrams that the kernel did not send
+  uint64_t damaged = 0;      // lines or records that could not be read
+  bool interrupted = false;  // the kernel says that the dump may be inconsistent
+};
+
+// The kernel's answer over a Conn. TCP's IPv4 and IPv6 are one walk (the legacy request); every
+// other request names its one family.
+class NetlinkSource {
+ public:
+  // `conn` must outlive the source and serve nothing else meanwhile.
+  NetlinkSource(netlink::Conn* conn, const DumpRequest& request) : conn_(conn), request_(request) {}
+  absl::Status Begin(const netlink::CallOptions& options);
+  absl::StatusOr<netlink::Ready> Step(Wait wait, const netlink::CallOptions& options,
+                                      MessageVisitor visitor);
+  SourceStats stats() const;
+
+ private:
+  netlink::Conn* conn_;
+  DumpRequest request_;
+  uint64_t foreign_before_ = 0;
+};
+
+// The request as bytes in `storage`, as NetlinkSource sends it and captures keep it.
+absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::byte> storage);
+// The request for one unix socket with all it tells, pending connections included.
+absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std::byte> storage);
+
+// /proc/net/{tcp,tcp6,udp,udp6,unix}, each line encoded as the message that the kernel would have
+// sent; attributes that /proc does not tell are absent, as are cookies (0).
+class ProcfsSource {
+ public:
+  // `open` opens a file below the right namespace's net/ directory: "tcp6" → descriptor, or a
+  // Status.
+  using Opener = absl::FunctionRef<absl::StatusOr<int>(std::string_view file)>;
+  static absl::StatusOr<ProcfsSource> Open(const DumpRequest& request, Opener open);
+  ProcfsSource(ProcfsSource&&) noexcept;
+  ProcfsSource& operator=(ProcfsSource&&) noexcept;
+  ~ProcfsSource();
+
+  absl::StatusOr<netlink::Ready> Step(MessageVisitor visitor);
+  SourceStats stats() const;
+
+ private:
+  class Impl;
+  explicit ProcfsSource(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// The records of one table in a capture.
+class ReplaySource {
+ public:
+  // `capture` must outlive the source.
+  ReplaySource(Bytes capture, const Table& table) : reader_(capture), table_(table) {}
+  absl::StatusOr<netlink::Ready> Step(MessageVisitor visitor);
+  SourceStats stats() const { return stats_; }
+
+ private:
+  CaptureReader reader_;
+  Table table_;
+  bool in_table_ = false;
+  SourceStats stats_;
+};
+
+using Source = std::variant<NetlinkSource, ProcfsSource, ReplaySource>;
+
+}  // namespace netdiag::internal
+
+#endif  // NETDIAG_DUMP_SOURCE_H_

@@ -1,0 +1,69 @@
+// Tested by tests/dump/table_test.cc.
+
+#include "netdiag/dump/table.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "netdiag/types/error.h"
+
+namespace netdiag {
+namespace {
+
+constexpr auto kTables = std::to_array<TableInfo>({
+    {Protocol::kTcp, "CONFIG_INET_DIAG and CONFIG_INET_TCP_DIAG", "tcp_diag", "tcp", "tcp6"},
+    {Protocol::kUdp, "CONFIG_INET_DIAG and CONFIG_INET_UDP_DIAG", "udp_diag", "udp", "udp6"},
+    {Protocol::kUnix, "CONFIG_UNIX_DIAG", "unix_diag", "unix", ""},
+});
+
+}  // namespace
+
+std::string_view Name(SourceKind source) {
+  static constexpr std::array<std::string_view, 3> kNames = {"netlink", "procfs", "replay"};
+  return kNames[static_cast<size_t>(source)];
+}
+
+const TableInfo& Describe(Protocol protocol) {
+  const auto row = std::ranges::find(kTables, protocol, &TableInfo::protocol);
+  // A protocol from a damaged capture has no table; nothing of it is ever dumped.
+  static constexpr TableInfo kNone = {Protocol::kTcp, "", "", "", ""};
+  return row == kTables.end() ? kNone : *row;
+}
+
+std::string Text(const Table& table) {
+  std::string text(Names(table.protocol).word);
+  if (table.families == FamilySet(Family::kInet)) text += " inet";
+  if (table.families == FamilySet(Family::kInet6)) text += " inet6";
+  return text;
+}
+
+absl::Status ExplainRefusal(const absl::Status& status, const Table& table) {
+  const int errnum = Errno(status);
+  const std::string what = "socket_diag dump " + Text(table);
+  const TableInfo& info = Describe(table.protocol);
+  switch (errnum) {
+    case ENOENT:
+    case EOPNOTSUPP:
+      return ErrnoError(errnum, what,
+                        std::string("kernel without ")
+                            .append(info.kernel_option)
+                            .append(", or module ")
+                            .append(info.module)
+                            .append(" not loaded"));
+    case EPROTONOSUPPORT:
+    case ENOSYS:
+      return ErrnoError(errnum, what,
+                        "kernel without CONFIG_NET and CONFIG_UNIX_DIAG or CONFIG_INET_DIAG");
+    case EAFNOSUPPORT:
+      return ErrnoError(errnum, what,
+                        "a sandbox forbids AF_NETLINK (RestrictAddressFamilies, seccomp)");
+    case EPERM:
+    case EACCES:
+      return ErrnoError(errnum, what, "a security policy forbids NETLINK_SOCK_DIAG");
+    default:
+      return errnum == 0 ? status : KernelError(errnum, what, WordsOfKernel(status));
+  }
+}
+
+}  // namespace netdiag

@@ -1,0 +1,76 @@
+// netdiag/dump/table.h — what is asked for in one dump, and what every row of it has in common.
+//
+// A message of a dump does not say everything: one of UDP looks like one of TCP. So the Table
+// travels with the bytes, from the request to the Row, into captures and back. Threads: values.
+// Lifetime: values; texts are string literals.
+
+#ifndef NETDIAG_DUMP_TABLE_H_
+#define NETDIAG_DUMP_TABLE_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+#include "netdiag/types/types.h"
+
+namespace netdiag {
+
+// One of the kernel's lists of sockets.
+struct Table {
+  Protocol protocol = Protocol::kTcp;
+  FamilySet families;  // {kUnix}, {kInet}, {kInet6} or {kInet, kInet6}
+  NetnsId netns;       // 0: not known
+  friend bool operator==(const Table&, const Table&) = default;
+};
+
+// What the kernel tells only when it is asked to. The values below 8 are bits of idiag_ext.
+enum class Extension : uint8_t {
+  kMemory = 0,            // InetSocket::inet_memory()
+  kInfo = 1,              // tcp_info(), ulp(), md5_key(); takes each socket's lock for a moment
+  kCongestionDetail = 2,  // vegas(), dctcp(), bbr()
+  kCongestion = 3,
+  kTos = 4,
+  kTrafficClass = 5,  // traffic_class(), class_id()
+  kSocketMemory = 6,  // memory(), of unix sockets too
+  kUnixFile = 8,      // UnixSocket::file()
+};
+using ExtensionSet = Set<Extension>;
+
+// Where rows came from.
+enum class SourceKind : uint8_t {
+  kNetlink,  // NETLINK_SOCK_DIAG
+  kProcfs,   // /proc/net, for a kernel or sandbox without the dump; most attributes are absent
+  kReplay,   // a capture
+};
+std::string_view Name(SourceKind source);
+
+// One dump. Zero ports match any port.
+struct DumpRequest {
+  Table table;
+  StateSet states;
+  ExtensionSet extensions;
+  Port source_port;
+  Port destination_port;
+};
+
+// What is known of a protocol's table on any Linux.
+struct TableInfo {
+  Protocol protocol;
+  std::string_view kernel_option;  // that its dump needs
+  std::string_view module;
+  std::string_view proc_file;   // below net/ of procfs
+  std::string_view proc_file6;  // the same for IPv6; empty: none
+};
+const TableInfo& Describe(Protocol protocol);
+
+// "tcp", "udp inet6", "unix": for messages.
+std::string Text(const Table& table);
+// `status` of a refused dump with what to do about it: which kernel option is missing, what a
+// sandbox forbids.
+absl::Status ExplainRefusal(const absl::Status& status, const Table& table);
+
+}  // namespace netdiag
+
+#endif  // NETDIAG_DUMP_TABLE_H_

@@ -1,0 +1,64 @@
+// Tested by tests/row_test.cc and by everything that reads rows.
+
+#include "netdiag/row.h"
+
+namespace netdiag {
+
+std::optional<Row> Row::FromMessage(const netlink::Message& message, const Table& table,
+                                    SourceKind source, const OwnerIndex* owners) {
+  if (message.type() < 16) return std::nullopt;  // below NLMSG_MIN_TYPE: control
+  std::optional<Row> row;
+  if (table.protocol == Protocol::kUnix) {
+    const std::optional<UnixSocket> socket = UnixSocket::Parse(message.payload());
+    if (socket) row = Row(message, *socket, table, source);
+  } else {
+    const std::optional<InetSocket> socket = InetSocket::Parse(message.payload());
+    if (socket) row = Row(message, *socket, table, source);
+  }
+  if (row && owners != nullptr) {
+    row->owners_ = owners->Find(row->inode());
+    row->no_owner_ = row->owners_.empty() ? owners->Reason(row->inode()) : NoOwner::kNone;
+  }
+  return row;
+}
+
+Family Row::family() const { return inet() != nullptr ? inet()->family() : Family::kUnix; }
+
+SocketType Row::type() const {
+  if (unix_socket() != nullptr) return unix_socket()->type();
+  return protocol() == Protocol::kTcp ? SocketType::kStream : SocketType::kDatagram;
+}
+
+State Row::state() const {
+  return std::visit([](const auto& socket) { return socket.state(); }, socket_);
+}
+Inode Row::inode() const {
+  return std::visit([](const auto& socket) { return socket.inode(); }, socket_);
+}
+Cookie Row::cookie() const {
+  return std::visit([](const auto& socket) { return socket.cookie(); }, socket_);
+}
+std::optional<Uid> Row::uid() const {
+  return std::visit([](const auto& socket) -> std::optional<Uid> { return socket.uid(); }, socket_);
+}
+std::optional<SocketMemory> Row::memory() const {
+  return std::visit([](const auto& socket) { return socket.memory(); }, socket_);
+}
+std::optional<Shutdown> Row::shutdown() const {
+  return std::visit([](const auto& socket) { return socket.shutdown(); }, socket_);
+}
+
+uint32_t Row::receive_queue() const {
+  return inet() != nullptr ? inet()->receive_queue() : unix_socket()->receive_queue().value_or(0);
+}
+uint32_t Row::send_queue() const {
+  return inet() != nullptr ? inet()->send_queue() : unix_socket()->send_queue().value_or(0);
+}
+uint16_t Row::unknown_attributes() const {
+  return std::visit([](const auto& socket) { return socket.unknown_attributes(); }, socket_);
+}
+bool Row::malformed() const {
+  return std::visit([](const auto& socket) { return socket.malformed(); }, socket_);
+}
+
+}  // namespace netdiag

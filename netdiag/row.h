@@ -1,0 +1,69 @@
+// netdiag/row.h — one socket with all that is known of it: the message, its table, who holds it.
+//
+// A Row is a view. Lifetime: in a visitor, until the visitor returns; from a Snapshot, as long as
+// the Snapshot. Threads: values. Cost: reading a field reads the message.
+
+#ifndef NETDIAG_ROW_H_
+#define NETDIAG_ROW_H_
+
+#include <cstdint>
+#include <optional>
+#include <variant>
+
+#include "netdiag/dump/table.h"
+#include "netdiag/netlink/wire.h"
+#include "netdiag/process/process.h"
+#include "netdiag/socket/socket.h"
+#include "netdiag/types/types.h"
+
+namespace netdiag {
+
+class Row {
+ public:
+  // The row that `message` is in `table`; nullopt: not a socket message, or too short for one.
+  // `owners`, if given, is asked for the holders and must outlive the row; so must `table`.
+  static std::optional<Row> FromMessage(const netlink::Message& message, const Table& table,
+                                        SourceKind source, const OwnerIndex* owners);
+
+  // One of these two is set.
+  const InetSocket* inet() const { return std::get_if<InetSocket>(&socket_); }
+  const UnixSocket* unix_socket() const { return std::get_if<UnixSocket>(&socket_); }
+
+  // What every socket has.
+  const Table& table() const { return *table_; }
+  Protocol protocol() const { return table_->protocol; }
+  SourceKind source() const { return source_; }
+  Family family() const;
+  SocketType type() const;
+  State state() const;
+  Inode inode() const;
+  Cookie cookie() const;  // 0: the source does not know it (procfs)
+  std::optional<Uid> uid() const;
+  std::optional<SocketMemory> memory() const;
+  std::optional<Shutdown> shutdown() const;
+  uint32_t receive_queue() const;
+  uint32_t send_queue() const;
+  uint16_t unknown_attributes() const;
+  bool malformed() const;
+
+  // Every descriptor that holds the socket, and why there is none.
+  Owners owners() const { return owners_; }
+  NoOwner no_owner() const { return no_owner_; }
+  // The message that the row is a view of.
+  const netlink::Message& message() const { return message_; }
+
+ private:
+  Row(const netlink::Message& message, Socket socket, const Table& table, SourceKind source)
+      : message_(message), socket_(socket), table_(&table), source_(source) {}
+
+  netlink::Message message_;
+  Socket socket_;
+  const Table* table_;
+  SourceKind source_;
+  NoOwner no_owner_ = NoOwner::kNotAsked;
+  Owners owners_;
+};
+
+}  // namespace netdiag
+
+#endif  // NETDIAG_ROW_H_
