@@ -10,7 +10,9 @@
 
 #include <linux/filter.h>
 #include <linux/inet_diag.h>
+#include <linux/magic.h>
 #include <linux/netlink.h>
+#include <linux/nsfs.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <linux/unix_diag.h>
@@ -41,6 +43,9 @@ static_assert(sizeof(unix_diag_req) == 24 && sizeof(unix_diag_msg) == 16);
 // IPv4 and IPv6 at once.
 inline constexpr uint16_t kSockDiagByFamily = SOCK_DIAG_BY_FAMILY;
 inline constexpr uint16_t kTcpDiagGetSock = TCPDIAG_GETSOCK;
+
+// f_type of namespace files. Source: linux/magic.h.
+inline constexpr decltype(NSFS_MAGIC) kNsfsMagic = NSFS_MAGIC;
 
 }  // namespace netdiag::netlink::abi
 

@@ -1,0 +1,730 @@
+// Conn: opening, exchanges, options. Waiting, deadlines and Close are gate.h. Tested by
+// tests/netlink/conn_test.cc (fake kernel), conn_concurrency_test.cc and conn_live_test.cc.
+
+#include "netdiag/netlink/conn.h"
+
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <mutex>
+#include <string>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <libmnl/libmnl.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
+#include "netdiag/netlink/abi.h"
+#include "netdiag/netlink/gate.h"
+#include "netdiag/types/error.h"
+
+namespace netdiag::netlink {
+namespace {
+
+// A dump that the kernel refuses because another one still runs on the socket is asked for again
+// so often, with the rest of the other one read in between.
+constexpr int kBusyRetries = 4;
+
+const CallOptions& NoOptions() {
+  static const CallOptions options;
+  return options;
+}
+
+int ErrnoOf(int result) { return result < 0 ? errno : 0; }
+
+bool IsDump(const Header& header) { return (header.flags & kFlagDump) == kFlagDump; }
+
+// What the kernel adds to a NLMSG_ERROR or NLMSG_DONE: attributes behind the errno and, in an
+// ERROR, behind the echo of the request. Its absence or damage costs only the words.
+KernelWords WordsIn(const Message& message) {
+  KernelWords words;
+  if ((message.header().flags & kFlagAckTlvs) == 0) return words;
+  size_t offset = sizeof(int32_t);
+  if (message.type() == kTypeError) {
+    const std::optional<Header> echo = Load<Header>(message.payload(), offset);
+    if (!echo) return words;
+    const bool capped = (message.header().flags & kFlagCapped) != 0;
+    offset += capped ? kHeaderSize : Align(echo->length);
+  }
+  if (offset > message.payload().size()) return words;
+  AttrCursor attributes(message.payload().subspan(offset));
+  for (Attr attribute; attributes.Next(&attribute);) {
+    if (attribute.type() == NLMSGERR_ATTR_MSG) words.message = attribute.AsText();
+    if (attribute.type() == NLMSGERR_ATTR_OFFS) words.offset = attribute.As<uint32_t>();
+  }
+  return words;
+}
+
+// The errno in a NLMSG_ERROR or NLMSG_DONE as a Status. A DONE without one is a success.
+absl::Status ResultIn(const Message& message, std::string_view what) {
+  const std::optional<int> errnum = message.errnum();
+  if (!errnum && message.type() == kTypeError) {
+    return DamagedData(what, "NLMSG_ERROR without an errno");
+  }
+  if (errnum.value_or(0) == 0) return absl::OkStatus();
+  return KernelError(*errnum, what, WordsIn(message));
+}
+
+std::string TraceLine(char direction, const Header& header, Bytes whole) {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string line;
+  line += direction;
+  line += " length " + std::to_string(header.length) + " type " + std::to_string(header.type) +
+          " flags " + std::to_string(header.flags) + " sequence " +
+          std::to_string(header.sequence) + " port " + std::to_string(header.port_id) + ":";
+  for (size_t i = 0; i < whole.size(); ++i) {
+    if (i % 4 == 0) line += ' ';
+    line += kHex[std::to_integer<unsigned>(whole[i]) >> 4];
+    line += kHex[std::to_integer<unsigned>(whole[i]) & 15];
+  }
+  return line;
+}
+
+// The receive buffer. Under AddressSanitizer its bytes can be touched only while a Use is alive,
+// so a view kept beyond its visitor is caught.
+class Buffer {
+ public:
+  explicit Buffer(size_t size) : bytes_(new std::byte[size]), size_(size) { Poison(); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { Unpoison(); }
+
+  class Use {
+   public:
+    explicit Use(Buffer& buffer) : buffer_(buffer) { buffer_.Unpoison(); }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    ~Use() { buffer_.Poison(); }
+    std::span<std::byte> bytes() { return {buffer_.bytes_.get(), buffer_.size_}; }
+
+   private:
+    Buffer& buffer_;
+  };
+
+ private:
+#if defined(__SANITIZE_ADDRESS__)
+  void Poison() { ASAN_POISON_MEMORY_REGION(bytes_.get(), size_); }
+  void Unpoison() { ASAN_UNPOISON_MEMORY_REGION(bytes_.get(), size_); }
+#else
+  void Poison() {}
+  void Unpoison() {}
+#endif
+
+  std::unique_ptr<std::byte[]> bytes_;
+  size_t size_;
+};
+
+// One answer being read.
+struct Answer {
+  uint32_t sequence = 0;      // of the request; 0: messages of any
+  bool acknowledged = false;  // the request had kFlagAck: only NLMSG_ERROR or DONE ends it
+  bool ended = false;
+  DumpResult result;
+};
+
+}  // namespace
+
+class Conn::Impl {
+ public:
+  Impl(MnlSocket socket, int wake_fd, bool is_netlink, uint32_t port_id, Config config)
+      : gate_(std::move(socket), wake_fd),
+        port_id_(port_id),
+        is_netlink_(is_netlink),
+        buffer_(std::max<size_t>(config.receive_buffer, kHeaderSize)),
+        trace_(std::move(config.trace)),
+        // Sockets that share a queue (Dup) should not use the same numbers.
+        sequence_(
+            static_cast<uint32_t>(std::chrono::steady_clock::now().time_since_epoch().count())) {}
+
+  // ----------------------------------------------------------------------------------- one
+  // datagram
+  absl::StatusOr<uint32_t> SendRequest(Gate::Call& call, Bytes request);
+  int SendOnce(int fd, msghdr* message);
+  // 0 and a datagram, or an errno. EINTR also stands for a foreign datagram, now dropped.
+  int ReceiveOnce(int fd, std::span<std::byte> buffer, Datagram* datagram);
+  absl::Status ReceiveDatagram(Gate::Call& call, std::span<std::byte> buffer, Datagram* datagram);
+  // Visits the messages of a datagram that belong to `answer`.
+  absl::Status Visit(Gate::Call& call, const Datagram& datagram, Answer* answer,
+                     absl::FunctionRef<Flow(const Message&)> visitor);
+  absl::Status VisitMessage(Gate::Call& call, const Message& message, Answer* answer,
+                            absl::FunctionRef<Flow(const Message&)> visitor);
+
+  // --------------------------------------------------------------------------------------
+  // exchanges Reads until the answer has ended.
+  absl::Status ReceiveAnswer(Gate::Call& call, Answer* answer,
+                             absl::FunctionRef<Flow(const Message&)> visitor);
+  // Drops what is left of a dump that nobody reads any more. Never waits: the kernel has the next
+  // datagram of a dump ready as soon as one was taken, so an empty queue means that there is no
+  // rest. `force`: even if no such dump is known.
+  absl::Status Drain(Gate::Call& call, bool force);
+  // Nobody will read the unfinished dump, if there is one: its messages are stale from now on.
+  void AbandonDump() { abandoned_.store(dump_.load()); }
+  void Ended(uint32_t sequence);
+  bool Belongs(const Header& header, const Answer& answer) const;
+  void Trace(char direction, const Header& header, Bytes whole);
+
+  Gate gate_;
+  const uint32_t port_id_;
+  const bool is_netlink_;
+  Buffer buffer_;  // used by the holder of the turn
+  absl::AnyInvocable<void(std::string_view)> trace_;
+  std::mutex trace_mutex_;
+  std::atomic<uint32_t> sequence_;
+  // Sequence numbers of the dump whose end was not seen yet, and of the one nobody reads; or 0.
+  std::atomic<uint32_t> dump_{0};
+  std::atomic<uint32_t> abandoned_{0};
+  std::atomic<uint64_t> foreign_{0}, stale_{0}, overruns_{0}, busy_retries_{0};
+  // The exchange of Send() + TryReceive(); sequence 0: none is open.
+  std::mutex open_mutex_;
+  Answer open_;
+};
+
+int Conn::Impl::SendOnce(int fd, msghdr* message) {
+  return ErrnoOf(static_cast<int>(sendmsg(fd, message, MSG_DONTWAIT | MSG_NOSIGNAL)));
+}
+
+absl::StatusOr<uint32_t> Conn::Impl::SendRequest(Gate::Call& call, Bytes request) {
+  std::optional<Header> header = Load<Header>(request);
+  if (!header || header->length != request.size()) {
+    return ErrnoError(EINVAL, call.what(), "the request's length is not that of its bytes");
+  }
+  do {
+    header->sequence = ++sequence_;
+  } while (header->sequence == 0);
+  header->port_id = port_id_;
+  // The iovec wants a pointer to non-const; sendmsg() only reads.
+  iovec parts[] = {
+      {&*header, kHeaderSize},
+      {const_cast<std::byte*>(request.data()) + kHeaderSize, request.size() - kHeaderSize}};
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = 2;
+  // Before it is sent: another thread may read the answer before sendmsg() returns.
+  if (IsDump(*header)) dump_.store(header->sequence);
+  const absl::Status status = call.Run(Side::kWrite, [&] { return SendOnce(call.fd(), &message); });
+  if (!status.ok()) {
+    Ended(header->sequence);
+    return status;
+  }
+  Trace('>', *header, request);
+  return header->sequence;
+}
+
+int Conn::Impl::ReceiveOnce(int fd, std::span<std::byte> buffer, Datagram* datagram) {
+  sockaddr_nl from{};
+  iovec part{buffer.data(), buffer.size()};
+  msghdr message{};
+  message.msg_name = &from;
+  message.msg_namelen = sizeof(from);
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  const ssize_t size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_TRUNC);
+  if (size < 0) {
+    if (errno == ENOBUFS) ++overruns_;
+    return errno;
+  }
+  if (is_netlink_ && (message.msg_namelen != sizeof(from) || from.nl_pid != 0)) {
+    ++foreign_;
+    return EINTR;
+  }
+  datagram->length = static_cast<size_t>(size);
+  datagram->bytes = Bytes(buffer).first(std::min(datagram->length, buffer.size()));
+  datagram->groups = is_netlink_ ? from.nl_groups : 0;
+  return 0;
+}
+
+absl::Status Conn::Impl::ReceiveDatagram(Gate::Call& call, std::span<std::byte> buffer,
+                                         Datagram* datagram) {
+  return call.Run(Side::kRead, [&] { return ReceiveOnce(call.fd(), buffer, datagram); });
+}
+
+bool Conn::Impl::Belongs(const Header& header, const Answer& answer) const {
+  if (answer.sequence == 0) {
+    const uint32_t abandoned = abandoned_.load();
+    return abandoned == 0 || header.sequence != abandoned;
+  }
+  // Notifications carry the sequence number and port id of whoever caused them.
+  return header.sequence == answer.sequence && (!is_netlink_ || header.port_id == port_id_);
+}
+
+absl::Status Conn::Impl::Visit(Gate::Call& call, const Datagram& datagram, Answer* answer,
+                               absl::FunctionRef<Flow(const Message&)> visitor) {
+  ++answer->result.datagrams;
+  answer->result.bytes += datagram.bytes.size();
+  if (datagram.bytes.empty()) {
+    return ErrnoError(ECONNRESET, call.what(), "the other end is closed");
+  }
+  if (datagram.truncated()) {
+    return ErrnoError(EMSGSIZE, call.what(), "a datagram is larger than Config::receive_buffer");
+  }
+  MessageCursor messages(datagram.bytes);
+  for (Message message; messages.Next(&message);) {
+    Trace('<', message.header(), message.whole());
+    NETDIAG_RETURN_IF_ERROR(VisitMessage(call, message, answer, visitor));
+  }
+  if (messages.malformed()) {
+    return DamagedData(call.what(), "the length of a netlink message is wrong");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Conn::Impl::VisitMessage(Gate::Call& call, const Message& message, Answer* answer,
+                                      absl::FunctionRef<Flow(const Message&)> visitor) {
+  const Header& header = message.header();
+  if (header.type == kTypeNoop) return absl::OkStatus();
+  if (header.type == kTypeOverrun) {
+    ++overruns_;
+    return ErrnoError(ENOBUFS, call.what(), "the kernel lost messages (NLMSG_OVERRUN)");
+  }
+  const bool belongs = Belongs(header, *answer);
+  const bool is_result = header.type == kTypeError || header.type == kTypeDone;
+  const bool ends = is_result || (!answer->acknowledged && (header.flags & kFlagMulti) == 0);
+  if (ends) Ended(header.sequence);
+  if (!belongs) {
+    ++stale_;
+    return absl::OkStatus();
+  }
+  answer->ended |= ends;
+  answer->result.interrupted |= (header.flags & kFlagDumpInterrupted) != 0;
+  if (is_result) return ResultIn(message, call.what());
+  if (answer->result.stopped) return absl::OkStatus();
+  ++answer->result.messages;
+  answer->result.stopped = visitor(message) == Flow::kStop;
+  return absl::OkStatus();
+}
+
+void Conn::Impl::Ended(uint32_t sequence) {
+  for (std::atomic<uint32_t>* waiting : {&dump_, &abandoned_}) {
+    uint32_t expected = sequence;
+    waiting->compare_exchange_strong(expected, 0);
+  }
+}
+
+absl::Status Conn::Impl::ReceiveAnswer(Gate::Call& call, Answer* answer,
+                                       absl::FunctionRef<Flow(const Message&)> visitor) {
+  while (!answer->ended && !answer->result.stopped) {
+    Buffer::Use buffer(buffer_);
+    Datagram datagram;
+    NETDIAG_RETURN_IF_ERROR(ReceiveDatagram(call, buffer.bytes(), &datagram));
+    NETDIAG_RETURN_IF_ERROR(Visit(call, datagram, answer, visitor));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Conn::Impl::Drain(Gate::Call& call, bool force) {
+  Answer nobody;
+  nobody.sequence = abandoned_.load();
+  while (force || abandoned_.load() != 0) {
+    Buffer::Use buffer(buffer_);
+    Datagram datagram;
+    int errnum = 0;
+    NETDIAG_RETURN_IF_ERROR(call.Run(Side::kRead, [&] {
+      errnum = ReceiveOnce(call.fd(), buffer.bytes(), &datagram);
+      return errnum == EINTR ? EINTR : 0;
+    }));
+    if (errnum == EAGAIN) break;
+    if (errnum != 0 || datagram.bytes.empty()) continue;
+    MessageCursor messages(datagram.bytes);
+    for (Message message; messages.Next(&message);) {
+      Trace('<', message.header(), message.whole());
+      ++stale_;
+      const uint16_t type = message.type();
+      if (type == kTypeDone || type == kTypeError) Ended(message.header().sequence);
+    }
+  }
+  abandoned_.store(0);
+  return absl::OkStatus();
+}
+
+void Conn::Impl::Trace(char direction, const Header& header, Bytes whole) {
+  if (!trace_) return;
+  std::lock_guard lock(trace_mutex_);
+  trace_(TraceLine(direction, header, whole));
+}
+
+// -------------------------------------------------------------------------------------------------
+// opening
+
+namespace {
+
+absl::Status SetInt(int fd, int level, int name, int value, std::string_view what) {
+  if (setsockopt(fd, level, name, &value, sizeof(value)) == 0) return absl::OkStatus();
+  return ErrnoError(errno, what);
+}
+
+absl::Status SetBuffer(int fd, int force, int plain, int bytes, std::string_view what) {
+  if (setsockopt(fd, SOL_SOCKET, force, &bytes, sizeof(bytes)) == 0) return absl::OkStatus();
+  return SetInt(fd, SOL_SOCKET, plain, bytes, what);
+}
+
+absl::Status Configure(int fd, bool is_netlink, const Config& config) {
+  const struct {
+    bool wanted;
+    int option;
+    std::string_view what;
+  } options[] = {
+      {config.extended_ack, NETLINK_EXT_ACK, "NETLINK_EXT_ACK"},
+      {config.cap_ack, NETLINK_CAP_ACK, "NETLINK_CAP_ACK"},
+      {config.strict_check, NETLINK_GET_STRICT_CHK, "NETLINK_GET_STRICT_CHK"},
+      {config.no_enobufs, NETLINK_NO_ENOBUFS, "NETLINK_NO_ENOBUFS"},
+  };
+  for (const auto& [wanted, option, what] : options) {
+    if (!wanted || !is_netlink) continue;
+    const absl::Status status = SetInt(fd, SOL_NETLINK, option, 1, what);
+    if (config.strict && !status.ok()) return status;
+  }
+  if (config.socket_receive_buffer > 0) {
+    NETDIAG_RETURN_IF_ERROR(
+        SetBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, config.socket_receive_buffer, "SO_RCVBUF"));
+  }
+  if (config.socket_send_buffer > 0) {
+    NETDIAG_RETURN_IF_ERROR(
+        SetBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, config.socket_send_buffer, "SO_SNDBUF"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<NetlinkAddress> AddressBy(int (*get)(int, sockaddr*, socklen_t*), int fd,
+                                         std::string_view what) {
+  sockaddr_nl address{};
+  socklen_t size = sizeof(address);
+  if (get(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return ErrnoError(errno, what);
+  if (address.nl_family != AF_NETLINK) return ErrnoError(EAFNOSUPPORT, what);
+  return NetlinkAddress{address.nl_pid, address.nl_groups};
+}
+
+// A socket of this process, bound and connected, in the namespace that the Config names.
+absl::StatusOr<MnlSocket> Open(int family, const Config& config) {
+  MnlSocket socket;
+  const auto open = [&]() -> absl::Status {
+    socket.reset(mnl_socket_open2(family, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (socket) return absl::OkStatus();
+    return ErrnoError(errno, "socket(AF_NETLINK, " + std::to_string(family) + ")");
+  };
+  NETDIAG_RETURN_IF_ERROR(config.netns ? config.netns->Run(open) : open());
+  if (mnl_socket_bind(socket.get(), config.groups, static_cast<pid_t>(config.port_id)) != 0) {
+    return ErrnoError(errno, "binding a netlink socket");
+  }
+  // From here on the kernel refuses datagrams from other processes (ECONNREFUSED for them).
+  sockaddr_nl kernel{};
+  kernel.nl_family = AF_NETLINK;
+  if (connect(mnl_socket_get_fd(socket.get()), reinterpret_cast<const sockaddr*>(&kernel),
+              sizeof(kernel)) != 0) {
+    return ErrnoError(errno, "connecting a netlink socket to the kernel");
+  }
+  return socket;
+}
+
+}  // namespace
+
+Conn::Conn(std::unique_ptr<Impl> impl) : impl_(std::move(impl)), port_id_(impl_->port_id_) {}
+
+Conn::~Conn() { Close(); }
+
+absl::StatusOr<std::unique_ptr<Conn>> Conn::Dial(int family, Config config) {
+  NETDIAG_ASSIGN_OR_RETURN(MnlSocket socket, Open(family, config));
+  return Make(socket.release(), std::move(config));
+}
+
+absl::StatusOr<std::unique_ptr<Conn>> Conn::Adopt(int fd, Config config) {
+  MnlSocket socket(mnl_socket_fdopen(fd));
+  if (!socket) {
+    const int errnum = errno;
+    if (fd >= 0) close(fd);
+    return ErrnoError(errnum, "adopting a socket");
+  }
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+      fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+    return ErrnoError(errno, "adopting a socket");
+  }
+  return Make(socket.release(), std::move(config));
+}
+
+absl::StatusOr<std::unique_ptr<Conn>> Conn::Dup(int fd, Config config) {
+  const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) return ErrnoError(errno, "duplicating a socket");
+  return Adopt(copy, std::move(config));
+}
+
+absl::StatusOr<std::unique_ptr<Conn>> Conn::Make(mnl_socket* owned, Config config) {
+  MnlSocket socket(owned);
+  const int fd = mnl_socket_get_fd(owned);
+  int domain = 0;
+  socklen_t size = sizeof(domain);
+  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) {
+    return ErrnoError(errno, "SO_DOMAIN");
+  }
+  const bool is_netlink = domain == AF_NETLINK;
+  NETDIAG_RETURN_IF_ERROR(Configure(fd, is_netlink, config));
+  NetlinkAddress address;
+  if (is_netlink) {
+    NETDIAG_ASSIGN_OR_RETURN(address, AddressBy(getsockname, fd, "getsockname"));
+  }
+  const int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (wake_fd < 0) return ErrnoError(errno, "eventfd");
+  return std::unique_ptr<Conn>(new Conn(std::make_unique<Impl>(
+      std::move(socket), wake_fd, is_netlink, address.port_id, std::move(config))));
+}
+
+// -------------------------------------------------------------------------------------------------
+// exchanges
+
+absl::StatusOr<uint32_t> Conn::Send(Bytes request, const CallOptions& options) {
+  Gate::Call call(&impl_->gate_, "netlink send", options);
+  NETDIAG_RETURN_IF_ERROR(call.Check(Side::kWrite));
+  const std::optional<Header> header = Load<Header>(request);
+  // The kernel runs one dump a socket. If another thread has the turn, it drops the old one.
+  if (header && IsDump(*header)) {
+    impl_->AbandonDump();
+    if (call.TryTurn()) NETDIAG_RETURN_IF_ERROR(impl_->Drain(call, false));
+  }
+  Answer open;
+  open.acknowledged = header && (header->flags & kFlagAck) != 0;
+  std::lock_guard lock(impl_->open_mutex_);
+  impl_->open_ = Answer();
+  NETDIAG_ASSIGN_OR_RETURN(open.sequence, impl_->SendRequest(call, request));
+  impl_->open_ = open;
+  return open.sequence;
+}
+
+absl::StatusOr<Ready> Conn::Receive(absl::FunctionRef<Flow(const Message&)> visitor,
+                                    const CallOptions& options) {
+  Gate::Call call(&impl_->gate_, "netlink receive", options);
+  NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
+  Buffer::Use buffer(impl_->buffer_);
+  Datagram datagram;
+  NETDIAG_RETURN_IF_ERROR(impl_->ReceiveDatagram(call, buffer.bytes(), &datagram));
+  Answer any;
+  NETDIAG_RETURN_IF_ERROR(impl_->Visit(call, datagram, &any, visitor));
+  return any.ended ? Ready::kDone : Ready::kSome;
+}
+
+absl::StatusOr<Ready> Conn::TryReceive(absl::FunctionRef<Flow(const Message&)> visitor) {
+  Gate::Call call(&impl_->gate_, "netlink receive", NoOptions());
+  NETDIAG_RETURN_IF_ERROR(call.Check(Side::kRead));
+  if (!call.TryTurn()) return Ready::kWouldBlock;
+  Buffer::Use buffer(impl_->buffer_);
+  Datagram datagram;
+  const int errnum = impl_->ReceiveOnce(call.fd(), buffer.bytes(), &datagram);
+  if (errnum == EAGAIN) return Ready::kWouldBlock;
+  if (errnum == EINTR) return Ready::kSome;
+  if (errnum != 0) return ErrnoError(errnum, call.what());
+  Answer answer;
+  {
+    std::lock_guard lock(impl_->open_mutex_);
+    answer = impl_->open_;
+  }
+  const absl::Status status = impl_->Visit(call, datagram, &answer, visitor);
+  const bool over = answer.ended || answer.result.stopped || !status.ok();
+  if (over) impl_->AbandonDump();
+  {
+    std::lock_guard lock(impl_->open_mutex_);
+    if (impl_->open_.sequence == answer.sequence) {
+      impl_->open_ = answer;
+      if (over) impl_->open_.sequence = 0;
+    }
+  }
+  NETDIAG_RETURN_IF_ERROR(status);
+  return over ? Ready::kDone : Ready::kSome;
+}
+
+absl::StatusOr<DumpResult> Conn::Dump(Bytes request,
+                                      absl::FunctionRef<Flow(const Message&)> visitor,
+                                      const CallOptions& options) {
+  Gate::Call call(&impl_->gate_, "netlink dump", options);
+  NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
+  impl_->AbandonDump();
+  NETDIAG_RETURN_IF_ERROR(impl_->Drain(call, false));
+  for (int retries = 0;; ++retries) {
+    Answer answer;
+    NETDIAG_ASSIGN_OR_RETURN(answer.sequence, impl_->SendRequest(call, request));
+    absl::Status status = impl_->ReceiveAnswer(call, &answer, visitor);
+    impl_->AbandonDump();
+    if (status.ok()) return answer.result;
+    if (Errno(status) != EBUSY || !answer.ended || retries == kBusyRetries) return status;
+    ++impl_->busy_retries_;
+    NETDIAG_RETURN_IF_ERROR(impl_->Drain(call, true));
+  }
+}
+
+absl::Status Conn::Execute(Bytes request, absl::FunctionRef<Flow(const Message&)> visitor,
+                           const CallOptions& options) {
+  Gate::Call call(&impl_->gate_, "netlink request", options);
+  NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
+  impl_->AbandonDump();
+  Answer answer;
+  const std::optional<Header> header = Load<Header>(request);
+  answer.acknowledged = header && (header->flags & kFlagAck) != 0;
+  NETDIAG_ASSIGN_OR_RETURN(answer.sequence, impl_->SendRequest(call, request));
+  const absl::Status status = impl_->ReceiveAnswer(call, &answer, visitor);
+  impl_->AbandonDump();
+  return status;
+}
+
+DumpResult Conn::progress() const {
+  std::lock_guard lock(impl_->open_mutex_);
+  return impl_->open_.result;
+}
+
+// -------------------------------------------------------------------------------------------------
+// raw bytes
+
+absl::StatusOr<size_t> Conn::Read(std::span<std::byte> buffer, const CallOptions& options) {
+  Gate::Call call(&impl_->gate_, "netlink read", options);
+  NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
+  Datagram datagram;
+  NETDIAG_RETURN_IF_ERROR(impl_->ReceiveDatagram(call, buffer, &datagram));
+  return datagram.length;
+}
+
+absl::StatusOr<size_t> Conn::Write(Bytes bytes, const CallOptions& options) {
+  Gate::Call call(&impl_->gate_, "netlink write", options);
+  iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  NETDIAG_RETURN_IF_ERROR(
+      call.Run(Side::kWrite, [&] { return impl_->SendOnce(call.fd(), &message); }));
+  return bytes.size();
+}
+
+absl::Status Conn::ReceiveDatagram(absl::FunctionRef<void(const Datagram&)> visitor,
+                                   const CallOptions& options) {
+  Gate::Call call(&impl_->gate_, "netlink receive", options);
+  NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
+  Buffer::Use buffer(impl_->buffer_);
+  Datagram datagram;
+  NETDIAG_RETURN_IF_ERROR(impl_->ReceiveDatagram(call, buffer.bytes(), &datagram));
+  visitor(datagram);
+  return absl::OkStatus();
+}
+
+absl::Status Conn::SendTo(Bytes bytes, const NetlinkAddress& to, const CallOptions& options) {
+  Gate::Call call(&impl_->gate_, "netlink send", options);
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  address.nl_pid = to.port_id;
+  address.nl_groups = to.groups;
+  iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
+  msghdr message{};
+  message.msg_name = &address;
+  message.msg_namelen = sizeof(address);
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  return call.Run(Side::kWrite, [&] { return impl_->SendOnce(call.fd(), &message); });
+}
+
+// -------------------------------------------------------------------------------------------------
+// deadlines, end
+
+void Conn::SetDeadline(std::optional<TimePoint> deadline) {
+  impl_->gate_.SetDeadlines(true, true, deadline);
+}
+void Conn::SetReadDeadline(std::optional<TimePoint> deadline) {
+  impl_->gate_.SetDeadlines(true, false, deadline);
+}
+void Conn::SetWriteDeadline(std::optional<TimePoint> deadline) {
+  impl_->gate_.SetDeadlines(false, true, deadline);
+}
+void Conn::Close() { impl_->gate_.Close(); }
+
+// -------------------------------------------------------------------------------------------------
+// the socket
+
+int Conn::fd() const { return impl_->gate_.fd(); }
+
+absl::Status Conn::WithFd(absl::FunctionRef<absl::Status(int fd)> use) {
+  Gate::Call call(&impl_->gate_, "netlink socket", NoOptions());
+  if (!call.inside()) return ClosedError(call.what());
+  return use(call.fd());
+}
+
+absl::StatusOr<NetlinkAddress> Conn::LocalAddress() {
+  absl::StatusOr<NetlinkAddress> address;
+  const absl::Status status = WithFd([&](int fd) {
+    address = AddressBy(getsockname, fd, "getsockname");
+    return address.status();
+  });
+  if (!status.ok()) return status;
+  return address;
+}
+
+absl::StatusOr<NetlinkAddress> Conn::RemoteAddress() {
+  absl::StatusOr<NetlinkAddress> address;
+  const absl::Status status = WithFd([&](int fd) {
+    address = AddressBy(getpeername, fd, "getpeername");
+    return address.status();
+  });
+  if (!status.ok()) return status;
+  return address;
+}
+
+absl::Status Conn::JoinGroup(uint32_t group) {
+  return SetOption(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, static_cast<int>(group));
+}
+
+absl::Status Conn::LeaveGroup(uint32_t group) {
+  return SetOption(SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, static_cast<int>(group));
+}
+
+absl::Status Conn::SetBPF(std::span<const BpfInstruction> program) {
+  static_assert(sizeof(BpfInstruction) == sizeof(sock_filter));
+  if (program.empty() || program.size() > BPF_MAXINSNS) {
+    return ErrnoError(EINVAL, "SO_ATTACH_FILTER", "a program has 1 to 4096 instructions");
+  }
+  std::vector<sock_filter> copy(program.size());
+  std::memcpy(copy.data(), program.data(), program.size_bytes());
+  const sock_fprog filter{static_cast<uint16_t>(copy.size()), copy.data()};
+  return WithFd([&](int fd) -> absl::Status {
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) == 0) {
+      return absl::OkStatus();
+    }
+    return ErrnoError(errno, "SO_ATTACH_FILTER");
+  });
+}
+
+absl::Status Conn::RemoveBPF() { return SetOption(SOL_SOCKET, SO_DETACH_FILTER, 0); }
+
+absl::StatusOr<int> Conn::ReadBuffer() { return GetOption(SOL_SOCKET, SO_RCVBUF); }
+absl::StatusOr<int> Conn::WriteBuffer() { return GetOption(SOL_SOCKET, SO_SNDBUF); }
+
+absl::Status Conn::SetReadBuffer(int bytes) {
+  return WithFd(
+      [&](int fd) { return SetBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, bytes, "SO_RCVBUF"); });
+}
+
+absl::Status Conn::SetWriteBuffer(int bytes) {
+  return WithFd(
+      [&](int fd) { return SetBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, bytes, "SO_SNDBUF"); });
+}
+
+absl::StatusOr<int> Conn::GetOption(int level, int name) {
+  int value = 0;
+  NETDIAG_RETURN_IF_ERROR(WithFd([&](int fd) -> absl::Status {
+    socklen_t size = sizeof(value);
+    if (getsockopt(fd, level, name, &value, &size) == 0) return absl::OkStatus();
+    return ErrnoError(errno, "getsockopt");
+  }));
+  return value;
+}
+
+absl::Status Conn::SetOption(int level, int name, int value) {
+  return WithFd([&](int fd) { return SetInt(fd, level, name, value, "setsockopt"); });
+}
+
+ConnStats Conn::stats() const {
+  return {impl_->foreign_.load(), impl_->stale_.load(), impl_->overruns_.load(),
+          impl_->busy_retries_.load()};
+}
+
+}  // namespace netdiag::netlink

@@ -49,6 +49,8 @@
 #include "netdiag/netlink/wire.h"
 #include "netdiag/types/types.h"
 
+struct mnl_socket;
+
 namespace netdiag::netlink {
 
 using TimePoint = std::chrono::steady_clock::time_point;
@@ -119,12 +121,14 @@ struct ConnStats {
 
 enum class Ready : uint8_t { kSome, kWouldBlock, kDone };
 
-// One datagram with where it came from.
+// One datagram of the kernel.
 struct Datagram {
   Bytes bytes;
-  uint32_t port_id = 0;    // of the sender; 0: the kernel
-  uint32_t groups = 0;     // multicast group mask it was sent to; 0: unicast
-  bool truncated = false;  // the buffer was too small; the rest is lost
+  size_t length = 0;    // true length
+  uint32_t groups = 0;  // multicast group mask it was sent to; 0: unicast
+
+  // The buffer was too small; the rest is lost.
+  bool truncated() const { return length > bytes.size(); }
 };
 
 struct NetlinkAddress {
@@ -232,6 +236,8 @@ class Conn {
  private:
   class Impl;
   explicit Conn(std::unique_ptr<Impl> impl);
+  // Of a libmnl handle, which it takes over.
+  static absl::StatusOr<std::unique_ptr<Conn>> Make(mnl_socket* owned, Config config);
 
   std::unique_ptr<Impl> impl_;
   uint32_t port_id_ = 0;

@@ -1,0 +1,170 @@
+// Entering, waiting and leaving. Tested by tests/netlink/conn_concurrency_test.cc, under tsan too.
+
+#include "netdiag/netlink/gate.h"
+
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <poll.h>
+#include <unistd.h>
+#include <utility>
+
+#include "netdiag/types/error.h"
+
+namespace netdiag::netlink {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// The time left, for ppoll(). REQUIRES: `deadline` is not past, so the difference cannot overflow.
+timespec Left(TimePoint deadline, TimePoint now) {
+  const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(deadline - now).count();
+  timespec out{};
+  out.tv_sec = left / 1'000'000'000;
+  out.tv_nsec = left % 1'000'000'000;
+  return out;
+}
+
+}  // namespace
+
+Gate::Gate(MnlSocket socket, int wake_fd) : wake_fd_(wake_fd), socket_(std::move(socket)) {}
+
+Gate::~Gate() { close(wake_fd_); }
+
+void Gate::SetDeadlines(bool read, bool write, std::optional<TimePoint> deadline) {
+  std::lock_guard lock(mutex_);
+  if (read) read_deadline_ = deadline;
+  if (write) write_deadline_ = deadline;
+  WakeLocked();
+}
+
+void Gate::Close() {
+  std::lock_guard lock(mutex_);
+  closed_ = true;
+  if (inside_ == 0) socket_.reset();
+  WakeLocked();
+}
+
+int Gate::fd() const {
+  std::lock_guard lock(mutex_);
+  return closed_ ? -1 : mnl_socket_get_fd(socket_.get());
+}
+
+void Gate::Wake() {
+  std::lock_guard lock(mutex_);
+  WakeLocked();
+}
+
+void Gate::WakeLocked() {
+  if (polling_ > 0 && !signalled_) {
+    signalled_ = true;
+    eventfd_write(wake_fd_, 1);
+  }
+  changed_.notify_all();
+}
+
+Gate::Call::Call(Gate* gate, std::string_view what, const CallOptions& options)
+    : gate_(gate), what_(what), options_(options), on_stop_(options.stop, WakeOnStop{gate}) {
+  std::lock_guard lock(gate_->mutex_);
+  if (gate_->closed_) return;
+  ++gate_->inside_;
+  inside_ = true;
+  fd_ = mnl_socket_get_fd(gate_->socket_.get());
+}
+
+Gate::Call::~Call() {
+  std::lock_guard lock(gate_->mutex_);
+  if (has_turn_) {
+    gate_->turn_ = {};
+    gate_->changed_.notify_all();
+  }
+  if (inside_ && --gate_->inside_ == 0 && gate_->closed_) gate_->socket_.reset();
+}
+
+std::optional<TimePoint> Gate::Call::DeadlineLocked(Side side) const {
+  const std::optional<TimePoint>& of_conn =
+      side == Side::kRead ? gate_->read_deadline_ : gate_->write_deadline_;
+  if (!of_conn || !options_.deadline) return of_conn ? of_conn : options_.deadline;
+  return std::min(*of_conn, *options_.deadline);
+}
+
+absl::Status Gate::Call::CheckLocked(Side side) const {
+  if (gate_->closed_) return ClosedError(what_);
+  if (options_.stop.stop_requested()) return CancelledError(what_);
+  const std::optional<TimePoint> deadline = DeadlineLocked(side);
+  if (deadline && *deadline <= Clock::now()) return TimeoutError(what_);
+  return absl::OkStatus();
+}
+
+absl::Status Gate::Call::Check(Side side) {
+  std::lock_guard lock(gate_->mutex_);
+  return CheckLocked(side);
+}
+
+absl::Status Gate::Call::TakeTurn(Side side) {
+  std::unique_lock lock(gate_->mutex_);
+  for (;;) {
+    NETDIAG_RETURN_IF_ERROR(CheckLocked(side));
+    if (gate_->turn_ == std::thread::id()) break;
+    if (gate_->turn_ == std::this_thread::get_id()) {
+      return ErrnoError(EDEADLK, what_, "a visitor may not begin another exchange on its Conn");
+    }
+    if (const std::optional<TimePoint> deadline = DeadlineLocked(side)) {
+      gate_->changed_.wait_until(lock, *deadline);
+    } else {
+      gate_->changed_.wait(lock);
+    }
+  }
+  gate_->turn_ = std::this_thread::get_id();
+  has_turn_ = true;
+  return absl::OkStatus();
+}
+
+bool Gate::Call::TryTurn() {
+  std::lock_guard lock(gate_->mutex_);
+  if (gate_->turn_ != std::thread::id()) return false;
+  gate_->turn_ = std::this_thread::get_id();
+  return has_turn_ = true;
+}
+
+absl::Status Gate::Call::Run(Side side, absl::FunctionRef<int()> attempt) {
+  for (;;) {
+    NETDIAG_RETURN_IF_ERROR(Check(side));
+    const int errnum = attempt();
+    if (errnum == 0) return absl::OkStatus();
+    if (errnum == EAGAIN) {
+      WaitReady(side);
+    } else if (errnum != EINTR) {
+      return ErrnoError(errnum, what_);
+    }
+  }
+}
+
+void Gate::Call::WaitReady(Side side) {
+  std::unique_lock lock(gate_->mutex_);
+  // All who poll have been woken and are about to leave; polling beside them would spin on the
+  // signal that the last of them takes back.
+  gate_->changed_.wait(lock, [this] { return !gate_->signalled_; });
+  if (!CheckLocked(side).ok()) return;
+  const std::optional<TimePoint> deadline = DeadlineLocked(side);
+  const TimePoint now = Clock::now();
+  if (deadline && *deadline <= now) return;
+  const timespec left = deadline ? Left(*deadline, now) : timespec{};
+  const short events = side == Side::kRead ? POLLIN : POLLOUT;
+
+  ++gate_->polling_;
+  lock.unlock();
+  pollfd fds[] = {{fd_, events, 0}, {gate_->wake_fd_, POLLIN, 0}};
+  ppoll(fds, 2, deadline ? &left : nullptr, nullptr);
+  lock.lock();
+  if (--gate_->polling_ == 0 && gate_->signalled_) {
+    eventfd_t count = 0;
+    eventfd_read(gate_->wake_fd_, &count);
+    gate_->signalled_ = false;
+    gate_->changed_.notify_all();
+  }
+}
+
+}  // namespace netdiag::netlink
