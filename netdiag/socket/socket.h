@@ -147,8 +147,10 @@ class InetSocket {
 
   Family family() const { return static_cast<Family>(At<uint8_t>(0)); }
   State state() const { return static_cast<State>(At<uint8_t>(1)); }
-  Endpoint local() const { return {Address(8), Port::FromNetwork(At<uint16_t>(4))}; }
-  Endpoint remote() const { return {Address(24), Port::FromNetwork(At<uint16_t>(6))}; }
+  Port local_port() const { return Port::FromNetwork(At<uint16_t>(4)); }
+  Port remote_port() const { return Port::FromNetwork(At<uint16_t>(6)); }
+  Endpoint local() const { return {Address(8), local_port()}; }
+  Endpoint remote() const { return {Address(24), remote_port()}; }
   // The device that the socket is bound to, 0: none.
   IfIndex interface() const { return IfIndex(At<uint32_t>(40)); }
   Cookie cookie() const { return Cookie(At<uint32_t>(44) | uint64_t{At<uint32_t>(48)} << 32); }

@@ -1,0 +1,606 @@
+// Planning a query, walking its tables, falling back to /proc/net, joining owners.
+// Tested by tests/engine_test.cc (replay, fake kernel) and tests/live/engine_live_test.cc (the
+// kernel).
+
+#include "netdiag/engine.h"
+
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <fcntl.h>
+#include <string>
+#include <type_traits>
+#include <unistd.h>
+#include <utility>
+#include <variant>
+
+#include "absl/container/flat_hash_set.h"
+
+#include "netdiag/dump/source.h"
+#include "netdiag/snapshot.h"
+#include "netdiag/types/error.h"
+
+namespace netdiag {
+namespace {
+
+using internal::NetlinkSource;
+using internal::ProcfsSource;
+using internal::ReplaySource;
+using internal::Wait;
+using netlink::CallOptions;
+using netlink::Conn;
+using netlink::Message;
+using netlink::Ready;
+
+// Descriptors read between two looks at the caller's deadline.
+constexpr size_t kScanSlice = 4096;
+
+std::string KernelRelease() {
+  utsname name = {};
+  return uname(&name) == 0 ? name.release : "";
+}
+
+// The caller's own end of a query, as opposed to a table's failure.
+bool EndsQuery(const absl::Status& status) { return IsTimeout(status) || IsCancelled(status); }
+
+absl::Status CheckCall(const CallOptions& call) {
+  if (call.stop.stop_requested()) return CancelledError("owner scan");
+  if (call.deadline && std::chrono::steady_clock::now() >= *call.deadline) {
+    return TimeoutError("owner scan");
+  }
+  return absl::OkStatus();
+}
+
+// States that rows of the asked ones come back in: the kernel reports two pseudo states as their
+// plain forms.
+StateSet ReportedStates(StateSet asked) {
+  if (asked.contains(State::kBoundInactive)) asked = asked | State::kClose;
+  if (asked.contains(State::kNewSynReceived)) asked = asked | State::kSynReceived;
+  return asked;
+}
+
+// Everything but what would come back indistinguishable from something that is not wanted.
+StateSet UnfilteredStates(StateSet asked) {
+  return (StateSet::All() - State::kBoundInactive) | asked;
+}
+
+}  // namespace
+
+class Engine::Impl {
+ public:
+  explicit Impl(EngineOptions options) : options_(std::move(options)), owners_(NewOwnerIndex()) {}
+
+  absl::Status Open();
+  absl::Status Begin(const Query& query);
+  absl::StatusOr<Ready> Advance(Wait wait, const Budget& budget, const CallOptions& call,
+                                Visitor visitor);
+  absl::Status LookupUnix(Inode inode, Cookie cookie,
+                          absl::FunctionRef<void(const UnixSocket&)> visitor);
+  const Capabilities& capabilities();
+  int fd() const;
+
+  Summary& summary() { return summary_; }
+  NetnsId netns() const { return netns_; }
+  std::shared_ptr<const OwnerIndex> owners() const { return query_.owners ? owners_ : nullptr; }
+
+ private:
+  // One dump in flight.
+  struct Walk {
+    size_t table = 0;  // in summary_.tables
+    size_t conn = 0;   // in conns_; unused by procfs and replay
+    internal::Source source;
+  };
+
+  std::shared_ptr<OwnerIndex> NewOwnerIndex() const {
+    return std::make_shared<OwnerIndex>(options_.proc_root);
+  }
+  void Plan();
+  void PlanReplay();
+  void PlanTable(Protocol protocol, FamilySet families);
+  DumpRequest RequestOf(const Table& table) const;
+  absl::StatusOr<std::unique_ptr<Conn>> Dial() const;
+  absl::StatusOr<bool> AdvanceScan(Wait wait, const Budget& budget, const CallOptions& call);
+  absl::Status StartWalks(const CallOptions& call);
+  absl::Status StartWalk(size_t table, size_t conn, const CallOptions& call);
+  absl::StatusOr<ProcfsSource> FallBack(TableOutcome* outcome, const absl::Status& refusal);
+  absl::StatusOr<ProcfsSource> OpenProcfs(const Table& table) const;
+  absl::StatusOr<int> OpenProcNet(std::string_view file) const;
+  absl::StatusOr<Ready> StepWalk(Walk* walk, Wait wait, const CallOptions& call, Visitor visitor);
+  Flow Deliver(const Message& message, const Walk& walk, Visitor visitor);
+  bool Wanted(const Row& row) const;
+  void Finish(const Walk& walk);
+  absl::Status SameNamespace() const;
+
+  EngineOptions options_;
+  NetnsId netns_;
+  // One a connection, dialled by Open(); empty if the kernel or a sandbox refuses the socket, for
+  // the reason in dial_.
+  std::vector<std::unique_ptr<Conn>> conns_;
+  absl::Status dial_;
+  std::unique_ptr<Conn> lookup_;  // for LookupUnix, so that it can be called during a dump
+  std::optional<Capabilities> capabilities_;
+
+  // The query that runs.
+  Query query_;
+  StateSet reported_states_;
+  bool scanning_ = false;
+  size_t next_table_ = 0;  // the first of summary_.tables that has no walk yet
+  std::vector<Walk> walks_;
+  size_t turn_ = 0;  // of walks_: whose step is next
+  absl::flat_hash_set<Cookie> delivered_;
+  std::shared_ptr<OwnerIndex> owners_;
+  Summary summary_;
+};
+
+// ------------------------------------------------------------------------------------- setting up
+
+absl::StatusOr<std::unique_ptr<Conn>> Engine::Impl::Dial() const {
+  netlink::Config config;
+  config.netns = options_.netns;
+  NETDIAG_ASSIGN_OR_RETURN(std::unique_ptr<Conn> conn,
+                           Conn::Dial(netlink::kFamilySockDiag, std::move(config)));
+  // The kernel sizes the datagrams of a dump by the largest buffer it has seen on the socket:
+  // without a first answer the first datagram holds 30 rows and not 260. Source: netlink_dump(),
+  // max_recvmsg_len.
+  std::array<std::byte, netlink::kHeaderSize> storage;
+  netlink::RequestBuilder noop(storage);
+  NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes,
+                           noop.Header(netlink::kTypeNoop, netlink::kFlagAck).Finish());
+  NETDIAG_RETURN_IF_ERROR(conn->Execute(bytes));
+  return conn;
+}
+
+absl::Status Engine::Impl::Open() {
+  if (options_.netns) {
+    NETDIAG_ASSIGN_OR_RETURN(netns_, options_.netns->Identify());
+  } else {
+    netns_ = netlink::CurrentNetns();
+  }
+  if (!options_.replay.empty()) return absl::OkStatus();
+  for (size_t i = 0; i < std::max<size_t>(options_.connections, 1); ++i) {
+    absl::StatusOr<std::unique_ptr<Conn>> conn = Dial();
+    if (conn.ok()) {
+      conns_.push_back(*std::move(conn));
+      continue;
+    }
+    // A namespace that cannot be entered is the caller's matter; a missing socket family is
+    // /proc/net's.
+    if (options_.netns && !IsUnsupported(conn.status())) return conn.status();
+    if (Errno(conn.status()) == EMFILE || Errno(conn.status()) == ENFILE) return conn.status();
+    dial_ = conn.status();
+    break;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Impl::SameNamespace() const {
+  const NetnsId here = netlink::CurrentNetns();
+  if (options_.netns || here == netns_ || here == NetnsId()) return absl::OkStatus();
+  return ErrnoError(EXDEV, "the calling thread is in another network namespace than the Engine");
+}
+
+// ------------------------------------------------------------------------------------- planning
+
+absl::Status Engine::Impl::Begin(const Query& query) {
+  walks_.clear();
+  query_ = query;
+  reported_states_ = ReportedStates(query.states);
+  summary_ = Summary();
+  next_table_ = 0;
+  turn_ = 0;
+  delivered_.clear();
+  Plan();
+  scanning_ = query.owners && options_.replay.empty();
+  if (query.owners) {
+    // A Snapshot may still hold the last index.
+    if (owners_.use_count() > 1 || !options_.replay.empty()) owners_ = NewOwnerIndex();
+    summary_.owners.emplace();
+  }
+  return scanning_ ? owners_->Begin() : absl::OkStatus();
+}
+
+void Engine::Impl::Plan() {
+  if (!options_.replay.empty()) return PlanReplay();
+  const FamilySet inet = {Family::kInet, Family::kInet6};
+  for (const Protocol protocol : query_.protocols) {
+    if (protocol == Protocol::kUnix) {
+      PlanTable(protocol, Family::kUnix);
+      continue;
+    }
+    const bool one_walk = protocol == Protocol::kTcp && conns_.size() <= 1 &&
+                          !options_.prefer_procfs &&
+                          (query_.families.bits() & inet.bits()) == inet.bits();
+    if (one_walk) {
+      PlanTable(protocol, inet);
+    } else {
+      PlanTable(protocol, Family::kInet);
+      PlanTable(protocol, Family::kInet6);
+    }
+  }
+}
+
+void Engine::Impl::PlanTable(Protocol protocol, FamilySet families) {
+  if ((query_.families.bits() & families.bits()) != families.bits()) return;
+  TableOutcome outcome;
+  outcome.table = {protocol, families, netns_};
+  summary_.tables.push_back(std::move(outcome));
+}
+
+void Engine::Impl::PlanReplay() {
+  CaptureReader reader(options_.replay);
+  for (CaptureRecord record; reader.Next(&record);) {
+    if (record.type != CaptureType::kTable) continue;
+    if (std::ranges::find(query_.protocols, record.table.protocol) == query_.protocols.end())
+      continue;
+    if ((query_.families.bits() & record.table.families.bits()) == 0) continue;
+    TableOutcome outcome;
+    outcome.table = record.table;
+    outcome.source = SourceKind::kReplay;
+    summary_.tables.push_back(std::move(outcome));
+  }
+}
+
+DumpRequest Engine::Impl::RequestOf(const Table& table) const {
+  DumpRequest request;
+  request.table = table;
+  request.extensions = query_.extensions;
+  request.states = query_.states;
+  if (query_.bounded_steps) {
+    request.states = UnfilteredStates(query_.states);
+    return request;
+  }
+  request.source_port = query_.source_port.value_or(Port());
+  request.destination_port = query_.destination_port.value_or(Port());
+  return request;
+}
+
+// ------------------------------------------------------------------------------------- walking
+
+absl::StatusOr<Ready> Engine::Impl::Advance(Wait wait, const Budget& budget,
+                                            const CallOptions& call, Visitor visitor) {
+  if (scanning_) {
+    NETDIAG_ASSIGN_OR_RETURN(scanning_, AdvanceScan(wait, budget, call));
+    return Ready::kSome;
+  }
+  for (size_t i = 0; i < std::max<size_t>(budget.datagrams, 1); ++i) {
+    NETDIAG_RETURN_IF_ERROR(StartWalks(call));
+    if (walks_.empty()) return Ready::kDone;
+    turn_ = (turn_ + 1) % walks_.size();
+    NETDIAG_ASSIGN_OR_RETURN(const Ready ready, StepWalk(&walks_[turn_], wait, call, visitor));
+    if (summary_.stopped) {
+      walks_.clear();
+      next_table_ = summary_.tables.size();
+      return Ready::kDone;
+    }
+    if (ready == Ready::kWouldBlock) return ready;
+    if (ready == Ready::kDone) {
+      Finish(walks_[turn_]);
+      walks_.erase(walks_.begin() + static_cast<std::ptrdiff_t>(turn_));
+    }
+  }
+  return walks_.empty() && next_table_ == summary_.tables.size() ? Ready::kDone : Ready::kSome;
+}
+
+// Answers whether the scan goes on.
+absl::StatusOr<bool> Engine::Impl::AdvanceScan(Wait wait, const Budget& budget,
+                                               const CallOptions& call) {
+  NETDIAG_RETURN_IF_ERROR(CheckCall(call));
+  const size_t slice = wait == Wait::kBlock ? kScanSlice : std::max<size_t>(budget.descriptors, 1);
+  NETDIAG_ASSIGN_OR_RETURN(const bool done, owners_->Step(slice));
+  if (done) summary_.owners = owners_->stats();
+  return !done;
+}
+
+absl::Status Engine::Impl::StartWalks(const CallOptions& call) {
+  const size_t limit = std::max<size_t>(conns_.size(), 1);
+  while (walks_.size() < limit && next_table_ < summary_.tables.size()) {
+    // A Conn serves one dump at once.
+    size_t conn = 0;
+    while (std::ranges::find(walks_, conn, &Walk::conn) != walks_.end()) ++conn;
+    const absl::Status status = StartWalk(next_table_, conn, call);
+    if (EndsQuery(status)) return status;
+    if (!status.ok()) summary_.tables[next_table_].status = status;
+    ++next_table_;
+  }
+  return absl::OkStatus();
+}
+
+// Not OK: the table has no walk, for that reason.
+absl::Status Engine::Impl::StartWalk(size_t table, size_t conn, const CallOptions& call) {
+  TableOutcome& outcome = summary_.tables[table];
+  if (!options_.replay.empty()) {
+    walks_.push_back({table, conn, ReplaySource(options_.replay, outcome.table)});
+    return absl::OkStatus();
+  }
+  if (options_.prefer_procfs) {
+    NETDIAG_ASSIGN_OR_RETURN(ProcfsSource source, OpenProcfs(outcome.table));
+    outcome.source = SourceKind::kProcfs;
+    walks_.push_back({table, conn, std::move(source)});
+    return absl::OkStatus();
+  }
+  absl::Status status = dial_;
+  if (!conns_.empty()) {
+    NetlinkSource source(conns_[conn].get(), RequestOf(outcome.table));
+    status = source.Begin(call);
+    if (status.ok()) {
+      walks_.push_back({table, conn, source});
+      return absl::OkStatus();
+    }
+    if (EndsQuery(status)) return status;
+  }
+  NETDIAG_ASSIGN_OR_RETURN(ProcfsSource source, FallBack(&outcome, status));
+  walks_.push_back({table, conn, std::move(source)});
+  return absl::OkStatus();
+}
+
+// /proc/net in the stead of a dump that the kernel refused; the refusal, explained, where it has
+// not got the table either.
+absl::StatusOr<ProcfsSource> Engine::Impl::FallBack(TableOutcome* outcome,
+                                                    const absl::Status& refusal) {
+  const absl::Status explained = ExplainRefusal(refusal, outcome->table);
+  if (!IsUnsupported(refusal) && !IsPermission(refusal)) return explained;
+  absl::StatusOr<ProcfsSource> source = OpenProcfs(outcome->table);
+  if (!source.ok()) return explained;
+  outcome->source = SourceKind::kProcfs;
+  outcome->refusal = explained;
+  return source;
+}
+
+absl::StatusOr<ProcfsSource> Engine::Impl::OpenProcfs(const Table& table) const {
+  NETDIAG_RETURN_IF_ERROR(SameNamespace());
+  return ProcfsSource::Open(RequestOf(table),
+                            [this](std::string_view file) { return OpenProcNet(file); });
+}
+
+absl::StatusOr<int> Engine::Impl::OpenProcNet(std::string_view file) const {
+  int fd = -1;
+  const auto open_here = [&]() -> absl::Status {
+    // A thread can be in another namespace than its process; a tree that only looks like procfs has
+    // no threads.
+    for (const std::string_view directory : {"/thread-self/net/", "/net/"}) {
+      const std::string path = options_.proc_root + std::string(directory) + std::string(file);
+      fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+      if (fd >= 0) return absl::OkStatus();
+    }
+    return ErrnoError(errno, options_.proc_root + "/net/" + std::string(file));
+  };
+  NETDIAG_RETURN_IF_ERROR(options_.netns ? options_.netns->Run(open_here) : open_here());
+  return fd;
+}
+
+absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOptions& call,
+                                             Visitor visitor) {
+  const auto deliver = [&](const Message& message) { return Deliver(message, *walk, visitor); };
+  absl::StatusOr<Ready> ready = std::visit(
+      [&](auto& source) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(source)>, NetlinkSource>) {
+          return source.Step(wait, call, deliver);
+        } else {
+          return source.Step(deliver);
+        }
+      },
+      walk->source);
+  if (ready.ok() || EndsQuery(ready.status())) return ready;
+
+  TableOutcome& outcome = summary_.tables[walk->table];
+  outcome.status = ExplainRefusal(ready.status(), outcome.table);
+  // Only a dump that gave nothing can be asked again elsewhere without giving rows twice.
+  if (outcome.source != SourceKind::kNetlink || outcome.rows > 0) return Ready::kDone;
+  absl::StatusOr<ProcfsSource> instead = FallBack(&outcome, ready.status());
+  if (!instead.ok()) return Ready::kDone;
+  outcome.status = absl::OkStatus();
+  walk->source = *std::move(instead);
+  return Ready::kSome;
+}
+
+Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor visitor) {
+  TableOutcome& outcome = summary_.tables[walk.table];
+  const OwnerIndex* owners = query_.owners ? owners_.get() : nullptr;
+  const std::optional<Row> row = Row::FromMessage(message, outcome.table, outcome.source, owners);
+  if (!row || row->malformed()) ++summary_.damaged;
+  if (!row || !Wanted(*row)) return Flow::kContinue;
+  if (conns_.size() > 1 && row->cookie() != Cookie() && !delivered_.insert(row->cookie()).second) {
+    ++summary_.duplicates;
+    return Flow::kContinue;
+  }
+  summary_.unknown_attributes += row->unknown_attributes();
+  ++outcome.rows;
+  ++summary_.rows;
+  const Flow flow = visitor(*row);
+  if (flow == Flow::kStop) summary_.stopped = true;
+  return flow;
+}
+
+// What the kernel filters is filtered here again: /proc/net, a capture and bounded steps come
+// unfiltered.
+bool Engine::Impl::Wanted(const Row& row) const {
+  if (!reported_states_.contains(row.state())) return false;
+  if (!query_.families.contains(row.family())) return false;
+  const InetSocket* socket = row.inet();
+  if (socket == nullptr) return true;
+  return (!query_.source_port || socket->local_port() == *query_.source_port) &&
+         (!query_.destination_port || socket->remote_port() == *query_.destination_port);
+}
+
+void Engine::Impl::Finish(const Walk& walk) {
+  const internal::SourceStats stats =
+      std::visit([](const auto& source) { return source.stats(); }, walk.source);
+  summary_.foreign += stats.foreign;
+  summary_.damaged += stats.damaged;
+  summary_.interrupted |= stats.interrupted;
+}
+
+int Engine::Impl::fd() const {
+  if (scanning_ || walks_.empty()) return -1;
+  // The step that waits is the one whose turn it was.
+  const Walk& walk = walks_[std::min(turn_, walks_.size() - 1)];
+  return std::holds_alternative<NetlinkSource>(walk.source) ? conns_[walk.conn]->fd() : -1;
+}
+
+// ------------------------------------------------------------------------------------- other
+// questions
+
+absl::Status Engine::Impl::LookupUnix(Inode inode, Cookie cookie,
+                                      absl::FunctionRef<void(const UnixSocket&)> visitor) {
+  if (lookup_ == nullptr) {
+    NETDIAG_RETURN_IF_ERROR(SameNamespace());
+    NETDIAG_ASSIGN_OR_RETURN(lookup_, Dial());
+  }
+  std::array<std::byte, 64> storage;
+  NETDIAG_ASSIGN_OR_RETURN(const Bytes request, internal::EncodeUnixLookup(inode, cookie, storage));
+  return lookup_->Execute(request, [&](const Message& message) {
+    const std::optional<UnixSocket> socket = UnixSocket::Parse(message.payload());
+    if (socket) visitor(*socket);
+    return Flow::kContinue;
+  });
+}
+
+const Capabilities& Engine::Impl::capabilities() {
+  if (capabilities_) return *capabilities_;
+  capabilities_.emplace();
+  capabilities_->kernel = KernelRelease();
+  const auto probe = [&](Protocol protocol, Family family) {
+    Capability& capability = capabilities_->tables.emplace_back();
+    capability.table = {protocol, family, netns_};
+    std::array<std::byte, 128> storage;
+    // No state is asked for, so an answer has no rows.
+    const absl::StatusOr<Bytes> request = internal::EncodeRequest(
+        {.table = capability.table, .states = {}, .extensions = {}}, storage);
+    absl::Status status = conns_.empty() ? dial_ : request.status();
+    if (status.ok() && !conns_.empty()) {
+      status = conns_[0]->Dump(*request, Conn::IgnoreMessage).status();
+    }
+    capability.netlink = status.ok() ? status : ExplainRefusal(status, capability.table);
+    const TableInfo& info = Describe(protocol);
+    const absl::StatusOr<int> file =
+        OpenProcNet(family == Family::kInet6 ? info.proc_file6 : info.proc_file);
+    capability.procfs = file.ok();
+    if (file.ok()) close(*file);
+  };
+  for (const TableNames& row : AllProtocols()) {
+    if (row.protocol == Protocol::kUnix) {
+      probe(row.protocol, Family::kUnix);
+    } else {
+      probe(row.protocol, Family::kInet);
+      probe(row.protocol, Family::kInet6);
+    }
+  }
+  return *capabilities_;
+}
+
+// ------------------------------------------------------------------------------------- the public
+// face
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) {
+  auto impl = std::make_unique<Impl>(std::move(options));
+  NETDIAG_RETURN_IF_ERROR(impl->Open());
+  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+}
+
+absl::Status Engine::Begin(const Query& query) { return impl_->Begin(query); }
+absl::StatusOr<Ready> Engine::Step(Visitor visitor, const Budget& budget) {
+  return impl_->Advance(Wait::kNever, budget, {}, visitor);
+}
+const Summary& Engine::summary() const { return impl_->summary(); }
+int Engine::fd() const { return impl_->fd(); }
+NetnsId Engine::netns() const { return impl_->netns(); }
+const Capabilities& Engine::capabilities() { return impl_->capabilities(); }
+
+absl::StatusOr<Summary> Engine::Visit(const Query& query, Visitor visitor,
+                                      const CallOptions& call) {
+  NETDIAG_RETURN_IF_ERROR(impl_->Begin(query));
+  for (Ready ready = Ready::kSome; ready != Ready::kDone;) {
+    NETDIAG_ASSIGN_OR_RETURN(ready, impl_->Advance(Wait::kBlock, {}, call, visitor));
+  }
+  return std::move(impl_->summary());
+}
+
+absl::Status Engine::LookupUnix(Inode inode, Cookie cookie,
+                                absl::FunctionRef<void(const UnixSocket&)> visitor) {
+  return impl_->LookupUnix(inode, cookie, visitor);
+}
+
+absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& call) {
+  Snapshot snapshot;
+  const auto add = [&](const Row& row) {
+    snapshot.Add(row);
+    return Flow::kContinue;
+  };
+  NETDIAG_ASSIGN_OR_RETURN(snapshot.summary_, Visit(query, add, call));
+  snapshot.owners_ = impl_->owners();
+  return snapshot;
+}
+
+absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* writer,
+                                        const CallOptions& call) {
+  writer->Write({.type = CaptureType::kHost,
+                 .kernel = KernelRelease(),
+                 .time = std::chrono::system_clock::now()});
+  // One record a table, of the datagrams that its rows would have made.
+  std::vector<std::byte> datagram;
+  std::optional<Table> current;
+  const auto flush = [&] {
+    if (!datagram.empty()) writer->Write({.type = CaptureType::kDatagram, .datagram = datagram});
+    datagram.clear();
+  };
+  const auto end_table = [&] {
+    flush();
+    if (current) writer->Write({.type = CaptureType::kEnd});
+  };
+  const auto add = [&](const Row& row) {
+    if (!current || !(*current == row.table())) {
+      end_table();
+      current = row.table();
+      writer->Write({.type = CaptureType::kTable, .table = *current, .source = row.source()});
+    }
+    const Bytes whole = row.message().whole();
+    datagram.insert(datagram.end(), whole.begin(), whole.end());
+    datagram.resize(netlink::Align(datagram.size()));
+    for (const Owner& owner : row.owners()) {
+      writer->Write({.type = CaptureType::kOwner,
+                     .inode = row.inode(),
+                     .pid = owner.pid,
+                     .start_time = owner.start_time,
+                     .fd = owner.fd,
+                     .command = owner.command});
+    }
+    if (datagram.size() >= 32 * 1024) flush();
+    return writer->status().ok() ? Flow::kContinue : Flow::kStop;
+  };
+  NETDIAG_ASSIGN_OR_RETURN(Summary summary, Visit(query, add, call));
+  end_table();
+  NETDIAG_RETURN_IF_ERROR(writer->status());
+  return summary;
+}
+
+// ------------------------------------------------------------------------------------- snapshots
+
+void Snapshot::Add(const Row& row) {
+  if (tables_.empty() || !(*tables_.back() == row.table())) {
+    tables_.push_back(std::make_unique<Table>(row.table()));
+  }
+  const Bytes whole = row.message().whole();
+  entries_.push_back({arena_.size(), static_cast<uint32_t>(whole.size()),
+                      static_cast<uint16_t>(tables_.size() - 1), row.source()});
+  arena_.insert(arena_.end(), whole.begin(), whole.end());
+}
+
+Row Snapshot::operator[](size_t i) const& {
+  const Entry& entry = entries_[i];
+  const Bytes whole = Bytes(arena_).subspan(entry.offset, entry.length);
+  const netlink::Message message(*netlink::Load<netlink::Header>(whole), whole);
+  return *Row::FromMessage(message, *tables_[entry.table], entry.source, owners_.get());
+}
+
+size_t Snapshot::memory() const {
+  return arena_.capacity() + entries_.capacity() * sizeof(Entry) +
+         (owners_ != nullptr ? owners_->memory() : 0);
+}
+
+}  // namespace netdiag

@@ -1,0 +1,87 @@
+// netdiag/snapshot.h — the answer to a query, kept: an arena of messages and an index of rows.
+//
+//   NETDIAG_ASSIGN_OR_RETURN(Snapshot snapshot, engine->Take(query));
+//   for (const Row& row : snapshot) Use(row.state());
+//
+// Lifetime: rows, and the views that they give, are valid as long as the Snapshot, also after it
+// was moved: what they point to lies on the heap. A row of a temporary Snapshot does not compile.
+// Threads: immutable; const methods may run concurrently. Cost: see Engine::Take().
+
+#ifndef NETDIAG_SNAPSHOT_H_
+#define NETDIAG_SNAPSHOT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <vector>
+
+#include "netdiag/engine.h"
+#include "netdiag/row.h"
+
+namespace netdiag {
+
+class Snapshot {
+ public:
+  class Iterator;
+
+  Snapshot(Snapshot&&) noexcept = default;
+  Snapshot& operator=(Snapshot&&) noexcept = default;
+
+  size_t size() const { return entries_.size(); }
+  bool empty() const { return entries_.empty(); }
+  // REQUIRES: i < size().
+  Row operator[](size_t i) const&;
+  Row operator[](size_t i) const&& = delete;
+  Iterator begin() const&;
+  Iterator end() const&;
+  Iterator begin() const&& = delete;
+  Iterator end() const&& = delete;
+  const Summary& summary() const& { return summary_; }
+  // Bytes held.
+  size_t memory() const;
+
+ private:
+  friend class Engine;
+  struct Entry {
+    size_t offset = 0;    // of the message in the arena
+    uint32_t length = 0;  // of the message
+    uint16_t table = 0;   // in tables_
+    SourceKind source = SourceKind::kNetlink;
+  };
+  Snapshot() = default;
+  void Add(const Row& row);
+
+  std::vector<std::byte> arena_;
+  std::vector<Entry> entries_;
+  std::vector<std::unique_ptr<Table>> tables_;  // stable addresses: rows point to them
+  std::shared_ptr<const OwnerIndex> owners_;
+  Summary summary_;
+};
+
+class Snapshot::Iterator {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = Row;
+  using difference_type = std::ptrdiff_t;
+  using reference = Row;
+  using pointer = void;
+  Iterator(const Snapshot* snapshot, size_t i) : snapshot_(snapshot), i_(i) {}
+  Row operator*() const { return (*snapshot_)[i_]; }
+  Iterator& operator++() {
+    ++i_;
+    return *this;
+  }
+  friend bool operator==(const Iterator& a, const Iterator& b) { return a.i_ == b.i_; }
+
+ private:
+  const Snapshot* snapshot_;
+  size_t i_;
+};
+
+inline Snapshot::Iterator Snapshot::begin() const& { return {this, 0}; }
+inline Snapshot::Iterator Snapshot::end() const& { return {this, size()}; }
+
+}  // namespace netdiag
+
+#endif  // NETDIAG_SNAPSHOT_H_
