@@ -46,6 +46,11 @@ quoted {  # text of the program under test: not ours to read
   next
 }
 
+(start = index($0, "<![CDATA[")) {
+  quoted = opens_quote($0)
+  $0 = substr($0, 1, start - 1)
+}
+
 /<testsuites .* name="AllTests"/ { own_report = 1 }
 
 /<testcase / {
@@ -69,8 +74,6 @@ quoted {  # text of the program under test: not ours to read
 }
 
 /<skipped message=/ { reason = attribute("message") }
-
-/<!\[CDATA\[/ { quoted = opens_quote($0) }
 
 END {
   if (googletest && !own_report) {  # Bazel's made-up case says nothing about them
