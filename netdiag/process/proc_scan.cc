@@ -11,9 +11,6 @@
 //
 // Tested by tests/process/process_test.cc.
 
-#include <sys/stat.h>
-#include <sys/syscall.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -27,81 +24,16 @@
 #include <utility>
 #include <vector>
 
+#include "netdiag/process/directory.h"
 #include "netdiag/process/process.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag {
 namespace {
 
-class UniqueFd {
- public:
-  explicit UniqueFd(int fd = -1) : fd_(fd) {}
-  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  UniqueFd& operator=(UniqueFd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    other.Close();
-    return *this;
-  }
-  ~UniqueFd() { Close(); }
-  void Close() {
-    if (fd_ >= 0) close(fd_);
-    fd_ = -1;
-  }
-  int get() const { return fd_; }
-  bool ok() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
-
-UniqueFd OpenDirectory(int at, const char* path) {
-  return UniqueFd(openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOCTTY));
-}
-
-// A directory read through one reused buffer. getdents64(2) itself, because readdir(3) has a buffer
-// of its own for each directory, and allocates it.
-class DirectoryReader {
- public:
-  // Enough for 1 000 names a call; larger buffers were not measurably faster.
-  static constexpr size_t kBufferSize = size_t{32} << 10;
-  // No numeric name is longer, so the call always has room for one.
-  static constexpr size_t kRecordSize = 32;
-
-  void Reset() { position_ = end_ = 0; }
-  // The next name; empty at the end of what was read.
-  const char* Next() {
-    while (position_ < end_) {
-      const char* record = buffer_.data() + position_;
-      uint16_t length;
-      memcpy(&length, record + kLengthOffset, sizeof(length));
-      if (length <= kNameOffset || length > end_ - position_) break;
-      position_ += length;
-      return record + kNameOffset;
-    }
-    position_ = end_;
-    return nullptr;
-  }
-  // Reads about `records` more names. 0: the directory's end; -1: errno says why.
-  ssize_t Fill(int fd, size_t records) {
-    Reset();
-    const size_t room = std::clamp(records, kMinRecords, kBufferSize / kRecordSize) * kRecordSize;
-    const long got = syscall(SYS_getdents64, fd, buffer_.data(), room);
-    if (got > 0) end_ = static_cast<size_t>(got);
-    return got;
-  }
-  size_t memory() const { return buffer_.capacity(); }
-
- private:
-  // Of struct linux_dirent64: u64 inode, i64 offset, u16 length, u8 type, char name[].
-  static constexpr size_t kLengthOffset = 16;
-  static constexpr size_t kNameOffset = 19;
-  // Room for the longest name (255 bytes) of whatever else lies in a directory.
-  static constexpr size_t kMinRecords = 16;
-
-  std::vector<char> buffer_ = std::vector<char>(kBufferSize);
-  size_t position_ = 0;
-  size_t end_ = 0;
-};
+using internal::DirectoryReader;
+using internal::OpenDirectory;
+using internal::UniqueFd;
 
 // A whole string that is a decimal number, without sign or blanks.
 template <class T>
@@ -314,7 +246,7 @@ absl::StatusOr<size_t> OwnerIndex::Impl::ListProcesses(size_t budget) {
     phase_ = Phase::kReading;
   }
   size_t names = 1;
-  while (const char* name = reader_.Next()) {
+  while (const char* name = reader_.Next().name) {
     ++names;
     const std::optional<int32_t> pid = ParseNumber<int32_t>(name);
     if (pid && *pid > 0) pids_.push_back(*pid);
@@ -335,7 +267,7 @@ size_t OwnerIndex::Impl::OpenProcess() {
 size_t OwnerIndex::Impl::ReadDescriptors(size_t budget) {
   size_t links = 0;
   while (links < budget) {
-    const char* name = reader_.Next();
+    const char* name = reader_.Next().name;
     if (name == nullptr) {
       const ssize_t got = reader_.Fill(fd_dir_.get(), budget - links);
       if (got > 0) continue;
@@ -514,7 +446,7 @@ absl::StatusOr<bool> OwnerIndex::Step(size_t descriptors) { return impl_->Step(d
 
 Owners OwnerIndex::Find(Inode inode) const {
   const auto [first, count] = impl_->Find(inode.value());
-  return Owners(this, first, count);
+  return Owners(impl_.get(), first, count);
 }
 
 NoOwner OwnerIndex::Reason(Inode inode) const {
@@ -530,6 +462,6 @@ const OwnerStats& OwnerIndex::stats() const { return impl_->stats(); }
 
 size_t OwnerIndex::memory() const { return impl_->memory(); }
 
-Owner OwnerIndex::At(size_t entry) const { return impl_->At(entry); }
+Owner OwnerIndex::At(const Impl* impl, size_t entry) { return impl->At(entry); }
 
 }  // namespace netdiag
