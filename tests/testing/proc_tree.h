@@ -28,10 +28,11 @@ namespace netdiag::testing {
 class ProcTree {
  public:
   ProcTree() {
-    char path[] = "/tmp/netdiag-proc-XXXXXX";  // TEST_TMPDIR may be closed to other users
-    Check(mkdtemp(path) != nullptr, path);
-    root_ = path;
-    Check(chmod(path, 0755) == 0, root_);
+    // In memory if possible: many links. Not TEST_TMPDIR, which may be closed to other users.
+    root_ = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    root_ += "/netdiag-proc-XXXXXX";
+    Check(mkdtemp(root_.data()) != nullptr, root_);
+    Check(chmod(root_.c_str(), 0755) == 0, root_);
   }
   ProcTree(const ProcTree&) = delete;
   ProcTree& operator=(const ProcTree&) = delete;
@@ -70,13 +71,17 @@ class ProcTree {
     return File("status", line + "\nGid:\t0\t0\t0\t0\n");
   }
   ProcTree& File(std::string_view name, std::string_view text) {
-    std::ofstream file(path(name), std::ios::binary | std::ios::trunc);
-    file << text << std::flush;
-    Check(file.good(), path(name));
+    Write(path(name), text);
     return *this;
   }
   ProcTree& Remove(std::string_view name) {
     std::filesystem::remove_all(path(name));
+    return *this;
+  }
+  // A file of /proc/self, which is no process of its own here: Self("mountinfo", …).
+  ProcTree& Self(std::string_view name, std::string_view text) {
+    mkdir((root_ + "/self").c_str(), 0755);
+    Write(root_ + "/self/" + std::string(name), text);
     return *this;
   }
   // `processes` processes from pid 1000 on, each with `sockets` sockets of its own: inodes from
@@ -95,6 +100,12 @@ class ProcTree {
     if (good) return;
     std::perror(what.c_str());
     std::abort();
+  }
+
+  static void Write(const std::string& path, std::string_view text) {
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    file << text << std::flush;
+    Check(file.good(), path);
   }
 
   std::string root_;
