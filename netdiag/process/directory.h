@@ -1,0 +1,100 @@
+// netdiag/process/directory.h — directories read through one reused buffer. For .cc files of this
+// library only.
+//
+// getdents64(2) itself, because readdir(3) allocates a buffer for every directory that it opens.
+// Cost: nothing is allocated after construction. Threads: thread-compatible.
+
+#ifndef NETDIAG_PROCESS_DIRECTORY_H_
+#define NETDIAG_PROCESS_DIRECTORY_H_
+
+#include <sys/syscall.h>
+#include <sys/types.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace netdiag::internal {
+
+class UniqueFd {
+ public:
+  explicit UniqueFd(int fd = -1) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    other.Close();
+    return *this;
+  }
+  ~UniqueFd() { Close(); }
+
+  int get() const { return fd_; }
+  bool ok() const { return fd_ >= 0; }
+  void Close() {
+    if (fd_ >= 0) close(std::exchange(fd_, -1));
+  }
+
+ private:
+  int fd_;
+};
+
+// Not ok(): errno says why.
+inline UniqueFd OpenDirectory(int at, const char* path) {
+  return UniqueFd(openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+struct DirectoryEntry {
+  const char* name = nullptr;  // nullptr: the end of what was read
+  uint64_t inode = 0;
+  uint8_t type = 0;  // DT_*
+};
+
+class DirectoryReader {
+ public:
+  // 1 000 names a call: from 8 KiB on a larger buffer is not measurably faster.
+  static constexpr size_t kBufferSize = size_t{32} << 10;
+
+  // Reads about `names` more names. 0: the directory's end; -1: errno says why.
+  ssize_t Fill(int fd, size_t names) {
+    Reset();
+    const size_t room = std::clamp(names, kMinNames, kBufferSize / kNumberSize) * kNumberSize;
+    const long got = syscall(SYS_getdents64, fd, buffer_.data(), room);
+    if (got > 0) end_ = static_cast<size_t>(got);
+    return got;
+  }
+  // The next name read. Valid until Fill().
+  DirectoryEntry Next() {
+    const char* record = buffer_.data() + position_;
+    uint16_t length = 0;
+    if (end_ - position_ > kNameAt) memcpy(&length, record + kLengthAt, sizeof(length));
+    if (length <= kNameAt || length > end_ - position_) return {};
+    position_ += length;
+    DirectoryEntry entry{.name = record + kNameAt};
+    memcpy(&entry.inode, record, sizeof(entry.inode));
+    memcpy(&entry.type, record + kTypeAt, sizeof(entry.type));
+    return entry;
+  }
+  void Reset() { position_ = end_ = 0; }
+  size_t memory() const { return buffer_.capacity(); }
+
+ private:
+  // struct linux_dirent64: u64 inode, i64 offset, u16 length, u8 type, char name[].
+  static constexpr size_t kLengthAt = 16;
+  static constexpr size_t kTypeAt = 18;
+  static constexpr size_t kNameAt = 19;
+  // A record whose name is a number; and so many of them that the longest name (255 bytes) fits.
+  static constexpr size_t kNumberSize = 32;
+  static constexpr size_t kMinNames = 16;
+
+  std::vector<char> buffer_ = std::vector<char>(kBufferSize);
+  size_t position_ = 0;
+  size_t end_ = 0;
+};
+
+}  // namespace netdiag::internal
+
+#endif  // NETDIAG_PROCESS_DIRECTORY_H_

@@ -1,0 +1,66 @@
+// tests/process/process_testing.h — what the tests of netdiag/process share.
+
+#ifndef NETDIAG_TESTS_PROCESS_PROCESS_TESTING_H_
+#define NETDIAG_TESTS_PROCESS_PROCESS_TESTING_H_
+
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <grp.h>
+#include <string>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "netdiag/process/process.h"
+
+namespace netdiag::testing {
+
+// "77: 5/1 fd 9 init, 42/1000 fd 6 nginx\n": pid/start time; empty if nobody holds it.
+inline std::string Describe(const OwnerIndex& index, Inode inode) {
+  std::string text;
+  for (const Owner& owner : index.Find(inode)) {
+    text += text.empty() ? std::to_string(inode.value()) + ": " : ", ";
+    text += std::to_string(owner.pid.value()) + "/" + std::to_string(owner.start_time) + " fd " +
+            std::to_string(owner.fd) + " " + std::string(owner.command);
+  }
+  return text.empty() ? text : text + "\n";
+}
+
+inline int OpenDescriptors() {
+  int count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    ++count;
+  }
+  return count - 1;  // the iterator's own
+}
+
+// Runs `body` in a child without privileges (the user nobody, if this is root); its failures are
+// the test's.
+template <class Body>
+void RunUnprivileged(Body body) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    constexpr uid_t kNobody = 65534;
+    if (geteuid() == 0) {
+      EXPECT_EQ(setgroups(0, nullptr), 0);
+      EXPECT_EQ(setresgid(kNobody, kNobody, kNobody), 0);
+      EXPECT_EQ(setresuid(kNobody, kNobody, kNobody), 0);
+      EXPECT_EQ(prctl(PR_SET_DUMPABLE, 1), 0);  // else /proc/self/fd is root's
+    }
+    body();
+    std::fflush(nullptr);
+    _exit(::testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "in the unprivileged child";
+}
+
+}  // namespace netdiag::testing
+
+#endif  // NETDIAG_TESTS_PROCESS_PROCESS_TESTING_H_

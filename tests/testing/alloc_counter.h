@@ -1,0 +1,39 @@
+// tests/testing/alloc_counter.h — counts calls of operator new, to prove that a path makes none.
+//
+//   AllocCounter counter;
+//   engine.Visit(query, visitor);
+//   EXPECT_EQ(counter.count(), 0u);
+//
+// A program that links //tests/testing:alloc_counter has its operator new and delete replaced, in
+// every form. malloc() called directly is not counted.
+
+#ifndef NETDIAG_TESTS_TESTING_ALLOC_COUNTER_H_
+#define NETDIAG_TESTS_TESTING_ALLOC_COUNTER_H_
+
+#include <cstdint>
+
+namespace netdiag::testing {
+
+// Counts from its construction on.
+class AllocCounter {
+ public:
+  enum class Scope : uint8_t { kThread, kProcess };
+  explicit AllocCounter(Scope scope = Scope::kThread);
+  // Allocations since: of the thread that asks, or of all threads.
+  uint64_t count() const;
+  uint64_t bytes() const;
+
+ private:
+  struct Totals {
+    uint64_t count = 0;
+    uint64_t bytes = 0;
+  };
+  static Totals Now(Scope scope);
+
+  Scope scope_;
+  Totals start_;
+};
+
+}  // namespace netdiag::testing
+
+#endif  // NETDIAG_TESTS_TESTING_ALLOC_COUNTER_H_
