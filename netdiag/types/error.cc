@@ -102,10 +102,6 @@ bool IsTimeout(const absl::Status& status) {
   return status.code() == absl::StatusCode::kDeadlineExceeded && Errno(status) == ETIMEDOUT;
 }
 
-bool IsCancelled(const absl::Status& status) {
-  return status.code() == absl::StatusCode::kCancelled && Errno(status) == ECANCELED;
-}
-
 bool IsClosed(const absl::Status& status) {
   return status.code() == absl::StatusCode::kFailedPrecondition && Errno(status) == EBADF;
 }

@@ -49,7 +49,6 @@ KernelWords WordsOfKernel(const absl::Status& status);
 // Exactly one of these holds for a call that ended because of its deadline, its stop token or
 // Close().
 bool IsTimeout(const absl::Status& status);
-bool IsCancelled(const absl::Status& status);
 bool IsClosed(const absl::Status& status);
 // The kernel has no such dump: not built in, module not loaded, or the family is refused by a
 // sandbox (ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, EAFNOSUPPORT, ENOSYS).
