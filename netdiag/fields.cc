@@ -1,0 +1,321 @@
+// Each row is exercised by tests/fields_test.cc.
+
+#include "netdiag/fields.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace netdiag {
+namespace {
+
+constexpr FamilySet kUnixOnly = Family::kUnix;
+constexpr FamilySet kInetOnly = {Family::kInet, Family::kInet6};
+constexpr FamilySet kAnyFamily = {Family::kUnix, Family::kInet, Family::kInet6};
+
+template <class T>
+struct IsOptional : std::false_type {};
+template <class T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+
+// Any of the library's values as a FieldValue.
+template <class T>
+FieldValue ToValue(const T& value) {
+  if constexpr (IsOptional<T>::value) {
+    return value ? ToValue(*value) : FieldValue();
+  } else if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, IpAddress> ||
+                       std::is_same_v<T, FieldValue>) {
+    return value;
+  } else if constexpr (std::is_same_v<T, std::string_view>) {
+    return value.empty() ? FieldValue() : FieldValue(value);
+  } else if constexpr (std::is_arithmetic_v<T>) {
+    return static_cast<uint64_t>(value);
+  } else {
+    return static_cast<uint64_t>(value.value());  // an Id or a Port
+  }
+}
+
+// Getters are lambdas over the row, or over one of its sockets, turned into plain functions.
+template <auto Read>
+FieldValue OfRow(const Row& row, size_t) {
+  return ToValue(Read(row));
+}
+template <auto Read>
+FieldValue OfInet(const Row& row, size_t) {
+  const InetSocket* socket = row.inet();
+  return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
+}
+template <auto Read>
+FieldValue OfUnix(const Row& row, size_t) {
+  const UnixSocket* socket = row.unix_socket();
+  return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
+}
+template <auto Read>
+FieldValue OfOwner(const Row& row, size_t i) {
+  return i < row.owners().size() ? ToValue(Read(row.owners()[i])) : FieldValue();
+}
+
+std::optional<bool> ShutDown(const Row& row, bool Shutdown::*direction) {
+  const std::optional<Shutdown> shutdown = row.shutdown();
+  if (!shutdown) return std::nullopt;
+  return (*shutdown).*direction;
+}
+
+std::string_view WordOfNoOwner(const Row& row) {
+  switch (row.no_owner()) {
+    case NoOwner::kNotAsked:
+    case NoOwner::kNone:
+      return "";
+    case NoOwner::kKernelHeld:
+      return "kernel-held";
+    case NoOwner::kHidden:
+      return "hidden";
+    case NoOwner::kGone:
+      return "gone";
+  }
+  return "";
+}
+
+// The timer's own fields, absent while it is off.
+template <class T>
+std::optional<T> IfTimer(const InetSocket& socket, T value) {
+  if (socket.timer() == Timer::kOff) return std::nullopt;
+  return value;
+}
+
+std::optional<std::string_view> Ulp(const InetSocket& socket) {
+  const std::optional<UlpInfo> ulp = socket.ulp();
+  if (!ulp) return std::nullopt;
+  return ulp->name;
+}
+
+constexpr auto kSocketFields = [] {
+  using enum FieldGroup;
+  using enum Unit;
+  using enum Meaning;
+  using R = const Row&;
+  using I = const InetSocket&;
+  using U = const UnixSocket&;
+  return std::to_array<Field>({
+      {kSocket, "protocol", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
+         return Names(r.protocol()).word;
+       }>},
+      {kSocket, "family", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
+         return Names(r.family()).word;
+       }>},
+      {kSocket, "type", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
+         return Names(r.type()).word;
+       }>},
+      {kSocket, "state", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
+         return Names(r.state()).word;
+       }>},
+      {kSocket, "local_address", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) {
+         return s.local().address;
+       }>},
+      {kSocket, "local_port", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) {
+         return s.local_port();
+       }>},
+      {kSocket, "remote_address", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) {
+         return s.remote().address;
+       }>},
+      {kSocket, "remote_port", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) {
+         return s.remote_port();
+       }>},
+      {kSocket, "name", kNone, kText, kUnixOnly, {}, OfUnix<[](U s) { return s.name(); }>},
+      {kSocket, "abstract", kNone, kEnum, kUnixOnly, {}, OfUnix<[](U s) { return s.abstract(); }>},
+      {kSocket, "peer_inode", kNone, kIdentity, kUnixOnly, {}, OfUnix<[](U s) {
+         return s.peer();
+       }>},
+      {kSocket, "interface", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) {
+         return s.interface();
+       }>},
+      {kSocket, "receive_queue", Unit::kNone, kGauge, kAnyFamily, {}, OfRow<[](R r) {
+         return r.receive_queue();
+       }>},
+      {kSocket, "send_queue", Unit::kNone, kGauge, kAnyFamily, {}, OfRow<[](R r) {
+         return r.send_queue();
+       }>},
+      {kSocket, "uid", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.uid(); }>},
+      {kSocket, "inode", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.inode(); }>},
+      {kSocket, "cookie", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.cookie(); }>},
+      {kSocket, "timer", kNone, kEnum, kInetOnly, {}, OfInet<[](I s) { return Name(s.timer()); }>},
+      {kSocket, "timer_expires", kMilliseconds, kGauge, kInetOnly, {}, OfInet<[](I s) {
+         return IfTimer(s, s.expires());
+       }>},
+      {kSocket, "timer_retransmits", kNone, kGauge, kInetOnly, {}, OfInet<[](I s) {
+         return IfTimer(s, s.retransmits());
+       }>},
+      {kSocket, "shutdown_receive", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
+         return ShutDown(r, &Shutdown::receive);
+       }>},
+      {kSocket, "shutdown_send", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
+         return ShutDown(r, &Shutdown::send);
+       }>},
+      {kSocket, "v6_only", kNone, kEnum, Family::kInet6, {}, OfInet<[](I s) {
+         return s.v6_only();
+       }>},
+      {kSocket, "mark", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) { return s.mark(); }>},
+      {kSocket, "cgroup", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) { return s.cgroup(); }>},
+      {kSocket, "tos", kNone, kEnum, kInetOnly, Extension::kTos,
+       OfInet<[](I s) { return s.tos(); }>},
+      {kSocket, "traffic_class", kNone, kEnum, Family::kInet6, Extension::kTrafficClass,
+       OfInet<[](I s) { return s.traffic_class(); }>},
+      {kSocket, "class_id", kNone, kIdentity, kInetOnly, Extension::kTrafficClass,
+       OfInet<[](I s) { return s.class_id(); }>},
+      {kSocket, "congestion", kNone, kText, kInetOnly, Extension::kCongestion,
+       OfInet<[](I s) { return s.congestion(); }>},
+      {kSocket, "ulp", kNone, kText, kInetOnly, Extension::kInfo,
+       OfInet<[](I s) { return Ulp(s); }>},
+      {kSocket, "file_inode", kNone, kIdentity, kUnixOnly, Extension::kUnixFile,
+       OfUnix<[](U s) { return s.file() ? ToValue(s.file()->inode) : FieldValue(); }>},
+      {kSocket, "file_major", kNone, kIdentity, kUnixOnly, Extension::kUnixFile,
+       OfUnix<[](U s) { return s.file() ? ToValue(s.file()->major) : FieldValue(); }>},
+      {kSocket, "file_minor", kNone, kIdentity, kUnixOnly, Extension::kUnixFile,
+       OfUnix<[](U s) { return s.file() ? ToValue(s.file()->minor) : FieldValue(); }>},
+      {kSocket, "netns", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) {
+         return r.table().netns;
+       }>},
+      {kSocket, "source", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
+         return Name(r.source());
+       }>},
+      {kSocket, "no_owner", kNone, kEnum, kAnyFamily, {}, OfRow<WordOfNoOwner>},
+  });
+}();
+
+template <SocketOption Option>
+std::optional<bool> HasOption(const InetSocket& socket) {
+  const std::optional<Set<SocketOption>> options = socket.options();
+  if (!options) return std::nullopt;
+  return options->contains(Option);
+}
+
+template <SocketOption Option>
+constexpr Field OptionField(std::string_view name) {
+  return {FieldGroup::kOptions,     name, Unit::kNone, Meaning::kEnum, kInetOnly, {},
+          OfInet<HasOption<Option>>};
+}
+
+constexpr auto kOptionFields = [] {
+  using enum SocketOption;
+  return std::to_array<Field>({
+      OptionField<kRecvErr>("recverr"),
+      OptionField<kIsIcsk>("is_icsk"),
+      OptionField<kFreebind>("freebind"),
+      OptionField<kHdrIncl>("hdrincl"),
+      OptionField<kMulticastLoop>("mc_loop"),
+      OptionField<kTransparent>("transparent"),
+      OptionField<kMulticastAll>("mc_all"),
+      OptionField<kNoDefrag>("nodefrag"),
+      OptionField<kBindAddressNoPort>("bind_address_no_port"),
+      OptionField<kRecvErrRfc4884>("recverr_rfc4884"),
+      OptionField<kDeferConnect>("defer_connect"),
+  });
+}();
+
+// The rows of a struct's own table as rows of this one. `View` reads the struct off a row.
+template <class Struct, auto View, size_t I>
+FieldValue OfStruct(const Row& row, size_t) {
+  static constexpr StructField kField = Struct::fields()[I];
+  const std::optional<Struct> view = View(row);
+  return view ? ToValue((*view)[kField]) : FieldValue();
+}
+
+template <class Struct, auto View>
+constexpr auto StructFields(FieldGroup group, FamilySet families, ExtensionSet extensions) {
+  return [=]<size_t... I>(std::index_sequence<I...>) {
+    return std::array<Field, sizeof...(I)>{
+        Field{group, Struct::fields()[I].name, Struct::fields()[I].unit,
+              Struct::fields()[I].meaning, families, extensions, OfStruct<Struct, View, I>}...};
+  }
+  (std::make_index_sequence<Struct::fields().size()>());
+}
+
+template <auto Member>
+auto InetStruct(const Row& row) -> decltype((row.inet()->*Member)()) {
+  return row.inet() != nullptr ? (row.inet()->*Member)() : std::nullopt;
+}
+std::optional<SocketMemory> MemoryOf(const Row& row) { return row.memory(); }
+
+constexpr auto kOwnerFields = std::to_array<Field>({
+    {FieldGroup::kOwner,
+     "pid",
+     Unit::kNone,
+     Meaning::kIdentity,
+     kAnyFamily,
+     {},
+     OfOwner<[](const Owner& o) { return o.pid; }>},
+    {FieldGroup::kOwner,
+     "start_time",
+     Unit::kNone,
+     Meaning::kIdentity,
+     kAnyFamily,
+     {},
+     OfOwner<[](const Owner& o) { return o.start_time; }>},
+    {FieldGroup::kOwner,
+     "fd",
+     Unit::kNone,
+     Meaning::kIdentity,
+     kAnyFamily,
+     {},
+     OfOwner<[](const Owner& o) { return o.fd; }>},
+    {FieldGroup::kOwner,
+     "command",
+     Unit::kNone,
+     Meaning::kText,
+     kAnyFamily,
+     {},
+     OfOwner<[](const Owner& o) { return o.command; }>},
+});
+
+template <class... Arrays>
+constexpr auto Concatenate(const Arrays&... arrays) {
+  std::array<Field, (0 + ... + std::tuple_size_v<Arrays>)> all;
+  auto out = all.begin();
+  ((out = std::copy(arrays.begin(), arrays.end(), out)), ...);
+  return all;
+}
+
+constexpr auto kFields = Concatenate(
+    kSocketFields, kOptionFields,
+    StructFields<TcpInfo, InetStruct<&InetSocket::tcp_info>>(FieldGroup::kTcpInfo, kInetOnly,
+                                                             Extension::kInfo),
+    StructFields<SocketMemory, MemoryOf>(FieldGroup::kMemory, kAnyFamily, Extension::kSocketMemory),
+    StructFields<InetMemory, InetStruct<&InetSocket::inet_memory>>(FieldGroup::kInetMemory,
+                                                                   kInetOnly, Extension::kMemory),
+    StructFields<VegasInfo, InetStruct<&InetSocket::vegas>>(FieldGroup::kVegas, kInetOnly,
+                                                            Extension::kCongestionDetail),
+    StructFields<DctcpInfo, InetStruct<&InetSocket::dctcp>>(FieldGroup::kDctcp, kInetOnly,
+                                                            Extension::kCongestionDetail),
+    StructFields<BbrInfo, InetStruct<&InetSocket::bbr>>(FieldGroup::kBbr, kInetOnly,
+                                                        Extension::kCongestionDetail),
+    kOwnerFields);
+
+}  // namespace
+
+std::string_view Name(FieldGroup group) {
+  static constexpr std::array<std::string_view, 9> kNames = {
+      "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "owners"};
+  return kNames[static_cast<size_t>(group)];
+}
+
+std::span<const Field> AllFields() { return kFields; }
+
+const Field* FindField(std::string_view name) {
+  const size_t dot = name.find('.');
+  const auto row = std::ranges::find_if(kFields, [&](const Field& field) {
+    if (dot == name.npos) return field.name == name;
+    return Name(field.group) == name.substr(0, dot) && field.name == name.substr(dot + 1);
+  });
+  return row == kFields.end() ? nullptr : &*row;
+}
+
+void AddNeeds(std::span<const Field> fields, Query* query) {
+  for (const Field& field : fields) {
+    query->extensions |= field.extensions;
+    if (field.group == FieldGroup::kOwner || field.name == "no_owner") query->owners = true;
+  }
+}
+
+}  // namespace netdiag

@@ -1,0 +1,70 @@
+// netdiag/fields.h — the one table of everything a Row can say.
+//
+//   for (const Field& field : AllFields()) {
+//     const FieldValue value = field.get(row, 0);
+//     if (!IsAbsent(value)) Print(field.name, value);
+//   }
+//
+// JSON, columns, filter words, sorting, rates and metrics read this table and nothing else, so a
+// new fact is a new row here. What a reader does not read should not be asked of the kernel:
+// Needs() says what the fields it reads ask for. Cost: a call through a pointer and a load.
+// Lifetime: texts are views as the Row's own. Threads: immutable.
+
+#ifndef NETDIAG_FIELDS_H_
+#define NETDIAG_FIELDS_H_
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <variant>
+
+#include "netdiag/engine.h"
+#include "netdiag/row.h"
+#include "netdiag/types/address.h"
+#include "netdiag/types/types.h"
+
+namespace netdiag {
+
+// What a field says of one row; monostate: nothing, because the kernel did not send it or it does
+// not apply. Text is bytes chosen by others: not always UTF-8, with NULs and control characters.
+// Escape it where it is shown.
+using FieldValue = std::variant<std::monostate, uint64_t, bool, std::string_view, IpAddress>;
+inline bool IsAbsent(const FieldValue& value) {
+  return std::holds_alternative<std::monostate>(value);
+}
+
+// Where a field stands in a nested form (JSON), and what it is repeated by.
+enum class FieldGroup : uint8_t {
+  kSocket,      // of the row itself
+  kOptions,     // what was set on it, booleans
+  kTcpInfo,     // struct tcp_info
+  kMemory,      // what its buffers hold
+  kInetMemory,  // the older form of it
+  kVegas,       // what the congestion control tells
+  kDctcp,
+  kBbr,
+  kOwner,  // one value an owner: get(row, i) for i < row.owners().size()
+};
+// "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "owners".
+std::string_view Name(FieldGroup group);
+
+struct Field {
+  FieldGroup group = FieldGroup::kSocket;
+  std::string_view name;  // in snake case; with the group it is unique
+  Unit unit = Unit::kNone;
+  Meaning meaning = Meaning::kGauge;
+  FamilySet families;       // whose rows can have it
+  ExtensionSet extensions;  // that a query must ask for, any of them
+  FieldValue (*get)(const Row& row, size_t owner) = nullptr;
+};
+
+// In the order in which a reader wants them, group by group.
+std::span<const Field> AllFields();
+// The field "group.name", or the first of any group with that name; null if there is none.
+const Field* FindField(std::string_view name);
+// Adds to `query` what these fields need.
+void AddNeeds(std::span<const Field> fields, Query* query);
+
+}  // namespace netdiag
+
+#endif  // NETDIAG_FIELDS_H_
