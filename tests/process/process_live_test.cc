@@ -166,7 +166,6 @@ TEST(OwnerIndexLive, FindsDuplicatesAndCopiesSentOverASocket) {
 
 TEST(OwnerIndexLive, ReportsACommandOfAnyBytes) {
   const std::string command = "a) S \\n(\n\x1b\xff";
-  Inode inode;
   const Fd held = UnixSocket();
   const Child child([&] { prctl(PR_SET_NAME, command.c_str()); });
   ProcTree tree;
