@@ -130,6 +130,8 @@ int64_t DescriptorCount(int fd_dir) {
   return status.st_size;
 }
 
+constexpr std::string_view kNoProcfs = "is it a mounted procfs?";
+
 bool IsVanished(int error) { return error == ENOENT || error == ESRCH; }
 bool IsDenied(int error) { return error == EACCES || error == EPERM; }
 
@@ -210,7 +212,7 @@ class OwnerIndex::Impl {
   size_t next_pid_ = 0;
   UniqueFd fd_dir_;
   bool has_sockets_ = false;  // processes_.back() is the one being read
-  int32_t next_fd_ = 0;       // the first one that was not tried without being listed
+  int32_t next_fd_ = 0;       // descriptors below were tried
   int64_t hits_left_ = 0;     // until all are read that the process had when it was opened; 0: list
   int64_t misses_left_ = 0;   // until listing is cheaper than trying
 
@@ -232,7 +234,7 @@ absl::Status OwnerIndex::Impl::Begin() {
   stats_ = OwnerStats{.partial = true};
   phase_ = Phase::kIdle;
   root_ = OpenDirectory(AT_FDCWD, root_path_.c_str());
-  if (!root_.ok()) return ErrnoError(errno, root_path_, "is it a mounted procfs?");
+  if (!root_.ok()) return ErrnoError(errno, root_path_, kNoProcfs);
   phase_ = Phase::kListing;
   return absl::OkStatus();
 }
@@ -261,10 +263,11 @@ absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t budget) {
 
 absl::StatusOr<size_t> OwnerIndex::Impl::ListProcesses(size_t budget) {
   const ssize_t got = reader_.Fill(root_.get(), budget);
-  if (got < 0) {
-    const int error = errno;
+  // The reader itself is always there: without any process it is the bare mount point.
+  const int error = got < 0 ? errno : got == 0 && pids_.empty() ? ENOENT : 0;
+  if (error != 0) {
     phase_ = Phase::kIdle;
-    return ErrnoError(error, root_path_);
+    return ErrnoError(error, root_path_, kNoProcfs);
   }
   if (got == 0) {
     std::sort(pids_.begin(), pids_.end());
