@@ -5,11 +5,18 @@
 // the task's end every read through it fails (ENOENT, ESRCH), even when the number has passed to
 // another process. So links, start time and command are always of one and the same process.
 //
+// Listing. Where the kernel tells how many descriptors a process has (6.2+), descriptor numbers are
+// tried from 0 up while the table is dense, and only the rest of the directory is listed: naming a
+// descriptor costs a quarter of reading its link.
+//
 // The index is one array of 12-byte entries, ordered by a bijective hash of the inode, with a
 // directory over the hash's high bits. Inodes are handed out in runs, by a counter that wraps: the
 // hash spreads them evenly, so a lookup touches one directory slot and about one entry.
 //
 // Tested by tests/process/process_test.cc.
+
+#include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <algorithm>
 #include <array>
@@ -108,6 +115,23 @@ ssize_t ReadFile(int at, const char* path, std::array<char, N>& buffer) {
   return fd.ok() ? read(fd.get(), buffer.data(), N) : -1;
 }
 
+// A miss costs as much as naming three or four descriptors; and every table has a few holes.
+constexpr int64_t kHitsPerMiss = 4;
+constexpr int64_t kFreeMisses = 8;
+
+// How many descriptors a process has, if the kernel says so and there are enough of them to make
+// trying worthwhile; else 0. Source: proc_fd_getattr(), fs/proc/fd.c, 6.2+.
+int64_t DescriptorCount(int fd_dir) {
+  struct stat status {};
+  struct statfs filesystem {};
+  if (fstat(fd_dir, &status) != 0 || status.st_size < 64) return 0;
+  constexpr auto kProcfs = 0x9fa0;  // PROC_SUPER_MAGIC; elsewhere a directory's size means bytes
+  if (fstatfs(fd_dir, &filesystem) != 0 || filesystem.f_type != kProcfs) return 0;
+  return status.st_size;
+}
+
+constexpr std::string_view kNoProcfs = "is it a mounted procfs?";
+
 bool IsVanished(int error) { return error == ENOENT || error == ESRCH; }
 bool IsDenied(int error) { return error == EACCES || error == EPERM; }
 
@@ -168,8 +192,9 @@ class OwnerIndex::Impl {
   absl::StatusOr<size_t> ListProcesses(size_t budget);
   size_t OpenProcess();
   size_t ReadDescriptors(size_t budget);
-  // False: no further descriptor of this process is worth trying.
-  bool ReadLink(const char* name);
+  size_t TryDescriptors(size_t budget);
+  // The errno of reading the link; 0: it was read, and what it says is in the index.
+  int ReadLink(const char* name, int32_t fd);
   void AddProcess();
   void CloseProcess();
   void Count(int error);
@@ -187,6 +212,9 @@ class OwnerIndex::Impl {
   size_t next_pid_ = 0;
   UniqueFd fd_dir_;
   bool has_sockets_ = false;  // processes_.back() is the one being read
+  int32_t next_fd_ = 0;       // descriptors below were tried
+  int64_t hits_left_ = 0;     // until all are read that the process had when it was opened; 0: list
+  int64_t misses_left_ = 0;   // until listing is cheaper than trying
 
   std::vector<Process> processes_;  // those that hold sockets, by pid
   std::vector<Entry> found_;        // in order of the scan
@@ -206,7 +234,7 @@ absl::Status OwnerIndex::Impl::Begin() {
   stats_ = OwnerStats{.partial = true};
   phase_ = Phase::kIdle;
   root_ = OpenDirectory(AT_FDCWD, root_path_.c_str());
-  if (!root_.ok()) return ErrnoError(errno, root_path_, "is it a mounted procfs?");
+  if (!root_.ok()) return ErrnoError(errno, root_path_, kNoProcfs);
   phase_ = Phase::kListing;
   return absl::OkStatus();
 }
@@ -235,10 +263,11 @@ absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t budget) {
 
 absl::StatusOr<size_t> OwnerIndex::Impl::ListProcesses(size_t budget) {
   const ssize_t got = reader_.Fill(root_.get(), budget);
-  if (got < 0) {
-    const int error = errno;
+  // The reader itself is always there: without any process it is the bare mount point.
+  const int error = got < 0 ? errno : got == 0 && pids_.empty() ? ENOENT : 0;
+  if (error != 0) {
     phase_ = Phase::kIdle;
-    return ErrnoError(error, root_path_);
+    return ErrnoError(error, root_path_, kNoProcfs);
   }
   if (got == 0) {
     std::sort(pids_.begin(), pids_.end());
@@ -260,12 +289,35 @@ size_t OwnerIndex::Impl::OpenProcess() {
   if (!fd_dir_.ok()) {
     Count(errno);
     CloseProcess();
+    return 1;
   }
+  next_fd_ = 0;
+  hits_left_ = DescriptorCount(fd_dir_.get());
+  misses_left_ = kFreeMisses;
   return 1;
 }
 
-size_t OwnerIndex::Impl::ReadDescriptors(size_t budget) {
+// Reads the links 0, 1, 2 …; then sets the directory to where they ended, for listing.
+size_t OwnerIndex::Impl::TryDescriptors(size_t budget) {
   size_t links = 0;
+  for (; hits_left_ > 0 && links < budget; ++links) {
+    std::array<char, 12> name{};
+    std::to_chars(name.data(), name.data() + name.size(), next_fd_);
+    const int error = ReadLink(name.data(), next_fd_++);
+    if (error == 0) {
+      if (--hits_left_ % kHitsPerMiss == 0) ++misses_left_;
+    } else if (error != ENOENT || --misses_left_ == 0) {
+      hits_left_ = 0;
+      if (error != ENOENT) --next_fd_;  // whatever it is, listing will meet and count it
+    }
+  }
+  // In /proc/PID/fd a position is the descriptor's number, after "." and "..".
+  if (hits_left_ == 0) lseek(fd_dir_.get(), off_t{next_fd_} + 2, SEEK_SET);
+  return links;
+}
+
+size_t OwnerIndex::Impl::ReadDescriptors(size_t budget) {
+  size_t links = hits_left_ > 0 ? TryDescriptors(budget) : 0;
   while (links < budget) {
     const char* name = reader_.Next().name;
     if (name == nullptr) {
@@ -275,9 +327,13 @@ size_t OwnerIndex::Impl::ReadDescriptors(size_t budget) {
       CloseProcess();
       return links + 1;
     }
-    if (*name == '.') continue;
+    const std::optional<int32_t> fd = ParseNumber<int32_t>(name);
+    if (!fd || *fd < next_fd_) continue;
     ++links;
-    if (!ReadLink(name)) {
+    const int error = ReadLink(name, *fd);
+    if (error != 0) Count(error);
+    // Whether links may be read is asked of the task, so the answer is the same for all of them.
+    if (IsDenied(error)) {
       CloseProcess();
       return links;
     }
@@ -285,25 +341,18 @@ size_t OwnerIndex::Impl::ReadDescriptors(size_t budget) {
   return links;
 }
 
-bool OwnerIndex::Impl::ReadLink(const char* name) {
-  const std::optional<int32_t> fd = ParseNumber<int32_t>(name);
-  if (!fd) return true;
+int OwnerIndex::Impl::ReadLink(const char* name, int32_t fd) {
   std::array<char, 32> text;  // a socket's text is 19 bytes at most; nobody wants the others
   const ssize_t size = readlinkat(fd_dir_.get(), name, text.data(), text.size());
-  if (size < 0) {
-    const int error = errno;
-    Count(error);
-    // Whether links may be read is asked of the task, so the answer is the same for all of them.
-    return !IsDenied(error);
-  }
+  if (size < 0) return errno;
   ++stats_.descriptors;
   const std::optional<uint32_t> inode =
       ParseSocketLink(std::string_view(text.data(), static_cast<size_t>(size)));
-  if (!inode) return true;
+  if (!inode) return 0;
   if (!has_sockets_) AddProcess();
   ++stats_.sockets;
-  found_.push_back({*inode, static_cast<uint32_t>(processes_.size() - 1), *fd});
-  return true;
+  found_.push_back({*inode, static_cast<uint32_t>(processes_.size() - 1), fd});
+  return 0;
 }
 
 // At the first socket and not at the last, so that hardly ever the process vanishes in between.

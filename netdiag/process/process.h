@@ -19,8 +19,8 @@
 //
 // Threads: thread-compatible (const methods may run concurrently; the rest needs exclusive access).
 //
-// Errors: a process that vanishes or may not be read is counted in stats(), not an error; an
-// unreadable /proc is one, and leaves the index empty.
+// Errors: a process that vanishes or may not be read is counted in stats(), not an error; a /proc
+// that cannot be read or shows no process is one, and leaves the index empty.
 //
 // Source: proc(5), fs/proc/fd.c (link text "socket:[N]"), fs/proc/array.c (stat).
 

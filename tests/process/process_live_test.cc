@@ -166,7 +166,6 @@ TEST(OwnerIndexLive, FindsDuplicatesAndCopiesSentOverASocket) {
 
 TEST(OwnerIndexLive, ReportsACommandOfAnyBytes) {
   const std::string command = "a) S \\n(\n\x1b\xff";
-  Inode inode;
   const Fd held = UnixSocket();
   const Child child([&] { prctl(PR_SET_NAME, command.c_str()); });
   ProcTree tree;
@@ -212,6 +211,71 @@ TEST(OwnerIndexLive, AProcessMayEndAtAnyMomentOfTheScan) {
   }
   EXPECT_GT(seen, 0u);
   EXPECT_LT(seen, 32u);
+}
+
+// Descriptor numbers of the sockets of a process, as the plainest reader sees them.
+std::vector<int> PlainList(pid_t pid) {
+  std::vector<int> fds;
+  for (const auto& link :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
+    if (std::filesystem::read_symlink(link).string().starts_with("socket:[")) {
+      fds.push_back(std::stoi(link.path().filename()));
+    }
+  }
+  std::sort(fds.begin(), fds.end());
+  return fds;
+}
+
+TEST(OwnerIndexLive, ReadsDenseAndSparseTablesWhole) {
+  const Fd held = UnixSocket();
+  for (const int every : {1, 2, 3, 5, 9, 40}) {
+    const Child child([&] {
+      for (int fd = 0; fd < 200;) fd = dup(held.get());
+      for (int fd = 210; fd < 900; fd += every) dup2(held.get(), fd);
+      for (int fd = 20; fd < 200; fd += every * 2) close(fd);
+    });
+    const std::vector<int> expected = PlainList(child.pid());
+    ASSERT_GT(expected.size(), 100u);
+    ProcTree tree;
+    OwnerIndex index(LinkTo(tree, child.pid()));
+    for (const size_t size : {size_t{1}, size_t{64}, size_t{100000}}) {
+      ASSERT_TRUE(index.Begin().ok());
+      while (!*index.Step(size)) {
+      }
+      std::vector<int> fds;
+      for (const Owner& owner : index.Find(held.inode())) fds.push_back(owner.fd);
+      EXPECT_EQ(fds, expected) << "every " << every << ", " << size << " a step";
+      EXPECT_EQ(index.stats().vanished + index.stats().errors, 0u);
+    }
+  }
+}
+
+// Descriptors come and go around those that stay; none of those may be missed or found twice.
+TEST(OwnerIndexLive, FindsWhatStaysWhileTheTableChanges) {
+  const Fd stays = UnixSocket(), comes = UnixSocket();
+  std::vector<int> expected;
+  expected.push_back(stays.get());
+  while (expected.back() < 200) expected.push_back(dup(stays.get()));
+  for (int fd = 300; fd < 500; fd += 7) expected.push_back(dup2(stays.get(), fd));
+  ProcTree tree;
+  OwnerIndex index(LinkTo(tree, getpid()));
+  for (int scan = 0; scan < 40; ++scan) {
+    ASSERT_TRUE(index.Begin().ok());
+    int step = 0;
+    for (bool done = false; !done; ++step) {
+      const absl::StatusOr<bool> result = index.Step(static_cast<size_t>(1 + scan));
+      ASSERT_TRUE(result.ok()) << result.status();
+      done = *result;
+      const int fd = 220 + (scan * 7 + step * 13) % 400;  // above those that the index opens
+      if (std::find(expected.begin(), expected.end(), fd) != expected.end()) continue;
+      step % 2 == 0 ? dup2(comes.get(), fd) : close(fd);
+    }
+    std::vector<int> fds;
+    for (const Owner& owner : index.Find(stays.inode())) fds.push_back(owner.fd);
+    EXPECT_EQ(fds, expected) << scan;
+  }
+  for (size_t i = 1; i < expected.size(); ++i) close(expected[i]);
+  for (int fd = 220; fd < 620; ++fd) close(fd);
 }
 
 TEST(OwnerIndexLive, UidsOfAnEndedProcessAreNotFound) {

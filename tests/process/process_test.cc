@@ -196,6 +196,15 @@ TEST(OwnerIndex, NamesAnUnreadableRoot) {
   EXPECT_FALSE(index.Step(10).ok());
 }
 
+TEST(OwnerIndex, TakesABareMountPointForNoProcfs) {
+  ProcTree tree;
+  OwnerIndex index(tree.root());
+  const absl::Status status = index.Refresh();
+  EXPECT_EQ(Errno(status), ENOENT);
+  EXPECT_NE(status.message().find(tree.root()), status.message().npos) << status;
+  EXPECT_EQ(index.Reason(Inode(1)), NoOwner::kNotAsked);
+}
+
 TEST(OwnerIndex, StepsGiveWhatRefreshGives) {
   ProcTree tree;
   tree.Population(7, 150, Inode(100));
