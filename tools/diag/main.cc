@@ -1,0 +1,156 @@
+// diag: lists sockets and who holds them, in ss's words.
+//
+// Exit: 0 answered (what could not be seen is said on stderr), 1 a requested table could not be
+// read, 2 usage.
+
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <signal.h>
+#include <string>
+#include <string_view>
+#include <unistd.h>
+
+#include "netdiag/engine.h"
+#include "netdiag/types/error.h"
+#include "tools/diag/options.h"
+#include "tools/diag/render.h"
+#include "tools/diag/text.h"
+
+namespace diag {
+namespace {
+
+using netdiag::Engine;
+using netdiag::Flow;
+using netdiag::Summary;
+using netdiag::TableOutcome;
+
+constexpr std::string_view kVersion = "diag utility, netdiag-0.1.0\n";
+
+enum ExitCode { kAnswered = 0, kNotAnswered = 1, kUsage = 2 };
+
+// One line on stderr. Messages can hold names that others chose.
+void Complain(std::string_view message) {
+  std::string line = "diag: ";
+  AppendEscaped(message, &line);
+  line.push_back('\n');
+  Output output(STDERR_FILENO);
+  output.Write(line);
+  output.Flush();
+}
+
+void Complain(const absl::Status& status) {
+  Complain(std::string_view(status.message().data(), status.message().size()));
+}
+
+// Flushes, and says what became of it: a reader that has gone is no failure.
+ExitCode Finish(Output* output, ExitCode code) {
+  output->Flush();
+  if (!output->failed() || output->errnum() == EPIPE) return code;
+  Complain(netdiag::ErrnoError(output->errnum(), "standard output"));
+  return kNotAnswered;
+}
+
+// What the listing does not show.
+void ReportGaps(const Summary& summary) {
+  for (const TableOutcome& outcome : summary.tables) {
+    if (!outcome.status.ok()) Complain(outcome.status);
+    if (!outcome.refusal.ok()) {
+      Complain(std::string(outcome.refusal.message()) +
+               "; read /proc/net instead, which tells less");
+    }
+  }
+  if (summary.interrupted) Complain("the kernel says that the listing may be inconsistent");
+  if (summary.damaged > 0) {
+    Complain(std::to_string(summary.damaged) +
+             " records contradict their format and are left out or cut short");
+  }
+  if (summary.foreign > 0) {
+    Complain(std::to_string(summary.foreign) +
+             " datagrams that the kernel did not send were dropped");
+  }
+  if (summary.owners && summary.owners->denied > 0) {
+    Complain("the descriptors of " + std::to_string(summary.owners->denied) +
+             " processes may not be read, so owners can be missing: run as root, or with "
+             "CAP_SYS_PTRACE");
+  }
+  if (summary.owners && summary.owners->errors > 0) {
+    Complain(netdiag::ErrnoError(
+        summary.owners->first_error,
+        std::to_string(summary.owners->errors) +
+            " descriptors or processes could not be read, so owners can be missing"));
+  }
+}
+
+ExitCode List(const Options& options, Engine* engine) {
+  Output output(STDOUT_FILENO);
+  const std::unique_ptr<Renderer> renderer = options.json
+                                                 ? NewJsonRenderer(options, engine, &output)
+                                                 : NewSsRenderer(options, engine, &output);
+  renderer->Begin();
+  const absl::StatusOr<Summary> summary =
+      engine->Visit(options.query, [&](const netdiag::Row& row) {
+        renderer->Row(row);
+        return output.failed() ? Flow::kStop : Flow::kContinue;
+      });
+  if (!summary.ok()) {
+    Complain(summary.status());
+    return Finish(&output, kNotAnswered);
+  }
+  renderer->End(*summary);
+  const ExitCode written = Finish(&output, kAnswered);
+  if (output.failed()) return written;
+  ReportGaps(*summary);
+  for (const TableOutcome& outcome : summary->tables) {
+    if (!outcome.status.ok()) return kNotAnswered;
+  }
+  return kAnswered;
+}
+
+ExitCode ListCapabilities(Engine* engine) {
+  const netdiag::Capabilities& capabilities = engine->capabilities();
+  std::string text = "kernel " + capabilities.kernel + "\n";
+  for (const netdiag::Capability& row : capabilities.tables) {
+    std::string line = Text(row.table);
+    line.resize(std::max<size_t>(line.size() + 1, 12), ' ');
+    line.append("netlink ").append(row.netlink.ok() ? "yes" : "no ");
+    line.append("  procfs ").append(row.procfs ? "yes" : "no");
+    if (!row.netlink.ok()) {
+      line.append("  ");
+      AppendEscaped(std::string(row.netlink.message()), &line);
+    }
+    text.append(line).append("\n");
+  }
+  Output output(STDOUT_FILENO);
+  output.Write(text);
+  return Finish(&output, kAnswered);
+}
+
+ExitCode Print(std::string_view text) {
+  Output output(STDOUT_FILENO);
+  output.Write(text);
+  return Finish(&output, kAnswered);
+}
+
+ExitCode Main(int argc, char** argv) {
+  // A closed pipe is an errno of write(), not a signal.
+  signal(SIGPIPE, SIG_IGN);
+  const absl::StatusOr<Options> options = ParseOptions(argc, argv);
+  if (!options.ok()) {
+    Complain(options.status());
+    return kUsage;
+  }
+  if (options->help) return Print(HelpText());
+  if (options->version) return Print(kVersion);
+  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open();
+  if (!engine.ok()) {
+    Complain(engine.status());
+    return kNotAnswered;
+  }
+  return options->capabilities ? ListCapabilities(engine->get()) : List(*options, engine->get());
+}
+
+}  // namespace
+}  // namespace diag
+
+int main(int argc, char** argv) { return diag::Main(argc, argv); }

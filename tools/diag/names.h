@@ -1,0 +1,42 @@
+// tools/diag/names.h — names of ports, interfaces and cgroups, as ss shows them.
+
+#ifndef NETDIAG_TOOLS_DIAG_NAMES_H_
+#define NETDIAG_TOOLS_DIAG_NAMES_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "netdiag/process/cgroup.h"
+#include "netdiag/types/types.h"
+
+namespace diag {
+
+class Names {
+ public:
+  // Appends "*" for 0, the service's name, or the number. Ephemeral ports stay numbers: a name
+  // there is an accident.
+  void AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool numeric, std::string* out);
+  // Appends the interface's name, or "ifN" if there is none.
+  void AppendInterface(netdiag::IfIndex index, std::string* out);
+  // Appends the path below the cgroup2 mount, or "unreachable:ID".
+  void AppendCgroup(netdiag::CgroupId id, std::string* out);
+
+ private:
+  void LoadServices();
+  void LoadEphemeralRange();
+
+  bool loaded_ = false;
+  std::map<std::pair<netdiag::Protocol, uint16_t>, std::string> services_;
+  uint16_t ephemeral_first_ = 1024;
+  uint16_t ephemeral_last_ = 4999;
+  std::map<uint32_t, std::string> interfaces_;
+  netdiag::CgroupPaths cgroups_;
+};
+
+}  // namespace diag
+
+#endif  // NETDIAG_TOOLS_DIAG_NAMES_H_

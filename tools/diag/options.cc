@@ -1,0 +1,189 @@
+// One table of options makes the parser and the help. Tested by tests/tools/options_test.cc.
+
+#include "tools/diag/options.h"
+
+#include <algorithm>
+#include <array>
+#include <getopt.h>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "netdiag/fields.h"
+#include "netdiag/types/error.h"
+
+namespace diag {
+namespace {
+
+using netdiag::BadInput;
+using netdiag::Extension;
+using netdiag::Family;
+using netdiag::FamilySet;
+using netdiag::Protocol;
+using netdiag::State;
+using netdiag::StateSet;
+
+// Options that have no letter.
+enum : int { kJson = 256, kCapabilities };
+
+struct OptionRow {
+  int code;  // the letter, or one of the above
+  const char* name;
+  bool Options::*flag;
+  const char* help;
+};
+
+constexpr auto kOptions = std::to_array<OptionRow>({
+    {'t', "tcp", &Options::tcp, "TCP sockets"},
+    {'u', "udp", &Options::udp, "UDP sockets"},
+    {'x', "unix", &Options::unix_sockets, "unix sockets"},
+    {'4', "ipv4", &Options::ipv4, "IPv4 only; with -6, both"},
+    {'6', "ipv6", &Options::ipv6, "IPv6 only; with -4, both"},
+    {'a', "all", &Options::all, "every state, listening and closed ones too"},
+    {'l', "listening", &Options::listening, "listening and closed sockets (UDP that receives)"},
+    {'n', "numeric", &Options::numeric, "port numbers and exact rates"},
+    {'p', "processes", &Options::processes, "who holds each socket"},
+    {'e', "extended", &Options::extended, "user, inode, cookie, cgroup, ...; implies -o"},
+    {'o', "options", &Options::timers, "timers"},
+    {'m', "memory", &Options::memory, "what the buffers hold"},
+    {'i', "info", &Options::info, "tcp_info and what congestion control tells"},
+    {'H', "no-header", &Options::no_header, "no header line"},
+    {'O', "oneline", &Options::oneline, "one line a socket"},
+    {kJson, "json", &Options::json, "one JSON object {schema, kernel, sockets[], tables[]}"},
+    {kCapabilities, "capabilities", &Options::capabilities, "what this kernel answers and lacks"},
+    {'V', "version", &Options::version, "the version"},
+    {'h', "help", &Options::help, "this text"},
+});
+
+void Apply(int code, Options* options) {
+  const auto row = std::ranges::find(kOptions, code, &OptionRow::code);
+  options->*row->flag = true;
+  // Of -a and -l the last one holds.
+  if (code == 'a') options->listening = false;
+  if (code == 'l') options->all = false;
+  if (code == 'e') options->timers = true;
+}
+
+// Which tables, by ss's rules of default, in its order.
+void SelectTables(const Options& options, netdiag::Query* query) {
+  const bool any_family = options.ipv4 || options.ipv6;
+  // A family option alone selects its tables; so does saying nothing.
+  const bool inet = !options.tcp && !options.udp && (any_family || !options.unix_sockets);
+  const bool everything = inet && !any_family;
+  query->families = FamilySet();
+  if (options.ipv4 || !any_family) query->families |= Family::kInet;
+  if (options.ipv6 || !any_family) query->families |= Family::kInet6;
+  query->protocols.clear();
+  if (options.unix_sockets || everything) {
+    query->families |= Family::kUnix;
+    query->protocols.push_back(Protocol::kUnix);
+  }
+  if (options.udp || inet) query->protocols.push_back(Protocol::kUdp);
+  if (options.tcp || inet) query->protocols.push_back(Protocol::kTcp);
+}
+
+// ss adds the defaults of all that is selected up: connected sockets, and of UDP alone those that
+// are established.
+StateSet DefaultStates(const Options& options) {
+  if (options.all) return StateSet::SsAll();
+  if (options.listening) return StateSet(State::kListen) | State::kClose;
+  const bool udp_alone =
+      options.udp && !options.tcp && !options.unix_sockets && !options.ipv4 && !options.ipv6;
+  return udp_alone ? StateSet(State::kEstablished) : StateSet::Connected();
+}
+
+// `state WORD` and `exclude WORD`, as often as wanted. The first `state` forgets what -a and -l
+// said; the first `exclude` starts from all.
+absl::Status ParseStateWords(const std::vector<std::string_view>& words, StateSet* states) {
+  bool named = false;
+  for (size_t i = 0; i < words.size(); i += 2) {
+    const bool exclude = words[i] == "exclude" || words[i] == "excl";
+    if (!exclude && words[i] != "state") {
+      return BadInput("argument", words[i], "expected `state NAME` or `exclude NAME`");
+    }
+    if (i + 1 == words.size()) return BadInput("argument", words[i], "a state must follow");
+    const std::optional<StateSet> wanted = netdiag::ParseStates(words[i + 1]);
+    if (!wanted)
+      return BadInput("state", words[i + 1], "no state or group of states has this name");
+    const StateSet before = named ? *states : exclude ? StateSet::SsAll() : StateSet::None();
+    *states = exclude ? before - *wanted : before | *wanted;
+    named = true;
+  }
+  return absl::OkStatus();
+}
+
+void AskFor(const Options& options, netdiag::Query* query) {
+  query->owners = options.processes;
+  if (options.json) {
+    // Everything but the owners, which cost more than all the rest and wait for -p.
+    netdiag::AddNeeds(netdiag::AllFields(), query);
+    query->owners = options.processes;
+    return;
+  }
+  if (options.memory) query->extensions |= {Extension::kMemory, Extension::kSocketMemory};
+  if (options.info) {
+    query->extensions |= {Extension::kInfo, Extension::kCongestion, Extension::kCongestionDetail};
+  }
+  if (options.extended) query->extensions |= Extension::kUnixFile;
+}
+
+}  // namespace
+
+absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
+  std::string letters = ":";  // a missing argument is told apart from an unknown option
+  std::vector<option> longs;
+  for (const OptionRow& row : kOptions) {
+    if (row.code < 256) letters.push_back(static_cast<char>(row.code));
+    longs.push_back({row.name, no_argument, nullptr, row.code});
+  }
+  longs.push_back({});
+
+  Options options;
+  optind = 0;  // begin anew: tests parse more than one command line
+  opterr = 0;
+  for (int index = 0;;) {
+    const int before = optind == 0 ? 1 : optind;
+    const int code = getopt_long(argc, argv, letters.c_str(), longs.data(), &index);
+    if (code == -1) break;
+    if (code == '?' || code == ':') {
+      const std::string_view word = argv[optopt != 0 && optopt < 256 ? before : optind - 1];
+      return BadInput("option", word, "see diag --help");
+    }
+    Apply(code, &options);
+  }
+  const std::vector<std::string_view> words(argv + optind, argv + argc);
+  options.query.states = DefaultStates(options);
+  NETDIAG_RETURN_IF_ERROR(ParseStateWords(words, &options.query.states));
+  SelectTables(options, &options.query);
+  AskFor(options, &options.query);
+  return options;
+}
+
+std::string HelpText() {
+  std::string text =
+      "usage: diag [OPTIONS] [state NAME | exclude NAME]...\n\n"
+      "Lists the sockets of this network namespace as ss does.\n\n";
+  for (const OptionRow& row : kOptions) {
+    std::string line = "  ";
+    if (row.code < 256) {
+      line += {'-', static_cast<char>(row.code), ',', ' '};
+    } else {
+      line += "    ";
+    }
+    line.append("--").append(row.name);
+    line.resize(std::max<size_t>(line.size() + 1, 24), ' ');
+    text.append(line).append(row.help).append("\n");
+  }
+  text += "\nStates:";
+  for (const netdiag::StateNames& row : netdiag::AllStates()) {
+    if (netdiag::ParseStates(row.word)) text.append(" ").append(row.word);
+  }
+  text +=
+      ";\n  groups: all connected synchronized bucket big\n\n"
+      "Exit: 0 answered (what could not be seen is said on stderr), 1 a table could not be read, 2 "
+      "usage.\n";
+  return text;
+}
+
+}  // namespace diag

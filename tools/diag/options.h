@@ -1,0 +1,43 @@
+// tools/diag/options.h — the command line of diag, in ss's words.
+
+#ifndef NETDIAG_TOOLS_DIAG_OPTIONS_H_
+#define NETDIAG_TOOLS_DIAG_OPTIONS_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+
+#include "netdiag/engine.h"
+
+namespace diag {
+
+struct Options {
+  // What was said. Each is an option of its own; ParseOptions adds what one implies.
+  bool tcp = false, udp = false, unix_sockets = false;
+  bool ipv4 = false, ipv6 = false;
+  bool all = false, listening = false;
+  bool numeric = false;
+  bool processes = false;
+  bool extended = false;
+  bool timers = false;
+  bool memory = false;
+  bool info = false;
+  bool no_header = false;
+  bool oneline = false;
+  bool json = false;
+  bool capabilities = false;
+  bool version = false;
+  bool help = false;
+
+  // What it comes to.
+  netdiag::Query query;
+};
+
+// Parses main()'s arguments. An error names the argument.
+absl::StatusOr<Options> ParseOptions(int argc, char** argv);
+// What --help prints.
+std::string HelpText();
+
+}  // namespace diag
+
+#endif  // NETDIAG_TOOLS_DIAG_OPTIONS_H_

@@ -1,0 +1,38 @@
+// tools/diag/render.h — rows as text, in one of several forms.
+
+#ifndef NETDIAG_TOOLS_DIAG_RENDER_H_
+#define NETDIAG_TOOLS_DIAG_RENDER_H_
+
+#include <memory>
+
+#include "netdiag/engine.h"
+#include "tools/diag/options.h"
+#include "tools/diag/text.h"
+
+namespace diag {
+
+// The one virtual interface of the project: a form of output. Calls come in the order Begin,
+// Row..., End.
+class Renderer {
+ public:
+  virtual ~Renderer() = default;
+  virtual void Begin() = 0;
+  virtual void Row(const netdiag::Row& row) = 0;
+  virtual void End(const netdiag::Summary& summary) = 0;
+};
+
+// ss's text: its columns, tokens, order and units. Rows wait in a bounded buffer until their
+// columns' widths are known. `engine` is asked for the connections that wait in unix listeners
+// (-e).
+std::unique_ptr<Renderer> NewSsRenderer(const Options& options, netdiag::Engine* engine,
+                                        Output* output);
+// One JSON object, written as rows come.
+std::unique_ptr<Renderer> NewJsonRenderer(const Options& options, netdiag::Engine* engine,
+                                          Output* output);
+
+// Appends what -i prints of a TCP socket, tokens separated by blanks, each with a blank before it.
+void AppendTcpInfo(const netdiag::InetSocket& socket, const Options& options, std::string* out);
+
+}  // namespace diag
+
+#endif  // NETDIAG_TOOLS_DIAG_RENDER_H_

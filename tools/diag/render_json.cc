@@ -1,0 +1,235 @@
+// One JSON object for the whole answer, written as rows come. Keys and values are those of
+// netdiag's field table; a text that is not UTF-8 shows U+FFFD for what is not, and its exact bytes
+// in a key of the same name with "_hex". Escaping and number formats are RapidJSON's. Tested by
+// tests/tools/render_json_test.cc.
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include <rapidjson/writer.h>
+
+#include "netdiag/fields.h"
+#include "tools/diag/names.h"
+#include "tools/diag/render.h"
+
+namespace diag {
+namespace {
+
+using netdiag::Field;
+using netdiag::FieldGroup;
+using netdiag::FieldValue;
+
+// Version of the keys and their meanings: a new key does not change it, a changed or lost one does.
+constexpr int kSchema = 1;
+
+// What RapidJSON writes to.
+struct Stream {
+  using Ch = char;
+  void Put(char c) { text.push_back(c); }
+  void Flush() {}
+  std::string text;
+};
+
+class JsonRenderer final : public Renderer {
+ public:
+  JsonRenderer(netdiag::Engine* engine, Output* output)
+      : engine_(engine), output_(output), json_(stream_) {}
+
+  void Begin() override {
+    json_.StartObject();
+    Key("schema");
+    json_.Int(kSchema);
+    Key("kernel");
+    Text(engine_->capabilities().kernel);
+    Key("sockets");
+    json_.StartArray();
+  }
+  void Row(const netdiag::Row& row) override;
+  void End(const netdiag::Summary& summary) override;
+
+ private:
+  void Key(std::string_view name) {
+    json_.Key(name.data(), static_cast<rapidjson::SizeType>(name.size()));
+  }
+  void Text(std::string_view text) {
+    json_.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+  }
+  void Count(std::string_view name, uint64_t value) {
+    Key(name);
+    json_.Uint64(value);
+  }
+  void Value(std::string_view name, const FieldValue& value);
+  void Bytes(std::string_view name, std::string_view bytes);
+  void Owners(const netdiag::Row& row);
+  void Pending(const netdiag::Row& row);
+  void Table(const netdiag::TableOutcome& outcome);
+  void OwnerStats(const netdiag::OwnerStats& stats);
+  // Hands over what has been written; a line's end keeps lines short enough for tools that read
+  // lines.
+  void Drain(std::string_view end) {
+    stream_.text.append(end);
+    output_->Write(stream_.text);
+    stream_.text.clear();
+  }
+
+  netdiag::Engine* engine_;
+  Output* output_;
+  Stream stream_;
+  rapidjson::Writer<Stream> json_;
+  Names names_;
+  std::string scratch_;
+};
+
+// Text chosen by others, which need not be UTF-8.
+void JsonRenderer::Bytes(std::string_view name, std::string_view bytes) {
+  scratch_.clear();
+  bool exact = true;
+  for (std::string_view rest = bytes; !rest.empty();) {
+    uint32_t code_point = 0;
+    const size_t length = Utf8Length(rest, &code_point);
+    scratch_.append(length == 0 ? std::string_view("\xef\xbf\xbd") : rest.substr(0, length));
+    exact &= length != 0;
+    rest.remove_prefix(std::max<size_t>(length, 1));
+  }
+  Key(name);
+  Text(scratch_);
+  if (exact) return;
+  scratch_.clear();
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    AppendNumber(byte >> 4, &scratch_, 16);
+    AppendNumber(byte & 15, &scratch_, 16);
+  }
+  Key(std::string(name) + "_hex");
+  Text(scratch_);
+}
+
+void JsonRenderer::Value(std::string_view name, const FieldValue& value) {
+  if (const auto* text = std::get_if<std::string_view>(&value)) return Bytes(name, *text);
+  Key(name);
+  if (const auto* number = std::get_if<uint64_t>(&value)) json_.Uint64(*number);
+  if (const auto* flag = std::get_if<bool>(&value)) json_.Bool(*flag);
+  if (const auto* address = std::get_if<netdiag::IpAddress>(&value)) {
+    scratch_.clear();
+    address->AppendTo(&scratch_);
+    Text(scratch_);
+  }
+}
+
+void JsonRenderer::Row(const netdiag::Row& row) {
+  json_.StartObject();
+  FieldGroup open = FieldGroup::kSocket;
+  for (const Field& field : netdiag::AllFields()) {
+    if (field.group == FieldGroup::kOwner) break;
+    const FieldValue value = field.get(row, 0);
+    if (IsAbsent(value)) continue;
+    if (field.group != open) {
+      if (open != FieldGroup::kSocket) json_.EndObject();
+      Key(Name(field.group));
+      json_.StartObject();
+      open = field.group;
+    }
+    Value(field.name, value);
+  }
+  if (open != FieldGroup::kSocket) json_.EndObject();
+  if (row.inet() != nullptr && row.inet()->cgroup()) {
+    std::string path;
+    names_.AppendCgroup(*row.inet()->cgroup(), &path);
+    Bytes("cgroup_path", path);
+  }
+  if (row.no_owner() != netdiag::NoOwner::kNotAsked) Owners(row);
+  if (row.unix_socket() != nullptr) Pending(row);
+  json_.EndObject();
+  Drain("\n");
+}
+
+void JsonRenderer::Owners(const netdiag::Row& row) {
+  Key(Name(FieldGroup::kOwner));
+  json_.StartArray();
+  for (size_t i = 0; i < row.owners().size(); ++i) {
+    json_.StartObject();
+    for (const Field& field : netdiag::AllFields()) {
+      if (field.group != FieldGroup::kOwner) continue;
+      const FieldValue value = field.get(row, i);
+      if (!IsAbsent(value)) Value(field.name, value);
+    }
+    json_.EndObject();
+  }
+  json_.EndArray();
+}
+
+// Connections that wait in a unix listener, which only an exact query tells.
+void JsonRenderer::Pending(const netdiag::Row& row) {
+  if (row.state() != netdiag::State::kListen || row.receive_queue() == 0) return;
+  const absl::Status status =
+      engine_->LookupUnix(row.inode(), row.cookie(), [&](const netdiag::UnixSocket& exact) {
+        Key("pending_connections");
+        json_.StartArray();
+        for (size_t i = 0; const std::optional<netdiag::Inode> peer = exact.pending_connection(i);
+             ++i) {
+          json_.Uint(peer->value());
+        }
+        json_.EndArray();
+      });
+  status.IgnoreError();  // closed since
+}
+
+void JsonRenderer::Table(const netdiag::TableOutcome& outcome) {
+  json_.StartObject();
+  Key("protocol");
+  Text(netdiag::Names(outcome.table.protocol).word);
+  Key("families");
+  json_.StartArray();
+  for (const netdiag::FamilyNames& family : netdiag::AllFamilies()) {
+    if (outcome.table.families.contains(family.family)) Text(family.word);
+  }
+  json_.EndArray();
+  Count("netns", outcome.table.netns.value());
+  Key("source");
+  Text(Name(outcome.source));
+  Count("rows", outcome.rows);
+  const auto message = [this](std::string_view name, const absl::Status& status) {
+    if (!status.ok()) Bytes(name, std::string(status.message()));
+  };
+  message("error", outcome.status);
+  message("refusal", outcome.refusal);
+  json_.EndObject();
+}
+
+void JsonRenderer::OwnerStats(const netdiag::OwnerStats& stats) {
+  Key("owner_scan");
+  json_.StartObject();
+  Count("processes", stats.processes);
+  Count("descriptors", stats.descriptors);
+  Count("sockets", stats.sockets);
+  Count("vanished", stats.vanished);
+  Count("denied", stats.denied);
+  Count("errors", stats.errors);
+  json_.EndObject();
+}
+
+void JsonRenderer::End(const netdiag::Summary& summary) {
+  json_.EndArray();
+  Key("tables");
+  json_.StartArray();
+  for (const netdiag::TableOutcome& outcome : summary.tables) Table(outcome);
+  json_.EndArray();
+  if (summary.owners) OwnerStats(*summary.owners);
+  Key("interrupted");
+  json_.Bool(summary.interrupted);
+  Count("foreign", summary.foreign);
+  Count("damaged", summary.damaged);
+  Count("duplicates", summary.duplicates);
+  Count("unknown_attributes", summary.unknown_attributes);
+  json_.EndObject();
+  Drain("\n");
+}
+
+}  // namespace
+
+std::unique_ptr<Renderer> NewJsonRenderer(const Options&, netdiag::Engine* engine, Output* output) {
+  return std::make_unique<JsonRenderer>(engine, output);
+}
+
+}  // namespace diag

@@ -1,0 +1,398 @@
+// ss's text. Rows wait in a buffer until their columns' widths are known; it is written out when it
+// is full, so memory is bounded and a width may grow from one piece to the next, as ss's does.
+// Tested by tests/tools/render_ss_test.cc and against ss itself by
+// tests/live/ss_differential_test.cc.
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tools/diag/names.h"
+#include "tools/diag/render.h"
+
+namespace diag {
+namespace {
+
+using netdiag::Endpoint;
+using netdiag::Family;
+using netdiag::InetSocket;
+using netdiag::NoOwner;
+using netdiag::Owner;
+using netdiag::Protocol;
+using netdiag::SocketMemory;
+using netdiag::State;
+using netdiag::UnixSocket;
+
+enum Column : size_t {
+  kNetid,
+  kState,
+  kReceiveQueue,
+  kSendQueue,
+  kLocal,
+  kLocalPort,
+  kPeer,
+  kPeerPort,
+  kProcess,
+  kColumns
+};
+
+struct ColumnRow {
+  std::string_view header;
+  bool right;             // aligned
+  std::string_view left;  // delimiter before it
+  size_t width;           // at least
+};
+
+constexpr std::array<ColumnRow, kColumns> kLayout = {{
+    {"Netid", false, "", 0},
+    {"State", false, " ", 0},
+    {"Recv-Q", false, " ", 6},
+    {"Send-Q", false, " ", 6},
+    {"Local Address:", true, " ", 0},
+    {"Port", false, "", 0},
+    {"Peer Address:", true, " ", 0},
+    {"Port", false, "", 0},
+    {"Process", false, " ", 0},
+}};
+
+// Rows with their cells, laid out when it is written.
+class TableBuffer {
+ public:
+  TableBuffer(std::array<bool, kColumns> visible, Output* output)
+      : visible_(visible), output_(output) {
+    for (size_t i = 0; i < kColumns; ++i) widths_[i] = kLayout[i].width;
+    text_.reserve(kLimit + 4096);
+  }
+
+  // Appends to the current cell; EndCell() after each column, in order, and EndRow() after what
+  // follows them.
+  std::string* text() { return &text_; }
+  void EndCell() { row_.ends[cell_++] = text_.size(); }
+  void EndRow() {
+    row_.end = text_.size();
+    rows_.push_back(row_);
+    size_t start = row_.start;
+    for (size_t i = 0; i < kColumns; ++i) {
+      widths_[i] = std::max(widths_[i], row_.ends[i] - start);
+      start = row_.ends[i];
+    }
+    row_ = {text_.size(), {}, 0};
+    cell_ = 0;
+    if (text_.size() >= kLimit) Flush();
+  }
+  void Header() {
+    for (const ColumnRow& column : kLayout) {
+      text_.append(column.header);
+      EndCell();
+    }
+    EndRow();
+  }
+  void Flush() {
+    for (const Row& row : rows_) WriteRow(row);
+    rows_.clear();
+    text_.clear();
+    row_ = {};
+  }
+
+ private:
+  static constexpr size_t kLimit = 128 * 1024;
+  struct Row {
+    size_t start = 0;
+    std::array<size_t, kColumns> ends{};
+    size_t end = 0;  // of what follows the columns
+  };
+
+  void WriteRow(const Row& row) {
+    line_.clear();
+    size_t start = row.start;
+    for (size_t i = 0; i < kColumns; ++i) {
+      const std::string_view cell = std::string_view(text_).substr(start, row.ends[i] - start);
+      start = row.ends[i];
+      if (!visible_[i]) continue;
+      if (!line_.empty()) line_.append(kLayout[i].left);
+      const size_t padding = widths_[i] - cell.size();
+      if (kLayout[i].right) line_.append(padding, ' ');
+      line_.append(cell);
+      if (!kLayout[i].right) line_.append(padding, ' ');
+    }
+    const std::string_view rest = std::string_view(text_).substr(start, row.end - start);
+    // Blanks at a line's end serve nobody.
+    if (rest.empty() || rest.front() == '\n') line_.erase(line_.find_last_not_of(' ') + 1);
+    line_.append(rest);
+    line_.push_back('\n');
+    output_->Write(line_);
+  }
+
+  std::array<bool, kColumns> visible_;
+  Output* output_;
+  std::array<size_t, kColumns> widths_{};
+  std::string text_;
+  std::vector<Row> rows_;
+  Row row_;
+  size_t cell_ = 0;
+  std::string line_;
+};
+
+std::array<bool, kColumns> VisibleColumns(const netdiag::Query& query) {
+  std::array<bool, kColumns> visible;
+  visible.fill(true);
+  // A column that could hold one word only is left out. Unix sockets are three kinds.
+  const bool one_kind = query.protocols.size() == 1 && query.protocols[0] != Protocol::kUnix;
+  visible[kNetid] = !one_kind;
+  visible[kState] = std::popcount(query.states.bits() & netdiag::StateSet::All().bits()) != 1;
+  return visible;
+}
+
+// Time until a timer fires, as ss writes it: "59min", "1min10sec", "32sec", "1.200sec", "040ms"; 0
+// is nothing.
+void AppendTimer(uint32_t milliseconds, std::string* out) {
+  if (milliseconds == 0) return;
+  const uint32_t minutes = milliseconds / 60000;
+  const uint32_t seconds = milliseconds / 1000 % 60;
+  const uint32_t rest = milliseconds % 1000;
+  if (minutes > 0) {
+    AppendNumber(minutes, out);
+    out->append("min");
+    if (minutes <= 9 && seconds > 0) {
+      AppendNumber(seconds, out);
+      out->append("sec");
+    }
+    return;
+  }
+  if (seconds > 9 || (seconds > 0 && rest == 0)) {
+    AppendNumber(seconds, out);
+    out->append("sec");
+    return;
+  }
+  if (seconds > 0) {
+    AppendNumber(seconds, out);
+    out->push_back('.');
+  }
+  const std::string digits = std::to_string(rest);
+  out->append(3 - digits.size(), '0').append(digits).append(seconds > 0 ? "sec" : "ms");
+}
+
+void AppendShutdown(const std::optional<netdiag::Shutdown>& shutdown, std::string* out) {
+  if (!shutdown) return;
+  out->push_back(' ');
+  out->push_back(shutdown->receive ? '-' : '<');
+  out->push_back('-');
+  out->push_back(shutdown->send ? '-' : '>');
+}
+
+class SsRenderer final : public Renderer {
+ public:
+  SsRenderer(const Options& options, netdiag::Engine* engine, Output* output)
+      : options_(options),
+        engine_(engine),
+        table_(VisibleColumns(options.query), output),
+        out_(table_.text()) {}
+
+  void Begin() override {
+    if (!options_.no_header) table_.Header();
+  }
+  void Row(const netdiag::Row& row) override {
+    out_->append(row.unix_socket() != nullptr ? netdiag::Names(row.type()).ss
+                                              : netdiag::Names(row.protocol()).ss);
+    table_.EndCell();
+    out_->append(netdiag::Names(row.state()).ss);
+    table_.EndCell();
+    AppendNumber(row.receive_queue(), out_);
+    table_.EndCell();
+    AppendNumber(row.send_queue(), out_);
+    table_.EndCell();
+    if (row.inet() != nullptr) {
+      Ends(row, *row.inet());
+    } else {
+      Ends(*row.unix_socket());
+    }
+    if (options_.processes) Owners(row.owners());
+    table_.EndCell();
+    if (row.inet() != nullptr) {
+      Rest(row, *row.inet());
+    } else {
+      Rest(*row.unix_socket());
+    }
+    table_.EndRow();
+  }
+  void End(const netdiag::Summary&) override { table_.Flush(); }
+
+ private:
+  void Ends(const netdiag::Row& row, const InetSocket& socket);
+  void Ends(const UnixSocket& socket);
+  void Address(const InetSocket& socket, const Endpoint& end, bool local);
+  void Owners(const netdiag::Owners& owners);
+  void Rest(const netdiag::Row& row, const InetSocket& socket);
+  void Rest(const UnixSocket& socket);
+  void Details(const InetSocket& socket);
+  void File(const UnixSocket& socket);
+  void Memory(const SocketMemory& memory);
+
+  Options options_;
+  netdiag::Engine* engine_;
+  Names names_;
+  TableBuffer table_;
+  std::string* out_;  // the table's text
+};
+
+void SsRenderer::Ends(const netdiag::Row& row, const InetSocket& socket) {
+  Address(socket, socket.local(), true);
+  table_.EndCell();
+  names_.AppendPort(row.protocol(), socket.local_port(), options_.numeric, out_);
+  table_.EndCell();
+  Address(socket, socket.remote(), false);
+  table_.EndCell();
+  names_.AppendPort(row.protocol(), socket.remote_port(), options_.numeric, out_);
+  table_.EndCell();
+}
+
+void SsRenderer::Address(const InetSocket& socket, const Endpoint& end, bool local) {
+  if (end.address.family() == Family::kInet) {
+    end.address.AppendTo(out_);
+  } else if (end.address.IsUnspecified() && !socket.v6_only().value_or(false)) {
+    out_->push_back('*');  // takes IPv4 too
+  } else {
+    out_->push_back('[');
+    end.address.AppendTo(out_);
+    out_->push_back(']');
+  }
+  if (local && socket.interface() != netdiag::IfIndex()) {
+    out_->push_back('%');
+    names_.AppendInterface(socket.interface(), out_);
+  }
+  out_->push_back(':');
+}
+
+void SsRenderer::Ends(const UnixSocket& socket) {
+  if (socket.name().empty()) {
+    out_->push_back('*');
+  } else {
+    AppendEscaped(socket.name(), out_);
+  }
+  out_->push_back(' ');
+  table_.EndCell();
+  AppendNumber(socket.inode().value(), out_);
+  table_.EndCell();
+  out_->append("* ");
+  table_.EndCell();
+  AppendNumber(socket.peer().value_or(netdiag::Inode()).value(), out_);
+  table_.EndCell();
+}
+
+void SsRenderer::Owners(const netdiag::Owners& owners) {
+  if (owners.empty()) return;
+  out_->append("users:(");
+  // ss shows the one it found last first.
+  for (size_t i = owners.size(); i-- > 0;) {
+    const Owner owner = owners[i];
+    out_->append("(\"");
+    AppendEscaped(owner.command, out_);
+    out_->append("\",pid=");
+    AppendNumber(owner.pid.value(), out_);
+    out_->append(",fd=");
+    AppendNumber(owner.fd, out_);
+    out_->append(i > 0 ? ")," : ")");
+  }
+  out_->push_back(')');
+}
+
+void SsRenderer::Memory(const SocketMemory& memory) {
+  // In the order of the struct, with ss's letters.
+  static constexpr std::array<std::string_view, 9> kLetters = {"r", "rb", "t",  "tb", "f",
+                                                               "w", "o",  "bl", "d"};
+  static_assert(kLetters.size() == SocketMemory::fields().size());
+  out_->append(" skmem:(");
+  for (size_t i = 0; i < kLetters.size(); ++i) {
+    const std::optional<uint64_t> value = memory[SocketMemory::fields()[i]];
+    if (!value) break;
+    if (i > 0) out_->push_back(',');
+    out_->append(kLetters[i]);
+    AppendNumber(*value, out_);
+  }
+  out_->push_back(')');
+}
+
+void SsRenderer::Rest(const netdiag::Row& row, const InetSocket& socket) {
+  if (options_.timers && socket.timer() != netdiag::Timer::kOff) {
+    out_->append(" timer:(").append(Name(socket.timer())).push_back(',');
+    AppendTimer(socket.expires(), out_);
+    out_->push_back(',');
+    AppendNumber(socket.retransmits(), out_);
+    out_->push_back(')');
+  }
+  if (options_.extended) Details(socket);
+  const bool info = options_.info && row.protocol() == Protocol::kTcp;
+  if (!options_.memory && !info) return;
+  if (!options_.oneline) out_->append("\n\t");
+  if (options_.memory) {
+    if (const std::optional<SocketMemory> memory = socket.memory()) Memory(*memory);
+  }
+  if (options_.info) AppendTcpInfo(socket, options_, out_);
+}
+
+void SsRenderer::Details(const InetSocket& socket) {
+  if (socket.uid() != netdiag::Uid()) {
+    out_->append(" uid:");
+    AppendNumber(socket.uid().value(), out_);
+  }
+  out_->append(" ino:");
+  AppendNumber(socket.inode().value(), out_);
+  out_->append(" sk:");
+  AppendNumber(socket.cookie().value(), out_, 16);
+  if (const auto mark = socket.mark(); mark && *mark != netdiag::Mark()) {
+    out_->append(" fwmark:0x");
+    AppendNumber(mark->value(), out_, 16);
+  }
+  if (const auto cgroup = socket.cgroup(); cgroup && *cgroup != netdiag::CgroupId()) {
+    out_->append(" cgroup:");
+    names_.AppendCgroup(*cgroup, out_);
+  }
+  if (const std::optional<bool> v6_only = socket.v6_only())
+    out_->append(*v6_only ? " v6only:1" : " v6only:0");
+  AppendShutdown(socket.shutdown(), out_);
+}
+
+void SsRenderer::Rest(const UnixSocket& socket) {
+  if (options_.memory) {
+    if (const std::optional<SocketMemory> memory = socket.memory()) Memory(*memory);
+  }
+  if (!options_.extended) return;
+  AppendShutdown(socket.shutdown(), out_);
+  File(socket);
+  if (socket.state() != State::kListen) return;
+  // A dump does not tell who waits (it would be cut off), so each listener is asked by itself.
+  const absl::Status status =
+      engine_->LookupUnix(socket.inode(), socket.cookie(), [&](const UnixSocket& exact) {
+        if (!exact.has_pending_connections()) return;
+        out_->append(" peers:");
+        for (size_t i = 0; const std::optional<netdiag::Inode> peer = exact.pending_connection(i);
+             ++i) {
+          out_->push_back(' ');
+          AppendNumber(peer->value(), out_);
+        }
+      });
+  // The listener has closed since: then nobody waits in it.
+  status.IgnoreError();
+}
+
+void SsRenderer::File(const UnixSocket& socket) {
+  const std::optional<UnixSocket::File> file = socket.file();
+  if (!file) return;
+  out_->append(" ino:");
+  AppendNumber(file->inode, out_);
+  out_->append(" dev:");
+  AppendNumber(file->major, out_);
+  out_->push_back('/');
+  AppendNumber(file->minor, out_);
+}
+
+}  // namespace
+
+std::unique_ptr<Renderer> NewSsRenderer(const Options& options, netdiag::Engine* engine,
+                                        Output* output) {
+  return std::make_unique<SsRenderer>(options, engine, output);
+}
+
+}  // namespace diag

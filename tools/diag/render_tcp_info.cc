@@ -1,0 +1,307 @@
+// What -i prints of a TCP socket. The order and the tokens are ss's; values come through the struct
+// tables by name. Tested by tests/tools/render_ss_test.cc and against ss itself by
+// tests/live/ss_differential_test.cc.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "tools/diag/render.h"
+
+namespace diag {
+namespace {
+
+using netdiag::BbrInfo;
+using netdiag::DctcpInfo;
+using netdiag::InetSocket;
+using netdiag::State;
+using netdiag::StructField;
+using netdiag::TcpInfo;
+using netdiag::TcpOption;
+using netdiag::VegasInfo;
+
+// Writes tokens of one socket; remembers what most of them need.
+class Writer {
+ public:
+  Writer(const InetSocket& socket, const TcpInfo& info, const Options& options, std::string* out)
+      : socket_(socket), info_(info), options_(options), out_(out) {}
+
+  void Text(std::string_view token) { out_->append(" ").append(token); }
+  void Token(std::string_view name, uint64_t value) {
+    Text(name);
+    AppendNumber(value, out_);
+  }
+  // Microseconds shown as milliseconds.
+  void Milliseconds(std::string_view name, uint64_t microseconds) {
+    Text(name);
+    AppendGeneral(static_cast<double>(microseconds) / 1000, out_);
+  }
+  // Bytes a second shown as bits a second.
+  void Rate(std::string_view name, double bits) {
+    Text(name);
+    AppendRate(bits);
+  }
+  void AppendRate(double bits);
+
+  // Value of a tcp_info field; 0 where the kernel does not send it, which ss does not tell apart.
+  uint64_t Get(const StructField& field) const { return info_[field].value_or(0); }
+  void IfNotZero(std::string_view name, const StructField& field) {
+    if (const uint64_t value = Get(field); value != 0) Token(name, value);
+  }
+  void MillisecondsIfNotZero(std::string_view name, const StructField& field) {
+    if (const uint64_t value = Get(field); value != 0) Milliseconds(name, value);
+  }
+
+  void Flags();
+  void Timing();
+  void Segments();
+  void Counters();
+  void Congestion();
+  void Rates();
+  void Limits();
+  void Losses();
+  void Receiver();
+
+ private:
+  const InetSocket& socket_;
+  const TcpInfo& info_;
+  const Options& options_;
+  std::string* out_;
+};
+
+#define FIELD(name) TcpInfo::Field(name)
+
+void Writer::AppendRate(double bits) {
+  if (options_.numeric) {
+    AppendFixed(bits, out_, 0);
+  } else {
+    struct Scale {
+      double unit;
+      char letter;
+    };
+    static constexpr Scale kScales[] = {{1e12, 'T'}, {1e9, 'G'}, {1e6, 'M'}, {1e3, 'k'}};
+    const Scale* scale = nullptr;
+    for (const Scale& row : kScales) {
+      if (scale == nullptr && bits > row.unit) scale = &row;
+    }
+    if (scale == nullptr) {
+      AppendGeneral(bits, out_);
+    } else {
+      AppendGeneral(bits / scale->unit, out_, 3);
+      out_->push_back(scale->letter);
+    }
+  }
+  out_->append("bps");
+}
+
+void Writer::Flags() {
+  const netdiag::TcpOptionSet set = OptionsOf(info_);
+  if (options_.timers) {
+    if (set.contains(TcpOption::kTimestamps)) Text("ts");
+    if (set.contains(TcpOption::kMicrosecondTimestamps)) Text("usec_ts");
+    if (set.contains(TcpOption::kSack)) Text("sack");
+    if (set.contains(TcpOption::kEcn)) Text("ecn");
+    if (set.contains(TcpOption::kEcnSeen)) Text("ecnseen");
+    if (set.contains(TcpOption::kSynData)) Text("fastopen");
+  }
+  if (!socket_.congestion().empty()) {
+    out_->push_back(' ');
+    AppendEscaped(socket_.congestion(), out_);
+  }
+  if (set.contains(TcpOption::kWindowScale)) {
+    Token("wscale:", Get(FIELD("snd_wscale")));
+    out_->push_back(',');
+    AppendNumber(Get(FIELD("rcv_wscale")), out_);
+  }
+}
+
+void Writer::Timing() {
+  // 3 s is the value before anything is known.
+  if (const uint64_t rto = Get(FIELD("rto")); rto != 0 && rto != 3'000'000)
+    Milliseconds("rto:", rto);
+  IfNotZero("backoff:", FIELD("backoff"));
+  if (const uint64_t rtt = Get(FIELD("rtt")); rtt != 0) {
+    Milliseconds("rtt:", rtt);
+    out_->push_back('/');
+    AppendGeneral(static_cast<double>(Get(FIELD("rttvar"))) / 1000, out_);
+  }
+  MillisecondsIfNotZero("ato:", FIELD("ato"));
+}
+
+void Writer::Segments() {
+  IfNotZero("mss:", FIELD("snd_mss"));
+  IfNotZero("pmtu:", FIELD("pmtu"));
+  IfNotZero("rcvmss:", FIELD("rcv_mss"));
+  IfNotZero("advmss:", FIELD("advmss"));
+  IfNotZero("cwnd:", FIELD("snd_cwnd"));
+  // Above 16 bits it stands for "not set".
+  if (const uint64_t value = Get(FIELD("snd_ssthresh")); value != 0 && value < 0xffff)
+    Token("ssthresh:", value);
+}
+
+void Writer::Counters() {
+  IfNotZero("bytes_sent:", FIELD("bytes_sent"));
+  IfNotZero("bytes_retrans:", FIELD("bytes_retrans"));
+  IfNotZero("bytes_acked:", FIELD("bytes_acked"));
+  IfNotZero("bytes_received:", FIELD("bytes_received"));
+  IfNotZero("segs_out:", FIELD("segs_out"));
+  IfNotZero("segs_in:", FIELD("segs_in"));
+  IfNotZero("data_segs_out:", FIELD("data_segs_out"));
+  IfNotZero("data_segs_in:", FIELD("data_segs_in"));
+}
+
+void Writer::Congestion() {
+  if (const std::optional<DctcpInfo> dctcp = socket_.dctcp()) {
+    const auto get = [&](const StructField& field) { return (*dctcp)[field].value_or(0); };
+    if (get(DctcpInfo::Field("enabled")) == 0) {
+      Text("dctcp:fallback_mode");
+    } else {
+      Token("dctcp:(ce_state:", get(DctcpInfo::Field("ce_state")));
+      out_->append(",alpha:");
+      AppendNumber(get(DctcpInfo::Field("alpha")), out_);
+      out_->append(",ab_ecn:");
+      AppendNumber(get(DctcpInfo::Field("ab_ecn")), out_);
+      out_->append(",ab_tot:");
+      AppendNumber(get(DctcpInfo::Field("ab_tot")), out_);
+      out_->push_back(')');
+    }
+  }
+  if (const std::optional<BbrInfo> bbr = socket_.bbr()) {
+    const auto get = [&](const StructField& field) { return (*bbr)[field].value_or(0); };
+    const uint64_t bytes = get(BbrInfo::Field("bw_hi")) << 32 | get(BbrInfo::Field("bw_lo"));
+    Rate("bbr:(bw:", static_cast<double>(bytes) * 8);
+    out_->append(",mrtt:");
+    AppendGeneral(static_cast<double>(get(BbrInfo::Field("min_rtt"))) / 1000, out_);
+    if (const uint64_t gain = get(BbrInfo::Field("pacing_gain")); gain != 0) {
+      out_->append(",pacing_gain:");
+      AppendGeneral(static_cast<double>(gain) / 256, out_);
+    }
+    if (const uint64_t gain = get(BbrInfo::Field("cwnd_gain")); gain != 0) {
+      out_->append(",cwnd_gain:");
+      AppendGeneral(static_cast<double>(gain) / 256, out_);
+    }
+    out_->push_back(')');
+  }
+}
+
+void Writer::Rates() {
+  // What one window a round trip amounts to; Vegas has a round trip of its own.
+  uint64_t rtt = Get(FIELD("rtt"));
+  if (const std::optional<VegasInfo> vegas = socket_.vegas()) {
+    const uint64_t own = (*vegas)[VegasInfo::Field("rtt")].value_or(0);
+    if ((*vegas)[VegasInfo::Field("enabled")].value_or(0) != 0 && own != 0 && own != 0x7fffffff)
+      rtt = own;
+  }
+  const uint64_t window = Get(FIELD("snd_cwnd")) * Get(FIELD("snd_mss"));
+  if (rtt > 0 && window > 0) {
+    Rate("send ", static_cast<double>(window) * 8e6 / static_cast<double>(rtt));
+  }
+  IfNotZero("lastsnd:", FIELD("last_data_sent"));
+  IfNotZero("lastrcv:", FIELD("last_data_recv"));
+  IfNotZero("lastack:", FIELD("last_ack_recv"));
+  constexpr uint64_t kUnlimited = ~uint64_t{0};
+  if (const uint64_t pacing = Get(FIELD("pacing_rate")); pacing != 0 && pacing != kUnlimited) {
+    Rate("pacing_rate ", static_cast<double>(pacing) * 8);
+    if (const uint64_t most = Get(FIELD("max_pacing_rate")); most != 0 && most != kUnlimited) {
+      out_->push_back('/');
+      AppendRate(static_cast<double>(most) * 8);
+    }
+  }
+  if (const uint64_t rate = Get(FIELD("delivery_rate")); rate != 0) {
+    Rate("delivery_rate ", static_cast<double>(rate) * 8);
+  }
+  IfNotZero("delivered:", FIELD("delivered"));
+  IfNotZero("delivered_ce:", FIELD("delivered_ce"));
+  if (Get(FIELD("delivery_rate_app_limited")) != 0) Text("app_limited");
+}
+
+void Writer::Limits() {
+  const uint64_t busy = Get(FIELD("busy_time"));
+  if (busy == 0) return;
+  const auto share = [&](std::string_view name, uint64_t time) {
+    if (time == 0) return;
+    Token(name, time / 1000);
+    out_->append("ms(");
+    AppendFixed(100.0 * static_cast<double>(time) / static_cast<double>(busy), out_, 1);
+    out_->append("%)");
+  };
+  Token("busy:", busy / 1000);
+  out_->append("ms");
+  share("rwnd_limited:", Get(FIELD("rwnd_limited")));
+  share("sndbuf_limited:", Get(FIELD("sndbuf_limited")));
+}
+
+void Writer::Losses() {
+  IfNotZero("unacked:", FIELD("unacked"));
+  const uint64_t now = Get(FIELD("retrans"));
+  const uint64_t total = Get(FIELD("total_retrans"));
+  if (now != 0 || total != 0) {
+    Token("retrans:", now);
+    out_->push_back('/');
+    AppendNumber(total, out_);
+  }
+  IfNotZero("lost:", FIELD("lost"));
+  // Of a listener it is the backlog.
+  if (socket_.state() != State::kListen) IfNotZero("sacked:", FIELD("sacked"));
+  IfNotZero("dsack_dups:", FIELD("dsack_dups"));
+  IfNotZero("fackets:", FIELD("fackets"));
+  if (const uint64_t value = Get(FIELD("reordering")); value != 3 && value != 0)
+    Token("reordering:", value);
+  IfNotZero("reord_seen:", FIELD("reord_seen"));
+}
+
+void Writer::Receiver() {
+  MillisecondsIfNotZero("rcv_rtt:", FIELD("rcv_rtt"));
+  IfNotZero("rcv_space:", FIELD("rcv_space"));
+  IfNotZero("rcv_ssthresh:", FIELD("rcv_ssthresh"));
+  IfNotZero("notsent:", FIELD("notsent_bytes"));
+  if (const uint64_t rtt = Get(FIELD("min_rtt")); rtt != 0 && rtt != 0xffffffff)
+    Milliseconds("minrtt:", rtt);
+  IfNotZero("rcv_ooopack:", FIELD("rcv_ooopack"));
+  IfNotZero("snd_wnd:", FIELD("snd_wnd"));
+  IfNotZero("rcv_wnd:", FIELD("rcv_wnd"));
+  IfNotZero("rehash:", FIELD("rehash"));
+}
+
+#undef FIELD
+
+void AppendMd5Keys(const InetSocket& socket, std::string* out) {
+  // The keys themselves are secrets, which a listing does not show; that they are there, and how
+  // long, it does.
+  for (size_t i = 0;; ++i) {
+    const std::optional<netdiag::Md5Key> key = socket.md5_key(i);
+    if (!key) return;
+    out->append(i == 0 ? " md5keys:" : ",");
+    key->address.AppendTo(out);
+    out->push_back('/');
+    AppendNumber(key->prefix_length, out);
+    out->append("=<");
+    AppendNumber(key->key.size(), out);
+    out->append(" bytes>");
+  }
+}
+
+}  // namespace
+
+void AppendTcpInfo(const InetSocket& socket, const Options& options, std::string* out) {
+  if (const std::optional<TcpInfo> info = socket.tcp_info()) {
+    Writer writer(socket, *info, options, out);
+    writer.Flags();
+    writer.Timing();
+    writer.Segments();
+    writer.Counters();
+    writer.Congestion();
+    writer.Rates();
+    writer.Limits();
+    writer.Losses();
+    writer.Receiver();
+  }
+  AppendMd5Keys(socket, out);
+  if (const std::optional<netdiag::UlpInfo> ulp = socket.ulp()) {
+    out->append(" tcp-ulp-");
+    AppendEscaped(ulp->name, out);
+  }
+}
+
+}  // namespace diag

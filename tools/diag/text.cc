@@ -1,0 +1,106 @@
+// Tested by tests/tools/text_test.cc.
+
+#include "tools/diag/text.h"
+
+#include <array>
+#include <cerrno>
+#include <unistd.h>
+
+namespace diag {
+namespace {
+
+// Characters that are valid and yet change what the eye sees: direction marks and overrides,
+// invisible separators.
+bool Deceives(uint32_t c) {
+  return (c >= 0x80 && c < 0xa0) || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+         (c >= 0x2060 && c <= 0x2069) || c == 0xfeff || c == 0x061c ||
+         (c >= 0xe0000 && c <= 0xe007f);
+}
+
+void AppendHexEscape(unsigned char byte, std::string* out) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  out->append("\\x");
+  out->push_back(kDigits[byte >> 4]);
+  out->push_back(kDigits[byte & 15]);
+}
+
+}  // namespace
+
+void Output::Flush() {
+  size_t written = 0;
+  while (errnum_ == 0 && written < buffer_.size()) {
+    const ssize_t n = write(fd_, buffer_.data() + written, buffer_.size() - written);
+    if (n >= 0) {
+      written += static_cast<size_t>(n);
+    } else if (errno != EINTR) {
+      errnum_ = errno;
+    }
+  }
+  buffer_.clear();
+}
+
+size_t Utf8Length(std::string_view text, uint32_t* code_point) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  if (text.empty()) return 0;
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) {
+    *code_point = lead;
+    return 1;
+  }
+  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
+  uint32_t c = lead & (0xffu >> (length + 1));
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+    c = (c << 6) | (byte(i) & 0x3f);
+  }
+  // Longer than needed, a surrogate, or beyond Unicode.
+  static constexpr std::array<uint32_t, 5> kSmallest = {0, 0, 0x80, 0x800, 0x10000};
+  if (c < kSmallest[length] || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff) return 0;
+  *code_point = c;
+  return length;
+}
+
+void AppendEscaped(std::string_view name, std::string* out) {
+  if (name.starts_with('\0')) {
+    out->push_back('@');
+    name.remove_prefix(1);
+  }
+  while (!name.empty()) {
+    uint32_t c = 0;
+    const size_t length = Utf8Length(name, &c);
+    if (length == 0 || c < 0x20 || c == 0x7f) {
+      AppendHexEscape(static_cast<unsigned char>(name[0]), out);
+      name.remove_prefix(1);
+      continue;
+    }
+    if (c == '\\') {
+      out->append("\\\\");
+    } else if (Deceives(c)) {
+      out->append("\\u{");
+      AppendNumber(c, out, 16);
+      out->push_back('}');
+    } else {
+      out->append(name.substr(0, length));
+    }
+    name.remove_prefix(length);
+  }
+}
+
+void AppendGeneral(double value, std::string* out, int precision) {
+  char digits[64];
+  const auto end =
+      std::to_chars(digits, digits + sizeof(digits), value, std::chars_format::general, precision)
+          .ptr;
+  out->append(digits, end);
+}
+
+void AppendFixed(double value, std::string* out, int precision) {
+  char digits[400];  // the largest double has 309 digits before its point
+  const auto end =
+      std::to_chars(digits, digits + sizeof(digits), value, std::chars_format::fixed, precision)
+          .ptr;
+  out->append(digits, end);
+}
+
+}  // namespace diag
