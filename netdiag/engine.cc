@@ -71,7 +71,8 @@ StateSet UnfilteredStates(StateSet asked) {
 
 class Engine::Impl {
  public:
-  explicit Impl(EngineOptions options) : options_(std::move(options)), owners_(NewOwnerIndex()) {}
+  explicit Impl(EngineOptions options)
+      : options_(std::move(options)), owners_(std::make_shared<OwnerIndex>(options_.proc_root)) {}
 
   absl::Status Open();
   absl::Status Begin(const Query& query);
@@ -94,11 +95,8 @@ class Engine::Impl {
     internal::Source source;
   };
 
-  std::shared_ptr<OwnerIndex> NewOwnerIndex() const {
-    return std::make_shared<OwnerIndex>(options_.proc_root);
-  }
   void Plan();
-  void PlanReplay();
+  absl::Status PlanReplay();
   void PlanTable(Protocol protocol, FamilySet families);
   DumpRequest RequestOf(const Table& table) const;
   absl::StatusOr<std::unique_ptr<Conn>> Dial() const;
@@ -131,6 +129,7 @@ class Engine::Impl {
   std::vector<Walk> walks_;
   size_t turn_ = 0;  // of walks_: whose step is next
   absl::flat_hash_set<Cookie> delivered_;
+  std::vector<size_t> replay_tables_;  // which of the capture's tables each of summary_.tables is
   std::shared_ptr<OwnerIndex> owners_;
   Summary summary_;
 };
@@ -192,18 +191,20 @@ absl::Status Engine::Impl::Begin(const Query& query) {
   next_table_ = 0;
   turn_ = 0;
   delivered_.clear();
-  Plan();
-  scanning_ = query.owners && options_.replay.empty();
+  replay_tables_.clear();
+  scanning_ = false;
   if (query.owners) {
     // A Snapshot may still hold the last index.
-    if (owners_.use_count() > 1 || !options_.replay.empty()) owners_ = NewOwnerIndex();
+    if (owners_.use_count() > 1) owners_ = std::make_shared<OwnerIndex>(options_.proc_root);
     summary_.owners.emplace();
   }
+  if (!options_.replay.empty()) return PlanReplay();
+  Plan();
+  scanning_ = query.owners;
   return scanning_ ? owners_->Begin() : absl::OkStatus();
 }
 
 void Engine::Impl::Plan() {
-  if (!options_.replay.empty()) return PlanReplay();
   const FamilySet inet = {Family::kInet, Family::kInet6};
   for (const Protocol protocol : query_.protocols) {
     if (protocol == Protocol::kUnix) {
@@ -229,18 +230,33 @@ void Engine::Impl::PlanTable(Protocol protocol, FamilySet families) {
   summary_.tables.push_back(std::move(outcome));
 }
 
-void Engine::Impl::PlanReplay() {
+absl::Status Engine::Impl::PlanReplay() {
+  std::vector<HeldSocket> held;
   CaptureReader reader(options_.replay);
+  size_t number = 0;
   for (CaptureRecord record; reader.Next(&record);) {
+    if (record.type == CaptureType::kOwner && query_.owners) {
+      held.push_back({record.inode, {record.pid, record.start_time, record.fd, record.command}});
+    }
     if (record.type != CaptureType::kTable) continue;
-    if (std::ranges::find(query_.protocols, record.table.protocol) == query_.protocols.end())
+    const size_t table = number++;
+    if (std::ranges::find(query_.protocols, record.table.protocol) == query_.protocols.end() ||
+        (query_.families.bits() & record.table.families.bits()) == 0) {
       continue;
-    if ((query_.families.bits() & record.table.families.bits()) == 0) continue;
+    }
     TableOutcome outcome;
     outcome.table = record.table;
     outcome.source = SourceKind::kReplay;
     summary_.tables.push_back(std::move(outcome));
+    replay_tables_.push_back(table);
   }
+  if (number == 0) NETDIAG_RETURN_IF_ERROR(reader.status());
+  if (!reader.status().ok()) ++summary_.damaged;
+  if (query_.owners) {
+    owners_->Assign(held);
+    summary_.owners = owners_->stats();
+  }
+  return absl::OkStatus();
 }
 
 DumpRequest Engine::Impl::RequestOf(const Table& table) const {
@@ -312,7 +328,8 @@ absl::Status Engine::Impl::StartWalks(const CallOptions& call) {
 absl::Status Engine::Impl::StartWalk(size_t table, size_t conn, const CallOptions& call) {
   TableOutcome& outcome = summary_.tables[table];
   if (!options_.replay.empty()) {
-    walks_.push_back({table, conn, ReplaySource(options_.replay, outcome.table)});
+    walks_.push_back(
+        {table, conn, ReplaySource(options_.replay, replay_tables_[table], outcome.table)});
     return absl::OkStatus();
   }
   if (options_.prefer_procfs) {

@@ -209,8 +209,8 @@ absl::StatusOr<netlink::Ready> ReplaySource::Step(MessageVisitor visitor) {
   for (CaptureRecord record; reader_.Next(&record);) {
     if (record.type == CaptureType::kTable) {
       if (in_table_) return netlink::Ready::kDone;
-      in_table_ =
-          record.table.protocol == table_.protocol && record.table.families == table_.families;
+      in_table_ = before_ == 0;
+      if (!in_table_) --before_;
       continue;
     }
     if (!in_table_) continue;

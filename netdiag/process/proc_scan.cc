@@ -27,6 +27,7 @@
 #include <fcntl.h>
 #include <limits>
 #include <optional>
+#include <tuple>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -162,6 +163,7 @@ class OwnerIndex::Impl {
 
   absl::Status Begin();
   absl::StatusOr<bool> Step(size_t budget);
+  void Assign(std::span<const HeldSocket> held);
   std::pair<size_t, size_t> Find(uint32_t inode) const;
   Owner At(size_t entry) const;
   absl::StatusOr<Uids> ReadUids(const Owner& owner);
@@ -196,7 +198,10 @@ class OwnerIndex::Impl {
   // The errno of reading the link; 0: it was read, and what it says is in the index.
   int ReadLink(const char* name, int32_t fd);
   void AddProcess();
+  static void SetCommand(std::string_view command, Process* process);
   void CloseProcess();
+  void Clear();
+  void Finish();
   void Count(int error);
   void Sort();
   uint32_t Bucket(uint32_t inode) const { return Hash(inode) >> bucket_shift_; }
@@ -223,7 +228,7 @@ class OwnerIndex::Impl {
   int bucket_shift_ = 0;
 };
 
-absl::Status OwnerIndex::Impl::Begin() {
+void OwnerIndex::Impl::Clear() {
   CloseProcess();
   reader_.Reset();
   pids_.clear();
@@ -233,6 +238,36 @@ absl::Status OwnerIndex::Impl::Begin() {
   entries_.clear();
   stats_ = OwnerStats{.partial = true};
   phase_ = Phase::kIdle;
+}
+
+void OwnerIndex::Impl::Assign(std::span<const HeldSocket> held) {
+  Clear();
+  std::vector<const HeldSocket*> order;
+  for (const HeldSocket& socket : held) order.push_back(&socket);
+  const auto process = [](const HeldSocket* s) {
+    return std::tuple(s->owner.pid, s->owner.start_time, s->owner.command);
+  };
+  std::sort(order.begin(), order.end(), [&](const HeldSocket* a, const HeldSocket* b) {
+    return process(a) != process(b) ? process(a) < process(b) : a->owner.fd < b->owner.fd;
+  });
+  const HeldSocket* last = nullptr;
+  for (const HeldSocket* socket : order) {
+    if (last == nullptr || process(last) != process(socket)) {
+      processes_.push_back(
+          {.start_time = socket->owner.start_time, .pid = socket->owner.pid.value()});
+      SetCommand(socket->owner.command, &processes_.back());
+    }
+    last = socket;
+    found_.push_back(
+        {socket->inode.value(), static_cast<uint32_t>(processes_.size() - 1), socket->owner.fd});
+  }
+  stats_.processes = processes_.size();
+  stats_.descriptors = stats_.sockets = found_.size();
+  Finish();
+}
+
+absl::Status OwnerIndex::Impl::Begin() {
+  Clear();
   root_ = OpenDirectory(AT_FDCWD, root_path_.c_str());
   if (!root_.ok()) return ErrnoError(errno, root_path_, kNoProcfs);
   phase_ = Phase::kListing;
@@ -253,12 +288,16 @@ absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t budget) {
     } else if (next_pid_ < pids_.size()) {
       spent += OpenProcess();
     } else {
-      Sort();
-      stats_.partial = false;
-      phase_ = Phase::kDone;
+      Finish();
     }
   }
   return done();
+}
+
+void OwnerIndex::Impl::Finish() {
+  Sort();
+  stats_.partial = false;
+  phase_ = Phase::kDone;
 }
 
 absl::StatusOr<size_t> OwnerIndex::Impl::ListProcesses(size_t budget) {
@@ -367,9 +406,13 @@ void OwnerIndex::Impl::AddProcess() {
       ParseStat(std::string_view(buffer.data(), static_cast<size_t>(size)));
   if (!stat) return Count(EBADMSG);
   process.start_time = stat->start_time;
-  const std::string_view command = stat->command.substr(0, process.command.size());
-  process.command_size = static_cast<uint8_t>(command.size());
-  std::copy(command.begin(), command.end(), process.command.begin());
+  SetCommand(stat->command, &process);
+}
+
+void OwnerIndex::Impl::SetCommand(std::string_view command, Process* process) {
+  command = command.substr(0, process->command.size());
+  process->command_size = static_cast<uint8_t>(command.size());
+  std::copy(command.begin(), command.end(), process->command.begin());
 }
 
 void OwnerIndex::Impl::CloseProcess() {
@@ -490,6 +533,8 @@ absl::Status OwnerIndex::Refresh() {
 }
 
 absl::Status OwnerIndex::Begin() { return impl_->Begin(); }
+
+void OwnerIndex::Assign(std::span<const HeldSocket> held) { impl_->Assign(held); }
 
 absl::StatusOr<bool> OwnerIndex::Step(size_t descriptors) { return impl_->Step(descriptors); }
 

@@ -30,6 +30,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -82,6 +83,12 @@ class OwnerIndex;
 
 class Owners;
 
+// A descriptor and the socket that it holds: what a capture keeps of an index.
+struct HeldSocket {
+  Inode inode;
+  Owner owner;
+};
+
 class OwnerIndex {
  public:
   // `proc_root`: a mounted procfs, or a tree of its shape.
@@ -97,6 +104,9 @@ class OwnerIndex {
   // unfinished scan. The index answers nothing until the scan is done.
   absl::Status Begin();
   absl::StatusOr<bool> Step(size_t descriptors);
+
+  // Instead of a scan: these descriptors and no others. Copies what it needs.
+  void Assign(std::span<const HeldSocket> held);
 
   Owners Find(Inode inode) const;
   // Why Find() gives nothing for `inode`; kNone if it gives something, kNotAsked before the end of
