@@ -60,7 +60,7 @@ struct Config {
   // ---- What it is (Dial only) ----
 
   // The namespace to make the socket in; not set: the calling thread's, without any privilege.
-  std::optional<NetNs> netns;
+  std::optional<NetNs> netns = std::nullopt;
   // Multicast groups 1 … 32 to bind to, bit N-1 for group N; more with JoinGroup().
   uint32_t groups = 0;
   // The port id to bind to; 0: the kernel picks a free one.
@@ -93,13 +93,13 @@ struct Config {
 
   // Called with one line of text for every message sent ("> …") and received ("< …"), on the
   // thread that does it, one call at a time. Must not call the Conn.
-  absl::AnyInvocable<void(std::string_view line)> trace;
+  absl::AnyInvocable<void(std::string_view line)> trace = nullptr;
 };
 
 // For one call only; the Conn's own deadlines hold besides.
 struct CallOptions {
-  std::optional<TimePoint> deadline;
-  std::stop_token stop;
+  std::optional<TimePoint> deadline = std::nullopt;
+  std::stop_token stop = {};
 };
 
 // What an exchange met. Nothing here is an error.
