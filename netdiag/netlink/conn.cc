@@ -441,9 +441,10 @@ absl::StatusOr<uint32_t> Conn::Send(Bytes request, const CallOptions& options) {
   NETDIAG_RETURN_IF_ERROR(call.Check(Side::kWrite));
   const std::optional<Header> header = Load<Header>(request);
   // The kernel runs one dump a socket. If another thread has the turn, it drops the old one.
-  if (header && IsDump(*header)) {
-    impl_->AbandonDump();
-    if (call.TryTurn()) NETDIAG_RETURN_IF_ERROR(impl_->Drain(call, Side::kWrite, false));
+  if (header && IsDump(*header)) impl_->AbandonDump();
+  if (impl_->abandoned_.load() != 0) {
+    Gate::Call drain(&impl_->gate_, call.what(), options);
+    if (drain.TryTurn()) NETDIAG_RETURN_IF_ERROR(impl_->Drain(drain, Side::kWrite, false));
   }
   const uint32_t sequence = impl_->NextSequence();
   {
@@ -513,6 +514,7 @@ absl::Status Conn::Execute(Bytes request, absl::FunctionRef<Flow(const Message&)
   Gate::Call call(&impl_->gate_, "netlink request", options);
   NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
   impl_->AbandonDump();
+  NETDIAG_RETURN_IF_ERROR(impl_->Drain(call, Side::kRead, false));
   Answer answer;
   const std::optional<Header> header = Load<Header>(request);
   answer.acknowledged = header && (header->flags & kFlagAck) != 0;

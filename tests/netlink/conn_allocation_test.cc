@@ -44,7 +44,12 @@ class ConnAllocations : public ::testing::Test {
 };
 
 TEST_F(ConnAllocations, TheCounterCounts) {
-  EXPECT_EQ(AllocationsOf([] { delete new int(1); }), 1u);
+  int* volatile kept = nullptr;  // so that the compiler cannot leave the pair out
+  EXPECT_EQ(AllocationsOf([&] {
+              kept = new int(1);
+              delete kept;
+            }),
+            1u);
 }
 
 TEST_F(ConnAllocations, DumpHasNone) {

@@ -1,6 +1,7 @@
 // Conn and the live kernel.
 
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <thread>
@@ -109,7 +111,7 @@ class PrivateNetns {
     std::thread([&] {
       ASSERT_EQ(unshare(CLONE_NEWNET), 0) << "needs root";
       control_ = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-      fd_ = ioctl(control_, SIOCGSKNS);
+      fd_ = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
     }).join();
   }
   PrivateNetns(const PrivateNetns&) = delete;
@@ -169,7 +171,7 @@ TEST(ConnLive, StoppedDumpLeavesTheConnUsable) {
   ASSERT_THAT(whole, IsOk());
   EXPECT_GE(whole->messages, 600u);
   EXPECT_EQ(conn->stats().busy_retries, 0u);  // the rest was read first
-  EXPECT_GE(conn->stats().stale, 5 * 500u);
+  EXPECT_GE(conn->stats().stale, 5 * 300u);   // 600 less one datagram each
 }
 
 TEST(ConnLive, SecondDumpOnTheSocketIsTriedAgain) {
