@@ -113,7 +113,7 @@ TEST(ConnFailure, DamagedWordsCostOnlyTheWords) {
     });
     EXPECT_THAT(kernel.conn().Execute(Request(20, 0)), ErrnoIs(EINVAL)) << echoed;
   }
-  for (size_t length = 4; length < 60; ++length) {
+  for (size_t length = 4; length <= 20 + Words().size(); ++length) {
     FakeKernel kernel([&](Bytes request) {
       const Packet whole = Error(request, EINVAL, Words(), kFlagAckTlvs | kFlagCapped);
       return Packets{Reply(request, kTypeError, kFlagAckTlvs | kFlagCapped,
