@@ -20,9 +20,9 @@ using namespace netdiag::testing;  // NOLINT
 template <class F>
 uint64_t AllocationsOf(F work) {
   work();
-  const uint64_t before = AllocationsOfThisThread();
+  const AllocCounter counter;
   work();
-  return AllocationsOfThisThread() - before;
+  return counter.count();
 }
 
 class ConnAllocations : public ::testing::Test {
