@@ -16,11 +16,11 @@
 // deadlines; Send may run beside it. Close, SetDeadline and the other setters never wait for an
 // exchange. A visitor may call those, but no exchange of the same Conn (EDEADLK).
 //
-// Ends of a call: a deadline (IsTimeout), a stop token (IsCancelled), Close (IsClosed), an errno
-// (Errno). Deadlines are absolute; those of the Conn hit pending calls too and can be extended;
-// those of a call leave the Conn's own alone. After a call that ended early (timeout, cancellation,
-// Flow::kStop) the Conn is as usable as before: the next exchange first drops the rest of the old
-// answer, recognised by its sequence number.
+// Ends of a call: a deadline (IsTimeout), a stop token (absl::IsCancelled), Close (IsClosed), an
+// errno (Errno). Deadlines are absolute; those of the Conn hit pending calls too and can be
+// extended; those of a call leave the Conn's own alone. After a call that ended early (timeout,
+// cancellation, Flow::kStop) the Conn is as usable as before: the next exchange first drops the
+// rest of the old answer, recognised by its sequence number.
 //
 // Lifetime: Messages and Datagrams are views of the one receive buffer, valid until the visitor
 // returns (AddressSanitizer builds poison it then).

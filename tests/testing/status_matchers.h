@@ -41,7 +41,7 @@ MATCHER(EndedByDeadline, "ended because of a deadline") {
 
 MATCHER(EndedByStop, "ended because of its stop token") {
   *result_listener << StatusOf(arg).ToString();
-  return netdiag::IsCancelled(StatusOf(arg));
+  return absl::IsCancelled(StatusOf(arg));
 }
 
 MATCHER(EndedByClose, "ended because of Close()") {
