@@ -15,16 +15,23 @@
 #include <string>
 #include <unistd.h>
 #include <utility>
-#include <vector>
 
 #include <libmnl/libmnl.h>
 
 #if defined(__SANITIZE_ADDRESS__)
+#define NETDIAG_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define NETDIAG_ASAN 1
+#endif
+#endif
+#ifdef NETDIAG_ASAN
 #include <sanitizer/asan_interface.h>
 #endif
 
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/gate.h"
+#include "netdiag/netlink/options.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag::netlink {
@@ -34,12 +41,11 @@ namespace {
 // so often, with the rest of the other one read in between.
 constexpr int kBusyRetries = 4;
 
-const CallOptions& NoOptions() {
-  static const CallOptions options;
-  return options;
-}
-
 int ErrnoOf(int result) { return result < 0 ? errno : 0; }
+
+bool IsResult(const Header& header) {
+  return header.type == kTypeError || header.type == kTypeDone;
+}
 
 bool IsDump(const Header& header) { return (header.flags & kFlagDump) == kFlagDump; }
 
@@ -111,7 +117,7 @@ class Buffer {
   };
 
  private:
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef NETDIAG_ASAN
   void Poison() { ASAN_POISON_MEMORY_REGION(bytes_.get(), size_); }
   void Unpoison() { ASAN_UNPOISON_MEMORY_REGION(bytes_.get(), size_); }
 #else
@@ -147,7 +153,11 @@ class Conn::Impl {
 
   // ----------------------------------------------------------------------------------- one
   // datagram
-  absl::StatusOr<uint32_t> SendRequest(Gate::Call& call, Bytes request);
+  static absl::StatusOr<std::unique_ptr<Conn>> Make(MnlSocket socket, Config config);
+
+  uint32_t NextSequence();
+  // Sends `request` under a sequence number from NextSequence().
+  absl::Status SendRequest(Gate::Call& call, Bytes request, uint32_t sequence);
   int SendOnce(int fd, msghdr* message);
   // 0 and a datagram, or an errno. EINTR also stands for a foreign datagram, now dropped.
   int ReceiveOnce(int fd, std::span<std::byte> buffer, Datagram* datagram);
@@ -162,13 +172,19 @@ class Conn::Impl {
   // exchanges Reads until the answer has ended.
   absl::Status ReceiveAnswer(Gate::Call& call, Answer* answer,
                              absl::FunctionRef<Flow(const Message&)> visitor);
+  // What Send() opened; of any sequence number if nothing is open.
+  Answer OpenAnswer();
+  void StoreProgress(const Answer& answer, bool over);
   // Drops what is left of a dump that nobody reads any more. Never waits: the kernel has the next
   // datagram of a dump ready as soon as one was taken, so an empty queue means that there is no
   // rest. `force`: even if no such dump is known.
-  absl::Status Drain(Gate::Call& call, bool force);
+  absl::Status Drain(Gate::Call& call, Side side, bool force);
   // Nobody will read the unfinished dump, if there is one: its messages are stale from now on.
   void AbandonDump() { abandoned_.store(dump_.load()); }
+  // The last message under this sequence number was seen.
   void Ended(uint32_t sequence);
+  // Not a notification: those carry the sequence number and port id of whoever caused them.
+  bool IsAnswer(const Header& header) const { return !is_netlink_ || header.port_id == port_id_; }
   bool Belongs(const Header& header, const Answer& answer) const;
   void Trace(char direction, const Header& header, Bytes whole);
 
@@ -183,23 +199,31 @@ class Conn::Impl {
   std::atomic<uint32_t> dump_{0};
   std::atomic<uint32_t> abandoned_{0};
   std::atomic<uint64_t> foreign_{0}, stale_{0}, overruns_{0}, busy_retries_{0};
-  // The exchange of Send() + TryReceive(); sequence 0: none is open.
-  std::mutex open_mutex_;
-  Answer open_;
+  // The exchange of Send() + TryReceive(): its sequence number while it is open, or 0, and what it
+  // has met.
+  std::atomic<uint32_t> open_{0};
+  std::mutex progress_mutex_;
+  Answer progress_;
 };
 
 int Conn::Impl::SendOnce(int fd, msghdr* message) {
   return ErrnoOf(static_cast<int>(sendmsg(fd, message, MSG_DONTWAIT | MSG_NOSIGNAL)));
 }
 
-absl::StatusOr<uint32_t> Conn::Impl::SendRequest(Gate::Call& call, Bytes request) {
+uint32_t Conn::Impl::NextSequence() {
+  for (;;) {
+    const uint32_t sequence = ++sequence_;
+    if (sequence != 0) return sequence;
+  }
+}
+
+absl::Status Conn::Impl::SendRequest(Gate::Call& call, Bytes request, uint32_t sequence) {
   std::optional<Header> header = Load<Header>(request);
   if (!header || header->length != request.size()) {
+    Ended(sequence);
     return ErrnoError(EINVAL, call.what(), "the request's length is not that of its bytes");
   }
-  do {
-    header->sequence = ++sequence_;
-  } while (header->sequence == 0);
+  header->sequence = sequence;
   header->port_id = port_id_;
   // The iovec wants a pointer to non-const; sendmsg() only reads.
   iovec parts[] = {
@@ -209,14 +233,14 @@ absl::StatusOr<uint32_t> Conn::Impl::SendRequest(Gate::Call& call, Bytes request
   message.msg_iov = parts;
   message.msg_iovlen = 2;
   // Before it is sent: another thread may read the answer before sendmsg() returns.
-  if (IsDump(*header)) dump_.store(header->sequence);
+  if (IsDump(*header)) dump_.store(sequence);
   const absl::Status status = call.Run(Side::kWrite, [&] { return SendOnce(call.fd(), &message); });
   if (!status.ok()) {
-    Ended(header->sequence);
-    return status;
+    Ended(sequence);
+  } else {
+    Trace('>', *header, request);
   }
-  Trace('>', *header, request);
-  return header->sequence;
+  return status;
 }
 
 int Conn::Impl::ReceiveOnce(int fd, std::span<std::byte> buffer, Datagram* datagram) {
@@ -252,8 +276,7 @@ bool Conn::Impl::Belongs(const Header& header, const Answer& answer) const {
     const uint32_t abandoned = abandoned_.load();
     return abandoned == 0 || header.sequence != abandoned;
   }
-  // Notifications carry the sequence number and port id of whoever caused them.
-  return header.sequence == answer.sequence && (!is_netlink_ || header.port_id == port_id_);
+  return header.sequence == answer.sequence && IsAnswer(header);
 }
 
 absl::Status Conn::Impl::Visit(Gate::Call& call, const Datagram& datagram, Answer* answer,
@@ -286,16 +309,15 @@ absl::Status Conn::Impl::VisitMessage(Gate::Call& call, const Message& message, 
     return ErrnoError(ENOBUFS, call.what(), "the kernel lost messages (NLMSG_OVERRUN)");
   }
   const bool belongs = Belongs(header, *answer);
-  const bool is_result = header.type == kTypeError || header.type == kTypeDone;
-  const bool ends = is_result || (!answer->acknowledged && (header.flags & kFlagMulti) == 0);
-  if (ends) Ended(header.sequence);
+  const bool ends = IsResult(header) || (!answer->acknowledged && (header.flags & kFlagMulti) == 0);
+  if (ends && IsAnswer(header)) Ended(header.sequence);
   if (!belongs) {
     ++stale_;
     return absl::OkStatus();
   }
   answer->ended |= ends;
   answer->result.interrupted |= (header.flags & kFlagDumpInterrupted) != 0;
-  if (is_result) return ResultIn(message, call.what());
+  if (IsResult(header)) return ResultIn(message, call.what());
   if (answer->result.stopped) return absl::OkStatus();
   ++answer->result.messages;
   answer->result.stopped = visitor(message) == Flow::kStop;
@@ -303,9 +325,24 @@ absl::Status Conn::Impl::VisitMessage(Gate::Call& call, const Message& message, 
 }
 
 void Conn::Impl::Ended(uint32_t sequence) {
-  for (std::atomic<uint32_t>* waiting : {&dump_, &abandoned_}) {
+  for (std::atomic<uint32_t>* waiting : {&dump_, &abandoned_, &open_}) {
     uint32_t expected = sequence;
     waiting->compare_exchange_strong(expected, 0);
+  }
+}
+
+Answer Conn::Impl::OpenAnswer() {
+  std::lock_guard lock(progress_mutex_);
+  return open_.load() != 0 ? progress_ : Answer();
+}
+
+void Conn::Impl::StoreProgress(const Answer& answer, bool over) {
+  std::lock_guard lock(progress_mutex_);
+  if (answer.sequence == 0 || answer.sequence != progress_.sequence) return;
+  progress_ = answer;
+  if (over) {
+    open_.store(0);
+    AbandonDump();
   }
 }
 
@@ -320,14 +357,12 @@ absl::Status Conn::Impl::ReceiveAnswer(Gate::Call& call, Answer* answer,
   return absl::OkStatus();
 }
 
-absl::Status Conn::Impl::Drain(Gate::Call& call, bool force) {
-  Answer nobody;
-  nobody.sequence = abandoned_.load();
+absl::Status Conn::Impl::Drain(Gate::Call& call, Side side, bool force) {
   while (force || abandoned_.load() != 0) {
     Buffer::Use buffer(buffer_);
     Datagram datagram;
     int errnum = 0;
-    NETDIAG_RETURN_IF_ERROR(call.Run(Side::kRead, [&] {
+    NETDIAG_RETURN_IF_ERROR(call.Run(side, [&] {
       errnum = ReceiveOnce(call.fd(), buffer.bytes(), &datagram);
       return errnum == EINTR ? EINTR : 0;
     }));
@@ -337,8 +372,7 @@ absl::Status Conn::Impl::Drain(Gate::Call& call, bool force) {
     for (Message message; messages.Next(&message);) {
       Trace('<', message.header(), message.whole());
       ++stale_;
-      const uint16_t type = message.type();
-      if (type == kTypeDone || type == kTypeError) Ended(message.header().sequence);
+      if (IsResult(message.header())) Ended(message.header().sequence);
     }
   }
   abandoned_.store(0);
@@ -354,85 +388,13 @@ void Conn::Impl::Trace(char direction, const Header& header, Bytes whole) {
 // -------------------------------------------------------------------------------------------------
 // opening
 
-namespace {
-
-absl::Status SetInt(int fd, int level, int name, int value, std::string_view what) {
-  if (setsockopt(fd, level, name, &value, sizeof(value)) == 0) return absl::OkStatus();
-  return ErrnoError(errno, what);
-}
-
-absl::Status SetBuffer(int fd, int force, int plain, int bytes, std::string_view what) {
-  if (setsockopt(fd, SOL_SOCKET, force, &bytes, sizeof(bytes)) == 0) return absl::OkStatus();
-  return SetInt(fd, SOL_SOCKET, plain, bytes, what);
-}
-
-absl::Status Configure(int fd, bool is_netlink, const Config& config) {
-  const struct {
-    bool wanted;
-    int option;
-    std::string_view what;
-  } options[] = {
-      {config.extended_ack, NETLINK_EXT_ACK, "NETLINK_EXT_ACK"},
-      {config.cap_ack, NETLINK_CAP_ACK, "NETLINK_CAP_ACK"},
-      {config.strict_check, NETLINK_GET_STRICT_CHK, "NETLINK_GET_STRICT_CHK"},
-      {config.no_enobufs, NETLINK_NO_ENOBUFS, "NETLINK_NO_ENOBUFS"},
-  };
-  for (const auto& [wanted, option, what] : options) {
-    if (!wanted || !is_netlink) continue;
-    const absl::Status status = SetInt(fd, SOL_NETLINK, option, 1, what);
-    if (config.strict && !status.ok()) return status;
-  }
-  if (config.socket_receive_buffer > 0) {
-    NETDIAG_RETURN_IF_ERROR(
-        SetBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, config.socket_receive_buffer, "SO_RCVBUF"));
-  }
-  if (config.socket_send_buffer > 0) {
-    NETDIAG_RETURN_IF_ERROR(
-        SetBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, config.socket_send_buffer, "SO_SNDBUF"));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<NetlinkAddress> AddressBy(int (*get)(int, sockaddr*, socklen_t*), int fd,
-                                         std::string_view what) {
-  sockaddr_nl address{};
-  socklen_t size = sizeof(address);
-  if (get(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return ErrnoError(errno, what);
-  if (address.nl_family != AF_NETLINK) return ErrnoError(EAFNOSUPPORT, what);
-  return NetlinkAddress{address.nl_pid, address.nl_groups};
-}
-
-// A socket of this process, bound and connected, in the namespace that the Config names.
-absl::StatusOr<MnlSocket> Open(int family, const Config& config) {
-  MnlSocket socket;
-  const auto open = [&]() -> absl::Status {
-    socket.reset(mnl_socket_open2(family, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (socket) return absl::OkStatus();
-    return ErrnoError(errno, "socket(AF_NETLINK, " + std::to_string(family) + ")");
-  };
-  NETDIAG_RETURN_IF_ERROR(config.netns ? config.netns->Run(open) : open());
-  if (mnl_socket_bind(socket.get(), config.groups, static_cast<pid_t>(config.port_id)) != 0) {
-    return ErrnoError(errno, "binding a netlink socket");
-  }
-  // From here on the kernel refuses datagrams from other processes (ECONNREFUSED for them).
-  sockaddr_nl kernel{};
-  kernel.nl_family = AF_NETLINK;
-  if (connect(mnl_socket_get_fd(socket.get()), reinterpret_cast<const sockaddr*>(&kernel),
-              sizeof(kernel)) != 0) {
-    return ErrnoError(errno, "connecting a netlink socket to the kernel");
-  }
-  return socket;
-}
-
-}  // namespace
-
 Conn::Conn(std::unique_ptr<Impl> impl) : impl_(std::move(impl)), port_id_(impl_->port_id_) {}
 
 Conn::~Conn() { Close(); }
 
 absl::StatusOr<std::unique_ptr<Conn>> Conn::Dial(int family, Config config) {
-  NETDIAG_ASSIGN_OR_RETURN(MnlSocket socket, Open(family, config));
-  return Make(socket.release(), std::move(config));
+  NETDIAG_ASSIGN_OR_RETURN(MnlSocket socket, OpenNetlink(family, config));
+  return Impl::Make(std::move(socket), std::move(config));
 }
 
 absl::StatusOr<std::unique_ptr<Conn>> Conn::Adopt(int fd, Config config) {
@@ -447,7 +409,7 @@ absl::StatusOr<std::unique_ptr<Conn>> Conn::Adopt(int fd, Config config) {
       fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
     return ErrnoError(errno, "adopting a socket");
   }
-  return Make(socket.release(), std::move(config));
+  return Impl::Make(std::move(socket), std::move(config));
 }
 
 absl::StatusOr<std::unique_ptr<Conn>> Conn::Dup(int fd, Config config) {
@@ -456,14 +418,9 @@ absl::StatusOr<std::unique_ptr<Conn>> Conn::Dup(int fd, Config config) {
   return Adopt(copy, std::move(config));
 }
 
-absl::StatusOr<std::unique_ptr<Conn>> Conn::Make(mnl_socket* owned, Config config) {
-  MnlSocket socket(owned);
-  const int fd = mnl_socket_get_fd(owned);
-  int domain = 0;
-  socklen_t size = sizeof(domain);
-  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) {
-    return ErrnoError(errno, "SO_DOMAIN");
-  }
+absl::StatusOr<std::unique_ptr<Conn>> Conn::Impl::Make(MnlSocket socket, Config config) {
+  const int fd = mnl_socket_get_fd(socket.get());
+  NETDIAG_ASSIGN_OR_RETURN(const int domain, GetInt(fd, SOL_SOCKET, SO_DOMAIN));
   const bool is_netlink = domain == AF_NETLINK;
   NETDIAG_RETURN_IF_ERROR(Configure(fd, is_netlink, config));
   NetlinkAddress address;
@@ -484,17 +441,21 @@ absl::StatusOr<uint32_t> Conn::Send(Bytes request, const CallOptions& options) {
   NETDIAG_RETURN_IF_ERROR(call.Check(Side::kWrite));
   const std::optional<Header> header = Load<Header>(request);
   // The kernel runs one dump a socket. If another thread has the turn, it drops the old one.
-  if (header && IsDump(*header)) {
-    impl_->AbandonDump();
-    if (call.TryTurn()) NETDIAG_RETURN_IF_ERROR(impl_->Drain(call, false));
+  if (header && IsDump(*header)) impl_->AbandonDump();
+  if (impl_->abandoned_.load() != 0) {
+    Gate::Call drain(&impl_->gate_, call.what(), options);
+    if (drain.TryTurn()) NETDIAG_RETURN_IF_ERROR(impl_->Drain(drain, Side::kWrite, false));
   }
-  Answer open;
-  open.acknowledged = header && (header->flags & kFlagAck) != 0;
-  std::lock_guard lock(impl_->open_mutex_);
-  impl_->open_ = Answer();
-  NETDIAG_ASSIGN_OR_RETURN(open.sequence, impl_->SendRequest(call, request));
-  impl_->open_ = open;
-  return open.sequence;
+  const uint32_t sequence = impl_->NextSequence();
+  {
+    std::lock_guard lock(impl_->progress_mutex_);
+    impl_->progress_ = Answer();
+    impl_->progress_.sequence = sequence;
+    impl_->progress_.acknowledged = header && (header->flags & kFlagAck) != 0;
+    impl_->open_.store(sequence);
+  }
+  NETDIAG_RETURN_IF_ERROR(impl_->SendRequest(call, request, sequence));
+  return sequence;
 }
 
 absl::StatusOr<Ready> Conn::Receive(absl::FunctionRef<Flow(const Message&)> visitor,
@@ -510,7 +471,8 @@ absl::StatusOr<Ready> Conn::Receive(absl::FunctionRef<Flow(const Message&)> visi
 }
 
 absl::StatusOr<Ready> Conn::TryReceive(absl::FunctionRef<Flow(const Message&)> visitor) {
-  Gate::Call call(&impl_->gate_, "netlink receive", NoOptions());
+  const CallOptions no_options;
+  Gate::Call call(&impl_->gate_, "netlink receive", no_options);
   NETDIAG_RETURN_IF_ERROR(call.Check(Side::kRead));
   if (!call.TryTurn()) return Ready::kWouldBlock;
   Buffer::Use buffer(impl_->buffer_);
@@ -518,22 +480,11 @@ absl::StatusOr<Ready> Conn::TryReceive(absl::FunctionRef<Flow(const Message&)> v
   const int errnum = impl_->ReceiveOnce(call.fd(), buffer.bytes(), &datagram);
   if (errnum == EAGAIN) return Ready::kWouldBlock;
   if (errnum == EINTR) return Ready::kSome;
-  if (errnum != 0) return ErrnoError(errnum, call.what());
-  Answer answer;
-  {
-    std::lock_guard lock(impl_->open_mutex_);
-    answer = impl_->open_;
-  }
-  const absl::Status status = impl_->Visit(call, datagram, &answer, visitor);
+  Answer answer = impl_->OpenAnswer();
+  const absl::Status status = errnum != 0 ? ErrnoError(errnum, call.what())
+                                          : impl_->Visit(call, datagram, &answer, visitor);
   const bool over = answer.ended || answer.result.stopped || !status.ok();
-  if (over) impl_->AbandonDump();
-  {
-    std::lock_guard lock(impl_->open_mutex_);
-    if (impl_->open_.sequence == answer.sequence) {
-      impl_->open_ = answer;
-      if (over) impl_->open_.sequence = 0;
-    }
-  }
+  impl_->StoreProgress(answer, over);
   NETDIAG_RETURN_IF_ERROR(status);
   return over ? Ready::kDone : Ready::kSome;
 }
@@ -544,16 +495,17 @@ absl::StatusOr<DumpResult> Conn::Dump(Bytes request,
   Gate::Call call(&impl_->gate_, "netlink dump", options);
   NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
   impl_->AbandonDump();
-  NETDIAG_RETURN_IF_ERROR(impl_->Drain(call, false));
+  NETDIAG_RETURN_IF_ERROR(impl_->Drain(call, Side::kRead, false));
   for (int retries = 0;; ++retries) {
     Answer answer;
-    NETDIAG_ASSIGN_OR_RETURN(answer.sequence, impl_->SendRequest(call, request));
+    answer.sequence = impl_->NextSequence();
+    NETDIAG_RETURN_IF_ERROR(impl_->SendRequest(call, request, answer.sequence));
     absl::Status status = impl_->ReceiveAnswer(call, &answer, visitor);
     impl_->AbandonDump();
     if (status.ok()) return answer.result;
     if (Errno(status) != EBUSY || !answer.ended || retries == kBusyRetries) return status;
     ++impl_->busy_retries_;
-    NETDIAG_RETURN_IF_ERROR(impl_->Drain(call, true));
+    NETDIAG_RETURN_IF_ERROR(impl_->Drain(call, Side::kRead, true));
   }
 }
 
@@ -562,18 +514,20 @@ absl::Status Conn::Execute(Bytes request, absl::FunctionRef<Flow(const Message&)
   Gate::Call call(&impl_->gate_, "netlink request", options);
   NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
   impl_->AbandonDump();
+  NETDIAG_RETURN_IF_ERROR(impl_->Drain(call, Side::kRead, false));
   Answer answer;
   const std::optional<Header> header = Load<Header>(request);
   answer.acknowledged = header && (header->flags & kFlagAck) != 0;
-  NETDIAG_ASSIGN_OR_RETURN(answer.sequence, impl_->SendRequest(call, request));
+  answer.sequence = impl_->NextSequence();
+  NETDIAG_RETURN_IF_ERROR(impl_->SendRequest(call, request, answer.sequence));
   const absl::Status status = impl_->ReceiveAnswer(call, &answer, visitor);
   impl_->AbandonDump();
   return status;
 }
 
 DumpResult Conn::progress() const {
-  std::lock_guard lock(impl_->open_mutex_);
-  return impl_->open_.result;
+  std::lock_guard lock(impl_->progress_mutex_);
+  return impl_->progress_.result;
 }
 
 // -------------------------------------------------------------------------------------------------
@@ -644,29 +598,29 @@ void Conn::Close() { impl_->gate_.Close(); }
 int Conn::fd() const { return impl_->gate_.fd(); }
 
 absl::Status Conn::WithFd(absl::FunctionRef<absl::Status(int fd)> use) {
-  Gate::Call call(&impl_->gate_, "netlink socket", NoOptions());
+  const CallOptions no_options;
+  Gate::Call call(&impl_->gate_, "netlink socket", no_options);
   if (!call.inside()) return ClosedError(call.what());
   return use(call.fd());
 }
 
-absl::StatusOr<NetlinkAddress> Conn::LocalAddress() {
-  absl::StatusOr<NetlinkAddress> address;
+template <class T>
+absl::StatusOr<T> Conn::Get(absl::FunctionRef<absl::StatusOr<T>(int fd)> get) {
+  absl::StatusOr<T> value;
   const absl::Status status = WithFd([&](int fd) {
-    address = AddressBy(getsockname, fd, "getsockname");
-    return address.status();
+    value = get(fd);
+    return value.status();
   });
   if (!status.ok()) return status;
-  return address;
+  return value;
+}
+
+absl::StatusOr<NetlinkAddress> Conn::LocalAddress() {
+  return Get<NetlinkAddress>([](int fd) { return AddressBy(getsockname, fd, "getsockname"); });
 }
 
 absl::StatusOr<NetlinkAddress> Conn::RemoteAddress() {
-  absl::StatusOr<NetlinkAddress> address;
-  const absl::Status status = WithFd([&](int fd) {
-    address = AddressBy(getpeername, fd, "getpeername");
-    return address.status();
-  });
-  if (!status.ok()) return status;
-  return address;
+  return Get<NetlinkAddress>([](int fd) { return AddressBy(getpeername, fd, "getpeername"); });
 }
 
 absl::Status Conn::JoinGroup(uint32_t group) {
@@ -678,19 +632,7 @@ absl::Status Conn::LeaveGroup(uint32_t group) {
 }
 
 absl::Status Conn::SetBPF(std::span<const BpfInstruction> program) {
-  static_assert(sizeof(BpfInstruction) == sizeof(sock_filter));
-  if (program.empty() || program.size() > BPF_MAXINSNS) {
-    return ErrnoError(EINVAL, "SO_ATTACH_FILTER", "a program has 1 to 4096 instructions");
-  }
-  std::vector<sock_filter> copy(program.size());
-  std::memcpy(copy.data(), program.data(), program.size_bytes());
-  const sock_fprog filter{static_cast<uint16_t>(copy.size()), copy.data()};
-  return WithFd([&](int fd) -> absl::Status {
-    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) == 0) {
-      return absl::OkStatus();
-    }
-    return ErrnoError(errno, "SO_ATTACH_FILTER");
-  });
+  return WithFd([&](int fd) { return SetFilter(fd, program); });
 }
 
 absl::Status Conn::RemoveBPF() { return SetOption(SOL_SOCKET, SO_DETACH_FILTER, 0); }
@@ -699,23 +641,15 @@ absl::StatusOr<int> Conn::ReadBuffer() { return GetOption(SOL_SOCKET, SO_RCVBUF)
 absl::StatusOr<int> Conn::WriteBuffer() { return GetOption(SOL_SOCKET, SO_SNDBUF); }
 
 absl::Status Conn::SetReadBuffer(int bytes) {
-  return WithFd(
-      [&](int fd) { return SetBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, bytes, "SO_RCVBUF"); });
+  return WithFd([&](int fd) { return SetReceiveSpace(fd, bytes); });
 }
 
 absl::Status Conn::SetWriteBuffer(int bytes) {
-  return WithFd(
-      [&](int fd) { return SetBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, bytes, "SO_SNDBUF"); });
+  return WithFd([&](int fd) { return SetSendSpace(fd, bytes); });
 }
 
 absl::StatusOr<int> Conn::GetOption(int level, int name) {
-  int value = 0;
-  NETDIAG_RETURN_IF_ERROR(WithFd([&](int fd) -> absl::Status {
-    socklen_t size = sizeof(value);
-    if (getsockopt(fd, level, name, &value, &size) == 0) return absl::OkStatus();
-    return ErrnoError(errno, "getsockopt");
-  }));
-  return value;
+  return Get<int>([&](int fd) { return GetInt(fd, level, name); });
 }
 
 absl::Status Conn::SetOption(int level, int name, int value) {

@@ -12,20 +12,20 @@
 // id 0, and a datagram from anybody else is dropped and counted.
 //
 // Threads: every method may be called by any thread at any time. One exchange (Dump, Execute,
-// Receive, TryReceive,
-//   Read, ReceiveDatagram) runs at once, others wait their turn, under their own deadlines; Send
-//   may run beside it. Close, SetDeadline and the other setters never wait for an exchange.
-// Ends of a call: a deadline (IsTimeout), a stop token (IsCancelled), Close (IsClosed), an errno
-// (Errno). Deadlines are
-//   absolute; those of the Conn hit pending calls too and can be extended; those of a call leave
-//   the Conn's own alone.
+// Receive, TryReceive, Read, ReceiveDatagram) runs at once, others wait their turn, under their own
+// deadlines; Send may run beside it. Close, SetDeadline and the other setters never wait for an
+// exchange. A visitor may call those, but no exchange of the same Conn (EDEADLK).
+//
+// Ends of a call: a deadline (IsTimeout), a stop token (absl::IsCancelled), Close (IsClosed), an
+// errno (Errno). Deadlines are absolute; those of the Conn hit pending calls too and can be
+// extended; those of a call leave the Conn's own alone. After a call that ended early (timeout,
+// cancellation, Flow::kStop) the Conn is as usable as before: the next exchange first drops the
+// rest of the old answer, recognised by its sequence number.
+//
 // Lifetime: Messages and Datagrams are views of the one receive buffer, valid until the visitor
-// returns. After a call that ended early (timeout, cancellation, Flow::kStop) the Conn is as usable
-// as before: the next exchange
-//   first drops the rest of the old answer, recognised by its sequence number.
-// Errors: absl::Status with the errno inside; nothing is thrown or printed. Cost: one send and one
-// recvmsg a datagram, no
-//   allocation after Dial.
+// returns (AddressSanitizer builds poison it then).
+// Errors: absl::Status with the errno inside; nothing is thrown or printed.
+// Cost: one send and one recvmsg a datagram, no allocation after Dial.
 // Source: netlink(7), net/netlink/af_netlink.c.
 
 #ifndef NETDIAG_NETLINK_CONN_H_
@@ -49,8 +49,6 @@
 #include "netdiag/netlink/wire.h"
 #include "netdiag/types/types.h"
 
-struct mnl_socket;
-
 namespace netdiag::netlink {
 
 using TimePoint = std::chrono::steady_clock::time_point;
@@ -59,18 +57,19 @@ inline constexpr int kFamilySockDiag = 4;  // NETLINK_SOCK_DIAG
 inline constexpr int kFamilyRoute = 0;     // NETLINK_ROUTE
 
 struct Config {
-  // -------------------------------------------------------------------------------------------
-  // what it is The namespace to make the socket in; not set: the calling thread's, without any
-  // privilege. Dial only.
-  std::optional<NetNs> netns;
+  // ---- What it is (Dial only) ----
+
+  // The namespace to make the socket in; not set: the calling thread's, without any privilege.
+  std::optional<NetNs> netns = std::nullopt;
   // Multicast groups 1 … 32 to bind to, bit N-1 for group N; more with JoinGroup().
   uint32_t groups = 0;
   // The port id to bind to; 0: the kernel picks a free one.
   uint32_t port_id = 0;
 
-  // ------------------------------------------------------------------------------------------- how
-  // it behaves Kernel words in errors (NETLINK_EXT_ACK, 4.12) and errors that do not echo the
-  // request (NETLINK_CAP_ACK, 4.3). A kernel without them is no error unless `strict`.
+  // ---- How it behaves ----
+
+  // Kernel words in errors (NETLINK_EXT_ACK, 4.12) and errors that do not echo the request
+  // (NETLINK_CAP_ACK, 4.3). A kernel without them is no error unless `strict`.
   bool extended_ack = true;
   bool cap_ack = true;
   // NETLINK_GET_STRICT_CHK (4.20): the kernel refuses request fields that it would ignore.
@@ -80,25 +79,27 @@ struct Config {
   // Dial fails if one of the wanted options above cannot be set.
   bool strict = false;
 
-  // ------------------------------------------------------------------------------------------- how
-  // fast Bytes of the receive buffer. The kernel fills at most 32 KiB of dump at once; a smaller
-  // buffer means more calls.
+  // ---- How fast ----
+
+  // Bytes of the receive buffer. The kernel fills at most 32 KiB of dump at once; a smaller buffer
+  // means more calls, and EMSGSIZE for what does not fit.
   size_t receive_buffer = 32 * 1024;
   // SO_RCVBUF and SO_SNDBUF in bytes (…FORCE is tried first; the kernel doubles them); 0: the
   // system's default.
   int socket_receive_buffer = 0;
   int socket_send_buffer = 0;
 
-  // ------------------------------------------------------------------------------------------- for
-  // debugging Called with one line of text for every message sent ("> …") and received ("< …"), on
-  // the thread that does it. Must not call the Conn.
-  absl::AnyInvocable<void(std::string_view line)> trace;
+  // ---- For debugging ----
+
+  // Called with one line of text for every message sent ("> …") and received ("< …"), on the
+  // thread that does it, one call at a time. Must not call the Conn.
+  absl::AnyInvocable<void(std::string_view line)> trace = nullptr;
 };
 
 // For one call only; the Conn's own deadlines hold besides.
 struct CallOptions {
-  std::optional<TimePoint> deadline;
-  std::stop_token stop;
+  std::optional<TimePoint> deadline = std::nullopt;
+  std::stop_token stop = {};
 };
 
 // What an exchange met. Nothing here is an error.
@@ -114,7 +115,7 @@ struct DumpResult {
 // Counts since Dial. Monotonic; read by any thread.
 struct ConnStats {
   uint64_t foreign = 0;       // datagrams dropped because the kernel did not send them
-  uint64_t stale = 0;         // messages dropped because they answer an older request
+  uint64_t stale = 0;         // messages dropped because they do not answer the request
   uint64_t overruns = 0;      // NLMSG_OVERRUN messages and ENOBUFS
   uint64_t busy_retries = 0;  // requests sent again because of EBUSY
 };
@@ -162,18 +163,21 @@ class Conn {
   // Closes. REQUIRES: no call is running.
   ~Conn();
 
-  // ----------------------------------------------------------------------------------------------
-  // exchanges Sends one request made by RequestBuilder; sequence number and port id are filled in
-  // on the way, `request` stays as it is. Returns the sequence number.
+  // ---- Exchanges ----
+
+  // Sends one request made by RequestBuilder; sequence number and port id are filled in on the way,
+  // `request` stays as it is. Returns the sequence number. A dump sent before its predecessor was
+  // read to the end drops the rest of that one.
   absl::StatusOr<uint32_t> Send(Bytes request, const CallOptions& options = {});
-  // Receives one datagram (waiting for it) and visits its messages of any sequence number. kDone
-  // when the datagram ended an answer (DONE, or a message without NLM_F_MULTI), else kSome. An
-  // errno inside is the Status.
+  // Receives one datagram (waiting for it) and visits its messages of any sequence number, results
+  // (NLMSG_DONE, NLMSG_ERROR) excepted. kDone when the datagram ended an answer (a result, or a
+  // message without NLM_F_MULTI), else kSome. An errno inside is the Status. kStop drops the rest
+  // of the datagram.
   absl::StatusOr<Ready> Receive(absl::FunctionRef<Flow(const Message&)> visitor,
                                 const CallOptions& options = {});
   // The same without waiting, for event loops that poll fd(): kWouldBlock, not a Status, when there
-  // is nothing. Only messages that answer the last Send() are visited. kStop drops the rest of the
-  // answer.
+  // is nothing. Only messages that answer the last Send() are visited, until its answer has ended;
+  // kStop drops the rest of it. Then, and without a Send(), messages of any sequence number.
   absl::StatusOr<Ready> TryReceive(absl::FunctionRef<Flow(const Message&)> visitor);
   // Sends a dump request (kFlagDump) and visits every message of the answer, over as many datagrams
   // as it has. An errno in NLMSG_ERROR or NLMSG_DONE is the Status; messages visited before it are
@@ -188,9 +192,10 @@ class Conn {
   // What the exchange driven by Send() + TryReceive() has met since that Send().
   DumpResult progress() const;
 
-  // ----------------------------------------------------------------------------------------------
-  // raw bytes One datagram in or out, as it is. Read gives the datagram's true length, which is
-  // above buffer.size() if it was cut.
+  // ---- Raw bytes ----
+
+  // One datagram in or out, as it is. Read gives the datagram's true length, which is above
+  // buffer.size() if it was cut; 0: the other end of a socketpair is closed.
   absl::StatusOr<size_t> Read(std::span<std::byte> buffer, const CallOptions& options = {});
   absl::StatusOr<size_t> Write(Bytes bytes, const CallOptions& options = {});
   absl::Status ReceiveDatagram(absl::FunctionRef<void(const Datagram&)> visitor,
@@ -199,8 +204,9 @@ class Conn {
   // one).
   absl::Status SendTo(Bytes bytes, const NetlinkAddress& to, const CallOptions& options = {});
 
-  // ----------------------------------------------------------------------------------------------
-  // deadlines, end Absolute; std::nullopt: none. A past deadline ends pending calls and fails new
+  // ---- Deadlines and the end ----
+
+  // Absolute; std::nullopt: none. A past deadline ends pending calls and fails new
   // ones at once, even if data is ready; a later one makes the Conn usable again.
   void SetDeadline(std::optional<TimePoint> deadline);
   void SetReadDeadline(std::optional<TimePoint> deadline);
@@ -209,8 +215,9 @@ class Conn {
   // call inside has left, so its number is never reused under one.
   void Close();
 
-  // ----------------------------------------------------------------------------------------------
-  // the socket The descriptor, for poll(2); -1 once closed. Do not read, write or close it.
+  // ---- The socket ----
+
+  // The descriptor, for poll(2); -1 once closed. Do not read, write or close it.
   int fd() const;
   // Runs `use` with the descriptor, which stays open meanwhile whatever Close() does.
   absl::Status WithFd(absl::FunctionRef<absl::Status(int fd)> use);
@@ -235,9 +242,9 @@ class Conn {
 
  private:
   class Impl;
+  template <class T>
+  absl::StatusOr<T> Get(absl::FunctionRef<absl::StatusOr<T>(int fd)> get);
   explicit Conn(std::unique_ptr<Impl> impl);
-  // Of a libmnl handle, which it takes over.
-  static absl::StatusOr<std::unique_ptr<Conn>> Make(mnl_socket* owned, Config config);
 
   std::unique_ptr<Impl> impl_;
   uint32_t port_id_ = 0;

@@ -17,7 +17,6 @@
 #define NETDIAG_NETLINK_GATE_H_
 
 #include <condition_variable>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -26,17 +25,11 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
-#include <libmnl/libmnl.h>
 
 #include "netdiag/netlink/conn.h"
+#include "netdiag/netlink/options.h"
 
 namespace netdiag::netlink {
-
-// libmnl's handle owns the descriptor: closing the one closes the other.
-struct MnlClose {
-  void operator()(mnl_socket* socket) const { mnl_socket_close(socket); }
-};
-using MnlSocket = std::unique_ptr<mnl_socket, MnlClose>;
 
 // Which deadline of the Conn holds, and which readiness is waited for.
 enum class Side { kRead, kWrite };

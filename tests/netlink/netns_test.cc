@@ -1,0 +1,204 @@
+// Network namespaces of the live kernel, made by this test.
+
+#include "netdiag/netlink/netns.h"
+
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <fcntl.h>
+#include <filesystem>
+#include <sched.h>
+#include <signal.h>
+#include <string>
+#include <thread>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "netdiag/netlink/conn.h"
+#include "netdiag/types/error.h"
+#include "tests/testing/status_matchers.h"
+
+namespace netdiag::netlink {
+namespace {
+
+using ::testing::HasSubstr;
+using namespace netdiag::testing;  // NOLINT
+
+// A new namespace, kept by a descriptor. -1 without the privilege.
+int MakeNetns() {
+  int fd = -1;
+  std::thread([&] {
+    if (unshare(CLONE_NEWNET) == 0) {
+      fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    }
+  }).join();
+  return fd;
+}
+
+class Netns : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    fd_ = MakeNetns();
+    if (fd_ < 0 && geteuid() != 0) GTEST_SKIP() << "needs root to make a namespace";
+    ASSERT_GE(fd_, 0);
+    struct stat file {};
+    ASSERT_EQ(fstat(fd_, &file), 0);
+    id_ = NetnsId(static_cast<uint32_t>(file.st_ino));
+    path_ = "/proc/self/fd/" + std::to_string(fd_);
+  }
+  void TearDown() override {
+    EXPECT_EQ(CurrentNetns(), before_) << "the calling thread's namespace changed";
+    if (fd_ >= 0) close(fd_);
+  }
+
+  int fd_ = -1;
+  NetnsId id_;
+  std::string path_;
+  const NetnsId before_ = CurrentNetns();
+};
+
+TEST_F(Netns, RunIsInsideByDescriptorAndByPath) {
+  ASSERT_NE(id_, before_);
+  for (const NetNs& netns : {NetNs::FromFd(fd_), NetNs::FromPath(path_)}) {
+    NetnsId inside;
+    EXPECT_THAT(netns.Run([&]() -> absl::Status {
+      inside = CurrentNetns();
+      return absl::OkStatus();
+    }),
+                IsOk());
+    EXPECT_EQ(inside, id_);
+    EXPECT_EQ(netns.Identify().value(), id_);
+  }
+}
+
+TEST_F(Netns, FromPidIsThatProcesss) {
+  int ready[2];
+  ASSERT_EQ(pipe2(ready, O_CLOEXEC), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    setns(fd_, CLONE_NEWNET);
+    close(ready[0]);
+    close(ready[1]);
+    for (;;) pause();
+  }
+  close(ready[1]);
+  char byte = 0;
+  EXPECT_EQ(read(ready[0], &byte, 1), 0);  // the child has closed its end: it is inside
+  close(ready[0]);
+  EXPECT_EQ(NetNs::FromPid(Pid(child)).Identify().value(), id_);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+}
+
+TEST_F(Netns, RunReturnsWhatTheWorkReturned) {
+  EXPECT_THAT(NetNs::FromFd(fd_).Run([] { return TimeoutError("work"); }), EndedByDeadline());
+}
+
+TEST_F(Netns, RunsWithEverySignalBlockedOnAnotherThread) {
+  const std::thread::id caller = std::this_thread::get_id();
+  sigset_t mask;
+  EXPECT_THAT(NetNs::FromFd(fd_).Run([&] {
+    EXPECT_NE(std::this_thread::get_id(), caller);
+    pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+    return absl::OkStatus();
+  }),
+              IsOk());
+  for (const int signal :
+       {SIGINT, SIGTERM, SIGUSR1, SIGALRM, SIGCHLD, SIGPROF, SIGRTMIN, SIGRTMAX}) {
+    EXPECT_EQ(sigismember(&mask, signal), 1) << signal;
+  }
+  pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+  EXPECT_EQ(sigismember(&mask, SIGUSR1), 0);
+}
+
+TEST_F(Netns, ConnLivesInTheNamespaceThatItWasDialledIn) {
+  Config config;
+  config.netns = NetNs::FromFd(fd_);
+  config.port_id = 4711;
+  const auto inside = Conn::Dial(kFamilySockDiag, std::move(config));
+  ASSERT_THAT(inside, IsOk());
+  // The same port id is free outside: it is another namespace.
+  Config outside;
+  outside.port_id = 4711;
+  const auto other = Conn::Dial(kFamilySockDiag, std::move(outside));
+  ASSERT_THAT(other, IsOk());
+  EXPECT_EQ((*inside)->port_id(), 4711u);
+}
+
+TEST_F(Netns, NoThreadStaysInTheNamespace) {
+  {
+    Config config;
+    config.netns = NetNs::FromFd(fd_);
+    ASSERT_THAT(Conn::Dial(kFamilySockDiag, std::move(config)), IsOk());
+  }
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    struct stat file {};
+    ASSERT_EQ(stat((task.path() / "ns/net").c_str(), &file), 0);
+    EXPECT_EQ(file.st_ino, before_.value()) << task.path();
+  }
+}
+
+TEST_F(Netns, OfANetworkOnly) {
+  const NetNs mount = NetNs::FromPath("/proc/self/ns/mnt");
+  EXPECT_THAT(mount.Identify(), ErrnoIs(EINVAL));
+  EXPECT_THAT(std::string(mount.Identify().status().message()), HasSubstr("/proc/self/ns/mnt"));
+  EXPECT_THAT(mount.Run([] { return absl::OkStatus(); }), ErrnoIs(EINVAL));
+}
+
+TEST(NetnsErrors, OtherFilesAreRefusedWithoutHanging) {
+  const std::string fifo = ::testing::TempDir() + "/netns_test_fifo";
+  unlink(fifo.c_str());
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  for (const std::string& path : {fifo, std::string("/"), std::string("/proc/self/status"),
+                                  std::string("/dev/null"), std::string("/dev/tty")}) {
+    const absl::Status status = NetNs::FromPath(path).Run([] {
+      ADD_FAILURE() << "entered";
+      return absl::OkStatus();
+    });
+    EXPECT_FALSE(status.ok());
+    EXPECT_THAT(std::string(status.message()), HasSubstr(path));
+    if (path != "/dev/tty") {  // without a terminal it cannot even be opened
+      EXPECT_THAT(status, ErrnoIs(EINVAL));
+      EXPECT_THAT(std::string(status.message()), HasSubstr("not a namespace"));
+    }
+  }
+  unlink(fifo.c_str());
+}
+
+TEST(NetnsErrors, AbsentPathIsNamed) {
+  const absl::Status status = NetNs::FromPath("/run/netns/absent").Identify().status();
+  EXPECT_THAT(status, ErrnoIs(ENOENT));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("/run/netns/absent"));
+}
+
+TEST(NetnsErrors, DescriptorMustBeOpenAndOfANamespace) {
+  EXPECT_THAT(NetNs::FromFd(-1).Identify(), ErrnoIs(EBADF));
+  EXPECT_THAT(NetNs::FromFd(1 << 20).Identify(), ErrnoIs(EBADF));
+  const int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  EXPECT_THAT(NetNs::FromFd(root).Identify(), ErrnoIs(EINVAL));
+  close(root);
+}
+
+TEST(NetnsErrors, MissingCapabilityIsNamed) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root to drop from";
+  const int fd = MakeNetns();
+  ASSERT_GE(fd, 0);
+  absl::Status status;
+  // Only this thread becomes nobody: the raw system call, not glibc's for the whole process.
+  std::thread([&] {
+    ASSERT_EQ(syscall(SYS_setresuid, 65534, 65534, 65534), 0);
+    status = NetNs::FromFd(fd).Run([] { return absl::OkStatus(); });
+  }).join();
+  close(fd);
+  EXPECT_THAT(status, ErrnoIs(EPERM));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("CAP_SYS_ADMIN"));
+}
+
+}  // namespace
+}  // namespace netdiag::netlink

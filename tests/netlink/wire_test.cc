@@ -1,0 +1,290 @@
+// Cursors and the request builder. libmnl walks the same bytes as an oracle; every buffer ends
+// where mapped memory ends.
+
+#include "netdiag/netlink/wire.h"
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <libmnl/libmnl.h>
+
+#include "netdiag/netlink/abi.h"
+#include "tests/testing/fake_kernel.h"
+#include "tests/testing/guarded_buffer.h"
+#include "tests/testing/status_matchers.h"
+
+namespace netdiag::netlink {
+namespace {
+
+using ::testing::ElementsAre;
+using namespace netdiag::testing;  // NOLINT
+
+struct Step {
+  size_t offset;
+  size_t length;
+  uint16_t type;
+  friend bool operator==(const Step&, const Step&) = default;
+};
+void PrintTo(const Step& step, std::ostream* out) {
+  *out << "{" << step.offset << "+" << step.length << " type " << step.type << "}";
+}
+
+std::vector<Step> OurMessages(Bytes bytes) {
+  std::vector<Step> steps;
+  MessageCursor messages(bytes);
+  for (Message message; messages.Next(&message);) {
+    steps.push_back({static_cast<size_t>(message.whole().data() - bytes.data()),
+                     message.whole().size(), message.type()});
+  }
+  return steps;
+}
+
+std::vector<Step> OurAttributes(Bytes bytes) {
+  std::vector<Step> steps;
+  AttrCursor attributes(bytes);
+  for (Attr attribute; attributes.Next(&attribute);) {
+    const std::byte* const payload = attribute.payload().data();
+    steps.push_back({static_cast<size_t>(payload - bytes.data()) - kAttrHeaderSize,
+                     attribute.payload().size() + kAttrHeaderSize, attribute.type()});
+  }
+  return steps;
+}
+
+// libmnl wants aligned bytes of its own.
+class MnlCopy {
+ public:
+  explicit MnlCopy(Bytes bytes)
+      : words_(bytes.size() / 4 + 2), size_(static_cast<int>(bytes.size())) {
+    if (!bytes.empty()) std::memcpy(words_.data(), bytes.data(), bytes.size());
+  }
+  std::vector<Step> Messages() const {
+    std::vector<Step> steps;
+    const nlmsghdr* header = reinterpret_cast<const nlmsghdr*>(words_.data());
+    for (int left = size_; mnl_nlmsg_ok(header, left);) {
+      if (header->nlmsg_len > INT_MAX) break;  // negative, so short enough, to libmnl 1.0.4
+      steps.push_back({Offset(header), header->nlmsg_len, header->nlmsg_type});
+      if (static_cast<int>(MNL_ALIGN(header->nlmsg_len)) >= left) break;
+      header = mnl_nlmsg_next(header, &left);
+    }
+    return steps;
+  }
+  std::vector<Step> Attributes() const {
+    std::vector<Step> steps;
+    const nlattr* attribute = reinterpret_cast<const nlattr*>(words_.data());
+    for (int left = size_; mnl_attr_ok(attribute, left);) {
+      steps.push_back({Offset(attribute), attribute->nla_len, mnl_attr_get_type(attribute)});
+      left -= static_cast<int>(MNL_ALIGN(attribute->nla_len));
+      if (left <= 0) break;
+      attribute = mnl_attr_next(attribute);
+    }
+    return steps;
+  }
+
+ private:
+  size_t Offset(const void* at) const {
+    return static_cast<size_t>(static_cast<const char*>(at) -
+                               reinterpret_cast<const char*>(words_.data()));
+  }
+  std::vector<uint32_t> words_;
+  int size_;
+};
+
+class Generator {
+ public:
+  uint32_t Below(uint32_t bound) { return static_cast<uint32_t>(random_() % bound); }
+
+  Packet Attributes(uint32_t count) {
+    Packet all;
+    for (uint32_t i = 0; i < count; ++i) {
+      Packet payload(Below(20));
+      for (std::byte& byte : payload) byte = static_cast<std::byte>(Below(256));
+      all = Join({all, Attribute(static_cast<uint16_t>(Below(0x10000)), payload)});
+    }
+    return all;
+  }
+  Packet Messages(uint32_t count) {
+    Packet all;
+    for (uint32_t i = 0; i < count; ++i) {
+      const Request request(static_cast<uint16_t>(Below(30)), 0, Attributes(Below(4)));
+      const Bytes bytes = request;
+      all.insert(all.end(), bytes.begin(), bytes.end());
+    }
+    return all;
+  }
+  // Changes some bytes, with a liking for small values (lengths), and cuts the end.
+  void Mutate(Packet* packet) {
+    for (uint32_t i = Below(4); i > 0 && !packet->empty(); --i) {
+      (*packet)[Below(static_cast<uint32_t>(packet->size()))] =
+          static_cast<std::byte>(Below(2) == 0 ? Below(40) : Below(256));
+    }
+    if (Below(2) == 0)
+      packet->resize(packet->size() - Below(static_cast<uint32_t>(packet->size()) + 1));
+  }
+
+ private:
+  std::mt19937 random_{20240607};
+};
+
+TEST(Wire, MessagesAreThoseOfLibmnl) {
+  Generator generator;
+  int damaged = 0;
+  for (int round = 0; round < 20000; ++round) {
+    Packet bytes = generator.Messages(generator.Below(6));
+    if (round % 4 != 0) generator.Mutate(&bytes);
+    const GuardedBuffer guarded(bytes);
+    ASSERT_EQ(OurMessages(guarded.bytes()), MnlCopy(bytes).Messages()) << "round " << round;
+    MessageCursor messages(guarded.bytes());
+    for (Message message; messages.Next(&message);) message.errnum();
+    damaged += messages.malformed();
+    ASSERT_EQ(messages.malformed(), messages.trailing() != 0) << "round " << round;
+  }
+  EXPECT_GT(damaged, 1000);
+}
+
+TEST(Wire, AttributesAreThoseOfLibmnl) {
+  Generator generator;
+  int damaged = 0;
+  for (int round = 0; round < 20000; ++round) {
+    Packet bytes = generator.Attributes(generator.Below(8));
+    if (round % 4 != 0) generator.Mutate(&bytes);
+    const GuardedBuffer guarded(bytes);
+    ASSERT_EQ(OurAttributes(guarded.bytes()), MnlCopy(bytes).Attributes()) << "round " << round;
+    AttrCursor attributes(guarded.bytes());
+    for (Attr attribute; attributes.Next(&attribute);) attribute.AsText();
+    damaged += attributes.malformed();
+  }
+  EXPECT_GT(damaged, 1000);
+}
+
+TEST(Wire, LastMessageMayLackItsPadding) {
+  const Request request(20, 0, Text("12345678"));
+  for (size_t stray = 0; stray < 4; ++stray) {
+    const Bytes whole = request;
+    const Packet packet = Unaligned(Packet(whole.begin(), whole.end()), stray);
+    const GuardedBuffer guarded(packet);
+    MessageCursor messages(guarded.bytes());
+    Message message;
+    ASSERT_TRUE(messages.Next(&message)) << stray;
+    EXPECT_EQ(message.payload().size(), 8 - stray);
+    EXPECT_FALSE(messages.Next(&message));
+    EXPECT_FALSE(messages.malformed());
+  }
+}
+
+TEST(Wire, LengthThatLiesStopsTheMessages) {
+  for (const uint32_t length : {0u, 15u, 25u, 0x7fffffffu, 0xffffffffu}) {
+    const Request first(20, 0, Text("good")), second(20, 0, Text("12345678"));
+    Packet bytes = Join({Packet(Bytes(first).begin(), Bytes(first).end()),
+                         Packet(Bytes(second).begin(), Bytes(second).end())});
+    std::memcpy(bytes.data() + 20, &length, sizeof(length));
+    const GuardedBuffer guarded(bytes);
+    EXPECT_EQ(OurMessages(guarded.bytes()).size(), 1u) << length;
+    MessageCursor messages(guarded.bytes());
+    for (Message message; messages.Next(&message);) {
+    }
+    EXPECT_TRUE(messages.malformed()) << length;
+    EXPECT_EQ(messages.trailing(), 24u) << length;
+  }
+}
+
+TEST(Wire, ErrnumIsTheNegatedFirstWordOfResults) {
+  const Request request(20, 0);
+  const auto errnum = [&](uint16_t type, Bytes payload) {
+    const Packet packet = Reply(request, type, 0, payload);
+    MessageCursor messages(packet);
+    Message message;
+    EXPECT_TRUE(messages.Next(&message));
+    return message.errnum();
+  };
+  const auto word = [](const int32_t& value) { return std::as_bytes(std::span(&value, 1)); };
+  EXPECT_EQ(errnum(kTypeDone, word(-2)), 2);
+  EXPECT_EQ(errnum(kTypeError, word(-4095)), 4095);
+  EXPECT_EQ(errnum(kTypeDone, word(0)), 0);
+  EXPECT_EQ(errnum(kTypeDone, word(7)), 0);
+  EXPECT_EQ(errnum(kTypeDone, word(INT32_MIN)), 0);
+  EXPECT_EQ(errnum(kTypeDone, Text("abc")), std::nullopt);
+  EXPECT_EQ(errnum(20, word(-2)), std::nullopt);
+}
+
+TEST(Wire, AsWantsTheExactLength) {
+  for (size_t size = 0; size <= 9; ++size) {
+    const GuardedBuffer guarded(size);
+    const Attr attribute(1, guarded.bytes());
+    EXPECT_EQ(attribute.As<uint8_t>().has_value(), size == 1) << size;
+    EXPECT_EQ(attribute.As<uint16_t>().has_value(), size == 2) << size;
+    EXPECT_EQ(attribute.As<uint32_t>().has_value(), size == 4) << size;
+    EXPECT_EQ(attribute.As<uint64_t>().has_value(), size == 8) << size;
+  }
+}
+
+TEST(Wire, AttributeTypeIsWithoutItsFlags) {
+  EXPECT_EQ(Attr(kAttrNested | 5, {}).type(), 5);
+  EXPECT_TRUE(Attr(kAttrNested | 5, {}).nested());
+  EXPECT_FALSE(Attr(kAttrNested | 5, {}).network_order());
+  EXPECT_TRUE(Attr(kAttrNetworkOrder | 5, {}).network_order());
+}
+
+TEST(Wire, TextEndsAtItsFirstNul) {
+  const auto text = [](std::string_view from) {
+    const GuardedBuffer guarded(Bytes(Text(from)));
+    return std::string(Attr(1, guarded.bytes()).AsText());
+  };
+  EXPECT_EQ(text(""), "");
+  EXPECT_EQ(text("abc"), "abc");
+  EXPECT_EQ(text(std::string_view("abc\0def", 7)), "abc");
+  EXPECT_EQ(text(std::string_view("\0abc", 4)), "");
+}
+
+TEST(RequestBuilder, MakesWhatLibmnlMakes) {
+  alignas(4) std::array<std::byte, 128> storage;
+  RequestBuilder builder(storage);
+  const uint32_t fixed = 0x01020304;
+  builder.Header(20, kFlagDump)
+      .Put(fixed)
+      .Attribute(5, Bytes(Text("abc")))
+      .Attribute(6, uint16_t{7});
+  const absl::StatusOr<Bytes> ours = builder.Finish();
+  ASSERT_THAT(ours, IsOk());
+
+  alignas(4) char theirs[128] = {};
+  nlmsghdr* const header = mnl_nlmsg_put_header(theirs);
+  header->nlmsg_type = 20;
+  header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  *static_cast<uint32_t*>(mnl_nlmsg_put_extra_header(header, sizeof(fixed))) = fixed;
+  mnl_attr_put(header, 5, 3, "abc");
+  mnl_attr_put_u16(header, 6, 7);
+  ASSERT_EQ(ours->size(), header->nlmsg_len);
+  EXPECT_EQ(std::memcmp(ours->data(), theirs, ours->size()), 0);
+}
+
+TEST(RequestBuilder, OverflowIsReportedOnceAtTheEnd) {
+  for (size_t size = 0; size < 28; ++size) {
+    GuardedBuffer guarded(size);
+    RequestBuilder builder(guarded.writable());
+    builder.Header(20, 0).Attribute(1, Bytes(Text("12345678")));
+    EXPECT_THAT(builder.Finish(), ErrnoIs(ENOBUFS)) << size;
+  }
+  GuardedBuffer guarded(28);
+  RequestBuilder builder(guarded.writable());
+  EXPECT_THAT(builder.Header(20, 0).Attribute(1, Bytes(Text("12345678"))).Finish(), IsOk());
+}
+
+TEST(RequestBuilder, AttributeThatIsTooLongIsAnOverflow) {
+  Packet storage(100000);
+  RequestBuilder builder(storage);
+  EXPECT_THAT(builder.Header(20, 0).Attribute(1, Bytes(Packet(65532))).Finish(), ErrnoIs(ENOBUFS));
+}
+
+TEST(RequestBuilder, RequestWithoutHeaderIsAnError) {
+  std::array<std::byte, 32> storage;
+  EXPECT_THAT(RequestBuilder(storage).Finish(), ErrnoIs(EINVAL));
+}
+
+}  // namespace
+}  // namespace netdiag::netlink
