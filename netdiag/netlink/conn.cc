@@ -175,6 +175,9 @@ class Conn::Impl {
   // What Send() opened; of any sequence number if nothing is open.
   Answer OpenAnswer();
   void StoreProgress(const Answer& answer, bool over);
+  absl::StatusOr<Ready> VisitOpen(Gate::Call& call, const absl::Status& received,
+                                  const Datagram& datagram,
+                                  absl::FunctionRef<Flow(const Message&)> visitor);
   // Drops what is left of a dump that nobody reads any more. Never waits: the kernel has the next
   // datagram of a dump ready as soon as one was taken, so an empty queue means that there is no
   // rest. `force`: even if no such dump is known.
@@ -458,6 +461,19 @@ absl::StatusOr<uint32_t> Conn::Send(Bytes request, const CallOptions& options) {
   return sequence;
 }
 
+// Visits a datagram as part of the answer to the last Send(); if it could not be `received`, the
+// answer is over.
+absl::StatusOr<Ready> Conn::Impl::VisitOpen(Gate::Call& call, const absl::Status& received,
+                                            const Datagram& datagram,
+                                            absl::FunctionRef<Flow(const Message&)> visitor) {
+  Answer answer = OpenAnswer();
+  const absl::Status status = received.ok() ? Visit(call, datagram, &answer, visitor) : received;
+  const bool over = answer.ended || answer.result.stopped || !status.ok();
+  StoreProgress(answer, over);
+  NETDIAG_RETURN_IF_ERROR(status);
+  return over ? Ready::kDone : Ready::kSome;
+}
+
 absl::StatusOr<Ready> Conn::Receive(absl::FunctionRef<Flow(const Message&)> visitor,
                                     const CallOptions& options) {
   Gate::Call call(&impl_->gate_, "netlink receive", options);
@@ -465,9 +481,7 @@ absl::StatusOr<Ready> Conn::Receive(absl::FunctionRef<Flow(const Message&)> visi
   Buffer::Use buffer(impl_->buffer_);
   Datagram datagram;
   NETDIAG_RETURN_IF_ERROR(impl_->ReceiveDatagram(call, buffer.bytes(), &datagram));
-  Answer any;
-  NETDIAG_RETURN_IF_ERROR(impl_->Visit(call, datagram, &any, visitor));
-  return any.ended ? Ready::kDone : Ready::kSome;
+  return impl_->VisitOpen(call, absl::OkStatus(), datagram, visitor);
 }
 
 absl::StatusOr<Ready> Conn::TryReceive(absl::FunctionRef<Flow(const Message&)> visitor) {
@@ -480,13 +494,8 @@ absl::StatusOr<Ready> Conn::TryReceive(absl::FunctionRef<Flow(const Message&)> v
   const int errnum = impl_->ReceiveOnce(call.fd(), buffer.bytes(), &datagram);
   if (errnum == EAGAIN) return Ready::kWouldBlock;
   if (errnum == EINTR) return Ready::kSome;
-  Answer answer = impl_->OpenAnswer();
-  const absl::Status status = errnum != 0 ? ErrnoError(errnum, call.what())
-                                          : impl_->Visit(call, datagram, &answer, visitor);
-  const bool over = answer.ended || answer.result.stopped || !status.ok();
-  impl_->StoreProgress(answer, over);
-  NETDIAG_RETURN_IF_ERROR(status);
-  return over ? Ready::kDone : Ready::kSome;
+  const absl::Status received = errnum == 0 ? absl::OkStatus() : ErrnoError(errnum, call.what());
+  return impl_->VisitOpen(call, received, datagram, visitor);
 }
 
 absl::StatusOr<DumpResult> Conn::Dump(Bytes request,

@@ -169,15 +169,15 @@ class Conn {
   // `request` stays as it is. Returns the sequence number. A dump sent before its predecessor was
   // read to the end drops the rest of that one.
   absl::StatusOr<uint32_t> Send(Bytes request, const CallOptions& options = {});
-  // Receives one datagram (waiting for it) and visits its messages of any sequence number, results
-  // (NLMSG_DONE, NLMSG_ERROR) excepted. kDone when the datagram ended an answer (a result, or a
-  // message without NLM_F_MULTI), else kSome. An errno inside is the Status. kStop drops the rest
-  // of the datagram.
+  // Receives one datagram, waiting for it, and visits those of its messages that answer the last
+  // Send(), results (NLMSG_DONE, NLMSG_ERROR) excepted; when that answer has ended, and without a
+  // Send(), messages of any sequence number (multicast). kDone: the answer has ended; an errno in
+  // its result is the Status. kStop drops the rest of the answer. After a deadline or a stop the
+  // answer is still open, and the next Receive() goes on with it.
   absl::StatusOr<Ready> Receive(absl::FunctionRef<Flow(const Message&)> visitor,
                                 const CallOptions& options = {});
   // The same without waiting, for event loops that poll fd(): kWouldBlock, not a Status, when there
-  // is nothing. Only messages that answer the last Send() are visited, until its answer has ended;
-  // kStop drops the rest of it. Then, and without a Send(), messages of any sequence number.
+  // is nothing.
   absl::StatusOr<Ready> TryReceive(absl::FunctionRef<Flow(const Message&)> visitor);
   // Sends a dump request (kFlagDump) and visits every message of the answer, over as many datagrams
   // as it has. An errno in NLMSG_ERROR or NLMSG_DONE is the Status; messages visited before it are
