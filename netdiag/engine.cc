@@ -134,7 +134,7 @@ class Engine::Impl {
   Summary summary_;
 };
 
-// ------------------------------------------------------------------------------------- setting up
+// ---- Setting up ----
 
 absl::StatusOr<std::unique_ptr<Conn>> Engine::Impl::Dial() const {
   netlink::Config config;
@@ -181,7 +181,7 @@ absl::Status Engine::Impl::SameNamespace() const {
   return ErrnoError(EXDEV, "the calling thread is in another network namespace than the Engine");
 }
 
-// ------------------------------------------------------------------------------------- planning
+// ---- Planning ----
 
 absl::Status Engine::Impl::Begin(const Query& query) {
   walks_.clear();
@@ -273,7 +273,7 @@ DumpRequest Engine::Impl::RequestOf(const Table& table) const {
   return request;
 }
 
-// ------------------------------------------------------------------------------------- walking
+// ---- Walking ----
 
 absl::StatusOr<Ready> Engine::Impl::Advance(Wait wait, const Budget& budget,
                                             const CallOptions& call, Visitor visitor) {
@@ -457,8 +457,7 @@ int Engine::Impl::fd() const {
   return std::holds_alternative<NetlinkSource>(walk.source) ? conns_[walk.conn]->fd() : -1;
 }
 
-// ------------------------------------------------------------------------------------- other
-// questions
+// ---- Other questions ----
 
 absl::Status Engine::Impl::LookupUnix(Inode inode, Cookie cookie,
                                       absl::FunctionRef<void(const UnixSocket&)> visitor) {
@@ -508,8 +507,7 @@ const Capabilities& Engine::Impl::capabilities() {
   return *capabilities_;
 }
 
-// ------------------------------------------------------------------------------------- the public
-// face
+// ---- The public face ----
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
@@ -596,7 +594,7 @@ absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* write
   return summary;
 }
 
-// ------------------------------------------------------------------------------------- snapshots
+// ---- Snapshots ----
 
 void Snapshot::Add(const Row& row) {
   if (tables_.empty() || !(*tables_.back() == row.table())) {

@@ -151,8 +151,8 @@ class Conn::Impl {
         sequence_(
             static_cast<uint32_t>(std::chrono::steady_clock::now().time_since_epoch().count())) {}
 
-  // ----------------------------------------------------------------------------------- one
-  // datagram
+  // ---- One datagram ----
+
   static absl::StatusOr<std::unique_ptr<Conn>> Make(MnlSocket socket, Config config);
 
   uint32_t NextSequence();
@@ -168,8 +168,9 @@ class Conn::Impl {
   absl::Status VisitMessage(Gate::Call& call, const Message& message, Answer* answer,
                             absl::FunctionRef<Flow(const Message&)> visitor);
 
-  // --------------------------------------------------------------------------------------
-  // exchanges Reads until the answer has ended.
+  // ---- Exchanges ----
+
+  // Reads until the answer has ended.
   absl::Status ReceiveAnswer(Gate::Call& call, Answer* answer,
                              absl::FunctionRef<Flow(const Message&)> visitor);
   // What Send() opened; of any sequence number if nothing is open.
@@ -388,8 +389,7 @@ void Conn::Impl::Trace(char direction, const Header& header, Bytes whole) {
   trace_(TraceLine(direction, header, whole));
 }
 
-// -------------------------------------------------------------------------------------------------
-// opening
+// ---- Opening ----
 
 Conn::Conn(std::unique_ptr<Impl> impl) : impl_(std::move(impl)), port_id_(impl_->port_id_) {}
 
@@ -436,8 +436,7 @@ absl::StatusOr<std::unique_ptr<Conn>> Conn::Impl::Make(MnlSocket socket, Config 
       std::move(socket), wake_fd, is_netlink, address.port_id, std::move(config))));
 }
 
-// -------------------------------------------------------------------------------------------------
-// exchanges
+// ---- Exchanges ----
 
 absl::StatusOr<uint32_t> Conn::Send(Bytes request, const CallOptions& options) {
   Gate::Call call(&impl_->gate_, "netlink send", options);
@@ -539,8 +538,7 @@ DumpResult Conn::progress() const {
   return impl_->progress_.result;
 }
 
-// -------------------------------------------------------------------------------------------------
-// raw bytes
+// ---- Raw bytes ----
 
 absl::StatusOr<size_t> Conn::Read(std::span<std::byte> buffer, const CallOptions& options) {
   Gate::Call call(&impl_->gate_, "netlink read", options);
@@ -587,8 +585,7 @@ absl::Status Conn::SendTo(Bytes bytes, const NetlinkAddress& to, const CallOptio
   return call.Run(Side::kWrite, [&] { return impl_->SendOnce(call.fd(), &message); });
 }
 
-// -------------------------------------------------------------------------------------------------
-// deadlines, end
+// ---- Deadlines, end ----
 
 void Conn::SetDeadline(std::optional<TimePoint> deadline) {
   impl_->gate_.SetDeadlines(true, true, deadline);
@@ -601,8 +598,7 @@ void Conn::SetWriteDeadline(std::optional<TimePoint> deadline) {
 }
 void Conn::Close() { impl_->gate_.Close(); }
 
-// -------------------------------------------------------------------------------------------------
-// the socket
+// ---- The socket ----
 
 int Conn::fd() const { return impl_->gate_.fd(); }
 

@@ -192,7 +192,7 @@ enum class Meaning : uint8_t {
   kIdentity,  // names the socket or what it belongs to: never added up
 };
 
-// ------------------------------------------------------------------------------------- names
+// ---- Names ----
 
 // One row a value; every column is what that program prints or accepts, so scripts written for it
 // keep working.
