@@ -182,13 +182,14 @@ class ZooBuilder {
     AddTcp("listen, deaf", deaf, State::kListen);
     const int unheard = Make(family, SOCK_STREAM | SOCK_NONBLOCK);
     Connect(unheard, LocalOf(deaf));
-    Busy(AddTcp("syn-sent", unheard, State::kSynSent));
+    // Before the handshake getpeername() tells nothing.
+    Busy(AddTcp("syn-sent", unheard, State::kSynSent)).remote = LocalOf(deaf);
 
     const int listener = Listen(Loopback(family), 3);
     const int client = Make(family, SOCK_STREAM | SOCK_NONBLOCK);
     Deafen(client);
     Connect(client, LocalOf(listener));
-    Busy(AddTcp("syn-sent, answered", client, State::kSynSent));
+    Busy(AddTcp("syn-sent, answered", client, State::kSynSent)).remote = LocalOf(listener);
     // A request of its own kind, without a descriptor yet.
     Busy(AddHeld("syn-recv", LocalOf(listener), LocalOf(client), State::kSynReceived));
     AddTcp("listen with a handshake", listener, State::kListen);
@@ -281,6 +282,8 @@ class ZooBuilder {
 
     // Kept as a minisocket, as TIME_WAIT is.
     const Pair mini = MakePair(family);
+    shutdown(mini.client, SHUT_WR);
+    Await("fin-wait-2", [&] { return TcpState(mini.client) == State::kFinWait2; });
     ZooSocket& fin_wait = Orphan("fin-wait-2 orphan", mini.client, State::kFinWait2);
     fin_wait.timer = Timer::kTimeWait;
     fin_wait.receive_queue = fin_wait.send_queue = 0;
