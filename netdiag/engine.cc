@@ -54,9 +54,10 @@ absl::Status CheckCall(const CallOptions& call) {
   return absl::OkStatus();
 }
 
-// States that rows of the asked ones come back in: the kernel reports two pseudo states as their
-// plain forms.
-StateSet ReportedStates(StateSet asked) {
+// States that rows of the asked ones come back in: TCP reports two pseudo states as their plain
+// forms, and no other protocol has them.
+StateSet ReportedStates(StateSet asked, Protocol protocol) {
+  if (protocol != Protocol::kTcp) return asked;
   if (asked.contains(State::kBoundInactive)) asked = asked | State::kClose;
   if (asked.contains(State::kNewSynReceived)) asked = asked | State::kSynReceived;
   return asked;
@@ -123,7 +124,6 @@ class Engine::Impl {
 
   // The query that runs.
   Query query_;
-  StateSet reported_states_;
   bool scanning_ = false;
   size_t next_table_ = 0;  // the first of summary_.tables that has no walk yet
   std::vector<Walk> walks_;
@@ -186,7 +186,6 @@ absl::Status Engine::Impl::SameNamespace() const {
 absl::Status Engine::Impl::Begin(const Query& query) {
   walks_.clear();
   query_ = query;
-  reported_states_ = ReportedStates(query.states);
   summary_ = Summary();
   next_table_ = 0;
   turn_ = 0;
@@ -208,7 +207,8 @@ void Engine::Impl::Plan() {
   const FamilySet inet = {Family::kInet, Family::kInet6};
   for (const Protocol protocol : query_.protocols) {
     if (protocol == Protocol::kUnix) {
-      PlanTable(protocol, Family::kUnix);
+      // Its sockets have no ports.
+      if (!query_.source_port && !query_.destination_port) PlanTable(protocol, Family::kUnix);
       continue;
     }
     const bool one_walk = protocol == Protocol::kTcp && conns_.size() <= 1 &&
@@ -434,10 +434,10 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
 // What the kernel filters is filtered here again: /proc/net, a capture and bounded steps come
 // unfiltered.
 bool Engine::Impl::Wanted(const Row& row) const {
-  if (!reported_states_.contains(row.state())) return false;
+  if (!ReportedStates(query_.states, row.protocol()).contains(row.state())) return false;
   if (!query_.families.contains(row.family())) return false;
   const InetSocket* socket = row.inet();
-  if (socket == nullptr) return true;
+  if (socket == nullptr) return !query_.source_port && !query_.destination_port;
   return (!query_.source_port || socket->local_port() == *query_.source_port) &&
          (!query_.destination_port || socket->remote_port() == *query_.destination_port);
 }
@@ -467,11 +467,14 @@ absl::Status Engine::Impl::LookupUnix(Inode inode, Cookie cookie,
   }
   std::array<std::byte, 64> storage;
   NETDIAG_ASSIGN_OR_RETURN(const Bytes request, internal::EncodeUnixLookup(inode, cookie, storage));
-  return lookup_->Execute(request, [&](const Message& message) {
+  const absl::Status status = lookup_->Execute(request, [&](const Message& message) {
     const std::optional<UnixSocket> socket = UnixSocket::Parse(message.payload());
     if (socket) visitor(*socket);
     return Flow::kContinue;
   });
+  // The inode is taken, but not by the socket that was meant.
+  if (Errno(status) == ESTALE) return ErrnoError(ENOENT, "unix socket of that cookie");
+  return status;
 }
 
 const Capabilities& Engine::Impl::capabilities() {

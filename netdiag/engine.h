@@ -69,7 +69,7 @@ struct Query {
   StateSet states = StateSet::SsAll();
   // What to ask beyond the basics. What nobody reads should not be asked.
   ExtensionSet extensions;
-  // Only inet sockets with this local or remote port.
+  // Only sockets with this local or remote port, so none of unix.
   std::optional<Port> source_port;
   std::optional<Port> destination_port;
   // Join rows to the processes that hold them.

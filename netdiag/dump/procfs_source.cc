@@ -166,6 +166,9 @@ class ProcfsSource::Impl {
   SourceStats stats() const { return stats_; }
 
  private:
+  // What a line turned out to be.
+  enum class Line : uint8_t { kRow, kSkipped, kDamaged };
+
   absl::StatusOr<netlink::Ready> EndOfFile(MessageVisitor visitor) {
     const bool stop = !carry_.empty() && VisitLine(carry_, visitor) == Flow::kStop;
     carry_.clear();
@@ -193,12 +196,10 @@ class ProcfsSource::Impl {
     if (!std::exchange(header_seen_, true)) return Flow::kContinue;
     std::array<std::byte, 512> storage;
     netlink::RequestBuilder builder(storage);
-    if (!Encode(line, &builder)) {
-      ++stats_.damaged;
-      return Flow::kContinue;
-    }
+    const Line what = Encode(line, &builder);
+    if (what == Line::kSkipped) return Flow::kContinue;
     const absl::StatusOr<Bytes> bytes = builder.Finish();
-    if (!bytes.ok()) {
+    if (what == Line::kDamaged || !bytes.ok()) {
       ++stats_.damaged;
       return Flow::kContinue;
     }
@@ -207,18 +208,20 @@ class ProcfsSource::Impl {
     return cursor.Next(&message) ? visitor(message) : Flow::kContinue;
   }
 
-  bool Encode(std::string_view line, netlink::RequestBuilder* builder) const {
+  Line Encode(std::string_view line, netlink::RequestBuilder* builder) const {
     builder->Header(netlink::abi::kSockDiagByFamily, netlink::kFlagMulti);
     if (table_.protocol != Protocol::kUnix) {
       inet_diag_msg message;
-      if (!ParseInet(line, files_[current_].family, &message)) return false;
+      if (!ParseInet(line, files_[current_].family, &message)) return Line::kDamaged;
       builder->Put(message);
-      return true;
+      return Line::kRow;
     }
     UnixLine parsed;
-    if (!ParseUnix(line, &parsed)) return false;
+    if (!ParseUnix(line, &parsed)) return Line::kDamaged;
+    // The server's end of a connection that waits for accept(): the dump leaves it out.
+    if (parsed.message.udiag_ino == 0) return Line::kSkipped;
     builder->Put(parsed.message);
-    if (parsed.name.empty()) return true;
+    if (parsed.name.empty()) return Line::kRow;
     // The kernel's own form: a NUL first for abstract names, a NUL last for paths.
     std::string name(parsed.name);
     if (name.front() == '@') {
@@ -227,7 +230,7 @@ class ProcfsSource::Impl {
       name.push_back('\0');
     }
     builder->Attribute(UNIX_DIAG_NAME, std::as_bytes(std::span(name.data(), name.size())));
-    return true;
+    return Line::kRow;
   }
 
   Table table_;

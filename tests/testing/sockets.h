@@ -1,0 +1,227 @@
+// tests/testing/sockets.h — the socket calls of tests, in short: what fails ends the program, as a
+// failure of the test's machine.
+//
+//   const Pair pair = MakePair(Family::kInet6);      // connected over loopback
+//   Deafen(pair.server);                             // acknowledges nothing from now on
+
+#ifndef NETDIAG_TESTS_TESTING_SOCKETS_H_
+#define NETDIAG_TESTS_TESTING_SOCKETS_H_
+
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unistd.h>
+
+#include "absl/functional/function_ref.h"
+
+#include "netdiag/netlink/abi.h"
+#include "netdiag/socket/structs.h"
+#include "netdiag/types/address.h"
+#include "netdiag/types/types.h"
+
+namespace netdiag::testing {
+
+inline void Check(bool good, std::string_view what) {
+  if (good) return;
+  std::fprintf(stderr, "zoo: %.*s: %s\n", static_cast<int>(what.size()), what.data(),
+               std::strerror(errno));
+  std::abort();
+}
+
+// Waits until what another socket did has arrived.
+inline void Await(std::string_view what, absl::FunctionRef<bool()> reached) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!reached()) {
+    errno = ETIMEDOUT;
+    Check(std::chrono::steady_clock::now() < deadline, what);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+template <class T>
+inline void Set(int fd, int level, int option, const T& value) {
+  Check(setsockopt(fd, level, option, &value, sizeof(value)) == 0, "setsockopt");
+}
+
+template <class T>
+T Get(int fd, int level, int option) {
+  T value{};
+  socklen_t size = sizeof(value);
+  Check(getsockopt(fd, level, option, &value, &size) == 0, "getsockopt");
+  return value;
+}
+
+inline Bytes ReadBytes(int fd, int level, int option, std::span<std::byte> storage) {
+  auto size = static_cast<socklen_t>(storage.size());
+  Check(getsockopt(fd, level, option, storage.data(), &size) == 0, "getsockopt");
+  return Bytes(storage).first(size);
+}
+
+// getsockopt(TCP_INFO) and getsockopt(SO_MEMINFO). `storage` holds the answer.
+inline TcpInfo ReadTcpInfo(int fd, std::span<std::byte> storage) {
+  return TcpInfo(ReadBytes(fd, IPPROTO_TCP, TCP_INFO, storage));
+}
+
+inline SocketMemory ReadSocketMemory(int fd, std::span<std::byte> storage) {
+  return SocketMemory(ReadBytes(fd, SOL_SOCKET, SO_MEMINFO, storage));
+}
+
+// The inode and the cookie of a socket, as /proc and getsockopt tell them.
+inline Inode InodeOf(int fd) {
+  struct stat file = {};
+  Check(fstat(fd, &file) == 0, "fstat");
+  return Inode(static_cast<uint32_t>(file.st_ino));
+}
+
+inline Cookie CookieOf(int fd) { return Cookie(Get<uint64_t>(fd, SOL_SOCKET, SO_COOKIE)); }
+
+inline State TcpState(int fd) {
+  std::array<std::byte, 512> storage;
+  return static_cast<State>(*ReadTcpInfo(fd, storage)[TcpInfo::Field("state")]);
+}
+
+inline uint32_t Queue(int fd, unsigned long request) {
+  int bytes = 0;
+  Check(ioctl(fd, request, &bytes) == 0, "ioctl");
+  return static_cast<uint32_t>(bytes);
+}
+
+// From now on nothing arrives at the socket: segments are dropped before TCP sees them.
+inline void Deafen(int fd) {
+  sock_filter drop = {BPF_RET | BPF_K, 0, 0, 0};
+  Set(fd, SOL_SOCKET, SO_ATTACH_FILTER, sock_fprog{1, &drop});
+}
+
+inline void Send(int fd, size_t bytes) {
+  const std::string data(bytes, 'z');
+  Check(send(fd, data.data(), data.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes), "send");
+}
+
+struct SocketAddress {
+  sockaddr_storage storage = {};
+  socklen_t size = sizeof(storage);
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
+  template <class T>
+  T As() const {
+    T address;
+    std::memcpy(&address, &storage, sizeof(T));
+    return address;
+  }
+};
+
+inline SocketAddress ToSystem(const Endpoint& endpoint) {
+  SocketAddress out;
+  if (endpoint.address.family() == Family::kInet6) {
+    sockaddr_in6 address = {};
+    address.sin6_family = AF_INET6;
+    address.sin6_port = endpoint.port.ToNetwork();
+    std::memcpy(&address.sin6_addr, endpoint.address.octets().data(), sizeof(address.sin6_addr));
+    std::memcpy(&out.storage, &address, out.size = sizeof(address));
+  } else {
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = endpoint.port.ToNetwork();
+    std::memcpy(&address.sin_addr, endpoint.address.octets().data(), sizeof(address.sin_addr));
+    std::memcpy(&out.storage, &address, out.size = sizeof(address));
+  }
+  return out;
+}
+
+template <class T>
+inline Bytes BytesOf(const T& value) {
+  return std::as_bytes(std::span(&value, 1));
+}
+
+// `unknown` for a socket that has no such address: a peer of an unconnected one.
+inline Endpoint AddressBy(int (*get)(int, sockaddr*, socklen_t*), int fd, Family family) {
+  SocketAddress address;
+  if (get(fd, address.get(), &address.size) != 0) {
+    const std::array<std::byte, 16> zero{};
+    return {IpAddress::FromNetwork(family, zero), Port()};
+  }
+  if (address.storage.ss_family == AF_INET6) {
+    const auto in6 = address.As<sockaddr_in6>();
+    return {IpAddress::FromNetwork(Family::kInet6, BytesOf(in6.sin6_addr)),
+            Port::FromNetwork(in6.sin6_port)};
+  }
+  const auto in = address.As<sockaddr_in>();
+  return {IpAddress::FromNetwork(Family::kInet, BytesOf(in.sin_addr)),
+          Port::FromNetwork(in.sin_port)};
+}
+
+inline Endpoint Loopback(Family family) {
+  IpAddress address = IpAddress::V4(127, 0, 0, 1);
+  if (family == Family::kInet6) address = IpAddress::FromNetwork(family, BytesOf(in6addr_loopback));
+  return {address, Port()};
+}
+
+inline Endpoint Any(Family family) {
+  return {IpAddress::FromNetwork(family, BytesOf(in6addr_any)), Port()};
+}
+
+inline int Make(Family family, int type) {
+  const int fd = socket(static_cast<int>(family), type | SOCK_CLOEXEC, 0);
+  Check(fd >= 0, "socket");
+  return fd;
+}
+
+inline void Bind(int fd, const Endpoint& to) {
+  SocketAddress address = ToSystem(to);
+  Check(bind(fd, address.get(), address.size) == 0, "bind");
+}
+
+inline void Connect(int fd, const Endpoint& to) {
+  SocketAddress address = ToSystem(to);
+  Check(connect(fd, address.get(), address.size) == 0 || errno == EINPROGRESS, "connect");
+}
+
+inline Endpoint LocalOf(int fd) {
+  return AddressBy(getsockname, fd, static_cast<Family>(Get<int>(fd, SOL_SOCKET, SO_DOMAIN)));
+}
+
+inline int Accept(int listener) {
+  const int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+  Check(fd >= 0, "accept");
+  return fd;
+}
+
+inline int Listen(const Endpoint& at, int backlog) {
+  const int fd = Make(at.address.family(), SOCK_STREAM);
+  Set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  Bind(fd, at);
+  Check(listen(fd, backlog) == 0, "listen");
+  return fd;
+}
+
+struct Pair {
+  int client = -1;
+  int server = -1;
+};
+
+// `receive_buffer`: of the server, in bytes; 0: the system's default.
+inline Pair MakePair(Family family, int receive_buffer = 0) {
+  const int listener = Listen(Loopback(family), 1);
+  if (receive_buffer > 0) Set(listener, SOL_SOCKET, SO_RCVBUF, receive_buffer);
+  Pair pair;
+  pair.client = Make(family, SOCK_STREAM);
+  Connect(pair.client, LocalOf(listener));
+  pair.server = Accept(listener);
+  close(listener);
+  return pair;
+}
+
+}  // namespace netdiag::testing
+
+#endif  // NETDIAG_TESTS_TESTING_SOCKETS_H_
