@@ -28,10 +28,12 @@ inet_diag_sockid Ports(const DumpRequest& request) {
   return id;
 }
 
+bool BothFamilies(const Table& table) {
+  return table.families.contains(Family::kInet) && table.families.contains(Family::kInet6);
+}
+
 void PutInet(const DumpRequest& request, RequestBuilder* builder) {
-  const bool both = request.table.families.contains(Family::kInet) &&
-                    request.table.families.contains(Family::kInet6);
-  if (both) {
+  if (BothFamilies(request.table)) {
     // The first inet_diag's request walks both families at once; only TCP answers to it on every
     // kernel.
     inet_diag_req legacy = {};
@@ -65,6 +67,10 @@ void PutUnix(const DumpRequest& request, RequestBuilder* builder) {
 }  // namespace
 
 absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::byte> storage) {
+  // The legacy request names no protocol: it would be answered with TCP.
+  if (request.table.protocol == Protocol::kUdp && BothFamilies(request.table)) {
+    return BadInput("socket_diag request", Text(request.table), "of UDP, one family at a time");
+  }
   RequestBuilder builder(storage);
   if (request.table.protocol == Protocol::kUnix) {
     PutUnix(request, &builder);

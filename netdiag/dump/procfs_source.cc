@@ -22,7 +22,7 @@
 namespace netdiag::internal {
 namespace {
 
-constexpr size_t kReadSize = 64 * 1024;
+constexpr size_t kReadSize = size_t{64} * 1024;
 // The longest line is that of a unix socket with 108 bytes of name; longer ones are damage.
 constexpr size_t kMaxLine = 4096;
 // Times in /proc are in hundredths of a second (USER_HZ) on every architecture that Debian has.
@@ -112,6 +112,7 @@ struct UnixLine {
 // Flags of unix sockets and states of sockets in general, as /proc/net/unix prints them. Source:
 // include/linux/net.h.
 constexpr uint32_t kAcceptFlag = 0x10000;
+constexpr uint32_t kConnecting = 2;  // of unix: connected, and not accepted yet
 constexpr uint32_t kConnected = 3;
 
 bool ParseUnix(std::string_view line, UnixLine* out) {
@@ -126,9 +127,9 @@ bool ParseUnix(std::string_view line, UnixLine* out) {
   out->message.udiag_ino = words.Number<uint32_t>(10);
   out->message.udiag_family = AF_UNIX;
   out->message.udiag_type = static_cast<uint8_t>(type);
-  const State shown = (flags & kAcceptFlag) != 0 ? State::kListen
-                      : state == kConnected      ? State::kEstablished
-                                                 : State::kClose;
+  const State shown = (flags & kAcceptFlag) != 0                    ? State::kListen
+                      : state == kConnecting || state == kConnected ? State::kEstablished
+                                                                    : State::kClose;
   out->message.udiag_state = static_cast<uint8_t>(shown);
   out->name = words.Rest();
   return words.ok() && type < 256;
@@ -172,7 +173,7 @@ class ProcfsSource::Impl {
   absl::StatusOr<netlink::Ready> EndOfFile(MessageVisitor visitor) {
     const bool stop = !carry_.empty() && VisitLine(carry_, visitor) == Flow::kStop;
     carry_.clear();
-    header_seen_ = false;
+    header_seen_ = dropping_ = false;
     ++current_;
     return stop || current_ == files_.size() ? netlink::Ready::kDone : netlink::Ready::kSome;
   }
@@ -186,17 +187,19 @@ class ProcfsSource::Impl {
     }
     carry_.erase(0, start);
     if (carry_.size() > kMaxLine) {
-      ++stats_.damaged;
+      if (!std::exchange(dropping_, true)) ++stats_.damaged;
       carry_.clear();
     }
     return flow;
   }
 
   Flow VisitLine(std::string_view line, MessageVisitor visitor) {
-    if (!std::exchange(header_seen_, true)) return Flow::kContinue;
+    const bool header = !std::exchange(header_seen_, true);
+    const bool dropped = std::exchange(dropping_, false);
+    if (header || dropped) return Flow::kContinue;
     std::array<std::byte, 512> storage;
     netlink::RequestBuilder builder(storage);
-    const Line what = Encode(line, &builder);
+    const Line what = line.size() > kMaxLine ? Line::kDamaged : Encode(line, &builder);
     if (what == Line::kSkipped) return Flow::kContinue;
     const absl::StatusOr<Bytes> bytes = builder.Finish();
     if (what == Line::kDamaged || !bytes.ok()) {
@@ -237,7 +240,8 @@ class ProcfsSource::Impl {
   std::vector<File> files_;
   size_t current_ = 0;
   bool header_seen_ = false;
-  std::string carry_;  // what was read and not yet visited: at most one read and one line
+  bool dropping_ = false;  // until the end of a line that is too long
+  std::string carry_;      // what was read and not yet visited: at most one read and one line
   SourceStats stats_;
 };
 

@@ -41,15 +41,11 @@ class AttrIndex {
   explicit AttrIndex(Bytes attributes) : attributes_(attributes) {
     netlink::AttrCursor cursor(attributes);
     for (netlink::Attr attribute; cursor.Next(&attribute);) {
-      if (attribute.type() >= N) {
-        ++unknown_;
-        continue;
-      }
       const auto start = static_cast<size_t>(attribute.payload().data() - attributes.data());
       // A dump's message is below 64 KiB; what starts beyond cannot be pointed at and counts as
       // unknown.
-      if (start > UINT16_MAX) {
-        ++unknown_;
+      if (attribute.type() >= N || start > UINT16_MAX) {
+        if (unknown_ < UINT16_MAX) ++unknown_;
         continue;
       }
       starts_[attribute.type()] = static_cast<uint16_t>(start);

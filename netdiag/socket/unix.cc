@@ -65,10 +65,9 @@ std::optional<Uid> UnixSocket::uid() const {
 bool UnixSocket::has_pending_connections() const { return index_.has(UNIX_DIAG_ICONS); }
 
 std::optional<Inode> UnixSocket::pending_connection(size_t i) const {
-  const std::optional<uint32_t> inode =
-      netlink::Load<uint32_t>(index_[UNIX_DIAG_ICONS], i * sizeof(uint32_t));
-  if (!inode) return std::nullopt;
-  return Inode(*inode);
+  const Bytes inodes = index_[UNIX_DIAG_ICONS];
+  if (i >= inodes.size() / sizeof(uint32_t)) return std::nullopt;
+  return Inode(*netlink::Load<uint32_t>(inodes, i * sizeof(uint32_t)));
 }
 
 }  // namespace netdiag

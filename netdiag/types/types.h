@@ -105,8 +105,9 @@ inline constexpr uint8_t kStateCount = 14;  // values 0 … 13; 0 is no state
 class StateSet {
  public:
   constexpr StateSet() = default;
-  constexpr StateSet(State state)
-      : bits_(uint32_t{1} << static_cast<uint8_t>(state)) {}  // NOLINT: a state is a set
+  // Empty for a value without a bit: what a message says its state is may be any byte.
+  constexpr StateSet(State state)  // NOLINT: a state is a set
+      : bits_(static_cast<uint8_t>(state) < 32 ? uint32_t{1} << static_cast<uint8_t>(state) : 0) {}
   static constexpr StateSet FromBits(uint32_t bits) { return StateSet(bits); }
   static constexpr StateSet None() { return StateSet(); }
   // Every state that a socket can be in or be asked by, kBoundInactive included.
@@ -142,8 +143,10 @@ template <class E>
 class Set {
  public:
   constexpr Set() = default;
-  constexpr Set(E value)
-      : bits_(uint64_t{1} << static_cast<uint64_t>(value)) {}  // NOLINT: a value is a set
+  // Empty for a value of 64 and above: foreign bytes become enumerators unchecked.
+  constexpr Set(E value)  // NOLINT: a value is a set
+      : bits_(static_cast<uint64_t>(value) < 64 ? uint64_t{1} << static_cast<uint64_t>(value) : 0) {
+  }
   constexpr Set(std::initializer_list<E> values) {
     for (E value : values) bits_ |= Set(value).bits_;
   }

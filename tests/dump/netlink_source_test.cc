@@ -1,0 +1,295 @@
+// Requests, byte by byte against the kernel's structs, and NetlinkSource against a fake kernel.
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "netdiag/dump/source.h"
+#include "netdiag/netlink/abi.h"
+#include "netdiag/types/error.h"
+#include "tests/testing/fake_kernel.h"
+#include "tests/testing/status_matchers.h"
+
+namespace netdiag::internal {
+namespace {
+
+using netlink::Ready;
+using testing::Collector;
+using testing::Done;
+using testing::EndedByClose;
+using testing::EndedByDeadline;
+using testing::ErrnoIs;
+using testing::Error;
+using testing::FakeKernel;
+using testing::HeaderOf;
+using testing::Interrupted;
+using testing::IsOk;
+using testing::Multipart;
+using testing::Packet;
+using testing::Packets;
+
+constexpr Extension kExtensions[] = {
+    Extension::kMemory,     Extension::kInfo,         Extension::kCongestionDetail,
+    Extension::kTos,        Extension::kTrafficClass, Extension::kSocketMemory,
+    Extension::kCongestion, Extension::kUnixFile,
+};
+
+Packet Encode(const DumpRequest& request) {
+  std::array<std::byte, 128> storage;
+  storage.fill(std::byte{0xee});
+  const absl::StatusOr<Bytes> bytes = EncodeRequest(request, storage);
+  EXPECT_THAT(bytes, IsOk());
+  return bytes.ok() ? Packet(bytes->begin(), bytes->end()) : Packet();
+}
+
+// A request as the kernel's headers write it.
+template <class Body>
+Packet Wanted(uint16_t type, const Body& body, uint16_t flags = NLM_F_REQUEST | NLM_F_DUMP) {
+  nlmsghdr header = {};
+  header.nlmsg_len = NLMSG_LENGTH(sizeof(Body));
+  header.nlmsg_type = type;
+  header.nlmsg_flags = flags;
+  Packet packet(sizeof(header) + sizeof(body));
+  std::memcpy(packet.data(), &header, sizeof(header));
+  std::memcpy(packet.data() + sizeof(header), &body, sizeof(body));
+  return packet;
+}
+
+uint8_t IdiagExt(ExtensionSet extensions) {
+  uint8_t bits = 0;
+  const struct {
+    Extension extension;
+    int attribute;
+  } kBits[] = {
+      {Extension::kMemory, INET_DIAG_MEMINFO},
+      {Extension::kInfo, INET_DIAG_INFO},
+      {Extension::kCongestionDetail, INET_DIAG_VEGASINFO},
+      {Extension::kCongestion, INET_DIAG_CONG},
+      {Extension::kTos, INET_DIAG_TOS},
+      {Extension::kTrafficClass, INET_DIAG_TCLASS},
+      {Extension::kSocketMemory, INET_DIAG_SKMEMINFO},
+  };
+  for (const auto& row : kBits) {
+    if (extensions.contains(row.extension)) {
+      bits = static_cast<uint8_t>(bits | 1 << (row.attribute - 1));
+    }
+  }
+  return bits;
+}
+
+std::vector<DumpRequest> EveryCombination(const Table& table) {
+  std::vector<ExtensionSet> extensions = {{}};
+  ExtensionSet all;
+  for (Extension each : kExtensions) {
+    extensions.emplace_back(each);
+    all |= each;
+  }
+  extensions.push_back(all);
+  std::vector<DumpRequest> requests;
+  for (StateSet states : {StateSet::None(), StateSet(State::kListen), StateSet::All()}) {
+    for (ExtensionSet each : extensions) {
+      for (int ports = 0; ports < 4; ++ports) {
+        requests.push_back({table, states, each, Port::FromHost((ports & 1) != 0 ? 0x0102 : 0),
+                            Port::FromHost((ports & 2) != 0 ? 0x0304 : 0)});
+      }
+    }
+  }
+  return requests;
+}
+
+inet_diag_sockid Ports(const DumpRequest& request) {
+  inet_diag_sockid id = {};
+  id.idiag_sport = htons(request.source_port.value());
+  id.idiag_dport = htons(request.destination_port.value());
+  return id;
+}
+
+TEST(EncodeRequest, AsksForOneFamilyWithTheSecondVersion) {
+  for (Protocol protocol : {Protocol::kTcp, Protocol::kUdp}) {
+    for (Family family : {Family::kInet, Family::kInet6}) {
+      for (const DumpRequest& request : EveryCombination({protocol, family, {}})) {
+        inet_diag_req_v2 body = {};
+        body.sdiag_family = family == Family::kInet ? AF_INET : AF_INET6;
+        body.sdiag_protocol = protocol == Protocol::kTcp ? IPPROTO_TCP : IPPROTO_UDP;
+        body.idiag_ext = IdiagExt(request.extensions);
+        body.idiag_states = request.states.bits();
+        body.id = Ports(request);
+        EXPECT_EQ(Encode(request), Wanted(SOCK_DIAG_BY_FAMILY, body));
+      }
+    }
+  }
+}
+
+TEST(EncodeRequest, AsksForBothFamiliesOfTcpWithTheFirstVersion) {
+  for (const DumpRequest& request :
+       EveryCombination({Protocol::kTcp, {Family::kInet, Family::kInet6}, {}})) {
+    inet_diag_req body = {};
+    body.idiag_family = AF_INET;
+    body.idiag_ext = IdiagExt(request.extensions);
+    body.idiag_states = request.states.bits();
+    body.id = Ports(request);
+    EXPECT_EQ(Encode(request), Wanted(TCPDIAG_GETSOCK, body));
+  }
+}
+
+// The first version names no protocol: TCP would answer.
+TEST(EncodeRequest, RefusesBothFamiliesOfUdp) {
+  std::array<std::byte, 128> storage;
+  EXPECT_THAT(EncodeRequest({{Protocol::kUdp, {Family::kInet, Family::kInet6}, {}}, {}, {}, {}, {}},
+                            storage),
+              ErrnoIs(EINVAL));
+}
+
+TEST(EncodeRequest, NeverAsksADumpForPendingConnections) {
+  for (const DumpRequest& request : EveryCombination({Protocol::kUnix, Family::kUnix, {}})) {
+    unix_diag_req body = {};
+    body.sdiag_family = AF_UNIX;
+    body.udiag_states = request.states.bits();
+    body.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID;
+    if (request.extensions.contains(Extension::kSocketMemory)) {
+      body.udiag_show |= UDIAG_SHOW_MEMINFO;
+    }
+    if (request.extensions.contains(Extension::kUnixFile)) body.udiag_show |= UDIAG_SHOW_VFS;
+    ASSERT_EQ(body.udiag_show & UDIAG_SHOW_ICONS, 0u);
+    EXPECT_EQ(Encode(request), Wanted(SOCK_DIAG_BY_FAMILY, body));
+  }
+}
+
+TEST(EncodeRequest, SaysWhenTheStorageIsTooSmall) {
+  for (const Table& table :
+       {Table{Protocol::kTcp, {Family::kInet, Family::kInet6}, {}},
+        Table{Protocol::kUdp, Family::kInet, {}}, Table{Protocol::kUnix, Family::kUnix, {}}}) {
+    const size_t size = Encode({table, StateSet::All(), {}, {}, {}}).size();
+    Packet storage(size);
+    EXPECT_THAT(EncodeRequest({table, {}, {}, {}, {}}, storage), IsOk());
+    storage.pop_back();
+    EXPECT_THAT(EncodeRequest({table, {}, {}, {}, {}}, storage), ErrnoIs(ENOBUFS));
+  }
+}
+
+TEST(EncodeUnixLookup, AsksForOneSocketAndAllItTells) {
+  for (uint64_t cookie : {uint64_t{0}, uint64_t{0x0102030405060708}}) {
+    std::array<std::byte, 128> storage;
+    const absl::StatusOr<Bytes> bytes =
+        EncodeUnixLookup(Inode(0x11121314), Cookie(cookie), storage);
+    ASSERT_THAT(bytes, IsOk());
+    unix_diag_req body = {};
+    body.sdiag_family = AF_UNIX;
+    body.udiag_states = 0x3ffe;
+    body.udiag_ino = 0x11121314;
+    body.udiag_show = 0x7f;
+    body.udiag_cookie[0] = cookie == 0 ? ~0u : 0x05060708u;
+    body.udiag_cookie[1] = cookie == 0 ? ~0u : 0x01020304u;
+    EXPECT_EQ(Packet(bytes->begin(), bytes->end()),
+              Wanted(SOCK_DIAG_BY_FAMILY, body, NLM_F_REQUEST));
+  }
+}
+
+// ---- NetlinkSource ----
+
+const DumpRequest kRequest = {
+    {Protocol::kTcp, {Family::kInet, Family::kInet6}, {}}, StateSet::All(), {}, {}, {}};
+
+TEST(NetlinkSource, SendsTheRequestAndVisitsTheAnswer) {
+  FakeKernel kernel;
+  NetlinkSource source(&kernel.conn(), kRequest);
+  ASSERT_THAT(source.Begin({}), IsOk());
+  const Packet request = kernel.Next();
+  const Packet wanted = Encode(kRequest);
+  ASSERT_EQ(request.size(), wanted.size());
+  EXPECT_EQ(HeaderOf(request).type, HeaderOf(wanted).type);
+  EXPECT_EQ(HeaderOf(request).flags, HeaderOf(wanted).flags);
+  EXPECT_NE(HeaderOf(request).sequence, 0u);
+  EXPECT_TRUE(std::equal(request.begin() + 16, request.end(), wanted.begin() + 16));
+
+  Collector rows;
+  absl::StatusOr<Ready> ready = source.Step(Wait::kNever, {}, rows);
+  ASSERT_THAT(ready, IsOk());
+  EXPECT_EQ(*ready, Ready::kWouldBlock);
+  const Packets answer = Multipart(request, {testing::Text("one"), testing::Text("two")});
+  kernel.Push({answer.front()});
+  ready = source.Step(Wait::kBlock, {}, rows);
+  ASSERT_THAT(ready, IsOk());
+  EXPECT_EQ(*ready, Ready::kSome);
+  kernel.Push({answer.back()});
+  ready = source.Step(Wait::kNever, {}, rows);
+  ASSERT_THAT(ready, IsOk());
+  EXPECT_EQ(*ready, Ready::kDone);
+  EXPECT_THAT(rows.texts, ::testing::ElementsAre("one", "two"));
+  EXPECT_FALSE(source.stats().interrupted);
+  EXPECT_EQ(source.stats().foreign, 0u);
+}
+
+absl::StatusOr<Ready> StepToEnd(NetlinkSource* source, Wait wait, MessageVisitor visitor) {
+  absl::StatusOr<Ready> ready = Ready::kSome;
+  while (ready.ok() && *ready == Ready::kSome) ready = source->Step(wait, {}, visitor);
+  return ready;
+}
+
+// A protocol without a handler answers with DONE and an errno, a family with ERROR.
+TEST(NetlinkSource, ARefusalIsAStatusInEitherForm) {
+  for (bool in_done : {true, false}) {
+    for (Wait wait : {Wait::kNever, Wait::kBlock}) {
+      FakeKernel kernel;
+      NetlinkSource source(&kernel.conn(), kRequest);
+      ASSERT_THAT(source.Begin({}), IsOk());
+      const Packet request = kernel.Next();
+      kernel.Push({in_done ? Done(request, ENOENT) : Error(request, ENOENT)});
+      Collector rows;
+      const absl::StatusOr<Ready> ready = StepToEnd(&source, wait, rows);
+      EXPECT_THAT(ready, ErrnoIs(ENOENT));
+      EXPECT_THAT(rows.texts, ::testing::IsEmpty());
+      EXPECT_THAT(std::string(ExplainRefusal(ready.status(), kRequest.table).message()),
+                  ::testing::HasSubstr("CONFIG_INET_TCP_DIAG"));
+    }
+  }
+}
+
+TEST(NetlinkSource, RowsBeforeAnErrorAreGood) {
+  FakeKernel kernel;
+  NetlinkSource source(&kernel.conn(), kRequest);
+  ASSERT_THAT(source.Begin({}), IsOk());
+  const Packet request = kernel.Next();
+  kernel.Push({Multipart(request, {testing::Text("one")}).front(), Done(request, ENOMEM)});
+  Collector rows;
+  EXPECT_THAT(StepToEnd(&source, Wait::kBlock, rows), ErrnoIs(ENOMEM));
+  EXPECT_THAT(rows.texts, ::testing::ElementsAre("one"));
+}
+
+TEST(NetlinkSource, SaysThatTheDumpWasInterrupted) {
+  FakeKernel kernel;
+  NetlinkSource source(&kernel.conn(), kRequest);
+  ASSERT_THAT(source.Begin({}), IsOk());
+  kernel.Push(Interrupted(Multipart(kernel.Next(), {testing::Text("one")})));
+  Collector rows;
+  EXPECT_THAT(StepToEnd(&source, Wait::kNever, rows), IsOk());
+  EXPECT_TRUE(source.stats().interrupted);
+}
+
+TEST(NetlinkSource, ADeadlineEndsAStep) {
+  FakeKernel kernel;
+  NetlinkSource source(&kernel.conn(), kRequest);
+  ASSERT_THAT(source.Begin({}), IsOk());
+  netlink::CallOptions call;
+  call.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(10);
+  Collector rows;
+  EXPECT_THAT(source.Step(Wait::kBlock, call, rows), EndedByDeadline());
+}
+
+TEST(NetlinkSource, BeginSaysThatTheConnIsClosed) {
+  FakeKernel kernel;
+  kernel.conn().Close();
+  NetlinkSource source(&kernel.conn(), kRequest);
+  EXPECT_THAT(source.Begin({}), EndedByClose());
+}
+
+}  // namespace
+}  // namespace netdiag::internal

@@ -1,0 +1,400 @@
+// ProcfsSource over lines made up here: every field, whatever pieces they are read in, and damage.
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <fcntl.h>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unistd.h>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "netdiag/dump/source.h"
+#include "netdiag/socket/socket.h"
+#include "netdiag/types/error.h"
+#include "tests/testing/status_matchers.h"
+
+namespace netdiag::internal {
+namespace {
+
+using netlink::Ready;
+using ::testing::ElementsAre;
+using testing::ErrnoIs;
+using ::testing::IsEmpty;
+using testing::IsOk;
+
+constexpr std::string_view kInetHeader = "  sl  local_address rem_address   st …\n";
+constexpr std::string_view kUnixHeader = "Num       RefCount Protocol Flags …\n";
+
+// Every field of a message in one line of text.
+std::string Describe(const netlink::Message& message, Protocol protocol) {
+  std::string text;
+  const auto add = [&text](const auto& value) { text += std::to_string(value) + " "; };
+  if (protocol == Protocol::kUnix) {
+    const UnixSocket socket = UnixSocket::Parse(message.payload()).value();
+    text += Names(socket.type()).word;
+    text += ' ';
+    text += Names(socket.state()).word;
+    text += ' ';
+    add(socket.inode().value());
+    EXPECT_EQ(socket.cookie(), Cookie());
+    EXPECT_FALSE(socket.peer() || socket.uid() || socket.receive_queue() || socket.malformed());
+    std::string name(socket.name());
+    if (socket.abstract()) name.front() = '%';
+    return text + name;
+  }
+  const InetSocket socket = InetSocket::Parse(message.payload()).value();
+  text += Names(socket.family()).word;
+  text += ' ';
+  text += Names(socket.state()).word;
+  text += ' ';
+  socket.local().AppendTo(&text);
+  text += ' ';
+  socket.remote().AppendTo(&text);
+  text += ' ';
+  add(socket.send_queue());
+  add(socket.receive_queue());
+  text += Name(socket.timer());
+  text += ' ';
+  add(socket.expires());
+  add(socket.retransmits());
+  add(socket.uid().value());
+  text += std::to_string(socket.inode().value());
+  EXPECT_TRUE(socket.attributes().empty());
+  EXPECT_EQ(socket.cookie(), Cookie());
+  return text;
+}
+
+struct Answer {
+  std::vector<std::string> rows;
+  uint64_t damaged = 0;
+};
+
+DumpRequest RequestOf(Protocol protocol, FamilySet families) {
+  return {{protocol, families, {}}, StateSet::All(), {}, {}, {}};
+}
+
+// Reads `text` as the file of `family` in pieces of `piece` bytes: one end of a socketpair with
+// record borders gives one piece a read.
+Answer Read(std::string_view text, Protocol protocol, Family family, size_t piece) {
+  int fds[2] = {-1, -1};
+  EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+  absl::StatusOr<ProcfsSource> source = ProcfsSource::Open(
+      RequestOf(protocol, family), [&](std::string_view) -> absl::StatusOr<int> { return fds[0]; });
+  EXPECT_THAT(source, IsOk());
+  Answer answer;
+  const auto visit = [&](const netlink::Message& message) {
+    EXPECT_EQ(message.type(), 20);
+    answer.rows.push_back(Describe(message, protocol));
+    return Flow::kContinue;
+  };
+  while (!text.empty()) {
+    const std::string_view part = text.substr(0, piece);
+    EXPECT_EQ(send(fds[1], part.data(), part.size(), 0), static_cast<ssize_t>(part.size()));
+    text.remove_prefix(part.size());
+    const absl::StatusOr<Ready> ready = source->Step(visit);
+    EXPECT_THAT(ready, IsOk());
+    EXPECT_EQ(*ready, Ready::kSome);
+  }
+  close(fds[1]);
+  const absl::StatusOr<Ready> ready = source->Step(visit);
+  EXPECT_THAT(ready, IsOk());
+  EXPECT_EQ(*ready, Ready::kDone);
+  EXPECT_EQ(*source->Step(visit), Ready::kDone);  // and stays there
+  answer.damaged = source->stats().damaged;
+  return answer;
+}
+
+Answer ReadInet(std::string_view lines, Family family = Family::kInet, size_t piece = 65536) {
+  return Read(std::string(kInetHeader).append(lines), Protocol::kTcp, family, piece);
+}
+Answer ReadUnix(std::string_view lines, size_t piece = 65536) {
+  return Read(std::string(kUnixHeader).append(lines), Protocol::kUnix, Family::kUnix, piece);
+}
+
+// ---- fields ----
+
+TEST(ProcfsSource, ReadsEveryFieldOfAV4Line) {
+  const Answer answer = ReadInet(
+      "   0: 04030201:0102 08070605:0304 01 11121314:15161718 01:00000064 00000005  1000        9 "
+      "123456 2 0000000000000000 20 4 30 10 -1\n");
+  EXPECT_THAT(answer.rows,
+              ElementsAre("inet established 1.2.3.4:258 5.6.7.8:772 286397204 353769240 on 1000 5 "
+                          "1000 123456"));
+  EXPECT_EQ(answer.damaged, 0u);
+}
+
+TEST(ProcfsSource, ReadsEveryFieldOfAV6Line) {
+  const Answer answer = ReadInet(
+      "   7: B80D0120000000000000000001000000:0050 0000000000000000FFFF000004030201:FFFF 0A "
+      "00000000:00000003 02:00000AFC 00000000 65534        2 4294967295 1 0 100 0 0 10 0\n",
+      Family::kInet6);
+  EXPECT_THAT(answer.rows,
+              ElementsAre("inet6 listening [2001:db8::1]:80 [::ffff:1.2.3.4]:65535 0 3 keepalive "
+                          "28120 2 65534 4294967295"));
+  EXPECT_EQ(answer.damaged, 0u);
+}
+
+TEST(ProcfsSource, AShortLineOfTimeWaitAndOneOfUdpAreLinesToo) {
+  const Answer answer = ReadInet(
+      "  12: 0100007F:1F90 0100007F:C350 06 00000000:00000000 03:00000BB8 00000000     0        0 "
+      "0 3 0000000000000000          \n"
+      "54321: 00000000:0035 00000000:0000 07 00000000:00000400 00:00000000 00000000   101        0 "
+      "777 2 0000000000000000 0           \n");
+  EXPECT_THAT(answer.rows,
+              ElementsAre("inet time-wait 127.0.0.1:8080 127.0.0.1:50000 0 0 timewait 30000 0 0 0",
+                          "inet unconnected 0.0.0.0:53 0.0.0.0:0 0 1024 off 0 0 101 777"));
+}
+
+TEST(ProcfsSource, ReadsEveryFieldOfAUnixLine) {
+  const Answer answer = ReadUnix(
+      "0000000000000000: 00000002 00000000 00010000 0001 01 12345 /run/x.sock\n"
+      "0000000000000000: 00000003 00000000 00000000 0002 01   678\n"
+      "0000000000000000: 00000003 00000000 00000000 0005 03 4294967295 @abstract\n"
+      "0000000000000000: 00000002 00000000 00000000 0001 02     0 /run/x.sock\n");
+  EXPECT_THAT(answer.rows,
+              ElementsAre("stream listening 12345 /run/x.sock", "dgram unconnected 678 ",
+                          "seqpacket established 4294967295 %abstract",
+                          "stream established 0 /run/x.sock"));  // connected, not accepted yet
+  EXPECT_EQ(answer.damaged, 0u);
+}
+
+TEST(ProcfsSource, NamesKeepTheirBlanksAndSigns) {
+  const std::string start = "0000000000000000: 00000002 00000000 00010000 0001 01     1 ";
+  for (const std::string name :
+       {"/a b", " leading", "trailing ", "/a  b  c", "/a@b", "/tab\there", "/\xff\x01", "a:b",
+        "0000000000000000: 00000002 00000000 00010000 0001 01 99 /other"}) {
+    EXPECT_THAT(ReadUnix(start + name + "\n").rows, ElementsAre("stream listening 1 " + name));
+    EXPECT_THAT(ReadUnix(start + "@" + name + "\n").rows,
+                ElementsAre("stream listening 1 %" + name));
+  }
+}
+
+// /proc writes a name's newline as it is. Nothing tells the rest from a line, but it stays one row
+// or one damaged line, and its neighbours are good.
+TEST(ProcfsSource, ANewlineInANameDoesNotReachOtherLines) {
+  const std::string start = "0000000000000000: 00000002 00000000 00010000 0001 01     1 ";
+  const Answer answer = ReadUnix(start + "/a\nb\n" + start + "/next\n");
+  EXPECT_THAT(answer.rows, ElementsAre("stream listening 1 /a", "stream listening 1 /next"));
+  EXPECT_EQ(answer.damaged, 1u);
+}
+
+// ---- pieces ----
+
+TEST(ProcfsSource, PiecesOfAnySizeGiveTheSameRows) {
+  std::string inet, names;
+  for (int i = 0; i < 5; ++i) {
+    inet += "   " + std::to_string(i) + ": 0100007F:1F90 0100007F:C350 01 00000000:00000000 " +
+            "00:00000000 00000000     0        0 " + std::to_string(1000 + i) + " 1 0\n";
+    names += "0000000000000000: 00000002 00000000 00000000 0001 03 " + std::to_string(i) +
+             (i % 2 == 0 ? "" : " /run/a b") + "\n";
+  }
+  const Answer whole = ReadInet(inet);
+  const Answer whole_names = ReadUnix(names);
+  ASSERT_EQ(whole.rows.size(), 5u);
+  ASSERT_EQ(whole_names.rows.size(), 5u);
+  for (size_t piece = 1; piece <= 200; ++piece) {
+    EXPECT_EQ(ReadInet(inet, Family::kInet, piece).rows, whole.rows) << piece;
+    EXPECT_EQ(ReadUnix(names, piece).rows, whole_names.rows) << piece;
+  }
+}
+
+TEST(ProcfsSource, TheLastLineNeedsNoNewline) {
+  const std::string line = "0000000000000000: 00000002 00000000 00000000 0001 03 5 /x";
+  EXPECT_THAT(ReadUnix(line).rows, ElementsAre("stream established 5 /x"));
+  EXPECT_THAT(ReadUnix(line, 3).rows, ElementsAre("stream established 5 /x"));
+}
+
+TEST(ProcfsSource, AnEmptyFileAndAHeaderAloneHaveNoRows) {
+  for (std::string_view text : {std::string_view(""), kUnixHeader, kUnixHeader.substr(0, 5)}) {
+    const Answer answer = Read(text, Protocol::kUnix, Family::kUnix, 7);
+    EXPECT_THAT(answer.rows, IsEmpty());
+    EXPECT_EQ(answer.damaged, 0u);
+  }
+}
+
+// ---- damage ----
+
+TEST(ProcfsSource, DamagedLinesAreCountedAndLeftOut) {
+  const std::string good =
+      "   0: 0100007F:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000 0 0 5 1 0\n";
+  const char*
+      kDamaged
+          [] =
+              {
+                  "",  // empty
+                  " ",
+                  "   0: 0100007F:1F90",  // cut
+                  "   0: 0100007F:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000 0 0",
+                  "   0: 0100007:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000 0 0 "
+                  "5",  // short
+                  "   0: 0100007F:11F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000 0 "
+                  "0 5",  // port
+                  "   0: 0100007F:1F90 0100007F-C350 01 00000000:00000000 00:00000000 00000000 0 0 "
+                  "5",
+                  "   0: 0100007G:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000 0 0 "
+                  "5",
+                  "   0: 0100007F: 0100007F:C350 01 00000000:00000000 00:00000000 00000000 0 0 5",
+                  "   0: 0100007F:1F90 0100007F:C350 101 00000000:00000000 00:00000000 00000000 0 "
+                  "0 5",  // state
+                  "   0: 0100007F:1F90 0100007F:C350 01 00000000 00:00000000 00000000 0 0 5",
+                  "   0: 0100007F:1F90 0100007F:C350 01 00000000:100000000 00:00000000 00000000 0 "
+                  "0 5",
+                  "   0: 0100007F:1F90 0100007F:C350 01 00000000:00000000 100:00000000 00000000 0 "
+                  "0 5",  // timer
+                  "   0: 0100007F:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000 -1 "
+                  "0 5",  // uid
+                  "   0: 0100007F:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000 0 0 "
+                  "5x",
+                  "   0: 0100007F:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000 0 0 "
+                  "4294967296",
+              };
+  for (const char* line : kDamaged) {
+    const Answer answer = ReadInet(good + line + "\n" + good);
+    EXPECT_EQ(answer.rows.size(), 2u) << line;
+    EXPECT_EQ(answer.damaged, 1u) << line;
+  }
+  const char* kDamagedUnix[] = {
+      "",
+      "0000000000000000: 00000002 00000000 00010000 0001 01",
+      "0000000000000000: 00000002 00000000 00010000 0101 01 1 /x",  // type
+      "0000000000000000: 00000002 00000000 0001000g 0001 01 1 /x",
+      "0000000000000000: 00000002 00000000 00010000 0001 01 1x /x",
+  };
+  for (const char* line : kDamagedUnix) {
+    const Answer answer = ReadUnix(std::string(line) + "\n");
+    EXPECT_THAT(answer.rows, IsEmpty()) << line;
+    EXPECT_EQ(answer.damaged, 1u) << line;
+  }
+}
+
+TEST(ProcfsSource, ALineThatIsTooLongIsDamageToItsEnd) {
+  const std::string good = "0000000000000000: 00000002 00000000 00000000 0001 03 5 /x";
+  for (const size_t filler : {size_t{4097}, size_t{5000}, size_t{20000}, size_t{150000}}) {
+    for (const size_t piece : {size_t{100}, size_t{4000}, size_t{8192}, size_t{65536}}) {
+      // Its tail looks like a line wherever it is cut.
+      std::string line;
+      while (line.size() < filler) line += good;
+      const Answer answer = ReadUnix(good + "\n" + line + "\n" + good + "\n", piece);
+      EXPECT_EQ(answer.rows.size(), 2u) << filler << " in " << piece;
+      EXPECT_EQ(answer.damaged, 1u) << filler << " in " << piece;
+      EXPECT_EQ(ReadUnix(line, piece).rows.size(), 0u) << filler << " in " << piece;
+    }
+  }
+  // A header may be too long as well; the line after it is a line.
+  const Answer answer =
+      Read(std::string(10000, 'x') + "\n" + good + "\n", Protocol::kUnix, Family::kUnix, 1000);
+  EXPECT_EQ(answer.rows.size(), 1u);
+}
+
+TEST(ProcfsSource, ANameThatNoSocketCanHaveIsDamage) {
+  const std::string start = "0000000000000000: 00000002 00000000 00010000 0001 01     1 /";
+  EXPECT_EQ(ReadUnix(start + std::string(107, 'x') + "\n").rows.size(), 1u);
+  const Answer answer = ReadUnix(start + std::string(1000, 'x') + "\n");
+  EXPECT_THAT(answer.rows, IsEmpty());
+  EXPECT_EQ(answer.damaged, 1u);
+}
+
+// ---- files ----
+
+int TextFile(const std::string& text) {
+  const int fd = memfd_create("net", MFD_CLOEXEC);
+  EXPECT_EQ(write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  EXPECT_EQ(lseek(fd, 0, SEEK_SET), 0);
+  return fd;
+}
+
+const std::string kLine4 = std::string(kInetHeader) +
+                           "   0: 0100007F:0001 00000000:0000 0A 00000000:00000000 00:00000000 "
+                           "00000000 0 0 5 1 0\n";
+const std::string kLine6 = std::string(kInetHeader) +
+                           "   0: 00000000000000000000000001000000:0002 "
+                           "00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 "
+                           "00000000 0 0 6 1 0\n";
+
+std::map<std::string_view, std::string> Files() {
+  return {{"tcp", kLine4},
+          {"tcp6", kLine6},
+          {"udp", kLine4},
+          {"udp6", kLine6},
+          {"unix", std::string(kUnixHeader)}};
+}
+
+TEST(ProcfsSource, ReadsTheFilesOfTheTablesFamiliesInTurn) {
+  const struct {
+    Protocol protocol;
+    FamilySet families;
+    std::vector<std::string> opened;
+    std::vector<uint32_t> inodes;
+  } kRows[] = {
+      {Protocol::kTcp, {Family::kInet, Family::kInet6}, {"tcp", "tcp6"}, {5, 6}},
+      {Protocol::kTcp, Family::kInet6, {"tcp6"}, {6}},
+      {Protocol::kUdp, Family::kInet, {"udp"}, {5}},
+      {Protocol::kUdp, {Family::kInet, Family::kInet6}, {"udp", "udp6"}, {5, 6}},
+      {Protocol::kUnix, Family::kUnix, {"unix"}, {}},
+  };
+  for (const auto& row : kRows) {
+    std::vector<std::string> opened;
+    absl::StatusOr<ProcfsSource> source =
+        ProcfsSource::Open(RequestOf(row.protocol, row.families), [&](std::string_view file) {
+          opened.emplace_back(file);
+          return absl::StatusOr<int>(TextFile(Files()[file]));
+        });
+    ASSERT_THAT(source, IsOk());
+    EXPECT_EQ(opened, row.opened);
+    std::vector<uint32_t> inodes;
+    absl::StatusOr<Ready> ready = Ready::kSome;
+    while (ready.ok() && *ready == Ready::kSome) {
+      ready = source->Step([&](const netlink::Message& message) {
+        inodes.push_back(InetSocket::Parse(message.payload())->inode().value());
+        return Flow::kContinue;
+      });
+    }
+    EXPECT_THAT(ready, IsOk());
+    EXPECT_EQ(inodes, row.inodes);
+    EXPECT_EQ(source->stats().damaged, 0u);
+  }
+}
+
+// The descriptors that were open by then are closed: the main() of the tests looks after them.
+TEST(ProcfsSource, AFileThatDoesNotOpenIsTheError) {
+  const absl::StatusOr<ProcfsSource> source =
+      ProcfsSource::Open(RequestOf(Protocol::kTcp, {Family::kInet, Family::kInet6}),
+                         [&](std::string_view file) -> absl::StatusOr<int> {
+                           if (file == "tcp") return TextFile(kLine4);
+                           return ErrnoError(ENOENT, "open", file);
+                         });
+  EXPECT_THAT(source, ErrnoIs(ENOENT));
+}
+
+TEST(ProcfsSource, AFileThatDoesNotReadIsAnError) {
+  absl::StatusOr<ProcfsSource> source = ProcfsSource::Open(
+      RequestOf(Protocol::kTcp, Family::kInet),
+      [&](std::string_view) -> absl::StatusOr<int> { return open("/", O_RDONLY); });
+  ASSERT_THAT(source, IsOk());
+  EXPECT_THAT(source->Step([](const netlink::Message&) { return Flow::kContinue; }),
+              ErrnoIs(EISDIR));
+}
+
+TEST(ProcfsSource, AVisitorThatStopsIsAskedNoMore) {
+  absl::StatusOr<ProcfsSource> source = ProcfsSource::Open(
+      RequestOf(Protocol::kTcp, Family::kInet), [&](std::string_view) -> absl::StatusOr<int> {
+        return TextFile(kLine4 + kLine4.substr(kInetHeader.size()));
+      });
+  ASSERT_THAT(source, IsOk());
+  int visited = 0;
+  const absl::StatusOr<Ready> ready = source->Step([&](const netlink::Message&) {
+    ++visited;
+    return Flow::kStop;
+  });
+  EXPECT_EQ(*ready, Ready::kDone);
+  EXPECT_EQ(visited, 1);
+}
+
+}  // namespace
+}  // namespace netdiag::internal

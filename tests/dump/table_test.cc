@@ -1,0 +1,105 @@
+// What is known of tables, and what a refusal of a dump says.
+
+#include "netdiag/dump/table.h"
+
+#include <cerrno>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "netdiag/types/error.h"
+
+namespace netdiag {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string Message(const absl::Status& status) { return std::string(status.message()); }
+
+TEST(Describe, KnowsEveryProtocol) {
+  std::set<std::string_view> modules;
+  for (const TableNames& row : AllProtocols()) {
+    const TableInfo& info = Describe(row.protocol);
+    EXPECT_EQ(info.protocol, row.protocol);
+    EXPECT_TRUE(modules.insert(info.module).second) << info.module;
+    EXPECT_THAT(std::string(info.kernel_option), HasSubstr("CONFIG_"));
+    EXPECT_FALSE(info.proc_file.empty());
+    EXPECT_EQ(info.proc_file6.empty(), row.protocol == Protocol::kUnix);
+  }
+  EXPECT_EQ(Describe(Protocol::kTcp).proc_file6, "tcp6");
+  EXPECT_EQ(Describe(Protocol::kUdp).proc_file, "udp");
+  EXPECT_TRUE(Describe(static_cast<Protocol>(132)).proc_file.empty());
+}
+
+TEST(Table, IsNamedByProtocolAndItsOneFamily) {
+  EXPECT_EQ(Text({Protocol::kTcp, {Family::kInet, Family::kInet6}, {}}), "tcp");
+  EXPECT_EQ(Text({Protocol::kTcp, Family::kInet, {}}), "tcp inet");
+  EXPECT_EQ(Text({Protocol::kUdp, Family::kInet6, {}}), "udp inet6");
+  EXPECT_EQ(Text({Protocol::kUnix, Family::kUnix, {}}), "unix");
+  EXPECT_EQ(Text({static_cast<Protocol>(132), {}, {}}), "unknown");
+}
+
+TEST(SourceKind, HasNames) {
+  EXPECT_EQ(Name(SourceKind::kNetlink), "netlink");
+  EXPECT_EQ(Name(SourceKind::kProcfs), "procfs");
+  EXPECT_EQ(Name(SourceKind::kReplay), "replay");
+}
+
+TEST(ExplainRefusal, NamesTheMissingOptionOfTheTable) {
+  const struct {
+    Protocol protocol;
+    Family family;
+    const char *option, *module;
+  } kRows[] = {
+      {Protocol::kTcp, Family::kInet, "CONFIG_INET_TCP_DIAG", "tcp_diag"},
+      {Protocol::kUdp, Family::kInet6, "CONFIG_INET_UDP_DIAG", "udp_diag"},
+      {Protocol::kUnix, Family::kUnix, "CONFIG_UNIX_DIAG", "unix_diag"},
+  };
+  for (const auto& row : kRows) {
+    const Table table{row.protocol, row.family, {}};
+    for (int errnum : {ENOENT, EOPNOTSUPP}) {
+      const absl::Status refusal = ExplainRefusal(ErrnoError(errnum, "recvmsg"), table);
+      EXPECT_EQ(Errno(refusal), errnum);
+      EXPECT_TRUE(IsUnsupported(refusal));
+      EXPECT_THAT(Message(refusal),
+                  AllOf(HasSubstr(Text(table)), HasSubstr(row.option), HasSubstr(row.module)));
+    }
+  }
+}
+
+TEST(ExplainRefusal, SaysWhatForbidsIt) {
+  const Table table{Protocol::kTcp, Family::kInet, {}};
+  const struct {
+    int errnum;
+    const char* text;
+  } kRows[] = {
+      {EPROTONOSUPPORT, "CONFIG_NET"}, {ENOSYS, "CONFIG_NET"},      {EAFNOSUPPORT, "sandbox"},
+      {EPERM, "security policy"},      {EACCES, "security policy"},
+  };
+  for (const auto& row : kRows) {
+    const absl::Status refusal = ExplainRefusal(ErrnoError(row.errnum, "socket"), table);
+    EXPECT_EQ(Errno(refusal), row.errnum);
+    EXPECT_THAT(Message(refusal), HasSubstr(row.text));
+  }
+}
+
+TEST(ExplainRefusal, LeavesOtherErrorsWithTheKernelsWords) {
+  const Table table{Protocol::kTcp, Family::kInet, {}};
+  const absl::Status refusal = ExplainRefusal(KernelError(EINVAL, "x", {"bad filter", 16}), table);
+  EXPECT_EQ(Errno(refusal), EINVAL);
+  EXPECT_EQ(WordsOfKernel(refusal).message, "bad filter");
+  EXPECT_EQ(WordsOfKernel(refusal).offset, 16u);
+  EXPECT_EQ(Message(refusal), "socket_diag dump tcp inet: Invalid argument: bad filter");
+  EXPECT_THAT(Message(refusal), Not(HasSubstr("CONFIG_")));
+
+  EXPECT_TRUE(ExplainRefusal(absl::OkStatus(), table).ok());
+  EXPECT_EQ(ExplainRefusal(absl::InternalError("boom"), table), absl::InternalError("boom"));
+}
+
+}  // namespace
+}  // namespace netdiag

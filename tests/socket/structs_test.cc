@@ -1,0 +1,292 @@
+// The tables of fields: layout, and reading structs of every length, up to the end of mapped
+// memory.
+
+#include "netdiag/socket/structs.h"
+
+#include <set>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "netdiag/netlink/abi.h"
+#include "tests/testing/guarded_buffer.h"
+
+namespace netdiag {
+namespace {
+
+using testing::GuardedBuffer;
+
+template <class View>
+class StructViewTest : public ::testing::Test {};
+using Views = ::testing::Types<TcpInfo, SocketMemory, InetMemory, VegasInfo, DctcpInfo, BbrInfo>;
+
+struct NameOfView {
+  template <class View>
+  static std::string GetName(int) {
+    if (std::is_same_v<View, TcpInfo>) return "TcpInfo";
+    if (std::is_same_v<View, SocketMemory>) return "SocketMemory";
+    if (std::is_same_v<View, InetMemory>) return "InetMemory";
+    if (std::is_same_v<View, VegasInfo>) return "VegasInfo";
+    if (std::is_same_v<View, DctcpInfo>) return "DctcpInfo";
+    return "BbrInfo";
+  }
+};
+TYPED_TEST_SUITE(StructViewTest, Views, NameOfView);
+
+template <class View>
+size_t SizeOf() {
+  const StructField& last = View::fields().back();
+  return last.offset + size_t{last.width};
+}
+
+TYPED_TEST(StructViewTest, RowsCoverEveryByteOnce) {
+  std::set<std::string_view> names;
+  size_t end = 0;              // of the rows so far
+  size_t start = 0, bits = 0;  // of the bit-fields in the last byte
+  for (const StructField& field : TypeParam::fields()) {
+    EXPECT_TRUE(names.insert(field.name).second) << field.name;
+    EXPECT_TRUE(field.width == 1 || field.width == 2 || field.width == 4 || field.width == 8);
+    EXPECT_EQ(field.offset % field.width, 0u) << field.name;
+    if (field.bits != 0 && field.offset == start && bits != 0) {
+      EXPECT_EQ(field.shift, bits) << field.name;  // follows the bit-field before it
+    } else {
+      EXPECT_EQ(field.offset, end) << field.name;  // follows the field before it
+      EXPECT_EQ(field.shift, 0) << field.name;
+      start = field.offset;
+      bits = 0;
+    }
+    if (field.bits != 0) bits += field.bits;
+    EXPECT_LE(bits, field.width * size_t{8}) << field.name;
+    end = field.offset + size_t{field.width};
+  }
+}
+
+// Composed byte by byte, so that it shares nothing with how the view reads.
+uint64_t Expected(const StructField& field, Bytes bytes) {
+  uint64_t value = 0;
+  for (size_t i = field.width; i-- > 0;) {
+    value = value << 8 | std::to_integer<uint64_t>(bytes[field.offset + i]);
+  }
+  if (field.bits == 0) return value;
+  uint64_t part = 0;
+  for (size_t bit = 0; bit < field.bits; ++bit) part |= ((value >> (field.shift + bit)) & 1) << bit;
+  return part;
+}
+
+TYPED_TEST(StructViewTest, AFieldIsThereIfAndOnlyIfItFits) {
+  for (size_t size = 0; size <= SizeOf<TypeParam>() + 8; ++size) {
+    GuardedBuffer guarded(size);
+    for (size_t i = 0; i < size; ++i) guarded.writable()[i] = static_cast<std::byte>(3 * i + 1);
+    const TypeParam view(guarded.bytes());
+    EXPECT_EQ(view.bytes().size(), size);
+    for (const StructField& field : TypeParam::fields()) {
+      const std::optional<uint64_t> value = view[field];
+      ASSERT_EQ(value.has_value(), field.offset + size_t{field.width} <= size)
+          << field.name << " in " << size;
+      if (value) {
+        EXPECT_EQ(*value, Expected(field, guarded.bytes())) << field.name;
+      }
+    }
+  }
+}
+
+TYPED_TEST(StructViewTest, OfNothingHasNothing) {
+  for (const StructField& field : TypeParam::fields()) {
+    EXPECT_FALSE(TypeParam()[field].has_value()) << field.name;
+  }
+}
+
+// ---- tcp_info ----
+
+// How long each kernel's struct is, and the last field in it.
+constexpr struct {
+  size_t size;
+  const char* last;
+} kKernels[] = {
+    {104, "total_retrans"},    // 2.6
+    {120, "max_pacing_rate"},  // 3.15
+    {136, "bytes_received"},   // 4.1
+    {144, "segs_in"},          // 4.2
+    {160, "data_segs_out"},    // 4.6
+    {168, "delivery_rate"},    // 4.9
+    {192, "sndbuf_limited"},   // 4.10
+    {200, "delivered_ce"},     // 4.18
+    {224, "reord_seen"},       // 4.19
+    {232, "snd_wnd"},          // 5.4
+    {240, "rehash"},           // 6.2
+    {248, "total_rto_time"},   // 6.7
+    {280, "accecn_opt_seen"},  // 6.18
+};
+
+TEST(TcpInfo, HasTheFieldsOfTheKernelThatSentIt) {
+  for (const auto& kernel : kKernels) {
+    const GuardedBuffer guarded(kernel.size);
+    const TcpInfo info(guarded.bytes());
+    std::string_view last;
+    bool ended = false;
+    for (const StructField& field : TcpInfo::fields()) {
+      if (info[field]) {
+        EXPECT_FALSE(ended) << field.name << " in " << kernel.size;
+        last = field.name;
+      } else {
+        ended = true;
+      }
+    }
+    EXPECT_EQ(last, kernel.last) << kernel.size;
+  }
+  EXPECT_EQ(SizeOf<TcpInfo>(), kKernels[std::size(kKernels) - 1].size);
+}
+
+#define FIELD(name) \
+  { #name, offsetof(tcp_info, tcpi_##name), sizeof(tcp_info::tcpi_##name) }
+
+// Every field that the host's header has, held against it.
+TEST(TcpInfo, IsTheKernelsStruct) {
+  const struct {
+    std::string_view name;
+    size_t offset, width;
+  } kFields[] = {
+      FIELD(state),         FIELD(ca_state),
+      FIELD(retransmits),   FIELD(probes),
+      FIELD(backoff),       FIELD(options),
+      FIELD(rto),           FIELD(ato),
+      FIELD(snd_mss),       FIELD(rcv_mss),
+      FIELD(unacked),       FIELD(sacked),
+      FIELD(lost),          FIELD(retrans),
+      FIELD(fackets),       FIELD(last_data_sent),
+      FIELD(last_ack_sent), FIELD(last_data_recv),
+      FIELD(last_ack_recv), FIELD(pmtu),
+      FIELD(rcv_ssthresh),  FIELD(rtt),
+      FIELD(rttvar),        FIELD(snd_ssthresh),
+      FIELD(snd_cwnd),      FIELD(advmss),
+      FIELD(reordering),    FIELD(rcv_rtt),
+      FIELD(rcv_space),     FIELD(total_retrans),
+      FIELD(pacing_rate),   FIELD(max_pacing_rate),
+      FIELD(bytes_acked),   FIELD(bytes_received),
+      FIELD(segs_out),      FIELD(segs_in),
+      FIELD(notsent_bytes), FIELD(min_rtt),
+      FIELD(data_segs_in),  FIELD(data_segs_out),
+      FIELD(delivery_rate), FIELD(busy_time),
+      FIELD(rwnd_limited),  FIELD(sndbuf_limited),
+      FIELD(delivered),     FIELD(delivered_ce),
+      FIELD(bytes_sent),    FIELD(bytes_retrans),
+      FIELD(dsack_dups),    FIELD(reord_seen),
+      FIELD(rcv_ooopack),   FIELD(snd_wnd),
+  };
+  for (const auto& wanted : kFields) {
+    const StructField* found = nullptr;
+    for (const StructField& field : TcpInfo::fields()) {
+      if (field.name == wanted.name) found = &field;
+    }
+    ASSERT_NE(found, nullptr) << wanted.name;
+    EXPECT_EQ(found->offset, wanted.offset) << wanted.name;
+    EXPECT_EQ(found->width, wanted.width) << wanted.name;
+  }
+}
+
+TEST(TcpInfo, BitFieldsAreThoseOfTheKernelsStruct) {
+  tcp_info raw = {};
+  raw.tcpi_snd_wscale = 0x3;
+  raw.tcpi_rcv_wscale = 0xc;
+  raw.tcpi_delivery_rate_app_limited = 1;
+  raw.tcpi_fastopen_client_fail = 2;
+  TcpInfo info(std::as_bytes(std::span(&raw, 1)));
+  EXPECT_EQ(info[TcpInfo::Field("snd_wscale")], 0x3u);
+  EXPECT_EQ(info[TcpInfo::Field("rcv_wscale")], 0xcu);
+  EXPECT_EQ(info[TcpInfo::Field("delivery_rate_app_limited")], 1u);
+  EXPECT_EQ(info[TcpInfo::Field("fastopen_client_fail")], 2u);
+  raw.tcpi_delivery_rate_app_limited = 0;
+  raw.tcpi_fastopen_client_fail = 3;
+  info = TcpInfo(std::as_bytes(std::span(&raw, 1)));
+  EXPECT_EQ(info[TcpInfo::Field("delivery_rate_app_limited")], 0u);
+  EXPECT_EQ(info[TcpInfo::Field("fastopen_client_fail")], 3u);
+}
+
+TEST(TcpInfo, OptionsAreASetOfBits) {
+  tcp_info raw = {};
+  const TcpInfo info(std::as_bytes(std::span(&raw, 1)));
+  EXPECT_TRUE(OptionsOf(info).empty());
+  EXPECT_TRUE(OptionsOf(TcpInfo()).empty());
+  const struct {
+    int bit;
+    TcpOption option;
+  } kBits[] = {
+      {TCPI_OPT_TIMESTAMPS, TcpOption::kTimestamps},
+      {TCPI_OPT_SACK, TcpOption::kSack},
+      {TCPI_OPT_WSCALE, TcpOption::kWindowScale},
+      {TCPI_OPT_ECN, TcpOption::kEcn},
+      {TCPI_OPT_ECN_SEEN, TcpOption::kEcnSeen},
+      {TCPI_OPT_SYN_DATA, TcpOption::kSynData},
+      {64, TcpOption::kMicrosecondTimestamps},  // 6.7
+      {128, TcpOption::kFastOpenChild},         // 6.12
+  };
+  for (const auto& row : kBits) {
+    raw.tcpi_options = static_cast<uint8_t>(row.bit);
+    EXPECT_EQ(OptionsOf(info), TcpOptionSet(row.option)) << row.bit;
+  }
+}
+
+// ---- the small ones ----
+
+template <class View, class Raw>
+void ExpectSameSize() {
+  EXPECT_EQ(SizeOf<View>(), sizeof(Raw));
+}
+
+TEST(SmallStructs, AreTheKernelsStructs) {
+  ExpectSameSize<InetMemory, inet_diag_meminfo>();
+  ExpectSameSize<VegasInfo, tcpvegas_info>();
+  ExpectSameSize<DctcpInfo, tcp_dctcp_info>();
+  ExpectSameSize<BbrInfo, tcp_bbr_info>();
+  ExpectSameSize<SocketMemory, uint32_t[SK_MEMINFO_VARS]>();
+}
+
+TEST(SmallStructs, FieldsAreWhereTheKernelPutsThem) {
+  const inet_diag_meminfo memory = {0x01020304, 0x05060708, 0x090a0b0c, 0x0d0e0f10};
+  const InetMemory memory_view(std::as_bytes(std::span(&memory, 1)));
+  EXPECT_EQ(memory_view[InetMemory::Field("rmem")], memory.idiag_rmem);
+  EXPECT_EQ(memory_view[InetMemory::Field("wmem")], memory.idiag_wmem);
+  EXPECT_EQ(memory_view[InetMemory::Field("fmem")], memory.idiag_fmem);
+  EXPECT_EQ(memory_view[InetMemory::Field("tmem")], memory.idiag_tmem);
+
+  const tcp_dctcp_info dctcp = {1, 0x0203, 0x04050607, 0x08090a0b, 0x0c0d0e0f};
+  const DctcpInfo dctcp_view(std::as_bytes(std::span(&dctcp, 1)));
+  EXPECT_EQ(dctcp_view[DctcpInfo::Field("enabled")], dctcp.dctcp_enabled);
+  EXPECT_EQ(dctcp_view[DctcpInfo::Field("ce_state")], dctcp.dctcp_ce_state);
+  EXPECT_EQ(dctcp_view[DctcpInfo::Field("alpha")], dctcp.dctcp_alpha);
+  EXPECT_EQ(dctcp_view[DctcpInfo::Field("ab_ecn")], dctcp.dctcp_ab_ecn);
+  EXPECT_EQ(dctcp_view[DctcpInfo::Field("ab_tot")], dctcp.dctcp_ab_tot);
+
+  const tcpvegas_info vegas = {1, 0x02030405, 0x06070809, 0x0a0b0c0d};
+  const VegasInfo vegas_view(std::as_bytes(std::span(&vegas, 1)));
+  EXPECT_EQ(vegas_view[VegasInfo::Field("enabled")], vegas.tcpv_enabled);
+  EXPECT_EQ(vegas_view[VegasInfo::Field("rttcnt")], vegas.tcpv_rttcnt);
+  EXPECT_EQ(vegas_view[VegasInfo::Field("rtt")], vegas.tcpv_rtt);
+  EXPECT_EQ(vegas_view[VegasInfo::Field("minrtt")], vegas.tcpv_minrtt);
+
+  const tcp_bbr_info bbr = {0x01020304, 0x05060708, 0x090a0b0c, 0x0d0e0f10, 0x11121314};
+  const BbrInfo bbr_view(std::as_bytes(std::span(&bbr, 1)));
+  EXPECT_EQ(bbr_view[BbrInfo::Field("bw_lo")], bbr.bbr_bw_lo);
+  EXPECT_EQ(bbr_view[BbrInfo::Field("bw_hi")], bbr.bbr_bw_hi);
+  EXPECT_EQ(bbr_view[BbrInfo::Field("min_rtt")], bbr.bbr_min_rtt);
+  EXPECT_EQ(bbr_view[BbrInfo::Field("pacing_gain")], bbr.bbr_pacing_gain);
+  EXPECT_EQ(bbr_view[BbrInfo::Field("cwnd_gain")], bbr.bbr_cwnd_gain);
+
+  uint32_t words[SK_MEMINFO_VARS];
+  for (uint32_t i = 0; i < SK_MEMINFO_VARS; ++i) words[i] = 0x01020304 + i;
+  const SocketMemory view(std::as_bytes(std::span(words)));
+  EXPECT_EQ(view[SocketMemory::Field("rmem_alloc")], words[SK_MEMINFO_RMEM_ALLOC]);
+  EXPECT_EQ(view[SocketMemory::Field("rcvbuf")], words[SK_MEMINFO_RCVBUF]);
+  EXPECT_EQ(view[SocketMemory::Field("wmem_alloc")], words[SK_MEMINFO_WMEM_ALLOC]);
+  EXPECT_EQ(view[SocketMemory::Field("sndbuf")], words[SK_MEMINFO_SNDBUF]);
+  EXPECT_EQ(view[SocketMemory::Field("fwd_alloc")], words[SK_MEMINFO_FWD_ALLOC]);
+  EXPECT_EQ(view[SocketMemory::Field("wmem_queued")], words[SK_MEMINFO_WMEM_QUEUED]);
+  EXPECT_EQ(view[SocketMemory::Field("optmem")], words[SK_MEMINFO_OPTMEM]);
+  EXPECT_EQ(view[SocketMemory::Field("backlog")], words[SK_MEMINFO_BACKLOG]);
+  EXPECT_EQ(view[SocketMemory::Field("drops")], words[SK_MEMINFO_DROPS]);
+}
+
+}  // namespace
+}  // namespace netdiag
