@@ -237,6 +237,11 @@ auto InetStruct(const Row& row) -> decltype((row.inet()->*Member)()) {
   return row.inet() != nullptr ? (row.inet()->*Member)() : std::nullopt;
 }
 std::optional<SocketMemory> MemoryOf(const Row& row) { return row.memory(); }
+template <auto Member>
+auto UlpStruct(const Row& row) {
+  const std::optional<UlpInfo> ulp = InetStruct<&InetSocket::ulp>(row);
+  return ulp ? (*ulp).*Member : std::nullopt;
+}
 
 constexpr auto kOwnerFields = std::to_array<Field>({
     {FieldGroup::kOwner,
@@ -290,13 +295,17 @@ constexpr auto kFields = Concatenate(
                                                             Extension::kCongestionDetail),
     StructFields<BbrInfo, InetStruct<&InetSocket::bbr>>(FieldGroup::kBbr, kInetOnly,
                                                         Extension::kCongestionDetail),
+    StructFields<TlsInfo, UlpStruct<&UlpInfo::tls>>(FieldGroup::kTls, kInetOnly, Extension::kInfo),
+    StructFields<MptcpInfo, UlpStruct<&UlpInfo::mptcp>>(FieldGroup::kMptcp, kInetOnly,
+                                                        Extension::kInfo),
     kOwnerFields);
 
 }  // namespace
 
 std::string_view Name(FieldGroup group) {
-  static constexpr std::array<std::string_view, 9> kNames = {
-      "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "owners"};
+  static constexpr std::array<std::string_view, 11> kNames = {
+      "",      "options", "tcp_info", "memory", "inet_memory", "vegas",
+      "dctcp", "bbr",     "tls",      "mptcp",  "owners"};
   return kNames[static_cast<size_t>(group)];
 }
 

@@ -43,9 +43,12 @@ enum class FieldGroup : uint8_t {
   kVegas,       // what the congestion control tells
   kDctcp,
   kBbr,
+  kTls,  // what a protocol on top of TCP tells
+  kMptcp,
   kOwner,  // one value an owner: get(row, i) for i < row.owners().size()
 };
-// "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "owners".
+// "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "tls",
+// "mptcp", "owners".
 std::string_view Name(FieldGroup group);
 
 struct Field {

@@ -3,7 +3,7 @@
 // tests, never by a public header: the kernel's and glibc's headers clash, and users should see
 // neither.
 //
-// Source: include/uapi/linux/{netlink,sock_diag,inet_diag,unix_diag,tcp}.h.
+// Source: include/uapi/linux/{netlink,sock_diag,inet_diag,unix_diag,tcp,tls,mptcp}.h.
 
 #ifndef NETDIAG_NETLINK_ABI_H_
 #define NETDIAG_NETLINK_ABI_H_
@@ -11,10 +11,12 @@
 #include <linux/filter.h>
 #include <linux/inet_diag.h>
 #include <linux/magic.h>
+#include <linux/mptcp.h>
 #include <linux/netlink.h>
 #include <linux/nsfs.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
+#include <linux/tls.h>
 #include <linux/unix_diag.h>
 
 #include <cstddef>

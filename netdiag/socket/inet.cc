@@ -52,6 +52,23 @@ NETDIAG_SAME_PLACE(snd_wnd);
 static_assert(TcpInfo::fields().back().offset + TcpInfo::fields().back().width == 280,
               "tcp_info of 6.18");
 static_assert(SocketMemory::fields().size() == SK_MEMINFO_VARS);
+static_assert(TlsInfo::Field("version").offset == TLS_INFO_VERSION &&
+              TlsInfo::Field("cipher").offset == TLS_INFO_CIPHER &&
+              TlsInfo::Field("tx_mode").offset == TLS_INFO_TXCONF &&
+              TlsInfo::Field("rx_mode").offset == TLS_INFO_RXCONF &&
+              TlsInfo::Field("tx_zero_copy").offset == TLS_INFO_ZC_RO_TX &&
+              TlsInfo::Field("rx_no_padding").offset == TLS_INFO_RX_NO_PAD);
+static_assert(MptcpInfo::Field("remote_token").offset == MPTCP_SUBFLOW_ATTR_TOKEN_REM &&
+              MptcpInfo::Field("local_token").offset == MPTCP_SUBFLOW_ATTR_TOKEN_LOC &&
+              MptcpInfo::Field("relative_write_sequence").offset ==
+                  MPTCP_SUBFLOW_ATTR_RELWRITE_SEQ &&
+              MptcpInfo::Field("map_sequence").offset == MPTCP_SUBFLOW_ATTR_MAP_SEQ &&
+              MptcpInfo::Field("map_subflow_sequence").offset == MPTCP_SUBFLOW_ATTR_MAP_SFSEQ &&
+              MptcpInfo::Field("subflow_offset").offset == MPTCP_SUBFLOW_ATTR_SSN_OFFSET &&
+              MptcpInfo::Field("map_length").offset == MPTCP_SUBFLOW_ATTR_MAP_DATALEN &&
+              MptcpInfo::Field("flags").offset == MPTCP_SUBFLOW_ATTR_FLAGS &&
+              MptcpInfo::Field("remote_id").offset == MPTCP_SUBFLOW_ATTR_ID_REM &&
+              MptcpInfo::Field("local_id").offset == MPTCP_SUBFLOW_ATTR_ID_LOC);
 
 // struct tcp_diag_md5sig. Source: include/uapi/linux/tcp.h.
 constexpr size_t kMd5Size = sizeof(tcp_diag_md5sig);
@@ -150,8 +167,8 @@ std::optional<Set<SocketOption>> InetSocket::options() const {
 std::optional<UlpInfo> InetSocket::ulp() const {
   if (!index_.has(INET_DIAG_ULP_INFO)) return std::nullopt;
   const AttrIndex<INET_ULP_INFO_MPTCP + 1> nested(index_[INET_DIAG_ULP_INFO]);
-  return UlpInfo{nested.GetText(INET_ULP_INFO_NAME), nested[INET_ULP_INFO_TLS],
-                 nested[INET_ULP_INFO_MPTCP]};
+  return UlpInfo{nested.GetText(INET_ULP_INFO_NAME), nested.GetView<TlsInfo>(INET_ULP_INFO_TLS),
+                 nested.GetView<MptcpInfo>(INET_ULP_INFO_MPTCP)};
 }
 
 std::optional<Md5Key> InetSocket::md5_key(size_t i) const {

@@ -103,9 +103,11 @@ absl::Status ParseStateWords(const std::vector<std::string_view>& words, StateSe
       return BadInput("argument", words[i], "expected `state NAME` or `exclude NAME`");
     }
     if (i + 1 == words.size()) return BadInput("argument", words[i], "a state must follow");
-    const std::optional<StateSet> wanted = netdiag::ParseStates(words[i + 1]);
+    std::optional<StateSet> wanted = netdiag::ParseStates(words[i + 1]);
     if (!wanted)
       return BadInput("state", words[i + 1], "no state or group of states has this name");
+    // Bound but idle sockets have to be asked for by name: neither -a nor a group means them.
+    if (*wanted != State::kBoundInactive) wanted = *wanted & StateSet::SsAll();
     const StateSet before = named ? *states : exclude ? StateSet::SsAll() : StateSet::None();
     *states = exclude ? before - *wanted : before | *wanted;
     named = true;
@@ -128,10 +130,17 @@ void AskFor(const Options& options, netdiag::Query* query) {
   if (options.extended) query->extensions |= Extension::kUnixFile;
 }
 
+// What getopt_long() has just refused: a letter that may stand among others, or a whole word.
+std::string RefusedOption(char** argv) {
+  const bool letter =
+      optopt != 0 && std::ranges::find(kOptions, optopt, &OptionRow::code) == kOptions.end();
+  return letter ? std::string{'-', static_cast<char>(optopt)} : argv[optind - 1];
+}
+
 }  // namespace
 
 absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
-  std::string letters = ":";  // a missing argument is told apart from an unknown option
+  std::string letters;
   std::vector<option> longs;
   for (const OptionRow& row : kOptions) {
     if (row.code < 256) letters.push_back(static_cast<char>(row.code));
@@ -142,14 +151,10 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
   Options options;
   optind = 0;  // begin anew: tests parse more than one command line
   opterr = 0;
-  for (int index = 0;;) {
-    const int before = optind == 0 ? 1 : optind;
-    const int code = getopt_long(argc, argv, letters.c_str(), longs.data(), &index);
+  for (;;) {
+    const int code = getopt_long(argc, argv, letters.c_str(), longs.data(), nullptr);
     if (code == -1) break;
-    if (code == '?' || code == ':') {
-      const std::string_view word = argv[optopt != 0 && optopt < 256 ? before : optind - 1];
-      return BadInput("option", word, "see diag --help");
-    }
+    if (code == '?') return BadInput("option", RefusedOption(argv), "see diag --help");
     Apply(code, &options);
   }
   const std::vector<std::string_view> words(argv + optind, argv + argc);

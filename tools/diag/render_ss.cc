@@ -266,11 +266,7 @@ void SsRenderer::Address(const InetSocket& socket, const Endpoint& end, bool loc
 }
 
 void SsRenderer::Ends(const UnixSocket& socket) {
-  if (socket.name().empty()) {
-    out_->push_back('*');
-  } else {
-    AppendEscaped(socket.name(), out_);
-  }
+  AppendUnixName(socket.name(), out_);
   out_->push_back(' ');
   table_.EndCell();
   AppendNumber(socket.inode().value(), out_);
@@ -287,9 +283,9 @@ void SsRenderer::Owners(const netdiag::Owners& owners) {
   // ss shows the one it found last first.
   for (size_t i = owners.size(); i-- > 0;) {
     const Owner owner = owners[i];
-    out_->append("(\"");
-    AppendEscaped(owner.command, out_);
-    out_->append("\",pid=");
+    out_->push_back('(');
+    AppendQuoted(owner.command, out_);
+    out_->append(",pid=");
     AppendNumber(owner.pid.value(), out_);
     out_->append(",fd=");
     AppendNumber(owner.fd, out_);

@@ -2,8 +2,10 @@
 // tables by name. Tested by tests/tools/render_ss_test.cc and against ss itself by
 // tests/live/ss_differential_test.cc.
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -15,10 +17,12 @@ namespace {
 using netdiag::BbrInfo;
 using netdiag::DctcpInfo;
 using netdiag::InetSocket;
+using netdiag::MptcpInfo;
 using netdiag::State;
 using netdiag::StructField;
 using netdiag::TcpInfo;
 using netdiag::TcpOption;
+using netdiag::TlsInfo;
 using netdiag::VegasInfo;
 
 // Writes tokens of one socket; remembers what most of them need.
@@ -282,6 +286,72 @@ void AppendMd5Keys(const InetSocket& socket, std::string* out) {
   }
 }
 
+struct CodeName {
+  uint64_t code;
+  std::string_view name;
+};
+
+// The name of `code`, or "unknown(N)".
+void AppendName(std::string_view token, std::optional<uint64_t> code,
+                std::span<const CodeName> names, std::string* out) {
+  if (!code) return;
+  out->append(token);
+  const auto row = std::ranges::find(names, *code, &CodeName::code);
+  if (row != names.end()) {
+    out->append(row->name);
+    return;
+  }
+  out->append("unknown(");
+  AppendNumber(*code, out);
+  out->push_back(')');
+}
+
+void AppendTls(const TlsInfo& tls, std::string* out) {
+  // Source: include/uapi/linux/tls.h.
+  static constexpr CodeName kVersions[] = {{0x303, "1.2"}, {0x304, "1.3"}};
+  static constexpr CodeName kCiphers[] = {
+      {51, "aes-gcm-128"}, {52, "aes-gcm-256"}, {53, "aes-ccm-128"},  {54, "chacha20-poly1305"},
+      {55, "sm4-gcm"},     {56, "sm4-ccm"},     {57, "aria-gcm-128"}, {58, "aria-gcm-256"}};
+  static constexpr CodeName kModes[] = {{1, "none"}, {2, "sw"}, {3, "hw"}, {4, "hw-record"}};
+  AppendName(" version: ", tls[TlsInfo::Field("version")], kVersions, out);
+  AppendName(" cipher: ", tls[TlsInfo::Field("cipher")], kCiphers, out);
+  AppendName(" rxconf: ", tls[TlsInfo::Field("rx_mode")], kModes, out);
+  AppendName(" txconf: ", tls[TlsInfo::Field("tx_mode")], kModes, out);
+  if (tls[TlsInfo::Field("tx_zero_copy")]) out->append(" zc_ro_tx");
+  if (tls[TlsInfo::Field("rx_no_padding")]) out->append(" no_pad_rx");
+}
+
+void AppendMptcp(const MptcpInfo& mptcp, std::string* out) {
+  if (const uint64_t flags = mptcp[MptcpInfo::Field("flags")].value_or(0); flags != 0) {
+    out->append(" flags:");
+    // One letter a bit, from the lowest.
+    static constexpr std::string_view kLetters = "MmJjBbecv";
+    for (size_t bit = 0; bit < kLetters.size(); ++bit) {
+      if ((flags >> bit & 1) != 0) out->push_back(kLetters[bit]);
+    }
+  }
+  const auto token = [&](std::string_view lead, std::optional<uint64_t> value,
+                         std::optional<uint64_t> id) {
+    out->append(lead);
+    std::string digits;
+    AppendNumber(value.value_or(0), &digits, 16);
+    out->append(digits.size() < 4 ? 4 - digits.size() : 0, '0').append(digits).append("(id:");
+    AppendNumber(id.value_or(0), out);
+    out->push_back(')');
+  };
+  token(" token:", mptcp[MptcpInfo::Field("remote_token")], mptcp[MptcpInfo::Field("remote_id")]);
+  token("/", mptcp[MptcpInfo::Field("local_token")], mptcp[MptcpInfo::Field("local_id")]);
+  const auto hex = [&](std::string_view name, std::optional<uint64_t> value) {
+    if (!value) return;
+    out->append(name);
+    AppendNumber(*value, out, 16);
+  };
+  hex(" seq:", mptcp[MptcpInfo::Field("map_sequence")]);
+  hex(" sfseq:", mptcp[MptcpInfo::Field("map_subflow_sequence")]);
+  hex(" ssnoff:", mptcp[MptcpInfo::Field("subflow_offset")]);
+  hex(" maplen:", mptcp[MptcpInfo::Field("map_length")]);
+}
+
 }  // namespace
 
 void AppendTcpInfo(const InetSocket& socket, const Options& options, std::string* out) {
@@ -301,6 +371,8 @@ void AppendTcpInfo(const InetSocket& socket, const Options& options, std::string
   if (const std::optional<netdiag::UlpInfo> ulp = socket.ulp()) {
     out->append(" tcp-ulp-");
     AppendEscaped(ulp->name, out);
+    if (ulp->tls) AppendTls(*ulp->tls, out);
+    if (ulp->mptcp) AppendMptcp(*ulp->mptcp, out);
   }
 }
 

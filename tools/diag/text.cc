@@ -24,6 +24,29 @@ void AppendHexEscape(unsigned char byte, std::string* out) {
   out->push_back(kDigits[byte & 15]);
 }
 
+// `quotes`: further characters to escape.
+void AppendEscaped(std::string_view name, std::string_view quotes, std::string* out) {
+  while (!name.empty()) {
+    uint32_t c = 0;
+    const size_t length = Utf8Length(name, &c);
+    if (length == 0 || c < 0x20 || c == 0x7f || quotes.find(name[0]) != quotes.npos) {
+      AppendHexEscape(static_cast<unsigned char>(name[0]), out);
+      name.remove_prefix(1);
+      continue;
+    }
+    if (c == '\\') {
+      out->append("\\\\");
+    } else if (Deceives(c)) {
+      out->append("\\u{");
+      AppendNumber(c, out, 16);
+      out->push_back('}');
+    } else {
+      out->append(name.substr(0, length));
+    }
+    name.remove_prefix(length);
+  }
+}
+
 }  // namespace
 
 void Output::Flush() {
@@ -61,30 +84,27 @@ size_t Utf8Length(std::string_view text, uint32_t* code_point) {
   return length;
 }
 
-void AppendEscaped(std::string_view name, std::string* out) {
+void AppendEscaped(std::string_view name, std::string* out) { AppendEscaped(name, "", out); }
+
+void AppendQuoted(std::string_view name, std::string* out) {
+  out->push_back('"');
+  AppendEscaped(name, "\"", out);
+  out->push_back('"');
+}
+
+void AppendUnixName(std::string_view name, std::string* out) {
+  if (name.empty()) {
+    out->push_back('*');
+    return;
+  }
   if (name.starts_with('\0')) {
     out->push_back('@');
     name.remove_prefix(1);
+  } else if (name.starts_with('@') || name == "*") {
+    AppendHexEscape(static_cast<unsigned char>(name[0]), out);
+    name.remove_prefix(1);
   }
-  while (!name.empty()) {
-    uint32_t c = 0;
-    const size_t length = Utf8Length(name, &c);
-    if (length == 0 || c < 0x20 || c == 0x7f) {
-      AppendHexEscape(static_cast<unsigned char>(name[0]), out);
-      name.remove_prefix(1);
-      continue;
-    }
-    if (c == '\\') {
-      out->append("\\\\");
-    } else if (Deceives(c)) {
-      out->append("\\u{");
-      AppendNumber(c, out, 16);
-      out->push_back('}');
-    } else {
-      out->append(name.substr(0, length));
-    }
-    name.remove_prefix(length);
-  }
+  AppendEscaped(name, out);
 }
 
 void AppendGeneral(double value, std::string* out, int precision) {

@@ -39,9 +39,14 @@ class Output {
 
 // Appends `name` so that it cannot move the cursor, forge a line or hide: control bytes (C0, DEL,
 // C1), bytes that are not UTF-8, and characters that reorder or hide text become \xNN or \u{N}; a
-// backslash is doubled, so no two names look alike. An abstract unix name shows '@' for its first
-// NUL, as ss does.
+// backslash is doubled, so no two names come out alike.
 void AppendEscaped(std::string_view name, std::string* out);
+// The same for what stands between quotes: they are escaped too.
+void AppendQuoted(std::string_view name, std::string* out);
+// The same for the name of a unix socket: "*" if it has none, and '@' for the NUL that begins an
+// abstract one, as ss writes them. A path that would read like one of these has its first byte
+// escaped.
+void AppendUnixName(std::string_view name, std::string* out);
 
 // The length in bytes of the well-formed UTF-8 character that `text` begins with; 0: it is none.
 size_t Utf8Length(std::string_view text, uint32_t* code_point);
