@@ -1,0 +1,61 @@
+// bench/raw_dump.h — the least that a TCP dump can cost: a socket, one request, read and walk.
+//
+//   RawDump dump;
+//   const uint64_t messages = dump.Run(0, [](const std::byte*, size_t) {});
+//
+// The floor that the engine is measured against, and the way by which the reference decoders get
+// their bytes. Nothing of the library is in it but the kernel's headers. It asks as the engine
+// does: IPv4 and IPv6 in one walk (the legacy request), 32 KiB a read, primed by a first small
+// answer. Errors: any end the program.
+
+#ifndef NETDIAG_BENCH_RAW_DUMP_H_
+#define NETDIAG_BENCH_RAW_DUMP_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+
+#include "bench/population.h"
+#include "netdiag/netlink/abi.h"
+
+namespace netdiag::bench {
+
+class RawDump {
+ public:
+  RawDump();
+  RawDump(const RawDump&) = delete;
+  RawDump& operator=(const RawDump&) = delete;
+  ~RawDump();
+
+  // Dumps every TCP socket; `each` gets each message without its header. `extensions`: idiag_ext.
+  // Returns the number of messages.
+  template <class F>
+  uint64_t Run(uint8_t extensions, F&& each) {
+    Send(extensions);
+    for (uint64_t messages = 0;;) {
+      const size_t size = Receive();
+      for (size_t at = 0; at + sizeof(nlmsghdr) <= size;) {
+        nlmsghdr header;
+        std::memcpy(&header, buffer_->data() + at, sizeof(header));
+        if (header.nlmsg_type == NLMSG_DONE) return messages;
+        if (header.nlmsg_type == NLMSG_ERROR) Die("the dump was refused");
+        ++messages;
+        each(buffer_->data() + at + sizeof(header), header.nlmsg_len - sizeof(header));
+        at += NLMSG_ALIGN(header.nlmsg_len);
+      }
+    }
+  }
+
+ private:
+  void Send(uint8_t extensions);
+  size_t Receive();
+
+  int fd_ = -1;
+  std::unique_ptr<std::array<std::byte, 32 * 1024>> buffer_;
+};
+
+}  // namespace netdiag::bench
+
+#endif  // NETDIAG_BENCH_RAW_DUMP_H_
