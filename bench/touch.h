@@ -46,8 +46,11 @@ uint64_t Touch(const std::optional<Value>& id) requires requires {
 { return id ? id->value() : 0; }
 
 // Every row of the struct's table.
-template <class Traits>
-uint64_t Touch(const std::optional<StructView<Traits>>& view) {
+template <class Traits, template <class> class View>
+uint64_t Touch(const std::optional<View<Traits>>& view) requires requires {
+  Traits::kFields;
+}
+{
   if (!view) return 0;
   return [&]<size_t... kRow>(std::index_sequence<kRow...>) {
     return (uint64_t{0} + ... + (*view)[Traits::kFields[kRow]].value_or(0));

@@ -112,7 +112,6 @@ struct UnixLine {
 // Flags of unix sockets and states of sockets in general, as /proc/net/unix prints them. Source:
 // include/linux/net.h.
 constexpr uint32_t kAcceptFlag = 0x10000;
-constexpr uint32_t kConnecting = 2;  // of unix: connected, and not accepted yet
 constexpr uint32_t kConnected = 3;
 
 bool ParseUnix(std::string_view line, UnixLine* out) {
@@ -127,9 +126,9 @@ bool ParseUnix(std::string_view line, UnixLine* out) {
   out->message.udiag_ino = words.Number<uint32_t>(10);
   out->message.udiag_family = AF_UNIX;
   out->message.udiag_type = static_cast<uint8_t>(type);
-  const State shown = (flags & kAcceptFlag) != 0                    ? State::kListen
-                      : state == kConnecting || state == kConnected ? State::kEstablished
-                                                                    : State::kClose;
+  const State shown = (flags & kAcceptFlag) != 0 ? State::kListen
+                      : state == kConnected      ? State::kEstablished
+                                                 : State::kClose;
   out->message.udiag_state = static_cast<uint8_t>(shown);
   out->name = words.Rest();
   return words.ok() && type < 256;

@@ -211,8 +211,9 @@ TEST(InetSocket, UlpHasANameAndNestedDetails) {
   const GuardedBuffer buffer(WithAttribute(Fixed(), INET_DIAG_ULP_INFO | NLA_F_NESTED, nested));
   const UlpInfo ulp = Parse(buffer).ulp().value();
   EXPECT_EQ(ulp.name, "tls");
-  EXPECT_EQ(Packet(ulp.tls.begin(), ulp.tls.end()), Pattern(8));
-  EXPECT_EQ(Packet(ulp.mptcp.begin(), ulp.mptcp.end()), Pattern(4));
+  ASSERT_TRUE(ulp.tls && ulp.mptcp);
+  EXPECT_EQ(Packet(ulp.tls->bytes().begin(), ulp.tls->bytes().end()), Pattern(8));
+  EXPECT_EQ(Packet(ulp.mptcp->bytes().begin(), ulp.mptcp->bytes().end()), Pattern(4));
 
   // Every cut of it, the attribute's length with it: what is left is read, and nothing beyond.
   for (size_t size = 0; size < nested.size(); ++size) {
@@ -220,8 +221,8 @@ TEST(InetSocket, UlpHasANameAndNestedDetails) {
     const GuardedBuffer cut(WithAttribute(Fixed(), INET_DIAG_ULP_INFO, part));
     ASSERT_TRUE(Parse(cut).ulp().has_value()) << size;
     EXPECT_EQ(Parse(cut).ulp()->name, size >= 8 ? "tls" : "") << size;
-    EXPECT_EQ(Parse(cut).ulp()->tls.size(), size >= 20 ? 8u : 0u) << size;
-    EXPECT_EQ(Parse(cut).ulp()->mptcp.size(), 0u) << size;
+    EXPECT_EQ(Parse(cut).ulp()->tls.has_value(), size >= 20) << size;
+    EXPECT_EQ(Parse(cut).ulp()->mptcp.has_value(), false) << size;
   }
   const GuardedBuffer bare(Fixed());
   EXPECT_FALSE(Parse(bare).ulp().has_value());
