@@ -39,7 +39,7 @@
 #include "netdiag/dump/capture.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/netlink/conn.h"
-#include "netdiag/process/process.h"
+#include "netdiag/query.h"
 #include "netdiag/row.h"
 #include "netdiag/types/types.h"
 
@@ -59,48 +59,6 @@ struct EngineOptions {
   bool prefer_procfs = false;
   // Rows come from this capture and from nowhere else. Must outlive the Engine.
   Bytes replay;
-};
-
-struct Query {
-  // Which tables, in the order they are dumped; those whose family is not in `families` are left
-  // out.
-  std::vector<Protocol> protocols = {Protocol::kUnix, Protocol::kUdp, Protocol::kTcp};
-  FamilySet families = {Family::kUnix, Family::kInet, Family::kInet6};
-  StateSet states = StateSet::SsAll();
-  // What to ask beyond the basics. What nobody reads should not be asked.
-  ExtensionSet extensions;
-  // Only sockets with this local or remote port, so none of unix.
-  std::optional<Port> source_port;
-  std::optional<Port> destination_port;
-  // Join rows to the processes that hold them.
-  bool owners = false;
-  // Filter states and ports here and not in the kernel. A kernel that filters walks on inside one
-  // call until it finds rows (5 ms over 60 000 sockets that do not match); one that does not
-  // returns after each 260 or so. For event loops.
-  bool bounded_steps = false;
-};
-
-// How one dump ended.
-struct TableOutcome {
-  Table table;
-  SourceKind source = SourceKind::kNetlink;
-  uint64_t rows = 0;    // delivered
-  absl::Status status;  // OK, or why the rows are none or not all
-  // The dump's own refusal, where /proc/net answered in its stead.
-  absl::Status refusal;
-};
-
-struct Summary {
-  uint64_t rows = 0;
-  std::vector<TableOutcome> tables;
-  bool stopped = false;      // the visitor answered kStop
-  bool interrupted = false;  // the kernel says that a dump may be inconsistent
-  uint64_t duplicates =
-      0;                 // rows left out because their cookie had been delivered (connections > 1)
-  uint64_t foreign = 0;  // datagrams dropped because the kernel did not send them
-  uint64_t damaged = 0;  // messages or lines that contradict their format
-  uint64_t unknown_attributes = 0;   // newer than this library
-  std::optional<OwnerStats> owners;  // if they were asked for
 };
 
 // What this kernel answers, by protocol and family. Probed with dumps of no state, a few µs each.

@@ -18,7 +18,7 @@
 #include <string_view>
 #include <variant>
 
-#include "netdiag/engine.h"
+#include "netdiag/query.h"
 #include "netdiag/row.h"
 #include "netdiag/types/address.h"
 #include "netdiag/types/types.h"

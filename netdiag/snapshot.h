@@ -16,10 +16,13 @@
 #include <memory>
 #include <vector>
 
-#include "netdiag/engine.h"
+#include "netdiag/process/process.h"
+#include "netdiag/query.h"
 #include "netdiag/row.h"
 
 namespace netdiag {
+
+class Engine;
 
 class Snapshot {
  public:

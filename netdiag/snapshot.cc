@@ -1,0 +1,31 @@
+// Tested by tests/live/verbs_live_test.cc.
+
+#include "netdiag/snapshot.h"
+
+#include "netdiag/netlink/wire.h"
+
+namespace netdiag {
+
+void Snapshot::Add(const Row& row) {
+  if (tables_.empty() || !(*tables_.back() == row.table())) {
+    tables_.push_back(std::make_unique<Table>(row.table()));
+  }
+  const Bytes whole = row.message().whole();
+  entries_.push_back({arena_.size(), static_cast<uint32_t>(whole.size()),
+                      static_cast<uint16_t>(tables_.size() - 1), row.source()});
+  arena_.insert(arena_.end(), whole.begin(), whole.end());
+}
+
+Row Snapshot::operator[](size_t i) const& {
+  const Entry& entry = entries_[i];
+  const Bytes whole = Bytes(arena_).subspan(entry.offset, entry.length);
+  const netlink::Message message(*netlink::Load<netlink::Header>(whole), whole);
+  return *Row::FromMessage(message, *tables_[entry.table], entry.source, owners_.get());
+}
+
+size_t Snapshot::memory() const {
+  return arena_.capacity() + entries_.capacity() * sizeof(Entry) +
+         (owners_ != nullptr ? owners_->memory() : 0);
+}
+
+}  // namespace netdiag
