@@ -76,9 +76,11 @@ class Engine::Impl {
       : options_(std::move(options)), owners_(std::make_shared<OwnerIndex>(options_.proc_root)) {}
 
   absl::Status Open();
-  absl::Status Begin(const Query& query);
+  // `one_by_one`: no table begins before the one before it has ended.
+  absl::Status Begin(const Query& query, bool one_by_one = false);
   absl::StatusOr<Ready> Advance(Wait wait, const Budget& budget, const CallOptions& call,
                                 Visitor visitor);
+  absl::StatusOr<Summary> RunToEnd(Visitor visitor, const CallOptions& call);
   absl::Status LookupUnix(Inode inode, Cookie cookie,
                           absl::FunctionRef<void(const UnixSocket&)> visitor);
   const Capabilities& capabilities();
@@ -124,6 +126,7 @@ class Engine::Impl {
 
   // The query that runs.
   Query query_;
+  bool one_by_one_ = false;
   bool scanning_ = false;
   size_t next_table_ = 0;  // the first of summary_.tables that has no walk yet
   std::vector<Walk> walks_;
@@ -158,7 +161,10 @@ absl::Status Engine::Impl::Open() {
   } else {
     netns_ = netlink::CurrentNetns();
   }
-  if (!options_.replay.empty()) return absl::OkStatus();
+  if (options_.replay) {
+    dial_ = ErrnoError(EOPNOTSUPP, "a capture is replayed");
+    return absl::OkStatus();
+  }
   for (size_t i = 0; i < std::max<size_t>(options_.connections, 1); ++i) {
     absl::StatusOr<std::unique_ptr<Conn>> conn = Dial();
     if (conn.ok()) {
@@ -183,8 +189,9 @@ absl::Status Engine::Impl::SameNamespace() const {
 
 // ---- Planning ----
 
-absl::Status Engine::Impl::Begin(const Query& query) {
+absl::Status Engine::Impl::Begin(const Query& query, bool one_by_one) {
   walks_.clear();
+  one_by_one_ = one_by_one;
   query_ = query;
   summary_ = Summary();
   next_table_ = 0;
@@ -197,7 +204,7 @@ absl::Status Engine::Impl::Begin(const Query& query) {
     if (owners_.use_count() > 1) owners_ = std::make_shared<OwnerIndex>(options_.proc_root);
     summary_.owners.emplace();
   }
-  if (!options_.replay.empty()) return PlanReplay();
+  if (options_.replay) return PlanReplay();
   Plan();
   scanning_ = query.owners;
   return scanning_ ? owners_->Begin() : absl::OkStatus();
@@ -232,7 +239,7 @@ void Engine::Impl::PlanTable(Protocol protocol, FamilySet families) {
 
 absl::Status Engine::Impl::PlanReplay() {
   std::vector<HeldSocket> held;
-  CaptureReader reader(options_.replay);
+  CaptureReader reader(*options_.replay);
   size_t number = 0;
   for (CaptureRecord record; reader.Next(&record);) {
     if (record.type == CaptureType::kOwner && query_.owners) {
@@ -300,6 +307,13 @@ absl::StatusOr<Ready> Engine::Impl::Advance(Wait wait, const Budget& budget,
   return walks_.empty() && next_table_ == summary_.tables.size() ? Ready::kDone : Ready::kSome;
 }
 
+absl::StatusOr<Summary> Engine::Impl::RunToEnd(Visitor visitor, const CallOptions& call) {
+  for (Ready ready = Ready::kSome; ready != Ready::kDone;) {
+    NETDIAG_ASSIGN_OR_RETURN(ready, Advance(Wait::kBlock, {}, call, visitor));
+  }
+  return std::move(summary_);
+}
+
 // Answers whether the scan goes on.
 absl::StatusOr<bool> Engine::Impl::AdvanceScan(Wait wait, const Budget& budget,
                                                const CallOptions& call) {
@@ -311,7 +325,7 @@ absl::StatusOr<bool> Engine::Impl::AdvanceScan(Wait wait, const Budget& budget,
 }
 
 absl::Status Engine::Impl::StartWalks(const CallOptions& call) {
-  const size_t limit = std::max<size_t>(conns_.size(), 1);
+  const size_t limit = one_by_one_ ? 1 : std::max<size_t>(conns_.size(), 1);
   while (walks_.size() < limit && next_table_ < summary_.tables.size()) {
     // A Conn serves one dump at once.
     size_t conn = 0;
@@ -327,9 +341,9 @@ absl::Status Engine::Impl::StartWalks(const CallOptions& call) {
 // Not OK: the table has no walk, for that reason.
 absl::Status Engine::Impl::StartWalk(size_t table, size_t conn, const CallOptions& call) {
   TableOutcome& outcome = summary_.tables[table];
-  if (!options_.replay.empty()) {
+  if (options_.replay) {
     walks_.push_back(
-        {table, conn, ReplaySource(options_.replay, replay_tables_[table], outcome.table)});
+        {table, conn, ReplaySource(*options_.replay, replay_tables_[table], outcome.table)});
     return absl::OkStatus();
   }
   if (options_.prefer_procfs) {
@@ -403,9 +417,11 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
   if (ready.ok() || EndsQuery(ready.status())) return ready;
 
   TableOutcome& outcome = summary_.tables[walk->table];
+  outcome.status = ready.status();
+  if (outcome.source != SourceKind::kNetlink) return Ready::kDone;
   outcome.status = ExplainRefusal(ready.status(), outcome.table);
   // Only a dump that gave nothing can be asked again elsewhere without giving rows twice.
-  if (outcome.source != SourceKind::kNetlink || outcome.rows > 0) return Ready::kDone;
+  if (outcome.rows > 0) return Ready::kDone;
   absl::StatusOr<ProcfsSource> instead = FallBack(&outcome, ready.status());
   if (!instead.ok()) return Ready::kDone;
   outcome.status = absl::OkStatus();
@@ -461,6 +477,7 @@ int Engine::Impl::fd() const {
 
 absl::Status Engine::Impl::LookupUnix(Inode inode, Cookie cookie,
                                       absl::FunctionRef<void(const UnixSocket&)> visitor) {
+  if (options_.replay) return dial_;
   if (lookup_ == nullptr) {
     NETDIAG_RETURN_IF_ERROR(SameNamespace());
     NETDIAG_ASSIGN_OR_RETURN(lookup_, Dial());
@@ -480,6 +497,12 @@ absl::Status Engine::Impl::LookupUnix(Inode inode, Cookie cookie,
 const Capabilities& Engine::Impl::capabilities() {
   if (capabilities_) return *capabilities_;
   capabilities_.emplace();
+  if (options_.replay) {
+    CaptureReader reader(*options_.replay);
+    CaptureRecord host;
+    if (reader.Next(&host)) capabilities_->kernel = host.kernel;
+    return *capabilities_;
+  }
   capabilities_->kernel = KernelRelease();
   const auto probe = [&](Protocol protocol, Family family) {
     Capability& capability = capabilities_->tables.emplace_back();
@@ -533,10 +556,7 @@ const Capabilities& Engine::capabilities() { return impl_->capabilities(); }
 absl::StatusOr<Summary> Engine::Visit(const Query& query, Visitor visitor,
                                       const CallOptions& call) {
   NETDIAG_RETURN_IF_ERROR(impl_->Begin(query));
-  for (Ready ready = Ready::kSome; ready != Ready::kDone;) {
-    NETDIAG_ASSIGN_OR_RETURN(ready, impl_->Advance(Wait::kBlock, {}, call, visitor));
-  }
-  return std::move(impl_->summary());
+  return impl_->RunToEnd(visitor, call);
 }
 
 absl::Status Engine::LookupUnix(Inode inode, Cookie cookie,
@@ -562,21 +582,30 @@ absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* write
                  .time = std::chrono::system_clock::now()});
   // One record a table, of the datagrams that its rows would have made.
   std::vector<std::byte> datagram;
-  std::optional<Table> current;
   const auto flush = [&] {
     if (!datagram.empty()) writer->Write({.type = CaptureType::kDatagram, .datagram = datagram});
     datagram.clear();
   };
-  const auto end_table = [&] {
+  size_t at = 0;  // of the summary's tables, which come one after another
+  bool begun = false;
+  const auto begin_table = [&](const TableOutcome& outcome) {
+    if (begun) return;
+    begun = true;
+    writer->Write({.type = CaptureType::kTable, .table = outcome.table, .source = outcome.source});
+  };
+  // Tables without rows and those that failed are told, too.
+  const auto end_table = [&](const TableOutcome& outcome) {
+    begin_table(outcome);
     flush();
-    if (current) writer->Write({.type = CaptureType::kEnd});
+    const int errnum = outcome.status.ok() ? 0 : Errno(outcome.status);
+    writer->Write({.type = CaptureType::kEnd, .errnum = errnum});
+    begun = false;
   };
   const auto add = [&](const Row& row) {
-    if (!current || !(*current == row.table())) {
-      end_table();
-      current = row.table();
-      writer->Write({.type = CaptureType::kTable, .table = *current, .source = row.source()});
-    }
+    const std::vector<TableOutcome>& tables = impl_->summary().tables;
+    // A row's table is that of its outcome.
+    for (; &tables[at].table != &row.table(); ++at) end_table(tables[at]);
+    begin_table(tables[at]);
     const Bytes whole = row.message().whole();
     datagram.insert(datagram.end(), whole.begin(), whole.end());
     datagram.resize(netlink::Align(datagram.size()));
@@ -591,8 +620,9 @@ absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* write
     if (datagram.size() >= 32 * 1024) flush();
     return writer->status().ok() ? Flow::kContinue : Flow::kStop;
   };
-  NETDIAG_ASSIGN_OR_RETURN(Summary summary, Visit(query, add, call));
-  end_table();
+  NETDIAG_RETURN_IF_ERROR(impl_->Begin(query, /*one_by_one=*/true));
+  NETDIAG_ASSIGN_OR_RETURN(Summary summary, impl_->RunToEnd(add, call));
+  for (; at < summary.tables.size(); ++at) end_table(summary.tables[at]);
   NETDIAG_RETURN_IF_ERROR(writer->status());
   return summary;
 }

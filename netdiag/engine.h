@@ -58,7 +58,7 @@ struct EngineOptions {
   // Tables to answer from /proc/net even where the kernel has a dump: for comparison and tests.
   bool prefer_procfs = false;
   // Rows come from this capture and from nowhere else. Must outlive the Engine.
-  Bytes replay;
+  std::optional<Bytes> replay;
 };
 
 // What this kernel answers, by protocol and family. Probed with dumps of no state, a few µs each.
@@ -115,7 +115,7 @@ class Engine {
   absl::Status LookupUnix(Inode inode, Cookie cookie,
                           absl::FunctionRef<void(const UnixSocket&)> visitor);
 
-  // Probed at the first call, then kept.
+  // Probed at the first call, then kept. Of a replayed capture: its kernel and no tables.
   const Capabilities& capabilities();
   NetnsId netns() const;
 

@@ -7,12 +7,16 @@
 namespace netdiag {
 
 void Snapshot::Add(const Row& row) {
-  if (tables_.empty() || !(*tables_.back() == row.table())) {
+  // Nearly always the last; rows of dumps side by side alternate.
+  size_t table = tables_.size();
+  while (table > 0 && !(*tables_[table - 1] == row.table())) --table;
+  if (table == 0) {
     tables_.push_back(std::make_unique<Table>(row.table()));
+    table = tables_.size();
   }
   const Bytes whole = row.message().whole();
   entries_.push_back({arena_.size(), static_cast<uint32_t>(whole.size()),
-                      static_cast<uint16_t>(tables_.size() - 1), row.source()});
+                      static_cast<uint16_t>(table - 1), row.source()});
   arena_.insert(arena_.end(), whole.begin(), whole.end());
 }
 

@@ -229,7 +229,7 @@ absl::StatusOr<netlink::Ready> ReplaySource::Step(MessageVisitor visitor) {
     return netlink::Ready::kSome;
   }
   NETDIAG_RETURN_IF_ERROR(reader_.status());
-  return netlink::Ready::kDone;
+  return DamagedData("capture", "ends before its table " + Text(table_));
 }
 
 }  // namespace internal

@@ -35,7 +35,7 @@ enum class CaptureType : uint16_t {
   kTable = 2,     // a table begins; datagrams that follow belong to it
   kDatagram = 3,  // netlink messages as received
   kOwner = 4,     // one descriptor that holds a socket
-  kEnd = 5,       // the table ended: errno of the dump, 0 for success
+  kEnd = 5,       // the table ended: errno of the dump, 0 for success; else it was cut off
 };
 
 // One record of a capture. Fields that its type does not name are empty.

@@ -1,0 +1,374 @@
+// The ways to ask, on the kernel: Visit, Begin and Step, Take, Capture; how calls end; namespaces;
+// what an answer costs.
+
+#include <sys/wait.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <poll.h>
+#include <sched.h>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "netdiag/snapshot.h"
+#include "netdiag/types/error.h"
+#include "tests/live/live_testing.h"
+#include "tests/testing/alloc_counter.h"
+#include "tests/testing/proc_tree.h"
+#include "tests/testing/sockets.h"
+
+namespace netdiag::testing {
+namespace {
+
+using netlink::NetNs;
+using netlink::Ready;
+using ::testing::HasSubstr;
+
+// Many more sockets in a namespace, so that an answer has many datagrams. Half are listeners.
+class Crowd {
+ public:
+  Crowd(const Zoo& zoo, int count) {
+    const absl::Status status = NetNs::FromFd(zoo.netns_fd()).Run([&] {
+      for (int i = 0; i < count; ++i) {
+        fds_.push_back(Listen(Loopback(Family::kInet), 1));
+        fds_.push_back(Make(Family::kInet, SOCK_DGRAM));
+        Bind(fds_.back(), Loopback(Family::kInet));
+      }
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  Crowd(const Crowd&) = delete;
+  Crowd& operator=(const Crowd&) = delete;
+  ~Crowd() {
+    for (const int fd : fds_) close(fd);
+  }
+
+ private:
+  std::vector<int> fds_;
+};
+
+class VerbsLive : public LiveTest {
+ protected:
+  static std::unique_ptr<Engine> OpenWith(EngineOptions options) {
+    absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(std::move(options));
+    EXPECT_TRUE(engine.ok()) << engine.status();
+    return engine.ok() ? *std::move(engine) : nullptr;
+  }
+  // The zoo is still answered as it should be.
+  static void ExpectUsable(Engine* engine) {
+    EXPECT_EQ(Difference(VisitIdentities(engine, Everything()), AllIdentities(zoo())), "");
+  }
+};
+
+// ------------------------------------------------------------------------------------- steps
+
+// Steps through a query as an event loop does.
+Identities StepThrough(Engine* engine, const Query& query) {
+  Identities all;
+  const absl::Status begun = engine->Begin(query);
+  EXPECT_TRUE(begun.ok()) << begun;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (std::chrono::steady_clock::now() < deadline) {
+    const absl::StatusOr<Ready> ready = engine->Step([&](const Row& row) {
+      all.insert(Identity(row));
+      return Flow::kContinue;
+    });
+    EXPECT_TRUE(ready.ok()) << ready.status();
+    if (!ready.ok() || *ready == Ready::kDone) return all;
+    if (*ready == Ready::kSome) continue;
+    pollfd waiting = {engine->fd(), POLLIN, 0};
+    EXPECT_GE(waiting.fd, 0) << "kWouldBlock, and nothing to wait for";
+    EXPECT_EQ(poll(&waiting, 1, 10'000), 1);
+  }
+  ADD_FAILURE() << "no end";
+  return all;
+}
+
+TEST_F(VerbsLive, StepsGiveWhatVisitGives) {
+  for (const size_t connections : {1, 3}) {
+    for (const bool procfs : {false, true}) {
+      EngineOptions options = InZoo();
+      options.connections = connections;
+      options.prefer_procfs = procfs;
+      const std::unique_ptr<Engine> engine = OpenWith(options);
+      Identities visited;
+      const auto note = [&](const Row& row) {
+        visited.insert(Identity(row));
+        return Flow::kContinue;
+      };
+      ASSERT_TRUE(engine->Visit(Everything(), note).ok());
+      EXPECT_EQ(Difference(StepThrough(engine.get(), Everything()), visited), "");
+      EXPECT_EQ(engine->summary().rows, visited.size());
+      EXPECT_EQ(engine->fd(), -1) << "nothing is waited for after the end";
+    }
+  }
+}
+
+TEST_F(VerbsLive, AStepIsOneDatagramAndBeginDropsWhatWasUnfinished) {
+  const Crowd crowd(zoo(), 700);
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  for (int again = 0; again < 3; ++again) {
+    ASSERT_TRUE(engine->Begin({.protocols = {Protocol::kTcp}, .states = State::kListen}).ok());
+    size_t rows = 0;
+    const auto count = [&](const Row&) {
+      ++rows;
+      return Flow::kContinue;
+    };
+    ASSERT_TRUE(engine->Step(count).ok());
+    EXPECT_GT(rows, 100u) << "the first datagram is as large as the others";
+    EXPECT_LT(rows, 400u);
+  }
+  Query query = Everything();
+  query.families = Family::kUnix;
+  const auto is_unix = [](const ZooSocket& socket) { return socket.family == Family::kUnix; };
+  EXPECT_EQ(Difference(StepThrough(engine.get(), query), IdentitiesIf(zoo(), is_unix)), "");
+}
+
+// ------------------------------------------------------------------------------------- ends
+
+TEST_F(VerbsLive, StopEndsAVisitAndTheEngineIsUsableAtOnce) {
+  for (const size_t connections : {1, 3}) {
+    EngineOptions options = InZoo();
+    options.connections = connections;
+    const std::unique_ptr<Engine> engine = OpenWith(options);
+    {
+      const Crowd crowd(zoo(), 500);
+      for (const uint64_t stop_at : {1, 2, 40, 600}) {
+        uint64_t rows = 0;
+        const absl::StatusOr<Summary> summary = engine->Visit(Everything(), [&](const Row&) {
+          return ++rows == stop_at ? Flow::kStop : Flow::kContinue;
+        });
+        ASSERT_TRUE(summary.ok()) << summary.status();
+        EXPECT_TRUE(summary->stopped);
+        EXPECT_EQ(summary->rows, stop_at);
+        EXPECT_EQ(rows, stop_at) << "no row after kStop";
+      }
+      ASSERT_TRUE(engine->Begin(Everything()).ok());
+      absl::StatusOr<Ready> ready = Ready::kSome;
+      while (ready.ok() && *ready == Ready::kSome)
+        ready = engine->Step([](const Row&) { return Flow::kStop; });
+      ASSERT_TRUE(ready.ok()) << ready.status();
+      EXPECT_EQ(*ready, Ready::kDone);
+      EXPECT_TRUE(engine->summary().stopped);
+    }
+    ExpectUsable(engine.get());
+  }
+}
+
+TEST_F(VerbsLive, APastDeadlineIsATimeoutAndTheEngineIsUsableAfterwards) {
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  const netlink::CallOptions past{.deadline = std::chrono::steady_clock::now()};
+  const auto none = [](const Row&) {
+    ADD_FAILURE() << "a row after the deadline";
+    return Flow::kContinue;
+  };
+  for (const bool owners : {false, true}) {
+    Query query = Everything();
+    query.owners = owners;
+    EXPECT_TRUE(IsTimeout(engine->Visit(query, none, past).status()));
+    EXPECT_TRUE(IsTimeout(engine->Take(query, past).status()));
+  }
+  ExpectUsable(engine.get());
+}
+
+TEST_F(VerbsLive, AStopTokenCancelsAndTheEngineIsUsableAfterwards) {
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  {
+    const Crowd crowd(zoo(), 600);
+    std::stop_source before;
+    before.request_stop();
+    for (const bool owners : {false, true}) {
+      Query query = Everything();
+      query.owners = owners;
+      const auto none = [](const Row&) { return Flow::kContinue; };
+      EXPECT_TRUE(
+          absl::IsCancelled(engine->Visit(query, none, {.stop = before.get_token()}).status()));
+    }
+    // In the middle: rows come until the end of a datagram at most.
+    std::stop_source during;
+    uint64_t rows = 0;
+    const auto cancel = [&](const Row&) {
+      ++rows;
+      during.request_stop();
+      return Flow::kContinue;
+    };
+    const absl::StatusOr<Summary> summary =
+        engine->Visit(Everything(), cancel, {.stop = during.get_token()});
+    EXPECT_TRUE(absl::IsCancelled(summary.status())) << summary.status();
+    EXPECT_GT(rows, 0u);
+    EXPECT_LT(rows, 1000u);
+  }
+  ExpectUsable(engine.get());
+}
+
+// ------------------------------------------------------------------------------------- keeping
+
+TEST_F(VerbsLive, ASnapshotKeepsItsRowsWhateverComesAfter) {
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  Query query = Everything();
+  query.owners = true;
+  absl::StatusOr<Snapshot> taken = engine->Take(query);
+  ASSERT_TRUE(taken.ok()) << taken.status();
+  std::vector<std::string> before;
+  for (const Row& row : *taken)
+    before.push_back(Identity(row) + std::to_string(row.owners().size()));
+  EXPECT_GT(taken->memory(), before.size() * 16);
+
+  const Snapshot moved = *std::move(taken);
+  ExpectUsable(engine.get());
+  ASSERT_TRUE(engine->Take(query).ok());
+  Identities all;
+  ASSERT_EQ(moved.size(), before.size());
+  for (size_t i = 0; i < moved.size(); ++i) {
+    const Row row = moved[i];
+    EXPECT_EQ(Identity(row) + std::to_string(row.owners().size()), before[i]);
+    EXPECT_EQ(row.source(), SourceKind::kNetlink);
+    EXPECT_EQ(row.table().netns, engine->netns());
+    all.insert(Identity(row));
+  }
+  EXPECT_EQ(Difference(all, AllIdentities(zoo())), "");
+  EXPECT_EQ(moved.summary().rows, moved.size());
+}
+
+TEST_F(VerbsLive, ACaptureReplaysTheSameRows) {
+  for (const size_t connections : {1, 3}) {
+    EngineOptions options = InZoo();
+    options.connections = connections;
+    const std::unique_ptr<Engine> live = OpenWith(options);
+    const Crowd crowd(zoo(), 400);
+    std::string file;
+    CaptureWriter writer([&](Bytes frame) {
+      file.append(reinterpret_cast<const char*>(frame.data()), frame.size());
+      return absl::OkStatus();
+    });
+    Query query = Everything();
+    query.extensions = Extension::kInfo;
+    const absl::StatusOr<Summary> captured = live->Capture(query, &writer);
+    ASSERT_TRUE(captured.ok()) << captured.status();
+
+    EngineOptions replay;
+    replay.replay = std::as_bytes(std::span(file.data(), file.size()));
+    const std::unique_ptr<Engine> engine = OpenWith(replay);
+    Identities replayed;
+    size_t with_info = 0;
+    const absl::StatusOr<Summary> summary = engine->Visit(query, [&](const Row& row) {
+      EXPECT_EQ(row.source(), SourceKind::kReplay);
+      replayed.insert(Identity(row));
+      with_info += row.inet() != nullptr && row.inet()->tcp_info() ? 1 : 0;
+      return Flow::kContinue;
+    });
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    EXPECT_EQ(summary->rows, captured->rows);
+    EXPECT_EQ(summary->tables.size(), captured->tables.size());
+    EXPECT_GT(with_info, 400u);
+    EXPECT_EQ(Difference(replayed, VisitIdentities(live.get(), query)), "");
+  }
+}
+
+// ------------------------------------------------------------------------------------- namespaces
+
+TEST_F(VerbsLive, ANamespaceIsNamedByDescriptorPathOrProcess) {
+  const pid_t child = fork();
+  if (child == 0) {
+    if (setns(zoo().netns_fd(), CLONE_NEWNET) != 0) _exit(1);
+    for (const ZooSocket& socket : zoo().sockets()) close(socket.fd);
+    raise(SIGSTOP);
+    _exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, WUNTRACED), child);
+  ASSERT_TRUE(WIFSTOPPED(status));
+  const NetnsId outside = netlink::CurrentNetns();
+  const NetNs names[] = {NetNs::FromFd(zoo().netns_fd()),
+                         NetNs::FromPath("/proc/" + std::to_string(child) + "/ns/net"),
+                         NetNs::FromPid(Pid(child))};
+  for (const NetNs& name : names) {
+    for (const bool procfs : {false, true}) {
+      EngineOptions options;
+      options.netns = name;
+      options.prefer_procfs = procfs;
+      const std::unique_ptr<Engine> engine = OpenWith(options);
+      EXPECT_NE(engine->netns(), outside);
+      Query query;
+      query.families = {Family::kInet, Family::kInet6};
+      const auto wanted = [](const ZooSocket& socket) {
+        return socket.family != Family::kUnix && !socket.bound_inactive;
+      };
+      EXPECT_EQ(Difference(VisitIdentities(engine.get(), query), IdentitiesIf(zoo(), wanted)), "");
+    }
+  }
+  EXPECT_EQ(netlink::CurrentNetns(), outside) << "the caller stays where it was";
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+}
+
+TEST_F(VerbsLive, WithoutANameItIsTheNamespaceOfTheCallingThread) {
+  std::unique_ptr<Engine> inside;
+  const absl::Status status = NetNs::FromFd(zoo().netns_fd()).Run([&] {
+    inside = OpenWith({});
+    ExpectUsable(inside.get());
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_NE(inside->netns(), netlink::CurrentNetns());
+  // Its socket stays there, but /proc/net would be that of this thread.
+  ExpectUsable(inside.get());
+  const absl::Status lookup =
+      inside->LookupUnix(zoo()["unix listener"].inode, Cookie(), [](const UnixSocket&) {});
+  EXPECT_EQ(Errno(lookup), EXDEV) << lookup;
+}
+
+TEST_F(VerbsLive, ANamespaceThatCannotBeEnteredIsAnErrorThatNamesIt) {
+  for (const char* path : {"/no/such/netns", "/proc/self/ns/uts", "/dev/null"}) {
+    EngineOptions options;
+    options.netns = NetNs::FromPath(path);
+    const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+    ASSERT_FALSE(engine.ok()) << path;
+    EXPECT_THAT(std::string(engine.status().message()), HasSubstr(path));
+  }
+}
+
+// ------------------------------------------------------------------------------------- cost
+
+TEST_F(VerbsLive, NoAllocationPerRow) {
+  const Crowd crowd(zoo(), 600);
+  ProcTree tree;
+  tree.Population(3, 500, zoo()["tcp4 listen"].inode);
+  for (const bool owners : {false, true}) {
+    EngineOptions options = InZoo();
+    options.proc_root = tree.root();
+    const std::unique_ptr<Engine> engine = OpenWith(options);
+    uint64_t rows = 0;
+    const auto visit = [&](StateSet states) {
+      Query query;
+      query.states = states;
+      query.owners = owners;
+      query.extensions = {Extension::kInfo, Extension::kSocketMemory};
+      rows = 0;
+      const AllocCounter counter;
+      const absl::StatusOr<Summary> summary = engine->Visit(query, [&](const Row& row) {
+        rows += row.owners().size() < 100 ? 1 : 0;
+        return Flow::kContinue;
+      });
+      const uint64_t count = counter.count();
+      EXPECT_TRUE(summary.ok()) << summary.status();
+      return count;
+    };
+    visit(StateSet::SsAll());
+    const uint64_t for_half = visit(State::kListen);
+    const uint64_t half = rows;
+    EXPECT_EQ(visit(StateSet::SsAll()), for_half);
+    EXPECT_GT(rows, 2 * half);
+    EXPECT_GT(half, 600u);
+    EXPECT_LT(for_half, 32u);
+  }
+}
+
+}  // namespace
+}  // namespace netdiag::testing
