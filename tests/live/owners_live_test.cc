@@ -1,0 +1,217 @@
+// Who holds the sockets of the zoo, and what an unprivileged caller is told.
+
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <fcntl.h>
+#include <grp.h>
+#include <map>
+#include <sched.h>
+#include <set>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "netdiag/snapshot.h"
+#include "netdiag/types/error.h"
+#include "tests/live/live_testing.h"
+#include "tests/testing/sockets.h"
+
+namespace netdiag::testing {
+namespace {
+
+using netlink::Ready;
+using ::testing::HasSubstr;
+
+constexpr uid_t kNobody = 65534;
+
+class OwnersLive : public LiveTest {
+ protected:
+  static Query WithOwners() {
+    Query query = Everything();
+    query.owners = true;
+    return query;
+  }
+};
+
+// Who holds what, as {pid, fd} of each inode.
+using Holders = std::map<Inode, std::set<std::pair<int, int>>>;
+
+void Note(const Row& row, Holders* holders) {
+  for (const Owner& owner : row.owners()) {
+    (*holders)[row.inode()].insert({owner.pid.value(), owner.fd});
+  }
+}
+
+Holders Visit(Engine* engine, const Query& query) {
+  Holders holders;
+  const absl::StatusOr<Summary> summary = engine->Visit(query, [&](const Row& row) {
+    Note(row, &holders);
+    const bool is_held = row.inode() != Inode();
+    EXPECT_EQ(row.no_owner(), is_held ? NoOwner::kNone : NoOwner::kKernelHeld) << Identity(row);
+    return Flow::kContinue;
+  });
+  EXPECT_TRUE(summary.ok()) << summary.status();
+  if (summary.ok()) {
+    EXPECT_TRUE(summary->owners.has_value());
+    EXPECT_FALSE(summary->owners->partial);
+  }
+  return holders;
+}
+
+Holders HeldBy(const Zoo& zoo, const std::vector<int>& pids) {
+  Holders expected;
+  for (const ZooSocket& socket : zoo.sockets()) {
+    if (socket.fd < 0) continue;
+    for (const int pid : pids) expected[socket.inode].insert({pid, socket.fd});
+  }
+  return expected;
+}
+
+TEST_F(OwnersLive, ThisProcessHoldsTheSocketsAndTheKernelTheRest) {
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  EXPECT_EQ(Visit(engine.get(), WithOwners()), HeldBy(zoo(), {getpid()}));
+}
+
+TEST_F(OwnersLive, AChildThatSharesASocketIsAnotherOwner) {
+  const pid_t child = fork();
+  if (child == 0) {
+    prctl(PR_SET_NAME, "zoo keeper");
+    raise(SIGSTOP);
+    _exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, WUNTRACED), child);
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  EXPECT_EQ(Visit(engine.get(), WithOwners()), HeldBy(zoo(), {getpid(), child}));
+  const absl::StatusOr<Snapshot> snapshot = engine->Take(WithOwners());
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  EXPECT_EQ(Visit(engine.get(), WithOwners()), HeldBy(zoo(), {getpid()}));
+
+  // The snapshot is of then.
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+  Holders holders;
+  size_t named = 0;
+  for (const Row& row : *snapshot) {
+    Note(row, &holders);
+    for (const Owner& owner : row.owners()) named += owner.command == "zoo keeper" ? 1 : 0;
+  }
+  EXPECT_EQ(holders, HeldBy(zoo(), {getpid(), child}));
+  EXPECT_EQ(named, holders.size());
+}
+
+TEST_F(OwnersLive, StepsScanWithinTheirBudget) {
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  ASSERT_TRUE(engine->Begin(WithOwners()).ok());
+  Holders holders;
+  size_t steps = 0;
+  absl::StatusOr<Ready> ready = Ready::kSome;
+  while (ready.ok() && *ready != Ready::kDone) {
+    if (!holders.empty()) {
+      EXPECT_TRUE(engine->summary().owners.has_value());
+    }
+    const auto note = [&](const Row& row) {
+      Note(row, &holders);
+      return Flow::kContinue;
+    };
+    ready = engine->Step(note, {.datagrams = 1, .descriptors = 16});
+    ++steps;
+  }
+  ASSERT_TRUE(ready.ok()) << ready.status();
+  EXPECT_EQ(holders, HeldBy(zoo(), {getpid()}));
+  EXPECT_GT(steps, holders.size() / 16);
+  EXPECT_GE(engine->summary().owners->sockets, holders.size());
+}
+
+TEST_F(OwnersLive, AMissingProcIsAnErrorOnlyIfItIsNeeded) {
+  EngineOptions options = InZoo();
+  options.proc_root = "/no/such/proc";
+  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  EXPECT_EQ(Difference(VisitIdentities(engine->get(), Everything()), AllIdentities(zoo())), "");
+  const auto none = [](const Row&) { return Flow::kContinue; };
+  for (int again = 0; again < 2; ++again) {
+    const absl::Status status = (*engine)->Visit(WithOwners(), none).status();
+    EXPECT_TRUE(absl::IsNotFound(status)) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("/no/such/proc"));
+    EXPECT_EQ((*engine)->Begin(WithOwners()), status);
+  }
+  EXPECT_EQ(Difference(VisitIdentities(engine->get(), Everything()), AllIdentities(zoo())), "");
+
+  options.prefer_procfs = true;
+  const absl::StatusOr<std::unique_ptr<Engine>> procfs = Engine::Open(options);
+  ASSERT_TRUE(procfs.ok()) << procfs.status();
+  const absl::StatusOr<Summary> summary = (*procfs)->Visit(Everything(), none);
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->tables.size(), 5u);
+  for (const TableOutcome& table : summary->tables)
+    EXPECT_THAT(std::string(table.status.message()), HasSubstr("/no/such/proc"));
+}
+
+// ------------------------------------------------------------------------------------- nobody
+
+size_t CountDescriptors() {
+  size_t count = 0;
+  for (int fd = 0; fd < 2048; ++fd) count += fcntl(fd, F_GETFD) >= 0 ? 1u : 0u;
+  return count;
+}
+
+// Runs in a child that is nobody, in the zoo's namespace, without its descriptors.
+void CheckAsNobody(const Zoo& zoo, const Query& query) {
+  const size_t before = CountDescriptors();
+  {
+    const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open();
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    const int own = Make(Family::kInet, SOCK_DGRAM);
+    Bind(own, Loopback(Family::kInet));
+    Identities all;
+    const absl::StatusOr<Summary> summary = (*engine)->Visit(query, [&](const Row& row) {
+      if (row.inode() == InodeOf(own)) {
+        EXPECT_EQ(row.owners().size(), 1u);
+        EXPECT_EQ(row.owners()[0].pid, Pid(getpid()));
+        EXPECT_EQ(row.uid(), Uid(kNobody));
+        return Flow::kContinue;
+      }
+      all.insert(Identity(row));
+      EXPECT_TRUE(row.owners().empty());
+      const bool is_held = row.inode() != Inode();
+      EXPECT_EQ(row.no_owner(), is_held ? NoOwner::kHidden : NoOwner::kKernelHeld);
+      EXPECT_TRUE(row.inet() == nullptr || !row.inet()->mark()) << "needs CAP_NET_ADMIN";
+      return Flow::kContinue;
+    });
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    EXPECT_EQ(Difference(all, AllIdentities(zoo)), "");
+    EXPECT_GT(summary->owners->denied, 0u);
+    EXPECT_EQ(summary->owners->errors, 0u);
+    EngineOptions elsewhere;
+    elsewhere.netns = netlink::NetNs::FromFd(zoo.netns_fd());
+    const absl::Status refused = Engine::Open(elsewhere).status();
+    EXPECT_TRUE(IsPermission(refused)) << refused;
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("CAP_SYS_ADMIN"));
+    close(own);
+  }
+  EXPECT_EQ(CountDescriptors(), before) << "a descriptor is left open";
+}
+
+TEST_F(OwnersLive, AnUnprivilegedCallerSeesEverySocketAndWhatItMayNotSeeIsSaid) {
+  const pid_t child = fork();
+  if (child == 0) {
+    for (const ZooSocket& socket : zoo().sockets()) close(socket.fd);
+    const bool ready = setns(zoo().netns_fd(), CLONE_NEWNET) == 0 && setgroups(0, nullptr) == 0 &&
+                       setresgid(kNobody, kNobody, kNobody) == 0 &&
+                       setresuid(kNobody, kNobody, kNobody) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0;
+    EXPECT_TRUE(ready) << std::strerror(errno);
+    if (ready) CheckAsNobody(zoo(), WithOwners());
+    std::fflush(nullptr);
+    _exit(HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0) << "what failed is above";
+}
+
+}  // namespace
+}  // namespace netdiag::testing
