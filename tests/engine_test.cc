@@ -226,6 +226,17 @@ TEST(EngineReplay, ACutCaptureIsSaidInTheOutcomeOfItsTable) {
   }
 }
 
+TEST(EngineReplay, ATableWithoutItsEndWasCutOff) {
+  Film film;
+  film.Table(kUnix).Unix(1, State::kListen).Table(kTcp).Inet(2, State::kListen);
+  const Answer answer = Ask(film.text());
+  ASSERT_TRUE(answer.summary.ok()) << answer.summary.status();
+  EXPECT_THAT(answer.inodes, ElementsAre(1, 2));
+  ASSERT_EQ(answer.summary->tables.size(), 2u);
+  for (const TableOutcome& outcome : answer.summary->tables)
+    EXPECT_EQ(Errno(outcome.status), EBADMSG) << outcome.status;
+}
+
 TEST(EngineReplay, WhatIsNoCaptureIsAnError) {
   for (const std::string_view text : {"", "netdiag", "netdiag2", "GET / HTTP/1.1\r\n\r\n"}) {
     const Answer answer = Ask(text);

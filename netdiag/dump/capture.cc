@@ -208,7 +208,7 @@ namespace internal {
 absl::StatusOr<netlink::Ready> ReplaySource::Step(MessageVisitor visitor) {
   for (CaptureRecord record; reader_.Next(&record);) {
     if (record.type == CaptureType::kTable) {
-      if (in_table_) return netlink::Ready::kDone;
+      if (in_table_) break;  // the next one began before this one's end
       in_table_ = before_ == 0;
       if (!in_table_) --before_;
       continue;
