@@ -395,9 +395,8 @@ TEST(ReplaySource, CountsDamageAndSaysInterrupted) {
   const Packets interrupted = testing::Interrupted(Rows({"one"}));
   EXPECT_TRUE(Replay(Write(Answer(kTcp, interrupted)), kTcp).stats.interrupted);
 
-  Packet capture = Write(Answer(kTcp, Rows({"one"})));
-  capture.resize(capture.size() - 1);
-  replayed = Replay(capture, kTcp);
+  const Packet capture = Write(Answer(kTcp, Rows({"one"})));
+  replayed = Replay(Bytes(capture).first(capture.size() - 1), kTcp);
   EXPECT_THAT(replayed.rows, ElementsAre("one"));
   EXPECT_THAT(replayed.status, ErrnoIs(EBADMSG));
 }

@@ -26,13 +26,11 @@ void CompareAttributes(Bytes bytes) {
     if (!ok) break;
     Check(attribute.type() == mnl_attr_get_type(theirs));
     Check(attribute.payload().size() == mnl_attr_get_payload_len(theirs));
-    Check(attribute.payload().data() - bytes.data() == at + MNL_ATTR_HDRLEN - start);
     Touch(attribute.payload());
     TouchValue(attribute.AsText().size());
     at = reinterpret_cast<const char*>(mnl_attr_next(theirs));
   }
   Check(ours.malformed() == (at < start + bytes.size()));
-  Check(!ours.Next(&attribute));
 }
 
 }  // namespace
