@@ -332,8 +332,9 @@ struct Replayed {
   absl::Status status;
   internal::SourceStats stats;
 };
-Replayed Replay(Bytes capture, const Table& table) {
-  internal::ReplaySource source(capture, table);
+// The table that is the capture's record of that `number`.
+Replayed Replay(Bytes capture, size_t number, const Table& table) {
+  internal::ReplaySource source(capture, number, table);
   testing::Collector rows;
   absl::StatusOr<Ready> ready = Ready::kSome;
   while (ready.ok() && *ready == Ready::kSome) ready = source.Step(rows);
@@ -362,17 +363,20 @@ TEST(ReplaySource, GivesTheRowsOfItsTableOnly) {
   for (const CaptureRecord& record : Answer(kUdp, udp)) records.push_back(record);
   records.push_back(OwnerOf(Inode(1), Pid(1), "x"));
   for (const CaptureRecord& record : Answer(kTcp, tcp)) records.push_back(record);
+  const Packets again = Rows({"again"});
+  for (const CaptureRecord& record : Answer(kUdp, again)) records.push_back(record);
   const Packet capture = Write(records);
-  EXPECT_THAT(Replay(capture, kTcp).rows, ElementsAre("tcp1", "tcp2"));
-  EXPECT_THAT(Replay(capture, kUdp).rows, ElementsAre("udp1"));
-  const Replayed none = Replay(capture, {Protocol::kUnix, Family::kUnix, {}});
+  EXPECT_THAT(Replay(capture, 0, kUdp).rows, ElementsAre("udp1"));
+  EXPECT_THAT(Replay(capture, 1, kTcp).rows, ElementsAre("tcp1", "tcp2"));
+  EXPECT_THAT(Replay(capture, 2, kUdp).rows, ElementsAre("again"));
+  const Replayed none = Replay(capture, 3, kUdp);
   EXPECT_THAT(none.rows, IsEmpty());
   EXPECT_THAT(none.status, IsOk());
 }
 
 TEST(ReplaySource, EndsAsTheDumpEnded) {
   const Packets rows = Rows({"one"});
-  const Replayed refused = Replay(Write(Answer(kTcp, rows, ENOENT)), kTcp);
+  const Replayed refused = Replay(Write(Answer(kTcp, rows, ENOENT)), 0, kTcp);
   EXPECT_THAT(refused.rows, ElementsAre("one"));
   EXPECT_THAT(refused.status, ErrnoIs(ENOENT));
   EXPECT_THAT(std::string(refused.status.message()), ::testing::HasSubstr("tcp"));
@@ -380,23 +384,23 @@ TEST(ReplaySource, EndsAsTheDumpEnded) {
   // Without a record of its end, the next table or the end of the capture ends it.
   std::vector<CaptureRecord> records = {TableOf(kTcp), DatagramOf(rows.front()), TableOf(kUdp),
                                         DatagramOf(rows.front())};
-  EXPECT_THAT(Replay(Write(records), kTcp).rows, ElementsAre("one"));
-  EXPECT_THAT(Replay(Write(records), kUdp).rows, ElementsAre("one"));
-  EXPECT_THAT(Replay(Write(records), kUdp).status, IsOk());
+  EXPECT_THAT(Replay(Write(records), 0, kTcp).rows, ElementsAre("one"));
+  EXPECT_THAT(Replay(Write(records), 1, kUdp).rows, ElementsAre("one"));
+  EXPECT_THAT(Replay(Write(records), 1, kUdp).status, IsOk());
 }
 
 TEST(ReplaySource, CountsDamageAndSaysInterrupted) {
   const Packet cut = testing::Truncated(Rows({"one", "two"}).front(), 2);
-  Replayed replayed = Replay(Write(Answer(kTcp, {cut})), kTcp);
+  Replayed replayed = Replay(Write(Answer(kTcp, {cut})), 0, kTcp);
   EXPECT_THAT(replayed.rows, ElementsAre("one"));
   EXPECT_EQ(replayed.stats.damaged, 1u);
   EXPECT_FALSE(replayed.stats.interrupted);
 
   const Packets interrupted = testing::Interrupted(Rows({"one"}));
-  EXPECT_TRUE(Replay(Write(Answer(kTcp, interrupted)), kTcp).stats.interrupted);
+  EXPECT_TRUE(Replay(Write(Answer(kTcp, interrupted)), 0, kTcp).stats.interrupted);
 
   const Packet capture = Write(Answer(kTcp, Rows({"one"})));
-  replayed = Replay(Bytes(capture).first(capture.size() - 1), kTcp);
+  replayed = Replay(Bytes(capture).first(capture.size() - 1), 0, kTcp);
   EXPECT_THAT(replayed.rows, ElementsAre("one"));
   EXPECT_THAT(replayed.status, ErrnoIs(EBADMSG));
 }
