@@ -108,7 +108,7 @@ bool ParsePayload(uint16_t type, Bytes payload, CaptureRecord* record) {
       const auto part = Load<TablePart>(payload);
       if (!part || part->source > static_cast<uint8_t>(SourceKind::kReplay)) return false;
       record->table.protocol = static_cast<Protocol>(part->protocol);
-      if (Names(record->table.protocol).protocol != record->table.protocol) return false;
+      if (Describe(record->table.protocol).protocol != record->table.protocol) return false;
       for (const FamilyNames& row : AllFamilies()) {
         if ((part->families & FamilySet(row.family).bits()) != 0)
           record->table.families |= row.family;

@@ -186,7 +186,7 @@ class ProcfsSource::Impl {
     }
     carry_.erase(0, start);
     if (carry_.size() > kMaxLine) {
-      if (!std::exchange(dropping_, true)) ++stats_.damaged;
+      if (!std::exchange(dropping_, true) && header_seen_) ++stats_.damaged;
       carry_.clear();
     }
     return flow;

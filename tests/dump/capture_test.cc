@@ -1,0 +1,409 @@
+// Captures: what is written is read back, and damage anywhere ends in an error or a clean prefix.
+
+#include "netdiag/dump/capture.h"
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "netdiag/dump/source.h"
+#include "netdiag/types/error.h"
+#include "tests/testing/fake_kernel.h"
+#include "tests/testing/guarded_buffer.h"
+#include "tests/testing/status_matchers.h"
+
+namespace netdiag {
+namespace {
+
+using netlink::Ready;
+using testing::Done;
+using ::testing::ElementsAre;
+using testing::ErrnoIs;
+using testing::GuardedBuffer;
+using ::testing::IsEmpty;
+using testing::IsOk;
+using testing::Multipart;
+using testing::Packet;
+using testing::Packets;
+
+CaptureRecord Host(std::string_view kernel) {
+  CaptureRecord record;
+  record.type = CaptureType::kHost;
+  record.kernel = kernel;
+  record.time = std::chrono::system_clock::time_point(std::chrono::nanoseconds(0x0102030405060708));
+  return record;
+}
+CaptureRecord TableOf(const Table& table, SourceKind source = SourceKind::kNetlink,
+                      Bytes request = {}) {
+  CaptureRecord record;
+  record.type = CaptureType::kTable;
+  record.table = table;
+  record.source = source;
+  record.request = request;
+  return record;
+}
+CaptureRecord DatagramOf(Bytes datagram) {
+  CaptureRecord record;
+  record.type = CaptureType::kDatagram;
+  record.datagram = datagram;
+  return record;
+}
+CaptureRecord OwnerOf(Inode inode, Pid pid, std::string_view command) {
+  CaptureRecord record;
+  record.type = CaptureType::kOwner;
+  record.inode = inode;
+  record.pid = pid;
+  record.start_time = 0x1112131415161718;
+  record.fd = 0x21222324;
+  record.command = command;
+  return record;
+}
+CaptureRecord End(int errnum) {
+  CaptureRecord record;
+  record.type = CaptureType::kEnd;
+  record.errnum = errnum;
+  return record;
+}
+
+Packet Write(const std::vector<CaptureRecord>& records) {
+  Packet capture;
+  CaptureWriter writer([&](Bytes frame) {
+    capture.insert(capture.end(), frame.begin(), frame.end());
+    return absl::OkStatus();
+  });
+  for (const CaptureRecord& record : records) writer.Write(record);
+  EXPECT_THAT(writer.status(), IsOk());
+  return capture;
+}
+
+bool Same(Bytes a, Bytes b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
+
+void ExpectSame(const CaptureRecord& got, const CaptureRecord& wanted) {
+  EXPECT_EQ(got.type, wanted.type);
+  EXPECT_EQ(got.kernel, wanted.kernel);
+  EXPECT_EQ(got.time, wanted.time);
+  EXPECT_EQ(got.table, wanted.table);
+  EXPECT_EQ(got.source, wanted.source);
+  EXPECT_TRUE(Same(got.request, wanted.request));
+  EXPECT_TRUE(Same(got.datagram, wanted.datagram));
+  EXPECT_EQ(got.inode, wanted.inode);
+  EXPECT_EQ(got.pid, wanted.pid);
+  EXPECT_EQ(got.start_time, wanted.start_time);
+  EXPECT_EQ(got.fd, wanted.fd);
+  EXPECT_EQ(got.command, wanted.command);
+  EXPECT_EQ(got.errnum, wanted.errnum);
+}
+
+const Packet kBytes = testing::Text("seven b");
+
+std::vector<CaptureRecord> OneOfEach() {
+  return {Host("6.18.44"),
+          TableOf({Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId(0x31323334)},
+                  SourceKind::kNetlink, kBytes),
+          DatagramOf(kBytes), OwnerOf(Inode(0x41424344), Pid(0x51525354), "a name"), End(EPERM)};
+}
+
+TEST(Capture, ReadsBackWhatWasWritten) {
+  std::vector<CaptureRecord> records = OneOfEach();
+  for (Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kUnix}) {
+    for (FamilySet families : {FamilySet(), FamilySet(Family::kUnix), FamilySet(Family::kInet),
+                               FamilySet(Family::kInet6)}) {
+      for (SourceKind source : {SourceKind::kNetlink, SourceKind::kProcfs, SourceKind::kReplay}) {
+        records.push_back(TableOf({protocol, families, NetnsId(7)}, source));
+      }
+    }
+  }
+  const Packet large(65536, std::byte{5});
+  for (size_t size = 0; size < 9; ++size) {
+    records.push_back(DatagramOf(Bytes(large).first(size)));
+    records.push_back(Host(std::string_view("6.18.44+", size)));
+    records.push_back(OwnerOf(Inode(1), Pid(-1), std::string_view("a\0b\nc\xff[]", size)));
+  }
+  records.push_back(DatagramOf(large));
+  records.push_back(End(0));
+  records.push_back(End(4095));
+
+  const GuardedBuffer capture(Write(records));
+  CaptureReader reader(capture.bytes());
+  CaptureRecord record;
+  for (const CaptureRecord& wanted : records) {
+    ASSERT_TRUE(reader.Next(&record)) << reader.status();
+    ExpectSame(record, wanted);
+  }
+  EXPECT_FALSE(reader.Next(&record));
+  EXPECT_THAT(reader.status(), IsOk());
+}
+
+// The bytes of the format, so that it does not change by accident. Little-endian.
+TEST(Capture, HasItsDocumentedBytes) {
+  const unsigned char kWanted[] = {
+      'n', 'e', 't', 'd', 'i', 'a', 'g', '1',                     //
+      19,  0,   0,   0,   2,   0,   0,   0,                       // length, kTable
+      17,  0,   1,   0,   4,   3,   2,   1,                       // udp, procfs, netns
+      4,   0,   0,   0,   0,   0,   0,   0,   'r',  'e', 'q', 0,  // bit 2: inet
+      4,   0,   0,   0,   5,   0,   0,   0,   0x0b, 0,   0,   0,  // kEnd, EAGAIN
+  };
+  const Packet request = testing::Text("req");
+  EXPECT_TRUE(Same(Write({TableOf({Protocol::kUdp, Family::kInet, NetnsId(0x01020304)},
+                                  SourceKind::kProcfs, request),
+                          End(EAGAIN)}),
+                   std::as_bytes(std::span(kWanted))));
+}
+
+TEST(CaptureWriter, EndsWithItsSinksFirstError) {
+  int calls = 0;
+  CaptureWriter writer([&](Bytes) {
+    ++calls;
+    return calls == 2 ? ErrnoError(ENOSPC, "write") : absl::OkStatus();
+  });
+  for (int i = 0; i < 5; ++i) writer.Write(End(0));
+  EXPECT_EQ(calls, 2);
+  EXPECT_THAT(writer.status(), ErrnoIs(ENOSPC));
+}
+
+TEST(CaptureWriter, RefusesAFrameThatNoReaderWouldTake) {
+  constexpr size_t kLimit = 1 << 20;
+  const Packet bytes(kLimit + 1);
+  const Packet capture = Write({DatagramOf(Bytes(bytes).first(kLimit))});
+  CaptureReader reader(capture);
+  CaptureRecord record;
+  ASSERT_TRUE(reader.Next(&record));
+  EXPECT_EQ(record.datagram.size(), kLimit);
+
+  int calls = 0;
+  CaptureWriter writer([&](Bytes) {
+    ++calls;
+    return absl::OkStatus();
+  });
+  writer.Write(DatagramOf(bytes));
+  writer.Write(End(0));
+  EXPECT_THAT(writer.status(), ErrnoIs(EMSGSIZE));
+  EXPECT_EQ(calls, 0);
+}
+
+// ---- damage ----
+
+struct Read {
+  std::vector<CaptureType> types;
+  absl::Status status;
+};
+Read ReadAll(Bytes capture) {
+  Read read;
+  const GuardedBuffer guarded(capture);
+  CaptureReader reader(guarded.bytes());
+  for (CaptureRecord record; reader.Next(&record);) read.types.push_back(record.type);
+  read.status = reader.status();
+  CaptureRecord again;
+  EXPECT_FALSE(reader.Next(&again));  // the end is the end
+  return read;
+}
+
+TEST(CaptureReader, EveryCutIsAnErrorOrACleanPrefix) {
+  const std::vector<CaptureRecord> records = OneOfEach();
+  const Packet capture = Write(records);
+  // Where a capture of the first N records ends, without the padding of the last and with it.
+  std::vector<std::pair<size_t, size_t>> ends;
+  for (size_t n = 1; n <= records.size(); ++n) {
+    const Packet prefix =
+        Write({records.begin(), records.begin() + static_cast<std::ptrdiff_t>(n)});
+    uint32_t length = 0;
+    const size_t start = n == 1 ? 8 : ends.back().second;
+    std::memcpy(&length, prefix.data() + start, sizeof(length));
+    ends.emplace_back(start + 8 + length, prefix.size());
+  }
+  for (size_t size = 0; size <= capture.size(); ++size) {
+    const Read read = ReadAll(Bytes(capture).first(size));
+    size_t whole = 0;
+    bool clean = size == 8;
+    for (const auto& [end, padded] : ends) {
+      if (size >= end) ++whole;
+      if (size >= end && size <= padded) clean = true;
+    }
+    EXPECT_EQ(read.types.size(), whole) << size;
+    EXPECT_EQ(read.status.ok(), clean) << size << ": " << read.status;
+    if (!clean) {
+      EXPECT_EQ(read.status.code(), absl::StatusCode::kDataLoss) << size;
+    }
+  }
+}
+
+TEST(CaptureReader, RefusesAnotherMagic) {
+  Packet capture = Write({End(0)});
+  for (size_t i = 0; i < 8; ++i) {
+    Packet other = capture;
+    other[i] ^= std::byte{1};
+    EXPECT_THAT(ReadAll(other).status, ErrnoIs(EBADMSG));
+    EXPECT_THAT(ReadAll(other).types, IsEmpty());
+  }
+  EXPECT_THAT(ReadAll({}).status, ErrnoIs(EBADMSG));
+}
+
+// One frame, by hand.
+Packet Frame(uint32_t length, uint16_t type, const Packet& payload) {
+  const uint16_t rest[2] = {type, 0};
+  Packet frame(8 + netlink::Align(payload.size()));
+  std::memcpy(frame.data(), &length, sizeof(length));
+  std::memcpy(frame.data() + 4, rest, sizeof(rest));
+  if (!payload.empty()) std::memcpy(frame.data() + 8, payload.data(), payload.size());
+  return frame;
+}
+Packet Frame(uint16_t type, const Packet& payload) {
+  return Frame(static_cast<uint32_t>(payload.size()), type, payload);
+}
+Packet Capture(const Packets& frames) {
+  return testing::Join({testing::Text("netdiag1"), testing::Join(frames)});
+}
+
+TEST(CaptureReader, SkipsTypesThatItDoesNotKnow) {
+  const Packet end = Frame(5, Packet(4));
+  for (int type : {0, 6, 7, 255, 256, 0xffff}) {
+    const Packet unknown = Frame(static_cast<uint16_t>(type), kBytes);
+    const Read read = ReadAll(Capture({end, unknown, unknown, end, unknown}));
+    EXPECT_THAT(read.types, ElementsAre(CaptureType::kEnd, CaptureType::kEnd)) << type;
+    EXPECT_THAT(read.status, IsOk()) << type;
+  }
+}
+
+TEST(CaptureReader, RefusesLengthsThatLie) {
+  for (uint32_t length : {8u, 0x7fffffffu, 0xfffffff8u, 0xffffffffu}) {
+    for (uint16_t type : {uint16_t{3}, uint16_t{99}}) {  // of unknown types too
+      EXPECT_THAT(ReadAll(Capture({Frame(length, type, Packet(4))})).status, ErrnoIs(EBADMSG));
+    }
+  }
+  // Above the limit, even though the bytes are there.
+  EXPECT_THAT(ReadAll(Capture({Frame(3, Packet((1 << 20) + 1))})).status, ErrnoIs(EBADMSG));
+  EXPECT_THAT(ReadAll(Capture({Frame(3, Packet(1 << 20))})).status, IsOk());
+}
+
+TEST(CaptureReader, RefusesRecordsThatSayWhatCannotBe) {
+  const auto table = [](uint16_t protocol, uint8_t source) {
+    Packet payload(16);
+    std::memcpy(payload.data(), &protocol, sizeof(protocol));
+    payload[2] = static_cast<std::byte>(source);
+    return payload;
+  };
+  const auto end = [](int32_t errnum) {
+    Packet payload(sizeof(errnum));
+    std::memcpy(payload.data(), &errnum, sizeof(errnum));
+    return payload;
+  };
+  EXPECT_THAT(ReadAll(Capture({Frame(2, table(6, 2)), Frame(5, end(4095))})).status, IsOk());
+  const std::pair<uint16_t, Packet> kRows[] = {
+      {1, Packet(7)},            // shorter than their fixed parts
+      {2, Packet(15)},           //
+      {4, Packet(23)},           //
+      {5, Packet(3)},            //
+      {2, table(132, 0)},        // a protocol without a table
+      {2, table(0xffff, 0)},     //
+      {2, table(6, 3)},          // an unknown source
+      {2, table(6, 255)},        //
+      {5, end(-1)},              // no errno
+      {5, end(4096)},            //
+      {5, end(-0x7fffffff - 1)}  //
+  };
+  for (const auto& [type, payload] : kRows) {
+    const Read read = ReadAll(Capture({Frame(type, payload), Frame(3, Packet(4))}));
+    EXPECT_THAT(read.status, ErrnoIs(EBADMSG)) << type;
+    EXPECT_THAT(read.types, IsEmpty()) << type;
+    EXPECT_THAT(std::string(read.status.message()), ::testing::HasSubstr("at byte 8")) << type;
+  }
+}
+
+TEST(CaptureReader, FamiliesWithoutANameAreLeftOut) {
+  Packet payload(16, std::byte{0xff});
+  payload[0] = std::byte{6};
+  payload[1] = payload[2] = std::byte{0};
+  const Packet capture = Capture({Frame(2, payload)});
+  CaptureReader reader(capture);
+  CaptureRecord record;
+  ASSERT_TRUE(reader.Next(&record));
+  EXPECT_EQ(record.table.families, FamilySet({Family::kUnix, Family::kInet, Family::kInet6}));
+}
+
+// ---- ReplaySource ----
+
+struct Replayed {
+  std::vector<std::string> rows;
+  absl::Status status;
+  internal::SourceStats stats;
+};
+// The table that is the capture's record of that `number`.
+Replayed Replay(Bytes capture, size_t number, const Table& table) {
+  internal::ReplaySource source(capture, number, table);
+  testing::Collector rows;
+  absl::StatusOr<Ready> ready = Ready::kSome;
+  while (ready.ok() && *ready == Ready::kSome) ready = source.Step(rows);
+  return {rows.texts, ready.status(), source.stats()};
+}
+
+const Table kTcp = {Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId(1)};
+const Table kUdp = {Protocol::kUdp, Family::kInet, NetnsId(1)};
+
+// Datagrams of an answer with these rows.
+std::vector<CaptureRecord> Answer(const Table& table, const Packets& datagrams, int errnum = 0) {
+  std::vector<CaptureRecord> records = {TableOf(table)};
+  for (const Packet& datagram : datagrams) records.push_back(DatagramOf(datagram));
+  records.push_back(End(errnum));
+  return records;
+}
+Packets Rows(const std::vector<std::string>& texts) {
+  Packets payloads;
+  for (const std::string& text : texts) payloads.push_back(testing::Text(text));
+  return Multipart(testing::DumpRequest(), payloads);
+}
+
+TEST(ReplaySource, GivesTheRowsOfItsTableOnly) {
+  const Packets udp = Rows({"udp1"}), tcp = Rows({"tcp1", "tcp2"});
+  std::vector<CaptureRecord> records = {Host("6.18")};
+  for (const CaptureRecord& record : Answer(kUdp, udp)) records.push_back(record);
+  records.push_back(OwnerOf(Inode(1), Pid(1), "x"));
+  for (const CaptureRecord& record : Answer(kTcp, tcp)) records.push_back(record);
+  const Packets again = Rows({"again"});
+  for (const CaptureRecord& record : Answer(kUdp, again)) records.push_back(record);
+  const Packet capture = Write(records);
+  EXPECT_THAT(Replay(capture, 0, kUdp).rows, ElementsAre("udp1"));
+  EXPECT_THAT(Replay(capture, 1, kTcp).rows, ElementsAre("tcp1", "tcp2"));
+  EXPECT_THAT(Replay(capture, 2, kUdp).rows, ElementsAre("again"));
+  const Replayed none = Replay(capture, 3, kUdp);
+  EXPECT_THAT(none.rows, IsEmpty());
+  EXPECT_THAT(none.status, IsOk());
+}
+
+TEST(ReplaySource, EndsAsTheDumpEnded) {
+  const Packets rows = Rows({"one"});
+  const Replayed refused = Replay(Write(Answer(kTcp, rows, ENOENT)), 0, kTcp);
+  EXPECT_THAT(refused.rows, ElementsAre("one"));
+  EXPECT_THAT(refused.status, ErrnoIs(ENOENT));
+  EXPECT_THAT(std::string(refused.status.message()), ::testing::HasSubstr("tcp"));
+
+  // Without a record of its end, the next table or the end of the capture ends it.
+  std::vector<CaptureRecord> records = {TableOf(kTcp), DatagramOf(rows.front()), TableOf(kUdp),
+                                        DatagramOf(rows.front())};
+  EXPECT_THAT(Replay(Write(records), 0, kTcp).rows, ElementsAre("one"));
+  EXPECT_THAT(Replay(Write(records), 1, kUdp).rows, ElementsAre("one"));
+  EXPECT_THAT(Replay(Write(records), 1, kUdp).status, IsOk());
+}
+
+TEST(ReplaySource, CountsDamageAndSaysInterrupted) {
+  const Packet cut = testing::Truncated(Rows({"one", "two"}).front(), 2);
+  Replayed replayed = Replay(Write(Answer(kTcp, {cut})), 0, kTcp);
+  EXPECT_THAT(replayed.rows, ElementsAre("one"));
+  EXPECT_EQ(replayed.stats.damaged, 1u);
+  EXPECT_FALSE(replayed.stats.interrupted);
+
+  const Packets interrupted = testing::Interrupted(Rows({"one"}));
+  EXPECT_TRUE(Replay(Write(Answer(kTcp, interrupted)), 0, kTcp).stats.interrupted);
+
+  const Packet capture = Write(Answer(kTcp, Rows({"one"})));
+  replayed = Replay(Bytes(capture).first(capture.size() - 1), 0, kTcp);
+  EXPECT_THAT(replayed.rows, ElementsAre("one"));
+  EXPECT_THAT(replayed.status, ErrnoIs(EBADMSG));
+}
+
+}  // namespace
+}  // namespace netdiag

@@ -228,6 +228,29 @@ TEST(InetSocket, UlpHasANameAndNestedDetails) {
   EXPECT_FALSE(Parse(bare).ulp().has_value());
 }
 
+// Each field is there iff its attribute holds it, at the end of mapped memory.
+template <class View>
+void ExpectReadsNestedFields() {
+  for (const StructField& field : View::fields()) {
+    for (size_t size = 0; size <= field.width + size_t{4}; ++size) {
+      const GuardedBuffer buffer(WithAttribute({}, field.offset, Pattern(size)));
+      const View view(buffer.bytes());
+      uint64_t wanted = field.width == 0 ? 1 : 0;
+      for (size_t i = field.width; i > 0; --i) wanted = wanted << 8 | i;
+      for (const StructField& other : View::fields()) {
+        const bool there = other.name == field.name && size >= field.width;
+        EXPECT_EQ(view[other], there ? std::optional(wanted) : std::nullopt)
+            << other.name << " in " << field.name << " of " << size;
+      }
+    }
+  }
+}
+
+TEST(InetSocket, UlpDetailsAreReadIffTheyAreThere) {
+  ExpectReadsNestedFields<TlsInfo>();
+  ExpectReadsNestedFields<MptcpInfo>();
+}
+
 tcp_diag_md5sig Key(uint8_t family, uint16_t length, uint8_t fill) {
   tcp_diag_md5sig key = {};
   key.tcpm_family = family;

@@ -1,0 +1,63 @@
+// Every accessor of every view over any message: the first byte picks the table, the rest is the
+// payload.
+
+#include "netdiag/dump/table.h"
+#include "netdiag/row.h"
+#include "netdiag/socket/socket.h"
+#include "tests/fuzz/fuzz.h"
+
+namespace netdiag::fuzz {
+namespace {
+
+template <class View>
+void TouchFields(const std::optional<View>& view) {
+  if (!view) return;
+  for (const StructField& field : view->fields()) TouchValue((*view)[field]);
+  Touch(view->bytes());
+}
+template <class... T>
+void TouchValues(const T&... values) {
+  (TouchValue(values), ...);
+}
+
+void TouchInet(const InetSocket& s) {
+  std::string text(Names(s.state()).ss);
+  s.local().AppendTo(&text);
+  s.remote().AppendTo(&text);
+  Touch(text.append(Name(s.timer())).append(s.congestion()));
+  TouchValues(s.interface(), s.cookie(), s.expires(), s.retransmits(), s.uid(), s.inode(), s.tos(),
+              s.traffic_class(), s.class_id(), s.shutdown(), s.protocol(), s.v6_only(), s.mark(),
+              s.cgroup(), s.options());
+  TouchFields(s.inet_memory()), TouchFields(s.tcp_info()), TouchFields(s.vegas());
+  TouchFields(s.dctcp()), TouchFields(s.bbr()), TouchFields(s.memory());
+  TouchValue(OptionsOf(s.tcp_info().value_or(TcpInfo())));
+  const UlpInfo ulp = s.ulp().value_or(UlpInfo());
+  Touch(ulp.name), TouchFields(ulp.tls), TouchFields(ulp.mptcp);
+  for (size_t i = 0; const std::optional<Md5Key> key = s.md5_key(i); ++i) Touch(key->key);
+}
+
+void TouchUnix(const UnixSocket& s) {
+  Touch(s.name()), Touch(Names(s.type()).ss), TouchFields(s.memory());
+  TouchValues(s.inode(), s.cookie(), s.state(), s.peer(), s.file(), s.receive_queue(),
+              s.send_queue(), s.uid(), s.shutdown());
+  for (size_t i = 0; s.pending_connection(i); ++i) Check(s.has_pending_connections());
+}
+
+}  // namespace
+}  // namespace netdiag::fuzz
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace netdiag;  // NOLINT
+  if (size == 0) return 0;
+  constexpr Protocol kProtocols[] = {Protocol::kTcp, Protocol::kUdp, Protocol::kUnix};
+  const Table table = {kProtocols[data[0] % 3], {}, {}};
+  const Bytes payload = fuzz::AsBytes(data + 1, size - 1);
+  if (const auto inet = InetSocket::Parse(payload)) fuzz::TouchInet(*inet);
+  if (const auto local = UnixSocket::Parse(payload)) fuzz::TouchUnix(*local);
+  netlink::MessageCursor messages(payload);
+  for (netlink::Message message; messages.Next(&message);) {
+    const auto row = Row::FromMessage(message, table, SourceKind::kReplay, nullptr);
+    if (row) fuzz::TouchValues(StateSet(row->state()), FamilySet(row->family()), row->send_queue());
+  }
+  return 0;
+}

@@ -1,0 +1,58 @@
+// Runs a fuzz target over its corpus without libFuzzer: one test for each file, with the file and
+// all its beginnings, each ending where mapped memory ends.
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/fuzz/fuzz.h"
+#include "tests/testing/guarded_buffer.h"
+
+namespace {
+
+class CorpusFile : public ::testing::Test {
+ public:
+  explicit CorpusFile(std::filesystem::path path) : path_(std::move(path)) {}
+
+  void TestBody() override {
+    std::ifstream file(path_, std::ios::binary);
+    const std::string input{std::istreambuf_iterator<char>(file), {}};
+    ASSERT_FALSE(file.bad()) << path_;
+    for (size_t size = 0; size <= input.size(); ++size) {
+      const netdiag::testing::GuardedBuffer guarded(
+          netdiag::fuzz::AsBytes(reinterpret_cast<const uint8_t*>(input.data()), size));
+      EXPECT_EQ(LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(guarded.bytes().data()),
+                                       guarded.bytes().size()),
+                0);
+    }
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  std::vector<std::filesystem::path> paths;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(argc > 1 ? argv[1] : "", error)) {
+    paths.push_back(entry.path());
+  }
+  if (paths.empty()) {
+    std::fprintf(stderr, "no corpus in %s\n", argc > 1 ? argv[1] : "(no directory was named)");
+    return 1;
+  }
+  std::ranges::sort(paths);
+  for (const std::filesystem::path& path : paths) {
+    testing::RegisterTest("Corpus", path.filename().c_str(), nullptr, nullptr, __FILE__, __LINE__,
+                          [path] { return new CorpusFile(path); });
+  }
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,209 @@
+// Row over both kinds of sockets, with and without owners, and over what is no socket.
+
+#include "netdiag/row.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include <cstring>
+#include <optional>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "netdiag/netlink/abi.h"
+#include "tests/testing/fake_kernel.h"
+#include "tests/testing/guarded_buffer.h"
+#include "tests/testing/proc_tree.h"
+
+namespace netdiag {
+namespace {
+
+using testing::GuardedBuffer;
+using testing::Packet;
+using testing::ProcTree;
+
+const Table kTcp = {Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId(7)};
+const Table kUdp = {Protocol::kUdp, Family::kInet, NetnsId(7)};
+const Table kUnix = {Protocol::kUnix, Family::kUnix, NetnsId(7)};
+
+template <class T>
+Packet Raw(const T& value) {
+  Packet bytes(sizeof(T));
+  std::memcpy(bytes.data(), &value, sizeof(T));
+  return bytes;
+}
+
+Packet MessageOf(const Packet& payload, uint16_t type = 20) {
+  return testing::Reply(testing::DumpRequest(), type, netlink::kFlagMulti, payload);
+}
+
+Packet InetMessage(uint32_t inode, const Packet& attributes = {}) {
+  inet_diag_msg body = {};
+  body.idiag_family = AF_INET6;
+  body.idiag_state = 1;
+  body.idiag_rqueue = 0x01020304;
+  body.idiag_wqueue = 0x05060708;
+  body.idiag_uid = 1000;
+  body.idiag_inode = inode;
+  body.id.idiag_cookie[0] = 9;
+  return MessageOf(testing::Join({Raw(body), attributes}));
+}
+
+Packet UnixMessage(uint32_t inode, const Packet& attributes = {}) {
+  unix_diag_msg body = {};
+  body.udiag_family = AF_UNIX;
+  body.udiag_type = SOCK_DGRAM;
+  body.udiag_state = 7;
+  body.udiag_ino = inode;
+  body.udiag_cookie[1] = 1;
+  return MessageOf(testing::Join({Raw(body), attributes}));
+}
+
+std::optional<Row> RowOf(const GuardedBuffer& bytes, const Table& table,
+                         const OwnerIndex* owners = nullptr) {
+  netlink::MessageCursor cursor(bytes.bytes());
+  netlink::Message message;
+  if (!cursor.Next(&message)) return std::nullopt;
+  return Row::FromMessage(message, table, SourceKind::kReplay, owners);
+}
+
+TEST(Row, OfAnInetSocketSaysWhatItsMessageAndItsTableSay) {
+  const uint8_t shut = 2;
+  const uint32_t memory[] = {0x11121314};
+  const GuardedBuffer bytes(
+      InetMessage(5, testing::Join({testing::Attribute(INET_DIAG_SHUTDOWN, Raw(shut)),
+                                    testing::Attribute(INET_DIAG_SKMEMINFO, Raw(memory)),
+                                    testing::Attribute(300, {}), Packet(3)})));
+  const std::optional<Row> row = RowOf(bytes, kTcp);
+  ASSERT_TRUE(row.has_value());
+  ASSERT_NE(row->inet(), nullptr);
+  EXPECT_EQ(row->unix_socket(), nullptr);
+  EXPECT_EQ(&row->table(), &kTcp);
+  EXPECT_EQ(row->protocol(), Protocol::kTcp);
+  EXPECT_EQ(row->source(), SourceKind::kReplay);
+  EXPECT_EQ(row->family(), Family::kInet6);
+  EXPECT_EQ(row->type(), SocketType::kStream);
+  EXPECT_EQ(row->state(), State::kEstablished);
+  EXPECT_EQ(row->inode(), Inode(5));
+  EXPECT_EQ(row->cookie(), Cookie(9));
+  EXPECT_EQ(row->uid(), Uid(1000));
+  EXPECT_EQ(row->receive_queue(), 0x01020304u);
+  EXPECT_EQ(row->send_queue(), 0x05060708u);
+  EXPECT_TRUE(row->shutdown()->send);
+  EXPECT_FALSE(row->shutdown()->receive);
+  EXPECT_EQ((*row->memory())[SocketMemory::Field("rmem_alloc")], 0x11121314u);
+  EXPECT_EQ(row->unknown_attributes(), 1);
+  EXPECT_TRUE(row->malformed());
+  EXPECT_EQ(row->message().whole().data(), bytes.bytes().data());
+}
+
+// A message of UDP looks like one of TCP.
+TEST(Row, OfUdpIsADatagramSocket) {
+  const GuardedBuffer bytes(InetMessage(5));
+  EXPECT_EQ(RowOf(bytes, kUdp)->type(), SocketType::kDatagram);
+  EXPECT_EQ(RowOf(bytes, kUdp)->protocol(), Protocol::kUdp);
+}
+
+TEST(Row, OfAUnixSocketSaysWhatItsMessageSays) {
+  const uint32_t queues[] = {0x01020304, 0x05060708};
+  const uint32_t uid = 1000;
+  const uint8_t shut = 1;
+  const GuardedBuffer bytes(
+      UnixMessage(6, testing::Join({testing::Attribute(UNIX_DIAG_RQLEN, Raw(queues)),
+                                    testing::Attribute(UNIX_DIAG_UID, Raw(uid)),
+                                    testing::Attribute(UNIX_DIAG_SHUTDOWN, Raw(shut))})));
+  const std::optional<Row> row = RowOf(bytes, kUnix);
+  ASSERT_TRUE(row.has_value());
+  ASSERT_NE(row->unix_socket(), nullptr);
+  EXPECT_EQ(row->inet(), nullptr);
+  EXPECT_EQ(row->family(), Family::kUnix);
+  EXPECT_EQ(row->type(), SocketType::kDatagram);
+  EXPECT_EQ(row->state(), State::kClose);
+  EXPECT_EQ(row->inode(), Inode(6));
+  EXPECT_EQ(row->cookie(), Cookie(uint64_t{1} << 32));
+  EXPECT_EQ(row->uid(), Uid(1000));
+  EXPECT_EQ(row->receive_queue(), 0x01020304u);
+  EXPECT_EQ(row->send_queue(), 0x05060708u);
+  EXPECT_TRUE(row->shutdown()->receive);
+  EXPECT_FALSE(row->memory().has_value());
+  EXPECT_FALSE(row->malformed());
+}
+
+TEST(Row, WithoutAttributesHasNothingOfThem) {
+  const GuardedBuffer bytes(UnixMessage(6));
+  const std::optional<Row> row = RowOf(bytes, kUnix);
+  EXPECT_FALSE(row->uid().has_value());
+  EXPECT_FALSE(row->shutdown().has_value());
+  EXPECT_EQ(row->receive_queue(), 0u);
+  EXPECT_EQ(row->send_queue(), 0u);
+  EXPECT_EQ(row->unknown_attributes(), 0);
+}
+
+// ---- what is no row ----
+
+TEST(Row, AControlMessageIsNone) {
+  const Packet body(72);
+  for (uint16_t type = 0; type < 16; ++type) {
+    const GuardedBuffer bytes(MessageOf(body, type));
+    EXPECT_FALSE(RowOf(bytes, kTcp).has_value()) << type;
+    EXPECT_FALSE(RowOf(bytes, kUnix).has_value()) << type;
+  }
+  for (uint16_t type : {uint16_t{16}, uint16_t{18}, uint16_t{20}}) {
+    const GuardedBuffer bytes(MessageOf(body, type));
+    EXPECT_TRUE(RowOf(bytes, kTcp).has_value()) << type;
+  }
+}
+
+TEST(Row, AMessageShorterThanItsFixedPartIsNone) {
+  for (size_t size = 0; size <= 72; size += 4) {
+    const GuardedBuffer bytes(MessageOf(Packet(size)));
+    EXPECT_EQ(RowOf(bytes, kTcp).has_value(), size >= 72) << size;
+    EXPECT_EQ(RowOf(bytes, kUnix).has_value(), size >= 16) << size;
+  }
+}
+
+// ---- owners ----
+
+TEST(Row, SaysThatOwnersWereNotAsked) {
+  const GuardedBuffer bytes(InetMessage(5));
+  const std::optional<Row> row = RowOf(bytes, kTcp);
+  EXPECT_TRUE(row->owners().empty());
+  EXPECT_EQ(row->no_owner(), NoOwner::kNotAsked);
+
+  const ProcTree tree;
+  const OwnerIndex never_scanned(tree.root());
+  EXPECT_EQ(RowOf(bytes, kTcp, &never_scanned)->no_owner(), NoOwner::kNotAsked);
+}
+
+TEST(Row, HasEveryOwner) {
+  ProcTree tree;
+  tree.Pid(42, "nginx", 1000).Fd(6, Inode(5)).Fd(7, Inode(6));
+  tree.Pid(43, "worker", 1001).Fd(6, Inode(5));
+  OwnerIndex owners(tree.root());
+  ASSERT_TRUE(owners.Refresh().ok());
+
+  const GuardedBuffer inet(InetMessage(5)), local(UnixMessage(6));
+  const std::optional<Row> row = RowOf(inet, kTcp, &owners);
+  ASSERT_EQ(row->owners().size(), 2u);
+  EXPECT_EQ(row->no_owner(), NoOwner::kNone);
+  EXPECT_EQ(row->owners()[0].command, "nginx");
+  EXPECT_EQ(row->owners()[1].pid, Pid(43));
+  const std::optional<Row> unix_row = RowOf(local, kUnix, &owners);
+  ASSERT_EQ(unix_row->owners().size(), 1u);
+  EXPECT_EQ(unix_row->owners()[0].fd, 7);
+}
+
+TEST(Row, SaysWhyThereIsNoOwner) {
+  ProcTree tree;
+  tree.Pid(42, "nginx", 1000).Fd(6, Inode(5));
+  OwnerIndex owners(tree.root());
+  ASSERT_TRUE(owners.Refresh().ok());
+  const GuardedBuffer kernel_held(InetMessage(0)), gone(UnixMessage(99));
+  EXPECT_EQ(RowOf(kernel_held, kTcp, &owners)->no_owner(), NoOwner::kKernelHeld);
+  EXPECT_EQ(RowOf(gone, kUnix, &owners)->no_owner(), NoOwner::kGone);
+  EXPECT_TRUE(RowOf(gone, kUnix, &owners)->owners().empty());
+}
+
+}  // namespace
+}  // namespace netdiag
