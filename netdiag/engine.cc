@@ -461,6 +461,8 @@ int Engine::Impl::fd() const {
 
 absl::Status Engine::Impl::LookupUnix(Inode inode, Cookie cookie,
                                       absl::FunctionRef<void(const UnixSocket&)> visitor) {
+  // A capture's sockets are not this machine's.
+  if (!options_.replay.empty()) return ErrnoError(ENOENT, "exact query of a replayed socket");
   if (lookup_ == nullptr) {
     NETDIAG_RETURN_IF_ERROR(SameNamespace());
     NETDIAG_ASSIGN_OR_RETURN(lookup_, Dial());
