@@ -110,8 +110,8 @@ class Engine {
                                   const netlink::CallOptions& call = {});
 
   // One unix socket, with the connections that wait in it. A cookie of 0 matches any. NotFound:
-  // there is none. Cost: a walk of the namespace's unix sockets inside the kernel. May be called
-  // from a visitor.
+  // there is none, or rows are replayed. Cost: a walk of the namespace's unix sockets inside the
+  // kernel. May be called from a visitor.
   absl::Status LookupUnix(Inode inode, Cookie cookie,
                           absl::FunctionRef<void(const UnixSocket&)> visitor);
 

@@ -1,0 +1,383 @@
+// The field table, row by row: over messages with every attribute set each field gives its own
+// value, over bare ones nothing that was not sent.
+
+#include "netdiag/fields.h"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/testing/messages.h"
+
+namespace netdiag {
+namespace {
+
+using netdiag::testing::Attribute;
+using netdiag::testing::InetMessage;
+using netdiag::testing::Join;
+using netdiag::testing::Packet;
+using netdiag::testing::Packets;
+using netdiag::testing::Raw;
+using netdiag::testing::Text;
+using netdiag::testing::UnixMessage;
+
+const Table kTcpTable{Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId(42)};
+const Table kUnixTable{Protocol::kUnix, Family::kUnix, NetnsId(42)};
+
+std::string Key(const Field& field) {
+  return field.group == FieldGroup::kSocket
+             ? std::string(field.name)
+             : std::string(Name(field.group)) + "." + std::string(field.name);
+}
+
+std::string ToText(const FieldValue& value) {
+  std::ostringstream out;
+  if (const auto* number = std::get_if<uint64_t>(&value)) out << *number;
+  if (const auto* flag = std::get_if<bool>(&value)) out << (*flag ? "true" : "false");
+  if (const auto* text = std::get_if<std::string_view>(&value)) out << *text;
+  if (const auto* address = std::get_if<IpAddress>(&value)) {
+    std::string digits;
+    address->AppendTo(&digits);
+    out << digits;
+  }
+  return out.str();
+}
+
+// What every field of a row says, absent ones left out.
+std::map<std::string, std::string> Say(const Packet& message, const Table& table,
+                                       const OwnerIndex* owners = nullptr) {
+  netlink::MessageCursor cursor(message);
+  netlink::Message first;
+  EXPECT_TRUE(cursor.Next(&first));
+  const std::optional<Row> row = Row::FromMessage(first, table, SourceKind::kReplay, owners);
+  EXPECT_TRUE(row.has_value());
+  std::map<std::string, std::string> said;
+  for (const Field& field : AllFields()) {
+    const FieldValue value = field.get(*row, 0);
+    if (!IsAbsent(value)) said[Key(field)] = ToText(value);
+  }
+  return said;
+}
+
+// A struct of which byte N is N+1: no two fields are alike.
+Packet Pattern(size_t size) {
+  Packet bytes(size);
+  for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i % 251 + 1);
+  return bytes;
+}
+
+// What the pattern's bytes at `offset` amount to.
+uint64_t PatternValue(size_t offset, size_t width) {
+  uint64_t value = 0;
+  for (size_t i = width; i-- > 0;) value = value << 8 | ((offset + i) % 251 + 1);
+  return value;
+}
+
+template <class Struct>
+void ExpectPattern(std::string_view group, std::map<std::string, std::string>* expected) {
+  for (const StructField& field : Struct::fields()) {
+    uint64_t value = PatternValue(field.offset, field.width);
+    if (field.bits != 0) value = (value >> field.shift) & ((1u << field.bits) - 1);
+    (*expected)[std::string(group) + "." + std::string(field.name)] = std::to_string(value);
+  }
+}
+
+Packet UlpAttribute() {
+  const Packet tls = Join({Attribute(TLS_INFO_VERSION, Raw(uint16_t{0x304})),
+                           Attribute(TLS_INFO_CIPHER, Raw(uint16_t{52})),
+                           Attribute(TLS_INFO_TXCONF, Raw(uint16_t{2})),
+                           Attribute(TLS_INFO_RXCONF, Raw(uint16_t{3})),
+                           Attribute(TLS_INFO_ZC_RO_TX, {}), Attribute(TLS_INFO_RX_NO_PAD, {})});
+  const Packet mptcp = Join({Attribute(MPTCP_SUBFLOW_ATTR_TOKEN_REM, Raw(0x01020304)),
+                             Attribute(MPTCP_SUBFLOW_ATTR_TOKEN_LOC, Raw(0x05060708)),
+                             Attribute(MPTCP_SUBFLOW_ATTR_RELWRITE_SEQ, Raw(1001)),
+                             Attribute(MPTCP_SUBFLOW_ATTR_MAP_SEQ, Raw(uint64_t{1} << 40)),
+                             Attribute(MPTCP_SUBFLOW_ATTR_MAP_SFSEQ, Raw(1002)),
+                             Attribute(MPTCP_SUBFLOW_ATTR_SSN_OFFSET, Raw(1003)),
+                             Attribute(MPTCP_SUBFLOW_ATTR_MAP_DATALEN, Raw(uint16_t{1004})),
+                             Attribute(MPTCP_SUBFLOW_ATTR_FLAGS, Raw(0x155)),
+                             Attribute(MPTCP_SUBFLOW_ATTR_ID_REM, Raw(uint8_t{7})),
+                             Attribute(MPTCP_SUBFLOW_ATTR_ID_LOC, Raw(uint8_t{8}))});
+  return Join({Attribute(INET_ULP_INFO_NAME, Text(std::string_view("mptcp\0", 6))),
+               Attribute(INET_ULP_INFO_TLS, tls), Attribute(INET_ULP_INFO_MPTCP, mptcp)});
+}
+
+InetMessage FullInet() {
+  InetMessage message;
+  message.SetLocal("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 8443);
+  message.SetRemote("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x02", 4660);
+  message.fixed.idiag_state = 8;
+  message.fixed.idiag_timer = 2;
+  message.fixed.idiag_retrans = 3;
+  message.fixed.idiag_expires = 12345;
+  message.fixed.idiag_rqueue = 111;
+  message.fixed.idiag_wqueue = 222;
+  message.fixed.idiag_uid = 1000;
+  message.fixed.id.idiag_if = 9;
+  message.fixed.id.idiag_cookie[1] = 1;
+  message.Add(INET_DIAG_MEMINFO, Pattern(16)).Add(INET_DIAG_INFO, Pattern(280));
+  message.Add(INET_DIAG_VEGASINFO, Pattern(16)).Add(INET_DIAG_DCTCPINFO, Pattern(16));
+  message.Add(INET_DIAG_BBRINFO, Pattern(20)).Add(INET_DIAG_SKMEMINFO, Pattern(36));
+  message.Add(INET_DIAG_CONG, Text(std::string_view("cubic\0", 6)));
+  message.Add(INET_DIAG_TOS, uint8_t{0x10}).Add(INET_DIAG_TCLASS, uint8_t{0x28});
+  message.Add(INET_DIAG_CLASS_ID, uint32_t{77}).Add(INET_DIAG_SHUTDOWN, uint8_t{1});
+  message.Add(INET_DIAG_SKV6ONLY, uint8_t{1}).Add(INET_DIAG_MARK, uint32_t{0x55});
+  message.Add(INET_DIAG_CGROUP_ID, ~uint64_t{0}).Add(INET_DIAG_SOCKOPT, uint16_t{0xffff});
+  message.Add(INET_DIAG_ULP_INFO, UlpAttribute());
+  return message;
+}
+
+std::map<std::string, std::string> FullInetSays() {
+  std::map<std::string, std::string> expected = {
+      {"protocol", "tcp"},
+      {"family", "inet6"},
+      {"type", "stream"},
+      {"state", "close-wait"},
+      {"local_address", "2001:db8::1"},
+      {"local_port", "8443"},
+      {"remote_address", "2001:db8::2"},
+      {"remote_port", "4660"},
+      {"interface", "9"},
+      {"receive_queue", "111"},
+      {"send_queue", "222"},
+      {"uid", "1000"},
+      {"inode", "5001"},
+      {"cookie", "4294967388"},
+      {"timer", "keepalive"},
+      {"timer_expires", "12345"},
+      {"timer_retransmits", "3"},
+      {"shutdown_receive", "true"},
+      {"shutdown_send", "false"},
+      {"v6_only", "true"},
+      {"mark", "85"},
+      {"cgroup", "18446744073709551615"},
+      {"tos", "16"},
+      {"traffic_class", "40"},
+      {"class_id", "77"},
+      {"congestion", "cubic"},
+      {"ulp", "mptcp"},
+      {"netns", "42"},
+      {"source", "replay"},
+      {"tls.version", "772"},
+      {"tls.cipher", "52"},
+      {"tls.tx_mode", "2"},
+      {"tls.rx_mode", "3"},
+      {"tls.tx_zero_copy", "1"},
+      {"tls.rx_no_padding", "1"},
+      {"mptcp.remote_token", "16909060"},
+      {"mptcp.local_token", "84281096"},
+      {"mptcp.relative_write_sequence", "1001"},
+      {"mptcp.map_sequence", "1099511627776"},
+      {"mptcp.map_subflow_sequence", "1002"},
+      {"mptcp.subflow_offset", "1003"},
+      {"mptcp.map_length", "1004"},
+      {"mptcp.flags", "341"},
+      {"mptcp.remote_id", "7"},
+      {"mptcp.local_id", "8"},
+      {"owners.pid", "314"},
+      {"owners.start_time", "2718"},
+      {"owners.fd", "15"},
+      {"owners.command", "server"},
+  };
+  for (const char* option :
+       {"recverr", "is_icsk", "freebind", "hdrincl", "mc_loop", "transparent", "mc_all", "nodefrag",
+        "bind_address_no_port", "recverr_rfc4884", "defer_connect"}) {
+    expected[std::string("options.") + option] = "true";
+  }
+  ExpectPattern<TcpInfo>("tcp_info", &expected);
+  ExpectPattern<SocketMemory>("memory", &expected);
+  ExpectPattern<InetMemory>("inet_memory", &expected);
+  ExpectPattern<VegasInfo>("vegas", &expected);
+  ExpectPattern<DctcpInfo>("dctcp", &expected);
+  ExpectPattern<BbrInfo>("bbr", &expected);
+  return expected;
+}
+
+OwnerIndex Held(uint32_t inode) {
+  const HeldSocket held[] = {
+      {Inode(inode), {.pid = Pid(314), .start_time = 2718, .fd = 15, .command = "server"}}};
+  OwnerIndex index;
+  index.Assign(held);
+  return index;
+}
+
+UnixMessage FullUnix() {
+  UnixMessage message;
+  message.fixed.udiag_type = 5;
+  message.fixed.udiag_state = 10;
+  message.Add(UNIX_DIAG_NAME, Text(std::string_view("\0abstract", 9)));
+  message.Add(UNIX_DIAG_VFS,
+              Raw(unix_diag_vfs{.udiag_vfs_ino = 31, .udiag_vfs_dev = 254 << 20 | 3}));
+  message.Add(UNIX_DIAG_PEER, uint32_t{8001}).Add(UNIX_DIAG_UID, uint32_t{1000});
+  message.Add(UNIX_DIAG_RQLEN, Raw(unix_diag_rqlen{.udiag_rqueue = 4, .udiag_wqueue = 128}));
+  message.Add(UNIX_DIAG_MEMINFO, Pattern(36)).Add(UNIX_DIAG_SHUTDOWN, uint8_t{2});
+  return message;
+}
+
+std::map<std::string, std::string> FullUnixSays() {
+  std::map<std::string, std::string> expected = {
+      {"protocol", "unix"},
+      {"family", "unix"},
+      {"type", "seqpacket"},
+      {"state", "listening"},
+      {"name", std::string("\0abstract", 9)},
+      {"abstract", "true"},
+      {"peer_inode", "8001"},
+      {"receive_queue", "4"},
+      {"send_queue", "128"},
+      {"uid", "1000"},
+      {"inode", "7001"},
+      {"cookie", "124"},
+      {"shutdown_receive", "false"},
+      {"shutdown_send", "true"},
+      {"file_inode", "31"},
+      {"file_major", "254"},
+      {"file_minor", "3"},
+      {"netns", "42"},
+      {"source", "replay"},
+      {"owners.pid", "314"},
+      {"owners.start_time", "2718"},
+      {"owners.fd", "15"},
+      {"owners.command", "server"},
+  };
+  ExpectPattern<SocketMemory>("memory", &expected);
+  return expected;
+}
+
+TEST(Fields, OfAFullInetSocketGiveWhatWasSent) {
+  const OwnerIndex owners = Held(5001);
+  EXPECT_EQ(Say(FullInet().Build(), kTcpTable, &owners), FullInetSays());
+}
+
+TEST(Fields, OfAFullUnixSocketGiveWhatWasSent) {
+  const OwnerIndex owners = Held(7001);
+  EXPECT_EQ(Say(FullUnix().Build(), kUnixTable, &owners), FullUnixSays());
+}
+
+TEST(Fields, EachIsExercisedByOneOfTheTwoAndOnlyByFamiliesThatItNames) {
+  const auto inet = FullInetSays();
+  const auto unix_socket = FullUnixSays();
+  for (const Field& field : AllFields()) {
+    SCOPED_TRACE(Key(field));
+    const bool of_inet = inet.count(Key(field)) != 0;
+    const bool of_unix = unix_socket.count(Key(field)) != 0;
+    if (field.name == "no_owner") continue;  // the absence of owners: below
+    EXPECT_TRUE(of_inet || of_unix);
+    EXPECT_EQ(of_inet, field.families.contains(Family::kInet6));
+    EXPECT_EQ(of_unix, field.families.contains(Family::kUnix));
+  }
+}
+
+TEST(Fields, OfABareMessageAreThoseOfItsFixedPart) {
+  const auto keys = [](const std::map<std::string, std::string>& said) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : said) names.push_back(name);
+    return names;
+  };
+  using ::testing::UnorderedElementsAre;
+  EXPECT_THAT(
+      keys(Say(InetMessage().Build(), kTcpTable)),
+      UnorderedElementsAre("protocol", "family", "type", "state", "local_address", "local_port",
+                           "remote_address", "remote_port", "interface", "receive_queue",
+                           "send_queue", "uid", "inode", "cookie", "timer", "netns", "source"));
+  EXPECT_THAT(
+      keys(Say(UnixMessage().Build(), kUnixTable)),
+      UnorderedElementsAre("protocol", "family", "type", "state", "abstract", "receive_queue",
+                           "send_queue", "inode", "cookie", "netns", "source"));
+}
+
+TEST(Fields, SayWhyASocketHasNoOwner) {
+  const OwnerIndex owners = Held(1);
+  EXPECT_EQ(Say(InetMessage().Build(), kTcpTable, &owners)["no_owner"], "gone");
+  InetMessage time_wait;
+  time_wait.fixed.idiag_inode = 0;
+  EXPECT_EQ(Say(time_wait.Build(), kTcpTable, &owners)["no_owner"], "kernel-held");
+}
+
+TEST(Fields, HaveUniqueNamesAndAreFoundByThem) {
+  std::set<std::string> keys;
+  for (const Field& field : AllFields()) {
+    EXPECT_TRUE(keys.insert(Key(field)).second) << Key(field);
+    const Field* found = FindField(std::string(Name(field.group)) + "." + std::string(field.name));
+    EXPECT_EQ(found, &field) << Key(field);
+    ASSERT_NE(field.get, nullptr);
+  }
+  EXPECT_EQ(FindField("rtt")->group, FieldGroup::kTcpInfo);
+  for (const char* none : {"", ".", "rtx", "tcp_info.", "tcp_info.cookie", "socket.cookie"}) {
+    EXPECT_EQ(FindField(none), nullptr) << none;
+  }
+}
+
+TEST(Fields, OfTheSameGroupStandTogether) {
+  std::set<FieldGroup> done;
+  FieldGroup last = FieldGroup::kSocket;
+  for (const Field& field : AllFields()) {
+    if (field.group == last) continue;
+    EXPECT_TRUE(done.insert(last).second) << Name(last);
+    last = field.group;
+  }
+  EXPECT_EQ(done.count(last), 0u);
+}
+
+TEST(Fields, NeedWhatTheyAreReadFrom) {
+  const auto needs = [](std::string_view name) {
+    Query query;
+    AddNeeds({FindField(name), 1}, &query);
+    return query;
+  };
+  EXPECT_TRUE(needs("local_port").extensions.empty());
+  EXPECT_FALSE(needs("local_port").owners);
+  EXPECT_EQ(needs("tcp_info.rtt").extensions, ExtensionSet(Extension::kInfo));
+  EXPECT_EQ(needs("mptcp.flags").extensions, ExtensionSet(Extension::kInfo));
+  EXPECT_EQ(needs("memory.drops").extensions, ExtensionSet(Extension::kSocketMemory));
+  EXPECT_EQ(needs("inet_memory.rmem").extensions, ExtensionSet(Extension::kMemory));
+  EXPECT_EQ(needs("bbr.min_rtt").extensions, ExtensionSet(Extension::kCongestionDetail));
+  EXPECT_EQ(needs("file_inode").extensions, ExtensionSet(Extension::kUnixFile));
+  EXPECT_TRUE(needs("owners.pid").owners);
+  EXPECT_TRUE(needs("no_owner").owners);
+
+  Query all;
+  AddNeeds(AllFields(), &all);
+  EXPECT_EQ(all.extensions,
+            ExtensionSet({Extension::kMemory, Extension::kInfo, Extension::kCongestionDetail,
+                          Extension::kCongestion, Extension::kTos, Extension::kTrafficClass,
+                          Extension::kSocketMemory, Extension::kUnixFile}));
+  EXPECT_TRUE(all.owners);
+}
+
+// Nested attributes in the sizes that other kernels may send: too short, exact, longer.
+TEST(NestedViews, ReadAFieldIfItIsThereAndNeverBeyond) {
+  const auto expect = [](const auto& fields, auto make) {
+    for (const StructField& field : fields) {
+      SCOPED_TRACE(std::string(field.name));
+      for (size_t size = 0; size <= 12; ++size) {
+        const Packet bytes = Attribute(field.offset, Pattern(size));
+        const auto value = make(bytes)[field];
+        if (field.width == 0) {
+          EXPECT_EQ(value, 1u);
+        } else if (size < field.width) {
+          EXPECT_EQ(value, std::nullopt) << size;
+        } else {
+          EXPECT_EQ(value, PatternValue(0, field.width)) << size;
+        }
+      }
+      EXPECT_EQ(make(Packet())[field], std::nullopt);
+      EXPECT_EQ(make(Attribute(200, Pattern(8)))[field], std::nullopt);
+      // A length that lies.
+      Packet lying = Attribute(field.offset, Pattern(8));
+      lying[0] = std::byte{64};
+      EXPECT_EQ(make(lying)[field], std::nullopt);
+    }
+  };
+  expect(TlsInfo::fields(), [](const Packet& bytes) { return TlsInfo(bytes); });
+  expect(MptcpInfo::fields(), [](const Packet& bytes) { return MptcpInfo(bytes); });
+}
+
+}  // namespace
+}  // namespace netdiag

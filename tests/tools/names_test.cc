@@ -1,0 +1,75 @@
+#include "tools/diag/names.h"
+
+#include <net/if.h>
+
+#include <fstream>
+#include <netdb.h>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace diag {
+namespace {
+
+using netdiag::Port;
+using netdiag::Protocol;
+
+std::string PortName(Names* names, Protocol protocol, uint16_t port, bool numeric = false) {
+  std::string out;
+  names->AppendPort(protocol, Port::FromHost(port), numeric, &out);
+  return out;
+}
+
+TEST(Names, OfPortsAreStarNumberOrService) {
+  Names names;
+  EXPECT_EQ(PortName(&names, Protocol::kTcp, 0), "*");
+  EXPECT_EQ(PortName(&names, Protocol::kTcp, 0, true), "*");
+  EXPECT_EQ(PortName(&names, Protocol::kTcp, 22), "ssh");
+  EXPECT_EQ(PortName(&names, Protocol::kTcp, 22, true), "22");
+  // A name belongs to a protocol.
+  EXPECT_EQ(PortName(&names, Protocol::kUdp, 67), "bootps");
+  EXPECT_EQ(PortName(&names, Protocol::kTcp, 67), "67");
+}
+
+TEST(Names, AgreeWithTheServicesDatabaseBelowTheEphemeralRange) {
+  std::ifstream range("/proc/sys/net/ipv4/ip_local_port_range");
+  int first = 0;
+  int last = 0;
+  ASSERT_TRUE(range >> first >> last);
+  Names names;
+  for (const auto& [protocol, word] :
+       {std::pair{Protocol::kTcp, "tcp"}, std::pair{Protocol::kUdp, "udp"}}) {
+    for (int port = 1; port < 65536; ++port) {
+      // The database is read from its beginning each time: the whole of it only where it matters.
+      if (port > 12000 && port % 97 != 0 && port != first && port != last) continue;
+      const bool ephemeral = port >= first && port <= last;
+      const servent* entry =
+          ephemeral ? nullptr : getservbyport(htons(static_cast<uint16_t>(port)), word);
+      const std::string expected = entry != nullptr ? entry->s_name : std::to_string(port);
+      ASSERT_EQ(PortName(&names, protocol, static_cast<uint16_t>(port)), expected) << word;
+    }
+  }
+}
+
+TEST(Names, OfInterfacesAreTheirsOrTheirNumber) {
+  Names names;
+  const unsigned lo = if_nametoindex("lo");
+  ASSERT_NE(lo, 0u);
+  std::string out;
+  names.AppendInterface(netdiag::IfIndex(lo), &out);
+  names.AppendInterface(netdiag::IfIndex(lo), &out);
+  names.AppendInterface(netdiag::IfIndex(7654321), &out);
+  EXPECT_EQ(out,
+            "lolo"
+            "if7654321");
+}
+
+TEST(Names, OfCgroupsThatAreGoneAreTheirNumber) {
+  Names names;
+  std::string out;
+  names.AppendCgroup(netdiag::CgroupId(0xfeedfacecafe), &out);
+  EXPECT_EQ(out, "unreachable:feedfacecafe");
+}
+
+}  // namespace
+}  // namespace diag

@@ -1,0 +1,202 @@
+#include "tools/diag/options.h"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/tools/render_testing.h"
+
+namespace diag {
+namespace {
+
+using netdiag::Extension;
+using netdiag::ExtensionSet;
+using netdiag::Family;
+using netdiag::FamilySet;
+using netdiag::Protocol;
+using netdiag::State;
+using netdiag::StateSet;
+using netdiag::testing::IsOk;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::Parse;
+
+Options Good(const std::vector<std::string>& words) {
+  const absl::StatusOr<Options> options = Parse(words);
+  EXPECT_THAT(options, IsOk());
+  return options.ok() ? *options : Options();
+}
+
+std::string Refusal(const std::vector<std::string>& words) {
+  const absl::StatusOr<Options> options = Parse(words);
+  EXPECT_THAT(options, Not(IsOk()));
+  return std::string(options.status().message());
+}
+
+struct OptionCase {
+  char letter;  // '\0': none
+  const char* word;
+  bool Options::*flag;
+};
+
+TEST(Options, HaveALetterAndAWordEach) {
+  const OptionCase kCases[] = {
+      {'t', "tcp", &Options::tcp},
+      {'u', "udp", &Options::udp},
+      {'x', "unix", &Options::unix_sockets},
+      {'4', "ipv4", &Options::ipv4},
+      {'6', "ipv6", &Options::ipv6},
+      {'a', "all", &Options::all},
+      {'l', "listening", &Options::listening},
+      {'n', "numeric", &Options::numeric},
+      {'p', "processes", &Options::processes},
+      {'e', "extended", &Options::extended},
+      {'o', "options", &Options::timers},
+      {'m', "memory", &Options::memory},
+      {'i', "info", &Options::info},
+      {'H', "no-header", &Options::no_header},
+      {'O', "oneline", &Options::oneline},
+      {'\0', "json", &Options::json},
+      {'\0', "capabilities", &Options::capabilities},
+      {'V', "version", &Options::version},
+      {'h', "help", &Options::help},
+  };
+  for (const OptionCase& row : kCases) {
+    SCOPED_TRACE(row.word);
+    EXPECT_FALSE(Options().*row.flag);
+    EXPECT_TRUE(Good({std::string("--") + row.word}).*row.flag);
+    if (row.letter != '\0') {
+      EXPECT_TRUE(Good({std::string{'-', row.letter}}).*row.flag);
+    }
+    for (const OptionCase& other : kCases) {
+      // -e implies -o, as in ss.
+      if (&other == &row || (row.letter == 'e' && other.letter == 'o')) continue;
+      EXPECT_FALSE(Good({std::string("--") + row.word}).*other.flag) << other.word;
+    }
+    EXPECT_THAT(HelpText(), HasSubstr(std::string("--") + row.word + " "));
+  }
+  EXPECT_TRUE(Good({"-e"}).timers);
+}
+
+TEST(Options, ComeInClustersAndInAnyOrderWithWords) {
+  const Options options = Good({"-tu", "state", "listening", "-xanp", "--json"});
+  EXPECT_TRUE(options.tcp && options.udp && options.unix_sockets);
+  EXPECT_TRUE(options.all && options.numeric && options.processes && options.json);
+  EXPECT_EQ(options.query.states, StateSet(State::kListen));
+  // After "--" nothing is an option.
+  EXPECT_THAT(Refusal({"--", "-t"}), HasSubstr("-t"));
+}
+
+TEST(Options, OfAllAndListeningTheLastHolds) {
+  EXPECT_EQ(Good({"-a", "-l"}).query.states, StateSet(State::kListen) | State::kClose);
+  EXPECT_EQ(Good({"-la"}).query.states, StateSet::SsAll());
+  EXPECT_EQ(Good({"-lal"}).query.states, StateSet(State::kListen) | State::kClose);
+}
+
+TEST(Options, SelectTablesAsSsDoes) {
+  const FamilySet inet = {Family::kInet, Family::kInet6};
+  const FamilySet everything = {Family::kUnix, Family::kInet, Family::kInet6};
+  const struct {
+    std::vector<std::string> words;
+    std::vector<Protocol> protocols;
+    FamilySet families;
+    StateSet states;
+  } kCases[] = {
+      {{}, {Protocol::kUnix, Protocol::kUdp, Protocol::kTcp}, everything, StateSet::Connected()},
+      {{"-t"}, {Protocol::kTcp}, inet, StateSet::Connected()},
+      {{"-u"}, {Protocol::kUdp}, inet, State::kEstablished},
+      {{"-tu"}, {Protocol::kUdp, Protocol::kTcp}, inet, StateSet::Connected()},
+      {{"-x"}, {Protocol::kUnix}, everything, StateSet::Connected()},
+      {{"-ux"}, {Protocol::kUnix, Protocol::kUdp}, everything, StateSet::Connected()},
+      {{"-4"}, {Protocol::kUdp, Protocol::kTcp}, Family::kInet, StateSet::Connected()},
+      {{"-6"}, {Protocol::kUdp, Protocol::kTcp}, Family::kInet6, StateSet::Connected()},
+      {{"-46"}, {Protocol::kUdp, Protocol::kTcp}, inet, StateSet::Connected()},
+      {{"-t6"}, {Protocol::kTcp}, Family::kInet6, StateSet::Connected()},
+      {{"-u4"}, {Protocol::kUdp}, Family::kInet, StateSet::Connected()},
+      {{"-x4"},
+       {Protocol::kUnix, Protocol::kUdp, Protocol::kTcp},
+       {Family::kUnix, Family::kInet},
+       StateSet::Connected()},
+  };
+  for (const auto& row : kCases) {
+    SCOPED_TRACE(::testing::PrintToString(row.words));
+    const Options options = Good(row.words);
+    EXPECT_EQ(options.query.protocols, row.protocols);
+    EXPECT_EQ(options.query.states, row.states);
+    for (const Protocol protocol : row.protocols) {
+      for (const Family family : {Family::kUnix, Family::kInet, Family::kInet6}) {
+        if ((protocol == Protocol::kUnix) != (family == Family::kUnix)) continue;
+        EXPECT_EQ(options.query.families.contains(family), row.families.contains(family));
+      }
+    }
+  }
+}
+
+TEST(Options, StateWordsAddUpAndTakeAway) {
+  const auto states = [](const std::vector<std::string>& words) {
+    return Good(words).query.states;
+  };
+  EXPECT_EQ(states({"state", "established"}), StateSet(State::kEstablished));
+  EXPECT_EQ(states({"state", "ESTABLISHED", "state", "Listening"}),
+            StateSet(State::kEstablished) | State::kListen);
+  // The first `state` forgets -a; the first `exclude` starts from all, whatever -l says.
+  EXPECT_EQ(states({"-a", "state", "closed"}), StateSet(State::kClose));
+  EXPECT_EQ(states({"-l", "exclude", "listening"}), StateSet::SsAll() - State::kListen);
+  EXPECT_EQ(states({"excl", "listening", "exclude", "time-wait"}),
+            StateSet::SsAll() - State::kListen - State::kTimeWait);
+  EXPECT_EQ(states({"state", "connected", "exclude", "time-wait"}),
+            StateSet::SsAll() - State::kListen - State::kClose - State::kTimeWait);
+  // Nobody means idle sockets who does not name them.
+  EXPECT_EQ(states({"state", "all"}), StateSet::SsAll());
+  EXPECT_EQ(states({"state", "bound-inactive"}), StateSet(State::kBoundInactive));
+}
+
+TEST(Options, AskTheKernelForWhatIsShownAndNoMore) {
+  EXPECT_EQ(Good({"-tan"}).query.extensions, ExtensionSet());
+  EXPECT_FALSE(Good({"-tane"}).query.owners);
+  EXPECT_TRUE(Good({"-p"}).query.owners);
+  EXPECT_EQ(Good({"-m"}).query.extensions,
+            ExtensionSet({Extension::kMemory, Extension::kSocketMemory}));
+  EXPECT_EQ(Good({"-i"}).query.extensions,
+            ExtensionSet({Extension::kInfo, Extension::kCongestion, Extension::kCongestionDetail}));
+  EXPECT_EQ(Good({"-e"}).query.extensions, ExtensionSet(Extension::kUnixFile));
+  // JSON shows everything; owners cost more than all the rest.
+  EXPECT_FALSE(Good({"--json"}).query.owners);
+  EXPECT_TRUE(Good({"--json", "-p"}).query.owners);
+  EXPECT_TRUE(Good({"--json"}).query.extensions.contains(Extension::kTos));
+}
+
+TEST(Options, NameWhatTheyRefuse) {
+  const struct {
+    std::vector<std::string> words;
+    const char* named;
+  } kCases[] = {
+      {{"-Z"}, "-Z"},
+      {{"-tZu"}, "-Z"},
+      {{"-tuZ"}, "-Z"},
+      {{"state", "all", "-Z"}, "-Z"},
+      {{"--json", "-Zt"}, "-Z"},
+      {{"--bogus"}, "--bogus"},
+      {{"state", "all", "--bogus"}, "--bogus"},
+      {{"--json=1"}, "--json=1"},
+      {{"state", "all", "--tcp=5", "-n"}, "--tcp=5"},
+      {{"--n"}, "--n"},  // of two options
+      {{"-"}, "-"},
+      {{"dport", "=", "22"}, "dport"},
+      {{"state"}, "state"},
+      {{"state", "listening", "exclude"}, "exclude"},
+      {{"state", "sleeping"}, "sleeping"},
+      {{"exclude", ""}, "\"\""},
+      {{"State", "all"}, "State"},
+  };
+  for (const auto& row : kCases) {
+    EXPECT_THAT(Refusal(row.words), HasSubstr(row.named)) << ::testing::PrintToString(row.words);
+  }
+  EXPECT_THAT(Refusal({"--json", "-Zt"}), Not(HasSubstr("json")));
+}
+
+}  // namespace
+}  // namespace diag

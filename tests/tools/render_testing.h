@@ -1,0 +1,75 @@
+// tests/tools/render_testing.h — diag's listing of a capture, as the program would write it.
+
+#ifndef NETDIAG_TESTS_TOOLS_RENDER_TESTING_H_
+#define NETDIAG_TESTS_TOOLS_RENDER_TESTING_H_
+
+#include <sys/mman.h>
+
+#include <memory>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "netdiag/engine.h"
+#include "tests/testing/messages.h"
+#include "tests/testing/status_matchers.h"
+#include "tools/diag/options.h"
+#include "tools/diag/render.h"
+
+namespace diag::testing {
+
+inline absl::StatusOr<Options> Parse(std::vector<std::string> words) {
+  words.insert(words.begin(), "diag");
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  return ParseOptions(static_cast<int>(words.size()), argv.data());
+}
+
+// A file in memory, for what is written to a descriptor.
+class MemoryFile {
+ public:
+  MemoryFile() : fd_(memfd_create("output", MFD_CLOEXEC)) {}
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+  ~MemoryFile() { close(fd_); }
+  int fd() const { return fd_; }
+  std::string Read() const {
+    std::string text(static_cast<size_t>(lseek(fd_, 0, SEEK_END)), '\0');
+    EXPECT_EQ(pread(fd_, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+    return text;
+  }
+
+ private:
+  int fd_;
+};
+
+inline std::string Render(const std::vector<std::string>& words,
+                          const netdiag::testing::Packet& capture) {
+  const absl::StatusOr<Options> options = Parse(words);
+  EXPECT_THAT(options, netdiag::testing::IsOk());
+  netdiag::EngineOptions replay;
+  replay.replay = capture;
+  const auto engine = netdiag::Engine::Open(replay);
+  EXPECT_THAT(engine, netdiag::testing::IsOk());
+  const MemoryFile file;
+  Output output(file.fd());
+  const std::unique_ptr<Renderer> renderer = options->json
+                                                 ? NewJsonRenderer(*options, engine->get(), &output)
+                                                 : NewSsRenderer(*options, engine->get(), &output);
+  renderer->Begin();
+  const auto summary = (*engine)->Visit(options->query, [&](const netdiag::Row& row) {
+    renderer->Row(row);
+    return netdiag::Flow::kContinue;
+  });
+  EXPECT_THAT(summary, netdiag::testing::IsOk());
+  renderer->End(*summary);
+  output.Flush();
+  return file.Read();
+}
+
+}  // namespace diag::testing
+
+#endif  // NETDIAG_TESTS_TOOLS_RENDER_TESTING_H_

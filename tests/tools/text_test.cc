@@ -1,0 +1,264 @@
+#include "tools/diag/text.h"
+
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <fcntl.h>
+#include <functional>
+#include <limits>
+#include <map>
+#include <random>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace diag {
+namespace {
+
+using Escape = void (*)(std::string_view, std::string*);
+
+std::string Apply(Escape escape, std::string_view name) {
+  std::string out;
+  escape(name, &out);
+  return out;
+}
+
+// Whether `text` is UTF-8 of one line that neither moves the cursor nor hides or reorders anything.
+bool Harmless(std::string_view text) {
+  while (!text.empty()) {
+    uint32_t c = 0;
+    const size_t length = Utf8Length(text, &c);
+    if (length == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0)) return false;
+    if ((c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e)) return false;
+    if ((c >= 0x2066 && c <= 0x2069) || c == 0xfeff || (c >= 0xe0000 && c <= 0xe007f)) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+// Bytes as an adversary picks them: all kinds that the escape treats in a way of its own.
+std::string RandomName(std::mt19937* random, size_t longest) {
+  static const std::string_view kParts[] = {std::string_view("\0", 1),
+                                            "@",
+                                            "*",
+                                            "\\",
+                                            "\\x00",
+                                            "\\\\",
+                                            "\"",
+                                            " ",
+                                            "\n",
+                                            "\x1b[2J",
+                                            "\x7f",
+                                            "\xc2\x9b",
+                                            "é",
+                                            "日本",
+                                            "\xe2\x80\xae",
+                                            "\xf3\xa0\x81\x81",
+                                            "\xed\xa0\x80",
+                                            "\xc0\xaf",
+                                            "\xff",
+                                            "\xe2\x80",
+                                            "\\u{202e}",
+                                            "a",
+                                            "x40",
+                                            "/run/x"};
+  std::string name;
+  const size_t length = (*random)() % (longest + 1);
+  while (name.size() < length) {
+    if ((*random)() % 3 == 0) {
+      name.push_back(static_cast<char>((*random)()));
+    } else {
+      name.append(kParts[(*random)() % std::size(kParts)]);
+    }
+  }
+  name.resize(length);
+  return name;
+}
+
+class Escapes : public ::testing::TestWithParam<Escape> {};
+
+TEST_P(Escapes, MakeEveryNameHarmlessAndKeepNamesApart) {
+  std::mt19937 random(20240501);
+  std::map<std::string, std::string> names;  // by what they came out as
+  for (int i = 0; i < 60'000; ++i) {
+    // Short ones collide if any do.
+    const std::string name = RandomName(&random, i % 2 == 0 ? 4 : 108);
+    const std::string out = Apply(GetParam(), name);
+    ASSERT_TRUE(Harmless(out)) << out;
+    const auto [place, is_new] = names.emplace(out, name);
+    ASSERT_TRUE(is_new || place->second == name) << out;
+  }
+}
+
+TEST_P(Escapes, KeepAllNamesOfTwoBytesApart) {
+  std::map<std::string, std::string> names;
+  for (int i = -1; i < 0x10000; ++i) {
+    std::string name;
+    if (i >= 0) name = {static_cast<char>(i >> 8), static_cast<char>(i & 255)};
+    const std::string out = Apply(GetParam(), name);
+    ASSERT_TRUE(Harmless(out));
+    const auto [place, is_new] = names.emplace(out, name);
+    ASSERT_TRUE(is_new) << out;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Escapes,
+                         ::testing::Values(Escape{AppendEscaped}, Escape{AppendQuoted},
+                                           Escape{AppendUnixName}));
+
+TEST(AppendEscaped, LeavesOrdinaryNamesAlone) {
+  for (const char* name : {"sshd", "/run/systemd/notify", "name with blanks", "é日本語", "@x", "*",
+                           "\"quoted\"", "a:b,c(d)=e"}) {
+    EXPECT_EQ(Apply(AppendEscaped, name), name);
+  }
+}
+
+TEST(AppendEscaped, ShowsWhatWouldDeceive) {
+  EXPECT_EQ(Apply(AppendEscaped, "a\x1b[31m\n\t\r"), "a\\x1b[31m\\x0a\\x09\\x0d");
+  EXPECT_EQ(Apply(AppendEscaped, "\x7f"), "\\x7f");
+  EXPECT_EQ(Apply(AppendEscaped, "\xc2\x9b"), "\\u{9b}");
+  EXPECT_EQ(Apply(AppendEscaped, "\xe2\x80\xae"), "\\u{202e}");
+  EXPECT_EQ(Apply(AppendEscaped, "\\x1b"), "\\\\x1b");
+  EXPECT_EQ(Apply(AppendEscaped, "\xff\xc3"), "\\xff\\xc3");
+  EXPECT_EQ(Apply(AppendEscaped, std::string_view("\0a", 2)), "\\x00a");
+}
+
+TEST(AppendQuoted, EscapesQuotesSoThatNobodyForgesAnOwner) {
+  EXPECT_EQ(Apply(AppendQuoted, "sshd"), "\"sshd\"");
+  EXPECT_EQ(Apply(AppendQuoted, "a\",pid=1"), "\"a\\x22,pid=1\"");
+}
+
+TEST(AppendUnixName, TellsAbstractMissingAndPathApart) {
+  EXPECT_EQ(Apply(AppendUnixName, ""), "*");
+  EXPECT_EQ(Apply(AppendUnixName, "*"), "\\x2a");
+  EXPECT_EQ(Apply(AppendUnixName, "**"), "**");
+  EXPECT_EQ(Apply(AppendUnixName, std::string_view("\0zoo", 4)), "@zoo");
+  EXPECT_EQ(Apply(AppendUnixName, "@zoo"), "\\x40zoo");
+  EXPECT_EQ(Apply(AppendUnixName, std::string_view("\0", 1)), "@");
+  EXPECT_EQ(Apply(AppendUnixName, std::string_view("\0\0@", 3)), "@\\x00@");
+  EXPECT_EQ(Apply(AppendUnixName, "/run/a@b"), "/run/a@b");
+}
+
+TEST(Utf8Length, IsThatOfTheFirstCharacterAndZeroForNone) {
+  const struct {
+    std::string_view text;
+    size_t length;
+    uint32_t code_point;
+  } kCases[] = {
+      {"", 0, 0},
+      {"a", 1, 'a'},
+      {"é!", 2, 0xe9},
+      {"€", 3, 0x20ac},
+      {"\xf0\x9f\x98\x80", 4, 0x1f600},
+      {"\xf4\x8f\xbf\xbf", 4, 0x10ffff},
+      {"\xf4\x90\x80\x80", 0, 0},  // beyond Unicode
+      {"\xed\xa0\x80", 0, 0},      // a surrogate
+      {"\xc1\xbf", 0, 0},          // longer than needed
+      {"\xe0\x9f\xbf", 0, 0},
+      {"\xf0\x8f\xbf\xbf", 0, 0},
+      {"\x80", 0, 0},
+      {"\xc3", 0, 0},  // cut off
+      {"\xe2\x82", 0, 0},
+      {"\xc3(", 0, 0},
+      {"\xf8\x88\x80\x80\x80", 0, 0},
+  };
+  for (const auto& row : kCases) {
+    uint32_t code_point = 0;
+    EXPECT_EQ(Utf8Length(row.text, &code_point), row.length) << row.text;
+    if (row.length != 0) {
+      EXPECT_EQ(code_point, row.code_point) << row.text;
+    }
+  }
+}
+
+std::string Printf(const char* format, int precision, double value) {
+  char text[400];
+  const int size = std::snprintf(text, sizeof(text), format, precision, value);
+  return std::string(text, static_cast<size_t>(size));
+}
+
+TEST(AppendGeneral, AndAppendFixedWriteWhatPrintfDoes) {
+  std::mt19937_64 random(7);
+  std::vector<double> values = {0,           1,    999.9999, 999999.5,
+                                1e6,         1e15, 1e-5,     0.0001,
+                                2.885,       0.5,  1e308,    std::numeric_limits<double>::min(),
+                                4294967.295, 100,  99.95,    12.25};
+  for (int i = 0; i < 100'000; ++i) {
+    values.push_back(static_cast<double>(random() >> (random() % 64)) / 1000);
+    values.push_back(
+        std::ldexp(static_cast<double>(random()), static_cast<int>(random() % 200) - 150));
+  }
+  for (const double value : values) {
+    for (const int precision : {3, 6}) {
+      std::string text;
+      AppendGeneral(value, &text, precision);
+      ASSERT_EQ(text, Printf("%.*g", precision, value));
+    }
+    for (const int precision : {0, 1}) {
+      std::string text;
+      AppendFixed(value, &text, precision);
+      ASSERT_EQ(text, Printf("%.*f", precision, value));
+    }
+  }
+}
+
+TEST(AppendNumber, WritesTheEndsOfEveryType) {
+  std::string text;
+  AppendNumber(std::numeric_limits<uint64_t>::max(), &text);
+  AppendNumber(std::numeric_limits<int64_t>::min(), &text);
+  AppendNumber(std::numeric_limits<uint64_t>::max(), &text, 16);
+  EXPECT_EQ(text, "18446744073709551615-9223372036854775808ffffffffffffffff");
+}
+
+TEST(Output, WritesEverythingThroughAPipeThatTakesLittle) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  std::string expected;
+  for (int i = 0; i < 60'000; ++i) expected += std::to_string(i) + " ";
+  std::string received;
+  std::thread reader([&] {
+    char bytes[1000];
+    for (ssize_t n; (n = read(ends[0], bytes, sizeof(bytes))) > 0;) {
+      received.append(bytes, static_cast<size_t>(n));
+    }
+  });
+  {
+    Output output(ends[1]);
+    for (size_t i = 0; i < expected.size(); i += 77) output.Write(expected.substr(i, 77));
+    output.Flush();
+    EXPECT_FALSE(output.failed());
+  }
+  close(ends[1]);
+  reader.join();
+  close(ends[0]);
+  EXPECT_EQ(received, expected);
+}
+
+TEST(Output, WritesNothingMoreAfterAnError) {
+  const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  ASSERT_GE(full, 0);
+  Output output(full);
+  output.Write("x");
+  EXPECT_FALSE(output.failed());
+  output.Flush();
+  EXPECT_TRUE(output.failed());
+  EXPECT_EQ(output.errnum(), ENOSPC);
+  // The descriptor is somebody else's file now; it must stay empty.
+  const int file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  ASSERT_GE(file, 0);
+  ASSERT_EQ(dup2(file, full), full);
+  output.Write(std::string(200'000, 'y'));
+  output.Flush();
+  EXPECT_EQ(lseek(file, 0, SEEK_END), 0);
+  EXPECT_EQ(output.errnum(), ENOSPC);
+  close(file);
+  close(full);
+}
+
+}  // namespace
+}  // namespace diag
