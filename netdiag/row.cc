@@ -22,19 +22,11 @@ std::optional<Row> Row::FromMessage(const netlink::Message& message, const Table
   return row;
 }
 
-Family Row::family() const { return inet() != nullptr ? inet()->family() : Family::kUnix; }
-
 SocketType Row::type() const {
   if (unix_socket() != nullptr) return unix_socket()->type();
   return protocol() == Protocol::kTcp ? SocketType::kStream : SocketType::kDatagram;
 }
 
-State Row::state() const {
-  return std::visit([](const auto& socket) { return socket.state(); }, socket_);
-}
-Inode Row::inode() const {
-  return std::visit([](const auto& socket) { return socket.inode(); }, socket_);
-}
 Cookie Row::cookie() const {
   return std::visit([](const auto& socket) { return socket.cookie(); }, socket_);
 }
@@ -53,12 +45,6 @@ uint32_t Row::receive_queue() const {
 }
 uint32_t Row::send_queue() const {
   return inet() != nullptr ? inet()->send_queue() : unix_socket()->send_queue().value_or(0);
-}
-uint16_t Row::unknown_attributes() const {
-  return std::visit([](const auto& socket) { return socket.unknown_attributes(); }, socket_);
-}
-bool Row::malformed() const {
-  return std::visit([](const auto& socket) { return socket.malformed(); }, socket_);
 }
 
 }  // namespace netdiag

@@ -18,6 +18,7 @@
 #ifndef NETDIAG_NETLINK_WIRE_H_
 #define NETDIAG_NETLINK_WIRE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -41,8 +42,12 @@ struct Header {
   uint32_t sequence = 0;
   uint32_t port_id = 0;
 };
+struct AttrHeader {
+  uint16_t length = 0;  // of the attribute, this header included
+  uint16_t type = 0;    // flags in the upper two bits
+};
 inline constexpr size_t kHeaderSize = sizeof(Header);
-inline constexpr size_t kAttrHeaderSize = 4;
+inline constexpr size_t kAttrHeaderSize = sizeof(AttrHeader);
 
 inline constexpr uint16_t kTypeNoop = 1, kTypeError = 2, kTypeDone = 3, kTypeOverrun = 4;
 inline constexpr uint16_t kFlagRequest = 0x1, kFlagMulti = 0x2, kFlagAck = 0x4,
@@ -73,6 +78,17 @@ std::optional<T> Load(Bytes bytes, size_t offset = 0) {
   return value;
 }
 
+// A step of both cursors: takes the next element, whose header H gives its length, off the front of
+// `rest`, and its padding as far as it is there. False, and all as it was, where the length lies.
+template <class H>
+bool TakeElement(Bytes* rest, H* header, Bytes* whole) {
+  const std::optional<H> first = Load<H>(*rest);
+  if (!first || first->length < sizeof(H) || !Extract(*rest, 0, first->length, whole)) return false;
+  *header = *first;
+  *rest = rest->subspan(std::min(Align(first->length), rest->size()));
+  return true;
+}
+
 // One netlink attribute.
 class Attr {
  public:
@@ -101,7 +117,15 @@ class Attr {
 class AttrCursor {
  public:
   explicit AttrCursor(Bytes bytes) : rest_(bytes) {}
-  [[nodiscard]] bool Next(Attr* attribute);
+  [[nodiscard]] bool Next(Attr* attribute) {
+    if (rest_.empty() || malformed_) return false;
+    AttrHeader header;
+    Bytes whole;
+    malformed_ = !TakeElement(&rest_, &header, &whole);
+    if (malformed_) return false;
+    *attribute = Attr(header.type, whole.subspan(kAttrHeaderSize));
+    return true;
+  }
   // An attribute's length lies: shorter than its header, or beyond the end.
   bool malformed() const { return malformed_; }
 
@@ -140,7 +164,15 @@ class Message {
 class MessageCursor {
  public:
   explicit MessageCursor(Bytes datagram) : rest_(datagram) {}
-  [[nodiscard]] bool Next(Message* message);
+  [[nodiscard]] bool Next(Message* message) {
+    if (rest_.empty() || malformed_) return false;
+    netlink::Header header;
+    Bytes whole;
+    malformed_ = !TakeElement(&rest_, &header, &whole);
+    if (malformed_) return false;
+    *message = Message(header, whole);
+    return true;
+  }
   // A message's length lies: shorter than its header, or beyond the datagram.
   bool malformed() const { return malformed_; }
   // Bytes not walked: those of the damage, or 1 … 15 stray bytes at the end, which are damage too.
