@@ -7,19 +7,17 @@ namespace netdiag {
 std::optional<Row> Row::FromMessage(const netlink::Message& message, const Table& table,
                                     SourceKind source, const OwnerIndex* owners) {
   if (message.type() < 16) return std::nullopt;  // below NLMSG_MIN_TYPE: control
-  std::optional<Row> row;
-  if (table.protocol == Protocol::kUnix) {
-    const std::optional<UnixSocket> socket = UnixSocket::Parse(message.payload());
-    if (socket) row = Row(message, *socket, table, source);
-  } else {
-    const std::optional<InetSocket> socket = InetSocket::Parse(message.payload());
-    if (socket) row = Row(message, *socket, table, source);
-  }
-  if (row && owners != nullptr) {
-    row->owners_ = owners->Find(row->inode());
-    row->no_owner_ = row->owners_.empty() ? owners->Reason(row->inode()) : NoOwner::kNone;
-  }
-  return row;
+  const auto row_of = [&](const auto& socket) -> std::optional<Row> {
+    if (!socket) return std::nullopt;
+    std::optional<Row> row(Row(message, *socket, table, source));
+    if (owners != nullptr) {
+      row->owners_ = owners->Find(row->inode());
+      row->no_owner_ = row->owners_.empty() ? owners->Reason(row->inode()) : NoOwner::kNone;
+    }
+    return row;
+  };
+  if (table.protocol == Protocol::kUnix) return row_of(UnixSocket::Parse(message.payload()));
+  return row_of(InetSocket::Parse(message.payload()));
 }
 
 SocketType Row::type() const {

@@ -57,7 +57,8 @@ class Row {
   const netlink::Message& message() const { return message_; }
 
  private:
-  Row(const netlink::Message& message, const Socket& socket, const Table& table, SourceKind source)
+  template <class View>
+  Row(const netlink::Message& message, const View& socket, const Table& table, SourceKind source)
       : message_(message), socket_(socket), table_(&table), source_(source) {}
 
   netlink::Message message_;

@@ -67,25 +67,35 @@ constexpr bool Extract(Bytes whole, size_t offset, size_t length, Bytes* part) {
   return true;
 }
 
-// A T at `offset`, in host order as stored; nullopt where `bytes` ends before it does.
+// Fills `*value` from `offset`, in host order as stored; false, and `*value` untouched, where
+// `bytes` ends before it does.
 template <class T>
-std::optional<T> Load(Bytes bytes, size_t offset = 0) {
+bool Fill(Bytes bytes, size_t offset, T* value) {
   static_assert(std::is_trivially_copyable_v<T>);
   Bytes part;
-  if (!Extract(bytes, offset, sizeof(T), &part)) return std::nullopt;
+  if (!Extract(bytes, offset, sizeof(T), &part)) return false;
+  std::memcpy(value, part.data(), sizeof(T));
+  return true;
+}
+
+// The same as a value.
+template <class T>
+std::optional<T> Load(Bytes bytes, size_t offset = 0) {
   T value;
-  std::memcpy(&value, part.data(), sizeof(T));
+  if (!Fill(bytes, offset, &value)) return std::nullopt;
   return value;
 }
 
 // A step of both cursors: takes the next element, whose header H gives its length, off the front of
-// `rest`, and its padding as far as it is there. False, and all as it was, where the length lies.
+// `rest`, and its padding as far as it is there. False, and `rest` untouched, where the length
+// lies.
 template <class H>
 bool TakeElement(Bytes* rest, H* header, Bytes* whole) {
-  const std::optional<H> first = Load<H>(*rest);
-  if (!first || first->length < sizeof(H) || !Extract(*rest, 0, first->length, whole)) return false;
-  *header = *first;
-  *rest = rest->subspan(std::min(Align(first->length), rest->size()));
+  if (!Fill(*rest, 0, header) || header->length < sizeof(H) ||
+      !Extract(*rest, 0, header->length, whole)) {
+    return false;
+  }
+  *rest = rest->subspan(std::min(Align(header->length), rest->size()));
   return true;
 }
 
