@@ -45,17 +45,17 @@ uint64_t Touch(const std::optional<Value>& id) requires requires {
 }
 { return id ? id->value() : 0; }
 
-// Every row of the struct's table.
-template <class Traits, template <class> class View>
-uint64_t Touch(const std::optional<View<Traits>>& view) requires requires {
-  Traits::kFields;
+// Every row of the table behind a view of a struct, or of nested attributes.
+template <class View>
+uint64_t Touch(const std::optional<View>& view) requires requires {
+  View::fields();
 }
 {
   if (!view) return 0;
   return [&]<size_t... kRow>(std::index_sequence<kRow...>) {
-    return (uint64_t{0} + ... + (*view)[Traits::kFields[kRow]].value_or(0));
+    return (uint64_t{0} + ... + (*view)[View::fields()[kRow]].value_or(0));
   }
-  (std::make_index_sequence<Traits::kFields.size()>());
+  (std::make_index_sequence<View::fields().size()>());
 }
 
 inline uint64_t Touch(const InetSocket& socket) {

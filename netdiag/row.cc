@@ -7,34 +7,24 @@ namespace netdiag {
 std::optional<Row> Row::FromMessage(const netlink::Message& message, const Table& table,
                                     SourceKind source, const OwnerIndex* owners) {
   if (message.type() < 16) return std::nullopt;  // below NLMSG_MIN_TYPE: control
-  std::optional<Row> row;
-  if (table.protocol == Protocol::kUnix) {
-    const std::optional<UnixSocket> socket = UnixSocket::Parse(message.payload());
-    if (socket) row = Row(message, *socket, table, source);
-  } else {
-    const std::optional<InetSocket> socket = InetSocket::Parse(message.payload());
-    if (socket) row = Row(message, *socket, table, source);
-  }
-  if (row && owners != nullptr) {
-    row->owners_ = owners->Find(row->inode());
-    row->no_owner_ = row->owners_.empty() ? owners->Reason(row->inode()) : NoOwner::kNone;
-  }
-  return row;
+  const auto row_of = [&](const auto& socket) -> std::optional<Row> {
+    if (!socket) return std::nullopt;
+    std::optional<Row> row(Row(message, *socket, table, source));
+    if (owners != nullptr) {
+      row->owners_ = owners->Find(row->inode());
+      row->no_owner_ = row->owners_.empty() ? owners->Reason(row->inode()) : NoOwner::kNone;
+    }
+    return row;
+  };
+  if (table.protocol == Protocol::kUnix) return row_of(UnixSocket::Parse(message.payload()));
+  return row_of(InetSocket::Parse(message.payload()));
 }
-
-Family Row::family() const { return inet() != nullptr ? inet()->family() : Family::kUnix; }
 
 SocketType Row::type() const {
   if (unix_socket() != nullptr) return unix_socket()->type();
   return protocol() == Protocol::kTcp ? SocketType::kStream : SocketType::kDatagram;
 }
 
-State Row::state() const {
-  return std::visit([](const auto& socket) { return socket.state(); }, socket_);
-}
-Inode Row::inode() const {
-  return std::visit([](const auto& socket) { return socket.inode(); }, socket_);
-}
 Cookie Row::cookie() const {
   return std::visit([](const auto& socket) { return socket.cookie(); }, socket_);
 }
@@ -53,12 +43,6 @@ uint32_t Row::receive_queue() const {
 }
 uint32_t Row::send_queue() const {
   return inet() != nullptr ? inet()->send_queue() : unix_socket()->send_queue().value_or(0);
-}
-uint16_t Row::unknown_attributes() const {
-  return std::visit([](const auto& socket) { return socket.unknown_attributes(); }, socket_);
-}
-bool Row::malformed() const {
-  return std::visit([](const auto& socket) { return socket.malformed(); }, socket_);
 }
 
 }  // namespace netdiag

@@ -33,18 +33,22 @@ class Row {
   const Table& table() const { return *table_; }
   Protocol protocol() const { return table_->protocol; }
   SourceKind source() const { return source_; }
-  Family family() const;
+  Family family() const { return inet() != nullptr ? inet()->family() : Family::kUnix; }
   SocketType type() const;
-  State state() const;
-  Inode inode() const;
+  State state() const { return inet() != nullptr ? inet()->state() : unix_socket()->state(); }
+  Inode inode() const { return inet() != nullptr ? inet()->inode() : unix_socket()->inode(); }
   Cookie cookie() const;  // 0: the source does not know it (procfs)
   std::optional<Uid> uid() const;
   std::optional<SocketMemory> memory() const;
   std::optional<Shutdown> shutdown() const;
   uint32_t receive_queue() const;
   uint32_t send_queue() const;
-  uint16_t unknown_attributes() const;
-  bool malformed() const;
+  uint16_t unknown_attributes() const {
+    return inet() != nullptr ? inet()->unknown_attributes() : unix_socket()->unknown_attributes();
+  }
+  bool malformed() const {
+    return inet() != nullptr ? inet()->malformed() : unix_socket()->malformed();
+  }
 
   // Every descriptor that holds the socket, and why there is none.
   Owners owners() const { return owners_; }
@@ -53,7 +57,8 @@ class Row {
   const netlink::Message& message() const { return message_; }
 
  private:
-  Row(const netlink::Message& message, Socket socket, const Table& table, SourceKind source)
+  template <class View>
+  Row(const netlink::Message& message, const View& socket, const Table& table, SourceKind source)
       : message_(message), socket_(socket), table_(&table), source_(source) {}
 
   netlink::Message message_;

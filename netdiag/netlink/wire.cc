@@ -1,47 +1,17 @@
-// Cursors and the request builder. Tested by tests/netlink/wire_test.cc (with libmnl as oracle) and
-// fuzzed.
+// Texts, errnos and the request builder. Tested by tests/netlink/wire_test.cc (with libmnl as
+// oracle) and fuzzed.
 
 #include "netdiag/netlink/wire.h"
 
-#include <algorithm>
 #include <cerrno>
 
 #include "netdiag/types/error.h"
 
 namespace netdiag::netlink {
-namespace {
-
-// The shape of an attribute's header on the wire. Source: struct nlattr.
-struct AttrHeader {
-  uint16_t length = 0;
-  uint16_t type = 0;
-};
-static_assert(sizeof(AttrHeader) == kAttrHeaderSize);
-
-// `bytes` without its first `length`, or without anything where the padding of the last element is
-// missing.
-Bytes After(Bytes bytes, size_t length) {
-  return bytes.subspan(std::min(Align(length), bytes.size()));
-}
-
-}  // namespace
 
 std::string_view Attr::AsText() const {
   std::string_view text(reinterpret_cast<const char*>(payload_.data()), payload_.size());
   return text.substr(0, text.find('\0'));
-}
-
-bool AttrCursor::Next(Attr* attribute) {
-  if (rest_.empty() || malformed_) return false;
-  const std::optional<AttrHeader> header = Load<AttrHeader>(rest_);
-  Bytes whole;
-  if (!header || header->length < kAttrHeaderSize || !Extract(rest_, 0, header->length, &whole)) {
-    malformed_ = true;
-    return false;
-  }
-  *attribute = Attr(header->type, whole.subspan(kAttrHeaderSize));
-  rest_ = After(rest_, header->length);
-  return true;
 }
 
 std::optional<int> Message::errnum() const {
@@ -50,19 +20,6 @@ std::optional<int> Message::errnum() const {
   // A negative errno is the kernel's form; anything else in a DONE is a plain success.
   if (!negated) return std::nullopt;
   return *negated < 0 && *negated > -4096 ? -*negated : 0;
-}
-
-bool MessageCursor::Next(Message* message) {
-  if (rest_.empty() || malformed_) return false;
-  const std::optional<Header> header = Load<Header>(rest_);
-  Bytes whole;
-  if (!header || header->length < kHeaderSize || !Extract(rest_, 0, header->length, &whole)) {
-    malformed_ = true;
-    return false;
-  }
-  *message = Message(*header, whole);
-  rest_ = After(rest_, header->length);
-  return true;
 }
 
 RequestBuilder& RequestBuilder::Append(Bytes bytes) {

@@ -18,6 +18,7 @@
 #ifndef NETDIAG_NETLINK_WIRE_H_
 #define NETDIAG_NETLINK_WIRE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -41,8 +42,12 @@ struct Header {
   uint32_t sequence = 0;
   uint32_t port_id = 0;
 };
+struct AttrHeader {
+  uint16_t length = 0;  // of the attribute, this header included
+  uint16_t type = 0;    // flags in the upper two bits
+};
 inline constexpr size_t kHeaderSize = sizeof(Header);
-inline constexpr size_t kAttrHeaderSize = 4;
+inline constexpr size_t kAttrHeaderSize = sizeof(AttrHeader);
 
 inline constexpr uint16_t kTypeNoop = 1, kTypeError = 2, kTypeDone = 3, kTypeOverrun = 4;
 inline constexpr uint16_t kFlagRequest = 0x1, kFlagMulti = 0x2, kFlagAck = 0x4,
@@ -62,15 +67,36 @@ constexpr bool Extract(Bytes whole, size_t offset, size_t length, Bytes* part) {
   return true;
 }
 
-// A T at `offset`, in host order as stored; nullopt where `bytes` ends before it does.
+// Fills `*value` from `offset`, in host order as stored; false, and `*value` untouched, where
+// `bytes` ends before it does.
 template <class T>
-std::optional<T> Load(Bytes bytes, size_t offset = 0) {
+bool Fill(Bytes bytes, size_t offset, T* value) {
   static_assert(std::is_trivially_copyable_v<T>);
   Bytes part;
-  if (!Extract(bytes, offset, sizeof(T), &part)) return std::nullopt;
+  if (!Extract(bytes, offset, sizeof(T), &part)) return false;
+  std::memcpy(value, part.data(), sizeof(T));
+  return true;
+}
+
+// The same as a value.
+template <class T>
+std::optional<T> Load(Bytes bytes, size_t offset = 0) {
   T value;
-  std::memcpy(&value, part.data(), sizeof(T));
+  if (!Fill(bytes, offset, &value)) return std::nullopt;
   return value;
+}
+
+// A step of both cursors: takes the next element, whose header H gives its length, off the front of
+// `rest`, and its padding as far as it is there. False, and `rest` untouched, where the length
+// lies.
+template <class H>
+bool TakeElement(Bytes* rest, H* header, Bytes* whole) {
+  if (!Fill(*rest, 0, header) || header->length < sizeof(H) ||
+      !Extract(*rest, 0, header->length, whole)) {
+    return false;
+  }
+  *rest = rest->subspan(std::min(Align(header->length), rest->size()));
+  return true;
 }
 
 // One netlink attribute.
@@ -101,7 +127,15 @@ class Attr {
 class AttrCursor {
  public:
   explicit AttrCursor(Bytes bytes) : rest_(bytes) {}
-  [[nodiscard]] bool Next(Attr* attribute);
+  [[nodiscard]] bool Next(Attr* attribute) {
+    if (rest_.empty() || malformed_) return false;
+    AttrHeader header;
+    Bytes whole;
+    malformed_ = !TakeElement(&rest_, &header, &whole);
+    if (malformed_) return false;
+    *attribute = Attr(header.type, whole.subspan(kAttrHeaderSize));
+    return true;
+  }
   // An attribute's length lies: shorter than its header, or beyond the end.
   bool malformed() const { return malformed_; }
 
@@ -140,7 +174,15 @@ class Message {
 class MessageCursor {
  public:
   explicit MessageCursor(Bytes datagram) : rest_(datagram) {}
-  [[nodiscard]] bool Next(Message* message);
+  [[nodiscard]] bool Next(Message* message) {
+    if (rest_.empty() || malformed_) return false;
+    netlink::Header header;
+    Bytes whole;
+    malformed_ = !TakeElement(&rest_, &header, &whole);
+    if (malformed_) return false;
+    *message = Message(header, whole);
+    return true;
+  }
   // A message's length lies: shorter than its header, or beyond the datagram.
   bool malformed() const { return malformed_; }
   // Bytes not walked: those of the damage, or 1 … 15 stray bytes at the end, which are damage too.

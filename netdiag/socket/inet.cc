@@ -9,9 +9,18 @@
 namespace netdiag {
 namespace {
 
-// Attributes newer than the oldest headers that we build with. Source:
-// include/uapi/linux/inet_diag.h.
-static_assert(INET_DIAG_CGROUP_ID == 21 && INET_DIAG_SOCKOPT == 22);
+// The numbers in socket.h, held against the kernel's.
+constexpr bool Is(InetAttribute attribute, int type) { return static_cast<int>(attribute) == type; }
+using A = InetAttribute;
+static_assert(Is(A::kMemory, INET_DIAG_MEMINFO) && Is(A::kInfo, INET_DIAG_INFO) &&
+              Is(A::kVegas, INET_DIAG_VEGASINFO) && Is(A::kCongestion, INET_DIAG_CONG) &&
+              Is(A::kTos, INET_DIAG_TOS) && Is(A::kTrafficClass, INET_DIAG_TCLASS) &&
+              Is(A::kSocketMemory, INET_DIAG_SKMEMINFO) && Is(A::kShutdown, INET_DIAG_SHUTDOWN) &&
+              Is(A::kDctcp, INET_DIAG_DCTCPINFO) && Is(A::kProtocol, INET_DIAG_PROTOCOL) &&
+              Is(A::kV6Only, INET_DIAG_SKV6ONLY) && Is(A::kMark, INET_DIAG_MARK) &&
+              Is(A::kBbr, INET_DIAG_BBRINFO) && Is(A::kClassId, INET_DIAG_CLASS_ID) &&
+              Is(A::kMd5Keys, INET_DIAG_MD5SIG) && Is(A::kUlp, INET_DIAG_ULP_INFO) &&
+              Is(A::kCgroup, INET_DIAG_CGROUP_ID) && Is(A::kOptions, INET_DIAG_SOCKOPT));
 
 // The literal offsets in socket.h and structs.h, held against the kernel's structs as far as the
 // host's headers go.
@@ -83,96 +92,15 @@ std::string_view Name(Timer timer) {
   return value < kNames.size() ? kNames[value] : "unknown";
 }
 
-std::optional<InetSocket> InetSocket::Parse(Bytes payload) {
-  Bytes fixed;
-  if (!netlink::Extract(payload, 0, kFixedSize, &fixed)) return std::nullopt;
-  return InetSocket(fixed, payload.subspan(kFixedSize));
-}
-
-std::optional<InetMemory> InetSocket::inet_memory() const {
-  return index_.GetView<InetMemory>(INET_DIAG_MEMINFO);
-}
-std::optional<TcpInfo> InetSocket::tcp_info() const {
-  return index_.GetView<TcpInfo>(INET_DIAG_INFO);
-}
-std::optional<VegasInfo> InetSocket::vegas() const {
-  return index_.GetView<VegasInfo>(INET_DIAG_VEGASINFO);
-}
-std::optional<DctcpInfo> InetSocket::dctcp() const {
-  return index_.GetView<DctcpInfo>(INET_DIAG_DCTCPINFO);
-}
-std::optional<BbrInfo> InetSocket::bbr() const {
-  return index_.GetView<BbrInfo>(INET_DIAG_BBRINFO);
-}
-std::string_view InetSocket::congestion() const { return index_.GetText(INET_DIAG_CONG); }
-std::optional<uint8_t> InetSocket::tos() const { return index_.Get<uint8_t>(INET_DIAG_TOS); }
-std::optional<uint8_t> InetSocket::traffic_class() const {
-  return index_.Get<uint8_t>(INET_DIAG_TCLASS);
-}
-std::optional<uint32_t> InetSocket::class_id() const {
-  return index_.Get<uint32_t>(INET_DIAG_CLASS_ID);
-}
-std::optional<SocketMemory> InetSocket::memory() const {
-  return index_.GetView<SocketMemory>(INET_DIAG_SKMEMINFO);
-}
-
-std::optional<Shutdown> InetSocket::shutdown() const {
-  const std::optional<uint8_t> mask = index_.Get<uint8_t>(INET_DIAG_SHUTDOWN);
-  if (!mask) return std::nullopt;
-  return Shutdown{(*mask & 1) != 0, (*mask & 2) != 0};
-}
-
-std::optional<uint8_t> InetSocket::protocol() const {
-  return index_.Get<uint8_t>(INET_DIAG_PROTOCOL);
-}
-
-std::optional<bool> InetSocket::v6_only() const {
-  const std::optional<uint8_t> value = index_.Get<uint8_t>(INET_DIAG_SKV6ONLY);
-  if (!value) return std::nullopt;
-  return *value != 0;
-}
-
-std::optional<Mark> InetSocket::mark() const {
-  const std::optional<uint32_t> value = index_.Get<uint32_t>(INET_DIAG_MARK);
-  if (!value) return std::nullopt;
-  return Mark(*value);
-}
-
-std::optional<CgroupId> InetSocket::cgroup() const {
-  const std::optional<uint64_t> value = index_.Get<uint64_t>(INET_DIAG_CGROUP_ID);
-  if (!value) return std::nullopt;
-  return CgroupId(*value);
-}
-
-std::optional<Set<SocketOption>> InetSocket::options() const {
-  // Two bytes of single bits; on a big-endian machine the compiler lays bit-fields out from the
-  // other end.
-  const std::optional<inet_diag_sockopt> bits = index_.Get<inet_diag_sockopt>(INET_DIAG_SOCKOPT);
-  if (!bits) return std::nullopt;
-  Set<SocketOption> options;
-  if (bits->recverr) options |= SocketOption::kRecvErr;
-  if (bits->is_icsk) options |= SocketOption::kIsIcsk;
-  if (bits->freebind) options |= SocketOption::kFreebind;
-  if (bits->hdrincl) options |= SocketOption::kHdrIncl;
-  if (bits->mc_loop) options |= SocketOption::kMulticastLoop;
-  if (bits->transparent) options |= SocketOption::kTransparent;
-  if (bits->mc_all) options |= SocketOption::kMulticastAll;
-  if (bits->nodefrag) options |= SocketOption::kNoDefrag;
-  if (bits->bind_address_no_port) options |= SocketOption::kBindAddressNoPort;
-  if (bits->recverr_rfc4884) options |= SocketOption::kRecvErrRfc4884;
-  if (bits->defer_connect) options |= SocketOption::kDeferConnect;
-  return options;
-}
-
 std::optional<UlpInfo> InetSocket::ulp() const {
-  if (!index_.has(INET_DIAG_ULP_INFO)) return std::nullopt;
-  const AttrIndex<INET_ULP_INFO_MPTCP + 1> nested(index_[INET_DIAG_ULP_INFO]);
+  if (!index_.has(Type(A::kUlp))) return std::nullopt;
+  const AttrIndex<INET_ULP_INFO_MPTCP + 1> nested(index_[Type(A::kUlp)]);
   return UlpInfo{nested.GetText(INET_ULP_INFO_NAME), nested.GetView<TlsInfo>(INET_ULP_INFO_TLS),
                  nested.GetView<MptcpInfo>(INET_ULP_INFO_MPTCP)};
 }
 
 std::optional<Md5Key> InetSocket::md5_key(size_t i) const {
-  const Bytes keys = index_[INET_DIAG_MD5SIG];
+  const Bytes keys = index_[Type(A::kMd5Keys)];
   if (i >= keys.size() / kMd5Size) return std::nullopt;
   const Bytes whole = keys.subspan(i * kMd5Size, kMd5Size);
   const tcp_diag_md5sig raw = *netlink::Load<tcp_diag_md5sig>(whole);

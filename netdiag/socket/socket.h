@@ -19,6 +19,7 @@
 #define NETDIAG_SOCKET_SOCKET_H_
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -66,12 +67,20 @@ class AttrIndex {
   std::optional<T> Get(size_t type) const {
     return netlink::Load<T>((*this)[type]);
   }
+  template <class Value>
+  std::optional<Value> GetId(size_t type) const {
+    const std::optional<typename Value::rep> number = Get<typename Value::rep>(type);
+    if (!number) return std::nullopt;
+    return Value(*number);
+  }
   template <class View>
   std::optional<View> GetView(size_t type) const {
     if (!has(type)) return std::nullopt;
     return View((*this)[type]);
   }
-  std::string_view GetText(size_t type) const { return netlink::Attr(0, (*this)[type]).AsText(); }
+  std::string_view GetText(size_t type) const {
+    return has(type) ? netlink::Attr(0, (*this)[type]).AsText() : std::string_view();
+  }
 
   Bytes bytes() const { return attributes_; }
   uint16_t unknown() const { return unknown_; }
@@ -117,6 +126,19 @@ enum class SocketOption : uint8_t {
   kRecvErrRfc4884 = 9,
   kDeferConnect = 10,
 };
+
+inline constexpr uint64_t kSocketOptionBits =
+    (uint64_t{2} << static_cast<uint64_t>(SocketOption::kDeferConnect)) - 1;
+// The set in the two bytes of struct inet_diag_sockopt. Its bit-fields lie in the order above, from
+// the low end; compilers of big-endian machines lay them from the high end.
+constexpr Set<SocketOption> SocketOptions(uint16_t raw) {
+  uint64_t bits = raw;
+  if constexpr (std::endian::native == std::endian::big) {
+    bits = 0;
+    for (int i = 0; i < 16; ++i) bits |= uint64_t{(raw >> (15 - i)) & 1u} << i;
+  }
+  return Set<SocketOption>::FromBits(bits & kSocketOptionBits);
+}
 
 // A TCP-MD5 key (RFC 2385), which the kernel tells only to CAP_NET_ADMIN. The key is secret: do not
 // log it.
@@ -189,11 +211,37 @@ struct UlpInfo {
   std::optional<MptcpInfo> mptcp;
 };
 
+// Types of inet_diag's attributes. Source: INET_DIAG_*, include/uapi/linux/inet_diag.h.
+enum class InetAttribute : uint8_t {
+  kMemory = 1,
+  kInfo = 2,
+  kVegas = 3,
+  kCongestion = 4,
+  kTos = 5,
+  kTrafficClass = 6,
+  kSocketMemory = 7,
+  kShutdown = 8,
+  kDctcp = 9,
+  kProtocol = 10,
+  kV6Only = 11,
+  kMark = 15,
+  kBbr = 16,
+  kClassId = 17,
+  kMd5Keys = 18,
+  kUlp = 19,
+  kCgroup = 21,
+  kOptions = 22,  // the highest of 6.18
+};
+
 // An IPv4 or IPv6 socket: TCP, UDP. Which of them, the message does not say: see Table.
 class InetSocket {
  public:
   static constexpr size_t kFixedSize = 72;  // struct inet_diag_msg
-  static std::optional<InetSocket> Parse(Bytes payload);
+  static std::optional<InetSocket> Parse(Bytes payload) {
+    Bytes fixed;
+    if (!netlink::Extract(payload, 0, kFixedSize, &fixed)) return std::nullopt;
+    return InetSocket(fixed, payload.subspan(kFixedSize));
+  }
 
   Family family() const { return static_cast<Family>(At<uint8_t>(0)); }
   State state() const { return static_cast<State>(At<uint8_t>(1)); }
@@ -219,24 +267,48 @@ class InetSocket {
   Inode inode() const { return Inode(At<uint32_t>(68)); }
 
   // Attributes. Those marked (asked) come only if the query's extensions ask for them.
-  std::optional<InetMemory> inet_memory() const;  // (asked: kMemory)
-  std::optional<TcpInfo> tcp_info() const;        // (asked: kInfo)
-  std::optional<VegasInfo> vegas() const;  // (asked: kCongestionDetail), as are dctcp and bbr
-  std::optional<DctcpInfo> dctcp() const;
-  std::optional<BbrInfo> bbr() const;
-  std::string_view congestion() const;           // (asked: kCongestion); empty: not sent
-  std::optional<uint8_t> tos() const;            // (asked: kTos)
-  std::optional<uint8_t> traffic_class() const;  // (asked: kTrafficClass) IPv6
-  std::optional<uint32_t> class_id()
-      const;  // (asked: kTrafficClass) net_cls class, or the priority
-  std::optional<SocketMemory> memory() const;  // (asked: kSocketMemory)
-  std::optional<Shutdown> shutdown() const;
-  std::optional<uint8_t> protocol() const;           // raw sockets
-  std::optional<bool> v6_only() const;               // IPv6 in LISTEN or CLOSE
-  std::optional<Mark> mark() const;                  // CAP_NET_ADMIN
-  std::optional<CgroupId> cgroup() const;            // 5.8
-  std::optional<Set<SocketOption>> options() const;  // 5.10
-  std::optional<UlpInfo> ulp() const;                // (asked: kInfo)
+  // (asked: kMemory)
+  std::optional<InetMemory> inet_memory() const { return View<InetMemory>(A::kMemory); }
+  // (asked: kInfo)
+  std::optional<TcpInfo> tcp_info() const { return View<TcpInfo>(A::kInfo); }
+  // (asked: kCongestionDetail)
+  std::optional<VegasInfo> vegas() const { return View<VegasInfo>(A::kVegas); }
+  std::optional<DctcpInfo> dctcp() const { return View<DctcpInfo>(A::kDctcp); }
+  std::optional<BbrInfo> bbr() const { return View<BbrInfo>(A::kBbr); }
+  // (asked: kCongestion); empty: not sent
+  std::string_view congestion() const { return index_.GetText(Type(A::kCongestion)); }
+  // (asked: kTos)
+  std::optional<uint8_t> tos() const { return Number<uint8_t>(A::kTos); }
+  // (asked: kTrafficClass) IPv6
+  std::optional<uint8_t> traffic_class() const { return Number<uint8_t>(A::kTrafficClass); }
+  // (asked: kTrafficClass) net_cls class, or the priority
+  std::optional<uint32_t> class_id() const { return Number<uint32_t>(A::kClassId); }
+  // (asked: kSocketMemory)
+  std::optional<SocketMemory> memory() const { return View<SocketMemory>(A::kSocketMemory); }
+  std::optional<Shutdown> shutdown() const {
+    const std::optional<uint8_t> mask = Number<uint8_t>(A::kShutdown);
+    if (!mask) return std::nullopt;
+    return Shutdown{(*mask & 1) != 0, (*mask & 2) != 0};
+  }
+  // raw sockets
+  std::optional<uint8_t> protocol() const { return Number<uint8_t>(A::kProtocol); }
+  // IPv6 in LISTEN or CLOSE
+  std::optional<bool> v6_only() const {
+    const std::optional<uint8_t> value = Number<uint8_t>(A::kV6Only);
+    if (!value) return std::nullopt;
+    return *value != 0;
+  }
+  // CAP_NET_ADMIN
+  std::optional<Mark> mark() const { return index_.GetId<Mark>(Type(A::kMark)); }
+  // 5.8
+  std::optional<CgroupId> cgroup() const { return index_.GetId<CgroupId>(Type(A::kCgroup)); }
+  // 5.10
+  std::optional<Set<SocketOption>> options() const {
+    const std::optional<uint16_t> bits = Number<uint16_t>(A::kOptions);
+    if (!bits) return std::nullopt;
+    return SocketOptions(*bits);
+  }
+  std::optional<UlpInfo> ulp() const;  // (asked: kInfo)
   // MD5 keys, by number; nullopt: there is none of that number. (asked: kInfo, CAP_NET_ADMIN)
   std::optional<Md5Key> md5_key(size_t i) const;
 
@@ -246,7 +318,18 @@ class InetSocket {
   bool malformed() const { return index_.malformed(); }
 
  private:
+  using A = InetAttribute;
   InetSocket(Bytes fixed, Bytes attributes) : fixed_(fixed.data()), index_(attributes) {}
+
+  static constexpr size_t Type(InetAttribute attribute) { return static_cast<size_t>(attribute); }
+  template <class T>
+  std::optional<T> Number(InetAttribute attribute) const {
+    return index_.Get<T>(Type(attribute));
+  }
+  template <class T>
+  std::optional<T> View(InetAttribute attribute) const {
+    return index_.GetView<T>(Type(attribute));
+  }
 
   // REQUIRES: offset + sizeof(T) <= kFixedSize, which Parse has checked the message for.
   template <class T>
@@ -260,7 +343,7 @@ class InetSocket {
   }
 
   const std::byte* fixed_;
-  AttrIndex<23> index_;  // INET_DIAG_MAX of 6.18 is 22
+  AttrIndex<static_cast<size_t>(InetAttribute::kOptions) + 1> index_;
 };
 
 // A unix socket.

@@ -52,7 +52,8 @@ class StructView {
     throw "no such field";  // reached at compile time only
   }
 
-  std::optional<uint64_t> operator[](const StructField& field) const {
+  // Inlined, so that a field known at compile time costs what the header says.
+  [[gnu::always_inline]] std::optional<uint64_t> operator[](const StructField& field) const {
     if (field.offset + size_t{field.width} > bytes_.size()) return std::nullopt;
     uint64_t value = Read(field);
     if (field.bits != 0) value = (value >> field.shift) & ((uint64_t{1} << field.bits) - 1);
@@ -63,7 +64,7 @@ class StructView {
 
  private:
   // REQUIRES: the field lies within the bytes.
-  uint64_t Read(const StructField& field) const {
+  [[gnu::always_inline]] uint64_t Read(const StructField& field) const {
     switch (field.width) {
       case 1:
         return *netlink::Load<uint8_t>(bytes_, field.offset);

@@ -16,15 +16,6 @@ constexpr std::array<uint8_t, 12> kMappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 
 }  // namespace
 
-IpAddress IpAddress::FromNetwork(Family family, Bytes octets) {
-  IpAddress address;
-  address.family_ = family == Family::kInet6 ? Family::kInet6 : Family::kInet;
-  const size_t wanted = address.octets().size();
-  if (!octets.empty())
-    std::memcpy(address.octets_.data(), octets.data(), std::min(wanted, octets.size()));
-  return address;
-}
-
 bool IpAddress::IsUnspecified() const {
   return std::ranges::all_of(octets_, [](uint8_t octet) { return octet == 0; });
 }

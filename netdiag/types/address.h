@@ -10,10 +10,12 @@
 #ifndef NETDIAG_TYPES_ADDRESS_H_
 #define NETDIAG_TYPES_ADDRESS_H_
 
+#include <algorithm>
 #include <array>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "netdiag/types/types.h"
@@ -26,7 +28,13 @@ class IpAddress {
  public:
   constexpr IpAddress() = default;  // 0.0.0.0
   // `octets` holds 4 bytes (kInet) or 16 (kInet6) in network order; fewer read as zero.
-  static IpAddress FromNetwork(Family family, Bytes octets);
+  static IpAddress FromNetwork(Family family, Bytes octets) {
+    IpAddress address;
+    address.family_ = family == Family::kInet6 ? Family::kInet6 : Family::kInet;
+    const size_t size = std::min(address.octets().size(), octets.size());
+    if (size != 0) std::memcpy(address.octets_.data(), octets.data(), size);
+    return address;
+  }
   static constexpr IpAddress V4(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
     IpAddress address;
     address.octets_ = {a, b, c, d};

@@ -150,6 +150,11 @@ class Set {
   constexpr Set(std::initializer_list<E> values) {
     for (E value : values) bits_ |= Set(value).bits_;
   }
+  static constexpr Set FromBits(uint64_t bits) {
+    Set set;
+    set.bits_ = bits;
+    return set;
+  }
   constexpr uint64_t bits() const { return bits_; }
   constexpr bool empty() const { return bits_ == 0; }
   constexpr bool contains(E value) const { return (bits_ & Set(value).bits_) != 0; }

@@ -1,0 +1,134 @@
+// diag -tanp beside ss -tanp and netstat -tanp, as whole programs: every TCP socket and who holds
+// it.
+//
+//   tools/dev bench owners [--sockets=100000] [--repetitions=5] [--warm-up=1]
+//
+// Their answers are compared first, line by line; then only the time counts, with the output thrown
+// away. Few repetitions, because the others take seconds.
+
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <map>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/child.h"
+#include "bench/compare.h"
+#include "bench/population.h"
+#include "netdiag/process/process.h"
+
+namespace netdiag::bench {
+namespace {
+
+using Lines = std::vector<std::string>;
+
+std::vector<std::string> WordsOf(const std::string& line) {
+  std::istringstream in(line);
+  std::vector<std::string> words;
+  for (std::string word; in >> word;) words.push_back(word);
+  return words;
+}
+
+Lines Sorted(Lines lines) {
+  std::sort(lines.begin(), lines.end());
+  return lines;
+}
+
+// State, queues, addresses and users:((…)) with every pid and descriptor, as ss and diag print
+// them.
+Lines WholeLines(const Lines& output) {
+  Lines keys;
+  for (const std::string& line : output) {
+    std::string& key = keys.emplace_back();
+    for (const std::string& word : WordsOf(line)) key.append(word).append(" ");
+  }
+  return Sorted(std::move(keys));
+}
+
+// The first pid of a line of ss or diag.
+std::string PidOf(const std::string& users) {
+  const size_t at = users.find("pid=");
+  return at == users.npos ? "-" : users.substr(at + 4, users.find(',', at) - at - 4);
+}
+
+// netstat puts no brackets around IPv6 addresses, tells one owner, and names states in full.
+std::string Key(std::string state, std::string local, std::string remote, const std::string& pid) {
+  static const std::map<std::string, std::string> kStates = {{"ESTABLISHED", "ESTAB"},
+                                                             {"TIME_WAIT", "TIME-WAIT"}};
+  if (const auto known = kStates.find(state); known != kStates.end()) state = known->second;
+  for (std::string* address : {&local, &remote}) {
+    std::erase_if(*address, [](char c) { return c == '[' || c == ']'; });
+  }
+  return state + " " + local + " " + remote + " " + pid;
+}
+
+Lines KeysOfDiag(const Lines& output) {
+  Lines keys;
+  for (const std::string& line : output) {
+    const std::vector<std::string> words = WordsOf(line);
+    if (words.size() < 5) continue;
+    keys.push_back(Key(words[0], words[3], words[4], PidOf(words.size() > 5 ? words[5] : "")));
+  }
+  return Sorted(std::move(keys));
+}
+
+Lines KeysOfNetstat(const Lines& output) {
+  Lines keys;
+  for (const std::string& line : output) {
+    const std::vector<std::string> words = WordsOf(line);
+    if (words.size() < 7 || !words[0].starts_with("tcp")) continue;
+    keys.push_back(Key(words[5], words[3], words[4], words[6].substr(0, words[6].find('/'))));
+  }
+  return Sorted(std::move(keys));
+}
+
+void BenchPeer(const Options& options, const std::vector<std::string>& peer, double times) {
+  const std::string name = peer[0] + " -tanp";
+  const Comparison pair = Compare(
+      options, Clock::kWall, [&] { RunToNull(peer); },
+      [&] {
+        RunToNull({DiagProgram(), "-tanp"});
+      });
+  PrintTime(name, pair.a);
+  PrintTime("diag -tanp", pair.b);
+  Claim(name + " / diag -tanp", pair.ratio, AtLeast(times), " ×");
+}
+
+// What of diag's time is the reading of descriptors.
+void BenchScan(const Options& options) {
+  OwnerIndex index;
+  std::vector<double> seconds;
+  for (int i = 0; i < options.warm_up + options.repetitions; ++i) {
+    const double taken = SecondsOf(Clock::kWall, [&] {
+      if (!index.Refresh().ok()) Die("/proc cannot be read");
+    });
+    if (i >= options.warm_up) seconds.push_back(taken);
+  }
+  PrintTime("OwnerIndex::Refresh alone", SpreadOf(seconds));
+}
+
+void Main(const Options& options) {
+  EnterPrivateNamespace();
+  const Population population({.tcp = options.sockets});
+  std::printf("%d TCP sockets held by %zu processes; %d pairs\n", options.sockets,
+              population.holders().size(), options.repetitions);
+  const Lines ours = RunForLines({DiagProgram(), "-tanpH"});
+  Prove(ours.size() == static_cast<size_t>(options.sockets), "sockets in the population");
+  Prove(WholeLines(ours) == WholeLines(RunForLines({"ss", "-tanpH"})),
+        "lines of diag -tanp and of ss -tanp, owners and descriptors included");
+  Prove(KeysOfDiag(ours) == KeysOfNetstat(RunForLines({"netstat", "-tanpW"})),
+        "states, endpoints and pids of diag -tanp and of netstat -tanp");
+  BenchScan(options);
+  BenchPeer(options, {"ss", "-tanp"}, 20);
+  BenchPeer(options, {"netstat", "-tanp"}, 15);
+}
+
+}  // namespace
+}  // namespace netdiag::bench
+
+int main(int argc, char** argv) {
+  netdiag::bench::Main(netdiag::bench::ParseOptions(argc, argv, {.repetitions = 5, .warm_up = 1}));
+}
