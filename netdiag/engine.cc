@@ -85,6 +85,10 @@ class Engine::Impl {
                           absl::FunctionRef<void(const UnixSocket&)> visitor);
   const Capabilities& capabilities();
   int fd() const;
+  // What the kernel was asked for that table.
+  absl::StatusOr<Bytes> Request(const TableOutcome& outcome, std::span<std::byte> storage) const {
+    return internal::EncodeRequest(RequestOf(outcome.table), storage);
+  }
 
   Summary& summary() { return summary_; }
   NetnsId netns() const { return netns_; }
@@ -294,6 +298,7 @@ absl::StatusOr<Ready> Engine::Impl::Advance(Wait wait, const Budget& budget,
     turn_ = (turn_ + 1) % walks_.size();
     NETDIAG_ASSIGN_OR_RETURN(const Ready ready, StepWalk(&walks_[turn_], wait, call, visitor));
     if (summary_.stopped) {
+      for (const Walk& walk : walks_) Finish(walk);
       walks_.clear();
       next_table_ = summary_.tables.size();
       return Ready::kDone;
@@ -591,7 +596,12 @@ absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* write
   const auto begin_table = [&](const TableOutcome& outcome) {
     if (begun) return;
     begun = true;
-    writer->Write({.type = CaptureType::kTable, .table = outcome.table, .source = outcome.source});
+    std::array<std::byte, 128> storage;
+    const absl::StatusOr<Bytes> request = impl_->Request(outcome, storage);
+    writer->Write({.type = CaptureType::kTable,
+                   .table = outcome.table,
+                   .source = outcome.source,
+                   .request = request.value_or(Bytes())});
   };
   // Tables without rows and those that failed are told, too.
   const auto end_table = [&](const TableOutcome& outcome) {

@@ -148,6 +148,7 @@ class ProcfsSource::Impl {
     for (const File& file : files_) close(file.fd);
   }
   void Add(int fd, Family family) { files_.push_back({fd, family}); }
+  bool has_files() const { return !files_.empty(); }
 
   absl::StatusOr<netlink::Ready> Step(MessageVisitor visitor) {
     if (current_ == files_.size()) return netlink::Ready::kDone;
@@ -254,8 +255,13 @@ absl::StatusOr<ProcfsSource> ProcfsSource::Open(const DumpRequest& request, Open
   auto impl = std::make_unique<Impl>(request.table);
   const auto add = [&](Family family, std::string_view file) -> absl::Status {
     if (!request.table.families.contains(family)) return absl::OkStatus();
-    NETDIAG_ASSIGN_OR_RETURN(const int fd, open(file));
-    impl->Add(fd, family);
+    const absl::StatusOr<int> fd = open(file);
+    // A kernel without IPv6 has no such file and no such sockets.
+    if (family == Family::kInet6 && impl->has_files() && Errno(fd.status()) == ENOENT) {
+      return absl::OkStatus();
+    }
+    NETDIAG_RETURN_IF_ERROR(fd.status());
+    impl->Add(*fd, family);
     return absl::OkStatus();
   };
   NETDIAG_RETURN_IF_ERROR(add(Family::kUnix, info.proc_file));
