@@ -1,0 +1,429 @@
+// diag against ss: in one namespace with sockets in every state both write the same lines, once
+// blanks are squeezed. Every difference that is accepted is a row of kAllowances, with its reason,
+// and of docs/output.md; nothing else may differ, and the comparison is itself tested to see a
+// change of any other token.
+
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <fcntl.h>
+#include <functional>
+#include <map>
+#include <memory>
+#include <regex>
+#include <sched.h>
+#include <set>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/testing/sockets.h"
+#include "tests/testing/zoo.h"
+#include "tools/diag/text.h"
+
+namespace netdiag::testing {
+namespace {
+
+using Words = std::vector<std::string>;
+using Lines = std::multiset<std::string>;
+
+constexpr char kDiag[] = "tools/diag/diag";  // below the test's directory: BUILD, `data`
+
+enum Side : int { kOfDiag = 1, kOfSs = 2, kOfBoth = 3 };
+
+// A difference that is none, and where it comes from.
+struct Allowance {
+  const char* name;
+  Side side;
+  std::regex pattern;
+  const char* replacement;
+};
+
+const std::vector<Allowance>& Allowances() {
+  static const auto& kAllowances = *new std::vector<Allowance>{
+      // Clocks run between the two listings. Times of minutes stand long enough.
+      {"lastsnd lastrcv lastack", kOfBoth, std::regex(" (lastsnd|lastrcv|lastack):\\d+"),
+       " $1:CLOCK"},
+      {"timer", kOfBoth,
+       std::regex(" timer:\\((on|keepalive|timewait|persist|delack),(\\d+(\\.\\d{3})?(sec|ms))?,"),
+       " timer:($1,CLOCK,"},
+      {"busy", kOfBoth, std::regex(" busy:\\d+ms"), " busy:CLOCK"},
+      {"limited", kOfBoth, std::regex(" (rwnd|sndbuf)_limited:\\d+ms\\([0-9.]+%\\)"),
+       " $1_limited:CLOCK"},
+      // Debian's ss is of iproute2 6.1, which does not know these yet (6.6).
+      {"rcv_wnd", kOfDiag, std::regex(" rcv_wnd:\\d+"), ""},
+      {"rehash", kOfDiag, std::regex(" rehash:\\d+"), ""},
+      // Keys are secrets: diag shows how long they are. ss 6.1 prints them too, but at the very
+      // beginning of its output, before anything else: SsRows() takes them out.
+      {"md5keys", kOfDiag, std::regex("=<\\d+ bytes>"), "="},
+      // ss takes the first ')' of a command for its end.
+      {"command", kOfSs, std::regex("\\(\"heir \\(of all\","), "(\"heir (of all)\","},
+  };
+  return kAllowances;
+}
+
+// The kernel's device number has 20 bits of minor (MKDEV); ss takes it apart as a number of the
+// libc, which has them elsewhere, and so prints a device that is not the file's.
+std::string DeviceAsSsReadsIt(std::string row) {
+  static const std::regex kDevice(" dev:(\\d+)/(\\d+)");
+  std::smatch match;
+  if (!std::regex_search(row, match, kDevice)) return row;
+  const dev_t kernel = std::stoul(match[1]) << 20 | std::stoul(match[2]);
+  return match.prefix().str() + " dev:" + std::to_string(major(kernel)) + "/" +
+         std::to_string(minor(kernel)) + match.suffix().str();
+}
+
+// One row, with all that is allowed to differ made equal.
+std::string Normalised(std::string row, Side side) {
+  for (const Allowance& allowance : Allowances()) {
+    if ((allowance.side & side) == 0) continue;
+    row = std::regex_replace(row, allowance.pattern, allowance.replacement);
+  }
+  return side == kOfDiag ? DeviceAsSsReadsIt(std::move(row)) : row;
+}
+
+std::string Replaced(std::string text, const std::string& from, const std::string& to) {
+  for (size_t at = 0; (at = text.find(from, at)) != text.npos; at += to.size()) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+std::string Squeezed(const std::string& line) {
+  std::string out;
+  for (const char c : line) {
+    if (c != ' ' || (!out.empty() && out.back() != ' ')) out.push_back(c);
+  }
+  while (out.ends_with(' ')) out.pop_back();
+  return out;
+}
+
+// The rows of a listing: a second line belongs to its first.
+Lines Rows(const std::string& text) {
+  Lines rows;
+  std::string row;
+  const std::string joined = Replaced(text, "\n\t", " | ");
+  for (size_t start = 0; start < joined.size();) {
+    const size_t end = std::min(joined.find('\n', start), joined.size());
+    rows.insert(Squeezed(joined.substr(start, end - start)));
+    start = end + 1;
+  }
+  return rows;
+}
+
+// Tables that diag does not have yet; ss lists them where no table is named.
+bool OfOtherTables(const std::string& row) {
+  static const std::set<std::string> kNetids = {
+      "nl",    "p_raw", "p_dgr", "raw",   "icmp6", "mptcp", "sctp",  "dccp",
+      "v_str", "v_dgr", "xdp",   "ti_st", "ti_dg", "ti_rd", "ti_sq", "???"};
+  return kNetids.count(row.substr(0, row.find(' '))) != 0;
+}
+
+// What two listings disagree about; empty: nothing.
+std::string Difference(const Lines& diag, const Lines& ss) {
+  Lines ours;
+  Lines theirs;
+  for (const std::string& row : diag) ours.insert(Normalised(row, kOfDiag));
+  for (const std::string& row : ss) theirs.insert(Normalised(row, kOfSs));
+  std::string text;
+  std::vector<std::string> only;
+  std::ranges::set_difference(ours, theirs, std::back_inserter(only));
+  for (const std::string& row : only) text += "diag: " + row + "\n";
+  only.clear();
+  std::ranges::set_difference(theirs, ours, std::back_inserter(only));
+  for (const std::string& row : only) text += "ss:   " + row + "\n";
+  return text;
+}
+
+class SsDifferential : public ::testing::Test {
+ public:
+  static void SetUpTestSuite() {
+    if (geteuid() != 0) return;
+    zoo_ = std::make_unique<Zoo>();
+    // Sockets that the zoo has no reason to hold.
+    std::thread([] {
+      Check(setns(zoo_->netns_fd(), CLONE_NEWNET) == 0, "setns");
+      Annex();
+    }).join();
+    // A second holder of everything, under a name of its own.
+    heir_ = fork();
+    Check(heir_ >= 0, "fork");
+    if (heir_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      prctl(PR_SET_NAME, "heir (of all)");
+      for (;;) pause();
+    }
+  }
+  static void TearDownTestSuite() {
+    if (heir_ > 0) {
+      kill(heir_, SIGKILL);
+      waitpid(heir_, nullptr, 0);
+    }
+    for (const int fd : annex_) close(fd);
+    annex_.clear();
+    zoo_.reset();
+  }
+
+ protected:
+  void SetUp() override {
+    if (zoo_ == nullptr) GTEST_SKIP() << "making a network namespace needs root";
+    ASSERT_EQ(access(kDiag, X_OK), 0) << kDiag;
+    ASSERT_THAT(Run("ss", {"-V"}), ::testing::HasSubstr("iproute2-6.1."))
+        << "the differences in this file are those to Debian 12's ss";
+  }
+
+  // What a program writes to stdout when it runs in the zoo.
+  static std::string Run(const std::string& program, const Words& words) {
+    const int file = memfd_create("stdout", MFD_CLOEXEC);
+    Check(file >= 0, "memfd_create");
+    std::vector<std::string> strings = words;
+    strings.insert(strings.begin(), program);
+    std::vector<char*> argv;
+    for (std::string& string : strings) argv.push_back(string.data());
+    argv.push_back(nullptr);
+    const char* environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", nullptr};
+    const pid_t child = fork();
+    Check(child >= 0, "fork");
+    if (child == 0) {
+      if (setns(zoo_->netns_fd(), CLONE_NEWNET) != 0 || dup2(file, STDOUT_FILENO) < 0) _exit(126);
+      // ss complains about tables that this kernel lacks.
+      const int null = open("/dev/null", O_WRONLY);
+      if (program == "ss") dup2(null, STDERR_FILENO);
+      execvpe(argv[0], argv.data(), const_cast<char**>(environment));
+      _exit(127);
+    }
+    int status = 0;
+    Check(waitpid(child, &status, 0) == child, "waitpid");
+    EXPECT_EQ(status, 0) << program << " " << ::testing::PrintToString(words);
+    std::string text(static_cast<size_t>(lseek(file, 0, SEEK_END)), '\0');
+    Check(pread(file, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()), "pread");
+    close(file);
+    return text;
+  }
+
+  static Lines DiagRows(const Words& words) { return Rows(Run(kDiag, words)); }
+  // ss prints names as they are, newlines too, and any NUL as '@'.
+  static Lines SsRows(const Words& words) {
+    std::string text = Run("ss", words);
+    for (const ZooSocket& socket : zoo_->sockets()) {
+      std::string escaped;
+      diag::AppendUnixName(socket.name, &escaped);
+      std::string raw = socket.name;
+      std::ranges::replace(raw, '\0', '@');
+      if (raw != escaped && !raw.empty()) text = Replaced(text, raw, escaped);
+    }
+    for (const char* key : {"secret12", "secret1"}) text = Replaced(text, key, "");
+    Lines rows = Rows(text);
+    std::erase_if(rows, OfOtherTables);
+    return rows;
+  }
+
+  // Retransmissions change a few rows at any moment, ever more rarely: two listings without one
+  // between them come soon.
+  static void ExpectSame(const Words& words) { ExpectSame(words, {words}); }
+  static void ExpectSame(const Words& diag_words, const std::vector<Words>& ss_words) {
+    std::string difference;
+    size_t rows = 0;
+    for (int attempt = 0; attempt < 20; ++attempt) {
+      const Lines diag = DiagRows(diag_words);
+      Lines ss;
+      for (const Words& words : ss_words) ss.merge(SsRows(words));
+      rows = diag.size();
+      difference = Difference(diag, ss);
+      if (difference.empty()) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    }
+    EXPECT_EQ(difference, "") << ::testing::PrintToString(diag_words);
+    EXPECT_GT(rows, 0u) << ::testing::PrintToString(diag_words);
+  }
+
+  static const Zoo& zoo() { return *zoo_; }
+
+ private:
+  static int Keep(int fd) {
+    Check(fd >= 0, "a socket of the annex");
+    annex_.push_back(fd);
+    return fd;
+  }
+
+  static void Annex() {
+    // Ports that have names.
+    Keep(Listen({Any(Family::kInet).address, Port::FromHost(22)}, 1));
+    const int domain = Keep(Make(Family::kInet6, SOCK_DGRAM));
+    Bind(domain, {Any(Family::kInet6).address, Port::FromHost(53)});
+    // Other congestion controls than the default.
+    for (const char* name : {"cubic", "reno"}) {
+      const Pair pair = MakePair(Family::kInet);
+      Keep(pair.server);
+      Check(setsockopt(Keep(pair.client), IPPROTO_TCP, TCP_CONGESTION, name,
+                       static_cast<socklen_t>(std::strlen(name))) == 0,
+            name);
+      Send(pair.client, 5000);
+    }
+    // Held twice by one process.
+    Keep(fcntl(Keep(Listen(Loopback(Family::kInet), 4)), F_DUPFD_CLOEXEC, 0));
+    Mptcp();
+    Md5();
+  }
+
+  static void Mptcp() {
+    constexpr int kMptcp = 262;
+    const int listener = Keep(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, kMptcp));
+    Bind(listener, Loopback(Family::kInet));
+    Check(listen(listener, 2) == 0, "listen");
+    const int client = Keep(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, kMptcp));
+    Connect(client, LocalOf(listener));
+    const int server = Keep(Accept(listener));
+    char bytes[1000];
+    Send(client, sizeof(bytes));
+    Check(recv(server, bytes, sizeof(bytes), MSG_WAITALL) == sizeof(bytes), "recv");
+    Send(server, 10);
+  }
+
+  static void Md5() {
+    const int listener = Keep(Listen(Loopback(Family::kInet), 2));
+    for (uint8_t last = 1; last < 3; ++last) {
+      tcp_md5sig key = {};
+      const SocketAddress address = ToSystem({IpAddress::V4(10, 0, 0, last), Port()});
+      std::memcpy(&key.tcpm_addr, &address.storage, sizeof(key.tcpm_addr));
+      key.tcpm_keylen = static_cast<uint16_t>(6 + last);
+      std::memcpy(key.tcpm_key, "secret12", key.tcpm_keylen);
+      // Not every kernel signs segments.
+      if (setsockopt(listener, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key)) != 0) return;
+    }
+  }
+
+  inline static std::unique_ptr<Zoo> zoo_;
+  inline static std::vector<int> annex_;
+  inline static pid_t heir_ = -1;
+};
+
+TEST_F(SsDifferential, SeesEveryState) {
+  std::set<std::string> states;
+  for (const std::string& row : DiagRows({"-tanH"})) states.insert(row.substr(0, row.find(' ')));
+  using ::testing::UnorderedElementsAre;
+  EXPECT_THAT(states,
+              UnorderedElementsAre("ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2",
+                                   "TIME-WAIT", "CLOSE-WAIT", "LAST-ACK", "LISTEN", "CLOSING"));
+  EXPECT_GT(DiagRows({"-tuxanH"}).size(), zoo().sockets().size() / 2);
+}
+
+// First, because some states last for half a minute only.
+TEST_F(SsDifferential, EveryWordOfState) {
+  for (const char* state :
+       {"established", "syn-sent",     "syn-recv",    "syn-rcv", "fin-wait-1",
+        "fin-wait-2",  "time-wait",    "unconnected", "close",   "closed",
+        "close-wait",  "last-ack",     "listening",   "closing", "all",
+        "connected",   "synchronized", "bucket",      "big",     "ESTABLISHED"}) {
+    ExpectSame({"-tuxanH", "state", state});
+    if (std::string_view(state) != "all") ExpectSame({"-tuxnH", "exclude", state});
+  }
+  // To ss no state is no wish; it lists its default.
+  EXPECT_EQ(DiagRows({"-tuxnH", "exclude", "all"}), Lines());
+  EXPECT_EQ(SsRows({"-tuxnH", "exclude", "all"}), SsRows({"-tuxnH"}));
+  ExpectSame({"-taneH", "state", "listening", "state", "time-wait"});
+  ExpectSame({"-tH", "state", "connected", "exclude", "established", "exclude", "closing"});
+  ExpectSame({"-lH", "exclude", "listening"});
+  ExpectSame({"state", "big", "-anH"});
+}
+
+TEST_F(SsDifferential, EverythingWithEachOption) {
+  for (const char* option :
+       {"", "i", "m", "o", "p", "im", "io", "imp", "imop", "O", "iO", "mO", "imopO"}) {
+    ExpectSame({std::string("-tuxaneH") + option});
+    ExpectSame({std::string("-tuxanH") + option});
+  }
+}
+
+TEST_F(SsDifferential, NamesOfPortsAndScaledRates) {
+  for (const char* words : {"-taH", "-uaH", "-tuxaH", "-taiH", "-tuaeimoH"}) ExpectSame({words});
+}
+
+TEST_F(SsDifferential, TablesAndTheirDefaultStates) {
+  for (const char* words :
+       {"-tH", "-uH", "-xH", "-tuH", "-txH", "-uxH", "-tuxH", "-tlnH", "-ulnH", "-unaH", "-xlH",
+        "-xaH", "-lnH", "-anH", "-nH", "-tlanH", "-talnH", "-xeamH"}) {
+    ExpectSame({words});
+  }
+}
+
+TEST_F(SsDifferential, Families) {
+  for (const char* words : {"-4nH", "-6nH", "-4anH", "-6anH", "-t4anH", "-u6anH", "-4lnH", "-t6nH",
+                            "-u4nH", "-x4anH", "-x6nH"}) {
+    ExpectSame({words});
+  }
+  // ss lists only the family that was named last.
+  ExpectSame({"-46anH"}, {{"-4anH"}, {"-6anH"}});
+  ExpectSame({"-t46anH"}, {{"-t4anH"}, {"-t6anH"}});
+}
+
+TEST_F(SsDifferential, HeaderHasTheSameWords) {
+  const auto header = [](const std::string& text) {
+    // Without a process ss sets two of them side by side.
+    return Replaced(Squeezed(text.substr(0, text.find('\n'))), "PortProcess", "Port Process");
+  };
+  for (const char* words : {"-tuxan", "-tan", "-xa", "-uane", "-tlnp"}) {
+    EXPECT_EQ(header(Run(kDiag, {words})), header(Run("ss", {words}))) << words;
+  }
+  EXPECT_EQ(header(Run(kDiag, {"-tn", "state", "listening"})),
+            header(Run("ss", {"-tn", "state", "listening"})));
+}
+
+// The comparison sees a change of every token but those that Allowances() names.
+TEST_F(SsDifferential, ComparisonSeesEveryChangedToken) {
+  static const std::regex kAllowed(
+      "(lastsnd|lastrcv|lastack|busy|rwnd_limited|sndbuf_limited|rcv_wnd|rehash):.*|"
+      "timer:\\((on|keepalive|timewait|persist),.*(sec|ms),.*|md5keys:.*|bytes>.*");
+  size_t changed = 0;
+  size_t allowed = 0;
+  for (const std::string& row : DiagRows({"-tuxaneHimop"})) {
+    const std::string original = Normalised(row, kOfDiag);
+    for (size_t end = row.find(' '); end != row.npos; end = row.find(' ', end + 1)) {
+      const size_t start = row.rfind(' ', end - 1) + 1;
+      const std::string token = row.substr(start, end - start);
+      for (const size_t at : {start, start + token.size() / 2, end - 1}) {
+        std::string other = row;
+        other[at] = row[at] == '7' ? '3' : '7';
+        ++changed;
+        if (Normalised(other, kOfDiag) != original) continue;
+        EXPECT_TRUE(std::regex_match(token, kAllowed)) << token << " in " << row;
+        ++allowed;
+      }
+    }
+  }
+  EXPECT_GT(changed, 5'000u);
+  EXPECT_LT(allowed, changed / 10);
+}
+
+TEST_F(SsDifferential, ComparisonSeesMissingDoubledAndMovedTokensAndRows) {
+  const Lines rows = DiagRows({"-tuxanHm"});  // nothing of which differs
+  ASSERT_EQ(Difference(rows, rows), "");
+  for (size_t i = 0; const std::string& row : rows) {
+    const size_t blank = row.find(' ', row.size() / 2);
+    if (blank != row.npos) {
+      const std::string tail = row.substr(blank + 1);
+      const std::string head = row.substr(0, blank);
+      for (const std::string& other : {tail + " " + head, head, tail, row + " " + tail}) {
+        EXPECT_NE(Normalised(other, kOfSs), Normalised(row, kOfSs));
+      }
+    }
+    if (i++ % 16 != 0) continue;
+    Lines others = rows;
+    others.erase(others.find(row));
+    EXPECT_NE(Difference(rows, others), "") << row;
+    others.insert({row, row});
+    EXPECT_NE(Difference(rows, others), "") << row;
+  }
+}
+
+}  // namespace
+}  // namespace netdiag::testing

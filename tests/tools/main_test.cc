@@ -1,0 +1,267 @@
+// The program as a process: exit codes, closed and full outputs, and what it says when it may not
+// see everything.
+
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/netlink.h>
+#include <linux/seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdlib>
+#include <fcntl.h>
+#include <functional>
+#include <signal.h>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidjson/document.h>
+
+namespace diag {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr char kDiag[] = "tools/diag/diag";  // below the test's directory: BUILD, `data`
+
+struct Outcome {
+  int exit_code = -1;  // 128 + N: killed by signal N
+  std::string out;
+  std::string err;
+};
+
+std::string ReadAndClose(int file) {
+  std::string text(static_cast<size_t>(lseek(file, 0, SEEK_END)), '\0');
+  EXPECT_EQ(pread(file, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+  close(file);
+  return text;
+}
+
+// Runs diag with stdout in memory, or on `out`; `prepare` runs in the child before it.
+Outcome Run(std::vector<std::string> words, const std::function<void()>& prepare = nullptr,
+            int out = -1) {
+  const int out_file = memfd_create("out", MFD_CLOEXEC);
+  const int err_file = memfd_create("err", MFD_CLOEXEC);
+  const int program = open(kDiag, O_RDONLY | O_CLOEXEC);
+  EXPECT_GE(program, 0) << kDiag;
+  words.insert(words.begin(), "diag");
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(out >= 0 ? out : out_file, STDOUT_FILENO);
+    dup2(err_file, STDERR_FILENO);
+    if (prepare) prepare();
+    fexecve(program, argv.data(), environ);
+    _exit(127);
+  }
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  close(program);
+  Outcome outcome;
+  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  outcome.out = ReadAndClose(out_file);
+  outcome.err = ReadAndClose(err_file);
+  return outcome;
+}
+
+size_t LinesOf(const std::string& text) {
+  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+// Opens sockets while it lives, so that every listing has something to say.
+class SomeSockets {
+ public:
+  explicit SomeSockets(int count) : fds_(static_cast<size_t>(count)) {
+    for (int& fd : fds_) fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (const int fd : fds_) {
+      EXPECT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+    }
+  }
+  SomeSockets(const SomeSockets&) = delete;
+  SomeSockets& operator=(const SomeSockets&) = delete;
+  ~SomeSockets() {
+    for (const int fd : fds_) close(fd);
+  }
+
+ private:
+  std::vector<int> fds_;
+};
+
+TEST(Diag, AnswersWithZero) {
+  const SomeSockets sockets(3);
+  const Outcome outcome = Run({"-uan"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_THAT(outcome.out, StartsWith("State"));
+  EXPECT_GE(LinesOf(outcome.out), 4u);
+  EXPECT_EQ(LinesOf(Run({"-uanH"}).out) + 1, LinesOf(outcome.out));
+}
+
+TEST(Diag, RefusesWithTwoWhatItDoesNotKnow) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"-Z"}, {"--bogus"}, {"state", "sleepy"}, {"dport", "=", ":22"}}) {
+    const Outcome outcome = Run(words);
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_THAT(outcome.err, StartsWith("diag: "));
+    EXPECT_EQ(LinesOf(outcome.err), 1u);
+  }
+  // Arguments are foreign names, too.
+  EXPECT_THAT(Run({"--\x1b[31m\nx"}).err, HasSubstr("--\\x1b[31m\\x0ax"));
+}
+
+TEST(Diag, HelpsAndTellsItsVersion) {
+  const Outcome help = Run({"-h"});
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_THAT(help.out, HasSubstr("--no-header"));
+  const Outcome version = Run({"-V"});
+  EXPECT_EQ(version.exit_code, 0);
+  EXPECT_THAT(version.out, HasSubstr("netdiag-"));
+  EXPECT_EQ(LinesOf(version.out), 1u);
+}
+
+TEST(Diag, ListsWhatThisKernelAnswers) {
+  const Outcome outcome = Run({"--capabilities"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, StartsWith("kernel "));
+  for (const char* table : {"\ntcp", "\nudp", "\nunix"}) EXPECT_THAT(outcome.out, HasSubstr(table));
+}
+
+TEST(Diag, WritesOneLineASocketWithO) {
+  const SomeSockets sockets(2);
+  EXPECT_THAT(Run({"-uamnH"}).out, HasSubstr("\n\t skmem:("));
+  EXPECT_THAT(Run({"-uamnHO"}).out, Not(HasSubstr("\t")));
+}
+
+TEST(Diag, WritesAJsonObject) {
+  const SomeSockets sockets(2);
+  const Outcome outcome = Run({"--json", "-tuxanp"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  rapidjson::Document document;
+  document.Parse<rapidjson::kParseValidateEncodingFlag>(outcome.out.data(), outcome.out.size());
+  ASSERT_FALSE(document.HasParseError());
+  EXPECT_GE(document["sockets"].Size(), 2u);
+  EXPECT_TRUE(document.HasMember("owner_scan"));
+}
+
+TEST(Diag, EndsQuietlyWhenNobodyReadsOn) {
+  const SomeSockets sockets(200);
+  for (const bool signal_ignored : {false, true}) {
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    close(ends[0]);
+    const auto prepare = [&] { signal(SIGPIPE, signal_ignored ? SIG_IGN : SIG_DFL); };
+    const Outcome outcome = Run({"-tuxan"}, prepare, ends[1]);
+    close(ends[1]);
+    EXPECT_EQ(outcome.exit_code, 0);
+    EXPECT_EQ(outcome.err, "");
+  }
+}
+
+TEST(Diag, EndsQuietlyWhenTheReaderHasSeenOneLine) {
+  const SomeSockets sockets(800);
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  fcntl(ends[1], F_SETPIPE_SZ, 4096);
+  const pid_t reader = fork();
+  if (reader == 0) {
+    close(ends[1]);
+    char byte = 0;
+    while (read(ends[0], &byte, 1) == 1 && byte != '\n') {
+    }
+    _exit(byte == '\n' ? 0 : 1);
+  }
+  close(ends[0]);
+  const Outcome outcome = Run({"-tuxane"}, nullptr, ends[1]);
+  close(ends[1]);
+  int status = 0;
+  ASSERT_EQ(waitpid(reader, &status, 0), reader);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST(Diag, SaysThatTheOutputIsFull) {
+  const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  ASSERT_GE(full, 0);
+  for (const char* words : {"-tuxan", "--json", "-h", "-V", "--capabilities"}) {
+    const Outcome outcome = Run({words}, nullptr, full);
+    EXPECT_EQ(outcome.exit_code, 1) << words;
+    EXPECT_THAT(outcome.err, HasSubstr("standard output: No space left on device")) << words;
+    EXPECT_EQ(LinesOf(outcome.err), 1u) << outcome.err;
+  }
+  close(full);
+}
+
+TEST(Diag, WithoutRootListsRowsAndSaysWhatItCouldNotSee) {
+  if (geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
+  const SomeSockets sockets(3);  // root's: nobody's descriptors may be read
+  const auto nobody = [] {
+    if (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0) _exit(126);
+  };
+  const Outcome outcome = Run({"-tuxanpH"}, nobody);
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_GE(LinesOf(outcome.out), 3u);
+  EXPECT_EQ(LinesOf(outcome.err), 1u) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("owners can be missing: run as root"));
+  // Who does not ask for owners is not told of them.
+  EXPECT_EQ(Run({"-tuxanH"}, nobody).err, "");
+}
+
+// From here on the process gets EAFNOSUPPORT for each netlink socket, as in a sandbox.
+void ForbidNetlink() {
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[0])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter = {static_cast<unsigned short>(std::size(program)), program};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) {
+    _exit(126);
+  }
+}
+
+TEST(Diag, WithoutNetlinkReadsProcNetAndSaysSo) {
+  const SomeSockets sockets(5);
+  const Outcome outcome = Run({"-tuxanH"}, ForbidNetlink);
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_GE(LinesOf(outcome.out), 5u);
+  EXPECT_GT(LinesOf(outcome.err), 0u);
+  EXPECT_EQ(LinesOf(outcome.err), static_cast<size_t>([&] {
+              size_t notes = 0;
+              for (size_t at = 0;
+                   (at = outcome.err.find("read /proc/net instead", at)) != outcome.err.npos;
+                   ++at) {
+                ++notes;
+              }
+              return notes;
+            }()));
+  EXPECT_THAT(outcome.err, HasSubstr("Address family not supported by protocol"));
+  // The same sockets, though less is known of each.
+  EXPECT_EQ(Run({"-uanH"}, ForbidNetlink).out, Run({"-uanH"}).out);
+}
+
+}  // namespace
+}  // namespace diag
