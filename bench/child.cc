@@ -15,7 +15,7 @@ namespace {
 
 // Forked and not spawned: a spawned child shares this process's memory until it executes, and its
 // peak would be ours.
-pid_t Start(const std::vector<std::string>& command, int output) {
+pid_t Start(const std::vector<std::string>& command, int output, int complaints) {
   const pid_t pid = fork();
   if (pid < 0) Die("fork");
   if (pid > 0) return pid;
@@ -23,6 +23,7 @@ pid_t Start(const std::vector<std::string>& command, int output) {
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   dup2(output, STDOUT_FILENO);
+  dup2(complaints, STDERR_FILENO);
   execvp(arguments[0], arguments.data());
   Die(command[0]);
 }
@@ -40,18 +41,22 @@ rusage Finish(pid_t pid, const std::vector<std::string>& command) {
 
 }  // namespace
 
-long RunToNull(const std::vector<std::string>& command) {
+ChildUsage RunToNull(const std::vector<std::string>& command) {
   const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
   if (null < 0) Die("/dev/null");
-  const rusage usage = Finish(Start(command, null), command);
+  const rusage usage = Finish(Start(command, null, null), command);
   close(null);
-  return usage.ru_maxrss;
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  return {seconds(usage.ru_utime) + seconds(usage.ru_stime),
+          static_cast<double>(usage.ru_maxrss) / 1024};
 }
 
 std::vector<std::string> RunForLines(const std::vector<std::string>& command) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) Die("pipe");
-  const pid_t pid = Start(command, ends[1]);
+  const pid_t pid = Start(command, ends[1], STDERR_FILENO);
   close(ends[1]);
   std::vector<std::string> lines(1);
   char buffer[64 * 1024];

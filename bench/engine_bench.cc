@@ -208,7 +208,7 @@ void BenchProcNet(const Options& options) {
 Spread PeakOfDiag() {
   std::vector<double> peaks;
   for (int i = 0; i < 5; ++i) {
-    peaks.push_back(static_cast<double>(RunToNull({DiagProgram(), "-tan"})) / 1024);
+    peaks.push_back(RunToNull({DiagProgram(), "-tan"}).peak_mib);
   }
   return SpreadOf(peaks);
 }

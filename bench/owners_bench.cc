@@ -87,14 +87,18 @@ Lines KeysOfNetstat(const Lines& output) {
 
 void BenchPeer(const Options& options, const std::vector<std::string>& peer, double times) {
   const std::string name = peer[0] + " -tanp";
+  std::vector<double> peer_cpu, our_cpu;
   const Comparison pair = Compare(
-      options, Clock::kWall, [&] { RunToNull(peer); },
+      options, Clock::kWall, [&] { peer_cpu.push_back(RunToNull(peer).cpu); },
       [&] {
-        RunToNull({DiagProgram(), "-tanp"});
+        our_cpu.push_back(RunToNull({DiagProgram(), "-tanp"}).cpu);
       });
   PrintTime(name, pair.a);
   PrintTime("diag -tanp", pair.b);
   Claim(name + " / diag -tanp", pair.ratio, AtLeast(times), " ×");
+  const double cpu = SpreadOf(peer_cpu).median / SpreadOf(our_cpu).median;
+  std::printf("  for the record, CPU time: %.0f ms / %.0f ms = %.1f ×\n",
+              SpreadOf(peer_cpu).median * 1e3, SpreadOf(our_cpu).median * 1e3, cpu);
 }
 
 // What of diag's time is the reading of descriptors.

@@ -68,9 +68,10 @@ constexpr bool Extract(Bytes whole, size_t offset, size_t length, Bytes* part) {
 }
 
 // Fills `*value` from `offset`, in host order as stored; false, and `*value` untouched, where
-// `bytes` ends before it does.
+// `bytes` ends before it does. Inlined always, as is Load: a compare and a load, for every field of
+// every row.
 template <class T>
-bool Fill(Bytes bytes, size_t offset, T* value) {
+[[gnu::always_inline]] inline bool Fill(Bytes bytes, size_t offset, T* value) {
   static_assert(std::is_trivially_copyable_v<T>);
   Bytes part;
   if (!Extract(bytes, offset, sizeof(T), &part)) return false;
@@ -80,7 +81,7 @@ bool Fill(Bytes bytes, size_t offset, T* value) {
 
 // The same as a value.
 template <class T>
-std::optional<T> Load(Bytes bytes, size_t offset = 0) {
+[[gnu::always_inline]] inline std::optional<T> Load(Bytes bytes, size_t offset = 0) {
   T value;
   if (!Fill(bytes, offset, &value)) return std::nullopt;
   return value;

@@ -1,4 +1,4 @@
-// Text of addresses goes through inet_ntop(3), which writes RFC 5952. Tested by
+// Text of IPv6 addresses goes through inet_ntop(3), which writes RFC 5952. Tested by
 // tests/types/address_test.cc.
 
 #include "netdiag/types/address.h"
@@ -37,6 +37,16 @@ IpAddress IpAddress::Unmapped() const {
 }
 
 void IpAddress::AppendTo(std::string* out) const {
+  if (family_ == Family::kInet) {
+    char octets[sizeof("255.255.255.255")];
+    char* end = octets;
+    for (const uint8_t octet : this->octets()) {
+      end = std::to_chars(end, octets + sizeof(octets), octet).ptr;
+      *end++ = '.';
+    }
+    out->append(octets, end - 1);
+    return;
+  }
   char text[INET6_ADDRSTRLEN] = "";
   inet_ntop(static_cast<int>(family_), octets_.data(), text, sizeof(text));
   out->append(text);

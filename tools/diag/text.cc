@@ -2,6 +2,7 @@
 
 #include "tools/diag/text.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <unistd.h>
@@ -26,7 +27,14 @@ void AppendHexEscape(unsigned char byte, std::string* out) {
 
 // `quotes`: further characters to escape.
 void AppendEscaped(std::string_view name, std::string_view quotes, std::string* out) {
-  while (!name.empty()) {
+  const auto is_plain = [&](char c) {
+    return c >= 0x20 && c < 0x7f && c != '\\' && quotes.find(c) == quotes.npos;
+  };
+  for (;;) {
+    const auto plain = std::ranges::find_if_not(name, is_plain);
+    out->append(name.begin(), plain);
+    name.remove_prefix(static_cast<size_t>(plain - name.begin()));
+    if (name.empty()) return;
     uint32_t c = 0;
     const size_t length = Utf8Length(name, &c);
     if (length == 0 || c < 0x20 || c == 0x7f || quotes.find(name[0]) != quotes.npos) {
