@@ -210,6 +210,21 @@ TEST(Diag, SaysThatTheOutputIsFull) {
   close(full);
 }
 
+// The number of a closed descriptor goes to the next one opened: it must not be the netlink socket.
+TEST(Diag, ClosedStandardDescriptorsAreNotMistakenForItsSocket) {
+  const Outcome without_out = RunDiag({"-tuxan"}, [] { close(STDOUT_FILENO); });
+  EXPECT_EQ(without_out.exit_code, 1);
+  EXPECT_THAT(without_out.err, HasSubstr("standard output: Bad file descriptor"));
+
+  const SomeSockets sockets(3);
+  const Outcome without_others = RunDiag({"-uan"}, [] {
+    close(STDIN_FILENO);
+    close(STDERR_FILENO);
+  });
+  EXPECT_EQ(without_others.exit_code, 0);
+  EXPECT_GE(LinesOf(without_others.out), 4u) << without_others.out;
+}
+
 TEST(Diag, WithoutRootListsRowsAndSaysWhatItCouldNotSee) {
   if (geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
   const SomeSockets sockets(3);  // root's: nobody's descriptors may be read

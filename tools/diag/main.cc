@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <fcntl.h>
 #include <memory>
 #include <signal.h>
 #include <string>
@@ -132,7 +133,20 @@ ExitCode Print(std::string_view text) {
   return Finish(&output, kAnswered);
 }
 
+// Gives the numbers 0, 1 and 2 to /dev/null where the caller closed them: else the next descriptor
+// opened, a netlink socket, would take one of them and be written to as if it were the output.
+// False: there is no /dev/null.
+bool HoldStandardDescriptors() {
+  int fd = 0;
+  do {
+    fd = open("/dev/null", O_RDONLY);  // so that writing to it fails, as it does on a closed one
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd > STDERR_FILENO) close(fd);
+  return fd >= 0;
+}
+
 ExitCode Main(int argc, char** argv) {
+  if (!HoldStandardDescriptors()) return kNotAnswered;
   // A closed pipe is an errno of write(), not a signal.
   signal(SIGPIPE, SIG_IGN);
   const absl::StatusOr<Options> options = ParseOptions(argc, argv);
