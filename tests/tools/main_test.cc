@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -223,6 +224,36 @@ TEST(Diag, ClosedStandardDescriptorsAreNotMistakenForItsSocket) {
   });
   EXPECT_EQ(without_others.exit_code, 0);
   EXPECT_GE(LinesOf(without_others.out), 4u) << without_others.out;
+}
+
+// The kernel's answer about one listener has room for two or three thousand.
+TEST(Diag, SaysWhenTooManyWaitInAUnixListener) {
+  constexpr int kWaiting = 4000;
+  rlimit limit = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = limit.rlim_max;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  if (limit.rlim_cur < kWaiting + 100) GTEST_SKIP() << "RLIMIT_NOFILE is " << limit.rlim_cur;
+
+  std::vector<int> fds = {socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  ASSERT_EQ(bind(fds[0], reinterpret_cast<const sockaddr*>(&address), sizeof(sa_family_t)), 0);
+  socklen_t size = sizeof(address);  // the kernel chose a name
+  ASSERT_EQ(getsockname(fds[0], reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ASSERT_EQ(listen(fds[0], kWaiting), 0);
+  const auto connect_one = [&] {
+    fds.push_back(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    return connect(fds.back(), reinterpret_cast<const sockaddr*>(&address), size) == 0;
+  };
+  while (fds.size() <= kWaiting && connect_one()) {
+  }
+  const bool full = fds.size() > kWaiting;
+  const Outcome outcome = full ? RunDiag({"-xlneH"}) : Outcome();
+  for (const int fd : fds) close(fd);
+  if (!full) GTEST_SKIP() << "net.core.somaxconn is below " << kWaiting;
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("who waits in 1 unix listeners is not told"));
 }
 
 TEST(Diag, WithoutRootListsRowsAndSaysWhatItCouldNotSee) {

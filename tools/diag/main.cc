@@ -53,13 +53,17 @@ ExitCode Finish(Output* output, ExitCode code) {
 }
 
 // What the listing does not show.
-void ReportGaps(const Summary& summary) {
+void ReportGaps(const Summary& summary, uint64_t untold_listeners) {
   for (const TableOutcome& outcome : summary.tables) {
     if (!outcome.status.ok()) Complain(outcome.status);
     if (!outcome.refusal.ok()) {
       Complain(std::string(outcome.refusal.message()) +
                "; read /proc/net instead, which tells less");
     }
+  }
+  if (untold_listeners > 0) {
+    Complain("who waits in " + std::to_string(untold_listeners) +
+             " unix listeners is not told: the kernel's answer has no room for so many");
   }
   if (summary.interrupted) Complain("the kernel says that the listing may be inconsistent");
   if (summary.damaged > 0) {
@@ -101,7 +105,7 @@ ExitCode List(const Options& options, Engine* engine) {
   renderer->End(*summary);
   const ExitCode written = Finish(&output, kAnswered);
   if (output.failed()) return written;
-  ReportGaps(*summary);
+  ReportGaps(*summary, renderer->untold_listeners());
   for (const TableOutcome& outcome : summary->tables) {
     if (!outcome.status.ok()) return kNotAnswered;
   }

@@ -3,7 +3,11 @@
 #ifndef NETDIAG_TOOLS_DIAG_RENDER_H_
 #define NETDIAG_TOOLS_DIAG_RENDER_H_
 
+#include <cstdint>
 #include <memory>
+#include <string>
+
+#include "absl/functional/function_ref.h"
 
 #include "netdiag/engine.h"
 #include "tools/diag/options.h"
@@ -15,15 +19,30 @@ namespace diag {
 // Row..., End.
 class Renderer {
  public:
+  explicit Renderer(netdiag::Engine* engine) : engine_(engine) {}
   virtual ~Renderer() = default;
   virtual void Begin() = 0;
   virtual void Row(const netdiag::Row& row) = 0;
   virtual void End(const netdiag::Summary& summary) = 0;
+
+  // Unix listeners whose waiting connections the kernel did not tell: its answer about one socket
+  // holds two or three thousand of them.
+  uint64_t untold_listeners() const { return untold_listeners_; }
+
+ protected:
+  // A dump does not tell who waits in a unix listener (it would be cut off), so each is asked by
+  // itself. One that has closed since has nobody waiting.
+  void VisitWaiting(const netdiag::UnixSocket& listener,
+                    absl::FunctionRef<void(netdiag::Inode peer)> visitor);
+  netdiag::Engine* engine() { return engine_; }
+
+ private:
+  netdiag::Engine* engine_;
+  uint64_t untold_listeners_ = 0;
 };
 
 // ss's text: its columns, tokens, order and units. Rows wait in a bounded buffer until their
-// columns' widths are known. `engine` is asked for the connections that wait in unix listeners
-// (-e).
+// columns' widths are known.
 std::unique_ptr<Renderer> NewSsRenderer(const Options& options, netdiag::Engine* engine,
                                         Output* output);
 // One JSON object, written as rows come.

@@ -34,14 +34,14 @@ struct Stream {
 class JsonRenderer final : public Renderer {
  public:
   JsonRenderer(netdiag::Engine* engine, Output* output)
-      : engine_(engine), output_(output), json_(stream_) {}
+      : Renderer(engine), output_(output), json_(stream_) {}
 
   void Begin() override {
     json_.StartObject();
     Key("schema");
     json_.Int(kSchema);
     Key("kernel");
-    Text(engine_->capabilities().kernel);
+    Text(engine()->capabilities().kernel);
     Key("sockets");
     json_.StartArray();
   }
@@ -73,7 +73,6 @@ class JsonRenderer final : public Renderer {
     stream_.text.clear();
   }
 
-  netdiag::Engine* engine_;
   Output* output_;
   Stream stream_;
   rapidjson::Writer<Stream> json_;
@@ -159,20 +158,12 @@ void JsonRenderer::Owners(const netdiag::Row& row) {
   json_.EndArray();
 }
 
-// Connections that wait in a unix listener, which only an exact query tells.
 void JsonRenderer::Pending(const netdiag::Row& row) {
   if (row.state() != netdiag::State::kListen || row.receive_queue() == 0) return;
-  const absl::Status status =
-      engine_->LookupUnix(row.inode(), row.cookie(), [&](const netdiag::UnixSocket& exact) {
-        Key("pending_connections");
-        json_.StartArray();
-        for (size_t i = 0; const std::optional<netdiag::Inode> peer = exact.pending_connection(i);
-             ++i) {
-          json_.Uint(peer->value());
-        }
-        json_.EndArray();
-      });
-  status.IgnoreError();  // closed since
+  Key("pending_connections");
+  json_.StartArray();
+  VisitWaiting(*row.unix_socket(), [this](netdiag::Inode peer) { json_.Uint(peer.value()); });
+  json_.EndArray();
 }
 
 void JsonRenderer::Table(const netdiag::TableOutcome& outcome) {

@@ -185,8 +185,8 @@ void AppendShutdown(const std::optional<netdiag::Shutdown>& shutdown, std::strin
 class SsRenderer final : public Renderer {
  public:
   SsRenderer(const Options& options, netdiag::Engine* engine, Output* output)
-      : options_(options),
-        engine_(engine),
+      : Renderer(engine),
+        options_(options),
         table_(VisibleColumns(options.query), output),
         out_(table_.text()) {}
 
@@ -231,7 +231,6 @@ class SsRenderer final : public Renderer {
   void Memory(const SocketMemory& memory);
 
   Options options_;
-  netdiag::Engine* engine_;
   Names names_;
   TableBuffer table_;
   std::string* out_;  // the table's text
@@ -358,19 +357,11 @@ void SsRenderer::Rest(const UnixSocket& socket) {
   AppendShutdown(socket.shutdown(), out_);
   File(socket);
   if (socket.state() != State::kListen) return;
-  // A dump does not tell who waits (it would be cut off), so each listener is asked by itself.
-  const absl::Status status =
-      engine_->LookupUnix(socket.inode(), socket.cookie(), [&](const UnixSocket& exact) {
-        if (!exact.has_pending_connections()) return;
-        out_->append(" peers:");
-        for (size_t i = 0; const std::optional<netdiag::Inode> peer = exact.pending_connection(i);
-             ++i) {
-          out_->push_back(' ');
-          AppendNumber(peer->value(), out_);
-        }
-      });
-  // The listener has closed since: then nobody waits in it.
-  status.IgnoreError();
+  out_->append(" peers:");
+  VisitWaiting(socket, [this](netdiag::Inode peer) {
+    out_->push_back(' ');
+    AppendNumber(peer.value(), out_);
+  });
 }
 
 void SsRenderer::File(const UnixSocket& socket) {
