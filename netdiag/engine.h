@@ -10,16 +10,16 @@
 // Three ways to one answer: Visit streams rows on the calling thread; Begin + Step do the same in
 // bounded slices for event loops; Take keeps the answer in a Snapshot.
 //
-// A kernel or sandbox without a dump is answered from /proc/net; what cannot be answered at all is
-// an outcome of its table in the Summary, with what is missing, and the other tables go on. Partial
-// success is not an error. Lifetime: a Row and all that it gives is valid until the visitor
-// returns. Threads: thread-compatible; different Engines are independent. No thread is started
-// unless a namespace has to be entered,
-//   and that one has ended when the call returns. No setting of the process is touched. Do not use
-//   an Engine after fork().
-// Cost: one send, and one recvmsg per 260 TCP rows; no allocation per row. Owners: one readlink per
-// open descriptor on the
-//   machine (docs/performance.md).
+// A kernel or sandbox without a dump is answered from /proc/net. What cannot be answered at all is
+// an outcome of its table in the Summary, with what is missing, and the other tables go on: partial
+// success is not an error.
+//
+// Lifetime: a Row and all that it gives is valid until the visitor returns.
+// Threads: thread-compatible; different Engines are independent. No thread is started unless a
+// namespace has to be entered, and that one has ended when the call returns. No setting of the
+// process is touched. Do not use an Engine after fork().
+// Cost: one send a table, and one recvmsg per 260 TCP rows; no allocation per row. Owners: one
+// readlink per open descriptor on the machine (docs/performance.md).
 // Source: sock_diag(7), net/core/sock_diag.c.
 
 #ifndef NETDIAG_ENGINE_H_

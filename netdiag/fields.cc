@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <tuple>
+#include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace netdiag {
 namespace {
@@ -131,10 +132,10 @@ constexpr auto kSocketFields = [] {
       {kSocket, "interface", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) {
          return s.interface();
        }>},
-      {kSocket, "receive_queue", Unit::kNone, kGauge, kAnyFamily, {}, OfRow<[](R r) {
+      {kSocket, "receive_queue", kNone, kGauge, kAnyFamily, {}, OfRow<[](R r) {
          return r.receive_queue();
        }>},
-      {kSocket, "send_queue", Unit::kNone, kGauge, kAnyFamily, {}, OfRow<[](R r) {
+      {kSocket, "send_queue", kNone, kGauge, kAnyFamily, {}, OfRow<[](R r) {
          return r.send_queue();
        }>},
       {kSocket, "uid", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.uid(); }>},
@@ -243,36 +244,20 @@ auto UlpStruct(const Row& row) {
   return ulp ? (*ulp).*Member : std::nullopt;
 }
 
-constexpr auto kOwnerFields = std::to_array<Field>({
-    {FieldGroup::kOwner,
-     "pid",
-     Unit::kNone,
-     Meaning::kIdentity,
-     kAnyFamily,
-     {},
-     OfOwner<[](const Owner& o) { return o.pid; }>},
-    {FieldGroup::kOwner,
-     "start_time",
-     Unit::kNone,
-     Meaning::kIdentity,
-     kAnyFamily,
-     {},
-     OfOwner<[](const Owner& o) { return o.start_time; }>},
-    {FieldGroup::kOwner,
-     "fd",
-     Unit::kNone,
-     Meaning::kIdentity,
-     kAnyFamily,
-     {},
-     OfOwner<[](const Owner& o) { return o.fd; }>},
-    {FieldGroup::kOwner,
-     "command",
-     Unit::kNone,
-     Meaning::kText,
-     kAnyFamily,
-     {},
-     OfOwner<[](const Owner& o) { return o.command; }>},
-});
+constexpr auto kOwnerFields = [] {
+  using enum FieldGroup;
+  using enum Unit;
+  using enum Meaning;
+  using O = const Owner&;
+  return std::to_array<Field>({
+      {kOwner, "pid", kNone, kIdentity, kAnyFamily, {}, OfOwner<[](O o) { return o.pid; }>},
+      {kOwner, "start_time", kNone, kIdentity, kAnyFamily, {}, OfOwner<[](O o) {
+         return o.start_time;
+       }>},
+      {kOwner, "fd", kNone, kIdentity, kAnyFamily, {}, OfOwner<[](O o) { return o.fd; }>},
+      {kOwner, "command", kNone, kText, kAnyFamily, {}, OfOwner<[](O o) { return o.command; }>},
+  });
+}();
 
 template <class... Arrays>
 constexpr auto Concatenate(const Arrays&... arrays) {

@@ -7,8 +7,11 @@
 //
 // JSON, columns, filter words, sorting, rates and metrics read this table and nothing else, so a
 // new fact is a new row here. What a reader does not read should not be asked of the kernel:
-// Needs() says what the fields it reads ask for. Cost: a call through a pointer and a load.
-// Lifetime: texts are views as the Row's own. Threads: immutable.
+// AddNeeds() adds to a query what the fields it reads ask for.
+//
+// Cost: a call through a pointer and a load.
+// Lifetime: texts are views as the Row's own.
+// Threads: immutable.
 
 #ifndef NETDIAG_FIELDS_H_
 #define NETDIAG_FIELDS_H_
@@ -47,8 +50,8 @@ enum class FieldGroup : uint8_t {
   kMptcp,
   kOwner,  // one value an owner: get(row, i) for i < row.owners().size()
 };
-// "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "tls",
-// "mptcp", "owners".
+// "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "tls", "mptcp",
+// "owners".
 std::string_view Name(FieldGroup group);
 
 struct Field {

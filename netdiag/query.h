@@ -1,6 +1,6 @@
 // netdiag/query.h — what is asked of an Engine, and what became of it.
 //
-// Values. Threads, lifetime: as values.
+// Threads, lifetime: values.
 
 #ifndef NETDIAG_QUERY_H_
 #define NETDIAG_QUERY_H_
@@ -18,8 +18,7 @@
 namespace netdiag {
 
 struct Query {
-  // Which tables, in the order they are dumped; those whose family is not in `families` are left
-  // out.
+  // Which tables, in the order they are dumped; those without a family in `families` are left out.
   std::vector<Protocol> protocols = {Protocol::kUnix, Protocol::kUdp, Protocol::kTcp};
   FamilySet families = {Family::kUnix, Family::kInet, Family::kInet6};
   StateSet states = StateSet::SsAll();
@@ -47,16 +46,15 @@ struct TableOutcome {
 };
 
 struct Summary {
-  uint64_t rows = 0;
+  uint64_t rows = 0;  // delivered, over all tables
   std::vector<TableOutcome> tables;
-  bool stopped = false;      // the visitor answered kStop
-  bool interrupted = false;  // the kernel says that a dump may be inconsistent
-  uint64_t duplicates =
-      0;                 // rows left out because their cookie had been delivered (connections > 1)
-  uint64_t foreign = 0;  // datagrams dropped because the kernel did not send them
-  uint64_t damaged = 0;  // messages or lines that contradict their format
-  uint64_t unknown_attributes = 0;   // newer than this library
-  std::optional<OwnerStats> owners;  // if they were asked for
+  bool stopped = false;              // the visitor answered kStop
+  bool interrupted = false;          // the kernel says that a dump may be inconsistent
+  uint64_t duplicates = 0;           // rows whose cookie was delivered before (connections > 1)
+  uint64_t foreign = 0;              // datagrams dropped because the kernel did not send them
+  uint64_t damaged = 0;              // messages or lines that contradict their format
+  uint64_t unknown_attributes = 0;   // newer than this library, over the rows delivered
+  std::optional<OwnerStats> owners;  // of the scan, if owners were asked for
 };
 
 }  // namespace netdiag

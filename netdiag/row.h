@@ -1,7 +1,10 @@
 // netdiag/row.h — one socket with all that is known of it: the message, its table, who holds it.
 //
-// A Row is a view. Lifetime: in a visitor, until the visitor returns; from a Snapshot, as long as
-// the Snapshot. Threads: values. Cost: reading a field reads the message.
+// A Row is a view.
+//
+// Lifetime: in a visitor, until the visitor returns; from a Snapshot, as long as the Snapshot.
+// Threads: values.
+// Cost: reading a field reads the message.
 
 #ifndef NETDIAG_ROW_H_
 #define NETDIAG_ROW_H_

@@ -5,7 +5,8 @@
 //
 // Lifetime: rows, and the views that they give, are valid as long as the Snapshot, also after it
 // was moved: what they point to lies on the heap. A row of a temporary Snapshot does not compile.
-// Threads: immutable; const methods may run concurrently. Cost: see Engine::Take().
+// Threads: immutable; const methods may run concurrently.
+// Cost: see Engine::Take().
 
 #ifndef NETDIAG_SNAPSHOT_H_
 #define NETDIAG_SNAPSHOT_H_

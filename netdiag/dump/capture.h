@@ -1,18 +1,21 @@
-// netdiag/dump/capture.h — the bytes of a query in a file: what was asked, every datagram, who held
-// what.
+// netdiag/dump/capture.h — the answer to a query in a file: what was asked, each row's message, who
+// held what.
 //
 //   CaptureWriter writer([&](Bytes frame) { return Append(file, frame); });
-//   …; writer.Datagram(bytes);
+//   NETDIAG_RETURN_IF_ERROR(engine->Capture(query, &writer).status());
 //
 //   CaptureReader reader(file_bytes);
-//   for (CaptureRecord record; reader.Next(&record);) …;       // reader.status() says whether the
-//   end was the end
+//   for (CaptureRecord record; reader.Next(&record);) …;
+//   NETDIAG_RETURN_IF_ERROR(reader.status());                  // OK: the end was the end
 //
 // Format: the 8 bytes "netdiag1", then frames of {u32 length, u16 type, u16 0, payload, padding to
 // 4}; numbers are little-endian. Types that a reader does not know are skipped. docs/capture.md has
-// the layout of each. Captures are foreign bytes: every length is checked, a frame is at most 1
-// MiB. Lifetime: records are views of the capture's bytes. Threads: thread-compatible. Cost: one
-// copy a datagram.
+// the layout of each. Captures are foreign bytes: every length is checked, and a frame's payload is
+// at most 1 MiB.
+//
+// Lifetime: records are views of the capture's bytes.
+// Threads: thread-compatible.
+// Cost: one copy a record; nothing is allocated once the largest was written.
 
 #ifndef NETDIAG_DUMP_CAPTURE_H_
 #define NETDIAG_DUMP_CAPTURE_H_

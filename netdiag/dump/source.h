@@ -1,9 +1,14 @@
-// netdiag/dump/source.h — Internal. Users want engine.h. Where the messages of one dump come from.
+// netdiag/dump/source.h — Internal. Users want netdiag/engine.h.
+//
+// Where the messages of one dump come from.
 //
 // Every source yields netlink messages, so views, filters, captures and renderers have one form to
 // read: the kernel's own datagrams, /proc/net encoded as such, or a capture. A source is stepped:
-// one datagram, or one read of /proc, a step. Lifetime: a Message is valid until the visitor
-// returns. Threads: thread-compatible.
+// one datagram, or one read of /proc, a step. Step() answers kSome: there may be more; kWouldBlock,
+// if it may not wait: nothing yet; kDone: the dump has ended, or the visitor answered kStop.
+//
+// Lifetime: a Message is valid until the visitor returns.
+// Threads: thread-compatible.
 
 #ifndef NETDIAG_DUMP_SOURCE_H_
 #define NETDIAG_DUMP_SOURCE_H_
@@ -64,8 +69,7 @@ absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std
 // sent; attributes that /proc does not tell are absent, as are cookies (0).
 class ProcfsSource {
  public:
-  // `open` opens a file below the right namespace's net/ directory: "tcp6" → descriptor, or a
-  // Status.
+  // `open` opens a file below the right namespace's net/ directory: "tcp6" → descriptor or Status.
   using Opener = absl::FunctionRef<absl::StatusOr<int>(std::string_view file)>;
   static absl::StatusOr<ProcfsSource> Open(const DumpRequest& request, Opener open);
   ProcfsSource(ProcfsSource&&) noexcept;

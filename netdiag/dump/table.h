@@ -1,8 +1,9 @@
 // netdiag/dump/table.h — what is asked for in one dump, and what every row of it has in common.
 //
 // A message of a dump does not say everything: one of UDP looks like one of TCP. So the Table
-// travels with the bytes, from the request to the Row, into captures and back. Threads: values.
-// Lifetime: values; texts are string literals.
+// travels with the bytes, from the request to the Row, into captures and back.
+//
+// Threads: values. Lifetime: values; texts are string literals.
 
 #ifndef NETDIAG_DUMP_TABLE_H_
 #define NETDIAG_DUMP_TABLE_H_

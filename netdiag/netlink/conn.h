@@ -107,8 +107,7 @@ struct DumpResult {
   uint64_t messages = 0;     // given to the visitor
   uint64_t datagrams = 0;    // received
   uint64_t bytes = 0;        // in them
-  bool interrupted = false;  // NLM_F_DUMP_INTR: the kernel says that the dump may be inconsistent
-                             // (sock_diag never does)
+  bool interrupted = false;  // NLM_F_DUMP_INTR: the dump may be inconsistent; never of sock_diag
   bool stopped = false;      // the visitor answered kStop
 };
 
@@ -200,14 +199,14 @@ class Conn {
   absl::StatusOr<size_t> Write(Bytes bytes, const CallOptions& options = {});
   absl::Status ReceiveDatagram(absl::FunctionRef<void(const Datagram&)> visitor,
                                const CallOptions& options = {});
-  // To another port id or group than the kernel's (needs a Conn that is not connected: an adopted
-  // one).
+  // To another port id or group than the kernel's. Needs an adopted Conn: a dialled one is
+  // connected.
   absl::Status SendTo(Bytes bytes, const NetlinkAddress& to, const CallOptions& options = {});
 
   // ---- Deadlines and the end ----
 
-  // Absolute; std::nullopt: none. A past deadline ends pending calls and fails new
-  // ones at once, even if data is ready; a later one makes the Conn usable again.
+  // Absolute; std::nullopt: none. A past deadline ends pending calls and fails new ones at once,
+  // even if data is ready; a later one makes the Conn usable again.
   void SetDeadline(std::optional<TimePoint> deadline);
   void SetReadDeadline(std::optional<TimePoint> deadline);
   void SetWriteDeadline(std::optional<TimePoint> deadline);

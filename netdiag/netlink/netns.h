@@ -9,6 +9,7 @@
 #define NETDIAG_NETLINK_NETNS_H_
 
 #include <string>
+#include <utility>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"

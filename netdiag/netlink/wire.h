@@ -3,17 +3,20 @@
 //   MessageCursor messages(datagram);
 //   for (Message message; messages.Next(&message);) {
 //     AttrCursor attributes(message.payload().subspan(72));
-//     for (Attr attribute; attributes.Next(&attribute);) Use(attribute.type(),
-//     attribute.As<uint32_t>());
+//     for (Attr attribute; attributes.Next(&attribute);) {
+//       Use(attribute.type(), attribute.As<uint32_t>());
+//     }
 //   }
-//   if (messages.malformed()) …                              // the bytes contradict themselves;
-//   all before is good
+//   if (messages.malformed()) …      // the bytes contradict themselves; all before is good
 //
 // No I/O, no allocation; every access goes through Extract(), the one bounds check. Foreign bytes
 // are hostile: a length that lies stops the cursor, and malformed() says so. Numbers are loaded
-// with memcpy, so nothing has to be aligned. Cost: a few instructions a step. Lifetime: views are
-// valid as long as the bytes they were made from. Threads: values. Source:
-// include/uapi/linux/netlink.h, lib/nlattr.c, netlink(7).
+// with memcpy, so nothing has to be aligned.
+//
+// Cost: a few instructions a step.
+// Lifetime: views are valid as long as the bytes they were made from.
+// Threads: values.
+// Source: include/uapi/linux/netlink.h, lib/nlattr.c, netlink(7).
 
 #ifndef NETDIAG_NETLINK_WIRE_H_
 #define NETDIAG_NETLINK_WIRE_H_
@@ -87,9 +90,9 @@ template <class T>
   return value;
 }
 
-// A step of both cursors: takes the next element, whose header H gives its length, off the front of
-// `rest`, and its padding as far as it is there. False, and `rest` untouched, where the length
-// lies.
+// A step of both cursors: takes the next element, whose header H gives its length, off the front
+// of `rest`, with its padding as far as that is there. False, and `rest` untouched, where the
+// length lies.
 template <class H>
 bool TakeElement(Bytes* rest, H* header, Bytes* whole) {
   if (!Fill(*rest, 0, header) || header->length < sizeof(H) ||
@@ -194,11 +197,11 @@ class MessageCursor {
   bool malformed_ = false;
 };
 
-// Builds one request in the caller's storage. Overflow is remembered and reported once, by
-// Finish().
+// Builds one request in the caller's storage. Overflow is remembered, and reported by Finish().
+//
 //   std::array<std::byte, 128> storage;
 //   RequestBuilder request(storage);
-//   request.Header(kTypeNoop, kFlagAck).Put(body).Attribute(17, value);
+//   request.Header(/*type=*/20, kFlagDump).Put(body).Attribute(17, value);
 //   NETDIAG_ASSIGN_OR_RETURN(Bytes bytes, request.Finish());
 class RequestBuilder {
  public:
@@ -218,7 +221,8 @@ class RequestBuilder {
   requires std::is_arithmetic_v<T> RequestBuilder& Attribute(uint16_t type, T value) {
     return Attribute(type, std::as_bytes(std::span<const T, 1>(&value, 1)));
   }
-  // The message with its length set: a view of the storage. ENOBUFS if the storage was too small.
+  // The message with its length set: a view of the storage. ENOBUFS if the storage was too small,
+  // EINVAL without a Header().
   absl::StatusOr<Bytes> Finish();
 
  private:

@@ -1,19 +1,21 @@
 // netdiag/socket/socket.h — what one message of a dump says: views of inet_diag and unix_diag.
 //
 //   if (std::optional<InetSocket> socket = InetSocket::Parse(message.payload())) {
-//     socket->local(); socket->state(); if (auto info = socket->tcp_info())
-//     (*info)[TcpInfo::Field("rtt")];
+//     Use(socket->local(), socket->state());
+//     if (const auto info = socket->tcp_info()) Use((*info)[TcpInfo::Field("rtt")]);   // µs
 //   }
 //
 // A view remembers where each attribute starts (one pass, no allocation) and reads a field when it
 // is asked for. What the kernel did not send is nullopt, never 0. Attributes that this version does
-// not know are skipped, counted, and can be walked with attributes(). Lifetime: views, and the
-// views and names they give, are valid as long as the message's bytes: in a visitor, until it
-//   returns. Threads: values. Errors: Parse gives nullopt for a message shorter than its fixed
-//   part; malformed() says that the attributes ended in damage, and what stands before it is good.
+// not know are skipped, counted, and can be walked with attributes().
+//
+// Lifetime: views, and the views and names they give, are valid as long as the message's bytes: in
+// a visitor, until it returns.
+// Threads: values.
+// Errors: Parse gives nullopt for a message shorter than its fixed part; malformed() says that the
+// attributes ended in damage, and what stands before it is good.
 // Source: struct inet_diag_msg, struct unix_diag_msg, inet_sk_diag_fill() in net/ipv4/inet_diag.c,
-// sk_diag_fill() in
-//   net/unix/diag.c.
+// sk_diag_fill() in net/unix/diag.c.
 
 #ifndef NETDIAG_SOCKET_SOCKET_H_
 #define NETDIAG_SOCKET_SOCKET_H_
@@ -88,8 +90,8 @@ class AttrIndex {
 
  private:
   Bytes attributes_;
-  std::array<uint16_t, N>
-      starts_{};  // of the payload; never 0 for a present one: its header comes first
+  // Of the payloads; 0: absent, for a payload's own header comes first.
+  std::array<uint16_t, N> starts_{};
   uint16_t unknown_ = 0;
   bool malformed_ = false;
 };

@@ -1,15 +1,18 @@
 // netdiag/socket/structs.h — the kernel's structs that grow with its versions, as tables of fields.
 //
-//   if (std::optional<uint64_t> rtt = info[TcpInfo::Field("rtt")]) …;    // µs; nullopt: this
-//   kernel does not send it for (const StructField& field : TcpInfo::fields()) Print(field.name,
-//   info[field]);
+//   // µs; nullopt: this kernel does not send it
+//   std::optional<uint64_t> rtt = info[TcpInfo::Field("rtt")];
+//   for (const StructField& field : TcpInfo::fields()) Print(field.name, info[field]);
 //
 // One row says all of a field: where it lies, its unit, what it means. Whoever prints, filters or
 // tests fields walks the rows; a new field is a new row. A field is there if the attribute is long
 // enough to hold it, so short structs of old kernels give nullopt for what they lack, and longer
-// ones of newer kernels are read as far as they are known. Cost: a compare and a load. Lifetime: as
-// the bytes of the message. Threads: values. Source:
-// include/uapi/linux/{tcp,inet_diag,sock_diag}.h.
+// ones of newer kernels are read as far as they are known.
+//
+// Cost: a compare and a load.
+// Lifetime: as the bytes of the message.
+// Threads: values.
+// Source: include/uapi/linux/{tcp,inet_diag,sock_diag}.h.
 
 #ifndef NETDIAG_SOCKET_STRUCTS_H_
 #define NETDIAG_SOCKET_STRUCTS_H_

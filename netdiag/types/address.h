@@ -4,8 +4,10 @@
 //   std::string text;
 //   local.AppendTo(&text);                                    // "127.0.0.1:22", "[fe80::1]:22"
 //
-// Cost: no allocation but the caller's string. Threads: values. Errors: none; every bit pattern is
-// an address. Source of the text form: RFC 5952 (IPv6), inet_ntop(3).
+// Cost: no allocation but the caller's string.
+// Threads: values.
+// Errors: none; every bit pattern is an address.
+// Source of the text form: RFC 5952 (IPv6), inet_ntop(3).
 
 #ifndef NETDIAG_TYPES_ADDRESS_H_
 #define NETDIAG_TYPES_ADDRESS_H_
@@ -16,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 
 #include "netdiag/types/types.h"

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 
@@ -26,8 +27,7 @@ struct KernelWords {
   std::optional<uint32_t> offset;  // of the offending byte in the request
 };
 
-// `errnum` as a Status: "recvmsg: Connection refused", with `advice` after another colon if there
-// is any.
+// `errnum` as a Status: "recvmsg: Connection refused", and `advice`, if any, after another colon.
 absl::Status ErrnoError(int errnum, std::string_view what, std::string_view advice = {});
 // The same for an answer of the kernel to a request, with the kernel's own words.
 absl::Status KernelError(int errnum, std::string_view what, const KernelWords& words);
