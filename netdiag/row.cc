@@ -6,7 +6,7 @@ namespace netdiag {
 
 std::optional<Row> Row::FromMessage(const netlink::Message& message, const Table& table,
                                     SourceKind source, const OwnerIndex* owners) {
-  if (message.type() < 16) return std::nullopt;  // below NLMSG_MIN_TYPE: control
+  if (message.type() < netlink::kFirstType) return std::nullopt;
   const auto row_of = [&](const auto& socket) -> std::optional<Row> {
     if (!socket) return std::nullopt;
     std::optional<Row> row(Row(message, *socket, table, source));

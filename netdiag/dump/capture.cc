@@ -90,6 +90,22 @@ void AppendPayload(const CaptureRecord& record, std::string* out) {
   }
 }
 
+bool ParseTable(Bytes payload, CaptureRecord* record) {
+  const auto part = Load<TablePart>(payload);
+  if (!part || part->source > static_cast<uint8_t>(SourceKind::kReplay)) return false;
+  record->table.protocol = static_cast<Protocol>(part->protocol);
+  if (Describe(record->table.protocol).protocol != record->table.protocol) return false;
+  for (const FamilyNames& row : AllFamilies()) {
+    if (FamilySet::FromBits(part->families).contains(row.family)) {
+      record->table.families |= row.family;
+    }
+  }
+  record->table.netns = NetnsId(part->netns);
+  record->source = static_cast<SourceKind>(part->source);
+  record->request = payload.subspan(sizeof(*part));
+  return true;
+}
+
 // Fills `record` from a frame's payload; false if the payload is too short or says what cannot be.
 bool ParsePayload(uint16_t type, Bytes payload, CaptureRecord* record) {
   *record = CaptureRecord();
@@ -104,20 +120,8 @@ bool ParsePayload(uint16_t type, Bytes payload, CaptureRecord* record) {
       record->kernel = AsText(payload.subspan(sizeof(*part)));
       return true;
     }
-    case CaptureType::kTable: {
-      const auto part = Load<TablePart>(payload);
-      if (!part || part->source > static_cast<uint8_t>(SourceKind::kReplay)) return false;
-      record->table.protocol = static_cast<Protocol>(part->protocol);
-      if (Describe(record->table.protocol).protocol != record->table.protocol) return false;
-      for (const FamilyNames& row : AllFamilies()) {
-        if ((part->families & FamilySet(row.family).bits()) != 0)
-          record->table.families |= row.family;
-      }
-      record->table.netns = NetnsId(part->netns);
-      record->source = static_cast<SourceKind>(part->source);
-      record->request = payload.subspan(sizeof(*part));
-      return true;
-    }
+    case CaptureType::kTable:
+      return ParseTable(payload, record);
     case CaptureType::kDatagram:
       record->datagram = payload;
       return true;
@@ -222,7 +226,7 @@ absl::StatusOr<netlink::Ready> ReplaySource::Step(MessageVisitor visitor) {
     netlink::MessageCursor messages(record.datagram);
     for (netlink::Message message; messages.Next(&message);) {
       if (message.header().flags & netlink::kFlagDumpInterrupted) stats_.interrupted = true;
-      if (message.type() < 16) continue;  // control: the record kEnd has the outcome
+      if (message.type() < netlink::kFirstType) continue;  // the record kEnd has the outcome
       if (visitor(message) == Flow::kStop) return netlink::Ready::kDone;
     }
     if (messages.malformed()) ++stats_.damaged;

@@ -31,7 +31,7 @@ static_assert(sizeof(Header) == sizeof(nlmsghdr) &&
               offsetof(Header, port_id) == offsetof(nlmsghdr, nlmsg_pid));
 static_assert(kAttrHeaderSize == sizeof(nlattr));
 static_assert(kTypeNoop == NLMSG_NOOP && kTypeError == NLMSG_ERROR && kTypeDone == NLMSG_DONE &&
-              kTypeOverrun == NLMSG_OVERRUN);
+              kTypeOverrun == NLMSG_OVERRUN && kFirstType == NLMSG_MIN_TYPE);
 static_assert(kFlagRequest == NLM_F_REQUEST && kFlagMulti == NLM_F_MULTI && kFlagAck == NLM_F_ACK &&
               kFlagDumpInterrupted == NLM_F_DUMP_INTR && kFlagDump == NLM_F_DUMP);
 static_assert(kFlagCapped == NLM_F_CAPPED && kFlagAckTlvs == NLM_F_ACK_TLVS);

@@ -151,9 +151,9 @@ class Conn::Impl {
         sequence_(
             static_cast<uint32_t>(std::chrono::steady_clock::now().time_since_epoch().count())) {}
 
-  // ---- One datagram ----
-
   static absl::StatusOr<std::unique_ptr<Conn>> Make(MnlSocket socket, Config config);
+
+  // ---- One datagram ----
 
   uint32_t NextSequence();
   // Sends `request` under a sequence number from NextSequence().
@@ -370,8 +370,9 @@ absl::Status Conn::Impl::Drain(Gate::Call& call, Side side, bool force) {
       errnum = ReceiveOnce(call.fd(), buffer.bytes(), &datagram);
       return errnum == EINTR ? EINTR : 0;
     }));
-    if (errnum == EAGAIN) break;
-    if (errnum != 0 || datagram.bytes.empty()) continue;
+    if (errnum == ENOBUFS) continue;  // counted; what is queued is still there
+    // Nothing is left, or nothing can be read any more, which the next call will say itself.
+    if (errnum != 0 || datagram.bytes.empty()) break;
     MessageCursor messages(datagram.bytes);
     for (Message message; messages.Next(&message);) {
       Trace('<', message.header(), message.whole());

@@ -63,8 +63,9 @@ absl::StatusOr<MnlSocket> OpenNetlink(int family, const Config& config) {
   MnlSocket socket;
   const auto open = [&]() -> absl::Status {
     socket.reset(mnl_socket_open2(family, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    const int errnum = errno;
     if (socket) return absl::OkStatus();
-    return ErrnoError(errno, "socket(AF_NETLINK, " + std::to_string(family) + ")");
+    return ErrnoError(errnum, "socket(AF_NETLINK, " + std::to_string(family) + ")");
   };
   NETDIAG_RETURN_IF_ERROR(config.netns ? config.netns->Run(open) : open());
   if (mnl_socket_bind(socket.get(), config.groups, static_cast<pid_t>(config.port_id)) != 0) {

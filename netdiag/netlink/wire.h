@@ -53,6 +53,7 @@ inline constexpr size_t kHeaderSize = sizeof(Header);
 inline constexpr size_t kAttrHeaderSize = sizeof(AttrHeader);
 
 inline constexpr uint16_t kTypeNoop = 1, kTypeError = 2, kTypeDone = 3, kTypeOverrun = 4;
+inline constexpr uint16_t kFirstType = 16;  // of a family's own messages; those below are control
 inline constexpr uint16_t kFlagRequest = 0x1, kFlagMulti = 0x2, kFlagAck = 0x4,
                           kFlagDumpInterrupted = 0x10;
 inline constexpr uint16_t kFlagDump = 0x300;  // of requests: NLM_F_ROOT | NLM_F_MATCH
@@ -64,7 +65,7 @@ constexpr size_t Align(size_t length) { return (length + 3) & ~size_t{3}; }
 
 // The one bounds check: `*part` is `length` bytes of `whole` from `offset`; false, and `*part`
 // untouched, where `whole` does not have them.
-constexpr bool Extract(Bytes whole, size_t offset, size_t length, Bytes* part) {
+[[nodiscard]] constexpr bool Extract(Bytes whole, size_t offset, size_t length, Bytes* part) {
   if (offset > whole.size() || length > whole.size() - offset) return false;
   *part = whole.subspan(offset, length);
   return true;

@@ -24,6 +24,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string_view>
 #include <variant>
@@ -112,6 +113,11 @@ std::string_view Name(Timer timer);
 struct Shutdown {
   bool receive = false;
   bool send = false;
+  // Of the kernel's mask (RCV_SHUTDOWN 1, SEND_SHUTDOWN 2), if it was sent.
+  static std::optional<Shutdown> FromMask(std::optional<uint8_t> mask) {
+    if (!mask) return std::nullopt;
+    return Shutdown{(*mask & 1) != 0, (*mask & 2) != 0};
+  }
 };
 
 // Bits of INET_DIAG_SOCKOPT (5.10): what was set on the socket.
@@ -239,7 +245,7 @@ enum class InetAttribute : uint8_t {
 class InetSocket {
  public:
   static constexpr size_t kFixedSize = 72;  // struct inet_diag_msg
-  static std::optional<InetSocket> Parse(Bytes payload) {
+  [[nodiscard]] static std::optional<InetSocket> Parse(Bytes payload) {
     Bytes fixed;
     if (!netlink::Extract(payload, 0, kFixedSize, &fixed)) return std::nullopt;
     return InetSocket(fixed, payload.subspan(kFixedSize));
@@ -288,19 +294,17 @@ class InetSocket {
   // (asked: kSocketMemory)
   std::optional<SocketMemory> memory() const { return View<SocketMemory>(A::kSocketMemory); }
   std::optional<Shutdown> shutdown() const {
-    const std::optional<uint8_t> mask = Number<uint8_t>(A::kShutdown);
-    if (!mask) return std::nullopt;
-    return Shutdown{(*mask & 1) != 0, (*mask & 2) != 0};
+    return Shutdown::FromMask(Number<uint8_t>(A::kShutdown));
   }
-  // raw sockets
+  // Raw sockets only: IPPROTO_*.
   std::optional<uint8_t> protocol() const { return Number<uint8_t>(A::kProtocol); }
-  // IPv6 in LISTEN or CLOSE
+  // IPv6 in LISTEN or CLOSE only.
   std::optional<bool> v6_only() const {
     const std::optional<uint8_t> value = Number<uint8_t>(A::kV6Only);
     if (!value) return std::nullopt;
     return *value != 0;
   }
-  // CAP_NET_ADMIN
+  // Told to CAP_NET_ADMIN only; 4.9.
   std::optional<Mark> mark() const { return index_.GetId<Mark>(Type(A::kMark)); }
   // 5.8
   std::optional<CgroupId> cgroup() const { return index_.GetId<CgroupId>(Type(A::kCgroup)); }
@@ -352,7 +356,7 @@ class InetSocket {
 class UnixSocket {
  public:
   static constexpr size_t kFixedSize = 16;  // struct unix_diag_msg
-  static std::optional<UnixSocket> Parse(Bytes payload);
+  [[nodiscard]] static std::optional<UnixSocket> Parse(Bytes payload);
 
   SocketType type() const { return static_cast<SocketType>(At<uint8_t>(1)); }
   State state() const { return static_cast<State>(At<uint8_t>(2)); }

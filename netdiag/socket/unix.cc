@@ -27,11 +27,7 @@ std::string_view UnixSocket::name() const {
   return name.starts_with('\0') ? name : name.substr(0, name.find('\0'));
 }
 
-std::optional<Inode> UnixSocket::peer() const {
-  const std::optional<uint32_t> inode = index_.Get<uint32_t>(UNIX_DIAG_PEER);
-  if (!inode) return std::nullopt;
-  return Inode(*inode);
-}
+std::optional<Inode> UnixSocket::peer() const { return index_.GetId<Inode>(UNIX_DIAG_PEER); }
 
 std::optional<UnixSocket::File> UnixSocket::file() const {
   const std::optional<unix_diag_vfs> vfs = index_.Get<unix_diag_vfs>(UNIX_DIAG_VFS);
@@ -51,16 +47,10 @@ std::optional<SocketMemory> UnixSocket::memory() const {
 }
 
 std::optional<Shutdown> UnixSocket::shutdown() const {
-  const std::optional<uint8_t> mask = index_.Get<uint8_t>(UNIX_DIAG_SHUTDOWN);
-  if (!mask) return std::nullopt;
-  return Shutdown{(*mask & 1) != 0, (*mask & 2) != 0};
+  return Shutdown::FromMask(index_.Get<uint8_t>(UNIX_DIAG_SHUTDOWN));
 }
 
-std::optional<Uid> UnixSocket::uid() const {
-  const std::optional<uint32_t> uid = index_.Get<uint32_t>(UNIX_DIAG_UID);
-  if (!uid) return std::nullopt;
-  return Uid(*uid);
-}
+std::optional<Uid> UnixSocket::uid() const { return index_.GetId<Uid>(UNIX_DIAG_UID); }
 
 bool UnixSocket::has_pending_connections() const { return index_.has(UNIX_DIAG_ICONS); }
 

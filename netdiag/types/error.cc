@@ -17,6 +17,7 @@ namespace {
 constexpr char kErrnoPayload[] = "netdiag/errno";
 constexpr char kMessagePayload[] = "netdiag/kernel-message";
 constexpr char kOffsetPayload[] = "netdiag/kernel-offset";
+constexpr char kEndPayload[] = "netdiag/end";
 
 // strerror_r() as glibc has it: thread-safe, and the text may or may not be in the buffer.
 std::string ErrnoText(int errnum) {
@@ -38,6 +39,19 @@ absl::Status Make(absl::StatusCode code, int errnum, const std::string& text) {
   absl::Status status(code, text);
   status.SetPayload(kErrnoPayload, absl::Cord(std::to_string(errnum)));
   return status;
+}
+
+// The end that the caller or the Conn gave a call. Marked, because a kernel may answer with the
+// same errno and code.
+absl::Status MakeEnd(absl::StatusCode code, int errnum, std::string_view what,
+                     std::string_view why) {
+  absl::Status status = Make(code, errnum, Join(what, why, {}));
+  status.SetPayload(kEndPayload, absl::Cord());
+  return status;
+}
+
+bool IsEnd(const absl::Status& status, absl::StatusCode code) {
+  return status.code() == code && status.GetPayload(kEndPayload).has_value();
 }
 
 std::string Payload(const absl::Status& status, const char* url) {
@@ -68,15 +82,15 @@ absl::Status KernelError(int errnum, std::string_view what, const KernelWords& w
 }
 
 absl::Status TimeoutError(std::string_view what) {
-  return Make(absl::StatusCode::kDeadlineExceeded, ETIMEDOUT, Join(what, "deadline passed", {}));
+  return MakeEnd(absl::StatusCode::kDeadlineExceeded, ETIMEDOUT, what, "deadline passed");
 }
 
 absl::Status CancelledError(std::string_view what) {
-  return Make(absl::StatusCode::kCancelled, ECANCELED, Join(what, "cancelled", {}));
+  return MakeEnd(absl::StatusCode::kCancelled, ECANCELED, what, "cancelled");
 }
 
 absl::Status ClosedError(std::string_view what) {
-  return Make(absl::StatusCode::kFailedPrecondition, EBADF, Join(what, "connection is closed", {}));
+  return MakeEnd(absl::StatusCode::kFailedPrecondition, EBADF, what, "connection is closed");
 }
 
 absl::Status BadInput(std::string_view what, std::string_view input, std::string_view expected) {
@@ -99,11 +113,11 @@ KernelWords WordsOfKernel(const absl::Status& status) {
 }
 
 bool IsTimeout(const absl::Status& status) {
-  return status.code() == absl::StatusCode::kDeadlineExceeded && Errno(status) == ETIMEDOUT;
+  return IsEnd(status, absl::StatusCode::kDeadlineExceeded);
 }
 
 bool IsClosed(const absl::Status& status) {
-  return status.code() == absl::StatusCode::kFailedPrecondition && Errno(status) == EBADF;
+  return IsEnd(status, absl::StatusCode::kFailedPrecondition);
 }
 
 bool IsUnsupported(const absl::Status& status) {

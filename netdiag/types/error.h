@@ -46,8 +46,8 @@ absl::Status DamagedData(std::string_view what, std::string_view detail);
 // The errno inside; 0 for OK and for a Status from elsewhere.
 int Errno(const absl::Status& status);
 KernelWords WordsOfKernel(const absl::Status& status);
-// Exactly one of these holds for a call that ended because of its deadline, its stop token or
-// Close().
+// The call ended because of its deadline, or because of Close(); nothing that a kernel answers is
+// taken for either. A stop token's end is absl::IsCancelled().
 bool IsTimeout(const absl::Status& status);
 bool IsClosed(const absl::Status& status);
 // The kernel has no such dump: not built in, module not loaded, or the family is refused by a

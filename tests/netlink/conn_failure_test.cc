@@ -207,6 +207,14 @@ TEST(ConnFailure, GoneKernelIsAnError) {
   EXPECT_EQ(kernel.conn().Read(buffer).value(), 0u);
 }
 
+TEST(ConnFailure, GoneKernelEndsTheDrainOfAnUnfinishedDump) {
+  FakeKernel kernel;
+  EXPECT_THAT(kernel.conn().Send(DumpRequest()), IsOk());
+  kernel.HangUp();
+  // Drops the unfinished dump first, of which nothing will ever come.
+  EXPECT_THAT(kernel.conn().Dump(DumpRequest(), Conn::IgnoreMessage), ErrnoIs(EPIPE));
+}
+
 TEST(ConnFailure, TimedOutDumpLeavesTheConnUsable) {
   Packet late;
   FakeKernel kernel([&](Bytes request) {

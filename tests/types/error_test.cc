@@ -111,6 +111,8 @@ TEST(Error, EndsOfACallExcludeEachOther) {
   EXPECT_FALSE(IsClosed(timeout) || IsClosed(cancelled) || IsClosed(absl::OkStatus()));
   EXPECT_FALSE(IsTimeout(absl::DeadlineExceededError("elsewhere")));
   EXPECT_FALSE(IsClosed(absl::FailedPreconditionError("elsewhere")));
+  EXPECT_FALSE(IsTimeout(ErrnoError(ETIMEDOUT, "an answer of the kernel")));
+  EXPECT_FALSE(IsClosed(ErrnoError(EBADF, "a wrong descriptor")));
 }
 
 absl::StatusOr<int> Half(int value) {
