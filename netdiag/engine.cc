@@ -37,19 +37,17 @@ using netlink::Ready;
 
 // Descriptors read between two looks at the caller's deadline.
 constexpr size_t kScanSlice = 4096;
-
-std::string KernelRelease() {
-  utsname name = {};
-  return uname(&name) == 0 ? name.release : "";
-}
+// Tables of a capture; it has one a dump. More are damage.
+constexpr size_t kMaxReplayTables = 4096;
 
 // The caller's own end of a query, as opposed to a table's failure.
 bool EndsQuery(const absl::Status& status) { return IsTimeout(status) || IsCancelled(status); }
 
-absl::Status CheckCall(const CallOptions& call) {
-  if (call.stop.stop_requested()) return CancelledError("owner scan");
+// For what never waits and so does not look itself: the owner scan, /proc/net, captures.
+absl::Status CheckCall(const CallOptions& call, std::string_view what) {
+  if (call.stop.stop_requested()) return CancelledError(what);
   if (call.deadline && std::chrono::steady_clock::now() >= *call.deadline) {
-    return TimeoutError("owner scan");
+    return TimeoutError(what);
   }
   return absl::OkStatus();
 }
@@ -72,8 +70,7 @@ StateSet UnfilteredStates(StateSet asked) {
 
 class Engine::Impl {
  public:
-  explicit Impl(EngineOptions options)
-      : options_(std::move(options)), owners_(std::make_shared<OwnerIndex>(options_.proc_root)) {}
+  explicit Impl(EngineOptions options) : options_(std::move(options)) {}
 
   absl::Status Open();
   // `one_by_one`: no table begins before the one before it has ended.
@@ -85,14 +82,18 @@ class Engine::Impl {
                           absl::FunctionRef<void(const UnixSocket&)> visitor);
   const Capabilities& capabilities();
   int fd() const;
-  // What the kernel was asked for that table.
-  absl::StatusOr<Bytes> Request(const TableOutcome& outcome, std::span<std::byte> storage) const {
-    return internal::EncodeRequest(RequestOf(outcome.table), storage);
-  }
+  // What the kernel is asked for a table of the query.
+  DumpRequest RequestOf(const Table& table) const;
+  // `uname -r`; of a replayed capture, its own.
+  std::string kernel() const;
 
-  Summary& summary() { return summary_; }
+  const Summary& summary() const { return summary_; }
   NetnsId netns() const { return netns_; }
-  std::shared_ptr<const OwnerIndex> owners() const { return query_.owners ? owners_ : nullptr; }
+  // The index that the query's rows were joined with; null if owners were not asked for. The next
+  // query makes another.
+  std::unique_ptr<const OwnerIndex> TakeOwners() {
+    return query_.owners ? std::move(owners_) : nullptr;
+  }
 
  private:
   // One dump in flight.
@@ -105,8 +106,10 @@ class Engine::Impl {
   void Plan();
   absl::Status PlanReplay();
   void PlanTable(Protocol protocol, FamilySet families);
-  DumpRequest RequestOf(const Table& table) const;
   absl::StatusOr<std::unique_ptr<Conn>> Dial() const;
+  // For questions beside a dump, which can be asked at any time. Dialled when it is first wanted.
+  absl::StatusOr<Conn*> SideConn();
+  Capability Probe(Protocol protocol, Family family);
   absl::StatusOr<bool> AdvanceScan(Wait wait, const Budget& budget, const CallOptions& call);
   absl::Status StartWalks(const CallOptions& call);
   absl::Status StartWalk(size_t table, size_t conn, const CallOptions& call);
@@ -125,19 +128,20 @@ class Engine::Impl {
   // the reason in dial_.
   std::vector<std::unique_ptr<Conn>> conns_;
   absl::Status dial_;
-  std::unique_ptr<Conn> lookup_;  // for LookupUnix, so that it can be called during a dump
+  std::unique_ptr<Conn> side_;
   std::optional<Capabilities> capabilities_;
 
   // The query that runs.
   Query query_;
   bool one_by_one_ = false;
   bool scanning_ = false;
+  bool visiting_ = false;  // a visitor runs
   size_t next_table_ = 0;  // the first of summary_.tables that has no walk yet
   std::vector<Walk> walks_;
   size_t turn_ = 0;  // of walks_: whose step is next
   absl::flat_hash_set<Cookie> delivered_;
-  std::vector<size_t> replay_tables_;  // which of the capture's tables each of summary_.tables is
-  std::shared_ptr<OwnerIndex> owners_;
+  std::vector<CaptureReader> replay_tables_;  // of summary_.tables, each before its first datagram
+  std::unique_ptr<OwnerIndex> owners_;        // reused from query to query
   Summary summary_;
 };
 
@@ -194,6 +198,7 @@ absl::Status Engine::Impl::SameNamespace() const {
 // ---- Planning ----
 
 absl::Status Engine::Impl::Begin(const Query& query, bool one_by_one) {
+  if (visiting_) return ErrnoError(EDEADLK, "a visitor may not begin another query on its Engine");
   walks_.clear();
   one_by_one_ = one_by_one;
   query_ = query;
@@ -204,9 +209,8 @@ absl::Status Engine::Impl::Begin(const Query& query, bool one_by_one) {
   replay_tables_.clear();
   scanning_ = false;
   if (query.owners) {
-    // A Snapshot may still hold the last index.
-    if (owners_.use_count() > 1) owners_ = std::make_shared<OwnerIndex>(options_.proc_root);
-    summary_.owners.emplace();
+    if (owners_ == nullptr) owners_ = std::make_unique<OwnerIndex>(options_.proc_root);
+    summary_.owners = OwnerStats{.partial = true};
   }
   if (options_.replay) return PlanReplay();
   Plan();
@@ -244,13 +248,13 @@ void Engine::Impl::PlanTable(Protocol protocol, FamilySet families) {
 absl::Status Engine::Impl::PlanReplay() {
   std::vector<HeldSocket> held;
   CaptureReader reader(*options_.replay);
-  size_t number = 0;
+  size_t tables = 0;
   for (CaptureRecord record; reader.Next(&record);) {
     if (record.type == CaptureType::kOwner && query_.owners) {
       held.push_back({record.inode, {record.pid, record.start_time, record.fd, record.command}});
     }
     if (record.type != CaptureType::kTable) continue;
-    const size_t table = number++;
+    if (++tables > kMaxReplayTables) return DamagedData("capture", "too many tables");
     if (std::ranges::find(query_.protocols, record.table.protocol) == query_.protocols.end() ||
         (query_.families.bits() & record.table.families.bits()) == 0) {
       continue;
@@ -259,9 +263,9 @@ absl::Status Engine::Impl::PlanReplay() {
     outcome.table = record.table;
     outcome.source = SourceKind::kReplay;
     summary_.tables.push_back(std::move(outcome));
-    replay_tables_.push_back(table);
+    replay_tables_.push_back(reader);
   }
-  if (number == 0) NETDIAG_RETURN_IF_ERROR(reader.status());
+  if (tables == 0) NETDIAG_RETURN_IF_ERROR(reader.status());
   if (!reader.status().ok()) ++summary_.damaged;
   if (query_.owners) {
     owners_->Assign(held);
@@ -288,6 +292,7 @@ DumpRequest Engine::Impl::RequestOf(const Table& table) const {
 
 absl::StatusOr<Ready> Engine::Impl::Advance(Wait wait, const Budget& budget,
                                             const CallOptions& call, Visitor visitor) {
+  if (visiting_) return ErrnoError(EDEADLK, "a visitor may not step its Engine");
   if (scanning_) {
     NETDIAG_ASSIGN_OR_RETURN(scanning_, AdvanceScan(wait, budget, call));
     return Ready::kSome;
@@ -322,10 +327,10 @@ absl::StatusOr<Summary> Engine::Impl::RunToEnd(Visitor visitor, const CallOption
 // Answers whether the scan goes on.
 absl::StatusOr<bool> Engine::Impl::AdvanceScan(Wait wait, const Budget& budget,
                                                const CallOptions& call) {
-  NETDIAG_RETURN_IF_ERROR(CheckCall(call));
+  NETDIAG_RETURN_IF_ERROR(CheckCall(call, "owner scan"));
   const size_t slice = wait == Wait::kBlock ? kScanSlice : std::max<size_t>(budget.descriptors, 1);
   NETDIAG_ASSIGN_OR_RETURN(const bool done, owners_->Step(slice));
-  if (done) summary_.owners = owners_->stats();
+  summary_.owners = owners_->stats();
   return !done;
 }
 
@@ -347,8 +352,7 @@ absl::Status Engine::Impl::StartWalks(const CallOptions& call) {
 absl::Status Engine::Impl::StartWalk(size_t table, size_t conn, const CallOptions& call) {
   TableOutcome& outcome = summary_.tables[table];
   if (options_.replay) {
-    walks_.push_back(
-        {table, conn, ReplaySource(*options_.replay, replay_tables_[table], outcome.table)});
+    walks_.push_back({table, conn, ReplaySource(replay_tables_[table], outcome.table)});
     return absl::OkStatus();
   }
   if (options_.prefer_procfs) {
@@ -401,7 +405,8 @@ absl::StatusOr<int> Engine::Impl::OpenProcNet(std::string_view file) const {
       fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
       if (fd >= 0) return absl::OkStatus();
     }
-    return ErrnoError(errno, options_.proc_root + "/net/" + std::string(file));
+    const int errnum = errno;
+    return ErrnoError(errnum, options_.proc_root + "/net/" + std::string(file));
   };
   NETDIAG_RETURN_IF_ERROR(options_.netns ? options_.netns->Run(open_here) : open_here());
   return fd;
@@ -409,6 +414,8 @@ absl::StatusOr<int> Engine::Impl::OpenProcNet(std::string_view file) const {
 
 absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOptions& call,
                                              Visitor visitor) {
+  NETDIAG_RETURN_IF_ERROR(CheckCall(call, "listing sockets"));
+  const bool can_wait = std::holds_alternative<NetlinkSource>(walk->source);
   const auto deliver = [&](const Message& message) { return Deliver(message, *walk, visitor); };
   absl::StatusOr<Ready> ready = std::visit(
       [&](auto& source) {
@@ -419,7 +426,7 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
         }
       },
       walk->source);
-  if (ready.ok() || EndsQuery(ready.status())) return ready;
+  if (ready.ok() || (can_wait && EndsQuery(ready.status()))) return ready;
 
   TableOutcome& outcome = summary_.tables[walk->table];
   outcome.status = ready.status();
@@ -447,7 +454,9 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
   summary_.unknown_attributes += row->unknown_attributes();
   ++outcome.rows;
   ++summary_.rows;
+  visiting_ = true;
   const Flow flow = visitor(*row);
+  visiting_ = false;
   if (flow == Flow::kStop) summary_.stopped = true;
   return flow;
 }
@@ -480,16 +489,21 @@ int Engine::Impl::fd() const {
 
 // ---- Other questions ----
 
+absl::StatusOr<Conn*> Engine::Impl::SideConn() {
+  if (conns_.empty()) return dial_;
+  if (side_ == nullptr) {
+    NETDIAG_RETURN_IF_ERROR(SameNamespace());
+    NETDIAG_ASSIGN_OR_RETURN(side_, Dial());
+  }
+  return side_.get();
+}
+
 absl::Status Engine::Impl::LookupUnix(Inode inode, Cookie cookie,
                                       absl::FunctionRef<void(const UnixSocket&)> visitor) {
-  if (options_.replay) return dial_;
-  if (lookup_ == nullptr) {
-    NETDIAG_RETURN_IF_ERROR(SameNamespace());
-    NETDIAG_ASSIGN_OR_RETURN(lookup_, Dial());
-  }
+  NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, SideConn());
   std::array<std::byte, 64> storage;
   NETDIAG_ASSIGN_OR_RETURN(const Bytes request, internal::EncodeUnixLookup(inode, cookie, storage));
-  const absl::Status status = lookup_->Execute(request, [&](const Message& message) {
+  const absl::Status status = conn->Execute(request, [&](const Message& message) {
     const std::optional<UnixSocket> socket = UnixSocket::Parse(message.payload());
     if (socket) visitor(*socket);
     return Flow::kContinue;
@@ -499,41 +513,50 @@ absl::Status Engine::Impl::LookupUnix(Inode inode, Cookie cookie,
   return status;
 }
 
-const Capabilities& Engine::Impl::capabilities() {
-  if (capabilities_) return *capabilities_;
-  capabilities_.emplace();
+std::string Engine::Impl::kernel() const {
   if (options_.replay) {
     CaptureReader reader(*options_.replay);
     CaptureRecord host;
-    if (reader.Next(&host)) capabilities_->kernel = host.kernel;
-    return *capabilities_;
+    return reader.Next(&host) ? std::string(host.kernel) : std::string();
   }
-  capabilities_->kernel = KernelRelease();
-  const auto probe = [&](Protocol protocol, Family family) {
-    Capability& capability = capabilities_->tables.emplace_back();
-    capability.table = {protocol, family, netns_};
+  utsname name = {};
+  return uname(&name) == 0 ? name.release : "";
+}
+
+Capability Engine::Impl::Probe(Protocol protocol, Family family) {
+  Capability capability;
+  capability.table = {protocol, family, netns_};
+  const auto ask = [&]() -> absl::Status {
+    NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, SideConn());
     std::array<std::byte, 128> storage;
     // No state is asked for, so an answer has no rows.
-    const absl::StatusOr<Bytes> request = internal::EncodeRequest(
-        {.table = capability.table, .states = {}, .extensions = {}}, storage);
-    absl::Status status = conns_.empty() ? dial_ : request.status();
-    if (status.ok() && !conns_.empty()) {
-      status = conns_[0]->Dump(*request, Conn::IgnoreMessage).status();
-    }
-    capability.netlink = status.ok() ? status : ExplainRefusal(status, capability.table);
-    const TableInfo& info = Describe(protocol);
-    const absl::StatusOr<int> file =
-        OpenProcNet(family == Family::kInet6 ? info.proc_file6 : info.proc_file);
-    capability.procfs = file.ok();
-    if (file.ok()) close(*file);
+    NETDIAG_ASSIGN_OR_RETURN(const Bytes request,
+                             internal::EncodeRequest({.table = capability.table}, storage));
+    return conn->Dump(request, Conn::IgnoreMessage).status();
   };
+  if (const absl::Status status = ask(); !status.ok()) {
+    capability.netlink = ExplainRefusal(status, capability.table);
+  }
+  const TableInfo& info = Describe(protocol);
+  const absl::StatusOr<int> file =
+      OpenProcNet(family == Family::kInet6 ? info.proc_file6 : info.proc_file);
+  capability.procfs = file.ok();
+  if (file.ok()) close(*file);
+  return capability;
+}
+
+const Capabilities& Engine::Impl::capabilities() {
+  if (capabilities_) return *capabilities_;
+  capabilities_.emplace();
+  capabilities_->kernel = kernel();
+  if (options_.replay) return *capabilities_;
   for (const TableNames& row : AllProtocols()) {
     if (row.protocol == Protocol::kUnix) {
-      probe(row.protocol, Family::kUnix);
-    } else {
-      probe(row.protocol, Family::kInet);
-      probe(row.protocol, Family::kInet6);
+      capabilities_->tables.push_back(Probe(row.protocol, Family::kUnix));
+      continue;
     }
+    capabilities_->tables.push_back(Probe(row.protocol, Family::kInet));
+    capabilities_->tables.push_back(Probe(row.protocol, Family::kInet6));
   }
   return *capabilities_;
 }
@@ -576,64 +599,87 @@ absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& cal
     return Flow::kContinue;
   };
   NETDIAG_ASSIGN_OR_RETURN(snapshot.summary_, Visit(query, add, call));
-  snapshot.owners_ = impl_->owners();
+  snapshot.owners_ = impl_->TakeOwners();
   return snapshot;
 }
 
-absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* writer,
-                                        const CallOptions& call) {
-  writer->Write({.type = CaptureType::kHost,
-                 .kernel = KernelRelease(),
-                 .time = std::chrono::system_clock::now()});
-  // One record a table, of the datagrams that its rows would have made.
-  std::vector<std::byte> datagram;
-  const auto flush = [&] {
-    if (!datagram.empty()) writer->Write({.type = CaptureType::kDatagram, .datagram = datagram});
-    datagram.clear();
-  };
-  size_t at = 0;  // of the summary's tables, which come one after another
-  bool begun = false;
-  const auto begin_table = [&](const TableOutcome& outcome) {
-    if (begun) return;
-    begun = true;
-    std::array<std::byte, 128> storage;
-    const absl::StatusOr<Bytes> request = impl_->Request(outcome, storage);
-    writer->Write({.type = CaptureType::kTable,
-                   .table = outcome.table,
-                   .source = outcome.source,
-                   .request = request.value_or(Bytes())});
-  };
-  // Tables without rows and those that failed are told, too.
-  const auto end_table = [&](const TableOutcome& outcome) {
-    begin_table(outcome);
-    flush();
-    const int errnum = outcome.status.ok() ? 0 : Errno(outcome.status);
-    writer->Write({.type = CaptureType::kEnd, .errnum = errnum});
-    begun = false;
-  };
-  const auto add = [&](const Row& row) {
-    const std::vector<TableOutcome>& tables = impl_->summary().tables;
-    // A row's table is that of its outcome.
-    for (; &tables[at].table != &row.table(); ++at) end_table(tables[at]);
-    begin_table(tables[at]);
+// Writes a query's tables, which come one after another, as records: of each its beginning, its
+// rows' messages in datagrams, their owners, its end.
+class Engine::Recorder {
+ public:
+  Recorder(const Impl& impl, CaptureWriter* writer) : impl_(impl), writer_(*writer) {
+    writer_.Write({.type = CaptureType::kHost,
+                   .kernel = impl_.kernel(),
+                   .time = std::chrono::system_clock::now()});
+  }
+
+  Flow Add(const Row& row) {
+    const std::vector<TableOutcome>& tables = impl_.summary().tables;
+    // A row's table is that of its outcome. Tables without rows are told, too.
+    for (; &tables[table_].table != &row.table(); ++table_) EndTable(tables[table_]);
+    BeginTable(tables[table_]);
     const Bytes whole = row.message().whole();
-    datagram.insert(datagram.end(), whole.begin(), whole.end());
-    datagram.resize(netlink::Align(datagram.size()));
+    if (datagram_.size() + whole.size() > kDatagramSize) Flush();
+    datagram_.insert(datagram_.end(), whole.begin(), whole.end());
+    datagram_.resize(netlink::Align(datagram_.size()));
     for (const Owner& owner : row.owners()) {
-      writer->Write({.type = CaptureType::kOwner,
+      writer_.Write({.type = CaptureType::kOwner,
                      .inode = row.inode(),
                      .pid = owner.pid,
                      .start_time = owner.start_time,
                      .fd = owner.fd,
                      .command = owner.command});
     }
-    if (datagram.size() >= 32 * 1024) flush();
-    return writer->status().ok() ? Flow::kContinue : Flow::kStop;
-  };
+    return writer_.status().ok() ? Flow::kContinue : Flow::kStop;
+  }
+
+  absl::Status Finish(const Summary& summary) {
+    for (; table_ < summary.tables.size(); ++table_) EndTable(summary.tables[table_]);
+    return writer_.status();
+  }
+
+ private:
+  static constexpr size_t kDatagramSize = size_t{32} * 1024;  // as large as the kernel's
+
+  void BeginTable(const TableOutcome& outcome) {
+    if (std::exchange(begun_, true)) return;
+    std::array<std::byte, 128> storage;
+    Bytes request;
+    if (outcome.source == SourceKind::kNetlink) {
+      request = internal::EncodeRequest(impl_.RequestOf(outcome.table), storage).value_or(Bytes());
+    }
+    writer_.Write({.type = CaptureType::kTable,
+                   .table = outcome.table,
+                   .source = outcome.source,
+                   .request = request});
+  }
+
+  void EndTable(const TableOutcome& outcome) {
+    BeginTable(outcome);
+    Flush();
+    writer_.Write({.type = CaptureType::kEnd, .errnum = Errno(outcome.status)});
+    begun_ = false;
+  }
+
+  void Flush() {
+    if (!datagram_.empty()) writer_.Write({.type = CaptureType::kDatagram, .datagram = datagram_});
+    datagram_.clear();
+  }
+
+  const Impl& impl_;
+  CaptureWriter& writer_;
+  size_t table_ = 0;    // of the summary's
+  bool begun_ = false;  // its record kTable is written
+  std::vector<std::byte> datagram_;
+};
+
+absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* writer,
+                                        const CallOptions& call) {
+  Recorder recorder(*impl_, writer);
   NETDIAG_RETURN_IF_ERROR(impl_->Begin(query, /*one_by_one=*/true));
+  const auto add = [&](const Row& row) { return recorder.Add(row); };
   NETDIAG_ASSIGN_OR_RETURN(Summary summary, impl_->RunToEnd(add, call));
-  for (; at < summary.tables.size(); ++at) end_table(summary.tables[at]);
-  NETDIAG_RETURN_IF_ERROR(writer->status());
+  NETDIAG_RETURN_IF_ERROR(recorder.Finish(summary));
   return summary;
 }
 

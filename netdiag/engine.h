@@ -32,6 +32,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/attributes.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -95,15 +96,18 @@ class Engine {
   absl::StatusOr<Summary> Visit(const Query& query, Visitor visitor,
                                 const netlink::CallOptions& call = {});
 
-  // The same in slices that never wait. Begin() drops an unfinished query. Step(): kSome: call
-  // again; kWouldBlock: call again when fd() is readable; kDone: summary() is complete.
+  // The same in slices that never wait. Begin() drops an unfinished query; the first Step() after
+  // it reads the rest of the dump that was dropped, of which the kernel must be rid. Step(): kSome:
+  // call again; kWouldBlock: call again when fd() is readable; kDone: summary() is complete. A
+  // visitor may neither begin nor step a query on its Engine (EDEADLK).
   absl::Status Begin(const Query& query);
   absl::StatusOr<netlink::Ready> Step(Visitor visitor, const Budget& budget = {});
-  const Summary& summary() const;
+  // Of Begin() and Step(); Visit, Take and Capture give theirs away.
+  const Summary& summary() const ABSL_ATTRIBUTE_LIFETIME_BOUND;
   // The descriptor that Step() waits for; -1: none now. It may change from step to step.
   int fd() const;
 
-  // The whole answer, kept. Cost: the messages' bytes (about 130 a TCP row) and 24 bytes a row.
+  // The whole answer, kept. Cost: the messages' bytes (about 130 a TCP row) and 16 bytes a row.
   absl::StatusOr<Snapshot> Take(const Query& query, const netlink::CallOptions& call = {});
   // As Visit without rows: everything that was received, as a capture.
   absl::StatusOr<Summary> Capture(const Query& query, CaptureWriter* writer,
@@ -115,12 +119,14 @@ class Engine {
   absl::Status LookupUnix(Inode inode, Cookie cookie,
                           absl::FunctionRef<void(const UnixSocket&)> visitor);
 
-  // Probed at the first call, then kept. Of a replayed capture: its kernel and no tables.
-  const Capabilities& capabilities();
+  // Probed at the first call, then kept. Of a replayed capture: its kernel and no tables. May be
+  // called during a query.
+  const Capabilities& capabilities() ABSL_ATTRIBUTE_LIFETIME_BOUND;
   NetnsId netns() const;
 
  private:
   class Impl;
+  class Recorder;
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

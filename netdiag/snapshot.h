@@ -17,6 +17,8 @@
 #include <memory>
 #include <vector>
 
+#include "absl/base/attributes.h"
+
 #include "netdiag/process/process.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
@@ -35,13 +37,13 @@ class Snapshot {
   size_t size() const { return entries_.size(); }
   bool empty() const { return entries_.empty(); }
   // REQUIRES: i < size().
-  Row operator[](size_t i) const&;
+  Row operator[](size_t i) const& ABSL_ATTRIBUTE_LIFETIME_BOUND;
   Row operator[](size_t i) const&& = delete;
-  Iterator begin() const&;
-  Iterator end() const&;
+  Iterator begin() const& ABSL_ATTRIBUTE_LIFETIME_BOUND;
+  Iterator end() const& ABSL_ATTRIBUTE_LIFETIME_BOUND;
   Iterator begin() const&& = delete;
   Iterator end() const&& = delete;
-  const Summary& summary() const& { return summary_; }
+  const Summary& summary() const& ABSL_ATTRIBUTE_LIFETIME_BOUND { return summary_; }
   // Bytes held.
   size_t memory() const;
 
@@ -50,16 +52,17 @@ class Snapshot {
   struct Entry {
     size_t offset = 0;    // of the message in the arena
     uint32_t length = 0;  // of the message
-    uint16_t table = 0;   // in tables_
+    uint16_t table = 0;   // in tables_; a query has at most a few thousand
     SourceKind source = SourceKind::kNetlink;
   };
+  static_assert(sizeof(Entry) == 16);
   Snapshot() = default;
   void Add(const Row& row);
 
   std::vector<std::byte> arena_;
   std::vector<Entry> entries_;
   std::vector<std::unique_ptr<Table>> tables_;  // stable addresses: rows point to them
-  std::shared_ptr<const OwnerIndex> owners_;
+  std::unique_ptr<const OwnerIndex> owners_;
   Summary summary_;
 };
 

@@ -6,8 +6,10 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -195,6 +197,15 @@ TEST(EngineReplay, ADumpThatFailedFailsAgainAndTheOthersGoOn) {
   EXPECT_TRUE(answer.summary->tables[2].status.ok());
 }
 
+TEST(EngineReplay, ADumpThatTimedOutIsNoTimeoutOfTheReplay) {
+  Film film;
+  film.Table(kTcp).Inet(1, State::kListen).End(ETIMEDOUT).Table(kUnix).End(ECANCELED);
+  const Answer answer = Ask(film.text());
+  ASSERT_TRUE(answer.summary.ok()) << answer.summary.status();
+  EXPECT_EQ(Errno(answer.summary->tables[0].status), ETIMEDOUT);
+  EXPECT_EQ(Errno(answer.summary->tables[1].status), ECANCELED);
+}
+
 // ------------------------------------------------------------------------------------- damage
 
 TEST(EngineReplay, ACutCaptureIsSaidInTheOutcomeOfItsTable) {
@@ -304,6 +315,42 @@ TEST(EngineReplay, StepsStopAndSnapshotsWorkAsOnTheKernel) {
   ASSERT_EQ(snapshot->size(), 8u);
   EXPECT_EQ((*snapshot)[6].family(), Family::kInet6);
   EXPECT_EQ((*snapshot)[6].table(), kTcp);
+}
+
+TEST(EngineReplay, DeadlinesAndStopTokensEndAReplayToo) {
+  const Film film = ThreeTables();
+  const std::unique_ptr<Engine> engine = Replay(film.text());
+  const auto go_on = [](const Row&) { return Flow::kContinue; };
+  EXPECT_TRUE(
+      IsTimeout(engine->Visit({}, go_on, {.deadline = std::chrono::steady_clock::now()}).status()));
+  std::stop_source stop;
+  const auto request_stop = [&](const Row&) {
+    stop.request_stop();
+    return Flow::kContinue;
+  };
+  EXPECT_TRUE(
+      absl::IsCancelled(engine->Visit({}, request_stop, {.stop = stop.get_token()}).status()));
+  EXPECT_TRUE(engine->Visit({}, go_on).ok());
+}
+
+TEST(EngineReplay, AVisitorMayNotBeginOrStepAnotherQuery) {
+  const Film film = ThreeTables();
+  const std::unique_ptr<Engine> engine = Replay(film.text());
+  const absl::StatusOr<Summary> summary = engine->Visit({}, [&](const Row&) {
+    const auto none = [](const Row&) { return Flow::kContinue; };
+    EXPECT_EQ(Errno(engine->Begin({})), EDEADLK);
+    EXPECT_EQ(Errno(engine->Step(none).status()), EDEADLK);
+    EXPECT_EQ(Errno(engine->Visit({}, none).status()), EDEADLK);
+    return Flow::kContinue;
+  });
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->rows, 8u);
+}
+
+TEST(EngineReplay, MoreTablesThanAnyQueryHasAreDamage) {
+  Film film;
+  for (int i = 0; i < 5000; ++i) film.Table(kUnix).End();
+  EXPECT_EQ(Errno(Ask(film.text()).summary.status()), EBADMSG);
 }
 
 TEST(EngineReplay, NothingIsAskedOfTheLiveKernel) {

@@ -211,13 +211,7 @@ namespace internal {
 
 absl::StatusOr<netlink::Ready> ReplaySource::Step(MessageVisitor visitor) {
   for (CaptureRecord record; reader_.Next(&record);) {
-    if (record.type == CaptureType::kTable) {
-      if (in_table_) break;  // the next one began before this one's end
-      in_table_ = before_ == 0;
-      if (!in_table_) --before_;
-      continue;
-    }
-    if (!in_table_) continue;
+    if (record.type == CaptureType::kTable) break;  // the next one begins before this one's end
     if (record.type == CaptureType::kEnd) {
       if (record.errnum != 0) return ErrnoError(record.errnum, "replayed dump " + Text(table_));
       return netlink::Ready::kDone;

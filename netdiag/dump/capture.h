@@ -78,6 +78,7 @@ class CaptureWriter {
   absl::Status status_;
 };
 
+// A copy goes on where its original stands.
 class CaptureReader {
  public:
   explicit CaptureReader(Bytes capture);

@@ -88,18 +88,15 @@ class ProcfsSource {
 // The records of one table in a capture.
 class ReplaySource {
  public:
-  // The table is the capture's record of that `number`, counted from 0. `capture` must outlive the
-  // source.
-  ReplaySource(Bytes capture, size_t number, const Table& table)
-      : reader_(capture), before_(number), table_(table) {}
+  // `at_table` has just given the record of `table`. The capture must outlive the source.
+  ReplaySource(const CaptureReader& at_table, const Table& table)
+      : reader_(at_table), table_(table) {}
   absl::StatusOr<netlink::Ready> Step(MessageVisitor visitor);
   SourceStats stats() const { return stats_; }
 
  private:
   CaptureReader reader_;
-  size_t before_;  // tables still to be passed over
   Table table_;
-  bool in_table_ = false;
   SourceStats stats_;
 };
 

@@ -70,14 +70,20 @@ class StructView {
   [[gnu::always_inline]] uint64_t Read(const StructField& field) const {
     switch (field.width) {
       case 1:
-        return *netlink::Load<uint8_t>(bytes_, field.offset);
+        return At<uint8_t>(field.offset);
       case 2:
-        return *netlink::Load<uint16_t>(bytes_, field.offset);
+        return At<uint16_t>(field.offset);
       case 4:
-        return *netlink::Load<uint32_t>(bytes_, field.offset);
+        return At<uint32_t>(field.offset);
       default:
-        return *netlink::Load<uint64_t>(bytes_, field.offset);
+        return At<uint64_t>(field.offset);
     }
+  }
+  template <class T>
+  [[gnu::always_inline]] T At(size_t offset) const {
+    T value = 0;
+    netlink::Fill(bytes_, offset, &value);
+    return value;
   }
 
   Bytes bytes_;

@@ -334,7 +334,12 @@ struct Replayed {
 };
 // The table that is the capture's record of that `number`.
 Replayed Replay(Bytes capture, size_t number, const Table& table) {
-  internal::ReplaySource source(capture, number, table);
+  CaptureReader reader(capture);
+  size_t tables = 0;
+  for (CaptureRecord record; tables <= number && reader.Next(&record);) {
+    tables += record.type == CaptureType::kTable ? 1 : 0;
+  }
+  internal::ReplaySource source(reader, table);
   testing::Collector rows;
   absl::StatusOr<Ready> ready = Ready::kSome;
   while (ready.ok() && *ready == Ready::kSome) ready = source.Step(rows);

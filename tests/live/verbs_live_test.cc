@@ -130,6 +130,27 @@ TEST_F(VerbsLive, AStepIsOneDatagramAndBeginDropsWhatWasUnfinished) {
   EXPECT_EQ(Difference(StepThrough(engine.get(), query), IdentitiesIf(zoo(), is_unix)), "");
 }
 
+TEST_F(VerbsLive, CapabilitiesMayBeAskedDuringAQuery) {
+  const Crowd crowd(zoo(), 700);
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  ASSERT_TRUE(engine->Begin({.protocols = {Protocol::kTcp}, .states = State::kListen}).ok());
+  size_t rows = 0;
+  const auto count = [&](const Row&) {
+    ++rows;
+    return Flow::kContinue;
+  };
+  ASSERT_TRUE(engine->Step(count).ok());
+  EXPECT_LT(rows, 400u) << "the dump is not at its end";
+  for (const Capability& capability : engine->capabilities().tables) {
+    EXPECT_TRUE(capability.netlink.ok()) << capability.netlink;
+  }
+  absl::StatusOr<Ready> ready = Ready::kSome;
+  while (ready.ok() && *ready == Ready::kSome) ready = engine->Step(count);
+  ASSERT_TRUE(ready.ok()) << ready.status();
+  EXPECT_EQ(*ready, Ready::kDone);
+  EXPECT_GT(rows, 700u);
+}
+
 // ------------------------------------------------------------------------------------- ends
 
 TEST_F(VerbsLive, StopEndsAVisitAndTheEngineIsUsableAtOnce) {
