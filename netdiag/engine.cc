@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <string>
 #include <type_traits>
-#include <unistd.h>
 #include <utility>
 #include <variant>
 
@@ -22,6 +21,7 @@
 #include "netdiag/dump/source.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/unique_fd.h"
 
 namespace netdiag {
 namespace {
@@ -541,7 +541,7 @@ Capability Engine::Impl::Probe(Protocol protocol, Family family) {
   const absl::StatusOr<int> file =
       OpenProcNet(family == Family::kInet6 ? info.proc_file6 : info.proc_file);
   capability.procfs = file.ok();
-  if (file.ok()) close(*file);
+  if (file.ok()) internal::UniqueFd(*file).Close();
   return capability;
 }
 

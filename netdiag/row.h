@@ -13,6 +13,8 @@
 #include <optional>
 #include <variant>
 
+#include "absl/base/attributes.h"
+
 #include "netdiag/dump/table.h"
 #include "netdiag/netlink/wire.h"
 #include "netdiag/process/process.h"
@@ -25,12 +27,17 @@ class Row {
  public:
   // The row that `message` is in `table`; nullopt: not a socket message, or too short for one.
   // `owners`, if given, is asked for the holders and must outlive the row; so must `table`.
-  static std::optional<Row> FromMessage(const netlink::Message& message, const Table& table,
-                                        SourceKind source, const OwnerIndex* owners);
+  [[nodiscard]] static std::optional<Row> FromMessage(const netlink::Message& message,
+                                                      const Table& table, SourceKind source,
+                                                      const OwnerIndex* owners);
 
   // One of these two is set.
-  const InetSocket* inet() const { return std::get_if<InetSocket>(&socket_); }
-  const UnixSocket* unix_socket() const { return std::get_if<UnixSocket>(&socket_); }
+  const InetSocket* inet() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
+    return std::get_if<InetSocket>(&socket_);
+  }
+  const UnixSocket* unix_socket() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
+    return std::get_if<UnixSocket>(&socket_);
+  }
 
   // What every socket has.
   const Table& table() const { return *table_; }
@@ -57,7 +64,7 @@ class Row {
   Owners owners() const { return owners_; }
   NoOwner no_owner() const { return no_owner_; }
   // The message that the row is a view of.
-  const netlink::Message& message() const { return message_; }
+  const netlink::Message& message() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return message_; }
 
  private:
   template <class View>

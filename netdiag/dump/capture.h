@@ -25,6 +25,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/base/attributes.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 
@@ -69,7 +70,7 @@ class CaptureWriter {
   using Sink = absl::AnyInvocable<absl::Status(Bytes frame)>;
   explicit CaptureWriter(Sink sink) : sink_(std::move(sink)) {}
   void Write(const CaptureRecord& record);
-  const absl::Status& status() const { return status_; }
+  const absl::Status& status() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return status_; }
 
  private:
   Sink sink_;
@@ -85,7 +86,7 @@ class CaptureReader {
   // The next record of a known type; false at the end and at damage.
   [[nodiscard]] bool Next(CaptureRecord* record);
   // OK, or where the capture is damaged. What was read before is good.
-  const absl::Status& status() const { return status_; }
+  const absl::Status& status() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return status_; }
 
  private:
   bool Fail(std::string_view detail);

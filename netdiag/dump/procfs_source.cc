@@ -6,18 +6,20 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
-#include <fcntl.h>
+#include <span>
 #include <string_view>
+#include <tuple>
 #include <unistd.h>
 #include <utility>
 
 #include "netdiag/dump/source.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/unique_fd.h"
 
 namespace netdiag::internal {
 namespace {
@@ -25,6 +27,7 @@ namespace {
 constexpr size_t kReadSize = size_t{64} * 1024;
 // The longest line is that of a unix socket with 108 bytes of name; longer ones are damage.
 constexpr size_t kMaxLine = 4096;
+constexpr size_t kMaxName = 400;  // of a unix socket: sun_path has 108 bytes
 // Times in /proc are in hundredths of a second (USER_HZ) on every architecture that Debian has.
 constexpr uint32_t kMillisecondsPerTick = 10;
 
@@ -139,15 +142,12 @@ bool ParseUnix(std::string_view line, UnixLine* out) {
 class ProcfsSource::Impl {
  public:
   struct File {
-    int fd;
+    UniqueFd fd;
     Family family;
   };
 
   explicit Impl(const Table& table) : table_(table) { carry_.reserve(kReadSize + kMaxLine); }
-  ~Impl() {
-    for (const File& file : files_) close(file.fd);
-  }
-  void Add(int fd, Family family) { files_.push_back({fd, family}); }
+  void Add(int fd, Family family) { files_.push_back({UniqueFd(fd), family}); }
   bool has_files() const { return !files_.empty(); }
 
   absl::StatusOr<netlink::Ready> Step(MessageVisitor visitor) {
@@ -156,9 +156,12 @@ class ProcfsSource::Impl {
     carry_.resize(kept + kReadSize);
     ssize_t got = 0;
     do {
-      got = read(files_[current_].fd, carry_.data() + kept, kReadSize);
+      got = read(files_[current_].fd.get(), carry_.data() + kept, kReadSize);
     } while (got < 0 && errno == EINTR);
-    if (got < 0) return ErrnoError(errno, "read /proc/net for " + Text(table_));
+    if (got < 0) {
+      const int errnum = errno;
+      return ErrnoError(errnum, "read /proc/net for " + Text(table_));
+    }
     carry_.resize(kept + static_cast<size_t>(got));
     if (got == 0) return EndOfFile(visitor);
     return VisitLines(visitor) == Flow::kStop ? netlink::Ready::kDone : netlink::Ready::kSome;
@@ -226,13 +229,15 @@ class ProcfsSource::Impl {
     builder->Put(parsed.message);
     if (parsed.name.empty()) return Line::kRow;
     // The kernel's own form: a NUL first for abstract names, a NUL last for paths.
-    std::string name(parsed.name);
+    std::array<char, kMaxName + 1> name;
+    if (parsed.name.size() > kMaxName) return Line::kDamaged;
+    char* end = std::ranges::copy(parsed.name, name.begin()).out;
     if (name.front() == '@') {
       name.front() = '\0';
     } else {
-      name.push_back('\0');
+      *end++ = '\0';
     }
-    builder->Attribute(UNIX_DIAG_NAME, std::as_bytes(std::span(name.data(), name.size())));
+    builder->Attribute(UNIX_DIAG_NAME, std::as_bytes(std::span(name.data(), end)));
     return Line::kRow;
   }
 

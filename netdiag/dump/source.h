@@ -70,6 +70,7 @@ absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std
 class ProcfsSource {
  public:
   // `open` opens a file below the right namespace's net/ directory: "tcp6" → descriptor or Status.
+  // The descriptor becomes the source's.
   using Opener = absl::FunctionRef<absl::StatusOr<int>(std::string_view file)>;
   static absl::StatusOr<ProcfsSource> Open(const DumpRequest& request, Opener open);
   ProcfsSource(ProcfsSource&&) noexcept;

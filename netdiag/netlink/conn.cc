@@ -33,6 +33,7 @@
 #include "netdiag/netlink/gate.h"
 #include "netdiag/netlink/options.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/unique_fd.h"
 
 namespace netdiag::netlink {
 namespace {
@@ -141,8 +142,9 @@ struct Answer {
 
 class Conn::Impl {
  public:
-  Impl(MnlSocket socket, int wake_fd, bool is_netlink, uint32_t port_id, Config config)
-      : gate_(std::move(socket), wake_fd),
+  Impl(MnlSocket socket, internal::UniqueFd wake_fd, bool is_netlink, uint32_t port_id,
+       Config config)
+      : gate_(std::move(socket), std::move(wake_fd)),
         port_id_(port_id),
         is_netlink_(is_netlink),
         buffer_(std::max<size_t>(config.receive_buffer, kHeaderSize)),
@@ -431,10 +433,10 @@ absl::StatusOr<std::unique_ptr<Conn>> Conn::Impl::Make(MnlSocket socket, Config 
   if (is_netlink) {
     NETDIAG_ASSIGN_OR_RETURN(address, AddressBy(getsockname, fd, "getsockname"));
   }
-  const int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (wake_fd < 0) return ErrnoError(errno, "eventfd");
+  internal::UniqueFd wake_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_fd.ok()) return ErrnoError(errno, "eventfd");
   return std::unique_ptr<Conn>(new Conn(std::make_unique<Impl>(
-      std::move(socket), wake_fd, is_netlink, address.port_id, std::move(config))));
+      std::move(socket), std::move(wake_fd), is_netlink, address.port_id, std::move(config))));
 }
 
 // ---- Exchanges ----

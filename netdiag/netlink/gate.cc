@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <chrono>
 #include <poll.h>
-#include <unistd.h>
 #include <utility>
 
 #include "netdiag/types/error.h"
@@ -29,9 +28,8 @@ timespec Left(TimePoint deadline, TimePoint now) {
 
 }  // namespace
 
-Gate::Gate(MnlSocket socket, int wake_fd) : wake_fd_(wake_fd), socket_(std::move(socket)) {}
-
-Gate::~Gate() { close(wake_fd_); }
+Gate::Gate(MnlSocket socket, internal::UniqueFd wake_fd)
+    : wake_fd_(std::move(wake_fd)), socket_(std::move(socket)) {}
 
 void Gate::SetDeadlines(bool read, bool write, std::optional<TimePoint> deadline) {
   std::lock_guard lock(mutex_);
@@ -60,7 +58,7 @@ void Gate::Wake() {
 void Gate::WakeLocked() {
   if (polling_ > 0 && !signalled_) {
     signalled_ = true;
-    eventfd_write(wake_fd_, 1);
+    eventfd_write(wake_fd_.get(), 1);
   }
   changed_.notify_all();
 }
@@ -156,12 +154,12 @@ void Gate::Call::WaitReady(Side side) {
 
   ++gate_->polling_;
   lock.unlock();
-  pollfd fds[] = {{fd_, events, 0}, {gate_->wake_fd_, POLLIN, 0}};
+  pollfd fds[] = {{fd_, events, 0}, {gate_->wake_fd_.get(), POLLIN, 0}};
   ppoll(fds, 2, deadline ? &left : nullptr, nullptr);
   lock.lock();
   if (--gate_->polling_ == 0 && gate_->signalled_) {
     eventfd_t count = 0;
-    eventfd_read(gate_->wake_fd_, &count);
+    eventfd_read(gate_->wake_fd_.get(), &count);
     gate_->signalled_ = false;
     gate_->changed_.notify_all();
   }

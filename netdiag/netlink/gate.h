@@ -28,6 +28,7 @@
 
 #include "netdiag/netlink/conn.h"
 #include "netdiag/netlink/options.h"
+#include "netdiag/types/unique_fd.h"
 
 namespace netdiag::netlink {
 
@@ -38,12 +39,12 @@ class Gate {
  public:
   class Call;
 
-  // `wake_fd` is an eventfd, owned from here on.
-  Gate(MnlSocket socket, int wake_fd);
+  // `wake_fd` is an eventfd.
+  Gate(MnlSocket socket, internal::UniqueFd wake_fd);
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
   // REQUIRES: no Call is alive.
-  ~Gate();
+  ~Gate() = default;
 
   void SetDeadlines(bool read, bool write, std::optional<TimePoint> deadline);
   void Close();
@@ -61,7 +62,7 @@ class Gate {
   // REQUIRES: mutex_ is held.
   void WakeLocked();
 
-  const int wake_fd_;
+  const internal::UniqueFd wake_fd_;
   mutable std::mutex mutex_;
   // Notified when anything below changes that somebody may wait for.
   std::condition_variable changed_;

@@ -10,15 +10,13 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <string_view>
 #include <system_error>
 #include <thread>
-#include <unistd.h>
-#include <utility>
-
-#include "absl/cleanup/cleanup.h"
 
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/unique_fd.h"
 
 namespace netdiag::netlink {
 namespace {
@@ -46,19 +44,17 @@ absl::Status CheckNetns(int fd, std::string_view name) {
 absl::Status WithNetns(int borrowed, const std::string& path,
                        absl::FunctionRef<absl::Status(int fd, const std::string& name)> use) {
   const std::string name = NameOf(borrowed, path);
-  int fd = borrowed;
-  if (fd < 0 && path.empty()) return ErrnoError(EBADF, "network namespace");
-  if (fd < 0) {
+  internal::UniqueFd opened;
+  if (borrowed < 0) {
+    if (path.empty()) return ErrnoError(EBADF, "network namespace");
     // O_NONBLOCK: a FIFO or a device under this name must not hang the caller.
-    fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) {
+    opened = internal::UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    if (!opened.ok()) {
       const int errnum = errno;
       return ErrnoError(errnum, name, errnum == EACCES ? "needs CAP_SYS_PTRACE" : "");
     }
   }
-  const absl::Cleanup closer = [&] {
-    if (borrowed < 0) close(fd);
-  };
+  const int fd = opened.ok() ? opened.get() : borrowed;
   NETDIAG_RETURN_IF_ERROR(CheckNetns(fd, name));
   return use(fd, name);
 }
@@ -96,9 +92,9 @@ NetNs NetNs::FromPid(Pid pid) {
 
 absl::Status NetNs::Run(absl::FunctionRef<absl::Status()> work) const {
   return WithNetns(fd_, path_, [&](int fd, const std::string& name) {
-    return OnThread([&]() -> absl::Status {
-      NETDIAG_RETURN_IF_ERROR(Enter(fd, name));
-      return work();
+    return OnThread([&] {
+      const absl::Status entered = Enter(fd, name);
+      return entered.ok() ? work() : entered;
     });
   });
 }

@@ -1,5 +1,4 @@
-// netdiag/process/directory.h — directories read through one reused buffer. For .cc files of this
-// library only.
+// netdiag/process/directory.h — Internal. Directories read through one reused buffer.
 //
 // getdents64(2) itself, because readdir(3) allocates a buffer for every directory that it opens.
 // Cost: nothing is allocated after construction. Threads: thread-compatible.
@@ -16,31 +15,11 @@
 #include <cstring>
 #include <fcntl.h>
 #include <unistd.h>
-#include <utility>
 #include <vector>
 
+#include "netdiag/types/unique_fd.h"
+
 namespace netdiag::internal {
-
-class UniqueFd {
- public:
-  explicit UniqueFd(int fd = -1) : fd_(fd) {}
-  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  UniqueFd& operator=(UniqueFd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    other.Close();
-    return *this;
-  }
-  ~UniqueFd() { Close(); }
-
-  int get() const { return fd_; }
-  bool ok() const { return fd_ >= 0; }
-  void Close() {
-    if (fd_ >= 0) close(std::exchange(fd_, -1));
-  }
-
- private:
-  int fd_;
-};
 
 // Not ok(): errno says why.
 inline UniqueFd OpenDirectory(int at, const char* path) {

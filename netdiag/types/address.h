@@ -21,6 +21,8 @@
 #include <span>
 #include <string>
 
+#include "absl/base/attributes.h"
+
 #include "netdiag/types/types.h"
 
 namespace netdiag {
@@ -46,7 +48,7 @@ class IpAddress {
 
   constexpr Family family() const { return family_; }
   // 4 or 16 octets in network order. Lifetime: as the address.
-  constexpr std::span<const uint8_t> octets() const {
+  constexpr std::span<const uint8_t> octets() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
     return {octets_.data(), family_ == Family::kInet6 ? size_t{16} : size_t{4}};
   }
   bool IsUnspecified() const;

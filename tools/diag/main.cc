@@ -3,8 +3,8 @@
 // Exit: 0 answered (what could not be seen is said on stderr), 1 a requested table could not be
 // read, 2 usage.
 
+#include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <fcntl.h>
 #include <memory>
 #include <signal.h>
@@ -114,7 +114,9 @@ ExitCode List(const Options& options, Engine* engine) {
 
 ExitCode ListCapabilities(Engine* engine) {
   const netdiag::Capabilities& capabilities = engine->capabilities();
-  std::string text = "kernel " + capabilities.kernel + "\n";
+  std::string text = "kernel ";
+  AppendEscaped(capabilities.kernel, &text);
+  text.push_back('\n');
   for (const netdiag::Capability& row : capabilities.tables) {
     std::string line = Text(row.table);
     line.resize(std::max<size_t>(line.size() + 1, 12), ' ');

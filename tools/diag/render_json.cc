@@ -3,6 +3,8 @@
 // in a key of the same name with "_hex". Escaping and number formats are RapidJSON's. Tested by
 // tests/tools/render_json_test.cc.
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -40,8 +42,7 @@ class JsonRenderer final : public Renderer {
     json_.StartObject();
     Key("schema");
     json_.Int(kSchema);
-    Key("kernel");
-    Text(engine()->capabilities().kernel);
+    Bytes("kernel", engine()->capabilities().kernel);
     Key("sockets");
     json_.StartArray();
   }
