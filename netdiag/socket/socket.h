@@ -318,6 +318,9 @@ class InetSocket {
   // MD5 keys, by number; nullopt: there is none of that number. (asked: kInfo, CAP_NET_ADMIN)
   std::optional<Md5Key> md5_key(size_t i) const;
 
+  // Payload of a known attribute by its number (INET_DIAG_…), empty if it is absent: for those that
+  // no Query asks for and that have no accessor, SCTP's addresses (12, 13) and BPF storages (20).
+  Bytes attribute(size_t type) const { return index_[type]; }
   // Every attribute as it came, unknown ones included.
   Bytes attributes() const { return index_.bytes(); }
   uint16_t unknown_attributes() const { return index_.unknown(); }

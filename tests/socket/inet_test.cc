@@ -287,6 +287,17 @@ TEST(InetSocket, Md5KeysAreAsLongAsTheySayButNeverLongerThanTheirPlace) {
   }
 }
 
+TEST(InetSocket, GivesAttributesWithoutAnAccessorByNumber) {
+  for (const uint16_t type : {INET_DIAG_LOCALS, INET_DIAG_PEERS, INET_DIAG_SK_BPF_STORAGES}) {
+    const GuardedBuffer buffer(WithAttribute(Fixed(), type, Pattern(20)));
+    const Bytes payload = Parse(buffer).attribute(type);
+    EXPECT_EQ(Packet(payload.begin(), payload.end()), Pattern(20)) << type;
+  }
+  const GuardedBuffer bare(Fixed());
+  EXPECT_TRUE(Parse(bare).attribute(INET_DIAG_LOCALS).empty());
+  EXPECT_TRUE(Parse(bare).attribute(1000).empty());
+}
+
 TEST(InetSocket, SkipsAndCountsUnknownAttributes) {
   ExpectSkipsAndCountsUnknown<InetSocket>(Fixed(), 23);
 }
