@@ -159,7 +159,10 @@ absl::StatusOr<std::unique_ptr<Conn>> Engine::Impl::Dial() const {
   netlink::RequestBuilder noop(storage);
   NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes,
                            noop.Header(netlink::kTypeNoop, netlink::kFlagAck).Finish());
-  NETDIAG_RETURN_IF_ERROR(conn->Execute(bytes));
+  // The kernel answers at once; whoever does not is no kernel.
+  NETDIAG_RETURN_IF_ERROR(
+      conn->Execute(bytes, Conn::IgnoreMessage,
+                    {.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5)}));
   return conn;
 }
 
@@ -199,6 +202,10 @@ absl::Status Engine::Impl::SameNamespace() const {
 
 absl::Status Engine::Impl::Begin(const Query& query, bool one_by_one) {
   if (visiting_) return ErrnoError(EDEADLK, "a visitor may not begin another query on its Engine");
+  for (const Protocol protocol : query.protocols) {
+    if (Names(protocol).protocol == protocol) continue;
+    return BadInput("Query::protocols", std::to_string(static_cast<int>(protocol)), "has no table");
+  }
   walks_.clear();
   one_by_one_ = one_by_one;
   query_ = query;

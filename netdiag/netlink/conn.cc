@@ -482,14 +482,17 @@ absl::StatusOr<Ready> Conn::Receive(absl::FunctionRef<Flow(const Message&)> visi
   NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
   Buffer::Use buffer(impl_->buffer_);
   Datagram datagram;
-  NETDIAG_RETURN_IF_ERROR(impl_->ReceiveDatagram(call, buffer.bytes(), &datagram));
-  return impl_->VisitOpen(call, absl::OkStatus(), datagram, visitor);
+  const absl::Status received = impl_->ReceiveDatagram(call, buffer.bytes(), &datagram);
+  // The end of this call is not the end of the answer.
+  if (IsTimeout(received) || absl::IsCancelled(received) || IsClosed(received)) return received;
+  return impl_->VisitOpen(call, received, datagram, visitor);
 }
 
 absl::StatusOr<Ready> Conn::TryReceive(absl::FunctionRef<Flow(const Message&)> visitor) {
   const CallOptions no_options;
   Gate::Call call(&impl_->gate_, "netlink receive", no_options);
   NETDIAG_RETURN_IF_ERROR(call.Check(Side::kRead));
+  NETDIAG_RETURN_IF_ERROR(call.CheckNotNested());
   if (!call.TryTurn()) return Ready::kWouldBlock;
   Buffer::Use buffer(impl_->buffer_);
   Datagram datagram;

@@ -106,9 +106,7 @@ absl::Status Gate::Call::TakeTurn(Side side) {
   for (;;) {
     NETDIAG_RETURN_IF_ERROR(CheckLocked(side));
     if (gate_->turn_ == std::thread::id()) break;
-    if (gate_->turn_ == std::this_thread::get_id()) {
-      return ErrnoError(EDEADLK, what_, "a visitor may not begin another exchange on its Conn");
-    }
+    NETDIAG_RETURN_IF_ERROR(CheckNotNestedLocked());
     if (const std::optional<TimePoint> deadline = DeadlineLocked(side)) {
       gate_->changed_.wait_until(lock, *deadline);
     } else {
@@ -125,6 +123,16 @@ bool Gate::Call::TryTurn() {
   if (gate_->turn_ != std::thread::id()) return false;
   gate_->turn_ = std::this_thread::get_id();
   return has_turn_ = true;
+}
+
+absl::Status Gate::Call::CheckNotNested() const {
+  std::lock_guard lock(gate_->mutex_);
+  return CheckNotNestedLocked();
+}
+
+absl::Status Gate::Call::CheckNotNestedLocked() const {
+  if (gate_->turn_ != std::this_thread::get_id()) return absl::OkStatus();
+  return ErrnoError(EDEADLK, what_, "a visitor may not begin another exchange on its Conn");
 }
 
 absl::Status Gate::Call::Run(Side side, absl::FunctionRef<int()> attempt) {

@@ -92,8 +92,10 @@ class Gate::Call {
   // Waits until no other exchange runs; the turn is held until the Call is destroyed. EDEADLK from
   // inside a visitor.
   absl::Status TakeTurn(Side side);
-  // The same without waiting.
+  // The same without waiting: false, if it is another's turn, or the caller's own already.
   bool TryTurn();
+  // EDEADLK inside a visitor.
+  absl::Status CheckNotNested() const;
   // Repeats `attempt` until it answers something else than EAGAIN (then waits) and EINTR (then
   // looks whether the call has ended). 0 is success; any other errno is returned as ErrnoError.
   absl::Status Run(Side side, absl::FunctionRef<int()> attempt);
@@ -103,8 +105,9 @@ class Gate::Call {
   std::string_view what() const { return what_; }
 
  private:
-  // REQUIRES: mutex_ is held.
+  // REQUIRES, of the three: mutex_ is held.
   absl::Status CheckLocked(Side side) const;
+  absl::Status CheckNotNestedLocked() const;
   std::optional<TimePoint> DeadlineLocked(Side side) const;
   // Returns when the descriptor is ready, the deadline passed, or something changed.
   void WaitReady(Side side);

@@ -17,9 +17,10 @@ std::string_view Attr::AsText() const {
 std::optional<int> Message::errnum() const {
   if (type() != kTypeDone && type() != kTypeError) return std::nullopt;
   const std::optional<int32_t> negated = Load<int32_t>(payload());
-  // A negative errno is the kernel's form; anything else in a DONE is a plain success.
   if (!negated) return std::nullopt;
-  return *negated < 0 && *negated > -4096 ? -*negated : 0;
+  if (*negated < 0 && *negated > -4096) return -*negated;
+  // A DONE may say how much was sent; an ERROR says an errno or nothing.
+  return *negated == 0 || type() == kTypeDone ? std::optional<int>(0) : std::nullopt;
 }
 
 RequestBuilder& RequestBuilder::Append(Bytes bytes) {

@@ -165,7 +165,8 @@ class Message {
   Bytes whole() const { return whole_; }
 
   // NLMSG_DONE and NLMSG_ERROR carry the errno of the request, negated, in their first four bytes:
-  // 0 is success. nullopt: another type, or too short to say. The kernel ends a dump that failed
+  // 0 is success. nullopt: another type, too short to say, or
+  // an ERROR that is no errno. The kernel ends a dump that failed
   // with DONE and an errno, so a DONE is success only if this says 0.
   std::optional<int> errnum() const;
 

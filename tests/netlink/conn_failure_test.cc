@@ -302,14 +302,16 @@ TEST(ConnFailure, VisitorMayCloseItsConn) {
 
 TEST(ConnFailure, VisitorMayNotBeginAnExchange) {
   FakeKernel kernel([](Bytes request) { return Multipart(request, {Text("one.")}); });
-  absl::Status inner;
+  absl::Status waiting, polling;
   EXPECT_THAT(kernel.conn().Dump(DumpRequest(),
                                  [&](const Message&) {
-                                   inner = kernel.conn().Execute(Request(20, 0));
+                                   waiting = kernel.conn().Execute(Request(20, 0));
+                                   polling = kernel.conn().TryReceive(Conn::IgnoreMessage).status();
                                    return Flow::kContinue;
                                  }),
               IsOk());
-  EXPECT_THAT(inner, ErrnoIs(EDEADLK));
+  EXPECT_THAT(waiting, ErrnoIs(EDEADLK));
+  EXPECT_THAT(polling, ErrnoIs(EDEADLK));
 }
 
 }  // namespace

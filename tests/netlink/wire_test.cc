@@ -208,6 +208,9 @@ TEST(Wire, ErrnumIsTheNegatedFirstWordOfResults) {
   EXPECT_EQ(errnum(kTypeDone, word(0)), 0);
   EXPECT_EQ(errnum(kTypeDone, word(7)), 0);
   EXPECT_EQ(errnum(kTypeDone, word(INT32_MIN)), 0);
+  EXPECT_EQ(errnum(kTypeError, word(0)), 0);
+  EXPECT_EQ(errnum(kTypeError, word(7)), std::nullopt);
+  EXPECT_EQ(errnum(kTypeError, word(-4096)), std::nullopt);
   EXPECT_EQ(errnum(kTypeDone, Text("abc")), std::nullopt);
   EXPECT_EQ(errnum(20, word(-2)), std::nullopt);
 }

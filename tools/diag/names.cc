@@ -70,7 +70,7 @@ void Names::AppendInterface(netdiag::IfIndex index, std::string* out) {
 }
 
 void Names::AppendCgroup(netdiag::CgroupId id, std::string* out) {
-  if (const std::optional<std::string_view> path = cgroups_.Find(id)) {
+  if (const std::optional<std::string_view> path = CgroupPath(id)) {
     AppendEscaped(*path, out);
     return;
   }

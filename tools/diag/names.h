@@ -22,6 +22,8 @@ class Names {
   void AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool numeric, std::string* out);
   // Appends the interface's name, or "ifN" if there is none.
   void AppendInterface(netdiag::IfIndex index, std::string* out);
+  // The path below the cgroup2 mount as it is; nullopt: not known. Valid until the next call.
+  std::optional<std::string_view> CgroupPath(netdiag::CgroupId id) { return cgroups_.Find(id); }
   // Appends the path below the cgroup2 mount, or "unreachable:ID".
   void AppendCgroup(netdiag::CgroupId id, std::string* out);
 

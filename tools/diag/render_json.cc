@@ -33,6 +33,9 @@ struct Stream {
   std::string text;
 };
 
+// RapidJSON's escaper finds it by the stream's namespace.
+void PutUnsafe(Stream& stream, char c) { stream.Put(c); }
+
 class JsonRenderer final : public Renderer {
  public:
   JsonRenderer(netdiag::Engine* engine, Output* output)
@@ -76,7 +79,8 @@ class JsonRenderer final : public Renderer {
 
   Output* output_;
   Stream stream_;
-  rapidjson::Writer<Stream> json_;
+  // ASCII only: every other character is \uXXXX, so none of them can act on a terminal.
+  rapidjson::Writer<Stream, rapidjson::UTF8<>, rapidjson::ASCII<>> json_;
   Names names_;
   std::string scratch_;
 };
@@ -134,9 +138,8 @@ void JsonRenderer::Row(const netdiag::Row& row) {
   }
   if (open != FieldGroup::kSocket) json_.EndObject();
   if (row.inet() != nullptr && row.inet()->cgroup()) {
-    std::string path;
-    names_.AppendCgroup(*row.inet()->cgroup(), &path);
-    Bytes("cgroup_path", path);
+    const auto path = names_.CgroupPath(*row.inet()->cgroup());
+    if (path) Bytes("cgroup_path", *path);
   }
   if (row.no_owner() != netdiag::NoOwner::kNotAsked) Owners(row);
   if (row.unix_socket() != nullptr) Pending(row);
