@@ -73,7 +73,9 @@ StateSet UnfilteredStates(StateSet asked) {
 class Engine::Impl {
  public:
   explicit Impl(EngineOptions options)
-      : options_(std::move(options)), owners_(std::make_shared<OwnerIndex>(options_.proc_root)) {}
+      : options_(std::move(options)),
+        owners_(std::make_shared<OwnerIndex>(
+            OwnerOptions{.proc_root = options_.proc_root, .source = options_.owner_source})) {}
 
   absl::Status Open();
   // `one_by_one`: no table begins before the one before it has ended.
@@ -205,7 +207,7 @@ absl::Status Engine::Impl::Begin(const Query& query, bool one_by_one) {
   scanning_ = false;
   if (query.owners) {
     // A Snapshot may still hold the last index.
-    if (owners_.use_count() > 1) owners_ = std::make_shared<OwnerIndex>(options_.proc_root);
+    if (owners_.use_count() > 1) owners_ = std::make_shared<OwnerIndex>(owners_->Successor());
     summary_.owners.emplace();
   }
   if (options_.replay) return PlanReplay();
@@ -509,6 +511,7 @@ const Capabilities& Engine::Impl::capabilities() {
     return *capabilities_;
   }
   capabilities_->kernel = KernelRelease();
+  capabilities_->bpf_owners = OwnerIndex::CheckBpf();
   const auto probe = [&](Protocol protocol, Family family) {
     Capability& capability = capabilities_->tables.emplace_back();
     capability.table = {protocol, family, netns_};

@@ -3,16 +3,17 @@
 
 #include "netdiag/bpf/task_files.h"
 
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <unistd.h>
-#include <utility>
-
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <unistd.h>
+#include <utility>
 
 #include "netdiag/bpf/task_file.h"
 #include "netdiag/types/error.h"
@@ -26,7 +27,8 @@ alignas(8) constexpr unsigned char kObject[] = {
 
 constexpr std::string_view kWhat = "BPF iterator task_file";
 constexpr char kBtf[] = "/sys/kernel/btf/vmlinux";
-constexpr std::string_view kNeedsCapabilities = "needs CAP_BPF and CAP_PERFMON";
+constexpr std::string_view kNeedsCapabilities =
+    "needs CAP_BPF and CAP_PERFMON in the first user namespace";
 
 // Keeps libbpf silent while it lives.
 class Silence {
@@ -54,13 +56,20 @@ uint64_t Capabilities() {
   return data[0].effective | uint64_t{data[1].effective} << 32;
 }
 
+// Elsewhere all capabilities together do not load a program. Where there is no /proc it is not
+// known.
+bool InFirstUserNamespace() {
+  constexpr ino_t kFirst = 0xEFFFFFFD;  // PROC_USER_INIT_INO, include/linux/proc_ns.h, 3.8
+  struct stat status {};
+  return stat("/proc/self/ns/user", &status) != 0 || status.st_ino == kFirst;
+}
+
 absl::Status ExplainLoad(int errnum) {
-  if (errnum == EPERM || errnum == EACCES) {
-    return ErrnoError(errnum, kWhat,
-                      "needs CAP_BPF and CAP_PERFMON in the first user namespace, and a kernel that "
-                      "is not locked down");
+  if (errnum != EPERM && errnum != EACCES) {
+    return ErrnoError(errnum, kWhat, "needs a kernel of 5.8 or later");
   }
-  return ErrnoError(errnum, kWhat, "needs a kernel of 5.8 or later");
+  return ErrnoError(errnum, kWhat,
+                    std::string(kNeedsCapabilities) + ", and a kernel that is not locked down");
 }
 
 template <class Record>
@@ -76,7 +85,7 @@ absl::Status TaskFiles::Check() {
   constexpr int kSysAdmin = 21, kPerfmon = 38, kBpf = 39;
   const uint64_t have = Capabilities();
   const auto has = [&](int capability) { return (have >> capability & 1) != 0; };
-  if (!has(kSysAdmin) && !(has(kBpf) && has(kPerfmon))) {
+  if (!InFirstUserNamespace() || (!has(kSysAdmin) && !(has(kBpf) && has(kPerfmon)))) {
     return ErrnoError(EPERM, kWhat, kNeedsCapabilities);
   }
   if (access(kBtf, R_OK) != 0) return ErrnoError(errno, kBtf, "needs CONFIG_DEBUG_INFO_BTF");
@@ -147,8 +156,7 @@ absl::StatusOr<bool> TaskFiles::Read(absl::FunctionRef<void(const Task&)> on_tas
                .command = {task.command, strnlen(task.command, sizeof(task.command))}});
     } else if (Take(at, end, &socket) && socket.fd >= 0) {
       at += sizeof(socket);
-      on_socket(
-          {.fd = socket.fd, .inode = Inode(socket.inode), .netns = NetnsId(socket.netns)});
+      on_socket({.fd = socket.fd, .inode = Inode(socket.inode), .netns = NetnsId(socket.netns)});
     } else {
       End();
       return DamagedData(kWhat, "a record is cut");

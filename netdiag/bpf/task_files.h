@@ -59,7 +59,7 @@ struct SocketFile {
 
 class TaskFiles {
  public:
-  // Whether Load() is worth trying: privileges and BTF. Cost: two system calls.
+  // Whether Load() is worth trying: privileges and BTF. Cost: three system calls.
   static absl::Status Check();
   static absl::StatusOr<std::unique_ptr<TaskFiles>> Load();
   TaskFiles(const TaskFiles&) = delete;

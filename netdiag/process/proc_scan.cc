@@ -108,20 +108,24 @@ ssize_t ReadFile(int at, const char* path, std::array<char, N>& buffer) {
 constexpr int64_t kHitsPerMiss = 4;
 constexpr int64_t kFreeMisses = 8;
 
-// How many descriptors a process has, if the kernel says so and there are enough of them to make
-// trying worthwhile; else 0. Source: proc_fd_getattr(), fs/proc/fd.c, 6.2+.
-int64_t DescriptorCount(int fd_dir) {
-  struct stat status {};
+// Smaller tables are listed: trying does not pay.
+constexpr int64_t kLeastTried = 64;
+
+bool IsProcfs(int fd) {
   struct statfs filesystem {};
-  if (fstat(fd_dir, &status) != 0 || status.st_size < 64) return 0;
   constexpr auto kProcfs = 0x9fa0;  // PROC_SUPER_MAGIC; elsewhere a directory's size means bytes
-  if (fstatfs(fd_dir, &filesystem) != 0 || filesystem.f_type != kProcfs) return 0;
-  return status.st_size;
+  return fstatfs(fd, &filesystem) == 0 && filesystem.f_type == kProcfs;
+}
+
+// The size of a procfs descriptor directory: how many a process has. 0: it has gone, or the kernel
+// does not tell. Source: proc_fd_getattr(), fs/proc/fd.c, 6.2+.
+int64_t DescriptorCount(int at, const char* path) {
+  struct stat status {};
+  return fstatat(at, path, &status, AT_EMPTY_PATH) == 0 ? int64_t{status.st_size} : 0;
 }
 
 constexpr std::string_view kNoProcfs = "is it a mounted procfs?";
 
-bool IsVanished(int error) { return error == ENOENT || error == ESRCH; }
 bool IsDenied(int error) { return error == EACCES || error == EPERM; }
 
 // "123" + suffix, as a path relative to the root.
@@ -142,27 +146,118 @@ using SmallBuffer = std::array<char, 1024>;
 
 }  // namespace
 
-size_t ProcScan::OpenProcess() {
+absl::Status ProcScan::Begin() {
+  End();
+  root_ = OpenDirectory(AT_FDCWD, root_path_.c_str());
+  if (!root_.ok()) return ErrnoError(errno, root_path_, kNoProcfs);
+  phase_ = Phase::kListing;
+  return absl::OkStatus();
+}
+
+void ProcScan::End() {
+  fd_dir_.Close();
+  reader_.Reset();
+  candidates_.clear();
+  next_ = 0;
+  expected_ = 0;
+  phase_ = Phase::kIdle;
+}
+
+absl::StatusOr<size_t> ProcScan::Step(size_t budget, Scan* scan) {
+  switch (phase_) {
+    case Phase::kListing:
+      return ListProcesses(budget, scan);
+    case Phase::kSizing:
+      return SizeProcesses(budget);
+    case Phase::kReading:
+      if (fd_dir_.ok()) return ReadDescriptors(budget, scan);
+      if (next_ < candidates_.size()) return OpenProcess(scan);
+      phase_ = Phase::kDone;
+      return 1;
+    case Phase::kIdle:
+    case Phase::kListed:
+    case Phase::kDone:
+      break;
+  }
+  return 1;
+}
+
+bool ProcScan::IsOwn() const {
+  std::array<char, 12> link;
+  const ssize_t size = readlinkat(root_.get(), "self", link.data(), link.size());
+  return size > 0 && IsProcfs(root_.get()) &&
+         ParseNumber<int32_t>(std::string_view(link.data(), static_cast<size_t>(size))) == getpid();
+}
+
+absl::StatusOr<size_t> ProcScan::ListProcesses(size_t budget, Scan* scan) {
+  const ssize_t got = reader_.Fill(root_.get(), budget);
+  // The reader itself is always there: without any process it is the bare mount point.
+  const int error = got < 0 ? errno : got == 0 && candidates_.empty() ? ENOENT : 0;
+  if (error != 0) {
+    phase_ = Phase::kIdle;
+    return ErrnoError(error, root_path_, kNoProcfs);
+  }
+  if (got == 0) {
+    std::sort(candidates_.begin(), candidates_.end(),
+              [](const Candidate& a, const Candidate& b) { return a.pid < b.pid; });
+    scan->stats.processes = candidates_.size();
+    // This process has one descriptor at least: the root.
+    sized_ = IsProcfs(root_.get()) && DescriptorCount(root_.get(), "self/fd") > 0;
+    phase_ = sized_ ? Phase::kSizing : Phase::kListed;
+  }
+  size_t names = 1;
+  while (const char* name = reader_.Next().name) {
+    ++names;
+    const std::optional<int32_t> pid = ParseNumber<int32_t>(name);
+    if (pid && *pid > 0) candidates_.push_back({*pid, 0});
+  }
+  return names;
+}
+
+// Drops kernel threads and others that have no descriptor, which would cost five times as much to
+// open.
+size_t ProcScan::SizeProcesses(size_t budget) {
+  size_t asked = 0;
+  for (; next_ < candidates_.size() && asked < budget; ++asked, ++next_) {
+    const int64_t count =
+        DescriptorCount(root_.get(), PidPath(Pid(candidates_[next_].pid), "/fd").c_str());
+    candidates_[next_].descriptors =
+        static_cast<int32_t>(std::clamp<int64_t>(count, 0, std::numeric_limits<int32_t>::max()));
+    expected_ += static_cast<uint64_t>(candidates_[next_].descriptors);
+  }
+  if (next_ == candidates_.size()) {
+    std::erase_if(candidates_, [](const Candidate& c) { return c.descriptors == 0; });
+    next_ = 0;
+    phase_ = Phase::kListed;
+  }
+  return asked;
+}
+
+size_t ProcScan::OpenProcess(Scan* scan) {
+  const Candidate& candidate = candidates_[next_];
   has_sockets_ = false;
-  fd_dir_ = OpenDirectory(root_.get(), PidPath(Pid(pids_[next_pid_]), "/fd").c_str());
+  fd_dir_ = OpenDirectory(root_.get(), PidPath(Pid(candidate.pid), "/fd").c_str());
   if (!fd_dir_.ok()) {
-    Count(errno);
+    scan->Count(errno);
     CloseProcess();
     return 1;
   }
   next_fd_ = 0;
-  hits_left_ = DescriptorCount(fd_dir_.get());
+  hits_left_ = sized_                    ? candidate.descriptors
+               : IsProcfs(fd_dir_.get()) ? DescriptorCount(fd_dir_.get(), "")
+                                         : 0;
+  if (hits_left_ < kLeastTried) hits_left_ = 0;
   misses_left_ = kFreeMisses;
   return 1;
 }
 
 // Reads the links 0, 1, 2 …; then sets the directory to where they ended, for listing.
-size_t ProcScan::TryDescriptors(size_t budget) {
+size_t ProcScan::TryDescriptors(size_t budget, Scan* scan) {
   size_t links = 0;
   for (; hits_left_ > 0 && links < budget; ++links) {
     std::array<char, 12> name{};
     std::to_chars(name.data(), name.data() + name.size(), next_fd_);
-    const int error = ReadLink(name.data(), next_fd_++);
+    const int error = ReadLink(name.data(), next_fd_++, scan);
     if (error == 0) {
       if (--hits_left_ % kHitsPerMiss == 0) ++misses_left_;
     } else if (error != ENOENT || --misses_left_ == 0) {
@@ -175,22 +270,22 @@ size_t ProcScan::TryDescriptors(size_t budget) {
   return links;
 }
 
-size_t ProcScan::ReadDescriptors(size_t budget) {
-  size_t links = hits_left_ > 0 ? TryDescriptors(budget) : 0;
+size_t ProcScan::ReadDescriptors(size_t budget, Scan* scan) {
+  size_t links = hits_left_ > 0 ? TryDescriptors(budget, scan) : 0;
   while (links < budget) {
     const char* name = reader_.Next().name;
     if (name == nullptr) {
       const ssize_t got = reader_.Fill(fd_dir_.get(), budget - links);
       if (got > 0) continue;
-      if (got < 0) Count(errno);
+      if (got < 0) scan->Count(errno);
       CloseProcess();
       return links + 1;
     }
     const std::optional<int32_t> fd = ParseNumber<int32_t>(name);
     if (!fd || *fd < next_fd_) continue;
     ++links;
-    const int error = ReadLink(name, *fd);
-    if (error != 0) Count(error);
+    const int error = ReadLink(name, *fd, scan);
+    if (error != 0) scan->Count(error);
     // Whether links may be read is asked of the task, so the answer is the same for all of them.
     if (IsDenied(error)) {
       CloseProcess();
@@ -200,51 +295,45 @@ size_t ProcScan::ReadDescriptors(size_t budget) {
   return links;
 }
 
-int ProcScan::ReadLink(const char* name, int32_t fd) {
+int ProcScan::ReadLink(const char* name, int32_t fd, Scan* scan) {
   std::array<char, 32> text;  // a socket's text is 19 bytes at most; nobody wants the others
   const ssize_t size = readlinkat(fd_dir_.get(), name, text.data(), text.size());
   if (size < 0) return errno;
-  ++stats_.descriptors;
+  ++scan->stats.descriptors;
   const std::optional<uint32_t> inode =
       ParseSocketLink(std::string_view(text.data(), static_cast<size_t>(size)));
   if (!inode) return 0;
-  if (!has_sockets_) AddProcess();
-  ++stats_.sockets;
-  found_.push_back({*inode, static_cast<uint32_t>(processes_.size() - 1), fd});
+  if (!has_sockets_) AddProcess(scan);
+  scan->AddSocket(*inode, fd);
   return 0;
 }
 
 // At the first socket and not at the last, so that hardly ever the process vanishes in between.
-void ProcScan::AddProcess() {
+void ProcScan::AddProcess(Scan* scan) {
   has_sockets_ = true;
-  Process& process = processes_.emplace_back();
-  process.pid = pids_[next_pid_];
+  Process& process = scan->AddProcess(candidates_[next_].pid);
   SmallBuffer buffer;
   const ssize_t size = ReadFile(fd_dir_.get(), "../stat", buffer);
-  if (size < 0) return Count(errno);
+  if (size < 0) return scan->Count(errno);
   const std::optional<Stat> stat =
       ParseStat(std::string_view(buffer.data(), static_cast<size_t>(size)));
-  if (!stat) return Count(EBADMSG);
+  if (!stat) return scan->Count(EBADMSG);
   process.start_time = stat->start_time;
-  SetCommand(stat->command, &process);
+  process.SetCommand(stat->command);
 }
 
 void ProcScan::CloseProcess() {
   fd_dir_.Close();
   reader_.Reset();
-  ++next_pid_;
+  ++next_;
 }
 
-absl::StatusOr<Uids> ProcScan::ReadUids(const Owner& owner) {
-  const PidPath path(owner.pid, "");
+absl::StatusOr<Uids> ProcScan::ReadUids(Pid pid, uint64_t start_time) {
+  const PidPath path(pid, "");
   const std::string what = root_path_ + "/" + path.c_str();
-  const auto known =
-      std::lower_bound(processes_.begin(), processes_.end(), owner.pid.value(),
-                       [](const Process& process, int32_t pid) { return process.pid < pid; });
-  const bool cached = known != processes_.end() && known->pid == owner.pid.value() &&
-                      known->start_time == owner.start_time;
-  if (cached && known->has_uids) return known->uids;
-
+  // A scan by other means has not opened it.
+  if (!root_.ok()) root_ = OpenDirectory(AT_FDCWD, root_path_.c_str());
+  if (!root_.ok()) return ErrnoError(errno, root_path_, kNoProcfs);
   const UniqueFd directory = OpenDirectory(root_.get(), path.c_str());
   if (!directory.ok()) return ErrnoError(errno, what);
   SmallBuffer buffer;
@@ -253,7 +342,7 @@ absl::StatusOr<Uids> ProcScan::ReadUids(const Owner& owner) {
   const std::optional<Stat> stat =
       ParseStat(std::string_view(buffer.data(), static_cast<size_t>(size)));
   if (!stat) return DamagedData(what + "/stat", "no start time");
-  if (stat->start_time != owner.start_time) {
+  if (stat->start_time != start_time) {
     return ErrnoError(ESRCH, what, "the pid has passed to another process");
   }
   size = ReadFile(directory.get(), "status", buffer);
@@ -261,11 +350,11 @@ absl::StatusOr<Uids> ProcScan::ReadUids(const Owner& owner) {
   const std::optional<Uids> uids =
       ParseUids(std::string_view(buffer.data(), static_cast<size_t>(size)));
   if (!uids) return DamagedData(what + "/status", "no user ids");
-  if (cached) {
-    known->uids = *uids;
-    known->has_uids = true;
-  }
   return *uids;
+}
+
+size_t ProcScan::memory() const {
+  return root_path_.capacity() + reader_.memory() + BytesOf(candidates_);
 }
 
 }  // namespace netdiag::internal

@@ -37,6 +37,7 @@ class ProcScan {
   // Whether Step() has nothing to do before StartReading().
   bool listed() const { return phase_ == Phase::kListed; }
   void StartReading() { phase_ = Phase::kReading; }
+  bool reading() const { return phase_ == Phase::kReading; }
   // When listed: the descriptors of all processes; 0 if the kernel does not tell (before 6.2).
   uint64_t expected() const { return expected_; }
   // Whether the procfs numbers processes as this one's pid namespace does. After Begin().

@@ -115,6 +115,12 @@ ExitCode List(const Options& options, Engine* engine) {
 ExitCode ListCapabilities(Engine* engine) {
   const netdiag::Capabilities& capabilities = engine->capabilities();
   std::string text = "kernel " + capabilities.kernel + "\n";
+  text.append("owners      bpf ").append(capabilities.bpf_owners.ok() ? "yes" : "no ");
+  if (!capabilities.bpf_owners.ok()) {
+    text.append("      /proc only: ");
+    AppendEscaped(std::string(capabilities.bpf_owners.message()), &text);
+  }
+  text.append("\n");
   for (const netdiag::Capability& row : capabilities.tables) {
     std::string line = Text(row.table);
     line.resize(std::max<size_t>(line.size() + 1, 12), ' ');
