@@ -10,7 +10,7 @@ namespace netdiag::bpf {
 absl::Status TaskFiles::Check() {
   return ErrnoError(EOPNOTSUPP, "BPF iterator task_file", "this program was built without libbpf");
 }
-absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load() { return Check(); }
+absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool) { return Check(); }
 TaskFiles::TaskFiles(int link) : link_(link), ns_per_tick_(1) {}
 TaskFiles::~TaskFiles() = default;
 absl::Status TaskFiles::Begin() { return Check(); }

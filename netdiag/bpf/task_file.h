@@ -21,7 +21,7 @@ struct TaskRecord {
 struct SocketRecord {
   int fd;
   unsigned int inode;
-  unsigned int netns;  // inode of its network namespace; 0: it is being closed
+  unsigned int netns;  // inode of its network namespace; 0: not asked for, or it is being closed
 };
 
 #endif  // NETDIAG_BPF_TASK_FILE_H_

@@ -92,13 +92,16 @@ absl::Status TaskFiles::Check() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load() {
+absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool netns) {
   NETDIAG_RETURN_IF_ERROR(Check());
   const Silence silence;
   libbpf_set_memlock_rlim(0);
   bpf_object* object = bpf_object__open_mem(kObject, sizeof(kObject), nullptr);
   if (object == nullptr) return ErrnoError(errno, kWhat, "libbpf does not open the program");
-  int link = bpf_object__load(object);
+  const int with_netns = netns ? 1 : 0;
+  int link = bpf_map__set_initial_value(bpf_object__find_map_by_name(object, ".rodata"),
+                                        &with_netns, sizeof(with_netns));
+  if (link == 0) link = bpf_object__load(object);
   if (link == 0) {
     const bpf_program* program = bpf_object__next_program(object, nullptr);
     link = bpf_link_create(bpf_program__fd(program), 0, BPF_TRACE_ITER, nullptr);

@@ -12,7 +12,7 @@ namespace netdiag::internal {
 absl::Status BpfScan::Begin() {
   done_ = false;
   if (files_ == nullptr) {
-    NETDIAG_ASSIGN_OR_RETURN(files_, bpf::TaskFiles::Load());
+    NETDIAG_ASSIGN_OR_RETURN(files_, bpf::TaskFiles::Load(/*netns=*/false));
   }
   return files_->Begin();
 }

@@ -343,7 +343,7 @@ TEST(OwnerIndexLive, AllocatesNothingInSteadyState) {
 TEST(OwnerIndexLive, LeavesNoDescriptorOpen) {
   const int before = OpenDescriptors();
   {
-    OwnerIndex index;
+    OwnerIndex index({.source = OwnerSource::kProc});
     ASSERT_TRUE(index.Refresh().ok());
     ASSERT_TRUE(index.Refresh().ok());
     EXPECT_EQ(OpenDescriptors(), before + 1);
