@@ -206,7 +206,7 @@ int ListSockets(struct bpf_iter__task_file *ctx) {
   __u64 number = inode->i_ino;
   // A number of more than 32 bits is no socket that a dump can name.
   if (number == 0 || number >> 32 != 0) return 0;
-  // 5.8 and 5.9 show a process's table once for each of its threads.
+  // The first kernels show a process's table once for each of its threads.
   if (task->pid != task->tgid && task->files == task->group_leader->files) return 0;
 
   struct {
