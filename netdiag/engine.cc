@@ -70,7 +70,10 @@ StateSet UnfilteredStates(StateSet asked) {
 
 class Engine::Impl {
  public:
-  explicit Impl(EngineOptions options) : options_(std::move(options)) {}
+  explicit Impl(EngineOptions options)
+      : options_(std::move(options)),
+        owners_(std::make_unique<OwnerIndex>(
+            OwnerOptions{.proc_root = options_.proc_root, .source = options_.owner_source})) {}
 
   absl::Status Open();
   // `one_by_one`: no table begins before the one before it has ended.
@@ -92,7 +95,9 @@ class Engine::Impl {
   // The index that the query's rows were joined with; null if owners were not asked for. The next
   // query makes another.
   std::unique_ptr<const OwnerIndex> TakeOwners() {
-    return query_.owners ? std::move(owners_) : nullptr;
+    if (!query_.owners) return nullptr;
+    auto next = std::make_unique<OwnerIndex>(owners_->Successor());
+    return std::exchange(owners_, std::move(next));
   }
 
  private:
@@ -216,7 +221,6 @@ absl::Status Engine::Impl::Begin(const Query& query, bool one_by_one) {
   replay_tables_.clear();
   scanning_ = false;
   if (query.owners) {
-    if (owners_ == nullptr) owners_ = std::make_unique<OwnerIndex>(options_.proc_root);
     summary_.owners = OwnerStats{.partial = true};
   }
   if (options_.replay) return PlanReplay();
@@ -557,6 +561,7 @@ const Capabilities& Engine::Impl::capabilities() {
   capabilities_.emplace();
   capabilities_->kernel = kernel();
   if (options_.replay) return *capabilities_;
+  capabilities_->bpf_owners = OwnerIndex::CheckBpf();
   for (const TableNames& row : AllProtocols()) {
     if (row.protocol == Protocol::kUnix) {
       capabilities_->tables.push_back(Probe(row.protocol, Family::kUnix));

@@ -18,8 +18,8 @@
 // Threads: thread-compatible; different Engines are independent. No thread is started unless a
 // namespace has to be entered, and that one has ended when the call returns. No setting of the
 // process is touched. Do not use an Engine after fork().
-// Cost: one send a table, and one recvmsg per 260 TCP rows; no allocation per row. Owners: one
-// readlink per open descriptor on the machine (docs/performance.md).
+// Cost: one send a table, and one recvmsg per 260 TCP rows; no allocation per row. Owners:
+// see process/process.h.
 // Source: sock_diag(7), net/core/sock_diag.c.
 
 #ifndef NETDIAG_ENGINE_H_
@@ -40,6 +40,7 @@
 #include "netdiag/dump/capture.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/netlink/conn.h"
+#include "netdiag/process/process.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
 #include "netdiag/types/types.h"
@@ -53,6 +54,8 @@ struct EngineOptions {
   std::optional<netlink::NetNs> netns;
   // The procfs that owners and /proc/net are read from.
   std::string proc_root = "/proc";
+  // Who reads the descriptors of processes, for owners: process/process.h.
+  OwnerSource owner_source = OwnerSource::kAuto;
   // Conns to spread a query's dumps over, each with a dump in flight. Above 1, TCP is asked per
   // family, and a socket that two dumps give is delivered once (merged by cookie).
   size_t connections = 1;
@@ -71,6 +74,7 @@ struct Capability {
 struct Capabilities {
   std::string kernel;  // `uname -r`
   std::vector<Capability> tables;
+  absl::Status bpf_owners;  // OK, or what owners by BPF lack here
 };
 
 // How much one Step() may do. At least one datagram or a handful of descriptors is always done.

@@ -172,7 +172,7 @@ TEST(Row, SaysThatOwnersWereNotAsked) {
   EXPECT_EQ(row->no_owner(), NoOwner::kNotAsked);
 
   const ProcTree tree;
-  const OwnerIndex never_scanned(tree.root());
+  const OwnerIndex never_scanned({.proc_root = tree.root()});
   EXPECT_EQ(RowOf(bytes, kTcp, &never_scanned)->no_owner(), NoOwner::kNotAsked);
 }
 
@@ -180,7 +180,7 @@ TEST(Row, HasEveryOwner) {
   ProcTree tree;
   tree.Pid(42, "nginx", 1000).Fd(6, Inode(5)).Fd(7, Inode(6));
   tree.Pid(43, "worker", 1001).Fd(6, Inode(5));
-  OwnerIndex owners(tree.root());
+  OwnerIndex owners({.proc_root = tree.root()});
   ASSERT_TRUE(owners.Refresh().ok());
 
   const GuardedBuffer inet(InetMessage(5)), local(UnixMessage(6));
@@ -197,7 +197,7 @@ TEST(Row, HasEveryOwner) {
 TEST(Row, SaysWhyThereIsNoOwner) {
   ProcTree tree;
   tree.Pid(42, "nginx", 1000).Fd(6, Inode(5));
-  OwnerIndex owners(tree.root());
+  OwnerIndex owners({.proc_root = tree.root()});
   ASSERT_TRUE(owners.Refresh().ok());
   const GuardedBuffer kernel_held(InetMessage(0)), gone(UnixMessage(99));
   EXPECT_EQ(RowOf(kernel_held, kTcp, &owners)->no_owner(), NoOwner::kKernelHeld);

@@ -1,4 +1,4 @@
-// OwnerIndex from /proc: lists the processes, then reads each one's descriptors, then sorts.
+// ProcScan: lists the processes, then reads each one's descriptors.
 //
 // Identity. A process is opened once, as its descriptor directory, and all else about it is reached
 // from there ("7", "../stat"). Such a directory belongs to the task and not to the number: after
@@ -9,39 +9,27 @@
 // tried from 0 up while the table is dense, and only the rest of the directory is listed: naming a
 // descriptor costs a quarter of reading its link.
 //
-// The index is one array of 12-byte entries, ordered by a bijective hash of the inode, with a
-// directory over the hash's high bits. Inodes are handed out in runs, by a counter that wraps: the
-// hash spreads them evenly, so a lookup touches one directory slot and about one entry.
-//
 // Tested by tests/process/process_test.cc.
+
+#include "netdiag/process/proc_scan.h"
 
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <fcntl.h>
 #include <limits>
 #include <optional>
-#include <tuple>
+#include <string_view>
 #include <unistd.h>
-#include <utility>
-#include <vector>
 
-#include "netdiag/process/directory.h"
-#include "netdiag/process/process.h"
 #include "netdiag/types/error.h"
 
-namespace netdiag {
+namespace netdiag::internal {
 namespace {
-
-using internal::DirectoryReader;
-using internal::OpenDirectory;
-using internal::UniqueFd;
 
 // A whole string that is a decimal number, without sign or blanks.
 template <class T>
@@ -120,20 +108,24 @@ ssize_t ReadFile(int at, const char* path, std::array<char, N>& buffer) {
 constexpr int64_t kHitsPerMiss = 4;
 constexpr int64_t kFreeMisses = 8;
 
-// How many descriptors a process has, if the kernel says so and there are enough of them to make
-// trying worthwhile; else 0. Source: proc_fd_getattr(), fs/proc/fd.c, 6.2+.
-int64_t DescriptorCount(int fd_dir) {
-  struct stat status {};
+// Smaller tables are listed: trying does not pay.
+constexpr int64_t kLeastTried = 64;
+
+bool IsProcfs(int fd) {
   struct statfs filesystem {};
-  if (fstat(fd_dir, &status) != 0 || status.st_size < 64) return 0;
   constexpr auto kProcfs = 0x9fa0;  // PROC_SUPER_MAGIC; elsewhere a directory's size means bytes
-  if (fstatfs(fd_dir, &filesystem) != 0 || filesystem.f_type != kProcfs) return 0;
-  return status.st_size;
+  return fstatfs(fd, &filesystem) == 0 && filesystem.f_type == kProcfs;
+}
+
+// The size of a procfs descriptor directory: how many a process has. 0: it has gone, or the kernel
+// does not tell. Source: proc_fd_getattr(), fs/proc/fd.c, 6.2+.
+int64_t DescriptorCount(int at, const char* path) {
+  struct stat status {};
+  return fstatat(at, path, &status, AT_EMPTY_PATH) == 0 ? int64_t{status.st_size} : 0;
 }
 
 constexpr std::string_view kNoProcfs = "is it a mounted procfs?";
 
-bool IsVanished(int error) { return error == ENOENT || error == ESRCH; }
 bool IsDenied(int error) { return error == EACCES || error == EPERM; }
 
 // "123" + suffix, as a path relative to the root.
@@ -152,197 +144,120 @@ class PidPath {
 // 1024 bytes hold the fields wanted of either file, however long the others are.
 using SmallBuffer = std::array<char, 1024>;
 
-// Numbers modulo 2^32 times an odd number: no two inodes share a hash.
-uint32_t Hash(uint32_t inode) { return inode * 2654435769u; }
-
 }  // namespace
 
-class OwnerIndex::Impl {
- public:
-  explicit Impl(std::string root) : root_path_(std::move(root)) {}
-
-  absl::Status Begin();
-  absl::StatusOr<bool> Step(size_t budget);
-  void Assign(std::span<const HeldSocket> held);
-  std::pair<size_t, size_t> Find(uint32_t inode) const;
-  Owner At(size_t entry) const;
-  absl::StatusOr<Uids> ReadUids(const Owner& owner);
-  const OwnerStats& stats() const { return stats_; }
-  bool done() const { return phase_ == Phase::kDone; }
-  size_t memory() const;
-
- private:
-  enum class Phase : uint8_t { kIdle, kListing, kReading, kDone };
-
-  struct Entry {
-    uint32_t inode;
-    uint32_t process;  // index in processes_
-    int32_t fd;
-  };
-  static_assert(sizeof(Entry) == 12);
-
-  struct Process {
-    uint64_t start_time = 0;
-    int32_t pid = 0;
-    uint8_t command_size = 0;
-    bool has_uids = false;
-    std::array<char, 15> command{};
-    Uids uids;
-  };
-
-  // Each returns what it spent of the budget.
-  absl::StatusOr<size_t> ListProcesses(size_t budget);
-  size_t OpenProcess();
-  size_t ReadDescriptors(size_t budget);
-  size_t TryDescriptors(size_t budget);
-  // The errno of reading the link; 0: it was read, and what it says is in the index.
-  int ReadLink(const char* name, int32_t fd);
-  void AddProcess();
-  static void SetCommand(std::string_view command, Process* process);
-  void CloseProcess();
-  void Clear();
-  void Finish();
-  void Count(int error);
-  void Sort();
-  uint32_t Bucket(uint32_t inode) const { return Hash(inode) >> bucket_shift_; }
-
-  const std::string root_path_;
-  UniqueFd root_;
-  OwnerStats stats_;
-  Phase phase_ = Phase::kIdle;
-  DirectoryReader reader_;
-
-  // The scan: pids in ascending order, the one being read, and the directory of its descriptors.
-  std::vector<int32_t> pids_;
-  size_t next_pid_ = 0;
-  UniqueFd fd_dir_;
-  bool has_sockets_ = false;  // processes_.back() is the one being read
-  int32_t next_fd_ = 0;       // descriptors below were tried
-  int64_t hits_left_ = 0;     // until all are read that the process had when it was opened; 0: list
-  int64_t misses_left_ = 0;   // until listing is cheaper than trying
-
-  std::vector<Process> processes_;  // those that hold sockets, by pid
-  std::vector<Entry> found_;        // in order of the scan
-  std::vector<Entry> entries_;      // in order of (hash, pid, fd)
-  std::vector<uint32_t> buckets_;   // buckets_[b] … buckets_[b + 1]: the entries whose hash has b
-  int bucket_shift_ = 0;
-};
-
-void OwnerIndex::Impl::Clear() {
-  CloseProcess();
-  reader_.Reset();
-  pids_.clear();
-  next_pid_ = 0;
-  processes_.clear();
-  found_.clear();
-  entries_.clear();
-  stats_ = OwnerStats{.partial = true};
-  phase_ = Phase::kIdle;
-}
-
-void OwnerIndex::Impl::Assign(std::span<const HeldSocket> held) {
-  Clear();
-  std::vector<const HeldSocket*> order;
-  for (const HeldSocket& socket : held) order.push_back(&socket);
-  const auto process = [](const HeldSocket* s) {
-    return std::tuple(s->owner.pid, s->owner.start_time, s->owner.command);
-  };
-  std::sort(order.begin(), order.end(), [&](const HeldSocket* a, const HeldSocket* b) {
-    return process(a) != process(b) ? process(a) < process(b) : a->owner.fd < b->owner.fd;
-  });
-  const HeldSocket* last = nullptr;
-  for (const HeldSocket* socket : order) {
-    if (last == nullptr || process(last) != process(socket)) {
-      processes_.push_back(
-          {.start_time = socket->owner.start_time, .pid = socket->owner.pid.value()});
-      SetCommand(socket->owner.command, &processes_.back());
-    }
-    last = socket;
-    found_.push_back(
-        {socket->inode.value(), static_cast<uint32_t>(processes_.size() - 1), socket->owner.fd});
-  }
-  stats_.processes = processes_.size();
-  stats_.descriptors = stats_.sockets = found_.size();
-  Finish();
-}
-
-absl::Status OwnerIndex::Impl::Begin() {
-  Clear();
+absl::Status ProcScan::Begin() {
+  End();
   root_ = OpenDirectory(AT_FDCWD, root_path_.c_str());
   if (!root_.ok()) return ErrnoError(errno, root_path_, kNoProcfs);
   phase_ = Phase::kListing;
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t budget) {
-  if (phase_ == Phase::kIdle) NETDIAG_RETURN_IF_ERROR(Begin());
-  budget = std::max<size_t>(budget, 1);
-  size_t spent = 0;
-  while (phase_ == Phase::kListing && spent < budget) {
-    NETDIAG_ASSIGN_OR_RETURN(const size_t listed, ListProcesses(budget - spent));
-    spent += listed;
-  }
-  while (phase_ == Phase::kReading && spent < budget) {
-    if (fd_dir_.ok()) {
-      spent += ReadDescriptors(budget - spent);
-    } else if (next_pid_ < pids_.size()) {
-      spent += OpenProcess();
-    } else {
-      Finish();
-    }
-  }
-  return done();
+void ProcScan::End() {
+  fd_dir_.Close();
+  reader_.Reset();
+  candidates_.clear();
+  next_ = 0;
+  expected_ = 0;
+  phase_ = Phase::kIdle;
 }
 
-void OwnerIndex::Impl::Finish() {
-  Sort();
-  stats_.partial = false;
-  phase_ = Phase::kDone;
+absl::StatusOr<size_t> ProcScan::Step(size_t budget, Scan* scan) {
+  switch (phase_) {
+    case Phase::kListing:
+      return ListProcesses(budget, scan);
+    case Phase::kSizing:
+      return SizeProcesses(budget);
+    case Phase::kReading:
+      if (fd_dir_.ok()) return ReadDescriptors(budget, scan);
+      if (next_ < candidates_.size()) return OpenProcess(scan);
+      phase_ = Phase::kDone;
+      return 1;
+    case Phase::kIdle:
+    case Phase::kListed:
+    case Phase::kDone:
+      break;
+  }
+  return 1;
 }
 
-absl::StatusOr<size_t> OwnerIndex::Impl::ListProcesses(size_t budget) {
+bool ProcScan::IsOwn() const {
+  std::array<char, 12> link;
+  const ssize_t size = readlinkat(root_.get(), "self", link.data(), link.size());
+  return size > 0 && IsProcfs(root_.get()) &&
+         ParseNumber<int32_t>(std::string_view(link.data(), static_cast<size_t>(size))) == getpid();
+}
+
+absl::StatusOr<size_t> ProcScan::ListProcesses(size_t budget, Scan* scan) {
   const ssize_t got = reader_.Fill(root_.get(), budget);
   // The reader itself is always there: without any process it is the bare mount point.
-  const int error = got < 0 ? errno : got == 0 && pids_.empty() ? ENOENT : 0;
+  const int error = got < 0 ? errno : got == 0 && candidates_.empty() ? ENOENT : 0;
   if (error != 0) {
     phase_ = Phase::kIdle;
     return ErrnoError(error, root_path_, kNoProcfs);
   }
   if (got == 0) {
-    std::sort(pids_.begin(), pids_.end());
-    stats_.processes = pids_.size();
-    phase_ = Phase::kReading;
+    std::sort(candidates_.begin(), candidates_.end(),
+              [](const Candidate& a, const Candidate& b) { return a.pid < b.pid; });
+    scan->stats.processes = candidates_.size();
+    // This process has one descriptor at least: the root.
+    sized_ = IsProcfs(root_.get()) && DescriptorCount(root_.get(), "self/fd") > 0;
+    phase_ = sized_ ? Phase::kSizing : Phase::kListed;
   }
   size_t names = 1;
   while (const char* name = reader_.Next().name) {
     ++names;
     const std::optional<int32_t> pid = ParseNumber<int32_t>(name);
-    if (pid && *pid > 0) pids_.push_back(*pid);
+    if (pid && *pid > 0) candidates_.push_back({*pid, 0});
   }
   return names;
 }
 
-size_t OwnerIndex::Impl::OpenProcess() {
+// Drops kernel threads and others that have no descriptor, which would cost five times as much to
+// open.
+size_t ProcScan::SizeProcesses(size_t budget) {
+  size_t asked = 0;
+  for (; next_ < candidates_.size() && asked < budget; ++asked, ++next_) {
+    const int64_t count =
+        DescriptorCount(root_.get(), PidPath(Pid(candidates_[next_].pid), "/fd").c_str());
+    candidates_[next_].descriptors =
+        static_cast<int32_t>(std::clamp<int64_t>(count, 0, std::numeric_limits<int32_t>::max()));
+    expected_ += static_cast<uint64_t>(candidates_[next_].descriptors);
+  }
+  if (next_ == candidates_.size()) {
+    std::erase_if(candidates_, [](const Candidate& c) { return c.descriptors == 0; });
+    next_ = 0;
+    phase_ = Phase::kListed;
+  }
+  return asked;
+}
+
+size_t ProcScan::OpenProcess(Scan* scan) {
+  const Candidate& candidate = candidates_[next_];
   has_sockets_ = false;
-  fd_dir_ = OpenDirectory(root_.get(), PidPath(Pid(pids_[next_pid_]), "/fd").c_str());
+  fd_dir_ = OpenDirectory(root_.get(), PidPath(Pid(candidate.pid), "/fd").c_str());
   if (!fd_dir_.ok()) {
-    Count(errno);
+    scan->Count(errno);
     CloseProcess();
     return 1;
   }
   next_fd_ = 0;
-  hits_left_ = DescriptorCount(fd_dir_.get());
+  hits_left_ = sized_                    ? candidate.descriptors
+               : IsProcfs(fd_dir_.get()) ? DescriptorCount(fd_dir_.get(), "")
+                                         : 0;
+  if (hits_left_ < kLeastTried) hits_left_ = 0;
   misses_left_ = kFreeMisses;
   return 1;
 }
 
 // Reads the links 0, 1, 2 …; then sets the directory to where they ended, for listing.
-size_t OwnerIndex::Impl::TryDescriptors(size_t budget) {
+size_t ProcScan::TryDescriptors(size_t budget, Scan* scan) {
   size_t links = 0;
   for (; hits_left_ > 0 && links < budget; ++links) {
     std::array<char, 12> name{};
     std::to_chars(name.data(), name.data() + name.size(), next_fd_);
-    const int error = ReadLink(name.data(), next_fd_++);
+    const int error = ReadLink(name.data(), next_fd_++, scan);
     if (error == 0) {
       if (--hits_left_ % kHitsPerMiss == 0) ++misses_left_;
     } else if (error != ENOENT || --misses_left_ == 0) {
@@ -355,22 +270,22 @@ size_t OwnerIndex::Impl::TryDescriptors(size_t budget) {
   return links;
 }
 
-size_t OwnerIndex::Impl::ReadDescriptors(size_t budget) {
-  size_t links = hits_left_ > 0 ? TryDescriptors(budget) : 0;
+size_t ProcScan::ReadDescriptors(size_t budget, Scan* scan) {
+  size_t links = hits_left_ > 0 ? TryDescriptors(budget, scan) : 0;
   while (links < budget) {
     const char* name = reader_.Next().name;
     if (name == nullptr) {
       const ssize_t got = reader_.Fill(fd_dir_.get(), budget - links);
       if (got > 0) continue;
-      if (got < 0) Count(errno);
+      if (got < 0) scan->Count(errno);
       CloseProcess();
       return links + 1;
     }
     const std::optional<int32_t> fd = ParseNumber<int32_t>(name);
     if (!fd || *fd < next_fd_) continue;
     ++links;
-    const int error = ReadLink(name, *fd);
-    if (error != 0) Count(error);
+    const int error = ReadLink(name, *fd, scan);
+    if (error != 0) scan->Count(error);
     // Whether links may be read is asked of the task, so the answer is the same for all of them.
     if (IsDenied(error)) {
       CloseProcess();
@@ -380,118 +295,45 @@ size_t OwnerIndex::Impl::ReadDescriptors(size_t budget) {
   return links;
 }
 
-int OwnerIndex::Impl::ReadLink(const char* name, int32_t fd) {
+int ProcScan::ReadLink(const char* name, int32_t fd, Scan* scan) {
   std::array<char, 32> text;  // a socket's text is 19 bytes at most; nobody wants the others
   const ssize_t size = readlinkat(fd_dir_.get(), name, text.data(), text.size());
   if (size < 0) return errno;
-  ++stats_.descriptors;
+  ++scan->stats.descriptors;
   const std::optional<uint32_t> inode =
       ParseSocketLink(std::string_view(text.data(), static_cast<size_t>(size)));
   if (!inode) return 0;
-  if (!has_sockets_) AddProcess();
-  ++stats_.sockets;
-  found_.push_back({*inode, static_cast<uint32_t>(processes_.size() - 1), fd});
+  if (!has_sockets_) AddProcess(scan);
+  scan->AddSocket(*inode, fd);
   return 0;
 }
 
 // At the first socket and not at the last, so that hardly ever the process vanishes in between.
-void OwnerIndex::Impl::AddProcess() {
+void ProcScan::AddProcess(Scan* scan) {
   has_sockets_ = true;
-  Process& process = processes_.emplace_back();
-  process.pid = pids_[next_pid_];
+  Process& process = scan->AddProcess(candidates_[next_].pid);
   SmallBuffer buffer;
   const ssize_t size = ReadFile(fd_dir_.get(), "../stat", buffer);
-  if (size < 0) return Count(errno);
+  if (size < 0) return scan->Count(errno);
   const std::optional<Stat> stat =
       ParseStat(std::string_view(buffer.data(), static_cast<size_t>(size)));
-  if (!stat) return Count(EBADMSG);
+  if (!stat) return scan->Count(EBADMSG);
   process.start_time = stat->start_time;
-  SetCommand(stat->command, &process);
+  process.SetCommand(stat->command);
 }
 
-void OwnerIndex::Impl::SetCommand(std::string_view command, Process* process) {
-  command = command.substr(0, process->command.size());
-  process->command_size = static_cast<uint8_t>(command.size());
-  std::copy(command.begin(), command.end(), process->command.begin());
-}
-
-void OwnerIndex::Impl::CloseProcess() {
+void ProcScan::CloseProcess() {
   fd_dir_.Close();
   reader_.Reset();
-  ++next_pid_;
+  ++next_;
 }
 
-void OwnerIndex::Impl::Count(int error) {
-  if (IsVanished(error)) {
-    ++stats_.vanished;
-  } else if (IsDenied(error)) {
-    ++stats_.denied;
-  } else if (++stats_.errors == 1) {
-    stats_.first_error = error;
-  }
-}
-
-// A counting sort by bucket, then each bucket (about one entry) by itself.
-void OwnerIndex::Impl::Sort() {
-  const int bits = static_cast<int>(std::bit_width(std::max<size_t>(found_.size(), 2) - 1));
-  bucket_shift_ = 32 - std::min(bits, 31);
-  const size_t buckets = size_t{1} << (32 - bucket_shift_);
-  buckets_.assign(buckets + 1, 0);
-  // Counts, then ends; filling from the back turns ends into begins and keeps the scan's order.
-  for (const Entry& entry : found_) ++buckets_[Bucket(entry.inode)];
-  uint32_t sum = 0;
-  for (uint32_t& count : buckets_) count = sum += count;
-  entries_.resize(found_.size());
-  for (size_t i = found_.size(); i-- > 0;) {
-    entries_[--buckets_[Bucket(found_[i].inode)]] = found_[i];
-  }
-  const auto before = [](const Entry& a, const Entry& b) {
-    if (a.inode != b.inode) return Hash(a.inode) < Hash(b.inode);
-    return a.process != b.process ? a.process < b.process : a.fd < b.fd;
-  };
-  for (size_t b = 0; b < buckets; ++b) {
-    if (buckets_[b + 1] - buckets_[b] < 2) continue;
-    std::sort(entries_.begin() + buckets_[b], entries_.begin() + buckets_[b + 1], before);
-  }
-}
-
-std::pair<size_t, size_t> OwnerIndex::Impl::Find(uint32_t inode) const {
-  if (!done() || entries_.empty()) return {0, 0};
-  const uint32_t bucket = Bucket(inode);
-  const auto end = entries_.begin() + buckets_[bucket + 1];
-  auto first = entries_.begin() + buckets_[bucket];
-  // A bucket is long only where one socket has many owners.
-  if (end - first > 8) {
-    first = std::lower_bound(first, end, Hash(inode), [](const Entry& entry, uint32_t hash) {
-      return Hash(entry.inode) < hash;
-    });
-  } else {
-    while (first != end && first->inode != inode) ++first;
-  }
-  auto last = first;
-  while (last != end && last->inode == inode) ++last;
-  return {static_cast<size_t>(first - entries_.begin()), static_cast<size_t>(last - first)};
-}
-
-Owner OwnerIndex::Impl::At(size_t i) const {
-  const Entry& entry = entries_[i];
-  const Process& process = processes_[entry.process];
-  return Owner{.pid = Pid(process.pid),
-               .start_time = process.start_time,
-               .fd = entry.fd,
-               .command = {process.command.data(), process.command_size}};
-}
-
-absl::StatusOr<Uids> OwnerIndex::Impl::ReadUids(const Owner& owner) {
-  const PidPath path(owner.pid, "");
+absl::StatusOr<Uids> ProcScan::ReadUids(Pid pid, uint64_t start_time) {
+  const PidPath path(pid, "");
   const std::string what = root_path_ + "/" + path.c_str();
-  const auto known =
-      std::lower_bound(processes_.begin(), processes_.end(), owner.pid.value(),
-                       [](const Process& process, int32_t pid) { return process.pid < pid; });
-  const bool cached = known != processes_.end() && known->pid == owner.pid.value() &&
-                      known->start_time == owner.start_time;
-  if (cached && known->has_uids) return known->uids;
-
+  // A scan by other means has not opened it.
+  if (!root_.ok()) root_ = OpenDirectory(AT_FDCWD, root_path_.c_str());
+  if (!root_.ok()) return ErrnoError(errno, root_path_, kNoProcfs);
   const UniqueFd directory = OpenDirectory(root_.get(), path.c_str());
   if (!directory.ok()) return ErrnoError(errno, what);
   SmallBuffer buffer;
@@ -500,7 +342,7 @@ absl::StatusOr<Uids> OwnerIndex::Impl::ReadUids(const Owner& owner) {
   const std::optional<Stat> stat =
       ParseStat(std::string_view(buffer.data(), static_cast<size_t>(size)));
   if (!stat) return DamagedData(what + "/stat", "no start time");
-  if (stat->start_time != owner.start_time) {
+  if (stat->start_time != start_time) {
     return ErrnoError(ESRCH, what, "the pid has passed to another process");
   }
   size = ReadFile(directory.get(), "status", buffer);
@@ -508,54 +350,11 @@ absl::StatusOr<Uids> OwnerIndex::Impl::ReadUids(const Owner& owner) {
   const std::optional<Uids> uids =
       ParseUids(std::string_view(buffer.data(), static_cast<size_t>(size)));
   if (!uids) return DamagedData(what + "/status", "no user ids");
-  if (cached) {
-    known->uids = *uids;
-    known->has_uids = true;
-  }
   return *uids;
 }
 
-size_t OwnerIndex::Impl::memory() const {
-  const auto bytes = [](const auto& array) { return array.capacity() * sizeof(array[0]); };
-  return sizeof(*this) + root_path_.capacity() + reader_.memory() + bytes(pids_) +
-         bytes(processes_) + bytes(found_) + bytes(entries_) + bytes(buckets_);
+size_t ProcScan::memory() const {
+  return root_path_.capacity() + reader_.memory() + BytesOf(candidates_);
 }
 
-OwnerIndex::OwnerIndex(std::string proc_root)
-    : impl_(std::make_unique<Impl>(std::move(proc_root))) {}
-OwnerIndex::OwnerIndex(OwnerIndex&&) noexcept = default;
-OwnerIndex& OwnerIndex::operator=(OwnerIndex&&) noexcept = default;
-OwnerIndex::~OwnerIndex() = default;
-
-absl::Status OwnerIndex::Refresh() {
-  NETDIAG_RETURN_IF_ERROR(Begin());
-  return Step(std::numeric_limits<size_t>::max()).status();
-}
-
-absl::Status OwnerIndex::Begin() { return impl_->Begin(); }
-
-void OwnerIndex::Assign(std::span<const HeldSocket> held) { impl_->Assign(held); }
-
-absl::StatusOr<bool> OwnerIndex::Step(size_t descriptors) { return impl_->Step(descriptors); }
-
-Owners OwnerIndex::Find(Inode inode) const {
-  const auto [first, count] = impl_->Find(inode.value());
-  return Owners(impl_.get(), first, count);
-}
-
-NoOwner OwnerIndex::Reason(Inode inode) const {
-  if (inode.value() == 0) return NoOwner::kKernelHeld;
-  if (!impl_->done()) return NoOwner::kNotAsked;
-  if (!Find(inode).empty()) return NoOwner::kNone;
-  return stats().denied > 0 ? NoOwner::kHidden : NoOwner::kGone;
-}
-
-absl::StatusOr<Uids> OwnerIndex::ReadUids(const Owner& owner) { return impl_->ReadUids(owner); }
-
-const OwnerStats& OwnerIndex::stats() const { return impl_->stats(); }
-
-size_t OwnerIndex::memory() const { return impl_->memory(); }
-
-Owner OwnerIndex::At(const Impl* impl, size_t entry) { return impl->At(entry); }
-
-}  // namespace netdiag
+}  // namespace netdiag::internal

@@ -1,28 +1,33 @@
 // netdiag/process/process.h — who holds a socket: inode → every {pid, start time, fd, command},
-// from /proc.
+// from /proc or from the kernel's own walk over all descriptors (BPF).
 //
 //   OwnerIndex index;
 //   NETDIAG_RETURN_IF_ERROR(index.Refresh());
 //   for (const Owner& owner : index.Find(socket.inode())) Print(owner.pid, owner.fd);
 //
 // Every owner held the socket at some instant of the scan, pid and start time together: a pid that
-// passes to another process meanwhile is never mixed up. Not seen: descriptors of a thread that
-// left its process's table (unshare(CLONE_FILES)).
+// passes to another process meanwhile is never mixed up. On a host where nothing changes both
+// sources give the same, with one exception: descriptors of a thread that left its process's table
+// (unshare(CLONE_FILES)) are seen by BPF only.
 //
-// Cost: one readlinkat per open descriptor (2 to 3 µs each, nearly all of it the kernel's), one
-// getdents64 per 1 000 of them, one read of /proc/PID/stat per process that holds a socket. A
-// lookup touches two cache lines. 24 bytes a socket, and up to 8 for the directory over them;
-// memory() says. A Refresh() over an unchanged host reuses every buffer and allocates nothing.
+// Cost: from /proc one readlinkat per open descriptor (2 to 3 µs each, nearly all of it the
+// kernel's), one getdents64 per 1 000 of them, one read of /proc/PID/stat per process that holds a
+// socket. By BPF about 17 ms to load a program, once, and then 0.35 µs a descriptor. A lookup
+// touches two cache lines. 24 bytes a socket, and up to 8 for the directory over them; memory()
+// says. A Refresh() over an unchanged host reuses every buffer and allocates nothing.
 //
 // Lifetime: Owners and the views in them are valid until the next Refresh(), Begin() or
-// destruction; a move of the index keeps them. Between scans one descriptor stays open: /proc.
+// destruction; a move of the index keeps them. Between scans a descriptor or two stay open: /proc,
+// and the loaded program.
 //
 // Threads: thread-compatible (const methods may run concurrently; the rest needs exclusive access).
 //
 // Errors: a process that vanishes or may not be read is counted in stats(), not an error; a /proc
-// that cannot be read or shows no process is one, and leaves the index empty.
+// that cannot be read or shows no process is one, and leaves the index empty. So is a BPF program
+// that cannot be loaded, but only where nothing else was to be tried.
 //
-// Source: proc(5), fs/proc/fd.c (link text "socket:[N]"), fs/proc/array.c (stat).
+// Source: proc(5), fs/proc/fd.c (link text "socket:[N]"), fs/proc/array.c (stat);
+// kernel/bpf/task_iter.c.
 
 #ifndef NETDIAG_PROCESS_PROCESS_H_
 #define NETDIAG_PROCESS_PROCESS_H_
@@ -43,12 +48,13 @@ namespace netdiag {
 
 // One descriptor that holds a socket.
 struct Owner {
-  Pid pid;  // as the /proc that was read numbers it
+  Pid pid;  // as the /proc that was read numbers it, or this process's pid namespace
   uint64_t start_time =
       0;  // of the process, in clock ticks since boot: with the pid, unique. 0: it vanished first
   int fd = 0;
   std::string_view command;  // comm: 15 bytes that the process chose, any bytes at all. Escape
                              // before a terminal.
+  Pid thread;                // not 0: the thread whose own descriptor table `fd` is in
 };
 
 // The user ids of a process.
@@ -66,10 +72,28 @@ enum class NoOwner : uint8_t {
           // flight between processes, is held by the kernel, or belongs to another PID namespace
 };
 
-// Counts of one Refresh().
+// Who reads the descriptors.
+enum class OwnerSource : uint8_t {
+  kAuto,  // /proc, until reading as many links as it has read so far costs what loading the BPF
+          // program does; from then on BPF. Where that cannot be, or proc_root is not the procfs of
+          // this process's pid namespace: always /proc.
+  kProc,
+  kBpf,  // needs CAP_BPF, CAP_PERFMON, the kernel's BTF, 5.8. Names processes by the numbers of the
+         // calling process's pid namespace, and leaves out those that are not in it.
+};
+
+struct OwnerOptions {
+  // A mounted procfs, or a tree of its shape.
+  std::string proc_root = "/proc";
+  OwnerSource source = OwnerSource::kAuto;
+};
+
+// What became of one Refresh().
 struct OwnerStats {
-  uint64_t processes = 0;    // found in /proc
-  uint64_t descriptors = 0;  // links read
+  OwnerSource source = OwnerSource::kAuto;  // who read; kAuto: nobody (Assign)
+  absl::Status no_bpf;       // kAuto: OK, or why BPF will not be used however much there is to read
+  uint64_t processes = 0;    // found in /proc; of BPF, those that hold sockets
+  uint64_t descriptors = 0;  // links read; of BPF, sockets
   uint64_t sockets = 0;      // of those, sockets: entries of the index
   uint64_t vanished = 0;     // processes or descriptors that were gone before they were read
   uint64_t denied =
@@ -91,8 +115,7 @@ struct HeldSocket {
 
 class OwnerIndex {
  public:
-  // `proc_root`: a mounted procfs, or a tree of its shape.
-  explicit OwnerIndex(std::string proc_root = "/proc");
+  explicit OwnerIndex(OwnerOptions options = {});
   OwnerIndex(OwnerIndex&&) noexcept;
   OwnerIndex& operator=(OwnerIndex&&) noexcept;
   ~OwnerIndex();
@@ -100,8 +123,9 @@ class OwnerIndex {
   // Reads every process's descriptors anew.
   absl::Status Refresh();
   // The same in slices, for event loops: Begin(), then Step() until it answers true. A slice reads
-  // about `descriptors` links; the last one also sorts, about 10 ns a socket. Begin() drops an
-  // unfinished scan. The index answers nothing until the scan is done.
+  // about `descriptors` links, or by BPF at least 32 KiB of records (2 700 sockets, 1 ms); the last
+  // one also sorts, about 10 ns a socket, and the one that loads the program takes that long.
+  // Begin() drops an unfinished scan. The index answers nothing until the scan is done.
   absl::Status Begin();
   absl::StatusOr<bool> Step(size_t descriptors);
 
@@ -116,6 +140,12 @@ class OwnerIndex {
   // if the process has ended or its pid has passed to another process since (start times differ).
   absl::StatusOr<Uids> ReadUids(const Owner& owner);
 
+  // An empty index with the same options, which takes over what this one has loaded. This one keeps
+  // its answers; const methods may run meanwhile.
+  OwnerIndex Successor();
+  // OK, or what BPF lacks here. Cost: three system calls.
+  static absl::Status CheckBpf();
+
   const OwnerStats& stats() const;
   // Bytes that the index holds, for budgets.
   size_t memory() const;
@@ -123,6 +153,7 @@ class OwnerIndex {
  private:
   friend class Owners;
   class Impl;
+  explicit OwnerIndex(std::unique_ptr<Impl> impl);
   static Owner At(const Impl* impl, size_t entry);
 
   std::unique_ptr<Impl> impl_;

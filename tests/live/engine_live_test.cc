@@ -372,6 +372,7 @@ TEST_F(EngineLive, CapabilitiesOfThisKernel) {
     EXPECT_TRUE(capability.netlink.ok()) << capability.netlink;
     EXPECT_TRUE(capability.procfs) << Text(capability.table);
   }
+  EXPECT_TRUE(capabilities.bpf_owners.ok()) << capabilities.bpf_owners;
   EXPECT_EQ(&engine->capabilities(), &capabilities) << "asked once";
   EXPECT_EQ(Difference(VisitIdentities(engine.get(), Everything()), AllIdentities(zoo())), "");
 }

@@ -126,6 +126,25 @@ TEST_F(OwnersLive, StepsScanWithinTheirBudget) {
   EXPECT_GE(engine->summary().owners->sockets, holders.size());
 }
 
+TEST_F(OwnersLive, EitherSourceGivesTheSame) {
+  for (const OwnerSource source : {OwnerSource::kProc, OwnerSource::kBpf}) {
+    EngineOptions options = InZoo();
+    options.owner_source = source;
+    const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    absl::StatusOr<Snapshot> kept = absl::UnknownError("none yet");
+    for (int again = 0; again < 3; ++again) {  // the last snapshot holds its index
+      absl::StatusOr<Snapshot> snapshot = (*engine)->Take(WithOwners());
+      ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+      EXPECT_EQ(snapshot->summary().owners->source, source);
+      Holders holders;
+      for (const Row& row : *snapshot) Note(row, &holders);
+      EXPECT_EQ(holders, HeldBy(zoo(), {getpid()}));
+      kept = std::move(snapshot);
+    }
+  }
+}
+
 TEST_F(OwnersLive, AMissingProcIsAnErrorOnlyIfItIsNeeded) {
   EngineOptions options = InZoo();
   options.proc_root = "/no/such/proc";

@@ -169,7 +169,7 @@ TEST(OwnerIndexLive, ReportsACommandOfAnyBytes) {
   const Fd held = UnixSocket();
   const Child child([&] { prctl(PR_SET_NAME, command.c_str()); });
   ProcTree tree;
-  OwnerIndex index(LinkTo(tree, child.pid()));
+  OwnerIndex index({.proc_root = LinkTo(tree, child.pid())});
   ASSERT_TRUE(index.Refresh().ok());
   ASSERT_EQ(index.Find(held.inode()).size(), 1u);
   EXPECT_EQ(index.Find(held.inode())[0].command, command);
@@ -185,7 +185,7 @@ TEST(OwnerIndexLive, AProcessMayEndAtAnyMomentOfTheScan) {
     const pid_t pid = child.pid();
     const uint64_t start_time = StartTime(pid);
     ProcTree tree;
-    OwnerIndex index(LinkTo(tree, pid));
+    OwnerIndex index({.proc_root = LinkTo(tree, pid)});
     ASSERT_TRUE(index.Begin().ok());
     for (int step = 0; step < moment; ++step) ASSERT_TRUE(index.Step(1).ok());
     child.End();
@@ -237,7 +237,7 @@ TEST(OwnerIndexLive, ReadsDenseAndSparseTablesWhole) {
     const std::vector<int> expected = PlainList(child.pid());
     ASSERT_GT(expected.size(), 100u);
     ProcTree tree;
-    OwnerIndex index(LinkTo(tree, child.pid()));
+    OwnerIndex index({.proc_root = LinkTo(tree, child.pid())});
     for (const size_t size : {size_t{1}, size_t{64}, size_t{100000}}) {
       ASSERT_TRUE(index.Begin().ok());
       while (!*index.Step(size)) {
@@ -258,7 +258,7 @@ TEST(OwnerIndexLive, FindsWhatStaysWhileTheTableChanges) {
   while (expected.back() < 200) expected.push_back(dup(stays.get()));
   for (int fd = 300; fd < 500; fd += 7) expected.push_back(dup2(stays.get(), fd));
   ProcTree tree;
-  OwnerIndex index(LinkTo(tree, getpid()));
+  OwnerIndex index({.proc_root = LinkTo(tree, getpid())});
   for (int scan = 0; scan < 40; ++scan) {
     ASSERT_TRUE(index.Begin().ok());
     int step = 0;
@@ -282,7 +282,7 @@ TEST(OwnerIndexLive, UidsOfAnEndedProcessAreNotFound) {
   const Fd held = UnixSocket();
   Child child([] {});
   ProcTree tree;
-  OwnerIndex index(LinkTo(tree, child.pid()));
+  OwnerIndex index({.proc_root = LinkTo(tree, child.pid())});
   ASSERT_TRUE(index.Refresh().ok());
   ASSERT_EQ(index.Find(held.inode()).size(), 1u);
   child.End();
@@ -312,7 +312,7 @@ TEST(OwnerIndexLive, CountsAHostWithoutDescriptorsToSpareAsErrors) {
   const Fd held = UnixSocket();
   const Child child([] {});
   ProcTree tree;
-  OwnerIndex index(LinkTo(tree, child.pid()));
+  OwnerIndex index({.proc_root = LinkTo(tree, child.pid())});
   std::vector<int> taken;
   for (int fd = dup(held.get()); fd >= 0; fd = dup(held.get())) taken.push_back(fd);
   close(taken.back());
@@ -331,7 +331,7 @@ TEST(OwnerIndexLive, AllocatesNothingInSteadyState) {
     for (int i = 0; i < 300; ++i) SocketOrDie();
   });
   ProcTree tree;
-  OwnerIndex index(LinkTo(tree, child.pid()));
+  OwnerIndex index({.proc_root = LinkTo(tree, child.pid())});
   ASSERT_TRUE(index.Refresh().ok());
   EXPECT_GE(index.stats().sockets, 300u);
   AllocCounter counter;
@@ -343,7 +343,7 @@ TEST(OwnerIndexLive, AllocatesNothingInSteadyState) {
 TEST(OwnerIndexLive, LeavesNoDescriptorOpen) {
   const int before = OpenDescriptors();
   {
-    OwnerIndex index;
+    OwnerIndex index({.source = OwnerSource::kProc});
     ASSERT_TRUE(index.Refresh().ok());
     ASSERT_TRUE(index.Refresh().ok());
     EXPECT_EQ(OpenDescriptors(), before + 1);

@@ -38,7 +38,7 @@ TEST(OwnerIndex, FindsEveryOwnerInOrderOfPidThenFd) {
   tree.Pid(300, "c", 30).Fd(3, Inode(77));
   tree.Pid(42, "nginx", 1000).Fd(12, Inode(77)).Fd(6, Inode(77)).Fd(7, Inode(78));
   tree.Pid(5, "init", 1).Fd(9, Inode(77));
-  OwnerIndex index(tree.root());
+  OwnerIndex index({.proc_root = tree.root()});
   ASSERT_TRUE(index.Refresh().ok());
   EXPECT_EQ(Describe(index, Inode(77)),
             "77: 5/1 fd 9 init, 42/1000 fd 6 nginx, 42/1000 fd 12 nginx, 300/30 fd 3 c\n");
@@ -62,7 +62,7 @@ TEST(OwnerIndex, IgnoresWhatIsNoProcessAndNoSocket) {
   tree.Fd(7, "xsocket:[50]").Fd(8, "socket:[50]]").Fd(9, std::string(200, 'x') + "socket:[50]");
   tree.Fd(10, "socket:[4294967346]").Fd(11, "socket:[18446744073709551666]");
   std::filesystem::create_symlink("socket:[50]", tree.path("fd/1x"));
-  OwnerIndex index(tree.root());
+  OwnerIndex index({.proc_root = tree.root()});
   ASSERT_TRUE(index.Refresh().ok());
   EXPECT_EQ(DescribeAll(index, 100), "");
   EXPECT_EQ(index.stats().processes, 1u);
@@ -74,7 +74,7 @@ TEST(OwnerIndex, IgnoresWhatIsNoProcessAndNoSocket) {
 TEST(OwnerIndex, FindsTheLargestInode) {
   ProcTree tree;
   tree.Pid(1, "a", 1).Fd(3, Inode(UINT32_MAX)).Fd(4, Inode(1));
-  OwnerIndex index(tree.root());
+  OwnerIndex index({.proc_root = tree.root()});
   ASSERT_TRUE(index.Refresh().ok());
   EXPECT_EQ(index.Find(Inode(UINT32_MAX)).size(), 1u);
   EXPECT_EQ(index.Find(Inode(1)).size(), 1u);
@@ -85,7 +85,7 @@ TEST(OwnerIndex, FindsAmongManyOwnersAndManySockets) {
   ProcTree tree;
   tree.Population(20, 100, Inode(4000));
   for (int pid = 1; pid <= 60; ++pid) tree.Pid(pid, "prefork", 9).Fd(5, Inode(4100));
-  OwnerIndex index(tree.root());
+  OwnerIndex index({.proc_root = tree.root()});
   ASSERT_TRUE(index.Refresh().ok());
   EXPECT_EQ(index.stats().sockets, 2060u);
   for (uint32_t i = 0; i < 2000; ++i) {
@@ -106,7 +106,7 @@ TEST(OwnerIndex, TakesTheCommandUpToTheLastParenthesis) {
   for (const std::string& command : commands) {
     ProcTree tree;
     tree.Pid(7, command, 4711).Fd(3, Inode(9));
-    OwnerIndex index(tree.root());
+    OwnerIndex index({.proc_root = tree.root()});
     ASSERT_TRUE(index.Refresh().ok());
     ASSERT_EQ(index.Find(Inode(9)).size(), 1u);
     EXPECT_EQ(index.Find(Inode(9))[0].command, command);
@@ -117,7 +117,7 @@ TEST(OwnerIndex, TakesTheCommandUpToTheLastParenthesis) {
 TEST(OwnerIndex, KeepsOwnersWhoseStatIsMissing) {
   ProcTree tree;
   tree.Pid(7, "gone", 5).Fd(3, Inode(9)).Remove("stat");
-  OwnerIndex index(tree.root());
+  OwnerIndex index({.proc_root = tree.root()});
   ASSERT_TRUE(index.Refresh().ok());
   EXPECT_EQ(Describe(index, Inode(9)), "9: 7/0 fd 3 \n");
   EXPECT_EQ(index.stats().vanished, 1u);
@@ -131,7 +131,7 @@ TEST(OwnerIndex, CountsDamagedStatAsError) {
                            "21 x 23"}) {
     ProcTree tree;
     tree.Pid(7, "x", 5).Fd(3, Inode(9)).File("stat", stat);
-    OwnerIndex index(tree.root());
+    OwnerIndex index({.proc_root = tree.root()});
     ASSERT_TRUE(index.Refresh().ok());
     EXPECT_EQ(Describe(index, Inode(9)), "9: 7/0 fd 3 \n") << stat;
     EXPECT_EQ(index.stats().errors, 1u) << stat;
@@ -142,7 +142,7 @@ TEST(OwnerIndex, CountsDamagedStatAsError) {
 TEST(OwnerIndex, CountsOtherErrorsAndNamesTheFirst) {
   ProcTree tree;
   tree.Pid(7, "x", 5).File("fd/3", "no link").Fd(4, Inode(9));
-  OwnerIndex index(tree.root());
+  OwnerIndex index({.proc_root = tree.root()});
   ASSERT_TRUE(index.Refresh().ok());
   EXPECT_EQ(index.stats().errors, 1u);
   EXPECT_EQ(index.stats().first_error, EINVAL);
@@ -152,7 +152,7 @@ TEST(OwnerIndex, CountsOtherErrorsAndNamesTheFirst) {
 TEST(OwnerIndex, CountsAProcessWithoutDescriptorDirectoryAsVanished) {
   ProcTree tree;
   tree.Pid(7, "x", 5).Remove("fd").Pid(8, "y", 6).Fd(3, Inode(9));
-  OwnerIndex index(tree.root());
+  OwnerIndex index({.proc_root = tree.root()});
   ASSERT_TRUE(index.Refresh().ok());
   EXPECT_EQ(index.stats().vanished, 1u);
   EXPECT_EQ(index.Find(Inode(9)).size(), 1u);
@@ -164,7 +164,7 @@ TEST(OwnerIndex, DeniedDirectoriesHideOwners) {
   ASSERT_EQ(chmod(tree.path("fd").c_str(), 0), 0);
   tree.Pid(8, "open", 6).Fd(3, Inode(11));
   RunUnprivileged([&] {
-    OwnerIndex index(tree.root());
+    OwnerIndex index({.proc_root = tree.root()});
     ASSERT_TRUE(index.Refresh().ok());
     EXPECT_EQ(index.stats().denied, 1u);
     EXPECT_EQ(index.stats().processes, 2u);
@@ -177,7 +177,7 @@ TEST(OwnerIndex, DeniedDirectoriesHideOwners) {
 TEST(OwnerIndex, SaysWhyThereIsNoOwner) {
   ProcTree tree;
   tree.Pid(8, "open", 6).Fd(3, Inode(11));
-  OwnerIndex index(tree.root());
+  OwnerIndex index({.proc_root = tree.root()});
   EXPECT_EQ(index.Reason(Inode(11)), NoOwner::kNotAsked);
   ASSERT_TRUE(index.Refresh().ok());
   EXPECT_EQ(index.Reason(Inode(11)), NoOwner::kNone);
@@ -187,7 +187,7 @@ TEST(OwnerIndex, SaysWhyThereIsNoOwner) {
 }
 
 TEST(OwnerIndex, NamesAnUnreadableRoot) {
-  OwnerIndex index("/nonexistent/proc");
+  OwnerIndex index({.proc_root = "/nonexistent/proc"});
   const absl::Status status = index.Refresh();
   EXPECT_EQ(Errno(status), ENOENT);
   EXPECT_NE(status.message().find("/nonexistent/proc"), status.message().npos) << status;
@@ -198,7 +198,7 @@ TEST(OwnerIndex, NamesAnUnreadableRoot) {
 
 TEST(OwnerIndex, TakesABareMountPointForNoProcfs) {
   ProcTree tree;
-  OwnerIndex index(tree.root());
+  OwnerIndex index({.proc_root = tree.root()});
   const absl::Status status = index.Refresh();
   EXPECT_EQ(Errno(status), ENOENT);
   EXPECT_NE(status.message().find(tree.root()), status.message().npos) << status;
@@ -209,11 +209,11 @@ TEST(OwnerIndex, StepsGiveWhatRefreshGives) {
   ProcTree tree;
   tree.Population(7, 150, Inode(100));
   for (int pid = 1; pid < 10; ++pid) tree.Pid(pid, "shared", 9).Fd(5, Inode(200)).Fd(6, Inode(99));
-  OwnerIndex whole(tree.root());
+  OwnerIndex whole({.proc_root = tree.root()});
   ASSERT_TRUE(whole.Refresh().ok());
   const std::string expected = DescribeAll(whole, 2000);
   for (const size_t size : {size_t{0}, size_t{1}, size_t{7}, size_t{100}, size_t{5000}}) {
-    OwnerIndex index(tree.root());
+    OwnerIndex index({.proc_root = tree.root()});
     ASSERT_TRUE(index.Begin().ok());
     size_t slices = 0;
     for (bool done = false; !done; ++slices) {
@@ -236,7 +236,7 @@ TEST(OwnerIndex, BeginDropsAnUnfinishedScan) {
   tree.Population(3, 40, Inode(100));
   const int open_before = OpenDescriptors();
   {
-    OwnerIndex index(tree.root());
+    OwnerIndex index({.proc_root = tree.root()});
     for (int scan = 0; scan < 50; ++scan) {
       ASSERT_TRUE(index.Begin().ok());
       for (int step = 0; step < scan; ++step) ASSERT_TRUE(index.Step(1).ok());
@@ -258,7 +258,7 @@ TEST(OwnerIndex, NeverMixesTwoProcessesOfOnePid) {
   for (int moment = 0; moment < 12; ++moment) {
     ProcTree tree;
     tree.Pid(42, "old", 100).Fd(3, Inode(50)).Fd(4, Inode(51));
-    OwnerIndex index(tree.root());
+    OwnerIndex index({.proc_root = tree.root()});
     ASSERT_TRUE(index.Begin().ok());
     for (int step = 0; step < moment; ++step) ASSERT_TRUE(index.Step(1).ok());
     std::filesystem::rename(tree.root() + "/42", tree.root() + "/before");
@@ -277,7 +277,7 @@ TEST(OwnerIndex, NeverMixesTwoProcessesOfOnePid) {
 TEST(OwnerIndex, ReadsUidsOnceAndOnlyOfTheSameProcess) {
   ProcTree tree;
   tree.Pid(7, "x", 5).Fd(3, Inode(9)).Uids(1000, 1001, 1002, 4294967294);
-  OwnerIndex index(tree.root());
+  OwnerIndex index({.proc_root = tree.root()});
   ASSERT_TRUE(index.Refresh().ok());
   const Owner owner = index.Find(Inode(9))[0];
   const absl::StatusOr<Uids> uids = index.ReadUids(owner);
@@ -303,7 +303,7 @@ TEST(OwnerIndex, RefusesDamagedUids) {
                              "\nUid:\t1\t2\t3\t4294967296\n", "\nUid: \n", "\nUid:"}) {
     ProcTree tree;
     tree.Pid(7, "x", 5).Fd(3, Inode(9)).File("status", status);
-    OwnerIndex index(tree.root());
+    OwnerIndex index({.proc_root = tree.root()});
     ASSERT_TRUE(index.Refresh().ok());
     EXPECT_TRUE(absl::IsDataLoss(index.ReadUids(index.Find(Inode(9))[0]).status())) << status;
   }
@@ -312,7 +312,7 @@ TEST(OwnerIndex, RefusesDamagedUids) {
 TEST(OwnerIndex, AllocatesNothingInSteadyState) {
   ProcTree tree;
   tree.Population(20, 200, Inode(100));
-  OwnerIndex index(tree.root());
+  OwnerIndex index({.proc_root = tree.root()});
   AllocCounter first;
   ASSERT_TRUE(index.Refresh().ok());
   EXPECT_GT(first.count(), 0u) << "the counter does not count";
@@ -335,7 +335,7 @@ TEST(OwnerIndex, AllocatesNothingInSteadyState) {
 TEST(OwnerIndex, OwnersSurviveAMoveOfTheIndex) {
   ProcTree tree;
   tree.Pid(7, "x", 5).Fd(3, Inode(9));
-  OwnerIndex index(tree.root());
+  OwnerIndex index({.proc_root = tree.root()});
   ASSERT_TRUE(index.Refresh().ok());
   const Owners owners = index.Find(Inode(9));
   const OwnerIndex moved = std::move(index);

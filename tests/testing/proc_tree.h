@@ -2,7 +2,7 @@
 //
 //   ProcTree tree;
 //   tree.Pid(42, "nginx", 1000).Fd(6, Inode(123)).Fd(7, "/dev/null").Pid(43, "worker", 1001);
-//   OwnerIndex index(tree.root());
+//   OwnerIndex index({.proc_root = tree.root()});
 //
 // Fd() and the like add to the process of the last Pid(). Any failure ends the program: it is a
 // failure of the test's machine. The tree is removed with the object.

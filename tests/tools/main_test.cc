@@ -143,6 +143,7 @@ TEST(Diag, ListsWhatThisKernelAnswers) {
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_THAT(outcome.out, StartsWith("kernel "));
   for (const char* table : {"\ntcp", "\nudp", "\nunix"}) EXPECT_THAT(outcome.out, HasSubstr(table));
+  EXPECT_THAT(outcome.out, HasSubstr("\nowners      bpf "));
 }
 
 TEST(Diag, WritesOneLineASocketWithO) {

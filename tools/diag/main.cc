@@ -117,6 +117,12 @@ ExitCode ListCapabilities(Engine* engine) {
   std::string text = "kernel ";
   AppendEscaped(capabilities.kernel, &text);
   text.push_back('\n');
+  text.append("owners      bpf ").append(capabilities.bpf_owners.ok() ? "yes" : "no ");
+  if (!capabilities.bpf_owners.ok()) {
+    text.append("      /proc only: ");
+    AppendEscaped(std::string(capabilities.bpf_owners.message()), &text);
+  }
+  text.append("\n");
   for (const netdiag::Capability& row : capabilities.tables) {
     std::string line = Text(row.table);
     line.resize(std::max<size_t>(line.size() + 1, 12), ' ');

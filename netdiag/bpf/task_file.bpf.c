@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// Lists every descriptor that is a socket, by the iterator iter/task_file. Compiled for BPF and
+// embedded in the program; the form of its output is task_file.h.
+//
+// One program for kernels from 5.8 on: only types, helpers and fields that all of them have, moved
+// to their places in the running kernel's structs when it is loaded (CO-RE). Not bpf_sock_from_file
+// (5.11) and not sk_ino (6.18), but what lies below both: an inode of sockfs.
+//
+// What is remembered from call to call is in `last`, and changes only with a write that succeeded:
+// after an overflow the kernel drops the write and shows the same descriptor again. It belongs to
+// one iterator, so one at a time may be read.
+//
+// Source: kernel/bpf/{bpf_iter,task_iter}.c, net/socket.c (sock_alloc_file), kernel/pid.c
+// (pid_nr_ns), fs/proc/array.c (do_task_stat: start time). Tested by
+// tests/process/owner_sources_test.cc.
+
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+typedef signed int __s32;
+typedef signed long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "netdiag/bpf/task_file.h"
+
+char licenses[] SEC("license") = "Dual MIT/GPL";
+
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define SOCKFS_MAGIC 0x534F434B
+
+// Fields by name; the kernel's own structs have many more.
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct super_block {
+  unsigned long s_magic;
+};
+
+struct inode {
+  __u16 i_mode;
+  struct super_block *i_sb;
+  unsigned long i_ino;
+};
+
+struct file {
+  struct inode *f_inode;
+  void *private_data;
+};
+
+struct ns_common {
+  unsigned int inum;
+};
+
+struct net {
+  struct ns_common ns;
+};
+
+typedef struct {
+  struct net *net;
+} possible_net_t;
+
+struct sock_common {
+  possible_net_t skc_net;
+};
+
+struct sock {
+  struct sock_common __sk_common;
+};
+
+struct socket {
+  struct sock *sk;
+};
+
+struct pid_namespace;
+
+struct upid {
+  int nr;
+  struct pid_namespace *ns;
+};
+
+struct pid {
+  unsigned int level;
+  struct upid numbers[1];
+};
+
+struct timespec64 {
+  __s64 tv_sec;
+  long tv_nsec;
+};
+
+struct timens_offsets {
+  struct timespec64 boottime;
+};
+
+struct time_namespace {
+  struct timens_offsets offsets;
+};
+
+struct nsproxy {
+  struct time_namespace *time_ns;
+};
+
+struct files_struct;
+
+struct task_struct {
+  int pid;
+  int tgid;
+  __u64 start_boottime;
+  struct task_struct *group_leader;
+  struct pid *thread_pid;
+  struct nsproxy *nsproxy;
+  struct files_struct *files;
+  char comm[16];
+};
+
+// RHEL 8: iterators of 5.8 and later in a kernel older than the field's new name (5.5).
+struct task_struct___old {
+  __u64 real_start_time;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+  struct seq_file *seq;
+  __u64 session_id;
+};
+
+struct bpf_iter__task_file {
+  struct bpf_iter_meta *meta;
+  struct task_struct *task;
+  __u32 fd;
+  struct file *file;
+};
+
+#pragma clang attribute pop
+
+// Set before the program is loaded. The kernel then drops the code that is not wanted: what a
+// socket points to is rarely in the cache, and looking there takes half as long as all the rest.
+const volatile int with_netns = 0;
+
+struct Last {
+  __u64 session;  // the iterator
+  __u64 started;  // with tid: the task that the last record was for
+  int tid;
+};
+
+struct Last last;
+
+static __always_inline __u64 Started(struct task_struct *task) {
+  if (bpf_core_field_exists(task->start_boottime)) return BPF_CORE_READ(task, start_boottime);
+  return BPF_CORE_READ((struct task_struct___old *)task, real_start_time);
+}
+
+// A task's number in the pid namespace `level` deep; 0: it is not in there.
+static __always_inline struct upid NumberAt(struct pid *pid, unsigned int level) {
+  struct upid number = {};
+  if (pid == 0 || level > BPF_CORE_READ(pid, level)) return number;
+  // struct upid has been these two fields since 4.15.
+  bpf_probe_read_kernel(&number, sizeof(number),
+                        (char *)&pid->numbers + (__u64)level * sizeof(struct upid));
+  return number;
+}
+
+// What the reader's time namespace adds to times since boot (5.6).
+static __always_inline __u64 BootOffset(struct task_struct *reader) {
+  struct nsproxy *proxy = BPF_CORE_READ(reader, nsproxy);
+  if (!bpf_core_field_exists(proxy->time_ns)) return 0;
+  struct time_namespace *time_ns = BPF_CORE_READ(proxy, time_ns);
+  if (!bpf_core_field_exists(time_ns->offsets)) return 0;
+  return (__u64)BPF_CORE_READ(time_ns, offsets.boottime.tv_sec) * 1000000000ull +
+         (__u64)BPF_CORE_READ(time_ns, offsets.boottime.tv_nsec);
+}
+
+// Whether the reader's pid namespace has the task's process.
+static __always_inline int Describe(struct task_struct *task, struct TaskRecord *record) {
+  struct task_struct *reader = (struct task_struct *)bpf_get_current_task();
+  struct task_struct *leader = task->group_leader;
+  struct pid *reader_pid = BPF_CORE_READ(reader, thread_pid);
+  unsigned int level = BPF_CORE_READ(reader_pid, level);
+  struct upid number = NumberAt(leader->thread_pid, level);
+  if (number.nr == 0 || number.ns != NumberAt(reader_pid, level).ns) return 0;
+  __u64 start = Started(leader) + BootOffset(reader);
+  record->tag = kTaskRecord;
+  record->pid = number.nr;
+  record->thread = task->pid == task->tgid ? 0 : NumberAt(task->thread_pid, level).nr;
+  record->start_low = (__u32)start;
+  record->start_high = (__u32)(start >> 32);
+  bpf_probe_read_kernel_str(record->command, sizeof(record->command), &leader->comm);
+  return 1;
+}
+
+SEC("iter/task_file")
+int ListSockets(struct bpf_iter__task_file *ctx) {
+  struct task_struct *task = ctx->task;
+  struct file *file = ctx->file;
+  if (task == 0 || file == 0) return 0;
+  struct inode *inode = file->f_inode;
+  if ((inode->i_mode & S_IFMT) != S_IFSOCK || inode->i_sb->s_magic != SOCKFS_MAGIC) return 0;
+  __u64 number = inode->i_ino;
+  // A number of more than 32 bits is no socket that a dump can name.
+  if (number == 0 || number >> 32 != 0) return 0;
+  // The first kernels show a process's table once for each of its threads.
+  if (task->pid != task->tgid && task->files == task->group_leader->files) return 0;
+
+  struct {
+    struct TaskRecord task;
+    struct SocketRecord socket;
+  } record = {};
+  record.socket.fd = (int)ctx->fd;
+  record.socket.inode = (__u32)number;
+  if (with_netns) {
+    struct socket *socket = file->private_data;
+    struct sock *sk = BPF_CORE_READ(socket, sk);
+    if (sk != 0) record.socket.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+  }
+
+  struct seq_file *seq = ctx->meta->seq;
+  __u64 started = Started(task);
+  if (last.session == ctx->meta->session_id && last.tid == task->pid && last.started == started) {
+    bpf_seq_write(seq, &record.socket, sizeof(record.socket));
+    return 0;
+  }
+  if (!Describe(task, &record.task)) return 0;
+  if (bpf_seq_write(seq, &record, sizeof(record)) != 0) return 0;
+  last.session = ctx->meta->session_id;
+  last.tid = task->pid;
+  last.started = started;
+  return 0;
+}

@@ -1,0 +1,38 @@
+// netdiag/process/bpf_scan.h — owners from the kernel's own walk over all descriptors. Internal.
+// Users want process.h.
+//
+// Cost, errors: bpf/task_files.h; a slice is one Read() of it at least.
+
+#ifndef NETDIAG_PROCESS_BPF_SCAN_H_
+#define NETDIAG_PROCESS_BPF_SCAN_H_
+
+#include <cstddef>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "netdiag/bpf/task_files.h"
+#include "netdiag/process/scan.h"
+
+namespace netdiag::internal {
+
+class BpfScan {
+ public:
+  // Loads the program if it is not loaded.
+  absl::Status Begin();
+  void End();
+  // A slice. Answers what it spent.
+  absl::StatusOr<size_t> Step(Scan* scan);
+  bool done() const { return done_; }
+  bool loaded() const { return files_ != nullptr; }
+  size_t memory() const { return files_ == nullptr ? 0 : files_->memory(); }
+
+ private:
+  std::unique_ptr<bpf::TaskFiles> files_;
+  bool done_ = false;
+};
+
+}  // namespace netdiag::internal
+
+#endif  // NETDIAG_PROCESS_BPF_SCAN_H_

@@ -1,0 +1,88 @@
+// netdiag/process/scan.h — what a scan of descriptors gives, whoever makes it. Internal. Users want
+// process.h.
+//
+// A scanner has Begin(), Step(budget, Scan*), which answers what it spent of the budget, done() and
+// memory(); it appends processes and sockets here, and keeps count. Processes come in ascending
+// order of (pid, thread) and descriptors in ascending order in each, or the index sorts them.
+//
+// Cost: appending allocates only until the arrays have reached their size. Threads:
+// thread-compatible.
+
+#ifndef NETDIAG_PROCESS_SCAN_H_
+#define NETDIAG_PROCESS_SCAN_H_
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "netdiag/process/process.h"
+
+namespace netdiag::internal {
+
+// A process that holds sockets; or a thread of it with a descriptor table of its own.
+struct Process {
+  uint64_t start_time = 0;
+  int32_t pid = 0;
+  int32_t thread = 0;  // 0: the process
+  uint8_t command_size = 0;
+  bool has_uids = false;
+  std::array<char, 15> command{};
+  Uids uids;
+
+  void SetCommand(std::string_view text) {
+    text = text.substr(0, command.size());
+    command_size = static_cast<uint8_t>(text.size());
+    std::copy(text.begin(), text.end(), command.begin());
+  }
+};
+
+struct ScannedSocket {
+  uint32_t inode;
+  uint32_t process;  // index in Scan::processes
+  int32_t fd;
+};
+static_assert(sizeof(ScannedSocket) == 12);
+
+struct Scan {
+  std::vector<Process> processes;
+  std::vector<ScannedSocket> sockets;
+  OwnerStats stats;
+
+  void Clear() {
+    processes.clear();
+    sockets.clear();
+    stats = OwnerStats{.partial = true};
+  }
+  Process& AddProcess(int32_t pid) {
+    Process& process = processes.emplace_back();
+    process.pid = pid;
+    return process;
+  }
+  // Of the process that was added last.
+  void AddSocket(uint32_t inode, int32_t fd) {
+    ++stats.sockets;
+    sockets.push_back({inode, static_cast<uint32_t>(processes.size() - 1), fd});
+  }
+  // A process or descriptor that could not be read.
+  void Count(int error) {
+    if (error == ENOENT || error == ESRCH) {
+      ++stats.vanished;
+    } else if (error == EACCES || error == EPERM) {
+      ++stats.denied;
+    } else if (++stats.errors == 1) {
+      stats.first_error = error;
+    }
+  }
+};
+
+template <class T>
+size_t BytesOf(const std::vector<T>& array) {
+  return array.capacity() * sizeof(T);
+}
+
+}  // namespace netdiag::internal
+
+#endif  // NETDIAG_PROCESS_SCAN_H_

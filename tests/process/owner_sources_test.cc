@@ -1,0 +1,500 @@
+// Both sources of owners, /proc and BPF, on the machine as it is: that they agree, and what happens
+// where one of them is not to be had.
+
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <map>
+#include <sched.h>
+#include <set>
+#include <signal.h>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "netdiag/bpf/task_files.h"
+#include "netdiag/process/process.h"
+#include "netdiag/types/error.h"
+#include "tests/process/process_testing.h"
+#include "tests/testing/alloc_counter.h"
+
+namespace netdiag {
+namespace {
+
+using testing::AllocCounter;
+using ::testing::AllOf;
+using testing::Describe;
+using ::testing::HasSubstr;
+using testing::OpenDescriptors;
+using testing::RunUnprivileged;
+
+int SocketOrDie() {
+  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) _exit(2);
+  return fd;
+}
+
+Inode InodeOf(int fd) {
+  struct stat status {};
+  EXPECT_EQ(fstat(fd, &status), 0);
+  return Inode(static_cast<uint32_t>(status.st_ino));
+}
+
+// Sockets of this process, closed at the end.
+class Sockets {
+ public:
+  explicit Sockets(int count) {
+    for (int i = 0; i < count; ++i) fds_.push_back(SocketOrDie());
+  }
+  Sockets(const Sockets&) = delete;
+  Sockets& operator=(const Sockets&) = delete;
+  ~Sockets() {
+    for (const int fd : fds_) close(fd);
+  }
+  int fd(size_t i = 0) const { return fds_[i]; }
+  Inode inode(size_t i = 0) const { return InodeOf(fds_[i]); }
+  std::vector<Inode> inodes() const {
+    std::vector<Inode> inodes;
+    for (const int fd : fds_) inodes.push_back(InodeOf(fd));
+    return inodes;
+  }
+
+ private:
+  std::vector<int> fds_;
+};
+
+// Children that run `body` and wait. Ended and waited for at the end.
+class Children {
+ public:
+  Children() = default;
+  Children(const Children&) = delete;
+  Children& operator=(const Children&) = delete;
+  template <class Body>
+  pid_t Add(Body body) {
+    int ready[2];
+    EXPECT_EQ(pipe2(ready, O_CLOEXEC), 0);
+    const pid_t pid = fork();
+    if (pid == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      body();
+      if (write(ready[1], "x", 1) != 1) _exit(1);
+      for (;;) pause();
+    }
+    close(ready[1]);
+    char byte;
+    EXPECT_EQ(read(ready[0], &byte, 1), 1) << "the child failed";
+    close(ready[0]);
+    pids_.push_back(pid);
+    return pid;
+  }
+  ~Children() {
+    for (const pid_t pid : pids_) kill(pid, SIGKILL);
+    for (const pid_t pid : pids_) waitpid(pid, nullptr, 0);
+  }
+
+ private:
+  std::vector<pid_t> pids_;
+};
+
+// In a child whose failures are the test's.
+template <class Body>
+void RunInChild(Body body) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    body();
+    std::fflush(nullptr);
+    _exit(::testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0) << "in the child";
+}
+
+// The same in a pid namespace of its own that /proc shows: without what else runs on the machine.
+template <class Body>
+void RunAlone(Body body) {
+  RunInChild([&] {
+    ASSERT_EQ(unshare(CLONE_NEWPID | CLONE_NEWNS), 0);
+    RunInChild([&] {
+      ASSERT_EQ(mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+      ASSERT_EQ(mount("proc", "/proc", "proc", 0, nullptr), 0);
+      body();
+    });
+  });
+}
+
+OwnerIndex Scanned(OwnerSource source) {
+  OwnerIndex index({.source = source});
+  const absl::Status status = index.Refresh();
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(index.stats().source, source);
+  EXPECT_FALSE(index.stats().partial);
+  return index;
+}
+
+std::string DescribeAll(const OwnerIndex& index, const std::vector<Inode>& inodes) {
+  std::string text;
+  for (const Inode inode : inodes) text += Describe(index, inode);
+  return text;
+}
+
+// That both say the same of the inodes, and something of each.
+void ExpectAgreement(const std::vector<Inode>& inodes) {
+  const std::string expected = DescribeAll(Scanned(OwnerSource::kProc), inodes);
+  EXPECT_EQ(DescribeAll(Scanned(OwnerSource::kBpf), inodes), expected);
+  EXPECT_GE(std::count(expected.begin(), expected.end(), '\n'),
+            static_cast<std::ptrdiff_t>(inodes.size()));
+}
+
+class OwnerSources : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "loading a BPF program needs root";
+    const absl::Status status = OwnerIndex::CheckBpf();
+    ASSERT_TRUE(status.ok()) << status;
+  }
+};
+
+TEST_F(OwnerSources, AgreeOnManyProcessesAndDescriptors) {
+  const Sockets shared(5);
+  Children children;
+  // Some thousands, so that the kernel's buffer overflows and shows descriptors again, also between
+  // two processes.
+  std::set<Pid> holders = {Pid(getpid())};
+  for (int i = 0; i < 40; ++i) {
+    holders.insert(Pid(children.Add([&] {
+      for (int n = 0; n < 200; ++n) SocketOrDie();
+      for (int fd = 400; fd < 900; fd += 1 + i) dup2(shared.fd(), fd);
+      close(shared.fd(1));
+    })));
+  }
+  const OwnerIndex proc = Scanned(OwnerSource::kProc);
+  const OwnerIndex bpf = Scanned(OwnerSource::kBpf);
+  EXPECT_EQ(bpf.Find(shared.inode(1)).size(), 1u);
+  EXPECT_EQ(bpf.Find(shared.inode(2)).size(), 41u);
+  EXPECT_GE(bpf.stats().sockets, 40u * (200 + 12));
+  EXPECT_GE(bpf.stats().processes, 41u);
+  // Inodes are handed out in runs: those of the children lie near the shared ones. Sockets of
+  // others can come and go.
+  size_t found = 0;
+  for (uint32_t i = 0; i < 100'000; ++i) {
+    const Inode inode(shared.inode().value() + i);
+    const Owners owners = proc.Find(inode);
+    if (owners.empty() || !holders.contains(owners[0].pid)) continue;
+    ++found;
+    ASSERT_EQ(Describe(bpf, inode), Describe(proc, inode));
+  }
+  EXPECT_GE(found, 40u * 100);
+}
+
+TEST_F(OwnerSources, AgreeOnCommandsOfAnyBytes) {
+  const Sockets held(1);
+  Children children;
+  constexpr char kOdd[] = "a) S \\n(\n\x1b\xff";
+  for (const char* command : {"", kOdd, "fifteen bytes..", " ", "x"}) {
+    children.Add([&] { prctl(PR_SET_NAME, command); });
+  }
+  ExpectAgreement(held.inodes());
+  const OwnerIndex bpf = Scanned(OwnerSource::kBpf);
+  size_t odd = 0;
+  for (const Owner& owner : bpf.Find(held.inode())) odd += owner.command == kOdd ? 1u : 0u;
+  EXPECT_EQ(odd, 1u);
+}
+
+TEST_F(OwnerSources, UidsAreReadForOwnersThatBpfFound) {
+  const Sockets held(1);
+  OwnerIndex bpf = Scanned(OwnerSource::kBpf);
+  ASSERT_EQ(bpf.Find(held.inode()).size(), 1u);
+  const absl::StatusOr<Uids> uids = bpf.ReadUids(bpf.Find(held.inode())[0]);
+  ASSERT_TRUE(uids.ok()) << uids.status();
+  EXPECT_EQ(uids->real, Uid(getuid()));
+}
+
+TEST_F(OwnerSources, AgreeInsideAPidNamespaceWithItsOwnNumbers) {
+  const Sockets held(2);
+  RunAlone([&] {
+    EXPECT_EQ(getpid(), 1);
+    Children children;
+    const pid_t child = children.Add([] { prctl(PR_SET_NAME, "inner"); });
+    ExpectAgreement(held.inodes());
+    const OwnerIndex bpf = Scanned(OwnerSource::kBpf);
+    const Owners owners = bpf.Find(held.inode());
+    ASSERT_EQ(owners.size(), 2u) << "this process and its child, and nobody outside";
+    EXPECT_EQ(owners[0].pid, Pid(1));
+    EXPECT_EQ(owners[1].pid, Pid(child));
+    EXPECT_EQ(owners[1].command, "inner");
+  });
+}
+
+// The number that the parent's namespace has for a process must not be taken for one of ours.
+TEST_F(OwnerSources, AutoKeepsToProcWhereProcNumbersOtherwise) {
+  RunInChild([] {
+    ASSERT_EQ(unshare(CLONE_NEWPID), 0);
+    RunInChild([] {
+      OwnerIndex index;
+      ASSERT_TRUE(index.Refresh().ok());
+      EXPECT_EQ(index.stats().source, OwnerSource::kProc);
+      EXPECT_THAT(index.stats().no_bpf.ToString(), HasSubstr("pid namespace"));
+    });
+  });
+}
+
+TEST_F(OwnerSources, AgreeInATimeNamespace) {
+  const Sockets held(1);
+  RunInChild([&] {
+    constexpr int kCloneNewtime = 0x80;
+    ASSERT_EQ(unshare(kCloneNewtime), 0);
+    const int offsets = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+    const std::string_view hour = "boottime 3600 500000000";
+    ASSERT_EQ(write(offsets, hour.data(), hour.size()), static_cast<ssize_t>(hour.size()));
+    close(offsets);
+    RunInChild([&] { ExpectAgreement(held.inodes()); });
+  });
+}
+
+TEST_F(OwnerSources, BpfSeesTheOwnTableOfAThread) {
+  const Sockets held(1);
+  Children children;
+  // The thread's number comes after that of another process that holds the socket.
+  int go[2];
+  ASSERT_EQ(pipe2(go, O_CLOEXEC), 0);
+  const pid_t with_thread = children.Add([&] {
+    std::thread([&] {
+      char byte;
+      if (read(go[0], &byte, 1) != 1) _exit(1);
+      std::thread([&] {
+        if (unshare(CLONE_FILES) != 0) _exit(1);
+        dup2(held.fd(), 77);
+        dup2(held.fd(), 5);
+        for (;;) pause();
+      }).detach();
+    }).detach();
+  });
+  const pid_t after = children.Add([] {});
+  ASSERT_EQ(write(go[1], "x", 1), 1);
+  std::vector<Owner> of_thread;
+  OwnerIndex bpf({.source = OwnerSource::kBpf});
+  for (int i = 0; i < 10'000 && of_thread.size() < 3; ++i) {
+    ASSERT_TRUE(bpf.Refresh().ok());
+    of_thread.clear();
+    for (const Owner& owner : bpf.Find(held.inode())) {
+      if (owner.thread != Pid()) of_thread.push_back(owner);
+    }
+  }
+  ASSERT_EQ(of_thread.size(), 3u);
+  EXPECT_GT(of_thread[0].thread, Pid(after));
+  std::vector<int> fds;
+  for (const Owner& owner : of_thread) {
+    EXPECT_EQ(owner.pid, Pid(with_thread));
+    EXPECT_EQ(owner.start_time, of_thread[0].start_time);
+    fds.push_back(owner.fd);
+  }
+  EXPECT_THAT(fds, ::testing::UnorderedElementsAre(5, held.fd(), 77));
+  // In order of pid, however late the thread came.
+  std::vector<Pid> pids;
+  for (const Owner& owner : bpf.Find(held.inode())) pids.push_back(owner.pid);
+  EXPECT_TRUE(std::is_sorted(pids.begin(), pids.end()));
+  EXPECT_EQ(pids.size(), 6u);
+  // Threads that share the table are no owners of their own.
+  EXPECT_EQ(Scanned(OwnerSource::kProc).Find(held.inode()).size(), 3u);
+  close(go[0]);
+  close(go[1]);
+}
+
+TEST_F(OwnerSources, BpfScansInSlices) {
+  const Sockets held(1);
+  Children children;
+  for (int i = 0; i < 10; ++i) {
+    children.Add([] {
+      for (int n = 0; n < 900; ++n) SocketOrDie();
+    });
+  }
+  OwnerIndex index({.source = OwnerSource::kBpf});
+  ASSERT_TRUE(index.Begin().ok());
+  int steps = 0;
+  for (bool done = false; !done; ++steps) {
+    EXPECT_TRUE(index.Find(held.inode()).empty());
+    const absl::StatusOr<bool> step = index.Step(1);
+    ASSERT_TRUE(step.ok()) << step.status();
+    done = *step;
+  }
+  EXPECT_GE(steps, 9000 * 12 / (32 * 1024));
+  const std::string whole = Describe(index, held.inode());
+  EXPECT_EQ(whole, Describe(Scanned(OwnerSource::kProc), held.inode()));
+  // An unfinished scan leaves nothing behind, in the kernel's memory of the last process neither.
+  for (int unfinished = 0; unfinished < steps; ++unfinished) {
+    ASSERT_TRUE(index.Begin().ok());
+    for (int i = 0; i < unfinished; ++i) ASSERT_TRUE(index.Step(1).ok());
+    ASSERT_TRUE(index.Refresh().ok());
+    EXPECT_EQ(Describe(index, held.inode()), whole);
+  }
+}
+
+TEST_F(OwnerSources, AutoGoesOverToBpfWhenThatIsWorthIt) {
+  const Sockets held(1);
+  RunAlone([&] {
+    OwnerIndex few;
+    ASSERT_TRUE(few.Refresh().ok());
+    EXPECT_EQ(few.stats().source, OwnerSource::kProc);
+    EXPECT_TRUE(few.stats().no_bpf.ok()) << few.stats().no_bpf;
+    Children children;
+    for (int i = 0; i < 20; ++i) {
+      children.Add([] {
+        for (int n = 0; n < 900; ++n) SocketOrDie();
+      });
+    }
+    OwnerIndex many;
+    ASSERT_TRUE(many.Refresh().ok());
+    EXPECT_EQ(many.stats().source, OwnerSource::kBpf);
+    EXPECT_EQ(Describe(many, held.inode()), Describe(Scanned(OwnerSource::kProc), held.inode()));
+  });
+}
+
+TEST_F(OwnerSources, AutoOfALongLivedIndexGoesOverToBpf) {
+  const Sockets held(100);
+  RunAlone([&] {
+    OwnerIndex index;
+    int scans = 0;
+    do {
+      ASSERT_TRUE(index.Refresh().ok());
+      ASSERT_EQ(index.Find(held.inode()).size(), 1u);
+    } while (index.stats().source == OwnerSource::kProc && ++scans < 1000);
+    EXPECT_GT(scans, 10);
+    EXPECT_EQ(index.stats().source, OwnerSource::kBpf);
+    OwnerIndex next = index.Successor();
+    EXPECT_EQ(index.Find(held.inode()).size(), 1u);
+    ASSERT_TRUE(next.Refresh().ok());
+    EXPECT_EQ(next.stats().source, OwnerSource::kBpf) << "it took over what was loaded";
+    EXPECT_EQ(Describe(next, held.inode()), Describe(index, held.inode()));
+  });
+}
+
+void DropCapabilities() {
+  struct {
+    uint32_t version = 0x20080522;
+    int32_t pid = 0;
+  } header;
+  const uint32_t none[6] = {};
+  ASSERT_EQ(syscall(SYS_capset, &header, none), 0);
+}
+
+TEST_F(OwnerSources, WithoutCapabilitiesAutoReadsProcAndSaysWhy) {
+  const auto names_capabilities = AllOf(HasSubstr("CAP_BPF"), HasSubstr("CAP_PERFMON"));
+  const Sockets held(1);
+  RunInChild([&] {
+    DropCapabilities();
+    OwnerIndex index;
+    ASSERT_TRUE(index.Refresh().ok());
+    EXPECT_EQ(index.stats().source, OwnerSource::kProc);
+    EXPECT_TRUE(IsPermission(index.stats().no_bpf));
+    EXPECT_THAT(index.stats().no_bpf.ToString(), names_capabilities);
+    EXPECT_FALSE(index.Find(held.inode()).empty());
+
+    OwnerIndex bpf({.source = OwnerSource::kBpf});
+    for (int again = 0; again < 2; ++again) {
+      const absl::Status status = bpf.Refresh();
+      EXPECT_TRUE(IsPermission(status)) << status;
+      EXPECT_THAT(status.ToString(), names_capabilities);
+      EXPECT_EQ(bpf.Reason(held.inode()), NoOwner::kNotAsked);
+      EXPECT_TRUE(bpf.Find(held.inode()).empty());
+    }
+    EXPECT_EQ(OwnerIndex::CheckBpf(), bpf.Refresh());
+  });
+  RunUnprivileged([&] { EXPECT_THAT(OwnerIndex::CheckBpf().ToString(), names_capabilities); });
+}
+
+TEST_F(OwnerSources, CapabilitiesOfAUserNamespaceDoNotCount) {
+  RunInChild([] {
+    ASSERT_EQ(unshare(CLONE_NEWUSER), 0);
+    EXPECT_THAT(OwnerIndex::CheckBpf().ToString(), HasSubstr("first user namespace"));
+    EXPECT_TRUE(IsPermission(OwnerIndex({.source = OwnerSource::kBpf}).Refresh()));
+  });
+}
+
+TEST_F(OwnerSources, TellTheNamespaceOfEachSocket) {
+  struct stat own {};
+  ASSERT_EQ(stat("/proc/self/ns/net", &own), 0);
+  const Sockets held(1);
+  Children children;
+  int elsewhere[2];  // the inodes of a child's namespace and of its socket
+  ASSERT_EQ(pipe2(elsewhere, O_CLOEXEC), 0);
+  children.Add([&] {
+    struct stat theirs {};
+    if (unshare(CLONE_NEWNET) != 0 || stat("/proc/self/ns/net", &theirs) != 0) _exit(1);
+    const uint32_t answer[] = {static_cast<uint32_t>(theirs.st_ino),
+                               InodeOf(SocketOrDie()).value()};
+    if (write(elsewhere[1], answer, sizeof(answer)) != sizeof(answer)) _exit(1);
+  });
+  uint32_t theirs[2] = {};
+  ASSERT_EQ(read(elsewhere[0], theirs, sizeof(theirs)), static_cast<ssize_t>(sizeof(theirs)));
+  close(elsewhere[0]);
+  close(elsewhere[1]);
+  const absl::StatusOr<std::unique_ptr<bpf::TaskFiles>> files = bpf::TaskFiles::Load(true);
+  ASSERT_TRUE(files.ok()) << files.status();
+  ASSERT_TRUE((*files)->Begin().ok());
+  std::map<Inode, NetnsId> netns;
+  absl::StatusOr<bool> more = true;
+  while (more.ok() && *more) {
+    more = (*files)->Read([](const bpf::Task&) {},
+                          [&](const bpf::SocketFile& file) { netns[file.inode] = file.netns; });
+  }
+  ASSERT_TRUE(more.ok()) << more.status();
+  EXPECT_EQ(netns[held.inode()], NetnsId(static_cast<uint32_t>(own.st_ino)));
+  EXPECT_EQ(netns[Inode(theirs[1])], NetnsId(theirs[0]));
+  EXPECT_NE(theirs[0], own.st_ino);
+}
+
+int CountPrint(libbpf_print_level, const char*, va_list) { return 0; }
+
+TEST_F(OwnerSources, LeaveTheProcessAsItWas) {
+  const libbpf_print_fn_t old = libbpf_set_print(CountPrint);
+  rlimit before{}, after{};
+  ASSERT_EQ(getrlimit(RLIMIT_MEMLOCK, &before), 0);
+  const int open_before = OpenDescriptors();
+  {
+    OwnerIndex index = Scanned(OwnerSource::kBpf);
+    EXPECT_EQ(OpenDescriptors(), open_before + 1) << "the loaded program";
+    for (int fd = 3; fd < 100; ++fd) {
+      const int flags = fcntl(fd, F_GETFD);
+      char target[64] = {};
+      const std::string link = "/proc/self/fd/" + std::to_string(fd);
+      if (readlink(link.c_str(), target, sizeof(target) - 1) < 0) continue;
+      if (std::string_view(target).find("bpf") == std::string_view::npos) continue;
+      EXPECT_TRUE((flags & FD_CLOEXEC) != 0) << target;
+    }
+    ASSERT_TRUE(index.Begin().ok());
+    OwnerIndex moved = std::move(index);
+    ASSERT_TRUE(moved.Refresh().ok());
+  }
+  EXPECT_EQ(OpenDescriptors(), open_before);
+  ASSERT_EQ(getrlimit(RLIMIT_MEMLOCK, &after), 0);
+  EXPECT_EQ(after.rlim_cur, before.rlim_cur);
+  EXPECT_EQ(libbpf_set_print(old), CountPrint);
+}
+
+TEST_F(OwnerSources, BpfAllocatesNothingInSteadyState) {
+  const Sockets held(300);
+  OwnerIndex index = Scanned(OwnerSource::kBpf);
+  ASSERT_GE(index.stats().sockets, 300u);
+  AllocCounter counter;
+  const bool ok = index.Refresh().ok();
+  EXPECT_EQ(counter.count(), 0u);
+  EXPECT_TRUE(ok);
+}
+
+}  // namespace
+}  // namespace netdiag
