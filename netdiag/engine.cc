@@ -95,7 +95,7 @@ class Engine::Impl {
   // The index that the query's rows were joined with; null if owners were not asked for. The next
   // query makes another.
   std::unique_ptr<const OwnerIndex> TakeOwners() {
-    if (!query_.owners) return nullptr;
+    if (!joins_owners_) return nullptr;
     auto next = std::make_unique<OwnerIndex>(owners_->Successor());
     return std::exchange(owners_, std::move(next));
   }
@@ -116,6 +116,7 @@ class Engine::Impl {
   absl::StatusOr<Conn*> SideConn();
   Capability Probe(Protocol protocol, Family family);
   absl::StatusOr<bool> AdvanceScan(Wait wait, const Budget& budget, const CallOptions& call);
+  void GiveUpOwners(const absl::Status& status);
   absl::Status StartWalks(const CallOptions& call);
   absl::Status StartWalk(size_t table, size_t conn, const CallOptions& call);
   absl::StatusOr<ProcfsSource> FallBack(TableOutcome* outcome, const absl::Status& refusal);
@@ -140,6 +141,7 @@ class Engine::Impl {
   Query query_;
   bool one_by_one_ = false;
   bool scanning_ = false;
+  bool joins_owners_ = false;
   bool visiting_ = false;  // a visitor runs
   size_t next_table_ = 0;  // the first of summary_.tables that has no walk yet
   std::vector<Walk> walks_;
@@ -220,13 +222,23 @@ absl::Status Engine::Impl::Begin(const Query& query, bool one_by_one) {
   delivered_.clear();
   replay_tables_.clear();
   scanning_ = false;
+  joins_owners_ = query.owners;
   if (query.owners) {
     summary_.owners = OwnerStats{.partial = true};
   }
   if (options_.replay) return PlanReplay();
   Plan();
   scanning_ = query.owners;
-  return scanning_ ? owners_->Begin() : absl::OkStatus();
+  if (scanning_) {
+    if (const absl::Status status = owners_->Begin(); !status.ok()) GiveUpOwners(status);
+  }
+  return absl::OkStatus();
+}
+
+// Rows come without owners, and the summary says why.
+void Engine::Impl::GiveUpOwners(const absl::Status& status) {
+  scanning_ = joins_owners_ = false;
+  summary_.owner_error = status;
 }
 
 void Engine::Impl::Plan() {
@@ -340,9 +352,10 @@ absl::StatusOr<bool> Engine::Impl::AdvanceScan(Wait wait, const Budget& budget,
                                                const CallOptions& call) {
   NETDIAG_RETURN_IF_ERROR(CheckCall(call, "owner scan"));
   const size_t slice = wait == Wait::kBlock ? kScanSlice : std::max<size_t>(budget.descriptors, 1);
-  NETDIAG_ASSIGN_OR_RETURN(const bool done, owners_->Step(slice));
+  const absl::StatusOr<bool> done = owners_->Step(slice);
   summary_.owners = owners_->stats();
-  return !done;
+  if (!done.ok()) GiveUpOwners(done.status());
+  return done.ok() && !*done;
 }
 
 absl::Status Engine::Impl::StartWalks(const CallOptions& call) {
@@ -454,7 +467,7 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
 
 Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor visitor) {
   TableOutcome& outcome = summary_.tables[walk.table];
-  const OwnerIndex* owners = query_.owners ? owners_.get() : nullptr;
+  const OwnerIndex* owners = joins_owners_ ? owners_.get() : nullptr;
   const std::optional<Row> row = Row::FromMessage(message, outcome.table, outcome.source, owners);
   if (!row || row->malformed()) ++summary_.damaged;
   if (!row || !Wanted(*row)) return Flow::kContinue;

@@ -95,8 +95,7 @@ class Engine {
   ~Engine();
 
   // Answers the query, row by row, waiting as long as `call` allows. Not OK: the call's deadline or
-  // stop token ended it, or owners were asked for and /proc cannot be read; then the rows so far
-  // were good, and the Engine is as usable as before.
+  // stop token ended it; then the rows so far were good, and the Engine is as usable as before.
   absl::StatusOr<Summary> Visit(const Query& query, Visitor visitor,
                                 const netlink::CallOptions& call = {});
 

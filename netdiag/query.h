@@ -55,6 +55,7 @@ struct Summary {
   uint64_t damaged = 0;              // messages or lines that contradict their format
   uint64_t unknown_attributes = 0;   // newer than this library, over the rows delivered
   std::optional<OwnerStats> owners;  // of the scan, if owners were asked for
+  absl::Status owner_error;          // OK, or why rows came without owners that were asked for
 };
 
 }  // namespace netdiag

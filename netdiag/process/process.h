@@ -64,7 +64,7 @@ struct Uids {
 
 // Why a socket has no owner here.
 enum class NoOwner : uint8_t {
-  kNotAsked,    // the query did not ask for owners
+  kNotAsked,    // the query did not ask for owners, or they cannot be read (Summary::owner_error)
   kNone,        // it has owners
   kKernelHeld,  // inode 0: no file holds it (TIME_WAIT, SYN_RECV, orphan, not yet accepted)
   kHidden,      // nobody visible holds it, and the descriptors of some processes may not be read

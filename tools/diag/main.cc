@@ -74,6 +74,9 @@ void ReportGaps(const Summary& summary, uint64_t untold_listeners) {
     Complain(std::to_string(summary.foreign) +
              " datagrams that the kernel did not send were dropped");
   }
+  if (!summary.owner_error.ok()) {
+    Complain(std::string(summary.owner_error.message()) + "; listed without owners");
+  }
   if (summary.owners && summary.owners->denied > 0) {
     Complain("the descriptors of " + std::to_string(summary.owners->denied) +
              " processes may not be read, so owners can be missing: run as root, or with "

@@ -210,6 +210,7 @@ void JsonRenderer::End(const netdiag::Summary& summary) {
   json_.StartArray();
   for (const netdiag::TableOutcome& outcome : summary.tables) Table(outcome);
   json_.EndArray();
+  if (!summary.owner_error.ok()) Bytes("owner_error", std::string(summary.owner_error.message()));
   if (summary.owners) OwnerStats(*summary.owners);
   Key("interrupted");
   json_.Bool(summary.interrupted);
