@@ -70,10 +70,7 @@ StateSet UnfilteredStates(StateSet asked) {
 
 class Engine::Impl {
  public:
-  explicit Impl(EngineOptions options)
-      : options_(std::move(options)),
-        owners_(std::make_unique<OwnerIndex>(
-            OwnerOptions{.proc_root = options_.proc_root, .source = options_.owner_source})) {}
+  explicit Impl(EngineOptions options) : options_(std::move(options)) {}
 
   absl::Status Open();
   // `one_by_one`: no table begins before the one before it has ended.
@@ -92,12 +89,11 @@ class Engine::Impl {
 
   const Summary& summary() const { return summary_; }
   NetnsId netns() const { return netns_; }
-  // The index that the query's rows were joined with; null if owners were not asked for. The next
-  // query makes another.
+  // The index that the query's rows were joined with; null if owners were not asked for. What it
+  // has loaded stays here, for the next query.
   std::unique_ptr<const OwnerIndex> TakeOwners() {
     if (!joins_owners_) return nullptr;
-    auto next = std::make_unique<OwnerIndex>(owners_->Successor());
-    return std::exchange(owners_, std::move(next));
+    return std::exchange(owners_, std::make_unique<OwnerIndex>(owners_->Successor()));
   }
 
  private:
@@ -224,6 +220,10 @@ absl::Status Engine::Impl::Begin(const Query& query, bool one_by_one) {
   scanning_ = false;
   joins_owners_ = query.owners;
   if (query.owners) {
+    if (owners_ == nullptr) {
+      owners_ = std::make_unique<OwnerIndex>(
+          OwnerOptions{.proc_root = options_.proc_root, .source = options_.owner_source});
+    }
     summary_.owners = OwnerStats{.partial = true};
   }
   if (options_.replay) return PlanReplay();

@@ -18,8 +18,8 @@
 // Threads: thread-compatible; different Engines are independent. No thread is started unless a
 // namespace has to be entered, and that one has ended when the call returns. No setting of the
 // process is touched. Do not use an Engine after fork().
-// Cost: one send a table, and one recvmsg per 260 TCP rows; no allocation per row. Owners:
-// see process/process.h.
+// Cost: one send a table, and one recvmsg per 260 TCP rows; no allocation per row.
+// Owners: process/process.h.
 // Source: sock_diag(7), net/core/sock_diag.c.
 
 #ifndef NETDIAG_ENGINE_H_

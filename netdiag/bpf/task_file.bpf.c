@@ -25,10 +25,10 @@ typedef __u16 __be16;
 typedef __u32 __be32;
 typedef __u32 __wsum;
 
+#include "netdiag/bpf/task_file.h"
+
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
-
-#include "netdiag/bpf/task_file.h"
 
 char licenses[] SEC("license") = "Dual MIT/GPL";
 
@@ -45,13 +45,13 @@ struct super_block {
 
 struct inode {
   __u16 i_mode;
-  struct super_block *i_sb;
+  struct super_block* i_sb;
   unsigned long i_ino;
 };
 
 struct file {
-  struct inode *f_inode;
-  void *private_data;
+  struct inode* f_inode;
+  void* private_data;
 };
 
 struct ns_common {
@@ -63,7 +63,7 @@ struct net {
 };
 
 typedef struct {
-  struct net *net;
+  struct net* net;
 } possible_net_t;
 
 struct sock_common {
@@ -75,14 +75,14 @@ struct sock {
 };
 
 struct socket {
-  struct sock *sk;
+  struct sock* sk;
 };
 
 struct pid_namespace;
 
 struct upid {
   int nr;
-  struct pid_namespace *ns;
+  struct pid_namespace* ns;
 };
 
 struct pid {
@@ -104,7 +104,7 @@ struct time_namespace {
 };
 
 struct nsproxy {
-  struct time_namespace *time_ns;
+  struct time_namespace* time_ns;
 };
 
 struct files_struct;
@@ -113,10 +113,10 @@ struct task_struct {
   int pid;
   int tgid;
   __u64 start_boottime;
-  struct task_struct *group_leader;
-  struct pid *thread_pid;
-  struct nsproxy *nsproxy;
-  struct files_struct *files;
+  struct task_struct* group_leader;
+  struct pid* thread_pid;
+  struct nsproxy* nsproxy;
+  struct files_struct* files;
   char comm[16];
 };
 
@@ -128,15 +128,15 @@ struct task_struct___old {
 struct seq_file;
 
 struct bpf_iter_meta {
-  struct seq_file *seq;
+  struct seq_file* seq;
   __u64 session_id;
 };
 
 struct bpf_iter__task_file {
-  struct bpf_iter_meta *meta;
-  struct task_struct *task;
+  struct bpf_iter_meta* meta;
+  struct task_struct* task;
   __u32 fd;
-  struct file *file;
+  struct file* file;
 };
 
 #pragma clang attribute pop
@@ -153,36 +153,36 @@ struct Last {
 
 struct Last last;
 
-static __always_inline __u64 Started(struct task_struct *task) {
+static __always_inline __u64 Started(struct task_struct* task) {
   if (bpf_core_field_exists(task->start_boottime)) return BPF_CORE_READ(task, start_boottime);
-  return BPF_CORE_READ((struct task_struct___old *)task, real_start_time);
+  return BPF_CORE_READ((struct task_struct___old*)task, real_start_time);
 }
 
 // A task's number in the pid namespace `level` deep; 0: it is not in there.
-static __always_inline struct upid NumberAt(struct pid *pid, unsigned int level) {
+static __always_inline struct upid NumberAt(struct pid* pid, unsigned int level) {
   struct upid number = {};
   if (pid == 0 || level > BPF_CORE_READ(pid, level)) return number;
   // struct upid has been these two fields since 4.15.
   bpf_probe_read_kernel(&number, sizeof(number),
-                        (char *)&pid->numbers + (__u64)level * sizeof(struct upid));
+                        (char*)&pid->numbers + (__u64)level * sizeof(struct upid));
   return number;
 }
 
 // What the reader's time namespace adds to times since boot (5.6).
-static __always_inline __u64 BootOffset(struct task_struct *reader) {
-  struct nsproxy *proxy = BPF_CORE_READ(reader, nsproxy);
+static __always_inline __u64 BootOffset(struct task_struct* reader) {
+  struct nsproxy* proxy = BPF_CORE_READ(reader, nsproxy);
   if (!bpf_core_field_exists(proxy->time_ns)) return 0;
-  struct time_namespace *time_ns = BPF_CORE_READ(proxy, time_ns);
+  struct time_namespace* time_ns = BPF_CORE_READ(proxy, time_ns);
   if (!bpf_core_field_exists(time_ns->offsets)) return 0;
   return (__u64)BPF_CORE_READ(time_ns, offsets.boottime.tv_sec) * 1000000000ull +
          (__u64)BPF_CORE_READ(time_ns, offsets.boottime.tv_nsec);
 }
 
 // Whether the reader's pid namespace has the task's process.
-static __always_inline int Describe(struct task_struct *task, struct TaskRecord *record) {
-  struct task_struct *reader = (struct task_struct *)bpf_get_current_task();
-  struct task_struct *leader = task->group_leader;
-  struct pid *reader_pid = BPF_CORE_READ(reader, thread_pid);
+static __always_inline int Describe(struct task_struct* task, struct TaskRecord* record) {
+  struct task_struct* reader = (struct task_struct*)bpf_get_current_task();
+  struct task_struct* leader = task->group_leader;
+  struct pid* reader_pid = BPF_CORE_READ(reader, thread_pid);
   unsigned int level = BPF_CORE_READ(reader_pid, level);
   struct upid number = NumberAt(leader->thread_pid, level);
   if (number.nr == 0 || number.ns != NumberAt(reader_pid, level).ns) return 0;
@@ -197,11 +197,11 @@ static __always_inline int Describe(struct task_struct *task, struct TaskRecord 
 }
 
 SEC("iter/task_file")
-int ListSockets(struct bpf_iter__task_file *ctx) {
-  struct task_struct *task = ctx->task;
-  struct file *file = ctx->file;
+int ListSockets(struct bpf_iter__task_file* ctx) {
+  struct task_struct* task = ctx->task;
+  struct file* file = ctx->file;
   if (task == 0 || file == 0) return 0;
-  struct inode *inode = file->f_inode;
+  struct inode* inode = file->f_inode;
   if ((inode->i_mode & S_IFMT) != S_IFSOCK || inode->i_sb->s_magic != SOCKFS_MAGIC) return 0;
   __u64 number = inode->i_ino;
   // A number of more than 32 bits is no socket that a dump can name.
@@ -216,12 +216,12 @@ int ListSockets(struct bpf_iter__task_file *ctx) {
   record.socket.fd = (int)ctx->fd;
   record.socket.inode = (__u32)number;
   if (with_netns) {
-    struct socket *socket = file->private_data;
-    struct sock *sk = BPF_CORE_READ(socket, sk);
+    struct socket* socket = file->private_data;
+    struct sock* sk = BPF_CORE_READ(socket, sk);
     if (sk != 0) record.socket.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
   }
 
-  struct seq_file *seq = ctx->meta->seq;
+  struct seq_file* seq = ctx->meta->seq;
   __u64 started = Started(task);
   if (last.session == ctx->meta->session_id && last.tid == task->pid && last.started == started) {
     bpf_seq_write(seq, &record.socket, sizeof(record.socket));

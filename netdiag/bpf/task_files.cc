@@ -108,35 +108,27 @@ absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool netns) {
   }
   bpf_object__close(object);
   if (link < 0) return ExplainLoad(-link);
-  return std::unique_ptr<TaskFiles>(new TaskFiles(link));
+  return std::unique_ptr<TaskFiles>(new TaskFiles(internal::UniqueFd(link)));
 }
 
 // The kernel collects pages of output and hands out what fits into the reader's buffer: one of the
 // same size never cuts a record.
-TaskFiles::TaskFiles(int link)
-    : link_(link),
+TaskFiles::TaskFiles(internal::UniqueFd link)
+    : link_(std::move(link)),
       buffer_(8 * static_cast<size_t>(sysconf(_SC_PAGESIZE))),
       ns_per_tick_(1'000'000'000 / static_cast<uint64_t>(sysconf(_SC_CLK_TCK))) {}
 
-TaskFiles::~TaskFiles() {
-  End();
-  close(link_);
-}
-
 absl::Status TaskFiles::Begin() {
   End();
-  iterator_ = bpf_iter_create(link_);
-  if (iterator_ >= 0) return absl::OkStatus();
-  return ErrnoError(-std::exchange(iterator_, -1), kWhat);
-}
-
-void TaskFiles::End() {
-  if (iterator_ >= 0) close(std::exchange(iterator_, -1));
+  const int iterator = bpf_iter_create(link_.get());
+  if (iterator < 0) return ErrnoError(-iterator, kWhat);
+  iterator_ = internal::UniqueFd(iterator);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> TaskFiles::Read(absl::FunctionRef<void(const Task&)> on_task,
                                      absl::FunctionRef<void(const SocketFile&)> on_socket) {
-  const ssize_t size = read(iterator_, buffer_.data(), buffer_.size());
+  const ssize_t size = read(iterator_.get(), buffer_.data(), buffer_.size());
   // A million descriptors in a row that are no sockets end a read, without output.
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return true;
   if (size <= 0) {

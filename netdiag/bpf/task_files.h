@@ -40,6 +40,7 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/types/types.h"
+#include "netdiag/types/unique_fd.h"
 
 namespace netdiag::bpf {
 
@@ -65,22 +66,21 @@ class TaskFiles {
   static absl::StatusOr<std::unique_ptr<TaskFiles>> Load(bool netns);
   TaskFiles(const TaskFiles&) = delete;
   TaskFiles& operator=(const TaskFiles&) = delete;
-  ~TaskFiles();
 
   // Drops an unfinished pass and starts a new one.
   absl::Status Begin();
   // Gives what comes next; answers whether there can be more. An error ends the pass.
   absl::StatusOr<bool> Read(absl::FunctionRef<void(const Task&)> on_task,
                             absl::FunctionRef<void(const SocketFile&)> on_socket);
-  void End();
+  void End() { iterator_.Close(); }
   // Bytes held; libbpf keeps none.
   size_t memory() const { return sizeof(*this) + buffer_.capacity(); }
 
  private:
-  explicit TaskFiles(int link);
+  explicit TaskFiles(internal::UniqueFd link);
 
-  const int link_;
-  int iterator_ = -1;
+  internal::UniqueFd link_;  // holds the program
+  internal::UniqueFd iterator_;
   std::vector<std::byte> buffer_;
   const uint64_t ns_per_tick_;  // of /proc/PID/stat
 };

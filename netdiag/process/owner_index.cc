@@ -49,7 +49,7 @@ uint32_t Hash(uint32_t inode) { return inode * 2654435769u; }
 
 class OwnerIndex::Impl {
  public:
-  explicit Impl(OwnerOptions options) : options_(options), proc_(options.proc_root) {}
+  explicit Impl(OwnerOptions options) : options_(std::move(options)), proc_(options_.proc_root) {}
 
   absl::Status Begin();
   absl::StatusOr<bool> Step(size_t budget);
@@ -78,10 +78,9 @@ class OwnerIndex::Impl {
   ProcScan proc_;
   BpfScan bpf_;
   Phase phase_ = Phase::kIdle;
-  // kAuto: why BPF is not to be tried; and the links of scans that ended, up to what loading costs.
-  absl::Status no_bpf_;
-  bool looked_ = false;
-  uint64_t links_ = 0;
+  bool looked_ = false;    // no_bpf_ is known
+  absl::Status no_bpf_;    // kAuto: why BPF is not to be tried
+  uint64_t links_ = 0;     // read by the scans of /proc that ended
   size_t bpf_memory_ = 0;  // when the scan ended: const methods leave bpf_ to Successor()
 
   Scan scan_;                      // its processes by pid, its sockets as they were found

@@ -20,6 +20,7 @@
 #include "netdiag/process/directory.h"
 #include "netdiag/process/process.h"
 #include "netdiag/process/scan.h"
+#include "netdiag/types/unique_fd.h"
 
 namespace netdiag::internal {
 
