@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <fcntl.h>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "absl/container/flat_hash_set.h"
 
 #include "netdiag/dump/source.h"
+#include "netdiag/process/side_scan.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/unique_fd.h"
@@ -37,6 +39,9 @@ using netlink::Ready;
 
 // Descriptors read between two looks at the caller's deadline.
 constexpr size_t kScanSlice = 4096;
+// Messages held while owners are scanned; and what one step can add to them.
+constexpr size_t kMaxHeld = size_t{8} << 20;
+constexpr size_t kLargestDatagram = size_t{256} << 10;
 // Tables of a capture; it has one a dump. More are damage.
 constexpr size_t kMaxReplayTables = 4096;
 
@@ -103,6 +108,13 @@ class Engine::Impl {
     size_t conn = 0;   // in conns_; unused by procfs and replay
     internal::Source source;
   };
+  // A row that waits for its owners.
+  struct Held {
+    size_t offset = 0;  // of its message in the arena
+    size_t length = 0;
+    const Table* table = nullptr;
+    SourceKind source = SourceKind::kNetlink;
+  };
 
   void Plan();
   absl::Status PlanReplay();
@@ -111,6 +123,10 @@ class Engine::Impl {
   // For questions beside a dump, which can be asked at any time. Dialled when it is first wanted.
   absl::StatusOr<Conn*> SideConn();
   Capability Probe(Protocol protocol, Family family);
+  absl::Status ScanBeside(Visitor visitor, const CallOptions& call);
+  void Uncount(std::span<const Held> rest);
+  Flow Show(const Row& row, Visitor visitor);
+  void EndWalks();
   absl::StatusOr<bool> AdvanceScan(Wait wait, const Budget& budget, const CallOptions& call);
   void GiveUpOwners(const absl::Status& status);
   absl::Status StartWalks(const CallOptions& call);
@@ -326,9 +342,7 @@ absl::StatusOr<Ready> Engine::Impl::Advance(Wait wait, const Budget& budget,
     turn_ = (turn_ + 1) % walks_.size();
     NETDIAG_ASSIGN_OR_RETURN(const Ready ready, StepWalk(&walks_[turn_], wait, call, visitor));
     if (summary_.stopped) {
-      for (const Walk& walk : walks_) Finish(walk);
-      walks_.clear();
-      next_table_ = summary_.tables.size();
+      EndWalks();
       return Ready::kDone;
     }
     if (ready == Ready::kWouldBlock) return ready;
@@ -340,7 +354,66 @@ absl::StatusOr<Ready> Engine::Impl::Advance(Wait wait, const Budget& budget,
   return walks_.empty() && next_table_ == summary_.tables.size() ? Ready::kDone : Ready::kSome;
 }
 
+// Scans owners on a thread of its own and meanwhile holds the rows that come; then joins them.
+absl::Status Engine::Impl::ScanBeside(Visitor visitor, const CallOptions& call) {
+  const std::unique_ptr<internal::SideScan> scan = internal::SideScan::Start(
+      owners_.get(), kScanSlice, [&call] { return CheckCall(call, "owner scan"); });
+  if (scan == nullptr) return absl::OkStatus();  // then it comes first, as without a thread
+  scanning_ = joins_owners_ = false;
+  std::vector<Held> held;
+  std::vector<std::byte> arena;
+  arena.reserve(kMaxHeld);
+  const auto hold = [&](const Row& row) {
+    const Bytes whole = row.message().whole();
+    held.push_back({arena.size(), whole.size(), &row.table(), row.source()});
+    arena.insert(arena.end(), whole.begin(), whole.end());
+    return Flow::kContinue;
+  };
+  for (Ready ready = Ready::kSome; ready != Ready::kDone && !scan->over();) {
+    if (arena.size() + kLargestDatagram > kMaxHeld) break;
+    NETDIAG_ASSIGN_OR_RETURN(ready, Advance(Wait::kBlock, {}, call, hold));
+  }
+  const absl::Status scanned = scan->Join();
+  summary_.owners = owners_->stats();
+  if (EndsQuery(scanned)) return scanned;
+  joins_owners_ = scanned.ok();
+  if (!scanned.ok()) GiveUpOwners(scanned);
+  for (size_t i = 0; i < held.size() && !summary_.stopped; ++i) {
+    const Bytes whole = Bytes(arena).subspan(held[i].offset, held[i].length);
+    const Message message(*netlink::Load<netlink::Header>(whole), whole);
+    const OwnerIndex* owners = joins_owners_ ? owners_.get() : nullptr;
+    const std::optional<Row> row =
+        Row::FromMessage(message, *held[i].table, held[i].source, owners);
+    if (Show(*row, visitor) == Flow::kStop) Uncount(std::span(held).subspan(i + 1));
+  }
+  if (summary_.stopped) EndWalks();
+  return absl::OkStatus();
+}
+
+// Rows that were counted when they came, and that the visitor did not want to see any more.
+void Engine::Impl::Uncount(std::span<const Held> rest) {
+  summary_.rows -= rest.size();
+  for (TableOutcome& outcome : summary_.tables) {
+    outcome.rows -= static_cast<uint64_t>(std::ranges::count(rest, &outcome.table, &Held::table));
+  }
+}
+
+Flow Engine::Impl::Show(const Row& row, Visitor visitor) {
+  visiting_ = true;
+  const Flow flow = visitor(row);
+  visiting_ = false;
+  if (flow == Flow::kStop) summary_.stopped = true;
+  return flow;
+}
+
+void Engine::Impl::EndWalks() {
+  for (const Walk& walk : walks_) Finish(walk);
+  walks_.clear();
+  next_table_ = summary_.tables.size();
+}
+
 absl::StatusOr<Summary> Engine::Impl::RunToEnd(Visitor visitor, const CallOptions& call) {
+  if (scanning_ && options_.threads > 1) NETDIAG_RETURN_IF_ERROR(ScanBeside(visitor, call));
   for (Ready ready = Ready::kSome; ready != Ready::kDone;) {
     NETDIAG_ASSIGN_OR_RETURN(ready, Advance(Wait::kBlock, {}, call, visitor));
   }
@@ -478,11 +551,7 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
   summary_.unknown_attributes += row->unknown_attributes();
   ++outcome.rows;
   ++summary_.rows;
-  visiting_ = true;
-  const Flow flow = visitor(*row);
-  visiting_ = false;
-  if (flow == Flow::kStop) summary_.stopped = true;
-  return flow;
+  return Show(*row, visitor);
 }
 
 // What the kernel filters is filtered here again: /proc/net, a capture and bounded steps come

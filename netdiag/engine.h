@@ -16,7 +16,8 @@
 //
 // Lifetime: a Row and all that it gives is valid until the visitor returns.
 // Threads: thread-compatible; different Engines are independent. No thread is started unless a
-// namespace has to be entered, and that one has ended when the call returns. No setting of the
+// namespace has to be entered or EngineOptions::threads allows it, and it has ended when the call
+// returns. No setting of the
 // process is touched. Do not use an Engine after fork().
 // Cost: one send a table, and one recvmsg per 260 TCP rows; no allocation per row.
 // Owners: process/process.h.
@@ -59,6 +60,9 @@ struct EngineOptions {
   // Conns to spread a query's dumps over, each with a dump in flight. Above 1, TCP is asked per
   // family, and a socket that two dumps give is delivered once (merged by cookie).
   size_t connections = 1;
+  // Above 1, Visit, Take and Capture scan owners on a thread of their own beside the dump, and hold
+  // the rows that come meanwhile, up to 8 MiB. The thread has ended when the call returns.
+  size_t threads = 1;
   // Tables to answer from /proc/net even where the kernel has a dump: for comparison and tests.
   bool prefer_procfs = false;
   // Rows come from this capture and from nowhere else. Must outlive the Engine.

@@ -9,6 +9,7 @@
 #include <map>
 #include <sched.h>
 #include <set>
+#include <stop_token>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -143,6 +144,46 @@ TEST_F(OwnersLive, EitherSourceGivesTheSame) {
       kept = std::move(snapshot);
     }
   }
+}
+
+// Rows that came before the scan was over waited for it, and count only if they were seen.
+TEST_F(OwnersLive, AScanBesideTheDumpGivesTheSame) {
+  EngineOptions options = InZoo();
+  options.threads = 2;
+  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  for (int again = 0; again < 20; ++again) {
+    EXPECT_EQ(Visit(engine->get(), WithOwners()), HeldBy(zoo(), {getpid()}));
+  }
+  const uint64_t all = AllIdentities(zoo()).size();
+  for (const uint64_t wanted : {uint64_t{1}, all / 2, all}) {
+    uint64_t seen = 0;
+    const absl::StatusOr<Summary> summary = (*engine)->Visit(
+        WithOwners(), [&](const Row&) { return ++seen == wanted ? Flow::kStop : Flow::kContinue; });
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    EXPECT_TRUE(summary->stopped);
+    EXPECT_EQ(seen, wanted);
+    EXPECT_EQ(summary->rows, wanted);
+    uint64_t of_tables = 0;
+    for (const TableOutcome& table : summary->tables) of_tables += table.rows;
+    EXPECT_EQ(of_tables, wanted);
+  }
+  const auto none = [](const Row&) { return Flow::kContinue; };
+  EXPECT_TRUE(IsTimeout(
+      (*engine)->Visit(WithOwners(), none, {.deadline = netlink::TimePoint::min()}).status()));
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_TRUE(
+      absl::IsCancelled((*engine)->Visit(WithOwners(), none, {.stop = stop.get_token()}).status()));
+  EXPECT_EQ(Visit(engine->get(), WithOwners()), HeldBy(zoo(), {getpid()}));
+
+  options.proc_root = "/no/such/proc";
+  const absl::StatusOr<std::unique_ptr<Engine>> blind = Engine::Open(options);
+  ASSERT_TRUE(blind.ok()) << blind.status();
+  const absl::StatusOr<Summary> summary = (*blind)->Visit(WithOwners(), none);
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->rows, all);
+  EXPECT_TRUE(absl::IsNotFound(summary->owner_error)) << summary->owner_error;
 }
 
 TEST_F(OwnersLive, WithoutProcRowsComeWithoutOwnersAndTheSummarySaysWhy) {

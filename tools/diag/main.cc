@@ -171,7 +171,7 @@ ExitCode Main(int argc, char** argv) {
   }
   if (options->help) return Print(HelpText());
   if (options->version) return Print(kVersion);
-  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open();
+  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open({.threads = 2});
   if (!engine.ok()) {
     Complain(engine.status());
     return kNotAnswered;

@@ -1,0 +1,52 @@
+// Tested by tests/live/owners_live_test.cc, under tsan too.
+
+#include "netdiag/process/side_scan.h"
+
+#include <csignal>
+#include <pthread.h>
+#include <system_error>
+#include <utility>
+
+#include "netdiag/types/error.h"
+
+namespace netdiag::internal {
+
+std::unique_ptr<SideScan> SideScan::Start(OwnerIndex* index, size_t descriptors,
+                                          absl::AnyInvocable<absl::Status()> check) {
+  std::unique_ptr<SideScan> scan(new SideScan(index, descriptors, std::move(check)));
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  // A thread inherits the mask, so it takes none of the host's signals from its first instruction.
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    scan->thread_ = std::thread([self = scan.get()] {
+      self->status_ = self->Run();
+      self->over_.store(true, std::memory_order_release);
+    });
+  } catch (const std::system_error&) {
+    scan.reset();
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return scan;
+}
+
+SideScan::~SideScan() {
+  abandoned_.store(true);
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::Status SideScan::Join() {
+  thread_.join();
+  return status_;
+}
+
+absl::Status SideScan::Run() {
+  for (bool done = false; !done && !abandoned_.load();) {
+    NETDIAG_RETURN_IF_ERROR(check_());
+    NETDIAG_ASSIGN_OR_RETURN(done, index_->Step(descriptors_));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace netdiag::internal
