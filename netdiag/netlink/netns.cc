@@ -9,13 +9,12 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <string_view>
-#include <system_error>
 #include <thread>
 
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/quiet_thread.h"
 #include "netdiag/types/unique_fd.h"
 
 namespace netdiag::netlink {
@@ -65,22 +64,12 @@ absl::Status Enter(int fd, const std::string& name) {
   return ErrnoError(errnum, name, errnum == EPERM ? "entering it needs CAP_SYS_ADMIN" : "");
 }
 
-// Runs `body` on a new thread with every signal blocked, and waits for its end.
+// Runs `body` on a new thread, and waits for its end.
 absl::Status OnThread(absl::FunctionRef<absl::Status()> body) {
   absl::Status status;
-  std::thread thread;
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  // A thread inherits the mask, so it takes none of the host's signals from its first instruction.
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    thread = std::thread([&] { status = body(); });
-  } catch (const std::system_error& error) {
-    status = ErrnoError(error.code().value(), "starting a thread for a network namespace");
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (thread.joinable()) thread.join();
+  NETDIAG_ASSIGN_OR_RETURN(std::thread thread,
+                           internal::StartQuietThread([&] { status = body(); }));
+  thread.join();
   return status;
 }
 

@@ -2,32 +2,22 @@
 
 #include "netdiag/process/side_scan.h"
 
-#include <csignal>
-#include <pthread.h>
-#include <system_error>
 #include <utility>
 
 #include "netdiag/types/error.h"
+#include "netdiag/types/quiet_thread.h"
 
 namespace netdiag::internal {
 
 std::unique_ptr<SideScan> SideScan::Start(OwnerIndex* index, size_t descriptors,
                                           absl::AnyInvocable<absl::Status()> check) {
   std::unique_ptr<SideScan> scan(new SideScan(index, descriptors, std::move(check)));
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  // A thread inherits the mask, so it takes none of the host's signals from its first instruction.
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    scan->thread_ = std::thread([self = scan.get()] {
-      self->status_ = self->Run();
-      self->over_.store(true, std::memory_order_release);
-    });
-  } catch (const std::system_error&) {
-    scan.reset();
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  absl::StatusOr<std::thread> thread = StartQuietThread([self = scan.get()] {
+    self->status_ = self->Run();
+    self->over_.store(true, std::memory_order_release);
+  });
+  if (!thread.ok()) return nullptr;
+  scan->thread_ = *std::move(thread);
   return scan;
 }
 
