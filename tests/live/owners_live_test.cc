@@ -18,6 +18,7 @@
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
 #include "tests/live/live_testing.h"
+#include "tests/testing/rounds.h"
 #include "tests/testing/sockets.h"
 
 namespace netdiag::testing {
@@ -152,7 +153,7 @@ TEST_F(OwnersLive, AScanBesideTheDumpGivesTheSame) {
   options.threads = 2;
   const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
   ASSERT_TRUE(engine.ok()) << engine.status();
-  for (int again = 0; again < 20; ++again) {
+  for (int again = 0; again < Rounds(20); ++again) {
     EXPECT_EQ(Visit(engine->get(), WithOwners()), HeldBy(zoo(), {getpid()}));
   }
   const uint64_t all = AllIdentities(zoo()).size();

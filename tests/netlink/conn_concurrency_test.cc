@@ -20,6 +20,7 @@
 #include "netdiag/netlink/conn.h"
 #include "netdiag/types/error.h"
 #include "tests/testing/fake_kernel.h"
+#include "tests/testing/rounds.h"
 #include "tests/testing/status_matchers.h"
 
 namespace netdiag::netlink {
@@ -328,7 +329,8 @@ TEST_F(ConnThreads, AllMethodsAtOnce) {
       [&] { EXPECT_EQ(a_->progress().messages, 0u); },
   };
   Together(static_cast<int>(methods.size()), [&](int i) {
-    for (int round = 0; round < 100; ++round) methods[static_cast<size_t>(i)]();
+    for (int round = 0; round < netdiag::testing::Rounds(100); ++round)
+      methods[static_cast<size_t>(i)]();
   });
   a_->SetDeadline(std::nullopt);
   EXPECT_THAT(b_->Write(Text("data")), IsOk());

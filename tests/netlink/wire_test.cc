@@ -17,6 +17,7 @@
 #include "netdiag/netlink/abi.h"
 #include "tests/testing/fake_kernel.h"
 #include "tests/testing/guarded_buffer.h"
+#include "tests/testing/rounds.h"
 #include "tests/testing/status_matchers.h"
 
 namespace netdiag::netlink {
@@ -134,7 +135,7 @@ class Generator {
 TEST(Wire, MessagesAreThoseOfLibmnl) {
   Generator generator;
   int damaged = 0;
-  for (int round = 0; round < 20000; ++round) {
+  for (int round = 0; round < netdiag::testing::Rounds(20000); ++round) {
     Packet bytes = generator.Messages(generator.Below(6));
     if (round % 4 != 0) generator.Mutate(&bytes);
     const GuardedBuffer guarded(bytes);
@@ -150,7 +151,7 @@ TEST(Wire, MessagesAreThoseOfLibmnl) {
 TEST(Wire, AttributesAreThoseOfLibmnl) {
   Generator generator;
   int damaged = 0;
-  for (int round = 0; round < 20000; ++round) {
+  for (int round = 0; round < netdiag::testing::Rounds(20000); ++round) {
     Packet bytes = generator.Attributes(generator.Below(8));
     if (round % 4 != 0) generator.Mutate(&bytes);
     const GuardedBuffer guarded(bytes);

@@ -17,6 +17,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/testing/rounds.h"
+
 namespace diag {
 namespace {
 
@@ -85,7 +87,7 @@ class Escapes : public ::testing::TestWithParam<Escape> {};
 TEST_P(Escapes, MakeEveryNameHarmlessAndKeepNamesApart) {
   std::mt19937 random(20240501);
   std::map<std::string, std::string> names;  // by what they came out as
-  for (int i = 0; i < 60'000; ++i) {
+  for (int i = 0; i < netdiag::testing::Rounds(60'000); ++i) {
     // Short ones collide if any do.
     const std::string name = RandomName(&random, i % 2 == 0 ? 4 : 108);
     const std::string out = Apply(GetParam(), name);
@@ -188,7 +190,7 @@ TEST(AppendGeneral, AndAppendFixedWriteWhatPrintfDoes) {
                                 1e6,         1e15, 1e-5,     0.0001,
                                 2.885,       0.5,  1e308,    std::numeric_limits<double>::min(),
                                 4294967.295, 100,  99.95,    12.25};
-  for (int i = 0; i < 100'000; ++i) {
+  for (int i = 0; i < netdiag::testing::Rounds(100'000); ++i) {
     values.push_back(static_cast<double>(random() >> (random() % 64)) / 1000);
     values.push_back(
         std::ldexp(static_cast<double>(random()), static_cast<int>(random() % 200) - 150));

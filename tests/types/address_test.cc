@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/testing/guarded_buffer.h"
+#include "tests/testing/rounds.h"
 
 namespace netdiag {
 namespace {
@@ -46,7 +47,7 @@ void ExpectReadBack(Family family, const std::array<uint8_t, 16>& octets) {
 
 TEST(IpAddress, EveryV4TextReadsBack) {
   std::mt19937 random(5952);
-  for (int i = 0; i < 20000; ++i) {
+  for (int i = 0; i < netdiag::testing::Rounds(20000); ++i) {
     std::array<uint8_t, 16> octets{};
     for (uint8_t& octet : octets) octet = static_cast<uint8_t>(random());
     ExpectReadBack(Family::kInet, octets);
