@@ -129,6 +129,8 @@ class Engine::Impl {
   void EndWalks();
   absl::StatusOr<bool> AdvanceScan(Wait wait, const Budget& budget, const CallOptions& call);
   void GiveUpOwners(const absl::Status& status);
+  // What rows are joined with now; null: nothing.
+  const OwnerIndex* JoinedOwners() const { return joins_owners_ ? owners_.get() : nullptr; }
   absl::Status StartWalks(const CallOptions& call);
   absl::Status StartWalk(size_t table, size_t conn, const CallOptions& call);
   absl::StatusOr<ProcfsSource> FallBack(TableOutcome* outcome, const absl::Status& refusal);
@@ -376,14 +378,13 @@ absl::Status Engine::Impl::ScanBeside(Visitor visitor, const CallOptions& call) 
   const absl::Status scanned = scan->Join();
   summary_.owners = owners_->stats();
   if (EndsQuery(scanned)) return scanned;
-  joins_owners_ = scanned.ok();
+  joins_owners_ = true;
   if (!scanned.ok()) GiveUpOwners(scanned);
   for (size_t i = 0; i < held.size() && !summary_.stopped; ++i) {
     const Bytes whole = Bytes(arena).subspan(held[i].offset, held[i].length);
     const Message message(*netlink::Load<netlink::Header>(whole), whole);
-    const OwnerIndex* owners = joins_owners_ ? owners_.get() : nullptr;
     const std::optional<Row> row =
-        Row::FromMessage(message, *held[i].table, held[i].source, owners);
+        Row::FromMessage(message, *held[i].table, held[i].source, JoinedOwners());
     if (Show(*row, visitor) == Flow::kStop) Uncount(std::span(held).subspan(i + 1));
   }
   if (summary_.stopped) EndWalks();
@@ -540,8 +541,8 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
 
 Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor visitor) {
   TableOutcome& outcome = summary_.tables[walk.table];
-  const OwnerIndex* owners = joins_owners_ ? owners_.get() : nullptr;
-  const std::optional<Row> row = Row::FromMessage(message, outcome.table, outcome.source, owners);
+  const std::optional<Row> row =
+      Row::FromMessage(message, outcome.table, outcome.source, JoinedOwners());
   if (!row || row->malformed()) ++summary_.damaged;
   if (!row || !Wanted(*row)) return Flow::kContinue;
   if (conns_.size() > 1 && row->cookie() != Cookie() && !delivered_.insert(row->cookie()).second) {
