@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "netdiag/fields.h"
@@ -27,11 +28,15 @@ using netdiag::StateSet;
 // Options that have no letter.
 enum : int { kJson = 256, kCapabilities };
 
+// What an option sets: a flag, or the text of its argument; of several, the last one holds.
+using Target = std::variant<bool Options::*, std::string Options::*>;
+
 struct OptionRow {
   int code;  // the letter, or one of the above
   const char* name;
-  bool Options::*flag;
+  Target target;
   const char* help;
+  const char* argument = nullptr;  // what --help calls it; null: there is none
 };
 
 constexpr auto kOptions = std::to_array<OptionRow>({
@@ -56,9 +61,12 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {'h', "help", &Options::help, "this text"},
 });
 
-void Apply(int code, Options* options) {
+void Apply(int code, const char* argument, Options* options) {
   const auto row = std::ranges::find(kOptions, code, &OptionRow::code);
-  options->*row->flag = true;
+  if (const auto* flag = std::get_if<bool Options::*>(&row->target)) options->**flag = true;
+  if (const auto* text = std::get_if<std::string Options::*>(&row->target)) {
+    options->**text = argument;
+  }
   // Of -a and -l the last one holds.
   if (code == 'a') options->listening = false;
   if (code == 'l') options->all = false;
@@ -140,11 +148,13 @@ std::string RefusedOption(char** argv) {
 }  // namespace
 
 absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
-  std::string letters;
+  std::string letters = ":";  // getopt() is to tell a missing argument from a wrong option
   std::vector<option> longs;
   for (const OptionRow& row : kOptions) {
     if (row.code < 256) letters.push_back(static_cast<char>(row.code));
-    longs.push_back({row.name, no_argument, nullptr, row.code});
+    if (row.code < 256 && row.argument != nullptr) letters.push_back(':');
+    longs.push_back({row.name, row.argument != nullptr ? required_argument : no_argument, nullptr,
+                     row.code});
   }
   longs.push_back({});
 
@@ -155,7 +165,8 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
     const int code = getopt_long(argc, argv, letters.c_str(), longs.data(), nullptr);
     if (code == -1) break;
     if (code == '?') return BadInput("option", RefusedOption(argv), "see diag --help");
-    Apply(code, &options);
+    if (code == ':') return BadInput("option", argv[optind - 1], "an argument must follow");
+    Apply(code, optarg, &options);
   }
   const std::vector<std::string_view> words(argv + optind, argv + argc);
   options.query.states = DefaultStates(options);
@@ -177,6 +188,7 @@ std::string HelpText() {
       line += "    ";
     }
     line.append("--").append(row.name);
+    if (row.argument != nullptr) line.append("=").append(row.argument);
     line.resize(std::max<size_t>(line.size() + 1, 24), ' ');
     text.append(line).append(row.help).append("\n");
   }
