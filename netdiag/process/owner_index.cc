@@ -5,22 +5,18 @@
 // links would have cost as much as loading: one scan of a busy host, or many of a quiet one. Once
 // it is loaded it serves every scan.
 //
-// The index is one array of 12-byte entries, ordered by a bijective hash of the inode, with a
-// directory over the hash's high bits. Inodes are handed out in runs, by a counter that wraps: the
-// hash spreads them evenly, so a lookup touches one directory slot and about one entry.
-//
 // Tested by tests/process/process_test.cc, tests/process/owner_sources_test.cc.
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <limits>
-#include <numeric>
+#include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "netdiag/process/bpf_scan.h"
+#include "netdiag/process/inode_index.h"
 #include "netdiag/process/proc_scan.h"
 #include "netdiag/process/process.h"
 #include "netdiag/process/scan.h"
@@ -31,30 +27,31 @@ namespace {
 
 using internal::BpfScan;
 using internal::BytesOf;
+using internal::InodeIndex;
 using internal::Process;
 using internal::ProcScan;
 using internal::Scan;
-using Entry = internal::ScannedSocket;
+using internal::ScannedSocket;
 
 // What loading costs, in links of /proc: 17 ms at 2 µs each, the difference between the two ways.
 constexpr uint64_t kLoadInLinks = 8'500;
 
-// Links read between two looks at whether it was worth loading.
+// Links that each thread reads between two looks at whether it was worth loading.
 constexpr size_t kSlice = 4096;
-
-// Numbers modulo 2^32 times an odd number: no two inodes share a hash.
-uint32_t Hash(uint32_t inode) { return inode * 2654435769u; }
 
 }  // namespace
 
 class OwnerIndex::Impl {
  public:
-  explicit Impl(OwnerOptions options) : options_(std::move(options)), proc_(options_.proc_root) {}
+  explicit Impl(OwnerOptions options)
+      : options_(std::move(options)), proc_(options_.proc_root, options_.threads) {}
 
   absl::Status Begin();
   absl::StatusOr<bool> Step(size_t budget);
   void Assign(std::span<const HeldSocket> held);
-  std::pair<size_t, size_t> Find(uint32_t inode) const;
+  std::pair<size_t, size_t> Find(uint32_t inode) const {
+    return done() ? index_.Find(scan_, inode) : std::pair<size_t, size_t>();
+  }
   Owner At(size_t entry) const;
   absl::StatusOr<Uids> ReadUids(const Owner& owner);
   std::unique_ptr<Impl> Successor();
@@ -70,9 +67,6 @@ class OwnerIndex::Impl {
   absl::Status StartBpf();
   void TryBpf();
   void Finish();
-  void SortProcesses();
-  void SortEntries();
-  uint32_t Bucket(uint32_t inode) const { return Hash(inode) >> bucket_shift_; }
 
   OwnerOptions options_;
   ProcScan proc_;
@@ -83,17 +77,14 @@ class OwnerIndex::Impl {
   uint64_t links_ = 0;     // read by the scans of /proc that ended
   size_t bpf_memory_ = 0;  // when the scan ended: const methods leave bpf_ to Successor()
 
-  Scan scan_;                      // its processes by pid, its sockets as they were found
-  std::vector<Entry> entries_;     // in order of (hash, pid, fd)
-  std::vector<uint32_t> buckets_;  // buckets_[b] … buckets_[b + 1]: the entries whose hash has b
-  int bucket_shift_ = 0;
+  Scan scan_;  // what was found; when done, as the index ordered it
+  InodeIndex index_;
 };
 
 void OwnerIndex::Impl::Clear() {
   proc_.End();
   bpf_.End();
   scan_.Clear();
-  entries_.clear();
   phase_ = Phase::kIdle;
 }
 
@@ -166,8 +157,9 @@ absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t budget) {
   budget = std::max<size_t>(budget, 1);
   for (size_t spent = 0; spent < budget && !done();) {
     const bool is_bpf = phase_ == Phase::kBpf;
+    const size_t links = std::min(budget - spent, kSlice * std::max<size_t>(options_.threads, 1));
     const absl::StatusOr<size_t> slice =
-        is_bpf ? bpf_.Step(&scan_) : proc_.Step(std::min(budget - spent, kSlice), &scan_);
+        is_bpf ? bpf_.Step(&scan_) : proc_.Step(links, std::nullopt, &scan_);
     if (!slice.ok()) {
       Clear();
       return slice.status();
@@ -178,8 +170,8 @@ absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t budget) {
       Finish();
     } else if (!is_bpf) {
       // Where the kernel does not tell the numbers beforehand, the links themselves are counted.
-      const uint64_t links = links_ + std::max(proc_.expected(), scan_.stats.descriptors);
-      const bool worth = options_.source == OwnerSource::kAuto && links >= kLoadInLinks;
+      const uint64_t in_all = links_ + std::max(proc_.expected(), scan_.stats.descriptors);
+      const bool worth = options_.source == OwnerSource::kAuto && in_all >= kLoadInLinks;
       if (proc_.listed()) proc_.StartReading();
       if (worth && no_bpf_.ok() && proc_.reading()) TryBpf();
     }
@@ -188,78 +180,14 @@ absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t budget) {
 }
 
 void OwnerIndex::Impl::Finish() {
-  SortProcesses();
-  SortEntries();
+  index_.Build(&scan_);
   scan_.stats.partial = false;
   bpf_memory_ = bpf_.memory();
   phase_ = Phase::kDone;
 }
 
-// A thread's own table comes at the thread's number, which can be far behind its process.
-void OwnerIndex::Impl::SortProcesses() {
-  const std::vector<Process>& processes = scan_.processes;
-  const auto key = [](const Process& p) { return std::pair(p.pid, p.thread); };
-  const auto before = [&](const Process& a, const Process& b) { return key(a) < key(b); };
-  if (std::is_sorted(processes.begin(), processes.end(), before)) return;
-  std::vector<uint32_t> order(processes.size());
-  std::iota(order.begin(), order.end(), 0u);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](uint32_t a, uint32_t b) { return before(processes[a], processes[b]); });
-  std::vector<Process> sorted;
-  std::vector<uint32_t> place(order.size());
-  for (const uint32_t old : order) {
-    place[old] = static_cast<uint32_t>(sorted.size());
-    sorted.push_back(processes[old]);
-  }
-  for (Entry& entry : scan_.sockets) entry.process = place[entry.process];
-  scan_.processes = std::move(sorted);
-}
-
-// A counting sort by bucket, then each bucket (about one entry) by itself.
-void OwnerIndex::Impl::SortEntries() {
-  const std::vector<Entry>& found = scan_.sockets;
-  const int bits = static_cast<int>(std::bit_width(std::max<size_t>(found.size(), 2) - 1));
-  bucket_shift_ = 32 - std::min(bits, 31);
-  const size_t buckets = size_t{1} << (32 - bucket_shift_);
-  buckets_.assign(buckets + 1, 0);
-  // Counts, then ends; filling from the back turns ends into begins and keeps the scan's order.
-  for (const Entry& entry : found) ++buckets_[Bucket(entry.inode)];
-  uint32_t sum = 0;
-  for (uint32_t& count : buckets_) count = sum += count;
-  entries_.resize(found.size());
-  for (size_t i = found.size(); i-- > 0;) {
-    entries_[--buckets_[Bucket(found[i].inode)]] = found[i];
-  }
-  const auto before = [](const Entry& a, const Entry& b) {
-    if (a.inode != b.inode) return Hash(a.inode) < Hash(b.inode);
-    return a.process != b.process ? a.process < b.process : a.fd < b.fd;
-  };
-  for (size_t b = 0; b < buckets; ++b) {
-    if (buckets_[b + 1] - buckets_[b] < 2) continue;
-    std::sort(entries_.begin() + buckets_[b], entries_.begin() + buckets_[b + 1], before);
-  }
-}
-
-std::pair<size_t, size_t> OwnerIndex::Impl::Find(uint32_t inode) const {
-  if (!done() || entries_.empty()) return {0, 0};
-  const uint32_t bucket = Bucket(inode);
-  const auto end = entries_.begin() + buckets_[bucket + 1];
-  auto first = entries_.begin() + buckets_[bucket];
-  // A bucket is long only where one socket has many owners.
-  if (end - first > 8) {
-    first = std::lower_bound(first, end, Hash(inode), [](const Entry& entry, uint32_t hash) {
-      return Hash(entry.inode) < hash;
-    });
-  } else {
-    while (first != end && first->inode != inode) ++first;
-  }
-  auto last = first;
-  while (last != end && last->inode == inode) ++last;
-  return {static_cast<size_t>(first - entries_.begin()), static_cast<size_t>(last - first)};
-}
-
 Owner OwnerIndex::Impl::At(size_t i) const {
-  const Entry& entry = entries_[i];
+  const ScannedSocket& entry = scan_.sockets[i];
   const Process& process = scan_.processes[entry.process];
   return Owner{.pid = Pid(process.pid),
                .start_time = process.start_time,
@@ -295,7 +223,7 @@ std::unique_ptr<OwnerIndex::Impl> OwnerIndex::Impl::Successor() {
 
 size_t OwnerIndex::Impl::memory() const {
   return sizeof(*this) + proc_.memory() + bpf_memory_ + BytesOf(scan_.processes) +
-         BytesOf(scan_.sockets) + BytesOf(entries_) + BytesOf(buckets_);
+         BytesOf(scan_.sockets) + index_.memory();
 }
 
 OwnerIndex::OwnerIndex(OwnerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}

@@ -7,14 +7,18 @@
 //
 // Every owner held the socket at some instant of the scan, pid and start time together: a pid that
 // passes to another process meanwhile is never mixed up. On a host where nothing changes both
-// sources give the same, with one exception: descriptors of a thread that left its process's table
-// (unshare(CLONE_FILES)) are seen by BPF only.
+// sources give the same, descriptors of threads that left their process's table
+// (unshare(CLONE_FILES)) included: kcmp(2) tells these. Where it cannot be asked, all threads of a
+// process are taken to share its table: a procfs of another pid namespace, a kernel without
+// CONFIG_KCMP (every distribution has it), a tree that is no procfs.
 //
 // Cost: from /proc one readlinkat per open descriptor (2 to 3 µs each, nearly all of it the
-// kernel's), one getdents64 per 1 000 of them, one read of /proc/PID/stat per process that holds a
-// socket. By BPF about 17 ms to load a program, once, and then 0.35 µs a descriptor. A lookup
-// touches two cache lines. 24 bytes a socket, and up to 8 for the directory over them; memory()
-// says. A Refresh() over an unchanged host reuses every buffer and allocates nothing.
+// kernel's; a fifth less when the kernel has cached them), one getdents64 per 1 000 of them, one
+// read of /proc/PID/stat per process that holds a socket, one kcmp per thread. By BPF about 17 ms
+// to load a program, once, and then 0.35 µs a descriptor. A lookup touches two cache lines. 12
+// bytes a socket, twice that at most while it grows, and 4 to 8 for the directory over them;
+// memory() says. A Refresh() over an unchanged host reuses every buffer and allocates nothing, but
+// for each thread that it starts.
 //
 // Lifetime: Owners and the views in them are valid until the next Refresh(), Begin() or
 // destruction; a move of the index keeps them. Between scans a descriptor or two stay open: /proc,
@@ -39,6 +43,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/base/attributes.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
@@ -48,13 +53,15 @@ namespace netdiag {
 
 // One descriptor that holds a socket.
 struct Owner {
-  Pid pid;  // as the /proc that was read numbers it, or this process's pid namespace
-  uint64_t start_time =
-      0;  // of the process, in clock ticks since boot: with the pid, unique. 0: it vanished first
+  // As the /proc that was read numbers it, or this process's pid namespace.
+  Pid pid;
+  // Of the process, in clock ticks since boot: with the pid, unique. 0: it vanished first.
+  uint64_t start_time = 0;
   int fd = 0;
-  std::string_view command;  // comm: 15 bytes that the process chose, any bytes at all. Escape
-                             // before a terminal.
-  Pid thread;                // not 0: the thread whose own descriptor table `fd` is in
+  // comm: 15 bytes that the process chose, any bytes at all. Escape before a terminal.
+  std::string_view command;
+  // Not 0: the thread whose own descriptor table `fd` is in.
+  Pid thread;
 };
 
 // The user ids of a process.
@@ -68,8 +75,9 @@ enum class NoOwner : uint8_t {
   kNone,        // it has owners
   kKernelHeld,  // inode 0: no file holds it (TIME_WAIT, SYN_RECV, orphan, not yet accepted)
   kHidden,      // nobody visible holds it, and the descriptors of some processes may not be read
-  kGone,        // every process was read and none held it: it was opened or closed meanwhile, is in
-          // flight between processes, is held by the kernel, or belongs to another PID namespace
+  // Every process was read and none held it: it was opened or closed meanwhile, is in flight
+  // between processes, is held by the kernel, or belongs to another PID namespace.
+  kGone,
 };
 
 // Who reads the descriptors.
@@ -86,20 +94,27 @@ struct OwnerOptions {
   // A mounted procfs, or a tree of its shape.
   std::string proc_root = "/proc";
   OwnerSource source = OwnerSource::kAuto;
+  // That read /proc together in Refresh(), and in a Step() of 2 048 links or more; the caller's is
+  // one of them. The others take no signals and have ended when the call returns. What is found is
+  // the same. 100 000 links are worth a second one, 2 000 are not and do not start one. BPF is read
+  // by the caller's alone.
+  size_t threads = 1;
 };
 
 // What became of one Refresh().
 struct OwnerStats {
-  OwnerSource source = OwnerSource::kAuto;  // who read; kAuto: nobody (Assign)
-  absl::Status no_bpf;       // kAuto: OK, or why BPF will not be used however much there is to read
+  // Who read; kAuto: nobody (Assign).
+  OwnerSource source = OwnerSource::kAuto;
+  // kAuto: OK, or why BPF will not be used however much there is to read.
+  absl::Status no_bpf;
   uint64_t processes = 0;    // found in /proc; of BPF, those that hold sockets
   uint64_t descriptors = 0;  // links read; of BPF, sockets
   uint64_t sockets = 0;      // of those, sockets: entries of the index
   uint64_t vanished = 0;     // processes or descriptors that were gone before they were read
-  uint64_t denied =
-      0;  // processes whose descriptors may not be read (another user's, or not dumpable)
-  uint64_t errors = 0;   // anything else; first_error names the first
-  int first_error = 0;   // errno
+  // Processes whose descriptors may not be read (another user's, or not dumpable).
+  uint64_t denied = 0;
+  uint64_t errors = 0;   // anything else
+  int first_error = 0;   // the errno of one of them; read by one thread, of the first
   bool partial = false;  // the scan was stopped before its end
 };
 
@@ -132,7 +147,7 @@ class OwnerIndex {
   // Instead of a scan: these descriptors and no others. Copies what it needs.
   void Assign(std::span<const HeldSocket> held);
 
-  Owners Find(Inode inode) const;
+  Owners Find(Inode inode) const ABSL_ATTRIBUTE_LIFETIME_BOUND;
   // Why Find() gives nothing for `inode`; kNone if it gives something, kNotAsked before the end of
   // a scan.
   NoOwner Reason(Inode inode) const;
@@ -146,7 +161,7 @@ class OwnerIndex {
   // OK, or what BPF lacks here. Cost: three system calls.
   static absl::Status CheckBpf();
 
-  const OwnerStats& stats() const;
+  const OwnerStats& stats() const ABSL_ATTRIBUTE_LIFETIME_BOUND;
   // Bytes that the index holds, for budgets.
   size_t memory() const;
 

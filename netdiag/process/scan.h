@@ -1,9 +1,9 @@
 // netdiag/process/scan.h — what a scan of descriptors gives, whoever makes it. Internal. Users want
 // process.h.
 //
-// A scanner has Begin(), Step(budget, Scan*), which answers what it spent of the budget, done() and
-// memory(); it appends processes and sockets here, and keeps count. Processes come in ascending
-// order of (pid, thread) and descriptors in ascending order in each, or the index sorts them.
+// A scanner has Begin(), Step(…, Scan*), which answers what it spent, done() and memory(); it
+// appends processes and sockets here, and keeps count. They may come in any order, a process may
+// come more than once and without sockets: the index orders them.
 //
 // Cost: appending allocates only until the arrays have reached their size. Threads:
 // thread-compatible.
@@ -15,6 +15,8 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -50,6 +52,7 @@ struct Scan {
   std::vector<Process> processes;
   std::vector<ScannedSocket> sockets;
   OwnerStats stats;
+  std::optional<std::span<const uint32_t>> wanted;  // ascending; none: everything
 
   void Clear() {
     processes.clear();
@@ -61,10 +64,30 @@ struct Scan {
     process.pid = pid;
     return process;
   }
-  // Of the process that was added last.
+  // Whether anybody asks for this socket.
+  bool Wants(uint32_t inode) const {
+    return !wanted || std::binary_search(wanted->begin(), wanted->end(), inode);
+  }
+  // Of the process that was added last. Leaves out what nobody wants.
   void AddSocket(uint32_t inode, int32_t fd) {
+    if (!Wants(inode)) return;
     ++stats.sockets;
     sockets.push_back({inode, static_cast<uint32_t>(processes.size() - 1), fd});
+  }
+  // Takes what another thread found.
+  void Absorb(Scan* other) {
+    const auto offset = static_cast<uint32_t>(processes.size());
+    processes.insert(processes.end(), other->processes.begin(), other->processes.end());
+    for (const ScannedSocket& socket : other->sockets) {
+      sockets.push_back({socket.inode, socket.process + offset, socket.fd});
+    }
+    stats.descriptors += other->stats.descriptors;
+    stats.sockets += other->stats.sockets;
+    stats.vanished += other->stats.vanished;
+    stats.denied += other->stats.denied;
+    stats.errors += other->stats.errors;
+    if (stats.first_error == 0) stats.first_error = other->stats.first_error;
+    other->Clear();
   }
   // A process or descriptor that could not be read.
   void Count(int error) {
