@@ -73,6 +73,8 @@ std::string_view WordOfNoOwner(const Row& row) {
       return "kernel-held";
     case NoOwner::kHidden:
       return "hidden";
+    case NoOwner::kNotRead:
+      return "not-read";
     case NoOwner::kGone:
       return "gone";
   }

@@ -40,8 +40,8 @@ void InodeIndex::Build(Scan* scan) {
 void InodeIndex::SortProcesses(Scan* scan) {
   const std::vector<Process>& processes = scan->processes;
   const auto not_before = [](const Process& a, const Process& b) { return KeyOf(a) >= KeyOf(b); };
-  const bool in_order = std::adjacent_find(processes.begin(), processes.end(), not_before) ==
-                        processes.end();
+  const bool in_order =
+      std::adjacent_find(processes.begin(), processes.end(), not_before) == processes.end();
   if (in_order && !scan->wanted) return;
   place_.assign(processes.size(), 0);
   for (const ScannedSocket& entry : scan->sockets) place_[entry.process] = 1;
@@ -94,9 +94,9 @@ std::pair<size_t, size_t> InodeIndex::Find(const Scan& scan, uint32_t inode) con
   auto first = scan.sockets.begin() + buckets_[bucket];
   // A bucket is long only where one socket has many owners.
   if (end - first > 8) {
-    first = std::lower_bound(first, end, Hash(inode), [](const ScannedSocket& entry, uint32_t hash) {
-      return Hash(entry.inode) < hash;
-    });
+    first = std::lower_bound(
+        first, end, Hash(inode),
+        [](const ScannedSocket& entry, uint32_t hash) { return Hash(entry.inode) < hash; });
   } else {
     while (first != end && first->inode != inode) ++first;
   }

@@ -24,8 +24,8 @@ class InodeIndex {
   // Orders the processes by (pid, thread, start time), makes one of those that are the same, drops
   // those without sockets, and orders the sockets by (hash of the inode, process, descriptor).
   void Build(Scan* scan);
-  // Where in Scan::sockets the owners of `inode` begin, and how many they are. REQUIRES: the scan is
-  // as Build() left it.
+  // Where in Scan::sockets the owners of `inode` begin, and how many they are. REQUIRES: the scan
+  // is as Build() left it.
   std::pair<size_t, size_t> Find(const Scan& scan, uint32_t inode) const;
   size_t memory() const;
 

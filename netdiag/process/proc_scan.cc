@@ -37,6 +37,9 @@ constexpr int32_t kRange = 4096;
 // Links for which it is worth to start a thread, which takes as long as 20 of them.
 constexpr size_t kWorthAThread = 1024;
 
+// Descriptors of kLow: servers open their listeners early.
+constexpr int32_t kLowEnd = 16;
+
 }  // namespace
 
 size_t Allowance::Claim() {
@@ -55,10 +58,15 @@ ProcScan::ProcScan(std::string root, size_t threads)
 
 absl::Status ProcScan::Begin() {
   End();
-  root_ = OpenDirectory(AT_FDCWD, root_path_.c_str());
-  if (!root_.ok()) return ErrnoError(errno, root_path_, kNoProcfs);
+  root_.Close();
+  NETDIAG_RETURN_IF_ERROR(OpenRoot());
   phase_ = Phase::kListing;
   return absl::OkStatus();
+}
+
+absl::Status ProcScan::OpenRoot() {
+  if (!root_.ok()) root_ = OpenDirectory(AT_FDCWD, root_path_.c_str());
+  return root_.ok() ? absl::OkStatus() : ErrnoError(errno, root_path_, kNoProcfs);
 }
 
 void ProcScan::End() {
@@ -129,8 +137,8 @@ size_t ProcScan::SizeProcesses(size_t budget) {
   size_t asked = 0;
   for (; next_ < candidates_.size() && asked < budget; ++asked, ++next_) {
     Candidate& candidate = candidates_[next_];
-    const int64_t count =
-        SizeOfTable(root_.get(), PidPath(candidate.pid, "/fd").c_str()).descriptors;
+    const auto [count, identity] = SizeOfTable(root_.get(), PidPath(candidate.pid, "/fd").c_str());
+    candidate.identity = identity;
     candidate.descriptors =
         static_cast<int32_t>(std::clamp<int64_t>(count, 0, std::numeric_limits<int32_t>::max()));
     expected_ += static_cast<uint64_t>(candidate.descriptors);
@@ -141,20 +149,89 @@ size_t ProcScan::SizeProcesses(size_t budget) {
   if (next_ == candidates_.size()) {
     std::erase_if(candidates_,
                   [](const Candidate& c) { return c.descriptors == 0 && c.state != kLeaderless; });
+    MarkKnown();
     phase_ = Phase::kListed;
   }
   return asked;
 }
 
-void ProcScan::StartReading() {
+// Both lists are in order of pid. The threads of a process without leader are always looked at.
+void ProcScan::MarkKnown() {
+  auto seen = seen_.begin();
+  for (Candidate& candidate : candidates_) {
+    while (seen != seen_.end() && seen->pid < candidate.pid) ++seen;
+    if (seen == seen_.end() || seen->pid != candidate.pid || candidate.state == kLeaderless)
+      continue;
+    if (seen->identity != candidate.identity || seen->descriptors != candidate.descriptors)
+      continue;
+    candidate.state = static_cast<uint8_t>(kKnown | (seen->state & kDenied));
+  }
+}
+
+uint64_t ProcScan::ExpectedIn(Part part) const {
+  uint64_t descriptors = 0;
+  for (const Candidate& candidate : candidates_) {
+    const bool known = (candidate.state & kKnown) != 0;
+    if (part == Part::kAll || known == (part == Part::kKnown)) {
+      descriptors += static_cast<uint64_t>(candidate.descriptors);
+    }
+  }
+  return descriptors;
+}
+
+uint64_t ProcScan::KnownDenied() const {
+  constexpr uint8_t kBoth = kKnown | kDenied;
+  return static_cast<uint64_t>(
+      std::count_if(candidates_.begin(), candidates_.end(),
+                    [](const Candidate& c) { return (c.state & kBoth) == kBoth; }));
+}
+
+bool ProcScan::HasFresh() const {
+  return std::any_of(candidates_.begin(), candidates_.end(),
+                     [](const Candidate& c) { return (c.state & kKnown) == 0; });
+}
+
+void ProcScan::StopReading() {
+  for (Worker& worker : workers_) worker.reader.Close();
+  units_.clear();
+}
+
+void ProcScan::Remember() {
+  if (candidates_.empty()) return End();
+  for (size_t i = next_unit_.load(); i < units_.size(); ++i) {
+    candidates_[units_[i].candidate].state |= kUnread;
+  }
+  for (const Worker& worker : workers_) {
+    if (worker.reader.open()) candidates_[worker.candidate].state |= kUnread;
+  }
+  // What was known stays so.
+  std::erase_if(candidates_,
+                [](const Candidate& c) { return (c.state & (kUnread | kKnown)) == kUnread; });
+  seen_.clear();
+  if (sized_) seen_.assign(candidates_.begin(), candidates_.end());
+  End();
+}
+
+void ProcScan::StartReading(Part part) {
+  part_ = part;
   units_.clear();
   for (size_t i = 0; i < candidates_.size(); ++i) {
-    int32_t begin = 0;
+    const uint8_t state = candidates_[i].state;
+    const bool known = (state & kKnown) != 0;
+    if (part == Part::kFresh && known) continue;
+    if (part == Part::kKnown && (!known || (state & kDenied) != 0)) continue;
+    if (part == Part::kHigh && (state & kWhole) != 0) continue;
+    const auto candidate = static_cast<uint32_t>(i);
+    if (part == Part::kLow) {
+      units_.push_back({candidate, 0, kLowEnd});
+      continue;
+    }
+    int32_t begin = part == Part::kHigh ? kLowEnd : 0;
     const int32_t count = workers_.size() > 1 ? candidates_[i].descriptors : 0;
     for (; count - begin >= 2 * kRange; begin += kRange) {
-      units_.push_back({static_cast<uint32_t>(i), begin, begin + kRange});
+      units_.push_back({candidate, begin, begin + kRange});
     }
-    units_.push_back({static_cast<uint32_t>(i), begin, TableRange::kToEnd});
+    units_.push_back({candidate, begin, TableRange::kToEnd});
   }
   next_unit_ = 0;
   phase_ = Phase::kReading;
@@ -165,13 +242,16 @@ bool ProcScan::OpenNext(Worker* worker, Scan* scan) {
   const size_t next = next_unit_.fetch_add(1);
   if (next >= units_.size()) return false;
   const Unit& unit = units_[next];
+  const bool is_first = next == 0 || units_[next - 1].candidate != unit.candidate;
   Candidate& candidate = candidates_[unit.candidate];
+  worker->candidate = unit.candidate;
   worker->reader.Open(root_.get(),
                       {.pid = candidate.pid,
                        .descriptors = sized_ ? candidate.descriptors : -1,
                        .begin = unit.begin,
                        .end = unit.end,
-                       .with_threads = own_ && unit.begin == 0,
+                       .probe = part_ == Part::kLow,
+                       .with_threads = own_ && is_first,
                        .state = &candidate.state},
                       scan);
   return true;
@@ -233,8 +313,7 @@ absl::StatusOr<Uids> ProcScan::ReadUids(Pid pid, uint64_t start_time) {
   const PidPath path(pid.value());
   const std::string what = root_path_ + "/" + path.c_str();
   // A scan by other means has not opened it.
-  if (!root_.ok()) root_ = OpenDirectory(AT_FDCWD, root_path_.c_str());
-  if (!root_.ok()) return ErrnoError(errno, root_path_, kNoProcfs);
+  NETDIAG_RETURN_IF_ERROR(OpenRoot());
   const UniqueFd directory = OpenDirectory(root_.get(), path.c_str());
   if (!directory.ok()) return ErrnoError(errno, what);
   SmallBuffer buffer;
@@ -255,8 +334,8 @@ absl::StatusOr<Uids> ProcScan::ReadUids(Pid pid, uint64_t start_time) {
 }
 
 size_t ProcScan::memory() const {
-  size_t bytes = root_path_.capacity() + reader_.memory() + BytesOf(candidates_) + BytesOf(units_) +
-                 BytesOf(workers_);
+  size_t bytes = root_path_.capacity() + reader_.memory() + BytesOf(candidates_) + BytesOf(seen_) +
+                 BytesOf(units_) + BytesOf(workers_);
   for (const Worker& worker : workers_) {
     bytes += worker.reader.memory() + BytesOf(worker.scan.processes) + BytesOf(worker.scan.sockets);
   }

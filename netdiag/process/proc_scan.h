@@ -46,6 +46,15 @@ class Allowance {
   const Deadline deadline_;
 };
 
+// Which descriptors a scan reads.
+enum class Part : uint8_t {
+  kAll,
+  kLow,    // the lowest of every process, without listing any
+  kHigh,   // the others
+  kFresh,  // of the processes that are new or changed since Remember()
+  kKnown,  // of the others, but for those whose descriptors may not be read
+};
+
 class ProcScan {
  public:
   // `threads`: the caller's included.
@@ -58,12 +67,29 @@ class ProcScan {
   absl::StatusOr<size_t> Step(size_t budget, Allowance::Deadline deadline, Scan* scan);
   bool done() const { return phase_ == Phase::kDone; }
 
-  // Whether Step() has nothing to do before StartReading().
+  // Whether Step() has nothing to do before StartReading(). When it is done, another part may
+  // follow.
   bool listed() const { return phase_ == Phase::kListed; }
-  void StartReading();
+  void StartReading(Part part = Part::kAll);
   bool reading() const { return phase_ == Phase::kReading; }
   // When listed: the descriptors of all processes; 0 if the kernel does not tell (before 6.2).
   uint64_t expected() const { return expected_; }
+  // Of those, the ones of a part. REQUIRES: not kLow or kHigh.
+  uint64_t ExpectedIn(Part part) const;
+  // When listed: processes of kKnown whose descriptors could not be read.
+  uint64_t KnownDenied() const;
+  // Whether any process is fresh.
+  bool HasFresh() const;
+  // Others read what was to be read.
+  void StopReading();
+  // Keeps for later scans which processes there are and how many descriptors each has, but for
+  // those that were to be read and have not been. Ends the scan. Where the kernel does not tell the
+  // numbers nothing is known, so every process is fresh. Nothing happens if none were listed.
+  void Remember();
+  void ForgetAll() { seen_.clear(); }
+  // The open procfs; -1: it is not open.
+  int root() const { return root_.get(); }
+  absl::Status OpenRoot();
   // Whether the procfs numbers processes as this one's pid namespace does. After Begin().
   bool IsOwn() const;
 
@@ -75,7 +101,8 @@ class ProcScan {
   struct Candidate {
     int32_t pid = 0;
     int32_t descriptors = 0;
-    uint8_t state = 0;  // ProcessState
+    uint64_t identity = 0;  // TableSize
+    uint8_t state = 0;      // ProcessState
   };
   // What one thread reads at a time.
   struct Unit {
@@ -85,11 +112,13 @@ class ProcScan {
   };
   struct Worker {
     TableReader reader;
-    Scan scan;  // what it found, unless it is the calling thread
+    uint32_t candidate = 0;  // that it reads
+    Scan scan;               // what it found, unless it is the calling thread
   };
 
   absl::StatusOr<size_t> ListProcesses(size_t budget, Scan* scan);
   size_t SizeProcesses(size_t budget);
+  void MarkKnown();
   bool OpenNext(Worker* worker, Scan* scan);
   size_t ReadAlone(size_t budget, Scan* scan);
   size_t ReadShared(size_t budget, Allowance::Deadline deadline, Scan* scan);
@@ -106,6 +135,9 @@ class ProcScan {
   bool own_ = false;                   // IsOwn()
   uint64_t expected_ = 0;
 
+  std::vector<Candidate> seen_;  // candidates as Remember() left them
+
+  Part part_ = Part::kAll;
   std::vector<Unit> units_;
   std::atomic<size_t> next_unit_ = 0;
   std::vector<Worker> workers_;  // the first is the calling thread's

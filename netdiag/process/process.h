@@ -20,9 +20,9 @@
 // memory() says. A Refresh() over an unchanged host reuses every buffer and allocates nothing, but
 // for each thread that it starts.
 //
-// Lifetime: Owners and the views in them are valid until the next Refresh(), Begin() or
-// destruction; a move of the index keeps them. Between scans a descriptor or two stay open: /proc,
-// and the loaded program.
+// Lifetime: Owners and the views in them are valid until the next Refresh(), Begin(), search
+// or destruction; a move of the index keeps them. Between scans a descriptor or two stay open:
+// /proc, and the loaded program.
 //
 // Threads: thread-compatible (const methods may run concurrently; the rest needs exclusive access).
 //
@@ -36,9 +36,12 @@
 #ifndef NETDIAG_PROCESS_PROCESS_H_
 #define NETDIAG_PROCESS_PROCESS_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -71,10 +74,14 @@ struct Uids {
 
 // Why a socket has no owner here.
 enum class NoOwner : uint8_t {
-  kNotAsked,    // the query did not ask for owners, or they cannot be read (Summary::owner_error)
+  // The query did not ask for owners, or they cannot be read (Summary::owner_error), or the search
+  // was for other sockets.
+  kNotAsked,
   kNone,        // it has owners
   kKernelHeld,  // inode 0: no file holds it (TIME_WAIT, SYN_RECV, orphan, not yet accepted)
   kHidden,      // nobody visible holds it, and the descriptors of some processes may not be read
+  // The budget of the scan ended before every process was read.
+  kNotRead,
   // Every process was read and none held it: it was opened or closed meanwhile, is in flight
   // between processes, is held by the kernel, or belongs to another PID namespace.
   kGone,
@@ -101,7 +108,26 @@ struct OwnerOptions {
   size_t threads = 1;
 };
 
-// What became of one Refresh().
+// What a scan may cost. When it is spent the scan ends with what it has.
+struct OwnerBudget {
+  // Looked at every half millisecond, and by BPF after every read (1 ms). The program is not loaded
+  // less than 20 ms before.
+  std::optional<std::chrono::steady_clock::time_point> deadline;
+  // Links read; of BPF, sockets, which come up to 2 700 at a time.
+  uint64_t descriptors = std::numeric_limits<uint64_t>::max();
+};
+
+// Which part of a budget ended a scan.
+enum class OwnerLimit : uint8_t { kNone, kDeadline, kDescriptors };
+
+// How much of the truth is wanted of the sockets of a search.
+enum class OwnerPolicy : uint8_t {
+  kAll,     // every owner
+  kFirst,   // one owner of each, for the fewest links; there may be more, and of some there are
+  kCached,  // what is known is checked and kept, and only the rest looked for
+};
+
+// What became of one scan or search.
 struct OwnerStats {
   // Who read; kAuto: nobody (Assign).
   OwnerSource source = OwnerSource::kAuto;
@@ -115,7 +141,8 @@ struct OwnerStats {
   uint64_t denied = 0;
   uint64_t errors = 0;   // anything else
   int first_error = 0;   // the errno of one of them; read by one thread, of the first
-  bool partial = false;  // the scan was stopped before its end
+  bool partial = false;  // the scan has not ended, or its budget ended it
+  OwnerLimit limit = OwnerLimit::kNone;
 };
 
 class OwnerIndex;
@@ -136,13 +163,40 @@ class OwnerIndex {
   ~OwnerIndex();
 
   // Reads every process's descriptors anew.
-  absl::Status Refresh();
+  absl::Status Refresh(const OwnerBudget& budget = {});
   // The same in slices, for event loops: Begin(), then Step() until it answers true. A slice reads
   // about `descriptors` links, or by BPF at least 32 KiB of records (2 700 sockets, 1 ms); the last
   // one also sorts, about 10 ns a socket, and the one that loads the program takes that long.
   // Begin() drops an unfinished scan. The index answers nothing until the scan is done.
-  absl::Status Begin();
+  absl::Status Begin(const OwnerBudget& budget = {});
   absl::StatusOr<bool> Step(size_t descriptors);
+
+  // Looks for the owners of some sockets. Whatever it answers held the socket at some instant
+  // between the call and its end (kAll: or during the scan before). The rest is by policy:
+  // - kAll, after a scan: a second look at sockets that the scan did not know, in what is new
+  // since:
+  //   processes that it did not see, and those whose number of descriptors is another (not seen is
+  //   a process that closed one and opened one; before 6.2 the kernel does not tell the numbers,
+  //   and every process is read). What is found joins the index. Without a scan before, a scan.
+  // - kFirst: drops the index and looks for these alone, first at the 16 lowest descriptors of
+  // every
+  //   process, without listing any; ends when each has an owner. kAuto takes one pass of BPF when
+  //   64 or more are wanted and that costs less than all links.
+  // - kCached, after a scan (or it makes one) or another kCached: reads again each link that is
+  //   known to hold a wanted socket, and the start time of each such process once; what does not
+  //   hold is dropped. What has no owner then is looked for in what is new since, as with kAll, and
+  //   if it was never looked for, in all others until each has an owner. Of a socket that is new
+  //   in a process that was known there can be more owners, then. What nobody holds is remembered,
+  //   and looked for again only in what is new, as long as every kCached names it. Sockets not
+  //   wanted are kept for later, 65 536, twice the wanted or as many as the last scan had. Where a
+  //   pass of BPF costs less than these links, it is made instead, for all the wanted.
+  // After kFirst and kCached the index answers for `wanted` alone (else kNotAsked). stats() says
+  // what the search did and cost: `sockets` is what it found. Inode 0 is left out of `wanted`,
+  // which is copied. BeginSearch() is for Step(), as Begin(); Search() is all of it.
+  absl::Status Search(std::span<const Inode> wanted, OwnerPolicy policy,
+                      const OwnerBudget& budget = {});
+  absl::Status BeginSearch(std::span<const Inode> wanted, OwnerPolicy policy,
+                           const OwnerBudget& budget = {});
 
   // Instead of a scan: these descriptors and no others. Copies what it needs.
   void Assign(std::span<const HeldSocket> held);

@@ -6,6 +6,7 @@
 
 #include "netdiag/process/table_reader.h"
 
+#include <linux/kcmp.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -13,7 +14,6 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
-#include <linux/kcmp.h>
 #include <optional>
 #include <string_view>
 #include <unistd.h>

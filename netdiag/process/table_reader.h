@@ -25,11 +25,11 @@ namespace netdiag::internal {
 
 // What is known of a process, and was found by whoever read its descriptors. A set of bits.
 enum ProcessState : uint8_t {
-  kDenied = 1,    // its descriptors may not be read
-  kVanished = 2,  // it was gone
-  kWhole = 4,     // probing found all that it has
-  kKnown = 8,     // it is as it was when it was read before
-  kUnread = 16,   // the scan ended before
+  kDenied = 1,       // its descriptors may not be read
+  kVanished = 2,     // it was gone
+  kWhole = 4,        // probing found all that it has
+  kKnown = 8,        // it is as it was when it was read before
+  kUnread = 16,      // the scan ended before
   kLeaderless = 32,  // without descriptors, but with threads that can have some
 };
 

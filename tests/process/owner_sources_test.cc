@@ -42,39 +42,11 @@ using testing::Describe;
 using ::testing::HasSubstr;
 using testing::InodeOf;
 using testing::OpenDescriptors;
+using testing::RunAlone;
+using testing::RunInChild;
 using testing::RunUnprivileged;
 using testing::SocketOrDie;
 using testing::Sockets;
-
-// In a child whose failures are the test's.
-template <class Body>
-void RunInChild(Body body) {
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    body();
-    std::fflush(nullptr);
-    _exit(::testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0) << "in the child";
-}
-
-// The same in a pid namespace of its own that /proc shows: without what else runs on the machine.
-template <class Body>
-void RunAlone(Body body) {
-  RunInChild([&] {
-    ASSERT_EQ(unshare(CLONE_NEWPID | CLONE_NEWNS), 0);
-    RunInChild([&] {
-      // What is mounted over it stays in here. Not "/", which is no mount point in a chroot.
-      ASSERT_EQ(mount("none", "/proc", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
-      ASSERT_EQ(mount("proc", "/proc", "proc", 0, nullptr), 0);
-      body();
-    });
-  });
-}
 
 OwnerIndex Scanned(OwnerSource source) {
   OwnerIndex index({.source = source});

@@ -3,6 +3,7 @@
 #ifndef NETDIAG_TESTS_PROCESS_PROCESS_TESTING_H_
 #define NETDIAG_TESTS_PROCESS_PROCESS_TESTING_H_
 
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <grp.h>
+#include <sched.h>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -133,6 +135,36 @@ class Children {
  private:
   std::vector<pid_t> pids_;
 };
+
+// In a child whose failures are the test's.
+template <class Body>
+void RunInChild(Body body) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    body();
+    std::fflush(nullptr);
+    _exit(::testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0) << "in the child";
+}
+
+// The same in a pid namespace of its own that /proc shows: without what else runs on the machine.
+template <class Body>
+void RunAlone(Body body) {
+  RunInChild([&] {
+    ASSERT_EQ(unshare(CLONE_NEWPID | CLONE_NEWNS), 0);
+    RunInChild([&] {
+      // What is mounted over it stays in here. Not "/", which is no mount point in a chroot.
+      ASSERT_EQ(mount("none", "/proc", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+      ASSERT_EQ(mount("proc", "/proc", "proc", 0, nullptr), 0);
+      body();
+    });
+  });
+}
 
 }  // namespace netdiag::testing
 
