@@ -27,7 +27,8 @@ class OwnerSearch {
   bool Asks(uint32_t inode) const;
   size_t wanted() const { return wanted_.size(); }
 
-  // All that is known of the wanted is to be checked. REQUIRES: the scan is as the index ordered it.
+  // All that is known of the wanted is to be checked. REQUIRES: the scan is as the index ordered
+  // it.
   void PlanChecks(const InodeIndex& index, const Scan& scan);
   size_t checks() const { return checks_.size() - next_check_; }
   // A slice: marks what does not hold any more. `root`: the procfs. Answers what it spent.

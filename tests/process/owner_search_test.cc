@@ -160,8 +160,8 @@ TEST(OwnerSearch, ADroppedOneLeavesTheIndexRight) {
   tree.Remove("../1000/fd/5");  // inode 1002
   for (int moment = 0; moment < 40; ++moment) {
     const std::vector<Inode> some = {Inode(50), Inode(1001), Inode(1002)};
-    ASSERT_TRUE(index.BeginSearch(some, moment % 2 == 0 ? OwnerPolicy::kAll : OwnerPolicy::kCached)
-                    .ok());
+    ASSERT_TRUE(
+        index.BeginSearch(some, moment % 2 == 0 ? OwnerPolicy::kAll : OwnerPolicy::kCached).ok());
     for (int step = 0; step < moment && index.stats().partial; ++step) {
       ASSERT_TRUE(index.Step(1).ok());
     }
@@ -208,7 +208,8 @@ TEST_P(LiveSearch, ASecondLookReadsOnlyWhatIsNew) {
     const pid_t child = children.Add([] {});
     Search(&index, {later.inode(0), later.inode(1), old.inode(), Inode(UINT32_MAX)},
            OwnerPolicy::kAll);
-    EXPECT_EQ(index.Find(later.inode(0)).size(), 2u) << "this process has changed, the child is new";
+    EXPECT_EQ(index.Find(later.inode(0)).size(), 2u)
+        << "this process has changed, the child is new";
     EXPECT_EQ(index.Find(later.inode(1))[1].pid, Pid(child));
     EXPECT_EQ(index.Reason(Inode(UINT32_MAX)), NoOwner::kGone);
     EXPECT_EQ(Describe(index, old.inode()), before) << "known before, so not looked for";
