@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <fcntl.h>
+#include <limits>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -29,6 +30,7 @@
 namespace netdiag {
 namespace {
 
+using internal::KeptSource;
 using internal::NetlinkSource;
 using internal::ProcfsSource;
 using internal::ReplaySource;
@@ -98,12 +100,14 @@ class Engine::Impl {
   NetnsId netns() const { return netns_; }
   // The index that the query's rows were joined with; null if owners were not asked for.
   std::unique_ptr<const OwnerIndex> TakeOwners() { return join_.TakeIndex(); }
+  // Where its rows' other ends were looked up; null if that was not asked for.
+  std::shared_ptr<const internal::UnixIndex> unix_sockets() const { return unix_sockets_; }
 
  private:
   // One dump in flight.
   struct Walk {
     size_t table = 0;  // in summary_.tables
-    size_t conn = 0;   // in conns_; unused by procfs and replay
+    size_t conn = 0;   // in conns_; unused by procfs, replay and what was kept
     internal::Source source;
   };
   void Plan();
@@ -120,6 +124,8 @@ class Engine::Impl {
   absl::StatusOr<bool> AdvanceJoin(Wait wait, const Budget& budget, const CallOptions& call,
                                    Visitor visitor);
   absl::Status StartWalks(const CallOptions& call);
+  bool Keeps(const Walk& walk) const;
+  void EndKeeping();
   absl::Status StartWalk(size_t table, size_t conn, const CallOptions& call);
   absl::StatusOr<ProcfsSource> FallBack(TableOutcome* outcome, const absl::Status& refusal);
   absl::StatusOr<ProcfsSource> OpenProcfs(const Table& table) const;
@@ -148,6 +154,8 @@ class Engine::Impl {
   std::vector<Walk> walks_;
   size_t turn_ = 0;  // of walks_: whose step is next
   absl::flat_hash_set<Cookie> delivered_;
+  std::shared_ptr<internal::UnixIndex> unix_sockets_;  // Query::peers
+  size_t unix_tables_ = 0;                             // that are not in it yet
   std::vector<CaptureReader> replay_tables_;  // of summary_.tables, each before its first datagram
   Summary summary_;
 };
@@ -221,10 +229,16 @@ absl::Status Engine::Impl::Begin(const Query& query, bool one_by_one) {
   turn_ = 0;
   delivered_.clear();
   replay_tables_.clear();
+  unix_sockets_ = query.peers && !one_by_one ? std::make_shared<internal::UnixIndex>() : nullptr;
   join_.Cancel();
-  if (options_.replay) return PlanReplay();
-  join_.Begin(query, &summary_);
-  Plan();
+  if (options_.replay) {
+    NETDIAG_RETURN_IF_ERROR(PlanReplay());
+  } else {
+    join_.Begin(query, &summary_);
+    Plan();
+  }
+  unix_tables_ = static_cast<size_t>(std::ranges::count(
+      summary_.tables, Protocol::kUnix, [](const auto& t) { return t.table.protocol; }));
   return absl::OkStatus();
 }
 
@@ -286,8 +300,12 @@ DumpRequest Engine::Impl::RequestOf(const Table& table) const {
   request.table = table;
   request.extensions = query_.extensions;
   request.states = query_.states;
+  // The other end of a socket can be in any state.
+  if (unix_sockets_ != nullptr && table.protocol == Protocol::kUnix) {
+    request.states = StateSet::SsAll();
+  }
   if (query_.bounded_steps) {
-    request.states = UnfilteredStates(query_.states);
+    request.states = UnfilteredStates(request.states);
     return request;
   }
   request.source_port = query_.source_port.value_or(Port());
@@ -315,7 +333,9 @@ absl::StatusOr<Ready> Engine::Impl::Advance(Wait wait, const Budget& budget,
     if (ready == Ready::kWouldBlock) return ready;
     if (ready == Ready::kDone) {
       Finish(walks_[turn_]);
+      const bool kept = Keeps(walks_[turn_]);
       walks_.erase(walks_.begin() + static_cast<std::ptrdiff_t>(turn_));
+      if (kept) EndKeeping();
     }
   }
   return walked() && join_.held() == 0 ? Ready::kDone : Ready::kSome;
@@ -335,7 +355,7 @@ absl::StatusOr<bool> Engine::Impl::AdvanceJoin(Wait wait, const Budget& budget,
     return true;
   }
   if (!join_.showing()) return false;
-  join_.Show(kShownSlice, [&](const Row& row) { return Show(row, visitor); });
+  join_.Show(kShownSlice, unix_sockets_.get(), [&](const Row& row) { return Show(row, visitor); });
   if (summary_.stopped) {
     UncountHeld();
     EndWalks();
@@ -364,7 +384,10 @@ Flow Engine::Impl::Show(const Row& row, Visitor visitor) {
 }
 
 void Engine::Impl::EndWalks() {
-  for (const Walk& walk : walks_) Finish(walk);
+  for (const Walk& walk : walks_) {
+    Finish(walk);
+    if (Keeps(walk)) summary_.tables[walk.table].rows = 0;
+  }
   walks_.clear();
   next_table_ = summary_.tables.size();
 }
@@ -391,10 +414,31 @@ absl::Status Engine::Impl::StartWalks(const CallOptions& call) {
     while (std::ranges::find(walks_, conn, &Walk::conn) != walks_.end()) ++conn;
     const absl::Status status = StartWalk(next_table_, conn, call);
     if (EndsQuery(status)) return status;
-    if (!status.ok()) summary_.tables[next_table_].status = status;
-    ++next_table_;
+    TableOutcome& outcome = summary_.tables[next_table_++];
+    if (status.ok()) continue;
+    outcome.status = status;
+    if (unix_sockets_ != nullptr && outcome.table.protocol == Protocol::kUnix) EndKeeping();
   }
   return absl::OkStatus();
+}
+
+// Whether the walk's rows are kept, to be shown when all of their kind are known.
+bool Engine::Impl::Keeps(const Walk& walk) const {
+  return unix_sockets_ != nullptr && !std::holds_alternative<KeptSource>(walk.source) &&
+         summary_.tables[walk.table].table.protocol == Protocol::kUnix;
+}
+
+// A table has been kept. After the last one they are walked again, out of the index.
+void Engine::Impl::EndKeeping() {
+  if (--unix_tables_ > 0) return;
+  unix_sockets_->Sort();
+  for (size_t i = 0; i < summary_.tables.size(); ++i) {
+    TableOutcome& outcome = summary_.tables[i];
+    if (outcome.table.protocol != Protocol::kUnix) continue;
+    outcome.rows = 0;
+    walks_.push_back({i, std::numeric_limits<size_t>::max(),
+                      KeptSource(unix_sockets_.get(), static_cast<uint16_t>(i))});
+  }
 }
 
 // Not OK: the table has no walk, for that reason.
@@ -492,8 +536,13 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
 
 Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor visitor) {
   TableOutcome& outcome = summary_.tables[walk.table];
-  const std::optional<Row> row =
-      Row::FromMessage(message, outcome.table, outcome.source, join_.index());
+  if (Keeps(walk)) {
+    unix_sockets_->Add(message, static_cast<uint16_t>(walk.table)) ? ++outcome.rows
+                                                                   : ++summary_.damaged;
+    return Flow::kContinue;
+  }
+  const std::optional<Row> row = Row::FromMessage(message, outcome.table, outcome.source,
+                                                  {join_.index(), unix_sockets_.get()});
   if (!row || row->malformed()) ++summary_.damaged;
   if (!row || !Wanted(*row)) return Flow::kContinue;
   if (conns_.size() > 1 && row->cookie() != Cookie() && !delivered_.insert(row->cookie()).second) {
@@ -648,6 +697,7 @@ absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& cal
   };
   NETDIAG_ASSIGN_OR_RETURN(snapshot.summary_, Visit(query, add, call));
   snapshot.owners_ = impl_->TakeOwners();
+  snapshot.unix_sockets_ = impl_->unix_sockets();
   return snapshot;
 }
 

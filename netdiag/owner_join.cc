@@ -69,9 +69,10 @@ absl::Status OwnerJoin::EndAside() {
   return absl::OkStatus();
 }
 
-void OwnerJoin::Show(size_t rows, absl::FunctionRef<Flow(const Row&)> show) {
+void OwnerJoin::Show(size_t rows, const UnixIndex* unix_sockets,
+                     absl::FunctionRef<Flow(const Row&)> show) {
   for (; rows > 0 && showing(); --rows) {
-    const Row row = held_.At(shown_++, index());
+    const Row row = held_.At(shown_++, {index(), unix_sockets});
     if (show(row) == Flow::kStop) return;
   }
   if (!showing()) DropHeld();

@@ -64,7 +64,7 @@ class OwnerJoin {
   // Rows that have waited enough.
   bool showing() const { return !aside() && shown_ < held_.size(); }
   // Gives the next `rows` of them, joined, to `show`; kStop drops the rest.
-  void Show(size_t rows, absl::FunctionRef<Flow(const Row&)> show);
+  void Show(size_t rows, const UnixIndex* unix_sockets, absl::FunctionRef<Flow(const Row&)> show);
   // Tables of the rows that are held and were not shown.
   size_t held() const { return held_.size() - shown_; }
   const Table* held_table(size_t i) const { return held_.table(shown_ + i); }

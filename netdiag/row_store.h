@@ -1,4 +1,5 @@
-// netdiag/row_store.h — Internal. Rows kept: their messages in one arena, 16 bytes a row beside them.
+// netdiag/row_store.h — Internal. Rows kept: their messages in one arena, 16 bytes a row beside
+// them.
 //
 // Lifetime: rows given by At() are valid until the next Add(), Clear() or the store's end; a move
 // of the store keeps them. Tables are borrowed and must outlive the store's use of them.
@@ -22,7 +23,7 @@ class RowStore {
   // Copies the row's message. `table` is what rows given later say theirs is.
   void Add(const Row& row, const Table* table);
   // REQUIRES: i < size().
-  Row At(size_t i, const OwnerIndex* owners) const;
+  Row At(size_t i, const RowJoins& joins) const;
   const Table* table(size_t i) const { return tables_[entries_[i].table]; }
   void Clear();
 
