@@ -65,6 +65,7 @@ bool InFirstUserNamespace() {
 }
 
 absl::Status ExplainLoad(int errnum) {
+  if (errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM) return ErrnoError(errnum, kWhat);
   if (errnum != EPERM && errnum != EACCES) {
     return ErrnoError(errnum, kWhat, "needs a kernel of 5.8 or later");
   }

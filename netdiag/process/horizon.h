@@ -9,8 +9,9 @@
 namespace netdiag::internal {
 
 struct Horizon {
-  bool hidepid = false;              // processes of others are not even listed
-  bool other_pid_namespace = false;  // there can be processes outside the pid namespace that is read
+  bool hidepid = false;  // processes of others are not even listed
+  bool other_pid_namespace =
+      false;  // there can be processes outside the pid namespace that is read
 };
 
 // Whether an open directory is of a procfs, and not of a tree of its shape.
