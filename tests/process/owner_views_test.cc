@@ -121,9 +121,10 @@ TEST_F(OwnerViews, RootSeesEverybodyByBothSources) {
     world.ExpectAllSeen(index);
     EXPECT_EQ(index.stats().other_pid_namespace, !InFirstPidNamespace());
     const bool is_whole = index.stats().denied == 0 && !index.stats().hidepid;
-    EXPECT_EQ(index.Reason(Inode(UINT32_MAX)), !is_whole               ? NoOwner::kHidden
-                                               : InFirstPidNamespace() ? NoOwner::kVanished
-                                                                       : NoOwner::kOtherPidNamespace);
+    EXPECT_EQ(index.Reason(Inode(UINT32_MAX)), !is_whole ? NoOwner::kHidden
+                                               : InFirstPidNamespace()
+                                                   ? NoOwner::kVanished
+                                                   : NoOwner::kOtherPidNamespace);
     EXPECT_TRUE(is_whole || source == OwnerSource::kProc);
     EXPECT_EQ(index.Reason(Inode(0)), NoOwner::kKernelHeld);
   }
@@ -132,9 +133,8 @@ TEST_F(OwnerViews, RootSeesEverybodyByBothSources) {
 TEST_F(OwnerViews, RootWithoutCapBpfSeesEverybodyInProc) {
   const World world;
   constexpr int kSysAdmin = 21, kPerfmon = 38, kBpf = 39;
-  for (const std::vector<int>& lost : {std::vector<int>{kSysAdmin, kBpf},
-                                       {kSysAdmin, kPerfmon},
-                                       {kSysAdmin, kPerfmon, kBpf}}) {
+  for (const std::vector<int>& lost :
+       {std::vector<int>{kSysAdmin, kBpf}, {kSysAdmin, kPerfmon}, {kSysAdmin, kPerfmon, kBpf}}) {
     RunInChild([&] {
       DropCapabilities(lost);
       OwnerIndex index;
@@ -233,9 +233,8 @@ TEST_F(OwnerViews, AllFourUserIdsAreTheSameByBothSources) {
     truth[child] = {Uid(id), Uid(id + 10), Uid(id + 20), Uid(id)};
   }
   // The ids are those of the process, which are its first thread's.
-  const pid_t threaded = children.Add([] {
-    std::thread([] { syscall(SYS_setresuid, 7, 7, 7); }).join();
-  });
+  const pid_t threaded =
+      children.Add([] { std::thread([] { syscall(SYS_setresuid, 7, 7, 7); }).join(); });
   truth[threaded] = {Uid(0), Uid(0), Uid(0), Uid(0)};
   for (const OwnerSource source : {OwnerSource::kProc, OwnerSource::kBpf}) {
     OwnerIndex index = Scanned(source);
@@ -301,10 +300,8 @@ TEST_F(OwnerViews, EachHeldSocketIsVisitedOnceWithItsOwners) {
 
 TEST_F(OwnerViews, ProtocolsAreReadThroughADescriptor) {
   const std::map<std::string, std::pair<int, int>> kinds = {
-      {"TCP", {AF_INET, SOCK_STREAM}},
-      {"TCPv6", {AF_INET6, SOCK_STREAM}},
-      {"UDP", {AF_INET, SOCK_DGRAM}},
-      {"UNIX-STREAM", {AF_UNIX, SOCK_STREAM}},
+      {"TCP", {AF_INET, SOCK_STREAM}},     {"TCPv6", {AF_INET6, SOCK_STREAM}},
+      {"UDP", {AF_INET, SOCK_DGRAM}},      {"UNIX-STREAM", {AF_UNIX, SOCK_STREAM}},
       {"NETLINK", {AF_NETLINK, SOCK_RAW}},
   };
   for (const auto& [name, kind] : kinds) {
@@ -534,10 +531,9 @@ TEST_F(OwnerViews, AMillionDescriptorsThatAreNoSocketsDoNotEndAPass) {
     int reads = 0, empty = 0, seen = 0;
     for (bool more = true; more; ++reads) {
       const int before = seen;
-      const auto read_more = (*files)->Read([](const bpf::Task&) {},
-                                            [&](const bpf::SocketFile& file) {
-                                              seen += file.inode == Inode(inode) ? 1 : 0;
-                                            });
+      const auto read_more = (*files)->Read(
+          [](const bpf::Task&) {},
+          [&](const bpf::SocketFile& file) { seen += file.inode == Inode(inode) ? 1 : 0; });
       ASSERT_TRUE(read_more.ok()) << read_more.status();
       more = *read_more;
       empty += more && seen == before ? 1 : 0;
