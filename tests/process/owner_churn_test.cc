@@ -42,6 +42,9 @@ constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 constexpr int kTellers = 4;
 constexpr int kForkers = 2;
 constexpr int kStableSockets = 10;
+// Of the forker whose processes live some milliseconds: a dozen of them fill more than one of the
+// kernel's buffers, so that a scan is suspended in the middle of one.
+constexpr int kManySockets = 300;
 constexpr size_t kLeastProcesses = 4000;  // in a round
 constexpr size_t kLeastScans = 200;
 
@@ -81,12 +84,16 @@ struct Holding {
   Span taken, released;
 };
 
-// A process that held all that its parent did. It lived from `forked.before` to `reaped` at most,
-// and from `first` to `last` at least.
+// A process that held its parent's stable sockets, and one that was opened for it alone (and which
+// the parent held from `opened` to `closed`). It lived from `opened` to `reaped` at most, and from
+// `first` to `last` at least.
 struct Child {
   pid_t pid = 0;
   uint64_t start = 0;
-  int64_t forked = kNever;
+  uint32_t inode = 0;
+  int fd = -1;
+  int64_t opened = kNever;
+  int64_t closed = kNever;
   int64_t reaped = kNever;
   int64_t first = kNever;
   int64_t last = kNever;
@@ -105,8 +112,8 @@ struct Forker {
   pid_t pid;
   uint64_t start;
   std::atomic<size_t> count;
-  size_t sockets;
-  std::array<Holding, kStableSockets> held;
+  size_t stable;
+  std::array<Holding, kManySockets> held;
   std::array<Child, kSize> children;
 };
 
@@ -121,8 +128,8 @@ template <class T>
 class Shared {
  public:
   Shared()
-      : object_(static_cast<T*>(mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE,
-                                     MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {
+      : object_(static_cast<T*>(
+            mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {
     EXPECT_NE(static_cast<void*>(object_), MAP_FAILED);
   }
   Shared(const Shared&) = delete;
@@ -271,25 +278,25 @@ class TellerLife {
 
 class ForkerLife {
  public:
-  explicit ForkerLife(Forker* notes) : notes_(notes) {
+  ForkerLife(Forker* notes, size_t sockets) : notes_(notes) {
     notes_->pid = getpid();
     notes_->start = StartOf(getpid());
-    for (Holding& held : notes_->held) {
+    for (; notes_->stable < sockets; ++notes_->stable) {
       const int64_t before = Now();
       const int fd = SocketOrDie();
-      held = {.inode = InodeOf(fd).value(), .fd = fd, .taken = {before, Now()}};
+      notes_->held[notes_->stable] = {
+          .inode = InodeOf(fd).value(), .fd = fd, .taken = {before, Now()}};
     }
     last_pid_ = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
     if (last_pid_ < 0) _exit(7);
   }
 
-  // Processes that end at once, one after the other.
+  // Processes that end at once, one after the other. Their numbers, and the other forker's, begin
+  // at 300 again and again; in this pid namespace only.
   void LiveByVfork(const std::atomic<bool>& stop) {
     while (!stop.load() && notes_->count < Forker::kSize) {
-      // Numbers from 300 on again: of this pid namespace only.
-      if (notes_->count % 256 == 0 && pwrite(last_pid_, "300", 3, 0) != 3) _exit(8);
-      Child* child = &notes_->children[notes_->count];
-      child->forked = Now();
+      if (notes_->count % 64 == 0 && pwrite(last_pid_, "300", 3, 0) != 3) _exit(8);
+      Child* child = OpenForNext();
       const pid_t pid = vfork();
       if (pid == 0) _exit(0);
       Note(pid, child);
@@ -300,8 +307,7 @@ class ForkerLife {
   // Processes that live some milliseconds, a dozen at a time.
   void LiveByFork(const std::atomic<bool>& stop) {
     while (!stop.load() && notes_->count < Forker::kSize) {
-      Child* child = &notes_->children[notes_->count];
-      child->forked = Now();
+      Child* child = OpenForNext();
       const pid_t pid = fork();
       if (pid == 0) {
         child->first = Now();
@@ -317,8 +323,17 @@ class ForkerLife {
   }
 
  private:
+  Child* OpenForNext() {
+    Child* child = &notes_->children[notes_->count];
+    child->opened = Now();
+    child->fd = SocketOrDie();
+    child->inode = InodeOf(child->fd).value();
+    return child;
+  }
   void Note(pid_t pid, Child* child) {
     if (pid < 0) _exit(9);
+    close(child->fd);
+    child->closed = Now();
     child->pid = pid;
     child->start = StartOf(pid);
     ++notes_->count;
@@ -347,10 +362,20 @@ struct Scan {
   std::vector<Held> told;
 };
 
-Scan ScanOnce(OwnerIndex* index) {
+// Leaves the scan alone now and then, for long enough that numbers pass to other processes.
+absl::Status RefreshWithPauses(OwnerIndex* index) {
+  if (const absl::Status begun = index->Begin(); !begun.ok()) return begun;
+  for (int step = 1;; ++step) {
+    const absl::StatusOr<bool> done = index->Step(32);
+    if (!done.ok() || *done) return done.status();
+    if (index->stats().source == OwnerSource::kBpf || step % 16 == 0) usleep(20'000);
+  }
+}
+
+Scan ScanOnce(OwnerIndex* index, bool pauses) {
   Scan scan;
   scan.request = Now();
-  const absl::Status status = index->Refresh();
+  const absl::Status status = pauses ? RefreshWithPauses(index) : index->Refresh();
   scan.answer = Now();
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_EQ(index->stats().errors, 0u) << index->stats().first_error;
@@ -366,7 +391,7 @@ Scan ScanOnce(OwnerIndex* index) {
 }
 
 struct Interval {
-  int64_t from, to;
+  int64_t from = 0, to = 0;
 };
 
 // All that the notes say, in the form that the reader's reports are held against.
@@ -376,63 +401,99 @@ class Truth {
     for (const Teller& teller : notes->tellers) {
       for (size_t i = 0; i < teller.count; ++i) {
         const Holding& holding = teller.holdings[i];
-        AddOne({teller.pid, teller.start, holding.inode, holding.fd},
-               {holding.taken.before, holding.released.after},
-               {holding.taken.after, holding.released.before});
+        Add({teller.pid, teller.start, holding.inode, holding.fd},
+            {holding.taken.before, holding.released.after},
+            {holding.taken.after, holding.released.before});
       }
     }
-    for (const Forker& forker : notes->forkers) {
-      Add(forker, forker.pid, forker.start, {0, kNever}, {0, kNever});
-      for (size_t i = 0; i < forker.count; ++i) {
-        const Child& child = forker.children[i];
-        starts_[child.pid].insert(child.start);
-        // One that noted nothing is not known to have lived at any instant.
-        const Interval least = child.last == 0 ? Interval{kNever, 0} : Interval{child.first, child.last};
-        Add(forker, child.pid, child.start, {child.forked, child.reaped}, least);
-      }
-    }
+    for (const Forker& forker : notes->forkers) Add(forker);
   }
 
   // Reported, but not held at any instant of the scan.
   bool IsWrong(const Scan& scan, const Held& told) const {
     const auto [first, last] = most_.equal_range(told);
     for (auto at = first; at != last; ++at) {
-      if (at->second.from <= scan.answer && at->second.to >= scan.request) return false;
+      if (Overlap(at->second, scan)) return false;
+    }
+    const auto [pid, start, inode, fd] = told;
+    const auto family = children_.find({pid, start});
+    if (family == children_.end()) return true;
+    for (const auto& [child, forker] : family->second) {
+      if (!Overlap({child->opened, child->reaped}, scan)) continue;
+      if (child->inode == inode && child->fd == fd) return false;
+      if (Has(*forker, inode, fd)) return false;
     }
     return true;
   }
   // Held all through the scan, but not reported. Counts in `held` all that had to be.
   size_t CountMissing(const Scan& scan, size_t* held) const {
     size_t missing = 0;
-    for (const auto& [who, interval] : least_) {
-      if (interval.from > scan.request || interval.to < scan.answer) continue;
+    const auto look = [&](const Held& who) {
       ++*held;
       missing += std::binary_search(scan.told.begin(), scan.told.end(), who) ? 0u : 1u;
+    };
+    for (const auto& [who, least] : least_) {
+      if (Covers(least, scan)) look(who);
+    }
+    for (const auto& [who, family] : children_) {
+      for (const auto& [child, forker] : family) {
+        // One that was too short to note anything is not known to have lived at any instant.
+        if (child->last == 0 || !Covers({child->first, child->last}, scan)) continue;
+        look({who.first, who.second, child->inode, child->fd});
+        for (size_t i = 0; i < forker->stable; ++i) {
+          look({who.first, who.second, forker->held[i].inode, forker->held[i].fd});
+        }
+      }
     }
     return missing;
   }
-  bool IsShortLived(const Held& told) const { return starts_.count(std::get<0>(told)) != 0; }
+  bool IsShortLived(const Held& told) const {
+    return children_.count({std::get<0>(told), std::get<1>(told)}) != 0;
+  }
   // Numbers that more than one process had.
   size_t CountReusedPids() const {
+    std::map<pid_t, size_t> processes;
+    for (const auto& [who, family] : children_) processes[who.first] += family.size();
     size_t reused = 0;
-    for (const auto& [pid, starts] : starts_) reused += starts.size() > 1 ? 1u : 0u;
+    for (const auto& [pid, count] : processes) reused += count > 1 ? 1u : 0u;
     return reused;
   }
 
  private:
-  void AddOne(const Held& who, Interval most, Interval least) {
+  using Family = std::vector<std::pair<const Child*, const Forker*>>;
+
+  static bool Overlap(const Interval& most, const Scan& scan) {
+    return most.from <= scan.answer && most.to >= scan.request;
+  }
+  static bool Covers(const Interval& least, const Scan& scan) {
+    return least.from <= scan.request && least.to >= scan.answer;
+  }
+  static bool Has(const Forker& forker, uint32_t inode, int fd) {
+    for (size_t i = 0; i < forker.stable; ++i) {
+      if (forker.held[i].inode == inode) return forker.held[i].fd == fd;
+    }
+    return false;
+  }
+  void Add(const Held& who, Interval most, Interval least) {
     most_.emplace(who, most);
     if (least.from < least.to) least_.emplace_back(who, least);
   }
-  void Add(const Forker& forker, pid_t pid, uint64_t start, Interval most, Interval least) {
-    for (const Holding& held : forker.held) {
-      AddOne({pid, start, held.inode, held.fd}, most, least);
+  void Add(const Forker& forker) {
+    for (size_t i = 0; i < forker.stable; ++i) {
+      const Holding& held = forker.held[i];
+      Add({forker.pid, forker.start, held.inode, held.fd}, {held.taken.before, kNever},
+          {held.taken.after, kNever});
+    }
+    for (size_t i = 0; i < forker.count; ++i) {
+      const Child& child = forker.children[i];
+      children_[{child.pid, child.start}].emplace_back(&child, &forker);
+      Add({forker.pid, forker.start, child.inode, child.fd}, {child.opened, child.closed}, {});
     }
   }
 
   std::multimap<Held, Interval> most_;
   std::vector<std::pair<Held, Interval>> least_;
-  std::map<pid_t, std::set<uint64_t>> starts_;
+  std::map<std::pair<pid_t, uint64_t>, Family> children_;
 };
 
 // Processes that run `body` and then end well.
@@ -492,7 +553,7 @@ void StartTellers(const SharedNotes& notes, Workers* workers) {
 void StartForkers(const SharedNotes& notes, Workers* workers) {
   for (size_t i = 0; i < kForkers; ++i) {
     workers->Start([&](auto ready) {
-      ForkerLife life(&notes->forkers[i]);
+      ForkerLife life(&notes->forkers[i], i == 0 ? kStableSockets : kManySockets);
       if (!ready()) return;
       i == 0 ? life.LiveByVfork(notes->stop) : life.LiveByFork(notes->stop);
     });
@@ -543,8 +604,9 @@ void RunRound(OwnerIndex* proc, OwnerIndex* bpf, Figures* figures) {
            notes->forkers[1].count >= kLeastProcesses / 4;
   };
   while (processes() < kLeastProcesses || scans.size() < kLeastScans || !each_came()) {
-    scans.push_back(ScanOnce(proc));
-    scans.push_back(ScanOnce(bpf));
+    const bool pauses = scans.size() % 16 == 0;
+    scans.push_back(ScanOnce(proc, pauses));
+    scans.push_back(ScanOnce(bpf, pauses));
     if (::testing::Test::HasFailure()) break;
   }
   figures->duration += Now() - begin;
