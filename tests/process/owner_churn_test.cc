@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -40,13 +41,14 @@ namespace {
 
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 constexpr int kTellers = 4;
-constexpr int kForkers = 2;
+constexpr int kForkers = 3;
 constexpr int kStableSockets = 10;
-// Of the forker whose processes live some milliseconds: a dozen of them fill more than one of the
-// kernel's buffers, so that a scan is suspended in the middle of one.
-constexpr int kManySockets = 300;
+// Of the two forkers whose processes live some milliseconds: a dozen of each fill more than one of
+// the kernel's buffers, so that a scan is suspended in the middle of one. A number that passes from
+// one's to the other's comes with other sockets.
+constexpr int kManySockets = 150;
 constexpr size_t kLeastProcesses = 4000;  // in a round
-constexpr size_t kLeastScans = 200;
+constexpr size_t kLeastScans = 100;
 
 int64_t Now() {
   timespec now{};
@@ -368,7 +370,7 @@ absl::Status RefreshWithPauses(OwnerIndex* index) {
   for (int step = 1;; ++step) {
     const absl::StatusOr<bool> done = index->Step(32);
     if (!done.ok() || *done) return done.status();
-    if (index->stats().source == OwnerSource::kBpf || step % 16 == 0) usleep(20'000);
+    if (index->stats().source == OwnerSource::kBpf || step % 16 == 0) usleep(15'000);
   }
 }
 
@@ -597,14 +599,18 @@ void RunRound(OwnerIndex* proc, OwnerIndex* bpf, Figures* figures) {
   StartTellers(notes, &workers);
   StartForkers(notes, &workers);
   std::vector<Scan> scans;
-  const auto processes = [&] { return notes->forkers[0].count + notes->forkers[1].count; };
+  const auto processes = [&] {
+    size_t sum = 0;
+    for (const Forker& forker : notes->forkers) sum += forker.count;
+    return sum;
+  };
   const int64_t begin = Now();
   const auto each_came = [&] {
-    return notes->forkers[0].count >= kLeastProcesses / 4 &&
-           notes->forkers[1].count >= kLeastProcesses / 4;
+    return std::all_of(notes->forkers.begin(), notes->forkers.end(),
+                       [](const Forker& forker) { return forker.count >= kLeastProcesses / 8; });
   };
   while (processes() < kLeastProcesses || scans.size() < kLeastScans || !each_came()) {
-    const bool pauses = scans.size() % 16 == 0;
+    const bool pauses = scans.size() % 8 == 0;
     scans.push_back(ScanOnce(proc, pauses));
     scans.push_back(ScanOnce(bpf, pauses));
     if (::testing::Test::HasFailure()) break;
