@@ -23,7 +23,24 @@ uint32_t InodeIndex::Bucket(uint32_t inode) const { return Hash(inode) >> bucket
 
 void InodeIndex::Build(Scan* scan) {
   SortProcesses(scan);
-  std::vector<ScannedSocket>& entries = scan->sockets;
+  if (scan->netns.empty()) return SortSockets(&scan->sockets);
+  // A socket's namespace is the same wherever it comes.
+  scan->netns.resize(scan->sockets.size());
+  order_.clear();
+  for (const ScannedSocket& socket : scan->sockets) order_.push_back(socket.inode);
+  SortSockets(&scan->sockets);
+  netns_.assign(order_.size(), 0);
+  for (size_t i = 0; i < order_.size(); ++i) {
+    if (scan->netns[i] != 0) netns_[Find(*scan, order_[i]).first] = scan->netns[i];
+  }
+  for (size_t i = 1; i < netns_.size(); ++i) {
+    if (scan->sockets[i].inode == scan->sockets[i - 1].inode) netns_[i] = netns_[i - 1];
+  }
+  scan->netns.swap(netns_);
+}
+
+void InodeIndex::SortSockets(std::vector<ScannedSocket>* sockets) {
+  std::vector<ScannedSocket>& entries = *sockets;
   MoveIntoBuckets(&entries);
   const auto before = [](const ScannedSocket& a, const ScannedSocket& b) {
     if (a.inode != b.inode) return Hash(a.inode) < Hash(b.inode);
@@ -106,7 +123,7 @@ std::pair<size_t, size_t> InodeIndex::Find(const Scan& scan, uint32_t inode) con
 }
 
 size_t InodeIndex::memory() const {
-  return BytesOf(buckets_) + BytesOf(order_) + BytesOf(place_) + BytesOf(sorted_);
+  return BytesOf(buckets_) + BytesOf(order_) + BytesOf(place_) + BytesOf(sorted_) + BytesOf(netns_);
 }
 
 }  // namespace netdiag::internal

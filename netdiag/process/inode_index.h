@@ -22,7 +22,8 @@ namespace netdiag::internal {
 class InodeIndex {
  public:
   // Orders the processes by (pid, thread, start time), makes one of those that are the same, drops
-  // those without sockets, and orders the sockets by (hash of the inode, process, descriptor).
+  // those without sockets, and orders the sockets by (hash of the inode, process, descriptor), with
+  // their namespaces if these are known.
   void Build(Scan* scan);
   // Where in Scan::sockets the owners of `inode` begin, and how many they are. REQUIRES: the scan
   // is as Build() left it.
@@ -31,6 +32,7 @@ class InodeIndex {
 
  private:
   void SortProcesses(Scan* scan);
+  void SortSockets(std::vector<ScannedSocket>* entries);
   void MoveIntoBuckets(std::vector<ScannedSocket>* entries);
   uint32_t Bucket(uint32_t inode) const;
 
@@ -41,6 +43,7 @@ class InodeIndex {
   std::vector<uint32_t> order_;
   std::vector<uint32_t> place_;
   std::vector<Process> sorted_;
+  std::vector<uint32_t> netns_;
 };
 
 }  // namespace netdiag::internal

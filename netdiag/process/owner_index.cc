@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "netdiag/process/bpf_scan.h"
+#include "netdiag/process/horizon.h"
 #include "netdiag/process/inode_index.h"
 #include "netdiag/process/owner_search.h"
 #include "netdiag/process/proc_scan.h"
@@ -28,6 +29,8 @@ namespace {
 
 using internal::BpfScan;
 using internal::BytesOf;
+using internal::Horizon;
+using internal::HorizonOfBpf;
 using internal::InodeIndex;
 using internal::OwnerSearch;
 using internal::Part;
@@ -53,12 +56,20 @@ constexpr size_t kCheckSlice = 256;
 // Links that each thread reads between two looks at whether it was worth loading.
 constexpr size_t kSlice = 4096;
 
+// Something that lacks now and may be there at the next scan.
+bool IsPassing(const absl::Status& status) {
+  const int error = Errno(status);
+  return IsRetryable(status) || error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
 }  // namespace
 
 class OwnerIndex::Impl {
  public:
   explicit Impl(OwnerOptions options)
-      : options_(std::move(options)), proc_(options_.proc_root, options_.threads) {}
+      : options_(std::move(options)),
+        proc_(options_.proc_root, options_.threads),
+        bpf_(options_.netns) {}
 
   absl::Status Begin(const OwnerBudget& budget);
   absl::Status BeginSearch(std::span<const Inode> wanted, OwnerPolicy policy,
@@ -68,7 +79,13 @@ class OwnerIndex::Impl {
   std::pair<size_t, size_t> Find(uint32_t inode) const;
   NoOwner Reason(uint32_t inode) const;
   Owner At(size_t entry) const;
+  std::span<const ScannedSocket> entries() const { return scan_.sockets; }
+  bool Answers(uint32_t inode) const { return done() && (!is_restricted() || search_.Asks(inode)); }
+  NetnsId NetnsOf(uint32_t inode) const;
   absl::StatusOr<Uids> ReadUids(const Owner& owner);
+  absl::StatusOr<std::string> ReadSocketProtocol(const Owner& owner, Inode inode) {
+    return proc_.ReadSocketProtocol(owner, inode);
+  }
   std::unique_ptr<Impl> Successor();
   const OwnerStats& stats() const { return scan_.stats; }
   bool done() const { return phase_ == Phase::kDone; }
@@ -86,6 +103,7 @@ class OwnerIndex::Impl {
   absl::Status StartBpf();
   void LookForBpf();
   void TryBpf();
+  absl::Status GoOnWithProc(const absl::Status& failure);
   bool PrefersBpf(uint64_t links) const;
   bool HasTimeToLoad() const;
   // Whether the answers are of the last search alone.
@@ -104,7 +122,7 @@ class OwnerIndex::Impl {
   BpfScan bpf_;
   Phase phase_ = Phase::kIdle;
   bool looked_ = false;    // no_bpf_ is known
-  absl::Status no_bpf_;    // kAuto: why BPF is not to be tried
+  absl::Status no_bpf_;    // kAuto: why BPF is never to be tried
   uint64_t links_ = 0;     // read by the scans of /proc that ended
   size_t bpf_memory_ = 0;  // when the scan ended: const methods leave bpf_ to Successor()
   OwnerBudget budget_;
@@ -137,7 +155,7 @@ void OwnerIndex::Impl::Assign(std::span<const HeldSocket> held) {
   std::vector<const HeldSocket*> order;
   for (const HeldSocket& socket : held) order.push_back(&socket);
   const auto process = [](const HeldSocket* s) {
-    return std::tuple(s->owner.pid, s->owner.start_time, s->owner.command);
+    return std::tuple(s->owner.pid, s->owner.thread, s->owner.start_time, s->owner.command);
   };
   std::sort(order.begin(), order.end(), [&](const HeldSocket* a, const HeldSocket* b) {
     return process(a) != process(b) ? process(a) < process(b) : a->owner.fd < b->owner.fd;
@@ -146,6 +164,7 @@ void OwnerIndex::Impl::Assign(std::span<const HeldSocket> held) {
   for (const HeldSocket* socket : order) {
     if (last == nullptr || process(last) != process(socket)) {
       Process& added = scan_.AddProcess(socket->owner.pid.value());
+      added.thread = socket->owner.thread.value();
       added.start_time = socket->owner.start_time;
       added.SetCommand(socket->owner.command);
     }
@@ -241,6 +260,7 @@ absl::Status OwnerIndex::Impl::StartBpf() {
   NETDIAG_RETURN_IF_ERROR(bpf_.Begin());
   proc_.StopReading();
   if (!searching_) scan_.Clear();
+  if (options_.netns) scan_.netns.resize(scan_.sockets.size());
   scan_.stats.source = OwnerSource::kBpf;
   phase_ = Phase::kBpf;
   return absl::OkStatus();
@@ -257,10 +277,21 @@ void OwnerIndex::Impl::LookForBpf() {
   scan_.stats.no_bpf = no_bpf_;
 }
 
-// Goes over to BPF, or on with /proc and never asks again.
+// Goes over to BPF, or on with /proc: for good, unless it was something that passes.
 void OwnerIndex::Impl::TryBpf() {
-  if (no_bpf_.ok()) no_bpf_ = StartBpf();
-  scan_.stats.no_bpf = no_bpf_;
+  const absl::Status status = no_bpf_.ok() ? StartBpf() : no_bpf_;
+  if (!IsPassing(status)) no_bpf_ = status;
+  scan_.stats.no_bpf = status;
+}
+
+// The same scan once more, or instead of a search a scan, by /proc alone.
+absl::Status OwnerIndex::Impl::GoOnWithProc(const absl::Status& failure) {
+  Clear();
+  NETDIAG_RETURN_IF_ERROR(proc_.Begin());
+  phase_ = Phase::kProc;
+  scan_.stats.source = OwnerSource::kProc;
+  scan_.stats.no_bpf = failure;
+  return absl::OkStatus();
 }
 
 // Whether a pass by BPF costs less than so many links of /proc.
@@ -288,10 +319,14 @@ absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t budget) {
     }
     size_t links = std::min(budget - spent, kSlice * std::max<size_t>(options_.threads, 1));
     links = std::min<uint64_t>(links, budget_.descriptors - scan_.stats.descriptors);
+    const bool is_bpf = phase_ == Phase::kBpf;
     const absl::StatusOr<size_t> slice = Slice(links);
     if (!slice.ok()) {
+      absl::Status status = slice.status();
+      if (is_bpf && options_.source == OwnerSource::kAuto) status = GoOnWithProc(status);
+      if (status.ok()) continue;
       Clear();
-      return slice.status();
+      return status;
     }
     spent += *slice;
   }
@@ -331,7 +366,7 @@ void OwnerIndex::Impl::AfterProcSlice() {
   const uint64_t in_all = links_ + std::max(proc_.expected(), scan_.stats.descriptors);
   const bool worth = options_.source == OwnerSource::kAuto && in_all >= kLoadInLinks;
   if (proc_.listed()) proc_.StartReading();
-  if (worth && no_bpf_.ok() && proc_.reading() && HasTimeToLoad()) TryBpf();
+  if (worth && scan_.stats.no_bpf.ok() && proc_.reading() && HasTimeToLoad()) TryBpf();
 }
 
 // Of a search whose processes have been listed.
@@ -383,6 +418,11 @@ bool OwnerIndex::Impl::IsSpent() {
 
 void OwnerIndex::Impl::Finish() {
   const bool whole = scan_.stats.limit == OwnerLimit::kNone;
+  const Horizon horizon = phase_ == Phase::kBpf    ? HorizonOfBpf()
+                          : phase_ == Phase::kIdle ? Horizon()
+                                                   : proc_.horizon();
+  scan_.stats.hidepid = horizon.hidepid;
+  scan_.stats.other_pid_namespace = horizon.other_pid_namespace;
   if (scan_.stats.source == OwnerSource::kProc) links_ += scan_.stats.descriptors;
   if (searching_) {
     FinishSearch(whole);
@@ -417,18 +457,23 @@ void OwnerIndex::Impl::FinishSearch(bool whole) {
 // ---- Answers ----
 
 std::pair<size_t, size_t> OwnerIndex::Impl::Find(uint32_t inode) const {
-  if (!done() || (is_restricted() && !search_.Asks(inode))) return {0, 0};
-  return index_.Find(scan_, inode);
+  return Answers(inode) ? index_.Find(scan_, inode) : std::pair<size_t, size_t>();
+}
+
+NetnsId OwnerIndex::Impl::NetnsOf(uint32_t inode) const {
+  const auto [first, count] = Find(inode);
+  return count > 0 && first < scan_.netns.size() ? NetnsId(scan_.netns[first]) : NetnsId();
 }
 
 NoOwner OwnerIndex::Impl::Reason(uint32_t inode) const {
   if (inode == 0) return NoOwner::kKernelHeld;
   const bool asked = !searching_ || search_.Asks(inode);
-  if (!done() || (!asked && is_restricted())) return NoOwner::kNotAsked;
+  if (!Answers(inode)) return NoOwner::kNotAsked;
   if (Find(inode).second > 0) return NoOwner::kNone;
   const bool partial = scan_.stats.partial && asked;
   if (partial || (base_partial_ && !(asked && searching_))) return NoOwner::kNotRead;
-  return scan_.stats.denied > 0 ? NoOwner::kHidden : NoOwner::kGone;
+  if (scan_.stats.denied > 0 || scan_.stats.hidepid) return NoOwner::kHidden;
+  return scan_.stats.other_pid_namespace ? NoOwner::kOtherPidNamespace : NoOwner::kVanished;
 }
 
 Owner OwnerIndex::Impl::At(size_t i) const {
@@ -442,9 +487,14 @@ Owner OwnerIndex::Impl::At(size_t i) const {
 }
 
 absl::StatusOr<Uids> OwnerIndex::Impl::ReadUids(const Owner& owner) {
-  const auto known =
+  auto known =
       std::lower_bound(scan_.processes.begin(), scan_.processes.end(), owner.pid.value(),
                        [](const Process& process, int32_t pid) { return process.pid < pid; });
+  // A pid that passed on during the scan, to a process with threads, comes again.
+  const auto other = [&](const Process& p) {
+    return p.pid == owner.pid.value() && p.start_time != owner.start_time;
+  };
+  while (known != scan_.processes.end() && other(*known)) ++known;
   const bool cached = known != scan_.processes.end() && known->pid == owner.pid.value() &&
                       known->start_time == owner.start_time;
   if (cached && known->has_uids) return known->uids;
@@ -459,7 +509,7 @@ absl::StatusOr<Uids> OwnerIndex::Impl::ReadUids(const Owner& owner) {
 std::unique_ptr<OwnerIndex::Impl> OwnerIndex::Impl::Successor() {
   auto next = std::make_unique<Impl>(options_);
   bpf_.End();
-  next->bpf_ = std::exchange(bpf_, BpfScan());
+  next->bpf_ = std::exchange(bpf_, BpfScan(options_.netns));
   next->no_bpf_ = no_bpf_;
   next->looked_ = looked_;
   next->links_ = links_;
@@ -468,7 +518,7 @@ std::unique_ptr<OwnerIndex::Impl> OwnerIndex::Impl::Successor() {
 
 size_t OwnerIndex::Impl::memory() const {
   return sizeof(*this) + proc_.memory() + bpf_memory_ + BytesOf(scan_.processes) +
-         BytesOf(scan_.sockets) + index_.memory() + search_.memory();
+         BytesOf(scan_.sockets) + BytesOf(scan_.netns) + index_.memory() + search_.memory();
 }
 
 OwnerIndex::OwnerIndex(OwnerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
@@ -509,6 +559,21 @@ Owners OwnerIndex::Find(Inode inode) const {
 }
 
 NoOwner OwnerIndex::Reason(Inode inode) const { return impl_->Reason(inode.value()); }
+
+void OwnerIndex::ForEachSocket(absl::FunctionRef<void(Inode, const Owners&)> visit) const {
+  const size_t size = impl_->done() ? impl_->entries().size() : 0;
+  for (size_t first = 0, last = 0; first < size; first = last) {
+    const uint32_t inode = impl_->entries()[first].inode;
+    while (last < size && impl_->entries()[last].inode == inode) ++last;
+    if (impl_->Answers(inode)) visit(Inode(inode), Owners(impl_.get(), first, last - first));
+  }
+}
+
+NetnsId OwnerIndex::NetnsOf(Inode inode) const { return impl_->NetnsOf(inode.value()); }
+
+absl::StatusOr<std::string> OwnerIndex::ReadSocketProtocol(const Owner& owner, Inode inode) {
+  return impl_->ReadSocketProtocol(owner, inode);
+}
 
 absl::StatusOr<Uids> OwnerIndex::ReadUids(const Owner& owner) { return impl_->ReadUids(owner); }
 

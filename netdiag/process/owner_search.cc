@@ -121,7 +121,7 @@ void OwnerSearch::DropUnchecked(Scan* scan) {
 }
 
 void OwnerSearch::Sweep(Scan* scan) {
-  if (changed_) std::erase_if(scan->sockets, [](const ScannedSocket& s) { return s.inode == 0; });
+  if (changed_) scan->EraseSockets([](const ScannedSocket& s) { return s.inode == 0; });
 }
 
 void OwnerSearch::PlanUnknown(const InodeIndex& index, const Scan& scan) {
@@ -172,7 +172,7 @@ void OwnerSearch::Evict(size_t kept_at_least, Scan* scan) {
   const size_t kept = std::max({kept_at_least, kKeptAtLeast, 2 * wanted_.size()});
   if (scan->sockets.size() <= kept) return;
   changed_ = true;
-  std::erase_if(scan->sockets, [this](const ScannedSocket& s) { return !Asks(s.inode); });
+  scan->EraseSockets([this](const ScannedSocket& s) { return !Asks(s.inode); });
 }
 
 size_t OwnerSearch::memory() const {

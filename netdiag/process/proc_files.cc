@@ -3,7 +3,6 @@
 #include "netdiag/process/proc_files.h"
 
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include <cerrno>
 #include <fcntl.h>
@@ -73,15 +72,9 @@ ssize_t ReadFile(int at, const char* path, SmallBuffer* buffer) {
   return size;
 }
 
-bool IsProcfs(int fd) {
-  struct statfs filesystem {};
-  constexpr auto kProcfs = 0x9fa0;  // PROC_SUPER_MAGIC
-  return fstatfs(fd, &filesystem) == 0 && filesystem.f_type == kProcfs;
-}
-
 TableSize SizeOfTable(int at, const char* path) {
   struct stat status {};
-  if (fstatat(at, path, &status, AT_EMPTY_PATH) != 0) return {};
+  if (fstatat(at, path, &status, AT_EMPTY_PATH) != 0) return {IsDenied(errno) ? -1 : 0, 0};
   return {int64_t{status.st_size}, status.st_ino};
 }
 

@@ -62,12 +62,11 @@ using SmallBuffer = std::array<char, 1024>;
 // The beginning of a small file; -1: errno says why.
 ssize_t ReadFile(int at, const char* path, SmallBuffer* buffer);
 
-// Elsewhere a directory's size means bytes, and positions in it mean nothing.
-bool IsProcfs(int fd);
-
 // Of a descriptor directory in a procfs. Source: proc_fd_getattr(), fs/proc/fd.c.
 struct TableSize {
-  int64_t descriptors = 0;  // 0: none, it has gone, or the kernel does not tell (before 6.2)
+  // 0: none, it has gone, or the kernel does not tell (before 6.2); -1: it may not be looked at
+  // (hidepid=1). Elsewhere a directory's size means bytes.
+  int64_t descriptors = 0;
   // The number of the directory's inode. The kernel makes the inode for a task, numbers it by a
   // counter and drops it after the task's end: an equal one under the same pid is the same process.
   // That a process has another than before proves nothing, for inodes are a cache.

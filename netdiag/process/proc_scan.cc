@@ -8,9 +8,13 @@
 
 #include "netdiag/process/proc_scan.h"
 
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <limits>
 #include <optional>
@@ -19,6 +23,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "netdiag/process/horizon.h"
 #include "netdiag/process/proc_files.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/quiet_thread.h"
@@ -140,8 +145,8 @@ size_t ProcScan::SizeProcesses(size_t budget) {
     const auto [count, identity] = SizeOfTable(root_.get(), PidPath(candidate.pid, "/fd").c_str());
     candidate.identity = identity;
     candidate.descriptors =
-        static_cast<int32_t>(std::clamp<int64_t>(count, 0, std::numeric_limits<int32_t>::max()));
-    expected_ += static_cast<uint64_t>(candidate.descriptors);
+        static_cast<int32_t>(std::clamp<int64_t>(count, -1, std::numeric_limits<int32_t>::max()));
+    expected_ += static_cast<uint64_t>(std::max(candidate.descriptors, 0));
     if (count == 0 && HasThreads(root_.get(), PidPath(candidate.pid, "/task").c_str())) {
       candidate.state = kLeaderless;
     }
@@ -173,7 +178,7 @@ uint64_t ProcScan::ExpectedIn(Part part) const {
   for (const Candidate& candidate : candidates_) {
     const bool known = (candidate.state & kKnown) != 0;
     if (part == Part::kAll || known == (part == Part::kKnown)) {
-      descriptors += static_cast<uint64_t>(candidate.descriptors);
+      descriptors += static_cast<uint64_t>(std::max(candidate.descriptors, 0));
     }
   }
   return descriptors;
@@ -309,15 +314,15 @@ void ProcScan::Work(Worker* worker, Scan* scan, Allowance* allowance) {
   }
 }
 
-absl::StatusOr<Uids> ProcScan::ReadUids(Pid pid, uint64_t start_time) {
-  const PidPath path(pid.value());
-  const std::string what = root_path_ + "/" + path.c_str();
+// The directory of a process, which belongs to it and not to its number.
+absl::StatusOr<UniqueFd> ProcScan::OpenSameProcess(Pid pid, uint64_t start_time,
+                                                   const std::string& what) {
   // A scan by other means has not opened it.
   NETDIAG_RETURN_IF_ERROR(OpenRoot());
-  const UniqueFd directory = OpenDirectory(root_.get(), path.c_str());
+  UniqueFd directory = OpenDirectory(root_.get(), PidPath(pid.value()).c_str());
   if (!directory.ok()) return ErrnoError(errno, what);
   SmallBuffer buffer;
-  ssize_t size = ReadFile(directory.get(), "stat", &buffer);
+  const ssize_t size = ReadFile(directory.get(), "stat", &buffer);
   if (size < 0) return ErrnoError(errno, what + "/stat");
   const std::optional<ProcessStat> stat =
       ParseStat(std::string_view(buffer.data(), static_cast<size_t>(size)));
@@ -325,12 +330,40 @@ absl::StatusOr<Uids> ProcScan::ReadUids(Pid pid, uint64_t start_time) {
   if (stat->start_time != start_time) {
     return ErrnoError(ESRCH, what, "the pid has passed to another process");
   }
-  size = ReadFile(directory.get(), "status", &buffer);
+  return directory;
+}
+
+absl::StatusOr<Uids> ProcScan::ReadUids(Pid pid, uint64_t start_time) {
+  const std::string what = root_path_ + "/" + std::to_string(pid.value());
+  NETDIAG_ASSIGN_OR_RETURN(const UniqueFd directory, OpenSameProcess(pid, start_time, what));
+  SmallBuffer buffer;
+  const ssize_t size = ReadFile(directory.get(), "status", &buffer);
   if (size < 0) return ErrnoError(errno, what + "/status");
   const std::optional<Uids> uids =
       ParseUids(std::string_view(buffer.data(), static_cast<size_t>(size)));
   if (!uids) return DamagedData(what + "/status", "no user ids");
   return *uids;
+}
+
+// O_PATH takes hold of the socket's inode, not of the socket: nothing stays open longer for it.
+// There is no fgetxattr() for such a descriptor, but a name for it in our own directory.
+absl::StatusOr<std::string> ProcScan::ReadSocketProtocol(const Owner& owner, Inode inode) {
+  const std::string what = root_path_ + "/" + std::to_string(owner.pid.value());
+  NETDIAG_ASSIGN_OR_RETURN(const UniqueFd directory,
+                           OpenSameProcess(owner.pid, owner.start_time, what));
+  std::string path = "fd/" + std::to_string(owner.fd);
+  if (owner.thread != Pid()) path = "task/" + std::to_string(owner.thread.value()) + "/" + path;
+  const UniqueFd file(openat(directory.get(), path.c_str(), O_PATH | O_CLOEXEC));
+  struct stat status {};
+  if (!file.ok() || fstat(file.get(), &status) != 0) return ErrnoError(errno, what + "/" + path);
+  if (!S_ISSOCK(status.st_mode) || status.st_ino != inode.value()) {
+    return ErrnoError(ENOENT, what + "/" + path, "it is another file by now");
+  }
+  const std::string name = root_path_ + "/thread-self/fd/" + std::to_string(file.get());
+  std::array<char, 64> text;  // the kernel's names are 31 bytes at most
+  const ssize_t size = getxattr(name.c_str(), "system.sockprotoname", text.data(), text.size());
+  if (size < 0) return ErrnoError(errno, what + "/" + path, "system.sockprotoname");
+  return std::string(text.data(), strnlen(text.data(), static_cast<size_t>(size)));
 }
 
 size_t ProcScan::memory() const {

@@ -22,6 +22,7 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/process/directory.h"
+#include "netdiag/process/horizon.h"
 #include "netdiag/process/process.h"
 #include "netdiag/process/scan.h"
 #include "netdiag/process/table_reader.h"
@@ -92,8 +93,11 @@ class ProcScan {
   absl::Status OpenRoot();
   // Whether the procfs numbers processes as this one's pid namespace does. After Begin().
   bool IsOwn() const;
+  // What it does not show. After Begin().
+  Horizon horizon() const { return HorizonOf(root_.get()); }
 
   absl::StatusOr<Uids> ReadUids(Pid pid, uint64_t start_time);
+  absl::StatusOr<std::string> ReadSocketProtocol(const Owner& owner, Inode inode);
   size_t memory() const;
 
  private:
@@ -123,6 +127,7 @@ class ProcScan {
   size_t ReadAlone(size_t budget, Scan* scan);
   size_t ReadShared(size_t budget, Allowance::Deadline deadline, Scan* scan);
   void Work(Worker* worker, Scan* scan, Allowance* allowance);
+  absl::StatusOr<UniqueFd> OpenSameProcess(Pid pid, uint64_t start_time, const std::string& what);
 
   const std::string root_path_;
   UniqueFd root_;

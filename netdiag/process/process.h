@@ -16,9 +16,9 @@
 // kernel's; a fifth less when the kernel has cached them), one getdents64 per 1 000 of them, one
 // read of /proc/PID/stat per process that holds a socket, one kcmp per thread. By BPF about 17 ms
 // to load a program, once, and then 0.35 µs a descriptor. A lookup touches two cache lines. 12
-// bytes a socket, twice that at most while it grows, and 4 to 8 for the directory over them;
-// memory() says. A Refresh() over an unchanged host reuses every buffer and allocates nothing, but
-// for each thread that it starts.
+// bytes a socket, twice that at most while it grows, and 4 to 8 for the directory over them
+// (12 more with OwnerOptions::netns); memory() says. A Refresh() over an unchanged host reuses
+// every buffer and allocates nothing, but for each thread that it starts.
 //
 // Lifetime: Owners and the views in them are valid until the next Refresh(), Begin(), search
 // or destruction; a move of the index keeps them. Between scans a descriptor or two stay open:
@@ -47,6 +47,7 @@
 #include <string_view>
 
 #include "absl/base/attributes.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
@@ -58,7 +59,8 @@ namespace netdiag {
 struct Owner {
   // As the /proc that was read numbers it, or this process's pid namespace.
   Pid pid;
-  // Of the process, in clock ticks since boot: with the pid, unique. 0: it vanished first.
+  // Of the process, in clock ticks since boot: with the pid, unique. 0: /proc tells none that
+  // can be read (OwnerStats::errors).
   uint64_t start_time = 0;
   int fd = 0;
   // comm: 15 bytes that the process chose, any bytes at all. Escape before a terminal.
@@ -79,19 +81,28 @@ enum class NoOwner : uint8_t {
   kNotAsked,
   kNone,        // it has owners
   kKernelHeld,  // inode 0: no file holds it (TIME_WAIT, SYN_RECV, orphan, not yet accepted)
-  kHidden,      // nobody visible holds it, and the descriptors of some processes may not be read
+  // Nobody visible holds it, and the descriptors of some processes may not be read (how many:
+  // OwnerStats::denied), or the procfs does not even list them (hidepid).
+  kHidden,
   // The budget of the scan ended before every process was read.
   kNotRead,
-  // Every process was read and none held it: it was opened or closed meanwhile, is in flight
-  // between processes, is held by the kernel, or belongs to another PID namespace.
-  kGone,
+  // Every visible process was read and none held it, but the processes that were read are those of
+  // a
+  // pid namespace which is not the first: one outside can hold it. The kernel shows nothing of
+  // those, so this is a possibility; what kVanished names are the others.
+  kOtherPidNamespace,
+  // Every process of the machine was read and none held it: it was opened or closed meanwhile, is
+  // in
+  // flight between processes, or is held by the kernel alone.
+  kVanished,
 };
 
 // Who reads the descriptors.
 enum class OwnerSource : uint8_t {
   kAuto,  // /proc, until reading as many links as it has read so far costs what loading the BPF
           // program does; from then on BPF. Where that cannot be, or proc_root is not the procfs of
-          // this process's pid namespace: always /proc.
+          // this process's pid namespace: always /proc. A scan whose BPF part fails is begun again
+          // with /proc; so is a search, which becomes a scan.
   kProc,
   kBpf,  // needs CAP_BPF, CAP_PERFMON, the kernel's BTF, 5.8. Names processes by the numbers of the
          // calling process's pid namespace, and leaves out those that are not in it.
@@ -106,6 +117,8 @@ struct OwnerOptions {
   // the same. 100 000 links are worth a second one, 2 000 are not and do not start one. BPF is read
   // by the caller's alone.
   size_t threads = 1;
+  // Whether NetnsOf() is wanted. BPF alone tells it; 12 bytes and 0.2 µs a socket more.
+  bool netns = false;
 };
 
 // What a scan may cost. When it is spent the scan ends with what it has.
@@ -131,7 +144,8 @@ enum class OwnerPolicy : uint8_t {
 struct OwnerStats {
   // Who read; kAuto: nobody (Assign).
   OwnerSource source = OwnerSource::kAuto;
-  // kAuto: OK, or why BPF will not be used however much there is to read.
+  // kAuto: OK, or why BPF cannot be used however much there is to read, or why it failed this time
+  // and /proc was read instead.
   absl::Status no_bpf;
   uint64_t processes = 0;    // found in /proc; of BPF, those that hold sockets
   uint64_t descriptors = 0;  // links read; of BPF, sockets
@@ -139,6 +153,10 @@ struct OwnerStats {
   uint64_t vanished = 0;     // processes or descriptors that were gone before they were read
   // Processes whose descriptors may not be read (another user's, or not dumpable).
   uint64_t denied = 0;
+  bool hidepid = false;  // the procfs leaves out processes of others: how many is not known
+  // What was read are the processes of a pid namespace which is not the first: others can be
+  // outside.
+  bool other_pid_namespace = false;
   uint64_t errors = 0;   // anything else
   int first_error = 0;   // the errno of one of them; read by one thread, of the first
   bool partial = false;  // the scan has not ended, or its budget ended it
@@ -205,9 +223,24 @@ class OwnerIndex {
   // Why Find() gives nothing for `inode`; kNone if it gives something, kNotAsked before the end of
   // a scan.
   NoOwner Reason(Inode inode) const;
-  // The user ids of an owner's process, read from /proc now and kept until the next scan. NotFound
-  // if the process has ended or its pid has passed to another process since (start times differ).
+  // The user ids of an owner's process. Of BPF: as they were when the scan met the process, all
+  // four at one instant; no system call, and no error once the process has ended. Of /proc: read
+  // now and kept until the next scan; NotFound if the process has ended or its pid has passed to
+  // another process since (start times differ).
   absl::StatusOr<Uids> ReadUids(const Owner& owner);
+
+  // Each socket that somebody holds, once, with its owners: the way to those that no dump lists. An
+  // order of its own, the same for the same inodes. Nothing before the end of a scan. Allocates
+  // nothing. The index must not change meanwhile.
+  void ForEachSocket(absl::FunctionRef<void(Inode, const Owners&)> visit) const;
+  // The network namespace of a socket that somebody holds. 0: not known (OwnerOptions::netns is
+  // false, /proc was read, or the socket was being closed).
+  NetnsId NetnsOf(Inode inode) const;
+  // What the kernel calls the protocol of a socket ("TCP", "UNIX-STREAM", "ALG"), asked now through
+  // a descriptor that holds it. NotFound if that process has ended, or the descriptor is closed or
+  // another file by now. Errors as for reading another process's descriptors. Cost: eight system
+  // calls. Source: net/socket.c (sockfs_xattr_get), 3.7.
+  absl::StatusOr<std::string> ReadSocketProtocol(const Owner& owner, Inode inode);
 
   // An empty index with the same options, which takes over what this one has loaded. This one keeps
   // its answers; const methods may run meanwhile.

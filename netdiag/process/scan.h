@@ -51,12 +51,14 @@ static_assert(sizeof(ScannedSocket) == 12);
 struct Scan {
   std::vector<Process> processes;
   std::vector<ScannedSocket> sockets;
+  std::vector<uint32_t> netns;  // of each socket, if that was asked for and is told; or empty
   OwnerStats stats;
   std::optional<std::span<const uint32_t>> wanted;  // ascending; none: everything
 
   void Clear() {
     processes.clear();
     sockets.clear();
+    netns.clear();
     stats = OwnerStats{.partial = true};
   }
   Process& AddProcess(int32_t pid) {
@@ -68,11 +70,23 @@ struct Scan {
   bool Wants(uint32_t inode) const {
     return !wanted || std::binary_search(wanted->begin(), wanted->end(), inode);
   }
-  // Of the process that was added last. Leaves out what nobody wants.
-  void AddSocket(uint32_t inode, int32_t fd) {
-    if (!Wants(inode)) return;
+  // Of the process that was added last. False: nobody wants it.
+  bool AddSocket(uint32_t inode, int32_t fd) {
+    if (!Wants(inode)) return false;
     ++stats.sockets;
     sockets.push_back({inode, static_cast<uint32_t>(processes.size() - 1), fd});
+    return true;
+  }
+  template <class Predicate>
+  void EraseSockets(Predicate erase) {
+    size_t kept = 0;
+    for (size_t i = 0; i < sockets.size(); ++i) {
+      if (erase(sockets[i])) continue;
+      if (i < netns.size()) netns[kept] = netns[i];
+      sockets[kept++] = sockets[i];
+    }
+    sockets.resize(kept);
+    netns.resize(std::min(netns.size(), kept));
   }
   // Takes what another thread found.
   void Absorb(Scan* other) {

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <unistd.h>
 
+#include "netdiag/process/horizon.h"
 #include "netdiag/process/proc_files.h"
 
 namespace netdiag::internal {
@@ -208,25 +209,31 @@ int TableReader::ReadLink(const char* name, int32_t fd, Scan* scan) {
   const std::optional<uint32_t> inode =
       ParseSocketLink(std::string_view(text.data(), static_cast<size_t>(size)));
   if (!inode || !scan->Wants(*inode)) return 0;
-  if (!has_process_) AddProcess(scan);
-  scan->AddSocket(*inode, fd);
+  if (!has_process_) has_process_ = AddProcess(scan);
+  if (has_process_) scan->AddSocket(*inode, fd);
   return 0;
 }
 
-// At the first socket and not at the last, so that hardly ever the process vanishes in between.
-void TableReader::AddProcess(Scan* scan) {
-  has_process_ = true;
-  Process& process = scan->AddProcess(range_.pid);
-  process.thread = thread_;
+// At the first socket and not at the last, so that hardly ever the process vanishes in between. If
+// it does, it is no owner any more, and which process it was cannot be said: false.
+bool TableReader::AddProcess(Scan* scan) {
   SmallBuffer buffer;
   const char* path = thread_ == 0 ? "../stat" : "../../../stat";
   const ssize_t size = ReadFile(fd_dir_.get(), path, &buffer);
-  if (size < 0) return scan->Count(errno);
+  if (size < 0) scan->Count(errno);
+  if (size < 0 && (errno == ENOENT || errno == ESRCH)) return false;
+  Process& process = scan->AddProcess(range_.pid);
+  process.thread = thread_;
+  if (size < 0) return true;
   const std::optional<ProcessStat> stat =
       ParseStat(std::string_view(buffer.data(), static_cast<size_t>(size)));
-  if (!stat) return scan->Count(EBADMSG);
+  if (!stat) {
+    scan->Count(EBADMSG);
+    return true;
+  }
   process.start_time = stat->start_time;
   process.SetCommand(stat->command);
+  return true;
 }
 
 void TableReader::Mark(ProcessState bit) { std::atomic_ref<uint8_t>(*range_.state).fetch_or(bit); }

@@ -69,7 +69,7 @@ class TableReader {
   void OpenNextThread(Scan* scan);
   // The errno of reading the link; 0: it was read, and what it says is in the scan.
   int ReadLink(const char* name, int32_t fd, Scan* scan);
-  void AddProcess(Scan* scan);
+  bool AddProcess(Scan* scan);
   void CountProcess(int error, Scan* scan);
   void Mark(ProcessState bit);
 

@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/process/process.h"
+#include "tests/process/owner_testing.h"
 #include "tests/process/process_testing.h"
 #include "tests/testing/alloc_counter.h"
 #include "tests/testing/proc_tree.h"
@@ -60,7 +61,7 @@ TEST(OwnerBudget, OfDescriptorsEndsTheScanWithWhatItHas) {
     EXPECT_FALSE(index.stats().partial);
     EXPECT_EQ(index.stats().limit, OwnerLimit::kNone);
     EXPECT_EQ(index.stats().sockets, 4'000u);
-    EXPECT_EQ(index.Reason(Inode(1)), NoOwner::kGone);
+    EXPECT_EQ(index.Reason(Inode(1)), NoOwner::kVanished);
   }
 }
 
@@ -128,7 +129,7 @@ TEST(OwnerSearch, ForTheFirstOwnerThenReadsTheRest) {
     EXPECT_EQ(index.Find(Inode(3777))[0].pid, Pid(1013));
     EXPECT_EQ(index.stats().sockets, 2u);
     Search(&index, {Inode(999), Inode(1'190)}, OwnerPolicy::kFirst);
-    EXPECT_EQ(index.Reason(Inode(999)), NoOwner::kGone);
+    EXPECT_EQ(index.Reason(Inode(999)), NoOwner::kVanished);
     EXPECT_EQ(index.stats().descriptors, 4'000u) << "each link once";
   }
 }
@@ -146,7 +147,7 @@ TEST(OwnerSearch, StepsGiveWhatItGivesWhole) {
     }
     EXPECT_EQ(index.Find(Inode(1250)).size(), 1u);
     EXPECT_EQ(index.Find(Inode(1001)).size(), 1u);
-    EXPECT_EQ(index.Reason(Inode(5)), NoOwner::kGone);
+    EXPECT_EQ(index.Reason(Inode(5)), NoOwner::kVanished);
   }
 }
 
@@ -170,12 +171,13 @@ TEST(OwnerSearch, ADroppedOneLeavesTheIndexRight) {
   Search(&index, {Inode(50), Inode(1001), Inode(1002)}, OwnerPolicy::kCached);
   EXPECT_EQ(Describe(index, Inode(50)), "50: 2000/9 fd 3 new\n");
   EXPECT_EQ(index.Find(Inode(1001)).size(), 1u);
-  EXPECT_EQ(index.Reason(Inode(1002)), NoOwner::kGone);
+  EXPECT_EQ(index.Reason(Inode(1002)), NoOwner::kVanished);
 }
 
 // ---- The kernel's /proc ----
 
-// In a pid namespace where only the test's processes are, so that every link is known.
+// In a pid namespace where only the test's processes are, so that every link is known; what nobody
+// holds can have an owner outside, then.
 class LiveSearch : public ::testing::TestWithParam<OwnerSource> {
  protected:
   void SetUp() override {
@@ -211,7 +213,7 @@ TEST_P(LiveSearch, ASecondLookReadsOnlyWhatIsNew) {
     EXPECT_EQ(index.Find(later.inode(0)).size(), 2u)
         << "this process has changed, the child is new";
     EXPECT_EQ(index.Find(later.inode(1))[1].pid, Pid(child));
-    EXPECT_EQ(index.Reason(Inode(UINT32_MAX)), NoOwner::kGone);
+    EXPECT_EQ(index.Reason(Inode(UINT32_MAX)), NoOwner::kOtherPidNamespace);
     EXPECT_EQ(Describe(index, old.inode()), before) << "known before, so not looked for";
     EXPECT_EQ(index.stats().sockets, 4u);
     if (GetParam() == OwnerSource::kProc) {
@@ -274,13 +276,13 @@ TEST_P(LiveSearch, CachedLooksForTheAbsentOnlyInWhatIsNew) {
     const Inode absent(UINT32_MAX);
     OwnerIndex index = Scanned();
     Search(&index, {absent}, OwnerPolicy::kCached);
-    EXPECT_EQ(index.Reason(absent), NoOwner::kGone);
+    EXPECT_EQ(index.Reason(absent), NoOwner::kOtherPidNamespace);
     EXPECT_GE(index.stats().descriptors, 400u) << "never looked for before";
     // The loaded program is open now: this process has changed once more.
     Search(&index, {absent}, OwnerPolicy::kCached);
     for (int again = 0; again < 3; ++again) {
       Search(&index, {absent}, OwnerPolicy::kCached);
-      EXPECT_EQ(index.Reason(absent), NoOwner::kGone);
+      EXPECT_EQ(index.Reason(absent), NoOwner::kOtherPidNamespace);
       EXPECT_EQ(index.stats().descriptors, 0u) << "remembered";
     }
     const Sockets later(1);
@@ -400,7 +402,7 @@ TEST(OwnerSearch, GoesOnWithWhatABudgetLeft) {
     EXPECT_EQ(index.Reason(Inode(UINT32_MAX)), NoOwner::kNotRead);
     Search(&index, wanted, OwnerPolicy::kAll);
     EXPECT_LE(index.stats().descriptors, 700u - 100);
-    EXPECT_EQ(index.Reason(Inode(UINT32_MAX)), NoOwner::kGone);
+    EXPECT_EQ(index.Reason(Inode(UINT32_MAX)), NoOwner::kOtherPidNamespace);
     EXPECT_EQ(index.Reason(Inode(UINT32_MAX - 1)), NoOwner::kNotRead) << "not searched for";
   });
 }

@@ -1,23 +1,19 @@
 // Both sources of owners, /proc and BPF, on the machine as it is: that they agree, and what happens
 // where one of them is not to be had.
 
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
-#include <fstream>
 #include <map>
 #include <sched.h>
 #include <set>
 #include <signal.h>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -29,6 +25,7 @@
 #include "netdiag/bpf/task_files.h"
 #include "netdiag/process/process.h"
 #include "netdiag/types/error.h"
+#include "tests/process/owner_testing.h"
 #include "tests/process/process_testing.h"
 #include "tests/testing/alloc_counter.h"
 
@@ -39,23 +36,17 @@ using testing::AllocCounter;
 using ::testing::AllOf;
 using testing::Children;
 using testing::Describe;
+using testing::DropCapabilities;
 using ::testing::HasSubstr;
+using testing::InChroot;
 using testing::InodeOf;
 using testing::OpenDescriptors;
 using testing::RunAlone;
 using testing::RunInChild;
 using testing::RunUnprivileged;
+using testing::Scanned;
 using testing::SocketOrDie;
 using testing::Sockets;
-
-OwnerIndex Scanned(OwnerSource source) {
-  OwnerIndex index({.source = source});
-  const absl::Status status = index.Refresh();
-  EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(index.stats().source, source);
-  EXPECT_FALSE(index.stats().partial);
-  return index;
-}
 
 std::string DescribeAll(const OwnerIndex& index, const std::vector<Inode>& inodes) {
   std::string text;
@@ -343,15 +334,6 @@ TEST_F(OwnerSources, AutoOfALongLivedIndexGoesOverToBpf) {
   });
 }
 
-void DropCapabilities() {
-  struct {
-    uint32_t version = 0x20080522;
-    int32_t pid = 0;
-  } header;
-  const uint32_t none[6] = {};
-  ASSERT_EQ(syscall(SYS_capset, &header, none), 0);
-}
-
 TEST_F(OwnerSources, WithoutCapabilitiesAutoReadsProcAndSaysWhy) {
   const auto names_capabilities = AllOf(HasSubstr("CAP_BPF"), HasSubstr("CAP_PERFMON"));
   const Sockets held(1);
@@ -375,17 +357,6 @@ TEST_F(OwnerSources, WithoutCapabilitiesAutoReadsProcAndSaysWhy) {
     EXPECT_EQ(OwnerIndex::CheckBpf(), bpf.Refresh());
   });
   RunUnprivileged([&] { EXPECT_THAT(OwnerIndex::CheckBpf().ToString(), names_capabilities); });
-}
-
-// Whether "/" is no mount point: then the kernel refuses user namespaces. Source:
-// current_chrooted(), fs/namespace.c.
-bool InChroot() {
-  std::ifstream mounts("/proc/self/mountinfo");
-  for (std::string line, id, parent, device, root, point; std::getline(mounts, line);) {
-    std::istringstream(line) >> id >> parent >> device >> root >> point;
-    if (point == "/") return false;
-  }
-  return true;
 }
 
 TEST_F(OwnerSources, CapabilitiesOfAUserNamespaceDoNotCount) {

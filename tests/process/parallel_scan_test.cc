@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/process/process.h"
+#include "tests/process/owner_testing.h"
 #include "tests/process/process_testing.h"
 #include "tests/testing/alloc_counter.h"
 #include "tests/testing/proc_tree.h"

@@ -30,7 +30,6 @@ using testing::AllocCounter;
 using testing::OpenDescriptors;
 using testing::ProcTree;
 using testing::RunUnprivileged;
-using testing::SocketOrDie;
 
 class Fd {
  public:
@@ -89,6 +88,12 @@ uint64_t StartTime(pid_t pid) {
   std::string field;
   for (int i = 0; i < 22; ++i) file >> field;
   return std::stoull(field);
+}
+
+int SocketOrDie() {
+  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) _exit(2);
+  return fd;
 }
 
 Fd UnixSocket() { return Fd(SocketOrDie()); }
