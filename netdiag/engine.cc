@@ -48,7 +48,7 @@ constexpr size_t kShownSlice = 256;
 // A dump of more datagrams than this is worth a thread that reads ahead, and so far ahead: the rest
 // of what may wait (OwnerJoin) while owners are scanned, else what evens out the two threads.
 constexpr size_t kOwnDatagrams = 2;
-constexpr size_t kAheadOfScan = size_t{4} << 20;
+constexpr size_t kAheadOfScan = size_t{5} << 20;
 constexpr size_t kAhead = size_t{512} << 10;
 // Tables of a capture; it has one a dump. More are damage.
 constexpr size_t kMaxReplayTables = 4096;
@@ -85,11 +85,17 @@ class Engine::Impl {
  public:
   explicit Impl(EngineOptions options)
       : options_(std::move(options)),
-        join_({.proc_root = options_.proc_root, .source = options_.owner_source}) {}
+        join_({.proc_root = options_.proc_root,
+               .source = options_.owner_source,
+               .threads = options_.threads}) {}
 
   absl::Status Open();
-  // `one_by_one`: no table begins before the one before it has ended.
-  absl::Status Begin(const Query& query, bool one_by_one = false);
+  enum class Form : uint8_t {
+    kStream,
+    kOneByOne,  // no table begins before the one before it has ended: a capture
+    kKept,      // rows stay joined to one index: a snapshot
+  };
+  absl::Status Begin(const Query& query, Form form = Form::kStream);
   absl::StatusOr<Ready> Advance(Wait wait, const Budget& budget, const CallOptions& call,
                                 Visitor visitor);
   absl::StatusOr<Summary> RunToEnd(Visitor visitor, const CallOptions& call);
@@ -124,7 +130,6 @@ class Engine::Impl {
   // For questions beside a dump, which can be asked at any time. Dialled when it is first wanted.
   absl::StatusOr<Conn*> SideConn();
   Capability Probe(Protocol protocol, Family family);
-  void UncountHeld();
   Flow Show(const Row& row, Visitor visitor);
   void EndWalks();
   bool walked() const { return walks_.empty() && next_table_ == summary_.tables.size(); }
@@ -223,26 +228,26 @@ absl::Status Engine::Impl::SameNamespace() const {
 
 // ---- Planning ----
 
-absl::Status Engine::Impl::Begin(const Query& query, bool one_by_one) {
+absl::Status Engine::Impl::Begin(const Query& query, Form form) {
   if (visiting_) return ErrnoError(EDEADLK, "a visitor may not begin another query on its Engine");
   for (const Protocol protocol : query.protocols) {
     if (Names(protocol).protocol == protocol) continue;
     return BadInput("Query::protocols", std::to_string(static_cast<int>(protocol)), "has no table");
   }
   walks_.clear();
-  one_by_one_ = one_by_one;
+  one_by_one_ = form == Form::kOneByOne;
   query_ = query;
   summary_ = Summary();
   next_table_ = 0;
   turn_ = 0;
   delivered_.clear();
   replay_tables_.clear();
-  unix_sockets_ = query.peers && !one_by_one ? std::make_shared<internal::UnixIndex>() : nullptr;
+  unix_sockets_ = query.peers && !one_by_one_ ? std::make_shared<internal::UnixIndex>() : nullptr;
   join_.Cancel();
   if (options_.replay) {
     NETDIAG_RETURN_IF_ERROR(PlanReplay());
   } else {
-    join_.Begin(query, &summary_);
+    join_.Begin(query, form == Form::kKept, &summary_);
     Plan();
   }
   unix_tables_ = static_cast<size_t>(std::ranges::count(
@@ -362,25 +367,16 @@ absl::StatusOr<bool> Engine::Impl::AdvanceJoin(Wait wait, const Budget& budget,
     NETDIAG_RETURN_IF_ERROR(join_.EndAside());
     return true;
   }
-  if (!join_.showing()) return false;
-  join_.Show(kShownSlice, unix_sockets_.get(), [&](const Row& row) { return Show(row, visitor); });
-  if (summary_.stopped) {
-    UncountHeld();
-    EndWalks();
+  if (join_.showing()) {
+    join_.Show(kShownSlice, unix_sockets_.get(),
+               [&](const Row& row) { return Show(row, visitor); });
+    if (summary_.stopped) EndWalks();
+    return true;
   }
+  // In a capture no row comes after one of a later table.
+  if (!join_.MustSearch(walked() || (one_by_one_ && walks_.empty()))) return false;
+  join_.Search(unix_sockets_.get());
   return true;
-}
-
-// Rows that were counted when they came, and that the visitor did not want to see any more.
-void Engine::Impl::UncountHeld() {
-  summary_.rows -= join_.held();
-  for (size_t i = 0; i < join_.held(); ++i) {
-    const Table* table = join_.held_table(i);
-    const auto outcome = std::ranges::find(
-        summary_.tables, table, [](const TableOutcome& candidate) { return &candidate.table; });
-    --outcome->rows;
-  }
-  join_.DropHeld();
 }
 
 Flow Engine::Impl::Show(const Row& row, Visitor visitor) {
@@ -391,7 +387,15 @@ Flow Engine::Impl::Show(const Row& row, Visitor visitor) {
   return flow;
 }
 
+// The visitor did not want to see any more.
 void Engine::Impl::EndWalks() {
+  // Rows that were counted when they came.
+  summary_.rows -= join_.held();
+  join_.Drop([this](const Table* table) {
+    const auto outcome = std::ranges::find(
+        summary_.tables, table, [](const TableOutcome& candidate) { return &candidate.table; });
+    --outcome->rows;
+  });
   for (const Walk& walk : walks_) {
     Finish(walk);
     if (Keeps(walk)) summary_.tables[walk.table].rows = 0;
@@ -401,7 +405,7 @@ void Engine::Impl::EndWalks() {
 }
 
 absl::StatusOr<Summary> Engine::Impl::RunToEnd(Visitor visitor, const CallOptions& call) {
-  if (join_.busy() && options_.threads > 1) {
+  if (join_.scanning() && options_.threads > 1) {
     join_.StartAside([&call] { return CheckCall(call, "owner scan"); });
   }
   for (;;) {
@@ -574,7 +578,7 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
   summary_.unknown_attributes += row->unknown_attributes();
   ++outcome.rows;
   ++summary_.rows;
-  if (!join_.MustHold()) return Show(*row, visitor);
+  if (!join_.MustHold(*row)) return Show(*row, visitor);
   join_.Hold(*row);
   return Flow::kContinue;
 }
@@ -717,7 +721,8 @@ absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& cal
     snapshot.Add(row);
     return Flow::kContinue;
   };
-  NETDIAG_ASSIGN_OR_RETURN(snapshot.summary_, Visit(query, add, call));
+  NETDIAG_RETURN_IF_ERROR(impl_->Begin(query, Impl::Form::kKept));
+  NETDIAG_ASSIGN_OR_RETURN(snapshot.summary_, impl_->RunToEnd(add, call));
   snapshot.owners_ = impl_->TakeOwners();
   snapshot.unix_sockets_ = impl_->unix_sockets();
   return snapshot;
@@ -728,7 +733,7 @@ absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* write
   const std::string kernel = impl_->kernel();
   const auto request_of = [this](const Table& table) { return impl_->RequestOf(table); };
   internal::Recorder recorder(kernel, request_of, writer);
-  NETDIAG_RETURN_IF_ERROR(impl_->Begin(query, /*one_by_one=*/true));
+  NETDIAG_RETURN_IF_ERROR(impl_->Begin(query, Impl::Form::kOneByOne));
   const auto add = [&](const Row& row) { return recorder.Add(row, impl_->summary().tables); };
   NETDIAG_ASSIGN_OR_RETURN(Summary summary, impl_->RunToEnd(add, call));
   NETDIAG_RETURN_IF_ERROR(recorder.Finish(summary.tables));

@@ -42,6 +42,16 @@ struct OptionCase {
   bool Options::*flag;
 };
 
+TEST(Options, OwnersAreAllOrTheFirst) {
+  using netdiag::OwnerPolicy;
+  EXPECT_EQ(Good({"-p"}).query.owner_policy, OwnerPolicy::kAll);
+  EXPECT_EQ(Good({"--owners", "all"}).query.owner_policy, OwnerPolicy::kAll);
+  EXPECT_EQ(Good({"-tln", "--owners=first"}).query.owner_policy, OwnerPolicy::kFirst);
+  EXPECT_TRUE(Good({"--owners", "first"}).query.owners) << "it implies -p";
+  EXPECT_THAT(Refusal({"--owners", "some"}), HasSubstr("some"));
+  EXPECT_THAT(Refusal({"--owners"}), HasSubstr("an argument must follow"));
+}
+
 TEST(Options, HaveALetterAndAWordEach) {
   const OptionCase kCases[] = {
       {'t', "tcp", &Options::tcp},

@@ -26,7 +26,7 @@ using netdiag::State;
 using netdiag::StateSet;
 
 // Options that have no letter.
-enum : int { kJson = 256, kCapabilities, kPeers };
+enum : int { kJson = 256, kCapabilities, kPeers, kOwners };
 
 // What an option sets: a flag, or the text of its argument; of several, the last one holds.
 using Target = std::variant<bool Options::*, std::string Options::*>;
@@ -50,6 +50,8 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {'n', "numeric", &Options::numeric, "port numbers and exact rates"},
     {'p', "processes", &Options::processes, "who holds each socket"},
     {'T', "threads", &Options::threads, "-p with the thread whose descriptor table it is"},
+    {kOwners, "owners", &Options::owners, "-p: every holder (all), or one a socket, sooner (first)",
+     "WHO"},
     {kPeers, "peers", &Options::peers, "the other end of unix sockets; with -p, who holds it"},
     {'e', "extended", &Options::extended, "user, inode, cookie, cgroup, ...; implies -o"},
     {'o', "options", &Options::timers, "timers"},
@@ -73,7 +75,7 @@ void Apply(int code, const char* argument, Options* options) {
   if (code == 'a') options->listening = false;
   if (code == 'l') options->all = false;
   if (code == 'e') options->timers = true;
-  if (code == 'T') options->processes = true;
+  if (code == 'T' || code == kOwners) options->processes = true;
 }
 
 // Which tables, by ss's rules of default, in its order.
@@ -142,6 +144,12 @@ void AskFor(const Options& options, netdiag::Query* query) {
   if (options.extended) query->extensions |= Extension::kUnixFile;
 }
 
+absl::Status ParseOwners(std::string_view word, netdiag::Query* query) {
+  if (word == "first") query->owner_policy = netdiag::OwnerPolicy::kFirst;
+  if (word.empty() || word == "all" || word == "first") return absl::OkStatus();
+  return BadInput("--owners", word, "expected `all` or `first`");
+}
+
 // What getopt_long() has just refused: a letter that may stand among others, or a whole word.
 std::string RefusedOption(char** argv) {
   const bool letter =
@@ -177,6 +185,7 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
   NETDIAG_RETURN_IF_ERROR(ParseStateWords(words, &options.query.states));
   SelectTables(options, &options.query);
   AskFor(options, &options.query);
+  NETDIAG_RETURN_IF_ERROR(ParseOwners(options.owners, &options.query));
   return options;
 }
 

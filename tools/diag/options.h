@@ -19,6 +19,7 @@ struct Options {
   bool numeric = false;
   bool processes = false;
   bool threads = false;
+  std::string owners;
   bool peers = false;
   bool extended = false;
   bool timers = false;
