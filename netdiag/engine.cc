@@ -20,6 +20,7 @@
 #include "absl/container/flat_hash_set.h"
 
 #include "netdiag/dump/source.h"
+#include "netdiag/namespaces.h"
 #include "netdiag/process/side_scan.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
@@ -28,6 +29,7 @@
 namespace netdiag {
 namespace {
 
+using internal::LookupSource;
 using internal::NetlinkSource;
 using internal::ProcfsSource;
 using internal::ReplaySource;
@@ -69,6 +71,31 @@ StateSet ReportedStates(StateSet asked, Protocol protocol) {
 // Everything but what would come back indistinguishable from something that is not wanted.
 StateSet UnfilteredStates(StateSet asked) {
   return (StateSet::All() - State::kBoundInactive) | asked;
+}
+
+// In `netns`; not set: in the calling thread's.
+absl::StatusOr<std::unique_ptr<Conn>> DialPrimed(const std::optional<netlink::NetNs>& netns) {
+  netlink::Config config;
+  config.netns = netns;
+  NETDIAG_ASSIGN_OR_RETURN(std::unique_ptr<Conn> conn,
+                           Conn::Dial(netlink::kFamilySockDiag, std::move(config)));
+  // The kernel sizes the datagrams of a dump by the largest buffer it has seen on the socket:
+  // without a first answer the first datagram holds 30 rows and not 260. Source: netlink_dump(),
+  // max_recvmsg_len.
+  std::array<std::byte, netlink::kHeaderSize> storage;
+  netlink::RequestBuilder noop(storage);
+  NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes,
+                           noop.Header(netlink::kTypeNoop, netlink::kFlagAck).Finish());
+  // The kernel answers at once; whoever does not is no kernel.
+  NETDIAG_RETURN_IF_ERROR(
+      conn->Execute(bytes, Conn::IgnoreMessage,
+                    {.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5)}));
+  return conn;
+}
+
+bool UsesConn(const internal::Source& source) {
+  return std::holds_alternative<NetlinkSource>(source) ||
+         std::holds_alternative<LookupSource>(source);
 }
 
 }  // namespace
@@ -118,8 +145,14 @@ class Engine::Impl {
 
   void Plan();
   absl::Status PlanReplay();
-  void PlanTable(Protocol protocol, FamilySet families);
-  absl::StatusOr<std::unique_ptr<Conn>> Dial() const;
+  void PlanTable(Protocol protocol, FamilySet families, NetnsId netns, const std::string& name);
+  void PlanTables(NetnsId netns, const std::string& name);
+  bool IsHome(NetnsId netns) const { return netns == netns_; }
+  absl::StatusOr<std::unique_ptr<Conn>> DialIn(NetnsId netns);
+  // The Conn for a walk of the namespace: one of conns_, or dialled for its dumps.
+  absl::StatusOr<Conn*> ConnFor(NetnsId netns, size_t conn);
+  bool WaitsForNamespace(const Table& table) const;
+  void Leave();
   // For questions beside a dump, which can be asked at any time. Dialled when it is first wanted.
   absl::StatusOr<Conn*> SideConn();
   Capability Probe(Protocol protocol, Family family);
@@ -133,9 +166,10 @@ class Engine::Impl {
   const OwnerIndex* JoinedOwners() const { return joins_owners_ ? owners_.get() : nullptr; }
   absl::Status StartWalks(const CallOptions& call);
   absl::Status StartWalk(size_t table, size_t conn, const CallOptions& call);
+  absl::Status StartDump(size_t table, size_t conn, const CallOptions& call);
   absl::StatusOr<ProcfsSource> FallBack(TableOutcome* outcome, const absl::Status& refusal);
-  absl::StatusOr<ProcfsSource> OpenProcfs(const Table& table) const;
-  absl::StatusOr<int> OpenProcNet(std::string_view file) const;
+  absl::StatusOr<ProcfsSource> OpenProcfs(const Table& table);
+  absl::StatusOr<int> OpenProcNet(NetnsId netns, std::string_view file);
   absl::StatusOr<Ready> StepWalk(Walk* walk, Wait wait, const CallOptions& call, Visitor visitor);
   Flow Deliver(const Message& message, const Walk& walk, Visitor visitor);
   bool Wanted(const Row& row) const;
@@ -149,6 +183,13 @@ class Engine::Impl {
   std::vector<std::unique_ptr<Conn>> conns_;
   absl::Status dial_;
   std::unique_ptr<Conn> side_;
+  // The namespaces beside it, and the Conns of the one that is being asked.
+  internal::Namespaces namespaces_;
+  NetnsId guest_netns_;
+  std::vector<std::unique_ptr<Conn>> guests_;
+  std::unique_ptr<Conn> guest_side_;
+  NetnsId guest_side_netns_;
+  NetnsId visited_netns_;  // of the row that is being visited
   std::optional<Capabilities> capabilities_;
 
   // The query that runs.
@@ -168,25 +209,6 @@ class Engine::Impl {
 
 // ---- Setting up ----
 
-absl::StatusOr<std::unique_ptr<Conn>> Engine::Impl::Dial() const {
-  netlink::Config config;
-  config.netns = options_.netns;
-  NETDIAG_ASSIGN_OR_RETURN(std::unique_ptr<Conn> conn,
-                           Conn::Dial(netlink::kFamilySockDiag, std::move(config)));
-  // The kernel sizes the datagrams of a dump by the largest buffer it has seen on the socket:
-  // without a first answer the first datagram holds 30 rows and not 260. Source: netlink_dump(),
-  // max_recvmsg_len.
-  std::array<std::byte, netlink::kHeaderSize> storage;
-  netlink::RequestBuilder noop(storage);
-  NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes,
-                           noop.Header(netlink::kTypeNoop, netlink::kFlagAck).Finish());
-  // The kernel answers at once; whoever does not is no kernel.
-  NETDIAG_RETURN_IF_ERROR(
-      conn->Execute(bytes, Conn::IgnoreMessage,
-                    {.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5)}));
-  return conn;
-}
-
 absl::Status Engine::Impl::Open() {
   if (options_.netns) {
     NETDIAG_ASSIGN_OR_RETURN(netns_, options_.netns->Identify());
@@ -198,7 +220,7 @@ absl::Status Engine::Impl::Open() {
     return absl::OkStatus();
   }
   for (size_t i = 0; i < std::max<size_t>(options_.connections, 1); ++i) {
-    absl::StatusOr<std::unique_ptr<Conn>> conn = Dial();
+    absl::StatusOr<std::unique_ptr<Conn>> conn = DialPrimed(options_.netns);
     if (conn.ok()) {
       conns_.push_back(*std::move(conn));
       continue;
@@ -228,6 +250,8 @@ absl::Status Engine::Impl::Begin(const Query& query, bool one_by_one) {
     return BadInput("Query::protocols", std::to_string(static_cast<int>(protocol)), "has no table");
   }
   walks_.clear();
+  Leave();
+  namespaces_.Forget();
   one_by_one_ = one_by_one;
   query_ = query;
   summary_ = Summary();
@@ -260,29 +284,39 @@ void Engine::Impl::GiveUpOwners(const absl::Status& status) {
 }
 
 void Engine::Impl::Plan() {
+  if (!options_.all_netns) return PlanTables(netns_, "");
+  namespaces_.Find(options_.proc_root, netns_, options_.tcp_plan);
+  PlanTables(netns_, namespaces_.home_name());
+  for (const netlink::FoundNetns& netns : namespaces_.list()) PlanTables(netns.id, netns.name);
+  summary_.netns = namespaces_.stats();
+}
+
+void Engine::Impl::PlanTables(NetnsId netns, const std::string& name) {
   const FamilySet inet = {Family::kInet, Family::kInet6};
   for (const Protocol protocol : query_.protocols) {
     if (protocol == Protocol::kUnix) {
       // Its sockets have no ports.
-      if (!query_.source_port && !query_.destination_port) PlanTable(protocol, Family::kUnix);
+      if (!query_.source_port && !query_.destination_port)
+        PlanTable(protocol, Family::kUnix, netns, name);
       continue;
     }
     const bool one_walk = protocol == Protocol::kTcp && conns_.size() <= 1 &&
                           !options_.prefer_procfs &&
                           (query_.families.bits() & inet.bits()) == inet.bits();
     if (one_walk) {
-      PlanTable(protocol, inet);
+      PlanTable(protocol, inet, netns, name);
     } else {
-      PlanTable(protocol, Family::kInet);
-      PlanTable(protocol, Family::kInet6);
+      PlanTable(protocol, Family::kInet, netns, name);
+      PlanTable(protocol, Family::kInet6, netns, name);
     }
   }
 }
 
-void Engine::Impl::PlanTable(Protocol protocol, FamilySet families) {
+void Engine::Impl::PlanTable(Protocol protocol, FamilySet families, NetnsId netns,
+                             const std::string& name) {
   if ((query_.families.bits() & families.bits()) != families.bits()) return;
   TableOutcome outcome;
-  outcome.table = {protocol, families, netns_};
+  outcome.table = {protocol, families, netns, name};
   summary_.tables.push_back(std::move(outcome));
 }
 
@@ -353,7 +387,9 @@ absl::StatusOr<Ready> Engine::Impl::Advance(Wait wait, const Budget& budget,
       walks_.erase(walks_.begin() + static_cast<std::ptrdiff_t>(turn_));
     }
   }
-  return walks_.empty() && next_table_ == summary_.tables.size() ? Ready::kDone : Ready::kSome;
+  if (!walks_.empty() || next_table_ < summary_.tables.size()) return Ready::kSome;
+  Leave();
+  return Ready::kDone;
 }
 
 // Scans owners on a thread of its own and meanwhile holds the rows that come; then joins them.
@@ -401,6 +437,7 @@ void Engine::Impl::Uncount(std::span<const Held> rest) {
 
 Flow Engine::Impl::Show(const Row& row, Visitor visitor) {
   visiting_ = true;
+  visited_netns_ = row.table().netns;
   const Flow flow = visitor(row);
   visiting_ = false;
   if (flow == Flow::kStop) summary_.stopped = true;
@@ -410,15 +447,22 @@ Flow Engine::Impl::Show(const Row& row, Visitor visitor) {
 void Engine::Impl::EndWalks() {
   for (const Walk& walk : walks_) Finish(walk);
   walks_.clear();
+  Leave();
   next_table_ = summary_.tables.size();
 }
 
 absl::StatusOr<Summary> Engine::Impl::RunToEnd(Visitor visitor, const CallOptions& call) {
-  if (scanning_ && options_.threads > 1) NETDIAG_RETURN_IF_ERROR(ScanBeside(visitor, call));
-  for (Ready ready = Ready::kSome; ready != Ready::kDone;) {
-    NETDIAG_ASSIGN_OR_RETURN(ready, Advance(Wait::kBlock, {}, call, visitor));
-  }
-  return std::move(summary_);
+  const auto run = [&]() -> absl::Status {
+    if (scanning_ && options_.threads > 1) NETDIAG_RETURN_IF_ERROR(ScanBeside(visitor, call));
+    for (Ready ready = Ready::kSome; ready != Ready::kDone;) {
+      NETDIAG_ASSIGN_OR_RETURN(ready, Advance(Wait::kBlock, {}, call, visitor));
+    }
+    return absl::OkStatus();
+  };
+  const absl::Status status = run();
+  if (status.ok()) return std::move(summary_);
+  EndWalks();
+  return status;
 }
 
 // Answers whether the scan goes on.
@@ -435,15 +479,54 @@ absl::StatusOr<bool> Engine::Impl::AdvanceScan(Wait wait, const Budget& budget,
 absl::Status Engine::Impl::StartWalks(const CallOptions& call) {
   const size_t limit = one_by_one_ ? 1 : std::max<size_t>(conns_.size(), 1);
   while (walks_.size() < limit && next_table_ < summary_.tables.size()) {
+    if (WaitsForNamespace(summary_.tables[next_table_].table)) break;
     // A Conn serves one dump at once.
     size_t conn = 0;
     while (std::ranges::find(walks_, conn, &Walk::conn) != walks_.end()) ++conn;
     const absl::Status status = StartWalk(next_table_, conn, call);
     if (EndsQuery(status)) return status;
-    if (!status.ok()) summary_.tables[next_table_].status = status;
-    ++next_table_;
+    TableOutcome& outcome = summary_.tables[next_table_++];
+    // Of a namespace that has gone there is nothing to list.
+    if (!status.ok() && !namespaces_.Vanished(outcome.table.netns)) outcome.status = status;
   }
+  if (walks_.empty()) Leave();
   return absl::OkStatus();
+}
+
+// ---- Other namespaces ----
+
+// The dumps of one namespace end before another is entered.
+bool Engine::Impl::WaitsForNamespace(const Table& table) const {
+  return !walks_.empty() && summary_.tables[walks_.front().table].table.netns != table.netns;
+}
+
+// Nothing keeps the namespace from now on.
+void Engine::Impl::Leave() {
+  if (summary_.netns) summary_.netns = namespaces_.stats();
+  guests_.clear();
+  guest_side_.reset();
+  guest_netns_ = NetnsId();
+}
+
+absl::StatusOr<std::unique_ptr<Conn>> Engine::Impl::DialIn(NetnsId netns) {
+  absl::StatusOr<std::unique_ptr<Conn>> conn;
+  NETDIAG_RETURN_IF_ERROR(namespaces_.RunIn(netns, [&]() -> absl::Status {
+    conn = DialPrimed(std::nullopt);
+    return conn.status();
+  }));
+  return conn;
+}
+
+absl::StatusOr<Conn*> Engine::Impl::ConnFor(NetnsId netns, size_t conn) {
+  if (conns_.empty()) return dial_;
+  if (IsHome(netns)) return conns_[conn].get();
+  if (guest_netns_ != netns) Leave();
+  guest_netns_ = netns;
+  guests_.resize(std::max(guests_.size(), conn + 1));
+  if (guests_[conn] == nullptr) {
+    NETDIAG_ASSIGN_OR_RETURN(guests_[conn], DialIn(netns));
+  }
+  return guests_[conn].get();
 }
 
 // Not OK: the table has no walk, for that reason.
@@ -453,24 +536,37 @@ absl::Status Engine::Impl::StartWalk(size_t table, size_t conn, const CallOption
     walks_.push_back({table, conn, ReplaySource(replay_tables_[table], outcome.table)});
     return absl::OkStatus();
   }
+  if (!IsHome(outcome.table.netns) && namespaces_.IsEmpty(RequestOf(outcome.table))) {
+    return absl::OkStatus();
+  }
   if (options_.prefer_procfs) {
     NETDIAG_ASSIGN_OR_RETURN(ProcfsSource source, OpenProcfs(outcome.table));
     outcome.source = SourceKind::kProcfs;
     walks_.push_back({table, conn, std::move(source)});
     return absl::OkStatus();
   }
-  absl::Status status = dial_;
-  if (!conns_.empty()) {
-    NetlinkSource source(conns_[conn].get(), RequestOf(outcome.table));
-    status = source.Begin(call);
-    if (status.ok()) {
-      walks_.push_back({table, conn, source});
-      return absl::OkStatus();
-    }
-    if (EndsQuery(status)) return status;
-  }
+  const absl::Status status = StartDump(table, conn, call);
+  if (status.ok() || EndsQuery(status) || namespaces_.Vanished(outcome.table.netns)) return status;
   NETDIAG_ASSIGN_OR_RETURN(ProcfsSource source, FallBack(&outcome, status));
   walks_.push_back({table, conn, std::move(source)});
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Impl::StartDump(size_t table, size_t conn, const CallOptions& call) {
+  const Table& asked = summary_.tables[table].table;
+  const DumpRequest request = RequestOf(asked);
+  NETDIAG_ASSIGN_OR_RETURN(Conn* const way, ConnFor(asked.netns, conn));
+  std::optional<internal::Namespaces::Lookups> lookups;
+  if (!IsHome(asked.netns)) lookups = namespaces_.PlanLookups(request);
+  if (lookups) {
+    LookupSource source(way, request, std::move(lookups->tuples), lookups->listeners);
+    NETDIAG_RETURN_IF_ERROR(source.Begin(call));
+    walks_.push_back({table, conn, std::move(source)});
+    return absl::OkStatus();
+  }
+  NetlinkSource source(way, request);
+  NETDIAG_RETURN_IF_ERROR(source.Begin(call));
+  walks_.push_back({table, conn, source});
   return absl::OkStatus();
 }
 
@@ -487,13 +583,13 @@ absl::StatusOr<ProcfsSource> Engine::Impl::FallBack(TableOutcome* outcome,
   return source;
 }
 
-absl::StatusOr<ProcfsSource> Engine::Impl::OpenProcfs(const Table& table) const {
-  NETDIAG_RETURN_IF_ERROR(SameNamespace());
+absl::StatusOr<ProcfsSource> Engine::Impl::OpenProcfs(const Table& table) {
+  if (IsHome(table.netns)) NETDIAG_RETURN_IF_ERROR(SameNamespace());
   return ProcfsSource::Open(RequestOf(table),
-                            [this](std::string_view file) { return OpenProcNet(file); });
+                            [&](std::string_view file) { return OpenProcNet(table.netns, file); });
 }
 
-absl::StatusOr<int> Engine::Impl::OpenProcNet(std::string_view file) const {
+absl::StatusOr<int> Engine::Impl::OpenProcNet(NetnsId netns, std::string_view file) {
   int fd = -1;
   const auto open_here = [&]() -> absl::Status {
     // A thread can be in another namespace than its process; a tree that only looks like procfs has
@@ -506,18 +602,21 @@ absl::StatusOr<int> Engine::Impl::OpenProcNet(std::string_view file) const {
     const int errnum = errno;
     return ErrnoError(errnum, options_.proc_root + "/net/" + std::string(file));
   };
-  NETDIAG_RETURN_IF_ERROR(options_.netns ? options_.netns->Run(open_here) : open_here());
+  NETDIAG_RETURN_IF_ERROR(!IsHome(netns)   ? namespaces_.RunIn(netns, open_here)
+                          : options_.netns ? options_.netns->Run(open_here)
+                                           : open_here());
   return fd;
 }
 
 absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOptions& call,
                                              Visitor visitor) {
   NETDIAG_RETURN_IF_ERROR(CheckCall(call, "listing sockets"));
-  const bool can_wait = std::holds_alternative<NetlinkSource>(walk->source);
+  const bool can_wait = UsesConn(walk->source);
   const auto deliver = [&](const Message& message) { return Deliver(message, *walk, visitor); };
   absl::StatusOr<Ready> ready = std::visit(
       [&](auto& source) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(source)>, NetlinkSource>) {
+        using Kind = std::decay_t<decltype(source)>;
+        if constexpr (std::is_same_v<Kind, NetlinkSource> || std::is_same_v<Kind, LookupSource>) {
           return source.Step(wait, call, deliver);
         } else {
           return source.Step(deliver);
@@ -572,22 +671,34 @@ void Engine::Impl::Finish(const Walk& walk) {
   summary_.foreign += stats.foreign;
   summary_.damaged += stats.damaged;
   summary_.interrupted |= stats.interrupted;
+  const auto* const lookups = std::get_if<LookupSource>(&walk.source);
+  if (lookups != nullptr) summary_.tables[walk.table].looked_up = lookups->looked_up();
 }
 
 int Engine::Impl::fd() const {
   if (scanning_ || walks_.empty()) return -1;
   // The step that waits is the one whose turn it was.
   const Walk& walk = walks_[std::min(turn_, walks_.size() - 1)];
-  return std::holds_alternative<NetlinkSource>(walk.source) ? conns_[walk.conn]->fd() : -1;
+  if (!UsesConn(walk.source)) return -1;
+  const bool home = IsHome(summary_.tables[walk.table].table.netns);
+  return (home ? conns_ : guests_)[walk.conn]->fd();
 }
 
 // ---- Other questions ----
 
 absl::StatusOr<Conn*> Engine::Impl::SideConn() {
   if (conns_.empty()) return dial_;
+  // Asked from a visitor it is about the namespace of the row.
+  if (visiting_ && !IsHome(visited_netns_)) {
+    if (guest_side_ == nullptr || guest_side_netns_ != visited_netns_) {
+      NETDIAG_ASSIGN_OR_RETURN(guest_side_, DialIn(visited_netns_));
+      guest_side_netns_ = visited_netns_;
+    }
+    return guest_side_.get();
+  }
   if (side_ == nullptr) {
     NETDIAG_RETURN_IF_ERROR(SameNamespace());
-    NETDIAG_ASSIGN_OR_RETURN(side_, Dial());
+    NETDIAG_ASSIGN_OR_RETURN(side_, DialPrimed(options_.netns));
   }
   return side_.get();
 }
@@ -619,7 +730,7 @@ std::string Engine::Impl::kernel() const {
 
 Capability Engine::Impl::Probe(Protocol protocol, Family family) {
   Capability capability;
-  capability.table = {protocol, family, netns_};
+  capability.table = {protocol, family, netns_, ""};
   const auto ask = [&]() -> absl::Status {
     NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, SideConn());
     std::array<std::byte, 128> storage;
@@ -633,7 +744,7 @@ Capability Engine::Impl::Probe(Protocol protocol, Family family) {
   }
   const TableInfo& info = Describe(protocol);
   const absl::StatusOr<int> file =
-      OpenProcNet(family == Family::kInet6 ? info.proc_file6 : info.proc_file);
+      OpenProcNet(netns_, family == Family::kInet6 ? info.proc_file6 : info.proc_file);
   capability.procfs = file.ok();
   if (file.ok()) internal::UniqueFd(*file).Close();
   return capability;

@@ -41,8 +41,7 @@ absl::Status CheckNetns(int fd, std::string_view name) {
 
 // O_NONBLOCK: a FIFO or a device under this name must not hang the caller.
 internal::UniqueFd OpenPath(const std::string& path) {
-  return internal::UniqueFd(
-      open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  return internal::UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
 }
 
 // Calls `use` with a descriptor of the namespace, known to be one.

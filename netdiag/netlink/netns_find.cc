@@ -66,11 +66,10 @@ class Finder {
   void FindMounts() {
     // A thread can be in another mount namespace than its process; a tree that only looks like
     // procfs has no threads.
-    std::string mountinfo = internal::ReadProcFile(proc_root_ + "/thread-self/mountinfo",
-                                                   internal::kMaxMountInfo);
+    std::string mountinfo =
+        internal::ReadProcFile(proc_root_ + "/thread-self/mountinfo", internal::kMaxMountInfo);
     if (mountinfo.empty()) {
-      mountinfo =
-          internal::ReadProcFile(proc_root_ + "/self/mountinfo", internal::kMaxMountInfo);
+      mountinfo = internal::ReadProcFile(proc_root_ + "/self/mountinfo", internal::kMaxMountInfo);
     }
     std::string_view rest = mountinfo;
     for (internal::MountLine mount; internal::NextMount(&rest, &mount);) {

@@ -72,8 +72,7 @@ void CgroupPaths::Add(uint64_t id, std::string_view parent, std::string_view nam
 void CgroupPaths::Walk() {
   entries_.clear();
   text_.clear();
-  const std::string mount =
-      FindMount(ReadProcFile(proc_root_ + "/self/mountinfo", kMaxMountInfo));
+  const std::string mount = FindMount(ReadProcFile(proc_root_ + "/self/mountinfo", kMaxMountInfo));
   if (mount.empty()) return;
   const UniqueFd root = OpenDirectory(AT_FDCWD, mount.c_str());
   struct stat status {};
