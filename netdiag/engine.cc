@@ -21,6 +21,7 @@
 
 #include "netdiag/dump/source.h"
 #include "netdiag/namespaces.h"
+#include "netdiag/process/cgroup.h"
 #include "netdiag/process/side_scan.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
@@ -127,6 +128,8 @@ class Engine::Impl {
     if (!joins_owners_) return nullptr;
     return std::exchange(owners_, std::make_unique<OwnerIndex>(owners_->Successor()));
   }
+  // The cgroups that the rows were joined with; null if they were not asked for.
+  std::unique_ptr<const Cgroups> TakeCgroups() { return std::move(cgroups_); }
 
  private:
   // One dump in flight.
@@ -158,7 +161,8 @@ class Engine::Impl {
   Capability Probe(Protocol protocol, Family family);
   absl::Status ScanBeside(Visitor visitor, const CallOptions& call);
   void Uncount(std::span<const Held> rest);
-  Flow Show(const Row& row, Visitor visitor);
+  Flow Show(Row row, Visitor visitor);
+  const Cgroup* CgroupOf(const Row& row);
   void EndWalks();
   absl::StatusOr<bool> AdvanceScan(Wait wait, const Budget& budget, const CallOptions& call);
   void GiveUpOwners(const absl::Status& status);
@@ -204,6 +208,7 @@ class Engine::Impl {
   absl::flat_hash_set<Cookie> delivered_;
   std::vector<CaptureReader> replay_tables_;  // of summary_.tables, each before its first datagram
   std::unique_ptr<OwnerIndex> owners_;        // reused from query to query
+  std::unique_ptr<Cgroups> cgroups_;          // null: not asked for
   Summary summary_;
 };
 
@@ -267,6 +272,11 @@ absl::Status Engine::Impl::Begin(const Query& query, bool one_by_one) {
           OwnerOptions{.proc_root = options_.proc_root, .source = options_.owner_source});
     }
     summary_.owners = OwnerStats{.partial = true};
+  }
+  if (!query.cgroups) cgroups_.reset();
+  if (cgroups_ != nullptr) cgroups_->Refresh();
+  if (query.cgroups && cgroups_ == nullptr) {
+    cgroups_ = std::make_unique<Cgroups>(options_.proc_root);
   }
   if (options_.replay) return PlanReplay();
   Plan();
@@ -435,7 +445,18 @@ void Engine::Impl::Uncount(std::span<const Held> rest) {
   }
 }
 
-Flow Engine::Impl::Show(const Row& row, Visitor visitor) {
+// Ids and pids of a capture are another host's.
+const Cgroup* Engine::Impl::CgroupOf(const Row& row) {
+  if (cgroups_ == nullptr || options_.replay) return nullptr;
+  const InetSocket* const socket = row.inet();
+  const CgroupId id = socket != nullptr ? socket->cgroup().value_or(CgroupId()) : CgroupId();
+  const Cgroup* const cgroup = cgroups_->Find(id);
+  if (cgroup != nullptr || id != CgroupId() || row.owners().empty()) return cgroup;
+  return cgroups_->OfProcess(row.owners()[0].pid, row.owners()[0].start_time);
+}
+
+Flow Engine::Impl::Show(Row row, Visitor visitor) {
+  row.Join(CgroupOf(row));
   visiting_ = true;
   visited_netns_ = row.table().netns;
   const Flow flow = visitor(row);
@@ -801,11 +822,12 @@ absl::Status Engine::LookupUnix(Inode inode, Cookie cookie,
 absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& call) {
   Snapshot snapshot;
   const auto add = [&](const Row& row) {
-    snapshot.Add(row);
+    snapshot.Add(row, query.cgroups);
     return Flow::kContinue;
   };
   NETDIAG_ASSIGN_OR_RETURN(snapshot.summary_, Visit(query, add, call));
   snapshot.owners_ = impl_->TakeOwners();
+  snapshot.cgroups_ = impl_->TakeCgroups();
   return snapshot;
 }
 

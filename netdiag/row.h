@@ -17,6 +17,7 @@
 
 #include "netdiag/dump/table.h"
 #include "netdiag/netlink/wire.h"
+#include "netdiag/process/cgroup.h"
 #include "netdiag/process/process.h"
 #include "netdiag/socket/socket.h"
 #include "netdiag/types/types.h"
@@ -63,6 +64,11 @@ class Row {
   // Every descriptor that holds the socket, and why there is none.
   Owners owners() const { return owners_; }
   NoOwner no_owner() const { return no_owner_; }
+  // Where the socket was made, or, where the kernel does not tell that (unix sockets), where its
+  // first owner is. Null: not known, or not asked for (Query::cgroups).
+  const Cgroup* cgroup() const { return cgroup_; }
+  // `cgroup` must outlive the row.
+  void Join(const Cgroup* cgroup) { cgroup_ = cgroup; }
   // The message that the row is a view of.
   const netlink::Message& message() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return message_; }
 
@@ -77,6 +83,7 @@ class Row {
   SourceKind source_;
   NoOwner no_owner_ = NoOwner::kNotAsked;
   Owners owners_;
+  const Cgroup* cgroup_ = nullptr;
 };
 
 }  // namespace netdiag

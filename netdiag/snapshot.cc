@@ -6,7 +6,8 @@
 
 namespace netdiag {
 
-void Snapshot::Add(const Row& row) {
+void Snapshot::Add(const Row& row, bool with_cgroup) {
+  if (with_cgroup) cgroup_of_entry_.push_back(row.cgroup());
   // Nearly always the last; rows of dumps side by side alternate.
   size_t table = tables_.size();
   while (table > 0 && !(*tables_[table - 1] == row.table())) --table;
@@ -24,11 +25,16 @@ Row Snapshot::operator[](size_t i) const& {
   const Entry& entry = entries_[i];
   const Bytes whole = Bytes(arena_).subspan(entry.offset, entry.length);
   const netlink::Message message(*netlink::Load<netlink::Header>(whole), whole);
-  return *Row::FromMessage(message, *tables_[entry.table], entry.source, owners_.get());
+  std::optional<Row> row =
+      Row::FromMessage(message, *tables_[entry.table], entry.source, owners_.get());
+  if (!cgroup_of_entry_.empty()) row->Join(cgroup_of_entry_[i]);
+  return *row;
 }
 
 size_t Snapshot::memory() const {
   return arena_.capacity() + entries_.capacity() * sizeof(Entry) +
+         cgroup_of_entry_.capacity() * sizeof(const Cgroup*) +
+         (cgroups_ != nullptr ? cgroups_->memory() : 0) +
          (owners_ != nullptr ? owners_->memory() : 0);
 }
 

@@ -19,6 +19,7 @@
 
 #include "absl/base/attributes.h"
 
+#include "netdiag/process/cgroup.h"
 #include "netdiag/process/process.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
@@ -57,12 +58,14 @@ class Snapshot {
   };
   static_assert(sizeof(Entry) == 16);
   Snapshot() = default;
-  void Add(const Row& row);
+  void Add(const Row& row, bool with_cgroup);
 
   std::vector<std::byte> arena_;
   std::vector<Entry> entries_;
   std::vector<std::unique_ptr<Table>> tables_;  // stable addresses: rows point to them
   std::unique_ptr<const OwnerIndex> owners_;
+  std::unique_ptr<const Cgroups> cgroups_;      // null: not asked for
+  std::vector<const Cgroup*> cgroup_of_entry_;  // of entries_; empty: likewise
   Summary summary_;
 };
 

@@ -55,8 +55,12 @@ std::map<std::string, std::string> Say(const Packet& message, const Table& table
   netlink::MessageCursor cursor(message);
   netlink::Message first;
   EXPECT_TRUE(cursor.Next(&first));
-  const std::optional<Row> row = Row::FromMessage(first, table, SourceKind::kReplay, owners);
+  Table named = table;
+  named.netns_name = owners != nullptr ? "blue" : "";
+  std::optional<Row> row = Row::FromMessage(first, named, SourceKind::kReplay, owners);
   EXPECT_TRUE(row.has_value());
+  const Cgroup cgroup = {"/a/b", "c0", "p0", "u.service"};
+  if (owners != nullptr) row->Join(&cgroup);
   std::map<std::string, std::string> said;
   for (const Field& field : AllFields()) {
     const FieldValue value = field.get(*row, 0);
@@ -163,6 +167,11 @@ std::map<std::string, std::string> FullInetSays() {
       {"congestion", "cubic"},
       {"ulp", "mptcp"},
       {"netns", "42"},
+      {"netns_name", "blue"},
+      {"cgroup_path", "/a/b"},
+      {"container", "c0"},
+      {"pod", "p0"},
+      {"unit", "u.service"},
       {"source", "replay"},
       {"tls.version", "772"},
       {"tls.cipher", "52"},
@@ -240,6 +249,11 @@ std::map<std::string, std::string> FullUnixSays() {
       {"file_major", "254"},
       {"file_minor", "3"},
       {"netns", "42"},
+      {"netns_name", "blue"},
+      {"cgroup_path", "/a/b"},
+      {"container", "c0"},
+      {"pod", "p0"},
+      {"unit", "u.service"},
       {"source", "replay"},
       {"owners.pid", "314"},
       {"owners.start_time", "2718"},
@@ -341,6 +355,10 @@ TEST(Fields, NeedWhatTheyAreReadFrom) {
   EXPECT_EQ(needs("file_inode").extensions, ExtensionSet(Extension::kUnixFile));
   EXPECT_TRUE(needs("owners.pid").owners);
   EXPECT_TRUE(needs("no_owner").owners);
+  EXPECT_FALSE(needs("cgroup").cgroups);
+  for (const char* name : {"cgroup_path", "container", "pod", "unit"}) {
+    EXPECT_TRUE(needs(name).cgroups) << name;
+  }
 
   Query all;
   AddNeeds(AllFields(), &all);
