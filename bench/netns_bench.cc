@@ -97,6 +97,4 @@ void Main(const Options& options) {
 }  // namespace
 }  // namespace netdiag::bench
 
-int main(int argc, char** argv) {
-  netdiag::bench::Main(netdiag::bench::ParseOptions(argc, argv));
-}
+int main(int argc, char** argv) { netdiag::bench::Main(netdiag::bench::ParseOptions(argc, argv)); }

@@ -155,7 +155,8 @@ void Cgroups::Refresh() {
 size_t Cgroups::memory() const {
   size_t bytes = sizeof(*this);
   for (const auto& [path, cgroup] : by_path_) bytes += 2 * path.size() + sizeof(cgroup);
-  return bytes + by_id_.size() * sizeof(*by_id_.begin()) + by_pid_.size() * sizeof(*by_pid_.begin());
+  return bytes + by_id_.size() * sizeof(*by_id_.begin()) +
+         by_pid_.size() * sizeof(*by_pid_.begin());
 }
 
 }  // namespace netdiag

@@ -321,5 +321,35 @@ TEST_F(NetnsLive, ProcNetOfEachNamespaceIsReadInstead) {
   });
 }
 
+TEST_F(NetnsLive, SnapshotsKnowNamespaceAndCgroupLater) {
+  Apart([] {
+    AddNetns("blue");
+    int listener = -1;
+    int unix_socket = -1;
+    In("blue", [&] {
+      listener = Listen(Loopback(Family::kInet), 1);
+      unix_socket = Make(Family::kUnix, SOCK_DGRAM);
+    });
+    Query query = AllStates();
+    query.owners = query.cgroups = true;
+    auto engine = OpenForAll();
+    auto taken = engine->Take(query);
+    ASSERT_TRUE(taken.ok()) << taken.status();
+    const Snapshot snapshot = *std::move(taken);
+    engine.reset();
+    // Both were made by this process, in its cgroup; a unix socket's is that of its owner.
+    std::map<Family, std::string> paths;
+    for (const Row& row : snapshot) {
+      if (row.table().netns_name != "blue") continue;
+      ASSERT_NE(row.cgroup(), nullptr) << Identity(row);
+      paths[row.family()] = row.cgroup()->path;
+    }
+    EXPECT_EQ(paths.size(), 2u);
+    EXPECT_EQ(paths[Family::kInet], paths[Family::kUnix]);
+    close(listener);
+    close(unix_socket);
+  });
+}
+
 }  // namespace
 }  // namespace netdiag::testing
