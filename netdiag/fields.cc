@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "netdiag/process/cgroup.h"
+
 namespace netdiag {
 namespace {
 
@@ -52,6 +54,10 @@ template <auto Read>
 FieldValue OfUnix(const Row& row, size_t) {
   const UnixSocket* socket = row.unix_socket();
   return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
+}
+template <auto Member>
+FieldValue OfCgroup(const Row& row, size_t) {
+  return row.cgroup() == nullptr ? FieldValue() : ToValue(std::string_view(row.cgroup()->*Member));
 }
 template <auto Read>
 FieldValue OfOwner(const Row& row, size_t i) {
@@ -178,6 +184,10 @@ constexpr auto kSocketFields = [] {
        }>},
       {kSocket, "mark", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) { return s.mark(); }>},
       {kSocket, "cgroup", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) { return s.cgroup(); }>},
+      {kSocket, "cgroup_path", kNone, kText, kAnyFamily, {}, OfCgroup<&Cgroup::path>},
+      {kSocket, "container", kNone, kText, kAnyFamily, {}, OfCgroup<&Cgroup::container>},
+      {kSocket, "pod", kNone, kText, kAnyFamily, {}, OfCgroup<&Cgroup::pod>},
+      {kSocket, "unit", kNone, kText, kAnyFamily, {}, OfCgroup<&Cgroup::unit>},
       {kSocket, "tos", kNone, kEnum, kInetOnly, Extension::kTos,
        OfInet<[](I s) { return s.tos(); }>},
       {kSocket, "traffic_class", kNone, kEnum, Family::kInet6, Extension::kTrafficClass,
@@ -196,6 +206,9 @@ constexpr auto kSocketFields = [] {
        OfUnix<[](U s) { return s.file() ? ToValue(s.file()->minor) : FieldValue(); }>},
       {kSocket, "netns", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) {
          return r.table().netns;
+       }>},
+      {kSocket, "netns_name", kNone, kText, kAnyFamily, {}, OfRow<[](R r) {
+         return std::string_view(r.table().netns_name);
        }>},
       {kSocket, "source", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
          return Name(r.source());
@@ -337,7 +350,10 @@ const Field* FindField(std::string_view name) {
 }
 
 void AddNeeds(std::span<const Field> fields, Query* query) {
+  constexpr std::array<std::string_view, 4> kOfCgroups = {"cgroup_path", "container", "pod",
+                                                          "unit"};
   for (const Field& field : fields) {
+    if (std::ranges::find(kOfCgroups, field.name) != kOfCgroups.end()) query->cgroups = true;
     query->extensions |= field.extensions;
     const bool of_peer = field.group == FieldGroup::kPeerOwner;
     if (field.group == FieldGroup::kOwner || of_peer || field.name == "no_owner") {

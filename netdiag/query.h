@@ -38,6 +38,10 @@ struct Query {
   // are then read whole and kept, some 100 bytes a socket, before their first row is shown. Not of
   // Engine::Capture(): who replays asks.
   bool peers = false;
+  // Join rows to their cgroups: of inet sockets by the id that the kernel tells (5.10), else by the
+  // first owner's process, if owners are asked for. Cost: one walk of the hierarchy, and two reads
+  // of /proc for each process that is asked.
+  bool cgroups = false;
   // Filter states and ports here and not in the kernel. A kernel that filters walks on inside one
   // call until it finds rows (5 ms over 60 000 sockets that do not match); one that does not
   // returns after each 260 or so. For event loops.
@@ -48,10 +52,31 @@ struct Query {
 struct TableOutcome {
   Table table;
   SourceKind source = SourceKind::kNetlink;
-  uint64_t rows = 0;    // delivered
-  absl::Status status;  // OK, or why the rows are none or not all
+  uint64_t rows = 0;       // delivered
+  bool looked_up = false;  // sockets were asked for one by one, and not found by a walk
+  absl::Status status;     // OK, or why the rows are none or not all
   // The dump's own refusal, where /proc/net answered in its stead.
   absl::Status refusal;
+};
+
+// How the TCP sockets of other namespaces than the Engine's own are found.
+enum class TcpPlan : uint8_t {
+  kAuto,     // as is expected to cost least
+  kWalks,    // by a dump each
+  kLookups,  // one by one, wherever that can be
+};
+
+// What became of EngineOptions::all_netns.
+struct NetnsStats {
+  uint64_t listed = 0;    // namespaces that were asked, the Engine's own included
+  uint64_t denied = 0;    // seen, but may not be entered; so none of their sockets were listed
+  absl::Status denial;    // OK, or why the first of them may not
+  uint64_t vanished = 0;  // were gone before they were asked, and their sockets with them
+  uint64_t hidden = 0;    // processes whose namespace may not be known
+  uint64_t beyond = 0;    // sightings of namespaces above kMaxNamespaces (netlink/netns.h)
+  uint64_t empty = 0;     // tables that were not asked, for the namespace's own count says 0
+  absl::Status
+      no_lookup;  // OK, or why lookups, which were expected to cost less, were not possible
 };
 
 struct Summary {
@@ -64,6 +89,7 @@ struct Summary {
   uint64_t damaged = 0;              // messages or lines that contradict their format
   uint64_t unknown_attributes = 0;   // newer than this library, over the rows delivered
   std::optional<OwnerStats> owners;  // of the scan, if owners were asked for
+  std::optional<NetnsStats> netns;   // if all namespaces were asked
   absl::Status owner_error;          // OK, or why rows came without owners that were asked for
 };
 

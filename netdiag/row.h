@@ -18,6 +18,7 @@
 #include "netdiag/dump/table.h"
 #include "netdiag/dump/unix_index.h"
 #include "netdiag/netlink/wire.h"
+#include "netdiag/process/cgroup.h"
 #include "netdiag/process/process.h"
 #include "netdiag/socket/socket.h"
 #include "netdiag/types/types.h"
@@ -75,6 +76,11 @@ class Row {
   std::optional<UnixSocket> peer() const;
   Owners peer_owners() const;
 
+  // Where the socket was made, or, where the kernel does not tell that (unix sockets), where its
+  // first owner is. Null: not known, or not asked for (Query::cgroups).
+  const Cgroup* cgroup() const { return cgroup_; }
+  // `cgroup` must outlive the row.
+  void Join(const Cgroup* cgroup) { cgroup_ = cgroup; }
   // The message that the row is a view of.
   const netlink::Message& message() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return message_; }
 
@@ -90,6 +96,7 @@ class Row {
   NoOwner no_owner_ = NoOwner::kNotAsked;
   Owners owners_;
   RowJoins joins_;
+  const Cgroup* cgroup_ = nullptr;
 };
 
 }  // namespace netdiag

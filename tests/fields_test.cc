@@ -59,9 +59,12 @@ netlink::Message First(const Packet& datagram) {
 // What every field of a row says, absent ones left out.
 std::map<std::string, std::string> Say(const Packet& message, const Table& table,
                                        const RowJoins& joins = {}) {
-  const std::optional<Row> row =
-      Row::FromMessage(First(message), table, SourceKind::kReplay, joins);
+  Table named = table;
+  named.netns_name = joins.owners != nullptr ? "blue" : "";
+  std::optional<Row> row = Row::FromMessage(First(message), named, SourceKind::kReplay, joins);
   EXPECT_TRUE(row.has_value());
+  const Cgroup cgroup = {"/a/b", "c0", "p0", "u.service"};
+  if (joins.owners != nullptr) row->Join(&cgroup);
   std::map<std::string, std::string> said;
   for (const Field& field : AllFields()) {
     const FieldValue value = field.get(*row, 0);
@@ -168,6 +171,11 @@ std::map<std::string, std::string> FullInetSays() {
       {"congestion", "cubic"},
       {"ulp", "mptcp"},
       {"netns", "42"},
+      {"netns_name", "blue"},
+      {"cgroup_path", "/a/b"},
+      {"container", "c0"},
+      {"pod", "p0"},
+      {"unit", "u.service"},
       {"source", "replay"},
       {"tls.version", "772"},
       {"tls.cipher", "52"},
@@ -249,6 +257,11 @@ std::map<std::string, std::string> FullUnixSays() {
       {"file_major", "254"},
       {"file_minor", "3"},
       {"netns", "42"},
+      {"netns_name", "blue"},
+      {"cgroup_path", "/a/b"},
+      {"container", "c0"},
+      {"pod", "p0"},
+      {"unit", "u.service"},
       {"source", "replay"},
       {"owners.pid", "314"},
       {"owners.start_time", "2718"},
@@ -369,6 +382,10 @@ TEST(Fields, NeedWhatTheyAreReadFrom) {
   EXPECT_TRUE(needs("peer_owners.pid").owners);
   EXPECT_TRUE(needs("owners.pid").owners);
   EXPECT_TRUE(needs("no_owner").owners);
+  EXPECT_FALSE(needs("cgroup").cgroups);
+  for (const char* name : {"cgroup_path", "container", "pod", "unit"}) {
+    EXPECT_TRUE(needs(name).cgroups) << name;
+  }
 
   Query all;
   AddNeeds(AllFields(), &all);

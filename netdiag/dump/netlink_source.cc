@@ -1,10 +1,13 @@
 // Dump requests and the kernel's answers. Tested by tests/dump/netlink_source_test.cc.
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
+#include <cstring>
 
 #include "netdiag/dump/source.h"
 #include "netdiag/netlink/abi.h"
@@ -78,6 +81,30 @@ absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::b
     PutInet(request, &builder);
   }
   return builder.Finish();
+}
+
+absl::Status AppendTcpLookup(const DumpRequest& request, const bpf::TcpTuple& tuple,
+                             uint32_t sequence, std::vector<std::byte>* out) {
+  inet_diag_req_v2 body = {};
+  body.sdiag_family = tuple.local.address.family() == Family::kInet6 ? AF_INET6 : AF_INET;
+  body.sdiag_protocol = IPPROTO_TCP;
+  body.idiag_ext = InetExtensions(request.extensions);
+  body.id.idiag_sport = tuple.local.port.ToNetwork();
+  body.id.idiag_dport = tuple.remote.port.ToNetwork();
+  const std::span<const uint8_t> local = tuple.local.address.octets();
+  const std::span<const uint8_t> remote = tuple.remote.address.octets();
+  std::memcpy(body.id.idiag_src, local.data(), local.size());
+  std::memcpy(body.id.idiag_dst, remote.data(), remote.size());
+  body.id.idiag_if = tuple.interface.value();
+  body.id.idiag_cookie[0] = body.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+  std::array<std::byte, netlink::kHeaderSize + sizeof(body)> storage;
+  NETDIAG_ASSIGN_OR_RETURN(
+      const Bytes bytes,
+      RequestBuilder(storage).Header(netlink::abi::kSockDiagByFamily, 0).Put(body).Finish());
+  // Written as it is (Conn::Write), so the number is filled in here.
+  std::memcpy(&storage[offsetof(netlink::Header, sequence)], &sequence, sizeof(sequence));
+  out->insert(out->end(), bytes.begin(), bytes.end());
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std::byte> storage) {

@@ -21,8 +21,9 @@ namespace netdiag {
 // One of the kernel's lists of sockets.
 struct Table {
   Protocol protocol = Protocol::kTcp;
-  FamilySet families;  // {kUnix}, {kInet}, {kInet6} or {kInet, kInet6}
-  NetnsId netns;       // 0: not known
+  FamilySet families;      // {kUnix}, {kInet}, {kInet6} or {kInet, kInet6}
+  NetnsId netns;           // 0: not known
+  std::string netns_name;  // that `ip netns` gave it; empty: none, or not looked for
   friend bool operator==(const Table&, const Table&) = default;
 };
 

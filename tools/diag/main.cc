@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unistd.h>
+#include <utility>
 
 #include "netdiag/engine.h"
 #include "netdiag/types/error.h"
@@ -52,6 +53,21 @@ ExitCode Finish(Output* output, ExitCode code) {
   return kNotAnswered;
 }
 
+// Which namespaces the listing does not show.
+void ReportNamespaces(const netdiag::NetnsStats& stats) {
+  if (stats.denied > 0) {
+    Complain(std::to_string(stats.denied) +
+             " network namespaces could not be entered, so their sockets are missing: " +
+             std::string(stats.denial.message()));
+  }
+  if (stats.hidden > 0) {
+    Complain("the network namespaces of " + std::to_string(stats.hidden) +
+             " processes are not known, so sockets can be missing: run as root, or with "
+             "CAP_SYS_PTRACE");
+  }
+  if (stats.beyond > 0) Complain("too many network namespaces: some are left out");
+}
+
 // What the listing does not show.
 void ReportGaps(const Summary& summary, uint64_t untold_listeners) {
   for (const TableOutcome& outcome : summary.tables) {
@@ -61,6 +77,7 @@ void ReportGaps(const Summary& summary, uint64_t untold_listeners) {
                "; read /proc/net instead, which tells less");
     }
   }
+  if (summary.netns) ReportNamespaces(*summary.netns);
   if (untold_listeners > 0) {
     Complain("who waits in " + std::to_string(untold_listeners) +
              " unix listeners is not told: the kernel's answer has no room for so many");
@@ -176,7 +193,16 @@ ExitCode Main(int argc, char** argv) {
   }
   if (options->help) return Print(HelpText());
   if (options->version) return Print(kVersion);
-  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open({.threads = 2});
+  netdiag::EngineOptions engine_options{.all_netns = options->all_netns, .threads = 2};
+  if (!options->netns.empty()) {
+    const absl::StatusOr<netdiag::netlink::NetNs> netns = ResolveNetns(options->netns);
+    if (!netns.ok()) {
+      Complain(netns.status());
+      return kUsage;
+    }
+    engine_options.netns = *netns;
+  }
+  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(std::move(engine_options));
   if (!engine.ok()) {
     Complain(engine.status());
     return kNotAnswered;

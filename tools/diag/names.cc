@@ -56,7 +56,13 @@ void Names::AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool nume
   }
 }
 
-void Names::AppendInterface(netdiag::IfIndex index, std::string* out) {
+void Names::AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out) {
+  // Of a capture or without /proc the namespace may be unknown.
+  if (netns != netns_ && netns != netdiag::NetnsId()) {
+    out->append("if");
+    AppendNumber(index.value(), out);
+    return;
+  }
   const auto [place, is_new] = interfaces_.try_emplace(index.value());
   if (is_new) {
     char name[IF_NAMESIZE] = "";
@@ -67,15 +73,6 @@ void Names::AppendInterface(netdiag::IfIndex index, std::string* out) {
     }
   }
   out->append(place->second);
-}
-
-void Names::AppendCgroup(netdiag::CgroupId id, std::string* out) {
-  if (const std::optional<std::string_view> path = CgroupPath(id)) {
-    AppendEscaped(*path, out);
-    return;
-  }
-  out->append("unreachable:");
-  AppendNumber(id.value(), out, 16);
 }
 
 }  // namespace diag

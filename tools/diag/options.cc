@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <getopt.h>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -26,7 +28,7 @@ using netdiag::State;
 using netdiag::StateSet;
 
 // Options that have no letter.
-enum : int { kJson = 256, kCapabilities, kPeers, kOwners };
+enum : int { kJson = 256, kCapabilities, kPeers, kOwners, kAllNetns };
 
 // What an option sets: a flag, or the text of its argument; of several, the last one holds.
 using Target = std::variant<bool Options::*, std::string Options::*>;
@@ -57,6 +59,9 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {'o', "options", &Options::timers, "timers"},
     {'m', "memory", &Options::memory, "what the buffers hold"},
     {'i', "info", &Options::info, "tcp_info and what congestion control tells"},
+    {'N', "net", &Options::netns, "one network namespace: its name, a process's, or a file's",
+     "NAME|PID|PATH"},
+    {kAllNetns, "all-netns", &Options::all_netns, "every network namespace, this one first"},
     {'H', "no-header", &Options::no_header, "no header line"},
     {'O', "oneline", &Options::oneline, "one line a socket"},
     {kJson, "json", &Options::json, "one JSON object {schema, kernel, sockets[], tables[]}"},
@@ -137,6 +142,7 @@ void AskFor(const Options& options, netdiag::Query* query) {
     query->owners = options.processes;
     return;
   }
+  query->cgroups = options.extended;
   if (options.memory) query->extensions |= {Extension::kMemory, Extension::kSocketMemory};
   if (options.info) {
     query->extensions |= {Extension::kInfo, Extension::kCongestion, Extension::kCongestionDetail};
@@ -180,6 +186,9 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
     if (code == ':') return BadInput("option", argv[optind - 1], "an argument must follow");
     Apply(code, optarg, &options);
   }
+  if (options.all_netns && !options.netns.empty()) {
+    return BadInput("option", "--all-netns", "not together with -N");
+  }
   const std::vector<std::string_view> words(argv + optind, argv + argc);
   options.query.states = DefaultStates(options);
   NETDIAG_RETURN_IF_ERROR(ParseStateWords(words, &options.query.states));
@@ -187,6 +196,21 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
   AskFor(options, &options.query);
   NETDIAG_RETURN_IF_ERROR(ParseOwners(options.owners, &options.query));
   return options;
+}
+
+absl::StatusOr<netdiag::netlink::NetNs> ResolveNetns(const std::string& name) {
+  using netdiag::netlink::NetNs;
+  if (name.find('/') != name.npos) return NetNs::FromPath(name);
+  for (const char* directory : {"/run/netns/", "/var/run/netns/"}) {
+    const std::string path = directory + name;
+    if (access(path.c_str(), F_OK) == 0) return NetNs::FromPath(path);
+  }
+  int32_t pid = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+  if (error == std::errc() && end == name.data() + name.size() && pid > 0) {
+    return NetNs::FromPid(netdiag::Pid(pid));
+  }
+  return BadInput("network namespace", name, "neither in /run/netns nor a process nor a file");
 }
 
 std::string HelpText() {

@@ -25,6 +25,8 @@ struct Options {
   bool timers = false;
   bool memory = false;
   bool info = false;
+  std::string netns;  // the namespace to look into; empty: this one
+  bool all_netns = false;
   bool no_header = false;
   bool oneline = false;
   bool json = false;
@@ -38,6 +40,9 @@ struct Options {
 
 // Parses main()'s arguments. An error names the argument.
 absl::StatusOr<Options> ParseOptions(int argc, char** argv);
+// What -N names: a file, if there is a '/' in it; a name in /run/netns, if there is one; else a
+// process by its number. An error names what is not there.
+absl::StatusOr<netdiag::netlink::NetNs> ResolveNetns(const std::string& name);
 // What --help prints.
 std::string HelpText();
 

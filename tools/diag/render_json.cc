@@ -12,7 +12,6 @@
 #include <rapidjson/writer.h>
 
 #include "netdiag/fields.h"
-#include "tools/diag/names.h"
 #include "tools/diag/render.h"
 
 namespace diag {
@@ -69,6 +68,7 @@ class JsonRenderer final : public Renderer {
   void Pending(const netdiag::Row& row);
   void Table(const netdiag::TableOutcome& outcome);
   void OwnerStats(const netdiag::OwnerStats& stats);
+  void NetnsStats(const netdiag::NetnsStats& stats);
   // Hands over what has been written; a line's end keeps lines short enough for tools that read
   // lines.
   void Drain(std::string_view end) {
@@ -81,7 +81,6 @@ class JsonRenderer final : public Renderer {
   Stream stream_;
   // ASCII only: every other character is \uXXXX, so none of them can act on a terminal.
   rapidjson::Writer<Stream, rapidjson::UTF8<>, rapidjson::ASCII<>> json_;
-  Names names_;
   std::string scratch_;
 };
 
@@ -137,10 +136,6 @@ void JsonRenderer::Row(const netdiag::Row& row) {
     Value(field.name, value);
   }
   if (open != FieldGroup::kSocket) json_.EndObject();
-  if (row.inet() != nullptr && row.inet()->cgroup()) {
-    const auto path = names_.CgroupPath(*row.inet()->cgroup());
-    if (path) Bytes("cgroup_path", *path);
-  }
   if (row.no_owner() != netdiag::NoOwner::kNotAsked) {
     Owners(row, FieldGroup::kOwner, row.owners().size());
     if (row.peer()) Owners(row, FieldGroup::kPeerOwner, row.peer_owners().size());
@@ -184,6 +179,7 @@ void JsonRenderer::Table(const netdiag::TableOutcome& outcome) {
   }
   json_.EndArray();
   Count("netns", outcome.table.netns.value());
+  if (!outcome.table.netns_name.empty()) Bytes("netns_name", outcome.table.netns_name);
   Key("source");
   Text(Name(outcome.source));
   Count("rows", outcome.rows);
@@ -211,6 +207,18 @@ void JsonRenderer::OwnerStats(const netdiag::OwnerStats& stats) {
   json_.EndObject();
 }
 
+void JsonRenderer::NetnsStats(const netdiag::NetnsStats& stats) {
+  Key("namespaces");
+  json_.StartObject();
+  Count("listed", stats.listed);
+  Count("denied", stats.denied);
+  Count("vanished", stats.vanished);
+  Count("hidden", stats.hidden);
+  Count("beyond", stats.beyond);
+  if (!stats.denial.ok()) Bytes("denial", std::string(stats.denial.message()));
+  json_.EndObject();
+}
+
 void JsonRenderer::End(const netdiag::Summary& summary) {
   json_.EndArray();
   Key("tables");
@@ -219,6 +227,7 @@ void JsonRenderer::End(const netdiag::Summary& summary) {
   json_.EndArray();
   if (!summary.owner_error.ok()) Bytes("owner_error", std::string(summary.owner_error.message()));
   if (summary.owners) OwnerStats(*summary.owners);
+  if (summary.netns) NetnsStats(*summary.netns);
   Key("interrupted");
   json_.Bool(summary.interrupted);
   Count("foreign", summary.foreign);

@@ -28,6 +28,7 @@ using netdiag::State;
 using netdiag::UnixSocket;
 
 enum Column : size_t {
+  kNetns,
   kNetid,
   kState,
   kReceiveQueue,
@@ -48,7 +49,8 @@ struct ColumnRow {
 };
 
 constexpr std::array<ColumnRow, kColumns> kLayout = {{
-    {"Netid", false, "", 0},
+    {"Netns", false, "", 0},
+    {"Netid", false, " ", 0},
     {"State", false, " ", 0},
     {"Recv-Q", false, " ", 6},
     {"Send-Q", false, " ", 6},
@@ -137,11 +139,13 @@ class TableBuffer {
   std::string line_;
 };
 
-std::array<bool, kColumns> VisibleColumns(const netdiag::Query& query) {
+std::array<bool, kColumns> VisibleColumns(const Options& options) {
+  const netdiag::Query& query = options.query;
   std::array<bool, kColumns> visible;
   visible.fill(true);
   // A column that could hold one word only is left out. Unix sockets are three kinds.
   const bool one_kind = query.protocols.size() == 1 && query.protocols[0] != Protocol::kUnix;
+  visible[kNetns] = options.all_netns;
   visible[kNetid] = !one_kind;
   visible[kState] = std::popcount(query.states.bits() & netdiag::StateSet::All().bits()) != 1;
   return visible;
@@ -189,13 +193,16 @@ class SsRenderer final : public Renderer {
   SsRenderer(const Options& options, netdiag::Engine* engine, Output* output)
       : Renderer(engine),
         options_(options),
-        table_(VisibleColumns(options.query), output),
+        table_(VisibleColumns(options), output),
         out_(table_.text()) {}
 
   void Begin() override {
     if (!options_.no_header) table_.Header();
   }
   void Row(const netdiag::Row& row) override {
+    netns_ = row.table().netns;
+    if (options_.all_netns) Netns(row.table());
+    table_.EndCell();
     out_->append(row.unix_socket() != nullptr ? netdiag::Names(row.type()).ss
                                               : netdiag::Names(row.protocol()).ss);
     table_.EndCell();
@@ -225,21 +232,29 @@ class SsRenderer final : public Renderer {
   void End(const netdiag::Summary&) override { table_.Flush(); }
 
  private:
+  void Netns(const netdiag::Table& table);
   void Ends(const netdiag::Row& row, const InetSocket& socket);
   void Ends(const UnixSocket& socket, const std::optional<UnixSocket>& peer);
   void Address(const InetSocket& socket, const Endpoint& end, bool local);
   void Owners(const netdiag::Owners& owners, std::string_view begin);
   void Rest(const netdiag::Row& row, const InetSocket& socket);
   void Rest(const UnixSocket& socket);
-  void Details(const InetSocket& socket);
+  void Details(const netdiag::Row& row, const InetSocket& socket);
   void File(const UnixSocket& socket);
   void Memory(const SocketMemory& memory);
 
   Options options_;
   Names names_;
   TableBuffer table_;
-  std::string* out_;  // the table's text
+  std::string* out_;        // the table's text
+  netdiag::NetnsId netns_;  // of the row being written
 };
+
+// Its name, or the inode that `ls -l /proc/PID/ns/net` shows.
+void SsRenderer::Netns(const netdiag::Table& table) {
+  if (table.netns_name.empty()) return AppendNumber(table.netns.value(), out_);
+  AppendEscaped(table.netns_name, out_);
+}
 
 void SsRenderer::Ends(const netdiag::Row& row, const InetSocket& socket) {
   Address(socket, socket.local(), true);
@@ -264,7 +279,7 @@ void SsRenderer::Address(const InetSocket& socket, const Endpoint& end, bool loc
   }
   if (local && socket.interface() != netdiag::IfIndex()) {
     out_->push_back('%');
-    names_.AppendInterface(socket.interface(), out_);
+    names_.AppendInterface(netns_, socket.interface(), out_);
   }
   out_->push_back(':');
 }
@@ -329,7 +344,7 @@ void SsRenderer::Rest(const netdiag::Row& row, const InetSocket& socket) {
     AppendNumber(socket.retransmits(), out_);
     out_->push_back(')');
   }
-  if (options_.extended) Details(socket);
+  if (options_.extended) Details(row, socket);
   const bool info = options_.info && row.protocol() == Protocol::kTcp;
   if (!options_.memory && !info) return;
   if (!options_.oneline) out_->append("\n\t");
@@ -339,7 +354,7 @@ void SsRenderer::Rest(const netdiag::Row& row, const InetSocket& socket) {
   if (options_.info) AppendTcpInfo(socket, options_, out_);
 }
 
-void SsRenderer::Details(const InetSocket& socket) {
+void SsRenderer::Details(const netdiag::Row& row, const InetSocket& socket) {
   if (socket.uid() != netdiag::Uid()) {
     out_->append(" uid:");
     AppendNumber(socket.uid().value(), out_);
@@ -354,7 +369,12 @@ void SsRenderer::Details(const InetSocket& socket) {
   }
   if (const auto cgroup = socket.cgroup(); cgroup && *cgroup != netdiag::CgroupId()) {
     out_->append(" cgroup:");
-    names_.AppendCgroup(*cgroup, out_);
+    if (row.cgroup() != nullptr) {
+      AppendEscaped(row.cgroup()->path, out_);
+    } else {
+      out_->append("unreachable:");
+      AppendNumber(cgroup->value(), out_, 16);
+    }
   }
   if (const std::optional<bool> v6_only = socket.v6_only())
     out_->append(*v6_only ? " v6only:1" : " v6only:0");
