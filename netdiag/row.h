@@ -14,6 +14,7 @@
 #include <variant>
 
 #include "absl/base/attributes.h"
+#include "absl/functional/function_ref.h"
 
 #include "netdiag/dump/table.h"
 #include "netdiag/netlink/wire.h"
@@ -65,6 +66,11 @@ class Row {
   NoOwner no_owner() const { return no_owner_; }
   // The message that the row is a view of.
   const netlink::Message& message() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return message_; }
+  // The same row over a copy of its message and its table, which must outlive it; its owners are
+  // those of this one. REQUIRES: `message` has the bytes of message().whole().
+  Row Over(Bytes message, const Table& table) const;
+  // Every attribute that is newer than this library, as it came.
+  void VisitUnknown(absl::FunctionRef<void(uint16_t type, Bytes payload)> visitor) const;
 
  private:
   template <class View>

@@ -14,6 +14,7 @@
 
 #include "netdiag/engine.h"
 #include "netdiag/types/error.h"
+#include "tools/diag/help.h"
 #include "tools/diag/options.h"
 #include "tools/diag/render.h"
 #include "tools/diag/text.h"
@@ -22,7 +23,6 @@ namespace diag {
 namespace {
 
 using netdiag::Engine;
-using netdiag::Flow;
 using netdiag::Summary;
 using netdiag::TableOutcome;
 
@@ -92,19 +92,16 @@ void ReportGaps(const Summary& summary, uint64_t untold_listeners) {
 
 ExitCode List(const Options& options, Engine* engine) {
   Output output(STDOUT_FILENO);
-  const std::unique_ptr<Renderer> renderer = options.json
-                                                 ? NewJsonRenderer(options, engine, &output)
-                                                 : NewSsRenderer(options, engine, &output);
+  const std::unique_ptr<Renderer> renderer = NewRenderer(options, engine, &output);
+  Pipeline pipeline(options.selection, renderer.get(), &output);
   renderer->Begin();
   const absl::StatusOr<Summary> summary =
-      engine->Visit(options.query, [&](const netdiag::Row& row) {
-        renderer->Row(row);
-        return output.failed() ? Flow::kStop : Flow::kContinue;
-      });
+      engine->Visit(options.query, [&](const netdiag::Row& row) { return pipeline.Add(row); });
   if (!summary.ok()) {
     Complain(summary.status());
     return Finish(&output, kNotAnswered);
   }
+  pipeline.Finish();
   renderer->End(*summary);
   const ExitCode written = Finish(&output, kAnswered);
   if (output.failed()) return written;
@@ -148,6 +145,13 @@ ExitCode Print(std::string_view text) {
   return Finish(&output, kAnswered);
 }
 
+ExitCode PrintHelpFormat(std::string_view format) {
+  const absl::StatusOr<std::string> text = FormatHelp(format);
+  if (text.ok()) return Print(*text);
+  Complain(text.status());
+  return kUsage;
+}
+
 // Gives the numbers 0, 1 and 2 to /dev/null where the caller closed them: else the next descriptor
 // opened, a netlink socket, would take one of them and be written to as if it were the output.
 // False: there is no /dev/null.
@@ -171,6 +175,7 @@ ExitCode Main(int argc, char** argv) {
   }
   if (options->help) return Print(HelpText());
   if (options->version) return Print(kVersion);
+  if (!options->help_format.empty()) return PrintHelpFormat(options->help_format);
   const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open({.threads = 2});
   if (!engine.ok()) {
     Complain(engine.status());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <ctime>
 #include <unistd.h>
 
 namespace diag {
@@ -16,13 +17,6 @@ bool Deceives(uint32_t c) {
   return (c >= 0x80 && c < 0xa0) || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
          (c >= 0x2060 && c <= 0x2069) || c == 0xfeff || c == 0x061c ||
          (c >= 0xe0000 && c <= 0xe007f);
-}
-
-void AppendHexEscape(unsigned char byte, std::string* out) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  out->append("\\x");
-  out->push_back(kDigits[byte >> 4]);
-  out->push_back(kDigits[byte & 15]);
 }
 
 // `quotes`: further characters to escape.
@@ -38,7 +32,7 @@ void AppendEscaped(std::string_view name, std::string_view quotes, std::string* 
     uint32_t c = 0;
     const size_t length = Utf8Length(name, &c);
     if (length == 0 || c < 0x20 || c == 0x7f || quotes.find(name[0]) != quotes.npos) {
-      AppendHexEscape(static_cast<unsigned char>(name[0]), out);
+      AppendHexEscape(name[0], out);
       name.remove_prefix(1);
       continue;
     }
@@ -57,17 +51,39 @@ void AppendEscaped(std::string_view name, std::string_view quotes, std::string* 
 
 }  // namespace
 
+void AppendHexEscape(char byte, std::string* out) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  const auto bits = static_cast<unsigned char>(byte);
+  out->append("\\x");
+  out->push_back(kDigits[bits >> 4]);
+  out->push_back(kDigits[bits & 15]);
+}
+
+std::chrono::nanoseconds Output::Clock::now() {
+  timespec time = {};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
 void Output::Flush() {
   size_t written = 0;
-  while (errnum_ == 0 && written < buffer_.size()) {
-    const ssize_t n = write(fd_, buffer_.data() + written, buffer_.size() - written);
+  while (errnum_ == 0 && written < size_) {
+    const ssize_t n = write(fd_, buffer_.get() + written, size_ - written);
     if (n >= 0) {
       written += static_cast<size_t>(n);
     } else if (errno != EINTR) {
       errnum_ = errno;
     }
   }
-  buffer_.clear();
+  size_ = 0;
+  written_ = Clock::now();
+}
+
+void Output::MakeRoom(size_t size) {
+  Flush();
+  if (size <= capacity_) return;
+  capacity_ = size;
+  buffer_ = std::make_unique_for_overwrite<char[]>(capacity_);
 }
 
 size_t Utf8Length(std::string_view text, uint32_t* code_point) {
@@ -109,7 +125,7 @@ void AppendUnixName(std::string_view name, std::string* out) {
     out->push_back('@');
     name.remove_prefix(1);
   } else if (name.starts_with('@') || name == "*") {
-    AppendHexEscape(static_cast<unsigned char>(name[0]), out);
+    AppendHexEscape(name[0], out);
     name.remove_prefix(1);
   }
   AppendEscaped(name, out);

@@ -5,9 +5,12 @@
 #define NETDIAG_TOOLS_DIAG_TEXT_H_
 
 #include <charconv>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -17,24 +20,46 @@ namespace diag {
 // error, which failed() tells, nothing more is written: a closed pipe is no reason to go on.
 class Output {
  public:
-  explicit Output(int fd) : fd_(fd) { buffer_.reserve(kPiece + 4096); }
+  explicit Output(int fd)
+      : fd_(fd), buffer_(std::make_unique_for_overwrite<char[]>(kPiece)), written_(Clock::now()) {}
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
 
   void Write(std::string_view text) {
-    buffer_.append(text);
-    if (buffer_.size() >= kPiece) Flush();
+    std::memcpy(Reserve(text.size()), text.data(), text.size());
+    Commit(text.size());
   }
+  // Room for `size` bytes behind what was written, until Commit() says how many it has become.
+  char* Reserve(size_t size) {
+    if (size_ + size > capacity_) MakeRoom(size);
+    return buffer_.get() + size_;
+  }
+  void Commit(size_t size) { size_ += size; }
   void Flush();
+  // Flushes if nothing was written for a while: for readers that look on.
+  void FlushIfStale() {
+    if (Clock::now() - written_ >= kStale) Flush();
+  }
+  int fd() const { return fd_; }
   bool failed() const { return errnum_ != 0; }
   // Of the first error; EPIPE: nobody reads any more.
   int errnum() const { return errnum_; }
 
  private:
+  // Of the kernel's tick, some 4 ms; the exact one costs five times as much.
+  struct Clock {
+    static std::chrono::nanoseconds now();
+  };
   static constexpr size_t kPiece = 64 * 1024;
+  static constexpr std::chrono::milliseconds kStale{50};
+  void MakeRoom(size_t size);
+
   int fd_;
   int errnum_ = 0;
-  std::string buffer_;
+  std::unique_ptr<char[]> buffer_;
+  size_t capacity_ = kPiece;
+  size_t size_ = 0;
+  std::chrono::nanoseconds written_;
 };
 
 // Appends `name` so that it cannot move the cursor, forge a line or hide: control bytes (C0, DEL,
@@ -47,6 +72,9 @@ void AppendQuoted(std::string_view name, std::string* out);
 // abstract one, as ss writes them. A path that would read like one of these has its first byte
 // escaped.
 void AppendUnixName(std::string_view name, std::string* out);
+
+// Appends \xNN, whatever the byte.
+void AppendHexEscape(char byte, std::string* out);
 
 // The length in bytes of the well-formed UTF-8 character that `text` begins with; 0: it is none.
 size_t Utf8Length(std::string_view text, uint32_t* code_point);
