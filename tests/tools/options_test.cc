@@ -241,7 +241,7 @@ TEST(Options, NameWhatTheyRefuse) {
       {{"State", "all"}, "State"},
       {{"--json", "--csv"}, "--csv"},
       {{"--color=red"}, "red"},
-      {{"--columns=state,rtz"}, "did you mean rtt"},
+      {{"--columns=state,rttz"}, "did you mean rtt"},
       {{"--columns=state,"}, "must follow the comma"},
       {{"--columns=state,state"}, "twice"},
       {{"--sort=-bogus"}, "bogus"},
@@ -255,7 +255,7 @@ TEST(Options, NameWhatTheyRefuse) {
   for (const auto& row : kCases) {
     EXPECT_THAT(Refusal(row.words), HasSubstr(row.named)) << ::testing::PrintToString(row.words);
   }
-  EXPECT_THAT(Refusal({"--json", "-Zt"}), Not(HasSubstr("json")));
+  EXPECT_THAT(Refusal({"--json", "-Jt"}), Not(HasSubstr("json")));
 }
 
 }  // namespace

@@ -41,7 +41,6 @@ constexpr auto kAliases = std::to_array<Alias>({
     {"cwnd", "tcp_info.snd_cwnd"},
     {"mss", "tcp_info.snd_mss"},
     {"ssthresh", "tcp_info.snd_ssthresh"},
-    {"drops", "memory.drops"},
     {"comm", "owners.command"},
     {"process", "owners.command"},
 });
@@ -91,7 +90,9 @@ std::string Nearest(std::string_view name) {
   for (const Column& column : AllColumns(true)) {
     offer(column.field->name);
     offer(column.key);
-    if (column.field->group != FieldGroup::kSocket) offer(column.title());
+    if (column.field->group == FieldGroup::kSocket) continue;
+    offer(column.title());
+    offer(std::string(Name(column.field->group)) + "." + std::string(column.field->name));
   }
   for (const Alias& row : kAliases) offer(row.alias);
   return nearest;

@@ -24,8 +24,8 @@ struct Column {
   const netdiag::Field* field = nullptr;
   const netdiag::FieldWords* words = nullptr;  // of its numbers; null: plain numbers
   std::string key;                             // with its unit: "rtt_us"
-  bool cgroup_path = false;                    // the path of the cgroup that the field has the id of
-  bool as_text = false;                        // a number that is an id of 64 bits
+  bool cgroup_path = false;  // the path of the cgroup that the field has the id of
+  bool as_text = false;      // a number that is an id of 64 bits
 
   bool per_owner() const { return field->group == netdiag::FieldGroup::kOwner; }
   // "tcp_info.rtt_us", "local_port".

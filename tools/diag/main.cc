@@ -14,9 +14,11 @@
 
 #include "netdiag/engine.h"
 #include "netdiag/types/error.h"
+#include "tools/diag/contexts.h"
 #include "tools/diag/help.h"
 #include "tools/diag/options.h"
 #include "tools/diag/render.h"
+#include "tools/diag/summary.h"
 #include "tools/diag/text.h"
 
 namespace diag {
@@ -112,6 +114,27 @@ ExitCode List(const Options& options, Engine* engine) {
   return kAnswered;
 }
 
+// What -s prints.
+ExitCode Summarise(Engine* engine) {
+  SocketSummary counts;
+  const absl::StatusOr<Summary> summary =
+      engine->Visit(SocketSummary::Query(), [&](const netdiag::Row& row) {
+        counts.Add(row);
+        return netdiag::Flow::kContinue;
+      });
+  if (!summary.ok()) {
+    Complain(summary.status());
+    return kNotAnswered;
+  }
+  std::string text;
+  counts.AppendTo(&text);
+  Output output(STDOUT_FILENO);
+  output.Write(text);
+  const ExitCode written = Finish(&output, kAnswered);
+  ReportGaps(*summary, 0);
+  return written;
+}
+
 ExitCode ListCapabilities(Engine* engine) {
   const netdiag::Capabilities& capabilities = engine->capabilities();
   std::string text = "kernel ";
@@ -176,12 +199,23 @@ ExitCode Main(int argc, char** argv) {
   if (options->help) return Print(HelpText());
   if (options->version) return Print(kVersion);
   if (!options->help_format.empty()) return PrintHelpFormat(options->help_format);
+  if (options->process_contexts) {
+    if (const absl::Status status = Contexts::Check(); !status.ok()) {
+      Complain(status);
+      return kNotAnswered;
+    }
+  }
   const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open({.threads = 2});
   if (!engine.ok()) {
     Complain(engine.status());
     return kNotAnswered;
   }
-  return options->capabilities ? ListCapabilities(engine->get()) : List(*options, engine->get());
+  if (options->capabilities) return ListCapabilities(engine->get());
+  if (options->summary) {
+    const ExitCode summarised = Summarise(engine->get());
+    if (options->only_summary || summarised != kAnswered) return summarised;
+  }
+  return List(*options, engine->get());
 }
 
 }  // namespace

@@ -283,8 +283,7 @@ void JsonRenderer::Pending(const netdiag::Row& row) {
   json_.EndArray();
 }
 
-void JsonRenderer::Table(const netdiag::Summary& summary,
-                         const netdiag::TableOutcome& outcome) {
+void JsonRenderer::Table(const netdiag::Summary& summary, const netdiag::TableOutcome& outcome) {
   json_.StartObject();
   Key("protocol");
   Text(netdiag::Names(outcome.table.protocol).word);

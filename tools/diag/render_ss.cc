@@ -4,13 +4,16 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "tools/diag/contexts.h"
 #include "tools/diag/names.h"
 #include "tools/diag/render.h"
+#include "tools/diag/resolver.h"
 #include "tools/diag/table_buffer.h"
 
 namespace diag {
@@ -89,12 +92,34 @@ class SsRenderer final : public Renderer {
         options_(options),
         color_(WantsColor(options.color, output->fd())),
         table_(Layout(options), options.oneline ? 0 : ScreenWidth(output->fd()), output),
-        out_(table_.text()) {}
+        out_(table_.text()) {
+    if (options.resolve) resolver_ = std::make_unique<Resolver>();
+  }
 
   void Begin() override {
     if (!options_.no_header) table_.Header();
   }
   void Row(const netdiag::Row& row) override {
+    if (resolver_ == nullptr) return Show(row);
+    // Rows wait while the names of their addresses are asked for.
+    if (const InetSocket* socket = row.inet()) {
+      for (const Endpoint& end : {socket->local(), socket->remote()}) {
+        if (!end.address.IsUnspecified()) resolver_->Ask(end.address);
+      }
+    }
+    if (!held_) held_.emplace(std::vector<netdiag::RowKey>(), 0);
+    held_->Add(row);
+    if (++held_rows_ == kMaxHeld) Release();
+  }
+  void End(const netdiag::Summary&) override {
+    Release();
+    table_.Flush();
+  }
+
+ private:
+  static constexpr size_t kMaxHeld = 1024;
+
+  void Show(const netdiag::Row& row) {
     out_->append(row.unix_socket() != nullptr ? netdiag::Names(row.type()).ss
                                               : netdiag::Names(row.protocol()).ss);
     table_.EndCell();
@@ -119,11 +144,24 @@ class SsRenderer final : public Renderer {
     }
     table_.EndRow();
   }
-  void End(const netdiag::Summary&) override { table_.Flush(); }
-
- private:
+  void Release() {
+    if (!held_) return;
+    resolver_->Wait();
+    held_->Visit([this](const netdiag::Row& row) {
+      Show(row);
+      return netdiag::Flow::kContinue;
+    });
+    held_.reset();
+    held_rows_ = 0;
+  }
   void Ends(const netdiag::Row& row, const InetSocket& socket);
   void Ends(const UnixSocket& socket);
+  // False: it has none.
+  bool AppendName(const netdiag::IpAddress& address) {
+    const std::string name = resolver_->Find(address);
+    AppendEscaped(name, out_);
+    return !name.empty();
+  }
   void Address(const InetSocket& socket, const Endpoint& end, bool local);
   void Owners(const netdiag::Owners& owners);
   void Rest(const netdiag::Row& row, const InetSocket& socket);
@@ -135,6 +173,10 @@ class SsRenderer final : public Renderer {
   Options options_;
   bool color_;
   Names names_;
+  Contexts contexts_;
+  std::unique_ptr<Resolver> resolver_;  // null: addresses stay numbers
+  std::optional<netdiag::SortedRows> held_;
+  size_t held_rows_ = 0;
   TableBuffer table_;
   std::string* out_;  // the table's text
 };
@@ -151,7 +193,10 @@ void SsRenderer::Ends(const netdiag::Row& row, const InetSocket& socket) {
 }
 
 void SsRenderer::Address(const InetSocket& socket, const Endpoint& end, bool local) {
-  if (end.address.family() == Family::kInet) {
+  const bool named = resolver_ != nullptr && AppendName(end.address);
+  if (named) {
+    // Without brackets: it has no colons.
+  } else if (end.address.family() == Family::kInet) {
     end.address.AppendTo(out_);
   } else if (end.address.IsUnspecified() && !socket.v6_only().value_or(false)) {
     out_->push_back('*');  // takes IPv4 too
@@ -189,8 +234,16 @@ void SsRenderer::Owners(const netdiag::Owners& owners) {
     AppendQuoted(owner.command, out_);
     out_->append(",pid=");
     AppendNumber(owner.pid.value(), out_);
+    if (options_.process_contexts) {
+      out_->append(",proc_ctx=");
+      contexts_.AppendProcess(owner.pid, out_);
+    }
     out_->append(",fd=");
     AppendNumber(owner.fd, out_);
+    if (options_.socket_contexts) {
+      out_->append(",sock_ctx=");
+      contexts_.AppendSocket(owner.pid, owner.fd, out_);
+    }
     out_->append(i > 0 ? ")," : ")");
   }
   out_->push_back(')');

@@ -11,13 +11,29 @@ namespace {
 
 constexpr std::string_view kNextLine = "\n        ";
 
-char* Put(std::string_view text, char* out) {
+// Short texts are copied by one instruction, so both sides have room for kSlack bytes more.
+constexpr size_t kSlack = 16;
+
+char* Put(const char* text, size_t size, char* out) {
+  if (size <= kSlack) {
+    std::memcpy(out, text, kSlack);
+  } else {
+    std::memcpy(out, text, size);
+  }
+  return out + size;
+}
+
+char* PutExactly(std::string_view text, char* out) {
   std::memcpy(out, text.data(), text.size());
   return out + text.size();
 }
 
 char* Blanks(size_t count, char* out) {
-  std::memset(out, ' ', count);
+  if (count <= kSlack) {
+    std::memset(out, ' ', kSlack);
+  } else {
+    std::memset(out, ' ', count);
+  }
   return out + count;
 }
 
@@ -62,7 +78,7 @@ void TableBuffer::Fit() {
   line_ = 0;
   for (size_t i = 0; i < columns_.size(); ++i) {
     if (!columns_[i].visible) continue;
-    places_.push_back({i, widths_[i], places_.empty() ? "" : columns_[i].left});
+    places_.push_back({i, widths_[i], places_.empty() ? "" : columns_[i].left, columns_[i].right});
     line_ += places_.back().left.size() + places_.back().width;
   }
   if (screen_ == 0 || places_.empty()) return;
@@ -102,6 +118,7 @@ void TableBuffer::Fit() {
 void TableBuffer::Flush() {
   if (tints_.empty()) return;
   Fit();
+  text_.append(kSlack, ' ');
   for (size_t row = 0; row < tints_.size(); ++row) WriteRow(row);
   text_.clear();
   ends_.clear();
@@ -114,24 +131,28 @@ void TableBuffer::WriteRow(size_t row) {
   const char* const text = text_.data();
   const std::string_view rest(text + ends[columns_.size() - 1],
                               ends[columns_.size()] - ends[columns_.size() - 1]);
-  char* const line = output_->Reserve(line_ + rest.size() + 32);
+  char* const line = output_->Reserve(line_ + rest.size() + 64);
   char* out = line;
   for (const Place& place : places_) {
-    if (place.left == kNextLine) out = Trimmed(line, out);
-    out = Put(place.left, out);
+    if (place.left.size() == 1) {
+      *out++ = ' ';
+    } else if (!place.left.empty()) {
+      out = PutExactly(place.left, Trimmed(line, out));
+    }
     const uint32_t start = place.column == 0 ? begin : ends[place.column - 1];
-    const std::string_view cell(text + start, ends[place.column] - start);
-    const size_t padding = place.width - cell.size();
-    const bool right = columns_[place.column].right;
-    if (right) out = Blanks(padding, out);
-    const bool tinted = tints_[row] != Tint::kPlain && place.column == tinted_;
-    if (tinted) out = Put(EscapeOf(tints_[row]), out);
-    out = Put(cell, out);
-    if (tinted) out = Put(kTintOff, out);
-    if (!right) out = Blanks(padding, out);
+    const size_t size = ends[place.column] - start;
+    if (place.right) out = Blanks(place.width - size, out);
+    if (tints_[row] != Tint::kPlain && place.column == tinted_) {
+      out = PutExactly(EscapeOf(tints_[row]), out);
+      out = PutExactly({text + start, size}, out);
+      out = PutExactly(kTintOff, out);
+    } else {
+      out = Put(text + start, size, out);
+    }
+    if (!place.right) out = Blanks(place.width - size, out);
   }
   if (rest.empty() || rest.front() == '\n') out = Trimmed(line, out);
-  out = Put(rest, out);
+  if (!rest.empty()) out = PutExactly(rest, out);
   *out++ = '\n';
   output_->Commit(static_cast<size_t>(out - line));
 }

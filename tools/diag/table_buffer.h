@@ -19,7 +19,7 @@ namespace diag {
 struct TableColumn {
   std::string header;
   bool right = false;           // aligned
-  std::string_view left = " ";  // delimiter before it
+  std::string_view left = " ";  // delimiter before it: a blank, or nothing
   size_t width = 0;             // at least
   bool visible = true;
 };
@@ -62,7 +62,8 @@ class TableBuffer {
   struct Place {
     size_t column = 0;
     size_t width = 0;
-    std::string_view left;  // what is written before it
+    std::string_view left;  // what is written before it: nothing, a blank, or a line's end
+    bool right = false;
   };
   std::vector<Place> places_;  // of the visible columns
   size_t line_ = 0;            // the length of all of them

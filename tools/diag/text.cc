@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <ctime>
 #include <unistd.h>
 
@@ -47,6 +48,33 @@ void AppendEscaped(std::string_view name, std::string_view quotes, std::string* 
     }
     name.remove_prefix(length);
   }
+}
+
+// `value` / 10^decimals without zeros at the end. REQUIRES: decimals <= 3.
+char* WriteDecimal(uint64_t value, int decimals, char* out) {
+  static constexpr std::array<uint64_t, 4> kScales = {1, 10, 100, 1000};
+  const uint64_t scale = kScales[static_cast<size_t>(decimals)];
+  out = WriteNumber(value / scale, out);
+  uint64_t rest = value % scale;
+  if (rest == 0) return out;
+  *out = '.';
+  for (int i = decimals; i > 0; --i, rest /= 10) out[i] = static_cast<char>('0' + rest % 10);
+  out += decimals + 1;
+  while (out[-1] == '0') --out;
+  return out;
+}
+
+// %.3g of 1 to 999. Null: the number is another, or lies so close to the middle of two that only
+// exact arithmetic can tell.
+char* WriteThreeDigits(double value, char* out) {
+  if (!(value >= 1 && value < 999)) return nullptr;
+  // Where two decimals would round up to 10.0, one is enough; so for 100.
+  const int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  const double scaled = value * (decimals == 2 ? 100 : decimals == 1 ? 10 : 1);
+  const auto whole = static_cast<uint64_t>(scaled);
+  const double rest = scaled - static_cast<double>(whole);
+  if (rest > 0.5 - 1e-6 && rest < 0.5 + 1e-6) return nullptr;
+  return WriteDecimal(whole + (rest > 0.5 ? 1 : 0), decimals, out);
 }
 
 }  // namespace
@@ -131,20 +159,51 @@ void AppendUnixName(std::string_view name, std::string* out) {
   AppendEscaped(name, out);
 }
 
-void AppendGeneral(double value, std::string* out, int precision) {
-  char digits[64];
-  const auto end =
-      std::to_chars(digits, digits + sizeof(digits), value, std::chars_format::general, precision)
-          .ptr;
-  out->append(digits, end);
+char* WriteNumber(uint64_t value, char* out) {
+  static constexpr auto kPairs = [] {
+    std::array<char, 200> pairs{};
+    for (size_t i = 0; i < 100; ++i) {
+      pairs[2 * i] = static_cast<char>('0' + i / 10);
+      pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
+    }
+    return pairs;
+  }();
+  if (value < 10) {
+    *out = static_cast<char>('0' + value);
+    return out + 1;
+  }
+  char digits[20];
+  char* at = digits + sizeof(digits);
+  for (; value >= 100; value /= 100) std::memcpy(at -= 2, &kPairs[2 * (value % 100)], 2);
+  if (value >= 10) {
+    std::memcpy(at -= 2, &kPairs[2 * value], 2);
+  } else {
+    *--at = static_cast<char>('0' + value);
+  }
+  const auto length = static_cast<size_t>(digits + sizeof(digits) - at);
+  std::memcpy(out, at, length);
+  return out + length;
 }
 
-void AppendFixed(double value, std::string* out, int precision) {
-  char digits[400];  // the largest double has 309 digits before its point
-  const auto end =
-      std::to_chars(digits, digits + sizeof(digits), value, std::chars_format::fixed, precision)
-          .ptr;
-  out->append(digits, end);
+char* WriteThousandths(uint64_t value, char* out) {
+  if (value >= 1'000'000) return WriteGeneral(static_cast<double>(value) / 1000, 6, out);
+  // Six digits at most, which %g shows as they are, without the zeros at the end.
+  return WriteDecimal(value, 3, out);
+}
+
+char* WriteGeneral(double value, int precision, char* out) {
+  if (precision == 3) {
+    if (char* const end = WriteThreeDigits(value, out)) return end;
+  }
+  return std::to_chars(out, out + kNumberRoom, value, std::chars_format::general, precision).ptr;
+}
+
+char* WriteFixed(double value, int precision, char* out) {
+  // Below 2^53 a double is rounded to a whole number as printf does it: to even.
+  if (precision == 0 && value >= 0 && value < 9e15) {
+    return WriteNumber(static_cast<uint64_t>(std::llrint(value)), out);
+  }
+  return std::to_chars(out, out + kNumberRoom, value, std::chars_format::fixed, precision).ptr;
 }
 
 }  // namespace diag

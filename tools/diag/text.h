@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace diag {
 
@@ -79,14 +80,48 @@ void AppendHexEscape(char byte, std::string* out);
 // The length in bytes of the well-formed UTF-8 character that `text` begins with; 0: it is none.
 size_t Utf8Length(std::string_view text, uint32_t* code_point);
 
+// ---- Numbers ----
+
+// Those that begin with Write put the text at `out` and return its end. Room: kNumberRoom.
+inline constexpr size_t kNumberRoom = 400;  // the largest double has 309 digits before its point
+char* WriteNumber(uint64_t value, char* out);
+// `value` / 1000 as printf's %g.
+char* WriteThousandths(uint64_t value, char* out);
+// As printf's %.{precision}g and %.{precision}f; of ordinary numbers, precisions 3 and 0 have a
+// quick way.
+char* WriteGeneral(double value, int precision, char* out);
+char* WriteFixed(double value, int precision, char* out);
+
 template <std::integral T>
-void AppendNumber(T value, std::string* out, int base = 10) {
+void AppendNumber(T value, std::string* out) {
+  auto size = static_cast<uint64_t>(value);
+  if constexpr (std::is_signed_v<T>) {
+    if (value < 0) {
+      out->push_back('-');
+      size = -size;
+    }
+  }
   char digits[24];
-  out->append(digits, std::to_chars(digits, digits + sizeof(digits), value, base).ptr);
+  out->append(digits, static_cast<size_t>(WriteNumber(size, digits) - digits));
 }
-// As printf's %g and %.{precision}f.
-void AppendGeneral(double value, std::string* out, int precision = 6);
-void AppendFixed(double value, std::string* out, int precision);
+template <std::integral T>
+void AppendNumber(T value, std::string* out, int base) {
+  char digits[72];
+  const char* const end = std::to_chars(digits, digits + sizeof(digits), value, base).ptr;
+  out->append(digits, static_cast<size_t>(end - digits));
+}
+inline void AppendThousandths(uint64_t value, std::string* out) {
+  char digits[kNumberRoom];
+  out->append(digits, static_cast<size_t>(WriteThousandths(value, digits) - digits));
+}
+inline void AppendGeneral(double value, std::string* out, int precision = 6) {
+  char digits[kNumberRoom];
+  out->append(digits, static_cast<size_t>(WriteGeneral(value, precision, digits) - digits));
+}
+inline void AppendFixed(double value, std::string* out, int precision) {
+  char digits[kNumberRoom];
+  out->append(digits, static_cast<size_t>(WriteFixed(value, precision, digits) - digits));
+}
 
 }  // namespace diag
 
