@@ -72,9 +72,7 @@ static_assert(std::is_same_v<std::variant_alternative_t<3, FieldValue>, std::str
 
 }  // namespace
 
-RowKey KeyOf(const Field& field, bool descending) {
-  return {field.get, field.group == FieldGroup::kOwner, descending};
-}
+RowKey KeyOf(const Field& field, bool descending) { return {field.get, field.group, descending}; }
 
 // ---- SortedRows ----
 
@@ -147,21 +145,19 @@ void SortedRows::Visit(absl::FunctionRef<Flow(const Row&)> visitor) {
   }
   // In order they are no heap any more, but a row may still be added.
   if (limit_ != 0) {
-    std::ranges::make_heap(entries_, [this](const auto& a, const auto& b) {
-      return Before(*a, *b);
-    });
+    std::ranges::make_heap(entries_,
+                           [this](const auto& a, const auto& b) { return Before(*a, *b); });
   }
 }
 
 // ---- RowCounts ----
 
-RowCounts::RowCounts(std::vector<RowKey> keys) : keys_(std::move(keys)) {
-  per_owner_ = std::ranges::any_of(keys_, &RowKey::per_owner);
-}
+RowCounts::RowCounts(std::vector<RowKey> keys) : keys_(std::move(keys)) {}
 
 void RowCounts::Add(const Row& row) {
   ++rows_;
-  const size_t owners = per_owner_ ? std::max<size_t>(row.owners().size(), 1) : 1;
+  size_t owners = 1;
+  for (const RowKey& key : keys_) owners = std::max(owners, ValuesOf(key.group, row));
   for (size_t i = 0; i < owners; ++i) {
     key_.clear();
     for (const RowKey& key : keys_) Encode(key.get(row, i), &key_);

@@ -37,7 +37,7 @@ namespace netdiag {
 // What rows are ordered or counted by.
 struct RowKey {
   std::function<FieldValue(const Row& row, size_t owner)> get;
-  bool per_owner = false;  // a row has a value for each of its owners
+  FieldGroup group = FieldGroup::kSocket;  // how many values a row has: ValuesOf()
   bool descending = false;
 };
 RowKey KeyOf(const Field& field, bool descending = false);
@@ -78,8 +78,8 @@ class SortedRows {
 };
 
 // How many rows have the same values. A row that several owners hold counts once for each value
-// they have between them. Cost: a hash of the values a row; an allocation a group; memory grows
-// with the number of groups.
+// they have between them; keys of owners and of a peer's owners do not go together. Cost: a hash of
+// the values a row; an allocation a group; memory grows with the number of groups.
 class RowCounts {
  public:
   struct Group {
@@ -99,7 +99,6 @@ class RowCounts {
   };
 
   std::vector<RowKey> keys_;
-  bool per_owner_ = false;
   uint64_t rows_ = 0;
   std::string key_;  // of the row that is being added
   absl::flat_hash_map<std::string, Count> counts_;

@@ -11,9 +11,9 @@ namespace {
 using Word = std::string_view;
 
 // Source: include/net/tcp_states.h.
-constexpr Word kTcpStates[] = {"established", "syn-sent",     "syn-recv",     "fin-wait-1",
-                               "fin-wait-2",  "time-wait",    "unconnected",  "close-wait",
-                               "last-ack",    "listening",    "closing",      "new-syn-recv",
+constexpr Word kTcpStates[] = {"established",   "syn-sent",  "syn-recv",    "fin-wait-1",
+                               "fin-wait-2",    "time-wait", "unconnected", "close-wait",
+                               "last-ack",      "listening", "closing",     "new-syn-recv",
                                "bound-inactive"};
 // Source: enum tcp_ca_state, TCPI_OPT_*, enum tcp_fastopen_client_fail, include/uapi/linux/tcp.h.
 constexpr Word kCaStates[] = {"open", "disorder", "cwr", "recovery", "loss"};

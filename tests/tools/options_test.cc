@@ -53,6 +53,8 @@ TEST(Options, HaveALetterAndAWordEach) {
       {'l', "listening", &Options::listening},
       {'n', "numeric", &Options::numeric},
       {'p', "processes", &Options::processes},
+      {'T', "threads", &Options::threads},
+      {'\0', "peers", &Options::peers},
       {'e', "extended", &Options::extended},
       {'o', "options", &Options::timers},
       {'m', "memory", &Options::memory},
@@ -80,9 +82,10 @@ TEST(Options, HaveALetterAndAWordEach) {
       EXPECT_TRUE(Good({std::string{'-', row.letter}}).*row.flag);
     }
     for (const OptionCase& other : kCases) {
-      // -e implies -o, as in ss, and contexts are those of the owners.
+      // -e implies -o, and -T implies -p, as in ss; contexts are those of the owners.
       const std::string pair = {row.letter, other.letter};
-      if (&other == &row || pair == "eo" || pair == "Zp" || pair == "zp" || pair == "zZ") continue;
+      if (&other == &row || pair == "eo" || pair == "Tp") continue;
+      if (pair == "Zp" || pair == "zp" || pair == "zZ") continue;
       EXPECT_FALSE(Good({std::string("--") + row.word}).*other.flag) << other.word;
     }
     EXPECT_THAT(HelpText(), HasSubstr(std::string("--") + row.word + " "));

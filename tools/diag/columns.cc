@@ -208,8 +208,9 @@ absl::StatusOr<Column> FindColumn(std::string_view name) {
 std::vector<Column> AllColumns(bool owners) {
   std::vector<Column> columns;
   for (const Field& field : netdiag::AllFields()) {
-    if (field.group == FieldGroup::kOwner && !owners) continue;
-    columns.push_back(ColumnOf(field));
+    Column column = ColumnOf(field);
+    if (column.per_owner() && !owners) continue;
+    columns.push_back(std::move(column));
     if (field.group == FieldGroup::kSocket && field.name == "cgroup") {
       columns.push_back(CgroupPath());
     }
@@ -287,7 +288,7 @@ void AppendCell(const Column& column, const netdiag::Row& row, Escape escape, Na
     AppendValue(column, field.get(row, 0), escape, names, out);
     return;
   }
-  for (size_t i = 0; i < row.owners().size(); ++i) {
+  for (size_t i = 0; i < ValuesOf(field.group, row); ++i) {
     if (i > 0) out->push_back(',');
     const FieldValue value = field.get(row, i);
     const auto* text = std::get_if<std::string_view>(&value);

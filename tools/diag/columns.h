@@ -27,7 +27,10 @@ struct Column {
   bool cgroup_path = false;  // the path of the cgroup that the field has the id of
   bool as_text = false;      // a number that is an id of 64 bits
 
-  bool per_owner() const { return field->group == netdiag::FieldGroup::kOwner; }
+  bool per_owner() const {
+    return field->group == netdiag::FieldGroup::kOwner ||
+           field->group == netdiag::FieldGroup::kPeerOwner;
+  }
   // "tcp_info.rtt_us", "local_port".
   std::string title() const;
 };

@@ -294,6 +294,8 @@ constexpr std::string_view kDefinitions = R"("count": {"type": "integer", "minim
 "vanished": {"$ref": "#/definitions/count"},
 "denied": {"$ref": "#/definitions/count"},
 "errors": {"$ref": "#/definitions/count"},
+"hidepid": {"type": "boolean"},
+"other_pid_namespace": {"type": "boolean"},
 "complete": {"type": "boolean"}}})";
 
 constexpr std::string_view kOutcome = R"("schema": {"enum": [2]},
@@ -325,7 +327,7 @@ std::string Socket() {
     if (group == FieldGroup::kSocket) {
       properties.swap(nested);
     } else {
-      const bool array = group == FieldGroup::kOwner;
+      const bool array = columns[i].per_owner();
       properties.push_back("\"" + std::string(Name(group)) +
                            "\": " + (array ? "{\"type\": \"array\", \"items\": " : "") +
                            Object(nested) + (array ? "}" : ""));

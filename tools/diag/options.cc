@@ -36,7 +36,8 @@ enum : int {
   kLimit,
   kCountBy,
   kColor,
-  kHelpFormat
+  kHelpFormat,
+  kPeers
 };
 
 // What an option sets: a flag, or the text of its argument; of several, the last one holds.
@@ -60,6 +61,8 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {'l', "listening", &Options::listening, "listening and closed sockets (UDP that receives)"},
     {'n', "numeric", &Options::numeric, "port numbers and exact rates"},
     {'p', "processes", &Options::processes, "who holds each socket"},
+    {'T', "threads", &Options::threads, "-p with the thread whose descriptor table it is"},
+    {kPeers, "peers", &Options::peers, "the other end of unix sockets; with -p, who holds it"},
     {'e', "extended", &Options::extended, "user, inode, cookie, cgroup, ...; implies -o"},
     {'o', "options", &Options::timers, "timers"},
     {'m', "memory", &Options::memory, "what the buffers hold"},
@@ -100,7 +103,7 @@ void Apply(int code, const char* argument, Options* options) {
   }
   if (code == 'e') options->timers = true;
   if (code == 'z') options->process_contexts = true;
-  if (code == 'Z' || code == 'z') options->processes = true;
+  if (code == 'T' || code == 'Z' || code == 'z') options->processes = true;
 }
 
 // Which tables, by ss's rules of default, in its order.
@@ -162,6 +165,7 @@ void AskFor(const Options& options, netdiag::Query* query) {
   }
   if (!options.selection.empty()) return;
   query->owners |= options.processes;
+  query->peers |= options.peers;
   if (options.form == Form::kJson || options.form == Form::kJsonLines) {
     // Everything but the owners, which cost more than all the rest and wait for -p.
     const bool owners = query->owners;

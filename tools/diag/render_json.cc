@@ -82,7 +82,7 @@ class JsonRenderer final : public Renderer {
   void Message(std::string_view name, const absl::Status& status) {
     if (!status.ok()) Bytes(name, std::string(status.message()));
   }
-  void Owners(const netdiag::Row& row);
+  void Owners(const netdiag::Row& row, FieldGroup group);
   void Pending(const netdiag::Row& row);
   void Unknown(const netdiag::Row& row);
   void Tail(const netdiag::Summary& summary);
@@ -211,7 +211,10 @@ void JsonRenderer::Row(const netdiag::Row& row) {
     Value(column, value);
   }
   if (open != FieldGroup::kSocket) json_.EndObject();
-  if (!owner_columns_.empty() && row.no_owner() != netdiag::NoOwner::kNotAsked) Owners(row);
+  if (row.no_owner() != netdiag::NoOwner::kNotAsked) {
+    Owners(row, FieldGroup::kOwner);
+    if (row.peer()) Owners(row, FieldGroup::kPeerOwner);
+  }
   if (whole_) {
     if (row.unix_socket() != nullptr) Pending(row);
     Unknown(row);
@@ -231,12 +234,16 @@ void JsonRenderer::Count(const netdiag::RowCounts::Group& group) {
   EndRow();
 }
 
-void JsonRenderer::Owners(const netdiag::Row& row) {
-  Key(Name(FieldGroup::kOwner));
+void JsonRenderer::Owners(const netdiag::Row& row, FieldGroup group) {
+  const bool shown = std::ranges::any_of(
+      owner_columns_, [&](const Column& column) { return column.field->group == group; });
+  if (!shown) return;
+  Key(Name(group));
   json_.StartArray();
-  for (size_t i = 0; i < row.owners().size(); ++i) {
+  for (size_t i = 0; i < ValuesOf(group, row); ++i) {
     json_.StartObject();
     for (const Column& column : owner_columns_) {
+      if (column.field->group != group) continue;
       const FieldValue value = column.field->get(row, i);
       if (!IsAbsent(value)) Value(column, value);
     }
@@ -317,6 +324,8 @@ void JsonRenderer::OwnerStats(const netdiag::OwnerStats& stats) {
   Number("vanished", stats.vanished);
   Number("denied", stats.denied);
   Number("errors", stats.errors);
+  Flag("hidepid", stats.hidepid);
+  Flag("other_pid_namespace", stats.other_pid_namespace);
   Flag("complete", !stats.partial && stats.denied == 0 && stats.errors == 0);
   json_.EndObject();
 }
