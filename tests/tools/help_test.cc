@@ -103,7 +103,8 @@ TEST(BashCompletion, OffersEveryOptionThatIsTold) {
   for (const OptionHelp& option : AllOptions()) {
     if (option.help.empty()) continue;
     EXPECT_THAT(all, HasSubstr(" --" + std::string(option.name) + " "));
-    if (option.letter != 0) EXPECT_THAT(all, HasSubstr(std::string(" -") + option.letter + " "));
+    if (option.letter == 0) continue;
+    EXPECT_THAT(all, HasSubstr(std::string(" -") + option.letter + " "));
   }
 }
 
@@ -189,7 +190,7 @@ Packet Everything() {
   InetMessage inet;
   inet.SetLocal("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 8443);
   inet.fixed.idiag_timer = 1;
-  for (const auto& [type, size] : {std::pair{INET_DIAG_MEMINFO, 16},
+  for (const auto& [type, size] : {std::pair<int, int>{INET_DIAG_MEMINFO, 16},
                                    {INET_DIAG_INFO, 284},
                                    {INET_DIAG_VEGASINFO, 16},
                                    {INET_DIAG_DCTCPINFO, 16},
