@@ -283,7 +283,7 @@ absl::Status Engine::Impl::Begin(const Query& query, Form form) {
   if (options_.replay) {
     NETDIAG_RETURN_IF_ERROR(PlanReplay());
   } else {
-    join_.Begin(query, form == Form::kKept, &summary_);
+    join_.Begin(query, form == Form::kKept || query.keep_joins, &summary_);
     Plan();
   }
   unix_tables_ = static_cast<size_t>(std::ranges::count(

@@ -338,6 +338,11 @@ std::string_view Name(FieldGroup group) {
   return kNames[static_cast<size_t>(group)];
 }
 
+size_t ValuesOf(FieldGroup group, const Row& row) {
+  if (group == FieldGroup::kOwner) return row.owners().size();
+  return group == FieldGroup::kPeerOwner ? row.peer_owners().size() : 1;
+}
+
 std::span<const Field> AllFields() { return kFields; }
 
 const Field* FindField(std::string_view name) {

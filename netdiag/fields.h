@@ -54,6 +54,8 @@ enum class FieldGroup : uint8_t {
 // "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "tls", "mptcp",
 // "owners", "peer_owners".
 std::string_view Name(FieldGroup group);
+// How many values a field of the group has of `row`: one, or as many as there are owners.
+size_t ValuesOf(FieldGroup group, const Row& row);
 
 struct Field {
   FieldGroup group = FieldGroup::kSocket;

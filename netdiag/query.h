@@ -34,6 +34,9 @@ struct Query {
   // Snapshot takes the index along, so kCached is of use for Visit() and Step() only.
   OwnerPolicy owner_policy = OwnerPolicy::kAll;
   OwnerBudget owner_budget;  // of a scan, and of each batch
+  // Rows are kept beyond their visit (Row::Over(), SortedRows): what they are joined with stays
+  // until the Engine's next query. kFirst and kCached then search once, for all rows.
+  bool keep_joins = false;
   // Look up the other ends of unix sockets (Row::peer()), whatever their states. The unix tables
   // are then read whole and kept, some 100 bytes a socket, before their first row is shown. Not of
   // Engine::Capture(): who replays asks.

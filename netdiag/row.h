@@ -14,6 +14,7 @@
 #include <variant>
 
 #include "absl/base/attributes.h"
+#include "absl/functional/function_ref.h"
 
 #include "netdiag/dump/table.h"
 #include "netdiag/dump/unix_index.h"
@@ -69,7 +70,9 @@ class Row {
   }
 
   // Every descriptor that holds the socket, and why there is none.
-  Owners owners() const { return owners_; }
+  Owners owners() const {
+    return is_copy_ && joins_.owners != nullptr ? joins_.owners->Find(inode()) : owners_;
+  }
   NoOwner no_owner() const { return no_owner_; }
   // The socket at the other end of a unix socket, and who holds it. Query::peers. Nothing: it is
   // not connected, or its other end is in a namespace that was not asked, or waits for accept().
@@ -83,6 +86,11 @@ class Row {
   void Join(const Cgroup* cgroup) { cgroup_ = cgroup; }
   // The message that the row is a view of.
   const netlink::Message& message() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return message_; }
+  // The same row over a copy of its message and its table, which must outlive it, and so must what
+  // it is joined with (Query::keep_joins). REQUIRES: `message` has the bytes of message().whole().
+  Row Over(Bytes message, const Table& table) const;
+  // Every attribute that is newer than this library, as it came.
+  void VisitUnknown(absl::FunctionRef<void(uint16_t type, Bytes payload)> visitor) const;
 
  private:
   template <class View>
@@ -93,6 +101,7 @@ class Row {
   Socket socket_;
   const Table* table_;
   SourceKind source_;
+  bool is_copy_ = false;  // the index may have grown since
   NoOwner no_owner_ = NoOwner::kNotAsked;
   Owners owners_;
   RowJoins joins_;

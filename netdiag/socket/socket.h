@@ -245,6 +245,8 @@ enum class InetAttribute : uint8_t {
 class InetSocket {
  public:
   static constexpr size_t kFixedSize = 72;  // struct inet_diag_msg
+  // Attributes of this type and above are unknown.
+  static constexpr size_t kAttributeTypes = static_cast<size_t>(InetAttribute::kOptions) + 1;
   [[nodiscard]] static std::optional<InetSocket> Parse(Bytes payload) {
     Bytes fixed;
     if (!netlink::Extract(payload, 0, kFixedSize, &fixed)) return std::nullopt;
@@ -352,13 +354,15 @@ class InetSocket {
   }
 
   const std::byte* fixed_;
-  AttrIndex<static_cast<size_t>(InetAttribute::kOptions) + 1> index_;
+  AttrIndex<kAttributeTypes> index_;
 };
 
 // A unix socket.
 class UnixSocket {
  public:
   static constexpr size_t kFixedSize = 16;  // struct unix_diag_msg
+  // Attributes of this type and above are unknown.
+  static constexpr size_t kAttributeTypes = 8;
   [[nodiscard]] static std::optional<UnixSocket> Parse(Bytes payload);
 
   SocketType type() const { return static_cast<SocketType>(At<uint8_t>(1)); }
@@ -406,7 +410,7 @@ class UnixSocket {
   }
 
   const std::byte* fixed_;
-  AttrIndex<8> index_;
+  AttrIndex<kAttributeTypes> index_;
 };
 
 using Socket = std::variant<InetSocket, UnixSocket>;

@@ -117,7 +117,7 @@ TEST(Diag, AnswersWithZero) {
 
 TEST(Diag, RefusesWithTwoWhatItDoesNotKnow) {
   for (const std::vector<std::string>& words :
-       {std::vector<std::string>{"-Z"}, {"--bogus"}, {"state", "sleepy"}, {"dport", "=", ":22"}}) {
+       {std::vector<std::string>{"-J"}, {"--bogus"}, {"state", "sleepy"}, {"dport", "=", ":22"}}) {
     const Outcome outcome = RunDiag(words);
     EXPECT_EQ(outcome.exit_code, 2);
     EXPECT_EQ(outcome.out, "");

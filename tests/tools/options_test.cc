@@ -71,7 +71,15 @@ TEST(Options, HaveALetterAndAWordEach) {
       {'i', "info", &Options::info},
       {'H', "no-header", &Options::no_header},
       {'O', "oneline", &Options::oneline},
+      {'Q', "no-queues", &Options::no_queues},
+      {'B', "bound-inactive", &Options::bound_inactive},
+      {'r', "resolve", &Options::resolve},
+      {'Z', "context", &Options::process_contexts},
+      {'z', "contexts", &Options::socket_contexts},
+      {'s', "summary", &Options::summary},
       {'\0', "json", &Options::json},
+      {'\0', "jsonl", &Options::json_lines},
+      {'\0', "csv", &Options::csv},
       {'\0', "capabilities", &Options::capabilities},
       {'V', "version", &Options::version},
       {'h', "help", &Options::help},
@@ -84,9 +92,10 @@ TEST(Options, HaveALetterAndAWordEach) {
       EXPECT_TRUE(Good({std::string{'-', row.letter}}).*row.flag);
     }
     for (const OptionCase& other : kCases) {
-      // -e implies -o, and -T implies -p, as in ss.
-      if (&other == &row || (row.letter == 'e' && other.letter == 'o')) continue;
-      if (row.letter == 'T' && other.letter == 'p') continue;
+      // -e implies -o, and -T implies -p, as in ss; contexts are those of the owners.
+      const std::string pair = {row.letter, other.letter};
+      if (&other == &row || pair == "eo" || pair == "Tp") continue;
+      if (pair == "Zp" || pair == "zp" || pair == "zZ") continue;
       EXPECT_FALSE(Good({std::string("--") + row.word}).*other.flag) << other.word;
     }
     EXPECT_THAT(HelpText(), HasSubstr(std::string("--") + row.word + " "));
@@ -182,16 +191,55 @@ TEST(Options, AskTheKernelForWhatIsShownAndNoMore) {
   EXPECT_TRUE(Good({"--json"}).query.extensions.contains(Extension::kTos));
 }
 
+TEST(Options, OfColumnsAskForWhatTheyReadAndNoMore) {
+  EXPECT_EQ(Good({"-tip", "--columns=state,lport"}).query.extensions, ExtensionSet());
+  EXPECT_FALSE(Good({"-tip", "--columns=state,lport"}).query.owners);
+  EXPECT_EQ(Good({"--columns", "rtt"}).query.extensions, ExtensionSet(Extension::kInfo));
+  EXPECT_TRUE(Good({"--columns", "state,comm"}).query.owners);
+  EXPECT_EQ(Good({"--columns", "state", "--sort=-drops"}).query.extensions,
+            ExtensionSet(Extension::kSocketMemory));
+  EXPECT_EQ(Good({"--json", "-p", "--count-by", "cong"}).query.extensions,
+            ExtensionSet(Extension::kCongestion));
+  EXPECT_FALSE(Good({"--json", "-p", "--count-by", "cong"}).query.owners);
+  EXPECT_TRUE(Good({"--count-by", "command"}).query.owners);
+  EXPECT_TRUE(Good({"-t", "--sort", "pid"}).query.owners);
+}
+
+TEST(Options, OfOutputSayWhichForm) {
+  EXPECT_EQ(Good({}).form, Form::kText);
+  EXPECT_EQ(Good({"--json"}).form, Form::kJson);
+  EXPECT_EQ(Good({"--jsonl"}).form, Form::kJsonLines);
+  EXPECT_EQ(Good({"--csv"}).form, Form::kCsv);
+  EXPECT_EQ(Good({"--color=never"}).color, Color::kNever);
+  EXPECT_EQ(Good({"--color", "always"}).color, Color::kAlways);
+  EXPECT_EQ(Good({"-tB"}).query.states, StateSet(State::kBoundInactive));
+  EXPECT_EQ(Good({"-Bl"}).query.states, StateSet(State::kListen) | State::kClose);
+}
+
+TEST(Options, OfSummaryAloneCountsEverySocket) {
+  EXPECT_TRUE(Good({"-s"}).only_summary);
+  EXPECT_TRUE(Good({"-snp"}).only_summary);
+  for (const char* also : {"-t", "-x", "-a", "-l", "-4", "-B"}) {
+    EXPECT_FALSE(Good({"-s", also}).only_summary) << also;
+  }
+  EXPECT_FALSE(Good({"-s", "state", "all"}).only_summary);
+  // For programs it is a count like every other.
+  const Options json = Good({"-s", "--json"});
+  ASSERT_EQ(json.selection.count_by.size(), 3u);
+  EXPECT_EQ(json.query.states, StateSet::SsAll());
+  EXPECT_EQ(Good({"-st", "--json"}).query.states, StateSet::Connected());
+}
+
 TEST(Options, NameWhatTheyRefuse) {
   const struct {
     std::vector<std::string> words;
     const char* named;
   } kCases[] = {
-      {{"-Z"}, "-Z"},
-      {{"-tZu"}, "-Z"},
-      {{"-tuZ"}, "-Z"},
-      {{"state", "all", "-Z"}, "-Z"},
-      {{"--json", "-Zt"}, "-Z"},
+      {{"-J"}, "-J"},
+      {{"-tJu"}, "-J"},
+      {{"-tuJ"}, "-J"},
+      {{"state", "all", "-J"}, "-J"},
+      {{"--json", "-Jt"}, "-J"},
       {{"--bogus"}, "--bogus"},
       {{"state", "all", "--bogus"}, "--bogus"},
       {{"--json=1"}, "--json=1"},
@@ -204,11 +252,23 @@ TEST(Options, NameWhatTheyRefuse) {
       {{"state", "sleeping"}, "sleeping"},
       {{"exclude", ""}, "\"\""},
       {{"State", "all"}, "State"},
+      {{"--json", "--csv"}, "--csv"},
+      {{"--color=red"}, "red"},
+      {{"--columns=state,rttz"}, "did you mean rtt"},
+      {{"--columns=state,"}, "must follow the comma"},
+      {{"--columns=state,state"}, "twice"},
+      {{"--sort=-bogus"}, "bogus"},
+      {{"--limit=0"}, "\"0\""},
+      {{"--limit=1x"}, "1x"},
+      {{"--limit=-1"}, "-1"},
+      {{"--count-by=state", "--columns=state"}, "--columns"},
+      {{"--count-by=state", "--sort=state"}, "--sort"},
+      {{"-s", "--json", "--count-by=state"}, "--summary"},
   };
   for (const auto& row : kCases) {
     EXPECT_THAT(Refusal(row.words), HasSubstr(row.named)) << ::testing::PrintToString(row.words);
   }
-  EXPECT_THAT(Refusal({"--json", "-Zt"}), Not(HasSubstr("json")));
+  EXPECT_THAT(Refusal({"--json", "-Jt"}), Not(HasSubstr("json")));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <rapidjson/document.h>
 
+#include "netdiag/field_words.h"
 #include "netdiag/fields.h"
 #include "tests/tools/render_testing.h"
 
@@ -105,7 +106,7 @@ UnixMessage FullUnix() {
 // Which of a row's fields are there, nested as the groups say.
 bool Has(const Value& socket, const Field& field) {
   const std::string group(Name(field.group));
-  const std::string name(field.name);
+  const std::string name = netdiag::NameWithUnit(field);
   if (field.group == FieldGroup::kSocket) return socket.HasMember(name.c_str());
   if (!socket.HasMember(group.c_str())) return false;
   const Value& nested = socket[group.c_str()];
@@ -121,7 +122,7 @@ TEST(RenderJson, HasEveryFieldOfTheTable) {
                                     {Protocol::kTcp, {FullInet().Build()}}},
                                    {{5001, 10, 3, "server"}, {8001, 11, 4, "client"}});
   const Document document = Parse(Render({"--json", "-tuxap"}, capture));
-  EXPECT_EQ(document["schema"].GetInt(), 1);
+  EXPECT_EQ(document["schema"].GetInt(), 2);
   ASSERT_EQ(document["sockets"].Size(), 3u);
   const Value& unix_socket = document["sockets"][0];
   const Value& inet = document["sockets"][2];
@@ -152,12 +153,13 @@ TEST(RenderJson, HasEveryFieldOfTheTable) {
       const std::string name = member.name.GetString();
       bool known = kOthers.count(name) != 0;
       for (const Field& field : netdiag::AllFields()) {
-        known |= name == (field.group == FieldGroup::kSocket ? field.name : Name(field.group));
+        known |= name == (field.group == FieldGroup::kSocket ? netdiag::NameWithUnit(field)
+                                                             : std::string(Name(field.group)));
       }
       EXPECT_TRUE(known) << name;
     }
   }
-  EXPECT_EQ(inet["cgroup"].GetUint64(), ~uint64_t{0});
+  EXPECT_EQ(StringOf(inet, "cgroup"), "18446744073709551615");
   EXPECT_EQ(StringOf(inet, "local_address"), "2001:db8::1");
   EXPECT_EQ(inet["owners"][0]["pid"].GetInt(), 10);
   EXPECT_EQ(StringOf(inet["owners"][0], "command"), "server");

@@ -15,15 +15,17 @@
 
 #include "netdiag/engine.h"
 #include "netdiag/types/error.h"
+#include "tools/diag/contexts.h"
+#include "tools/diag/help.h"
 #include "tools/diag/options.h"
 #include "tools/diag/render.h"
+#include "tools/diag/summary.h"
 #include "tools/diag/text.h"
 
 namespace diag {
 namespace {
 
 using netdiag::Engine;
-using netdiag::Flow;
 using netdiag::Summary;
 using netdiag::TableOutcome;
 
@@ -114,19 +116,16 @@ void ReportGaps(const Summary& summary, uint64_t untold_listeners) {
 
 ExitCode List(const Options& options, Engine* engine) {
   Output output(STDOUT_FILENO);
-  const std::unique_ptr<Renderer> renderer = options.json
-                                                 ? NewJsonRenderer(options, engine, &output)
-                                                 : NewSsRenderer(options, engine, &output);
+  const std::unique_ptr<Renderer> renderer = NewRenderer(options, engine, &output);
+  Pipeline pipeline(options.selection, renderer.get(), &output);
   renderer->Begin();
   const absl::StatusOr<Summary> summary =
-      engine->Visit(options.query, [&](const netdiag::Row& row) {
-        renderer->Row(row);
-        return output.failed() ? Flow::kStop : Flow::kContinue;
-      });
+      engine->Visit(options.query, [&](const netdiag::Row& row) { return pipeline.Add(row); });
   if (!summary.ok()) {
     Complain(summary.status());
     return Finish(&output, kNotAnswered);
   }
+  pipeline.Finish();
   renderer->End(*summary);
   const ExitCode written = Finish(&output, kAnswered);
   if (output.failed()) return written;
@@ -135,6 +134,27 @@ ExitCode List(const Options& options, Engine* engine) {
     if (!outcome.status.ok()) return kNotAnswered;
   }
   return kAnswered;
+}
+
+// What -s prints.
+ExitCode Summarise(Engine* engine) {
+  SocketSummary counts;
+  const absl::StatusOr<Summary> summary =
+      engine->Visit(SocketSummary::Query(), [&](const netdiag::Row& row) {
+        counts.Add(row);
+        return netdiag::Flow::kContinue;
+      });
+  if (!summary.ok()) {
+    Complain(summary.status());
+    return kNotAnswered;
+  }
+  std::string text;
+  counts.AppendTo(&text);
+  Output output(STDOUT_FILENO);
+  output.Write(text);
+  const ExitCode written = Finish(&output, kAnswered);
+  ReportGaps(*summary, 0);
+  return written;
 }
 
 ExitCode ListCapabilities(Engine* engine) {
@@ -170,6 +190,13 @@ ExitCode Print(std::string_view text) {
   return Finish(&output, kAnswered);
 }
 
+ExitCode PrintHelpFormat(std::string_view format) {
+  const absl::StatusOr<std::string> text = FormatHelp(format);
+  if (text.ok()) return Print(*text);
+  Complain(text.status());
+  return kUsage;
+}
+
 // Gives the numbers 0, 1 and 2 to /dev/null where the caller closed them: else the next descriptor
 // opened, a netlink socket, would take one of them and be written to as if it were the output.
 // False: there is no /dev/null.
@@ -193,6 +220,13 @@ ExitCode Main(int argc, char** argv) {
   }
   if (options->help) return Print(HelpText());
   if (options->version) return Print(kVersion);
+  if (!options->help_format.empty()) return PrintHelpFormat(options->help_format);
+  if (options->process_contexts) {
+    if (const absl::Status status = Contexts::Check(); !status.ok()) {
+      Complain(status);
+      return kNotAnswered;
+    }
+  }
   netdiag::EngineOptions engine_options{.all_netns = options->all_netns, .threads = 2};
   if (!options->netns.empty()) {
     const absl::StatusOr<netdiag::netlink::NetNs> netns = ResolveNetns(options->netns);
@@ -207,7 +241,12 @@ ExitCode Main(int argc, char** argv) {
     Complain(engine.status());
     return kNotAnswered;
   }
-  return options->capabilities ? ListCapabilities(engine->get()) : List(*options, engine->get());
+  if (options->capabilities) return ListCapabilities(engine->get());
+  if (options->summary) {
+    const ExitCode summarised = Summarise(engine->get());
+    if (options->only_summary || summarised != kAnswered) return summarised;
+  }
+  return List(*options, engine->get());
 }
 
 }  // namespace

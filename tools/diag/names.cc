@@ -41,14 +41,14 @@ void Names::AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool nume
     out->push_back('*');
     return;
   }
-  if (!numeric && !loaded_) {
+  if (numeric) return AppendNumber(port.value(), out);
+  if (!loaded_) {
     loaded_ = true;
     LoadServices();
     LoadEphemeralRange();
   }
   const bool ephemeral = port.value() >= ephemeral_first_ && port.value() <= ephemeral_last_;
-  const auto service =
-      numeric || ephemeral ? services_.end() : services_.find({protocol, port.value()});
+  const auto service = ephemeral ? services_.end() : services_.find({protocol, port.value()});
   if (service == services_.end()) {
     AppendNumber(port.value(), out);
   } else {

@@ -28,7 +28,21 @@ using netdiag::State;
 using netdiag::StateSet;
 
 // Options that have no letter.
-enum : int { kJson = 256, kCapabilities, kPeers, kOwners, kAllNetns };
+enum : int {
+  kJson = 256,
+  kCapabilities,
+  kJsonLines,
+  kCsv,
+  kColumns,
+  kSort,
+  kLimit,
+  kCountBy,
+  kColor,
+  kHelpFormat,
+  kPeers,
+  kOwners,
+  kAllNetns
+};
 
 // What an option sets: a flag, or the text of its argument; of several, the last one holds.
 using Target = std::variant<bool Options::*, std::string Options::*>;
@@ -64,7 +78,21 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {kAllNetns, "all-netns", &Options::all_netns, "every network namespace, this one first"},
     {'H', "no-header", &Options::no_header, "no header line"},
     {'O', "oneline", &Options::oneline, "one line a socket"},
+    {'Q', "no-queues", &Options::no_queues, "no queue columns"},
+    {'B', "bound-inactive", &Options::bound_inactive, "TCP sockets bound, but idle"},
+    {'r', "resolve", &Options::resolve, "names of addresses by reverse DNS"},
+    {'Z', "context", &Options::process_contexts, "SELinux contexts of owners; implies -p"},
+    {'z', "contexts", &Options::socket_contexts, "those of sockets too; implies -Z"},
+    {'s', "summary", &Options::summary, "counts of this namespace; alone, nothing else"},
     {kJson, "json", &Options::json, "one JSON object {schema, kernel, sockets[], tables[]}"},
+    {kJsonLines, "jsonl", &Options::json_lines, "a JSON object a socket, then one {summary}"},
+    {kCsv, "csv", &Options::csv, "comma separated values with a header line"},
+    {kColumns, "columns", &Options::columns, "these fields only: docs/output.md", "NAME,..."},
+    {kSort, "sort", &Options::sort, "in this order, with - the largest first", "[-]NAME,..."},
+    {kLimit, "limit", &Options::limit, "the first N only", "N"},
+    {kCountBy, "count-by", &Options::count_by, "how many sockets have the same", "NAME,..."},
+    {kColor, "color", &Options::color_when, "states in colour: auto, always, never", "WHEN"},
+    {kHelpFormat, "help-format", &Options::help_format, "", "FORMAT"},
     {kCapabilities, "capabilities", &Options::capabilities, "what this kernel answers and lacks"},
     {'V', "version", &Options::version, "the version"},
     {'h', "help", &Options::help, "this text"},
@@ -76,11 +104,15 @@ void Apply(int code, const char* argument, Options* options) {
   if (const auto* text = std::get_if<std::string Options::*>(&row->target)) {
     options->** text = argument;
   }
-  // Of -a and -l the last one holds.
-  if (code == 'a') options->listening = false;
-  if (code == 'l') options->all = false;
+  // Of -a, -l and -B the last one holds.
+  if (code == 'a' || code == 'l' || code == 'B') {
+    options->all = code == 'a';
+    options->listening = code == 'l';
+    options->bound_inactive = code == 'B';
+  }
   if (code == 'e') options->timers = true;
-  if (code == 'T' || code == kOwners) options->processes = true;
+  if (code == 'z') options->process_contexts = true;
+  if (code == 'T' || code == 'Z' || code == 'z' || code == kOwners) options->processes = true;
 }
 
 // Which tables, by ss's rules of default, in its order.
@@ -106,6 +138,7 @@ void SelectTables(const Options& options, netdiag::Query* query) {
 StateSet DefaultStates(const Options& options) {
   if (options.all) return StateSet::SsAll();
   if (options.listening) return StateSet(State::kListen) | State::kClose;
+  if (options.bound_inactive) return State::kBoundInactive;
   const bool udp_alone =
       options.udp && !options.tcp && !options.unix_sockets && !options.ipv4 && !options.ipv6;
   return udp_alone ? StateSet(State::kEstablished) : StateSet::Connected();
@@ -134,12 +167,19 @@ absl::Status ParseStateWords(const std::vector<std::string_view>& words, StateSe
 }
 
 void AskFor(const Options& options, netdiag::Query* query) {
-  query->owners = options.processes;
-  query->peers = options.peers;
-  if (options.json) {
+  AddNeeds(options.selection.columns, query);
+  AddNeeds(options.selection.count_by, query);
+  for (const Selection::Order& order : options.selection.sort) {
+    AddNeeds({&order.column, 1}, query);
+  }
+  if (!options.selection.empty()) return;
+  query->owners |= options.processes;
+  query->peers |= options.peers;
+  if (options.form == Form::kJson || options.form == Form::kJsonLines) {
     // Everything but the owners, which cost more than all the rest and wait for -p.
+    const bool owners = query->owners;
     netdiag::AddNeeds(netdiag::AllFields(), query);
-    query->owners = options.processes;
+    query->owners = owners;
     return;
   }
   query->cgroups = options.extended;
@@ -154,6 +194,44 @@ absl::Status ParseOwners(std::string_view word, netdiag::Query* query) {
   if (word == "first") query->owner_policy = netdiag::OwnerPolicy::kFirst;
   if (word.empty() || word == "all" || word == "first") return absl::OkStatus();
   return BadInput("--owners", word, "expected `all` or `first`");
+}
+
+// What the options of output come to.
+absl::Status Settle(Options* options) {
+  if (int{options->json} + int{options->json_lines} + int{options->csv} > 1) {
+    return BadInput("option", "--json --jsonl --csv", "one form of output at a time");
+  }
+  if (options->json) options->form = Form::kJson;
+  if (options->json_lines) options->form = Form::kJsonLines;
+  if (options->csv) options->form = Form::kCsv;
+  const std::string& when = options->color_when;
+  if (when == "always") {
+    options->color = Color::kAlways;
+  } else if (when == "never") {
+    options->color = Color::kNever;
+  } else if (!when.empty() && when != "auto") {
+    return BadInput("color", when, "expected auto, always or never");
+  }
+  NETDIAG_ASSIGN_OR_RETURN(options->selection, ParseSelection(options->columns, options->sort,
+                                                              options->limit, options->count_by));
+  return absl::OkStatus();
+}
+
+// -s alone counts every socket there is; in the forms for programs it is one more count.
+absl::Status SettleSummary(bool states_named, Options* options) {
+  if (!options->summary) return absl::OkStatus();
+  options->only_summary = !states_named && !options->tcp && !options->udp &&
+                          !options->unix_sockets && !options->ipv4 && !options->ipv6 &&
+                          !options->all && !options->listening && !options->bound_inactive;
+  if (options->form == Form::kText) return absl::OkStatus();
+  if (!options->selection.empty()) {
+    return BadInput("option", "--summary", "it is --count-by protocol,family,state here");
+  }
+  if (options->only_summary) options->query.states = StateSet::SsAll();
+  NETDIAG_ASSIGN_OR_RETURN(options->selection,
+                           ParseSelection("", "", options->limit, "protocol,family,state"));
+  options->summary = options->only_summary = false;
+  return absl::OkStatus();
 }
 
 // What getopt_long() has just refused: a letter that may stand among others, or a whole word.
@@ -190,11 +268,14 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
     return BadInput("option", "--all-netns", "not together with -N");
   }
   const std::vector<std::string_view> words(argv + optind, argv + argc);
+  NETDIAG_RETURN_IF_ERROR(Settle(&options));
   options.query.states = DefaultStates(options);
   NETDIAG_RETURN_IF_ERROR(ParseStateWords(words, &options.query.states));
   SelectTables(options, &options.query);
+  NETDIAG_RETURN_IF_ERROR(SettleSummary(!words.empty(), &options));
   AskFor(options, &options.query);
   NETDIAG_RETURN_IF_ERROR(ParseOwners(options.owners, &options.query));
+  options.query.keep_joins = !options.selection.sort.empty() || options.resolve;
   return options;
 }
 
@@ -213,20 +294,30 @@ absl::StatusOr<netdiag::netlink::NetNs> ResolveNetns(const std::string& name) {
   return BadInput("network namespace", name, "neither in /run/netns nor a process nor a file");
 }
 
+std::vector<OptionHelp> AllOptions() {
+  std::vector<OptionHelp> all;
+  for (const OptionRow& row : kOptions) {
+    const char letter = row.code < 256 ? static_cast<char>(row.code) : '\0';
+    all.push_back({letter, row.name, row.argument != nullptr ? row.argument : "", row.help});
+  }
+  return all;
+}
+
 std::string HelpText() {
   std::string text =
       "usage: diag [OPTIONS] [state NAME | exclude NAME]...\n\n"
       "Lists the sockets of this network namespace as ss does.\n\n";
-  for (const OptionRow& row : kOptions) {
+  for (const OptionHelp& row : AllOptions()) {
+    if (row.help.empty()) continue;
     std::string line = "  ";
-    if (row.code < 256) {
-      line += {'-', static_cast<char>(row.code), ',', ' '};
+    if (row.letter != 0) {
+      line += {'-', row.letter, ',', ' '};
     } else {
       line += "    ";
     }
     line.append("--").append(row.name);
-    if (row.argument != nullptr) line.append("=").append(row.argument);
-    line.resize(std::max<size_t>(line.size() + 1, 24), ' ');
+    if (!row.argument.empty()) line.append("=").append(row.argument);
+    line.resize(std::max<size_t>(line.size() + 1, 28), ' ');
     text.append(line).append(row.help).append("\n");
   }
   text += "\nStates:";
