@@ -20,6 +20,7 @@
 #include "absl/container/flat_hash_set.h"
 
 #include "netdiag/dump/source.h"
+#include "netdiag/filter/filter.h"
 #include "netdiag/process/side_scan.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
@@ -107,6 +108,7 @@ class Engine::Impl {
     size_t table = 0;  // in summary_.tables
     size_t conn = 0;   // in conns_; unused by procfs and replay
     internal::Source source;
+    bool has_program = false;  // the filter's
   };
   // A row that waits for its owners.
   struct Held {
@@ -139,6 +141,9 @@ class Engine::Impl {
   absl::StatusOr<Ready> StepWalk(Walk* walk, Wait wait, const CallOptions& call, Visitor visitor);
   Flow Deliver(const Message& message, const Walk& walk, Visitor visitor);
   bool Wanted(const Row& row) const;
+  KernelPart FilterPart(const Table& table) const;
+  bool CannotTellMarks(const Table& table) const;
+  absl::Status AskWithoutProgram(Walk* walk, const CallOptions& call);
   void Finish(const Walk& walk);
   absl::Status SameNamespace() const;
 
@@ -230,14 +235,15 @@ absl::Status Engine::Impl::Begin(const Query& query, bool one_by_one) {
   walks_.clear();
   one_by_one_ = one_by_one;
   query_ = query;
+  if (query_.filter != nullptr) query_.filter->AddNeeds(&query_);
   summary_ = Summary();
   next_table_ = 0;
   turn_ = 0;
   delivered_.clear();
   replay_tables_.clear();
   scanning_ = false;
-  joins_owners_ = query.owners;
-  if (query.owners) {
+  joins_owners_ = query_.owners;
+  if (query_.owners) {
     if (owners_ == nullptr) {
       owners_ = std::make_unique<OwnerIndex>(
           OwnerOptions{.proc_root = options_.proc_root, .source = options_.owner_source});
@@ -246,7 +252,7 @@ absl::Status Engine::Impl::Begin(const Query& query, bool one_by_one) {
   }
   if (options_.replay) return PlanReplay();
   Plan();
-  scanning_ = query.owners;
+  scanning_ = query_.owners;
   if (scanning_) {
     if (const absl::Status status = owners_->Begin(); !status.ok()) GiveUpOwners(status);
   }
@@ -283,6 +289,7 @@ void Engine::Impl::PlanTable(Protocol protocol, FamilySet families) {
   if ((query_.families.bits() & families.bits()) != families.bits()) return;
   TableOutcome outcome;
   outcome.table = {protocol, families, netns_};
+  if (FilterPart(outcome.table).states.empty()) return;  // nothing of it can match
   summary_.tables.push_back(std::move(outcome));
 }
 
@@ -315,18 +322,42 @@ absl::Status Engine::Impl::PlanReplay() {
   return absl::OkStatus();
 }
 
+// What the kernel is told of the query's filter.
+KernelPart Engine::Impl::FilterPart(const Table& table) const {
+  if (query_.filter == nullptr) return KernelPart();
+  return query_.bounded_steps ? query_.filter->GuardFor(table) : query_.filter->PlanFor(table);
+}
+
 DumpRequest Engine::Impl::RequestOf(const Table& table) const {
+  KernelPart part = FilterPart(table);
   DumpRequest request;
   request.table = table;
   request.extensions = query_.extensions;
-  request.states = query_.states;
+  request.states = query_.states & part.states;
+  request.bytecode = std::move(part.bytecode);
   if (query_.bounded_steps) {
     request.states = UnfilteredStates(query_.states);
     return request;
   }
-  request.source_port = query_.source_port.value_or(Port());
-  request.destination_port = query_.destination_port.value_or(Port());
+  request.source_port = query_.source_port.value_or(part.source_port);
+  request.destination_port = query_.destination_port.value_or(part.destination_port);
   return request;
+}
+
+// The filter reads marks, and whoever refuses its program tells none.
+bool Engine::Impl::CannotTellMarks(const Table& table) const {
+  return FilterPart(table).needs_net_admin;
+}
+
+// A kernel that knows less than the filter's program asks is asked for everything instead.
+absl::Status Engine::Impl::AskWithoutProgram(Walk* walk, const CallOptions& call) {
+  DumpRequest request = RequestOf(summary_.tables[walk->table].table);
+  request.bytecode.clear();
+  walk->has_program = false;
+  NetlinkSource source(conns_[walk->conn].get(), request);
+  NETDIAG_RETURN_IF_ERROR(source.Begin(call));
+  walk->source = std::move(source);
+  return absl::OkStatus();
 }
 
 // ---- Walking ----
@@ -414,7 +445,10 @@ void Engine::Impl::EndWalks() {
 }
 
 absl::StatusOr<Summary> Engine::Impl::RunToEnd(Visitor visitor, const CallOptions& call) {
-  if (scanning_ && options_.threads > 1) NETDIAG_RETURN_IF_ERROR(ScanBeside(visitor, call));
+  // Rows that are judged by their owners cannot come before these are known.
+  const bool judged = query_.filter != nullptr && query_.filter->ReadsOwners();
+  if (scanning_ && options_.threads > 1 && !judged)
+    NETDIAG_RETURN_IF_ERROR(ScanBeside(visitor, call));
   for (Ready ready = Ready::kSome; ready != Ready::kDone;) {
     NETDIAG_ASSIGN_OR_RETURN(ready, Advance(Wait::kBlock, {}, call, visitor));
   }
@@ -461,10 +495,11 @@ absl::Status Engine::Impl::StartWalk(size_t table, size_t conn, const CallOption
   }
   absl::Status status = dial_;
   if (!conns_.empty()) {
-    NetlinkSource source(conns_[conn].get(), RequestOf(outcome.table));
+    const DumpRequest request = RequestOf(outcome.table);
+    NetlinkSource source(conns_[conn].get(), request);
     status = source.Begin(call);
     if (status.ok()) {
-      walks_.push_back({table, conn, source});
+      walks_.push_back({table, conn, std::move(source), !request.bytecode.empty()});
       return absl::OkStatus();
     }
     if (EndsQuery(status)) return status;
@@ -481,7 +516,7 @@ absl::StatusOr<ProcfsSource> Engine::Impl::FallBack(TableOutcome* outcome,
   const absl::Status explained = ExplainRefusal(refusal, outcome->table);
   if (!IsUnsupported(refusal) && !IsPermission(refusal)) return explained;
   absl::StatusOr<ProcfsSource> source = OpenProcfs(outcome->table);
-  if (!source.ok()) return explained;
+  if (!source.ok()) return CannotTellMarks(outcome->table) ? source.status() : explained;
   outcome->source = SourceKind::kProcfs;
   outcome->refusal = explained;
   return source;
@@ -489,6 +524,10 @@ absl::StatusOr<ProcfsSource> Engine::Impl::FallBack(TableOutcome* outcome,
 
 absl::StatusOr<ProcfsSource> Engine::Impl::OpenProcfs(const Table& table) const {
   NETDIAG_RETURN_IF_ERROR(SameNamespace());
+  if (CannotTellMarks(table)) {
+    return ErrnoError(EPERM, "filter by mark, " + Text(table),
+                      "kernels tell marks to CAP_NET_ADMIN only, and /proc/net to nobody");
+  }
   return ProcfsSource::Open(RequestOf(table),
                             [this](std::string_view file) { return OpenProcNet(file); });
 }
@@ -532,8 +571,17 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
   outcome.status = ExplainRefusal(ready.status(), outcome.table);
   // Only a dump that gave nothing can be asked again elsewhere without giving rows twice.
   if (outcome.rows > 0) return Ready::kDone;
+  const bool refuses_program = Errno(ready.status()) == EINVAL || IsPermission(ready.status());
+  if (walk->has_program && refuses_program && !CannotTellMarks(outcome.table)) {
+    NETDIAG_RETURN_IF_ERROR(AskWithoutProgram(walk, call));
+    outcome.status = absl::OkStatus();
+    return Ready::kSome;
+  }
   absl::StatusOr<ProcfsSource> instead = FallBack(&outcome, ready.status());
-  if (!instead.ok()) return Ready::kDone;
+  if (!instead.ok()) {
+    outcome.status = instead.status();
+    return Ready::kDone;
+  }
   outcome.status = absl::OkStatus();
   walk->source = *std::move(instead);
   return Ready::kSome;
@@ -560,6 +608,7 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
 bool Engine::Impl::Wanted(const Row& row) const {
   if (!ReportedStates(query_.states, row.protocol()).contains(row.state())) return false;
   if (!query_.families.contains(row.family())) return false;
+  if (query_.filter != nullptr && !query_.filter->Matches(row)) return false;
   const InetSocket* socket = row.inet();
   if (socket == nullptr) return !query_.source_port && !query_.destination_port;
   return (!query_.source_port || socket->local_port() == *query_.source_port) &&
@@ -622,7 +671,7 @@ Capability Engine::Impl::Probe(Protocol protocol, Family family) {
   capability.table = {protocol, family, netns_};
   const auto ask = [&]() -> absl::Status {
     NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, SideConn());
-    std::array<std::byte, 128> storage;
+    std::array<std::byte, internal::kMaxRequest> storage;
     // No state is asked for, so an answer has no rows.
     NETDIAG_ASSIGN_OR_RETURN(const Bytes request,
                              internal::EncodeRequest({.table = capability.table}, storage));
@@ -738,10 +787,11 @@ class Engine::Recorder {
 
   void BeginTable(const TableOutcome& outcome) {
     if (std::exchange(begun_, true)) return;
-    std::array<std::byte, 128> storage;
+    const DumpRequest asked = impl_.RequestOf(outcome.table);
+    std::vector<std::byte> storage(internal::kMaxRequest + asked.bytecode.size());
     Bytes request;
     if (outcome.source == SourceKind::kNetlink) {
-      request = internal::EncodeRequest(impl_.RequestOf(outcome.table), storage).value_or(Bytes());
+      request = internal::EncodeRequest(asked, storage).value_or(Bytes());
     }
     writer_.Write({.type = CaptureType::kTable,
                    .table = outcome.table,

@@ -6,6 +6,7 @@
 #define NETDIAG_QUERY_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -17,6 +18,8 @@
 
 namespace netdiag {
 
+class Filter;  // filter/filter.h
+
 struct Query {
   // Which tables, in the order they are dumped; those without a family in `families` are left out.
   std::vector<Protocol> protocols = {Protocol::kUnix, Protocol::kUdp, Protocol::kTcp};
@@ -27,11 +30,14 @@ struct Query {
   // Only sockets with this local or remote port, so none of unix.
   std::optional<Port> source_port;
   std::optional<Port> destination_port;
+  // Only rows that it matches; null: all. What it reads is asked for, owners included, and what the
+  // kernel can decide of it the kernel is told to.
+  std::shared_ptr<const Filter> filter;
   // Join rows to the processes that hold them.
   bool owners = false;
-  // Filter states and ports here and not in the kernel. A kernel that filters walks on inside one
-  // call until it finds rows (5 ms over 60 000 sockets that do not match); one that does not
-  // returns after each 260 or so. For event loops.
+  // Filter states, ports and whatever else here and not in the kernel. A kernel that filters walks
+  // on inside one call until it finds rows (5 ms over 60 000 sockets that do not match); one that
+  // does not returns after each 260 or so. For event loops.
   bool bounded_steps = false;
 };
 

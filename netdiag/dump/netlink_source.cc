@@ -6,6 +6,8 @@
 #include <array>
 #include <cerrno>
 
+#include "absl/container/inlined_vector.h"
+
 #include "netdiag/dump/source.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
@@ -32,6 +34,10 @@ bool BothFamilies(const Table& table) {
   return table.families.contains(Family::kInet) && table.families.contains(Family::kInet6);
 }
 
+void PutBytecode(const DumpRequest& request, RequestBuilder* builder) {
+  if (!request.bytecode.empty()) builder->Attribute(INET_DIAG_REQ_BYTECODE, request.bytecode);
+}
+
 void PutInet(const DumpRequest& request, RequestBuilder* builder) {
   if (BothFamilies(request.table)) {
     // The first inet_diag's request walks both families at once; only TCP answers to it on every
@@ -42,6 +48,7 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
     legacy.id = Ports(request);
     legacy.idiag_states = request.states.bits();
     builder->Header(netlink::abi::kTcpDiagGetSock, kFlagDump).Put(legacy);
+    PutBytecode(request, builder);
     return;
   }
   inet_diag_req_v2 body = {};
@@ -51,6 +58,7 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
   body.idiag_states = request.states.bits();
   body.id = Ports(request);
   builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
+  PutBytecode(request, builder);
 }
 
 void PutUnix(const DumpRequest& request, RequestBuilder* builder) {
@@ -96,8 +104,9 @@ absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std
 
 absl::Status NetlinkSource::Begin(const netlink::CallOptions& options) {
   foreign_before_ = conn_->stats().foreign;
-  std::array<std::byte, 128> storage;
-  NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes, EncodeRequest(request_, storage));
+  absl::InlinedVector<std::byte, kMaxRequest> storage(kMaxRequest + request_.bytecode.size());
+  NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes,
+                           EncodeRequest(request_, std::span(storage.data(), storage.size())));
   return conn_->Send(bytes, options).status();
 }
 

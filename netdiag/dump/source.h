@@ -61,6 +61,7 @@ class NetlinkSource {
 };
 
 // The request as bytes in `storage`, as NetlinkSource sends it and captures keep it.
+inline constexpr size_t kMaxRequest = 128;  // bytes, beside its bytecode
 absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::byte> storage);
 // The request for one unix socket with all it tells, pending connections included.
 absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std::byte> storage);
