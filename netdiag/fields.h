@@ -59,10 +59,11 @@ enum class FieldGroup : uint8_t {
   kBbr,
   kTls,  // what a protocol on top of TCP tells
   kMptcp,
-  kOwner,  // one value an owner: get(row, i) for i < row.owners().size()
+  kOwner,      // one value an owner: get(row, i) for i < row.owners().size()
+  kPeerOwner,  // the same of row.peer_owners(): of a unix socket's other end
 };
 // "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "tls", "mptcp",
-// "owners".
+// "owners", "peer_owners".
 std::string_view Name(FieldGroup group);
 
 struct Field {

@@ -35,6 +35,10 @@ struct Query {
   std::shared_ptr<const Filter> filter;
   // Join rows to the processes that hold them.
   bool owners = false;
+  // Look up the other ends of unix sockets (Row::peer()), whatever their states. The unix tables
+  // are then read whole and kept, some 100 bytes a socket, before their first row is shown. Not of
+  // Engine::Capture(): who replays asks.
+  bool peers = false;
   // Filter states, ports and whatever else here and not in the kernel. A kernel that filters walks
   // on inside one call until it finds rows (5 ms over 60 000 sockets that do not match); one that
   // does not returns after each 260 or so. For event loops.

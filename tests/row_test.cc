@@ -65,7 +65,7 @@ std::optional<Row> RowOf(const GuardedBuffer& bytes, const Table& table,
   netlink::MessageCursor cursor(bytes.bytes());
   netlink::Message message;
   if (!cursor.Next(&message)) return std::nullopt;
-  return Row::FromMessage(message, table, SourceKind::kReplay, owners);
+  return Row::FromMessage(message, table, SourceKind::kReplay, {owners});
 }
 
 TEST(Row, OfAnInetSocketSaysWhatItsMessageAndItsTableSay) {

@@ -27,6 +27,7 @@
 
 #include "netdiag/dump/capture.h"
 #include "netdiag/dump/table.h"
+#include "netdiag/dump/unix_index.h"
 #include "netdiag/netlink/conn.h"
 
 namespace netdiag::internal {
@@ -102,7 +103,20 @@ class ReplaySource {
   SourceStats stats_;
 };
 
-using Source = std::variant<NetlinkSource, ProcfsSource, ReplaySource>;
+// The sockets of one table out of an index of several, which must outlive the source.
+class KeptSource {
+ public:
+  KeptSource(const UnixIndex* index, uint16_t table) : index_(index), table_(table) {}
+  absl::StatusOr<netlink::Ready> Step(MessageVisitor visitor);
+  SourceStats stats() const { return {}; }
+
+ private:
+  const UnixIndex* index_;
+  uint16_t table_;
+  size_t next_ = 0;
+};
+
+using Source = std::variant<NetlinkSource, ProcfsSource, ReplaySource, KeptSource>;
 
 }  // namespace netdiag::internal
 

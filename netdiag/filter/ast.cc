@@ -138,7 +138,7 @@ std::string Say(const HostMatch& match) {
 }
 
 std::string Say(const NameMatch& match) {
-  return Concatenate("src", EqualSign(match.other), Quote("unix:" + match.pattern));
+  return Concatenate(HostWord(match.side), EqualSign(match.other), Quote("unix:" + match.pattern));
 }
 
 std::string Say(const NumberedMatch& match) {

@@ -65,8 +65,10 @@ struct HostMatch {
   friend bool operator==(const HostMatch&, const HostMatch&) = default;
 };
 
-// A glob over the name of a unix socket as ss prints it; case does not matter.
+// A glob over the name of a unix socket, or of its other end, as ss prints it; case does not
+// matter.
 struct NameMatch {
+  Side side = Side::kLocal;
   bool other = false;
   std::string pattern;
   friend bool operator==(const NameMatch&, const NameMatch&) = default;

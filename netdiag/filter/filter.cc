@@ -99,6 +99,8 @@ bool operator==(const Filter& a, const Filter& b) { return *a.root_ == *b.root_;
 void Filter::AddNeeds(Query* query) const {
   internal::ForEachPredicate(*root_, [&](const internal::Predicate& predicate) {
     if (const Field* field = FieldOf(predicate)) netdiag::AddNeeds({field, 1}, query);
+    const auto* name = std::get_if<internal::NameMatch>(&predicate);
+    if (name != nullptr && name->side == internal::Side::kRemote) query->peers = true;
   });
 }
 

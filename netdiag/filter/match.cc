@@ -42,7 +42,8 @@ bool Is(const HostMatch& match, const Row& row) {
 bool Is(const NameMatch& match, const Row& row) {
   const UnixSocket* socket = row.unix_socket();
   if (socket == nullptr) return false;
-  return GlobMatch(match.pattern, socket->name(), GlobOf::kUnixName) != match.other;
+  const std::optional<UnixSocket> end = match.side == Side::kLocal ? *socket : row.peer();
+  return end && GlobMatch(match.pattern, end->name(), GlobOf::kUnixName) != match.other;
 }
 
 // Whether the field of that name says `wanted`; anything will do for nullopt.
@@ -99,8 +100,12 @@ bool IsValue(const FieldMatch& match, const FieldValue& value) {
 }
 
 bool Is(const FieldMatch& match, const Row& row) {
-  if (match.field->group != FieldGroup::kOwner) return IsValue(match, match.field->get(row, 0));
-  for (size_t i = 0; i < row.owners().size(); ++i) {
+  const bool of_peer = match.field->group == FieldGroup::kPeerOwner;
+  if (!of_peer && match.field->group != FieldGroup::kOwner) {
+    return IsValue(match, match.field->get(row, 0));
+  }
+  const size_t owners = of_peer ? row.peer_owners().size() : row.owners().size();
+  for (size_t i = 0; i < owners; ++i) {
     if (IsValue(match, match.field->get(row, i))) return true;
   }
   return false;

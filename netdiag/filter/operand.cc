@@ -353,10 +353,7 @@ std::optional<Node> MakeHost(Side side, Compare compare, std::string_view operan
   }
   const bool is_name = operand[0] == '/' || operand[0] == '@';
   if (family.word == "unix" || is_name) {
-    if (side == Side::kRemote) {
-      return Refuse(why, "the kernel does not tell the name of a unix socket's peer");
-    }
-    return MakePredicate(NameMatch{other, std::string(is_name ? operand : family.rest)});
+    return MakePredicate(NameMatch{side, other, std::string(is_name ? operand : family.rest)});
   }
   const Family wanted = family.word == "inet"    ? Family::kInet
                         : family.word == "inet6" ? Family::kInet6

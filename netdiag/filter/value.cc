@@ -130,6 +130,9 @@ std::optional<Node> MakeField(const Field& field, Compare compare, std::string_v
     if (field.name == "name") {
       return MakeHost(Side::kLocal, compare, std::string("unix:").append(operand), options, why);
     }
+    if (field.name == "peer_name") {
+      return MakeHost(Side::kRemote, compare, std::string("unix:").append(operand), options, why);
+    }
     if (field.name == "mark" && IsEquality(compare)) return MakeMark(compare, operand, why);
     if (field.name == "local_port") return MakePort(Side::kLocal, compare, operand, options, why);
     if (field.name == "remote_port") return MakePort(Side::kRemote, compare, operand, options, why);

@@ -102,7 +102,7 @@ void OwnerIndex::Impl::Assign(std::span<const HeldSocket> held) {
   std::vector<const HeldSocket*> order;
   for (const HeldSocket& socket : held) order.push_back(&socket);
   const auto process = [](const HeldSocket* s) {
-    return std::tuple(s->owner.pid, s->owner.start_time, s->owner.command);
+    return std::tuple(s->owner.pid, s->owner.thread, s->owner.start_time, s->owner.command);
   };
   std::sort(order.begin(), order.end(), [&](const HeldSocket* a, const HeldSocket* b) {
     return process(a) != process(b) ? process(a) < process(b) : a->owner.fd < b->owner.fd;
@@ -111,6 +111,7 @@ void OwnerIndex::Impl::Assign(std::span<const HeldSocket> held) {
   for (const HeldSocket* socket : order) {
     if (last == nullptr || process(last) != process(socket)) {
       Process& added = scan_.AddProcess(socket->owner.pid.value());
+      added.thread = socket->owner.thread.value();
       added.start_time = socket->owner.start_time;
       added.SetCommand(socket->owner.command);
     }

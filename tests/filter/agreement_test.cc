@@ -128,7 +128,7 @@ class Rows {
       netlink::Message message;
       EXPECT_TRUE(cursor.Next(&message));
       judged.row = Row::FromMessage(message, judged.facts.inet ? kTcp : kUnix, SourceKind::kReplay,
-                                    &owners_);
+                                    {&owners_});
       EXPECT_TRUE(judged.row.has_value());
     }
   }

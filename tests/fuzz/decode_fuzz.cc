@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto local = UnixSocket::Parse(payload)) fuzz::TouchUnix(*local);
   netlink::MessageCursor messages(payload);
   for (netlink::Message message; messages.Next(&message);) {
-    const auto row = Row::FromMessage(message, table, SourceKind::kReplay, nullptr);
+    const auto row = Row::FromMessage(message, table, SourceKind::kReplay);
     if (row) fuzz::TouchValues(StateSet(row->state()), FamilySet(row->family()), row->send_queue());
   }
   return 0;

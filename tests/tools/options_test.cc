@@ -53,6 +53,8 @@ TEST(Options, HaveALetterAndAWordEach) {
       {'l', "listening", &Options::listening},
       {'n', "numeric", &Options::numeric},
       {'p', "processes", &Options::processes},
+      {'T', "threads", &Options::threads},
+      {'\0', "peers", &Options::peers},
       {'e', "extended", &Options::extended},
       {'o', "options", &Options::timers},
       {'m', "memory", &Options::memory},
@@ -72,8 +74,9 @@ TEST(Options, HaveALetterAndAWordEach) {
       EXPECT_TRUE(Good({std::string{'-', row.letter}}).*row.flag);
     }
     for (const OptionCase& other : kCases) {
-      // -e implies -o, as in ss.
+      // -e implies -o, and -T implies -p, as in ss.
       if (&other == &row || (row.letter == 'e' && other.letter == 'o')) continue;
+      if (row.letter == 'T' && other.letter == 'p') continue;
       EXPECT_FALSE(Good({std::string("--") + row.word}).*other.flag) << other.word;
     }
     EXPECT_THAT(HelpText(), HasSubstr(std::string("--") + row.word + " "));

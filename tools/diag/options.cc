@@ -26,7 +26,7 @@ using netdiag::State;
 using netdiag::StateSet;
 
 // Options that have no letter.
-enum : int { kJson = 256, kCapabilities };
+enum : int { kJson = 256, kCapabilities, kPeers };
 
 // What an option sets: a flag, or the text of its argument; of several, the last one holds.
 using Target = std::variant<bool Options::*, std::string Options::*>;
@@ -49,6 +49,8 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {'l', "listening", &Options::listening, "listening and closed sockets (UDP that receives)"},
     {'n', "numeric", &Options::numeric, "port numbers and exact rates"},
     {'p', "processes", &Options::processes, "who holds each socket"},
+    {'T', "threads", &Options::threads, "-p with the thread whose descriptor table it is"},
+    {kPeers, "peers", &Options::peers, "the other end of unix sockets; with -p, who holds it"},
     {'e', "extended", &Options::extended, "user, inode, cookie, cgroup, ...; implies -o"},
     {'o', "options", &Options::timers, "timers"},
     {'m', "memory", &Options::memory, "what the buffers hold"},
@@ -63,14 +65,15 @@ constexpr auto kOptions = std::to_array<OptionRow>({
 
 void Apply(int code, const char* argument, Options* options) {
   const auto row = std::ranges::find(kOptions, code, &OptionRow::code);
-  if (const auto* flag = std::get_if<bool Options::*>(&row->target)) options->**flag = true;
+  if (const auto* flag = std::get_if<bool Options::*>(&row->target)) options->** flag = true;
   if (const auto* text = std::get_if<std::string Options::*>(&row->target)) {
-    options->**text = argument;
+    options->** text = argument;
   }
   // Of -a and -l the last one holds.
   if (code == 'a') options->listening = false;
   if (code == 'l') options->all = false;
   if (code == 'e') options->timers = true;
+  if (code == 'T') options->processes = true;
 }
 
 // Which tables, by ss's rules of default, in its order.
@@ -125,6 +128,7 @@ absl::Status ParseStateWords(const std::vector<std::string_view>& words, StateSe
 
 void AskFor(const Options& options, netdiag::Query* query) {
   query->owners = options.processes;
+  query->peers = options.peers;
   if (options.json) {
     // Everything but the owners, which cost more than all the rest and wait for -p.
     netdiag::AddNeeds(netdiag::AllFields(), query);
@@ -153,8 +157,8 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
   for (const OptionRow& row : kOptions) {
     if (row.code < 256) letters.push_back(static_cast<char>(row.code));
     if (row.code < 256 && row.argument != nullptr) letters.push_back(':');
-    longs.push_back({row.name, row.argument != nullptr ? required_argument : no_argument, nullptr,
-                     row.code});
+    longs.push_back(
+        {row.name, row.argument != nullptr ? required_argument : no_argument, nullptr, row.code});
   }
   longs.push_back({});
 

@@ -18,6 +18,8 @@ struct Options {
   bool all = false, listening = false;
   bool numeric = false;
   bool processes = false;
+  bool threads = false;
+  bool peers = false;
   bool extended = false;
   bool timers = false;
   bool memory = false;

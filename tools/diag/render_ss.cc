@@ -208,9 +208,12 @@ class SsRenderer final : public Renderer {
     if (row.inet() != nullptr) {
       Ends(row, *row.inet());
     } else {
-      Ends(*row.unix_socket());
+      Ends(*row.unix_socket(), row.peer());
     }
-    if (options_.processes) Owners(row.owners());
+    Owners(row.owners(), "users:(");
+    const netdiag::Owners peer_owners = row.peer_owners();
+    if (!row.owners().empty() && !peer_owners.empty()) out_->push_back(' ');
+    Owners(peer_owners, "peer-users:(");
     table_.EndCell();
     if (row.inet() != nullptr) {
       Rest(row, *row.inet());
@@ -223,9 +226,9 @@ class SsRenderer final : public Renderer {
 
  private:
   void Ends(const netdiag::Row& row, const InetSocket& socket);
-  void Ends(const UnixSocket& socket);
+  void Ends(const UnixSocket& socket, const std::optional<UnixSocket>& peer);
   void Address(const InetSocket& socket, const Endpoint& end, bool local);
-  void Owners(const netdiag::Owners& owners);
+  void Owners(const netdiag::Owners& owners, std::string_view begin);
   void Rest(const netdiag::Row& row, const InetSocket& socket);
   void Rest(const UnixSocket& socket);
   void Details(const InetSocket& socket);
@@ -266,21 +269,23 @@ void SsRenderer::Address(const InetSocket& socket, const Endpoint& end, bool loc
   out_->push_back(':');
 }
 
-void SsRenderer::Ends(const UnixSocket& socket) {
+void SsRenderer::Ends(const UnixSocket& socket, const std::optional<UnixSocket>& peer) {
   AppendUnixName(socket.name(), out_);
   out_->push_back(' ');
   table_.EndCell();
   AppendNumber(socket.inode().value(), out_);
   table_.EndCell();
-  out_->append("* ");
+  // A socket without a name is a star, as its peer.
+  AppendUnixName(peer ? peer->name() : std::string_view(), out_);
+  out_->push_back(' ');
   table_.EndCell();
   AppendNumber(socket.peer().value_or(netdiag::Inode()).value(), out_);
   table_.EndCell();
 }
 
-void SsRenderer::Owners(const netdiag::Owners& owners) {
+void SsRenderer::Owners(const netdiag::Owners& owners, std::string_view begin) {
   if (owners.empty()) return;
-  out_->append("users:(");
+  out_->append(begin);
   // ss shows the one it found last first.
   for (size_t i = owners.size(); i-- > 0;) {
     const Owner owner = owners[i];
@@ -288,6 +293,11 @@ void SsRenderer::Owners(const netdiag::Owners& owners) {
     AppendQuoted(owner.command, out_);
     out_->append(",pid=");
     AppendNumber(owner.pid.value(), out_);
+    const bool own_table = owner.thread != netdiag::Pid();
+    if (options_.threads || own_table) {
+      out_->append(",tid=");
+      AppendNumber((own_table ? owner.thread : owner.pid).value(), out_);
+    }
     out_->append(",fd=");
     AppendNumber(owner.fd, out_);
     out_->append(i > 0 ? ")," : ")");
