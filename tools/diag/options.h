@@ -30,13 +30,15 @@ struct Options {
   bool capabilities = false;
   bool version = false;
   bool help = false;
+  std::string filter_file;
 
   // What it comes to.
   netdiag::Query query;
 };
 
-// Parses main()'s arguments. An error names the argument.
-absl::StatusOr<Options> ParseOptions(int argc, char** argv);
+// Parses main()'s arguments, and the file of a filter. An error names the argument; of a filter's,
+// `pointer` becomes its line, with a caret below the place.
+absl::StatusOr<Options> ParseOptions(int argc, char** argv, std::string* pointer = nullptr);
 // What --help prints.
 std::string HelpText();
 
