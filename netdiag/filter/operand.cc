@@ -87,8 +87,11 @@ constexpr auto kEtherTypes =
                                                           {"lldp", 0x88cc}});
 
 constexpr NumberedFamily kNumberedFamilies[] = {
-    {"link", "packet", {{"ethertype", "interface"}, {"", ""}}, ""},
-    {"netlink", "netlink", {{"netlink_protocol", "port_id"}, {"", "remote_port_id"}}, "kernel"},
+    {"link", "packet", {{"packet.ethertype", "interface"}, {"", ""}}, ""},
+    {"netlink",
+     "netlink",
+     {{"netlink.protocol", "netlink.port_id"}, {"", "netlink.remote_port_id"}},
+     "kernel"},
     {"vsock", "vsock", {{"local_cid", "local_port"}, {"remote_cid", "remote_port"}}, ""},
 };
 

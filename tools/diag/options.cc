@@ -221,8 +221,7 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv, std::string* pointer
   }
   const std::vector<std::string_view> words(argv + optind, argv + argc);
   options.query.states = DefaultStates(options);
-  NETDIAG_ASSIGN_OR_RETURN(const size_t state_words,
-                           ParseStateWords(words, &options.query.states));
+  NETDIAG_ASSIGN_OR_RETURN(const size_t state_words, ParseStateWords(words, &options.query.states));
   NETDIAG_RETURN_IF_ERROR(
       ParseExpression(std::span(words).subspan(state_words), &options, pointer));
   SelectTables(options, &options.query);
