@@ -31,6 +31,7 @@
 namespace netdiag {
 namespace {
 
+using internal::AheadSource;
 using internal::KeptSource;
 using internal::NetlinkSource;
 using internal::ProcfsSource;
@@ -45,6 +46,11 @@ using netlink::Ready;
 constexpr size_t kScanSlice = 4096;
 // Rows that waited for their owners, shown in one step: as many as a datagram holds.
 constexpr size_t kShownSlice = 256;
+// A dump of more datagrams than this is worth a thread that reads ahead, and so far ahead: the rest
+// of what may wait (OwnerJoin) while owners are scanned, else what evens out the two threads.
+constexpr size_t kOwnDatagrams = 2;
+constexpr size_t kAheadOfScan = size_t{4} << 20;
+constexpr size_t kAhead = size_t{512} << 10;
 // Tables of a capture; it has one a dump. More are damage.
 constexpr size_t kMaxReplayTables = 4096;
 
@@ -111,6 +117,7 @@ class Engine::Impl {
     size_t conn = 0;   // in conns_; unused by procfs, replay and what was kept
     internal::Source source;
     bool has_program = false;  // the filter's
+    size_t datagrams = 0;      // that came, of a NetlinkSource
   };
   void Plan();
   absl::Status PlanReplay();
@@ -133,6 +140,7 @@ class Engine::Impl {
   absl::StatusOr<ProcfsSource> OpenProcfs(const Table& table) const;
   absl::StatusOr<int> OpenProcNet(std::string_view file) const;
   absl::StatusOr<Ready> StepWalk(Walk* walk, Wait wait, const CallOptions& call, Visitor visitor);
+  void ReadAhead(Walk* walk, const CallOptions& call) const;
   Flow Deliver(const Message& message, const Walk& walk, Visitor visitor);
   bool Wanted(const Row& row) const;
   KernelPart FilterPart(const Table& table) const;
@@ -433,7 +441,10 @@ absl::StatusOr<Summary> Engine::Impl::RunToEnd(Visitor visitor, const CallOption
     const absl::StatusOr<Ready> ready = Advance(Wait::kBlock, {}, call, visitor);
     if (ready.ok() && *ready != Ready::kDone) continue;
     // The call's threads end with it. The index stays, for Take().
-    if (!ready.ok()) join_.Cancel();
+    if (!ready.ok()) {
+      join_.Cancel();
+      walks_.clear();
+    }
     NETDIAG_RETURN_IF_ERROR(ready.status());
     return std::move(summary_);
   }
@@ -546,7 +557,8 @@ absl::StatusOr<int> Engine::Impl::OpenProcNet(std::string_view file) const {
 absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOptions& call,
                                              Visitor visitor) {
   NETDIAG_RETURN_IF_ERROR(CheckCall(call, "listing sockets"));
-  const bool can_wait = std::holds_alternative<NetlinkSource>(walk->source);
+  const bool can_wait = std::holds_alternative<NetlinkSource>(walk->source) ||
+                        std::holds_alternative<AheadSource>(walk->source);
   const auto deliver = [&](const Message& message) { return Deliver(message, *walk, visitor); };
   absl::StatusOr<Ready> ready = std::visit(
       [&](auto& source) {
@@ -557,6 +569,7 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
         }
       },
       walk->source);
+  if (ready.ok() && *ready == Ready::kSome && wait == Wait::kBlock) ReadAhead(walk, call);
   if (ready.ok() || (can_wait && EndsQuery(ready.status()))) return ready;
 
   TableOutcome& outcome = summary_.tables[walk->table];
@@ -579,6 +592,15 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
   outcome.status = absl::OkStatus();
   walk->source = *std::move(instead);
   return Ready::kSome;
+}
+
+// Goes on with a long dump on a thread of its own, if there may be one.
+void Engine::Impl::ReadAhead(Walk* walk, const CallOptions& call) const {
+  const auto* source = std::get_if<NetlinkSource>(&walk->source);
+  if (options_.threads < 2 || source == nullptr || ++walk->datagrams != kOwnDatagrams) return;
+  absl::StatusOr<AheadSource> ahead =
+      AheadSource::Start(*source, call, query_.owners ? kAheadOfScan : kAhead);
+  if (ahead.ok()) walk->source = *std::move(ahead);
 }
 
 Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor visitor) {

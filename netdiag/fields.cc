@@ -103,8 +103,10 @@ std::string_view WordOfNoOwner(const Row& row) {
       return "kernel-held";
     case NoOwner::kHidden:
       return "hidden";
-    case NoOwner::kGone:
-      return "gone";
+    case NoOwner::kOtherPidNamespace:
+      return "other-pid-namespace";
+    case NoOwner::kVanished:
+      return "vanished";
   }
   return "";
 }

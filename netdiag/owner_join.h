@@ -76,7 +76,7 @@ class OwnerJoin {
 
  private:
   enum class Phase : uint8_t { kNone, kScanning, kAside, kJoined };
-  static constexpr size_t kMaxHeld = size_t{8} << 20;
+  static constexpr size_t kMaxHeld = size_t{4} << 20;
   // What one more step of a dump can add.
   static constexpr size_t kLargestDatagram = size_t{256} << 10;
 

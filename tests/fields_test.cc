@@ -317,7 +317,7 @@ TEST(Fields, OfABareMessageAreThoseOfItsFixedPart) {
 
 TEST(Fields, SayWhyASocketHasNoOwner) {
   const OwnerIndex owners = Held(1);
-  EXPECT_EQ(Say(InetMessage().Build(), kTcpTable, {&owners})["no_owner"], "gone");
+  EXPECT_EQ(Say(InetMessage().Build(), kTcpTable, {&owners})["no_owner"], "vanished");
   InetMessage time_wait;
   time_wait.fixed.idiag_inode = 0;
   EXPECT_EQ(Say(time_wait.Build(), kTcpTable, {&owners})["no_owner"], "kernel-held");

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "netdiag/process/bpf_scan.h"
+#include "netdiag/process/horizon.h"
 #include "netdiag/process/proc_scan.h"
 #include "netdiag/process/process.h"
 #include "netdiag/process/scan.h"
@@ -31,6 +32,8 @@ namespace {
 
 using internal::BpfScan;
 using internal::BytesOf;
+using internal::Horizon;
+using internal::HorizonOfBpf;
 using internal::Process;
 using internal::ProcScan;
 using internal::Scan;
@@ -45,18 +48,30 @@ constexpr size_t kSlice = 4096;
 // Numbers modulo 2^32 times an odd number: no two inodes share a hash.
 uint32_t Hash(uint32_t inode) { return inode * 2654435769u; }
 
+// Something that lacks now and may be there at the next scan.
+bool IsPassing(const absl::Status& status) {
+  const int error = Errno(status);
+  return IsRetryable(status) || error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
 }  // namespace
 
 class OwnerIndex::Impl {
  public:
-  explicit Impl(OwnerOptions options) : options_(std::move(options)), proc_(options_.proc_root) {}
+  explicit Impl(OwnerOptions options)
+      : options_(std::move(options)), proc_(options_.proc_root), bpf_(options_.netns) {}
 
   absl::Status Begin();
   absl::StatusOr<bool> Step(size_t budget);
   void Assign(std::span<const HeldSocket> held);
   std::pair<size_t, size_t> Find(uint32_t inode) const;
   Owner At(size_t entry) const;
+  std::span<const Entry> entries() const { return entries_; }
+  NetnsId NetnsOf(uint32_t inode) const;
   absl::StatusOr<Uids> ReadUids(const Owner& owner);
+  absl::StatusOr<std::string> ReadSocketProtocol(const Owner& owner, Inode inode) {
+    return proc_.ReadSocketProtocol(owner, inode);
+  }
   std::unique_ptr<Impl> Successor();
   const OwnerStats& stats() const { return scan_.stats; }
   bool done() const { return phase_ == Phase::kDone; }
@@ -69,9 +84,12 @@ class OwnerIndex::Impl {
   absl::Status Start();
   absl::Status StartBpf();
   void TryBpf();
+  absl::Status GoOnWithProc(const absl::Status& failure);
   void Finish();
   void SortProcesses();
   void SortEntries();
+  void SortNetns();
+  std::pair<size_t, size_t> Range(uint32_t inode) const;
   uint32_t Bucket(uint32_t inode) const { return Hash(inode) >> bucket_shift_; }
 
   OwnerOptions options_;
@@ -79,12 +97,13 @@ class OwnerIndex::Impl {
   BpfScan bpf_;
   Phase phase_ = Phase::kIdle;
   bool looked_ = false;    // no_bpf_ is known
-  absl::Status no_bpf_;    // kAuto: why BPF is not to be tried
+  absl::Status no_bpf_;    // kAuto: why BPF is never to be tried
   uint64_t links_ = 0;     // read by the scans of /proc that ended
   size_t bpf_memory_ = 0;  // when the scan ended: const methods leave bpf_ to Successor()
 
   Scan scan_;                      // its processes by pid, its sockets as they were found
   std::vector<Entry> entries_;     // in order of (hash, pid, fd)
+  std::vector<uint32_t> netns_;    // if known: at each inode's first entry, its namespace
   std::vector<uint32_t> buckets_;  // buckets_[b] … buckets_[b + 1]: the entries whose hash has b
   int bucket_shift_ = 0;
 };
@@ -94,6 +113,7 @@ void OwnerIndex::Impl::Clear() {
   bpf_.End();
   scan_.Clear();
   entries_.clear();
+  netns_.clear();
   phase_ = Phase::kIdle;
 }
 
@@ -142,8 +162,8 @@ absl::Status OwnerIndex::Impl::Start() {
                                          "not the procfs of this process's pid namespace, whose "
                                          "numbers BPF gives");
   }
-  if (bpf_.loaded()) TryBpf();
   scan_.stats.no_bpf = no_bpf_;
+  if (bpf_.loaded()) TryBpf();
   return absl::OkStatus();
 }
 
@@ -156,10 +176,21 @@ absl::Status OwnerIndex::Impl::StartBpf() {
   return absl::OkStatus();
 }
 
-// Goes over to BPF, or on with /proc and never asks again.
+// Goes over to BPF, or on with /proc: for good, unless it was something that passes.
 void OwnerIndex::Impl::TryBpf() {
-  if (no_bpf_.ok()) no_bpf_ = StartBpf();
-  scan_.stats.no_bpf = no_bpf_;
+  const absl::Status status = no_bpf_.ok() ? StartBpf() : no_bpf_;
+  if (!IsPassing(status)) no_bpf_ = status;
+  scan_.stats.no_bpf = status;
+}
+
+// The same scan once more, by /proc alone.
+absl::Status OwnerIndex::Impl::GoOnWithProc(const absl::Status& failure) {
+  Clear();
+  NETDIAG_RETURN_IF_ERROR(proc_.Begin());
+  phase_ = Phase::kProc;
+  scan_.stats.source = OwnerSource::kProc;
+  scan_.stats.no_bpf = failure;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t budget) {
@@ -170,8 +201,11 @@ absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t budget) {
     const absl::StatusOr<size_t> slice =
         is_bpf ? bpf_.Step(&scan_) : proc_.Step(std::min(budget - spent, kSlice), &scan_);
     if (!slice.ok()) {
+      absl::Status status = slice.status();
+      if (is_bpf && options_.source == OwnerSource::kAuto) status = GoOnWithProc(status);
+      if (status.ok()) continue;
       Clear();
-      return slice.status();
+      return status;
     }
     spent += *slice;
     if (is_bpf ? bpf_.done() : proc_.done()) {
@@ -182,7 +216,7 @@ absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t budget) {
       const uint64_t links = links_ + std::max(proc_.expected(), scan_.stats.descriptors);
       const bool worth = options_.source == OwnerSource::kAuto && links >= kLoadInLinks;
       if (proc_.listed()) proc_.StartReading();
-      if (worth && no_bpf_.ok() && proc_.reading()) TryBpf();
+      if (worth && scan_.stats.no_bpf.ok() && proc_.reading()) TryBpf();
     }
   }
   return done();
@@ -191,6 +225,11 @@ absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t budget) {
 void OwnerIndex::Impl::Finish() {
   SortProcesses();
   SortEntries();
+  const Horizon horizon = phase_ == Phase::kBpf    ? HorizonOfBpf()
+                          : phase_ == Phase::kProc ? proc_.horizon()
+                                                   : Horizon();
+  scan_.stats.hidepid = horizon.hidepid;
+  scan_.stats.other_pid_namespace = horizon.other_pid_namespace;
   scan_.stats.partial = false;
   bpf_memory_ = bpf_.memory();
   phase_ = Phase::kDone;
@@ -239,10 +278,22 @@ void OwnerIndex::Impl::SortEntries() {
     if (buckets_[b + 1] - buckets_[b] < 2) continue;
     std::sort(entries_.begin() + buckets_[b], entries_.begin() + buckets_[b + 1], before);
   }
+  SortNetns();
+}
+
+void OwnerIndex::Impl::SortNetns() {
+  netns_.assign(scan_.netns.size(), 0);
+  for (size_t i = 0; i < netns_.size(); ++i) {
+    netns_[Range(scan_.sockets[i].inode).first] = scan_.netns[i];
+  }
 }
 
 std::pair<size_t, size_t> OwnerIndex::Impl::Find(uint32_t inode) const {
-  if (!done() || entries_.empty()) return {0, 0};
+  return done() && !entries_.empty() ? Range(inode) : std::pair<size_t, size_t>();
+}
+
+// The entries of `inode`: the first, and how many.
+std::pair<size_t, size_t> OwnerIndex::Impl::Range(uint32_t inode) const {
   const uint32_t bucket = Bucket(inode);
   const auto end = entries_.begin() + buckets_[bucket + 1];
   auto first = entries_.begin() + buckets_[bucket];
@@ -269,10 +320,20 @@ Owner OwnerIndex::Impl::At(size_t i) const {
                .thread = Pid(process.thread)};
 }
 
+NetnsId OwnerIndex::Impl::NetnsOf(uint32_t inode) const {
+  const auto [first, count] = Find(inode);
+  return count > 0 && !netns_.empty() ? NetnsId(netns_[first]) : NetnsId();
+}
+
 absl::StatusOr<Uids> OwnerIndex::Impl::ReadUids(const Owner& owner) {
-  const auto known =
+  auto known =
       std::lower_bound(scan_.processes.begin(), scan_.processes.end(), owner.pid.value(),
                        [](const Process& process, int32_t pid) { return process.pid < pid; });
+  // A pid that passed on during the scan, to a process with threads, comes again.
+  const auto other = [&](const Process& p) {
+    return p.pid == owner.pid.value() && p.start_time != owner.start_time;
+  };
+  while (known != scan_.processes.end() && other(*known)) ++known;
   const bool cached = known != scan_.processes.end() && known->pid == owner.pid.value() &&
                       known->start_time == owner.start_time;
   if (cached && known->has_uids) return known->uids;
@@ -287,7 +348,7 @@ absl::StatusOr<Uids> OwnerIndex::Impl::ReadUids(const Owner& owner) {
 std::unique_ptr<OwnerIndex::Impl> OwnerIndex::Impl::Successor() {
   auto next = std::make_unique<Impl>(options_);
   bpf_.End();
-  next->bpf_ = std::exchange(bpf_, BpfScan());
+  next->bpf_ = std::exchange(bpf_, BpfScan(options_.netns));
   next->no_bpf_ = no_bpf_;
   next->looked_ = looked_;
   next->links_ = links_;
@@ -296,7 +357,8 @@ std::unique_ptr<OwnerIndex::Impl> OwnerIndex::Impl::Successor() {
 
 size_t OwnerIndex::Impl::memory() const {
   return sizeof(*this) + proc_.memory() + bpf_memory_ + BytesOf(scan_.processes) +
-         BytesOf(scan_.sockets) + BytesOf(entries_) + BytesOf(buckets_);
+         BytesOf(scan_.sockets) + BytesOf(scan_.netns) + BytesOf(entries_) + BytesOf(netns_) +
+         BytesOf(buckets_);
 }
 
 OwnerIndex::OwnerIndex(OwnerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
@@ -329,7 +391,23 @@ NoOwner OwnerIndex::Reason(Inode inode) const {
   if (inode.value() == 0) return NoOwner::kKernelHeld;
   if (!impl_->done()) return NoOwner::kNotAsked;
   if (!Find(inode).empty()) return NoOwner::kNone;
-  return stats().denied > 0 ? NoOwner::kHidden : NoOwner::kGone;
+  if (stats().denied > 0 || stats().hidepid) return NoOwner::kHidden;
+  return stats().other_pid_namespace ? NoOwner::kOtherPidNamespace : NoOwner::kVanished;
+}
+
+void OwnerIndex::ForEachSocket(absl::FunctionRef<void(Inode, const Owners&)> visit) const {
+  const size_t size = impl_->done() ? impl_->entries().size() : 0;
+  for (size_t first = 0, last = 0; first < size; first = last) {
+    const uint32_t inode = impl_->entries()[first].inode;
+    while (last < size && impl_->entries()[last].inode == inode) ++last;
+    visit(Inode(inode), Owners(impl_.get(), first, last - first));
+  }
+}
+
+NetnsId OwnerIndex::NetnsOf(Inode inode) const { return impl_->NetnsOf(inode.value()); }
+
+absl::StatusOr<std::string> OwnerIndex::ReadSocketProtocol(const Owner& owner, Inode inode) {
+  return impl_->ReadSocketProtocol(owner, inode);
 }
 
 absl::StatusOr<Uids> OwnerIndex::ReadUids(const Owner& owner) { return impl_->ReadUids(owner); }

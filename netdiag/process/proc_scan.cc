@@ -14,18 +14,20 @@
 #include "netdiag/process/proc_scan.h"
 
 #include <sys/stat.h>
-#include <sys/vfs.h>
+#include <sys/xattr.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <fcntl.h>
 #include <limits>
 #include <optional>
 #include <string_view>
 #include <unistd.h>
 
+#include "netdiag/process/horizon.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag::internal {
@@ -111,22 +113,18 @@ constexpr int64_t kFreeMisses = 8;
 // Smaller tables are listed: trying does not pay.
 constexpr int64_t kLeastTried = 64;
 
-bool IsProcfs(int fd) {
-  struct statfs filesystem {};
-  constexpr auto kProcfs = 0x9fa0;  // PROC_SUPER_MAGIC; elsewhere a directory's size means bytes
-  return fstatfs(fd, &filesystem) == 0 && filesystem.f_type == kProcfs;
-}
+bool IsDenied(int error) { return error == EACCES || error == EPERM; }
 
 // The size of a procfs descriptor directory: how many a process has. 0: it has gone, or the kernel
-// does not tell. Source: proc_fd_getattr(), fs/proc/fd.c, 6.2+.
+// does not tell; -1: it may not be looked at (hidepid=1). Source: proc_fd_getattr(), fs/proc/fd.c,
+// 6.2+. Elsewhere a directory's size means bytes.
 int64_t DescriptorCount(int at, const char* path) {
   struct stat status {};
-  return fstatat(at, path, &status, AT_EMPTY_PATH) == 0 ? int64_t{status.st_size} : 0;
+  if (fstatat(at, path, &status, AT_EMPTY_PATH) != 0) return IsDenied(errno) ? -1 : 0;
+  return status.st_size;
 }
 
 constexpr std::string_view kNoProcfs = "is it a mounted procfs?";
-
-bool IsDenied(int error) { return error == EACCES || error == EPERM; }
 
 // "123" + suffix, as a path relative to the root.
 class PidPath {
@@ -222,8 +220,8 @@ size_t ProcScan::SizeProcesses(size_t budget) {
     const int64_t count =
         DescriptorCount(root_.get(), PidPath(Pid(candidates_[next_].pid), "/fd").c_str());
     candidates_[next_].descriptors =
-        static_cast<int32_t>(std::clamp<int64_t>(count, 0, std::numeric_limits<int32_t>::max()));
-    expected_ += static_cast<uint64_t>(candidates_[next_].descriptors);
+        static_cast<int32_t>(std::clamp<int64_t>(count, -1, std::numeric_limits<int32_t>::max()));
+    expected_ += static_cast<uint64_t>(std::max<int64_t>(count, 0));
   }
   if (next_ == candidates_.size()) {
     std::erase_if(candidates_, [](const Candidate& c) { return c.descriptors == 0; });
@@ -303,23 +301,29 @@ int ProcScan::ReadLink(const char* name, int32_t fd, Scan* scan) {
   const std::optional<uint32_t> inode =
       ParseSocketLink(std::string_view(text.data(), static_cast<size_t>(size)));
   if (!inode) return 0;
-  if (!has_sockets_) AddProcess(scan);
-  scan->AddSocket(*inode, fd);
+  if (!has_sockets_) has_sockets_ = AddProcess(scan);
+  if (has_sockets_) scan->AddSocket(*inode, fd);
   return 0;
 }
 
-// At the first socket and not at the last, so that hardly ever the process vanishes in between.
-void ProcScan::AddProcess(Scan* scan) {
-  has_sockets_ = true;
-  Process& process = scan->AddProcess(candidates_[next_].pid);
+// At the first socket and not at the last, so that hardly ever the process vanishes in between. If
+// it does, it is no owner any more, and which process it was cannot be said: false.
+bool ProcScan::AddProcess(Scan* scan) {
   SmallBuffer buffer;
   const ssize_t size = ReadFile(fd_dir_.get(), "../stat", buffer);
-  if (size < 0) return scan->Count(errno);
+  if (size < 0) scan->Count(errno);
+  if (size < 0 && (errno == ENOENT || errno == ESRCH)) return false;
+  Process& process = scan->AddProcess(candidates_[next_].pid);
+  if (size < 0) return true;
   const std::optional<Stat> stat =
       ParseStat(std::string_view(buffer.data(), static_cast<size_t>(size)));
-  if (!stat) return scan->Count(EBADMSG);
+  if (!stat) {
+    scan->Count(EBADMSG);
+    return true;
+  }
   process.start_time = stat->start_time;
   process.SetCommand(stat->command);
+  return true;
 }
 
 void ProcScan::CloseProcess() {
@@ -328,16 +332,16 @@ void ProcScan::CloseProcess() {
   ++next_;
 }
 
-absl::StatusOr<Uids> ProcScan::ReadUids(Pid pid, uint64_t start_time) {
-  const PidPath path(pid, "");
-  const std::string what = root_path_ + "/" + path.c_str();
+// The directory of a process, which belongs to it and not to its number.
+absl::StatusOr<UniqueFd> ProcScan::OpenSameProcess(Pid pid, uint64_t start_time,
+                                                   const std::string& what) {
   // A scan by other means has not opened it.
   if (!root_.ok()) root_ = OpenDirectory(AT_FDCWD, root_path_.c_str());
   if (!root_.ok()) return ErrnoError(errno, root_path_, kNoProcfs);
-  const UniqueFd directory = OpenDirectory(root_.get(), path.c_str());
+  UniqueFd directory = OpenDirectory(root_.get(), PidPath(pid, "").c_str());
   if (!directory.ok()) return ErrnoError(errno, what);
   SmallBuffer buffer;
-  ssize_t size = ReadFile(directory.get(), "stat", buffer);
+  const ssize_t size = ReadFile(directory.get(), "stat", buffer);
   if (size < 0) return ErrnoError(errno, what + "/stat");
   const std::optional<Stat> stat =
       ParseStat(std::string_view(buffer.data(), static_cast<size_t>(size)));
@@ -345,12 +349,40 @@ absl::StatusOr<Uids> ProcScan::ReadUids(Pid pid, uint64_t start_time) {
   if (stat->start_time != start_time) {
     return ErrnoError(ESRCH, what, "the pid has passed to another process");
   }
-  size = ReadFile(directory.get(), "status", buffer);
+  return directory;
+}
+
+absl::StatusOr<Uids> ProcScan::ReadUids(Pid pid, uint64_t start_time) {
+  const std::string what = root_path_ + "/" + std::to_string(pid.value());
+  NETDIAG_ASSIGN_OR_RETURN(const UniqueFd directory, OpenSameProcess(pid, start_time, what));
+  SmallBuffer buffer;
+  const ssize_t size = ReadFile(directory.get(), "status", buffer);
   if (size < 0) return ErrnoError(errno, what + "/status");
   const std::optional<Uids> uids =
       ParseUids(std::string_view(buffer.data(), static_cast<size_t>(size)));
   if (!uids) return DamagedData(what + "/status", "no user ids");
   return *uids;
+}
+
+// O_PATH takes hold of the socket's inode, not of the socket: nothing stays open longer for it.
+// There is no fgetxattr() for such a descriptor, but a name for it in our own directory.
+absl::StatusOr<std::string> ProcScan::ReadSocketProtocol(const Owner& owner, Inode inode) {
+  const std::string what = root_path_ + "/" + std::to_string(owner.pid.value());
+  NETDIAG_ASSIGN_OR_RETURN(const UniqueFd directory,
+                           OpenSameProcess(owner.pid, owner.start_time, what));
+  std::string path = "fd/" + std::to_string(owner.fd);
+  if (owner.thread != Pid()) path = "task/" + std::to_string(owner.thread.value()) + "/" + path;
+  const UniqueFd file(openat(directory.get(), path.c_str(), O_PATH | O_CLOEXEC));
+  struct stat status {};
+  if (!file.ok() || fstat(file.get(), &status) != 0) return ErrnoError(errno, what + "/" + path);
+  if (!S_ISSOCK(status.st_mode) || status.st_ino != inode.value()) {
+    return ErrnoError(ENOENT, what + "/" + path, "it is another file by now");
+  }
+  const std::string name = root_path_ + "/thread-self/fd/" + std::to_string(file.get());
+  std::array<char, 64> text;  // the kernel's names are 31 bytes at most
+  const ssize_t size = getxattr(name.c_str(), "system.sockprotoname", text.data(), text.size());
+  if (size < 0) return ErrnoError(errno, what + "/" + path, "system.sockprotoname");
+  return std::string(text.data(), strnlen(text.data(), static_cast<size_t>(size)));
 }
 
 size_t ProcScan::memory() const {

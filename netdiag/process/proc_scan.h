@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/process/directory.h"
+#include "netdiag/process/horizon.h"
 #include "netdiag/process/process.h"
 #include "netdiag/process/scan.h"
 #include "netdiag/types/unique_fd.h"
@@ -43,8 +44,11 @@ class ProcScan {
   uint64_t expected() const { return expected_; }
   // Whether the procfs numbers processes as this one's pid namespace does. After Begin().
   bool IsOwn() const;
+  // What it does not show. After Begin().
+  Horizon horizon() const { return HorizonOf(root_.get()); }
 
   absl::StatusOr<Uids> ReadUids(Pid pid, uint64_t start_time);
+  absl::StatusOr<std::string> ReadSocketProtocol(const Owner& owner, Inode inode);
   size_t memory() const;
 
  private:
@@ -61,8 +65,9 @@ class ProcScan {
   size_t TryDescriptors(size_t budget, Scan* scan);
   // The errno of reading the link; 0: it was read, and what it says is in the scan.
   int ReadLink(const char* name, int32_t fd, Scan* scan);
-  void AddProcess(Scan* scan);
+  bool AddProcess(Scan* scan);
   void CloseProcess();
+  absl::StatusOr<UniqueFd> OpenSameProcess(Pid pid, uint64_t start_time, const std::string& what);
 
   const std::string root_path_;
   UniqueFd root_;

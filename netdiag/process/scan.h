@@ -49,11 +49,13 @@ static_assert(sizeof(ScannedSocket) == 12);
 struct Scan {
   std::vector<Process> processes;
   std::vector<ScannedSocket> sockets;
+  std::vector<uint32_t> netns;  // of each socket, if that was asked for and is told; or empty
   OwnerStats stats;
 
   void Clear() {
     processes.clear();
     sockets.clear();
+    netns.clear();
     stats = OwnerStats{.partial = true};
   }
   Process& AddProcess(int32_t pid) {

@@ -68,8 +68,7 @@ void Note(const Row& row, Peers* peers) {
   if (!peer) return;
   EXPECT_EQ(peer->inode(), row.unix_socket()->peer());
   const Owners owners = row.peer_owners();
-  (*peers)[row.inode()] = {std::string(peer->name()),
-                           owners.empty() ? 0 : owners[0].pid.value()};
+  (*peers)[row.inode()] = {std::string(peer->name()), owners.empty() ? 0 : owners[0].pid.value()};
 }
 
 Peers Visit(Engine* engine, const Query& query) {

@@ -1,23 +1,19 @@
 // Both sources of owners, /proc and BPF, on the machine as it is: that they agree, and what happens
 // where one of them is not to be had.
 
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
-#include <fstream>
 #include <map>
 #include <sched.h>
 #include <set>
 #include <signal.h>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -29,6 +25,7 @@
 #include "netdiag/bpf/task_files.h"
 #include "netdiag/process/process.h"
 #include "netdiag/types/error.h"
+#include "tests/process/owner_testing.h"
 #include "tests/process/process_testing.h"
 #include "tests/testing/alloc_counter.h"
 
@@ -37,117 +34,19 @@ namespace {
 
 using testing::AllocCounter;
 using ::testing::AllOf;
+using testing::Children;
 using testing::Describe;
+using testing::DropCapabilities;
 using ::testing::HasSubstr;
+using testing::InChroot;
+using testing::InodeOf;
 using testing::OpenDescriptors;
+using testing::RunAlone;
+using testing::RunInChild;
 using testing::RunUnprivileged;
-
-int SocketOrDie() {
-  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) _exit(2);
-  return fd;
-}
-
-Inode InodeOf(int fd) {
-  struct stat status {};
-  EXPECT_EQ(fstat(fd, &status), 0);
-  return Inode(static_cast<uint32_t>(status.st_ino));
-}
-
-// Sockets of this process, closed at the end.
-class Sockets {
- public:
-  explicit Sockets(int count) {
-    for (int i = 0; i < count; ++i) fds_.push_back(SocketOrDie());
-  }
-  Sockets(const Sockets&) = delete;
-  Sockets& operator=(const Sockets&) = delete;
-  ~Sockets() {
-    for (const int fd : fds_) close(fd);
-  }
-  int fd(size_t i = 0) const { return fds_[i]; }
-  Inode inode(size_t i = 0) const { return InodeOf(fds_[i]); }
-  std::vector<Inode> inodes() const {
-    std::vector<Inode> inodes;
-    for (const int fd : fds_) inodes.push_back(InodeOf(fd));
-    return inodes;
-  }
-
- private:
-  std::vector<int> fds_;
-};
-
-// Children that run `body` and wait. Ended and waited for at the end.
-class Children {
- public:
-  Children() = default;
-  Children(const Children&) = delete;
-  Children& operator=(const Children&) = delete;
-  template <class Body>
-  pid_t Add(Body body) {
-    int ready[2];
-    EXPECT_EQ(pipe2(ready, O_CLOEXEC), 0);
-    const pid_t pid = fork();
-    if (pid == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      body();
-      if (write(ready[1], "x", 1) != 1) _exit(1);
-      for (;;) pause();
-    }
-    close(ready[1]);
-    char byte;
-    EXPECT_EQ(read(ready[0], &byte, 1), 1) << "the child failed";
-    close(ready[0]);
-    pids_.push_back(pid);
-    return pid;
-  }
-  ~Children() {
-    for (const pid_t pid : pids_) kill(pid, SIGKILL);
-    for (const pid_t pid : pids_) waitpid(pid, nullptr, 0);
-  }
-
- private:
-  std::vector<pid_t> pids_;
-};
-
-// In a child whose failures are the test's.
-template <class Body>
-void RunInChild(Body body) {
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    body();
-    std::fflush(nullptr);
-    _exit(::testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0) << "in the child";
-}
-
-// The same in a pid namespace of its own that /proc shows: without what else runs on the machine.
-template <class Body>
-void RunAlone(Body body) {
-  RunInChild([&] {
-    ASSERT_EQ(unshare(CLONE_NEWPID | CLONE_NEWNS), 0);
-    RunInChild([&] {
-      // What is mounted over it stays in here. Not "/", which is no mount point in a chroot.
-      ASSERT_EQ(mount("none", "/proc", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
-      ASSERT_EQ(mount("proc", "/proc", "proc", 0, nullptr), 0);
-      body();
-    });
-  });
-}
-
-OwnerIndex Scanned(OwnerSource source) {
-  OwnerIndex index({.source = source});
-  const absl::Status status = index.Refresh();
-  EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(index.stats().source, source);
-  EXPECT_FALSE(index.stats().partial);
-  return index;
-}
+using testing::Scanned;
+using testing::SocketOrDie;
+using testing::Sockets;
 
 std::string DescribeAll(const OwnerIndex& index, const std::vector<Inode>& inodes) {
   std::string text;
@@ -386,15 +285,6 @@ TEST_F(OwnerSources, AutoOfALongLivedIndexGoesOverToBpf) {
   });
 }
 
-void DropCapabilities() {
-  struct {
-    uint32_t version = 0x20080522;
-    int32_t pid = 0;
-  } header;
-  const uint32_t none[6] = {};
-  ASSERT_EQ(syscall(SYS_capset, &header, none), 0);
-}
-
 TEST_F(OwnerSources, WithoutCapabilitiesAutoReadsProcAndSaysWhy) {
   const auto names_capabilities = AllOf(HasSubstr("CAP_BPF"), HasSubstr("CAP_PERFMON"));
   const Sockets held(1);
@@ -418,17 +308,6 @@ TEST_F(OwnerSources, WithoutCapabilitiesAutoReadsProcAndSaysWhy) {
     EXPECT_EQ(OwnerIndex::CheckBpf(), bpf.Refresh());
   });
   RunUnprivileged([&] { EXPECT_THAT(OwnerIndex::CheckBpf().ToString(), names_capabilities); });
-}
-
-// Whether "/" is no mount point: then the kernel refuses user namespaces. Source:
-// current_chrooted(), fs/namespace.c.
-bool InChroot() {
-  std::ifstream mounts("/proc/self/mountinfo");
-  for (std::string line, id, parent, device, root, point; std::getline(mounts, line);) {
-    std::istringstream(line) >> id >> parent >> device >> root >> point;
-    if (point == "/") return false;
-  }
-  return true;
 }
 
 TEST_F(OwnerSources, CapabilitiesOfAUserNamespaceDoNotCount) {

@@ -128,7 +128,7 @@ TEST(RenderJson, HasEveryFieldOfTheTable) {
   for (const Field& field : netdiag::AllFields()) {
     SCOPED_TRACE(std::string(Name(field.group)) + "." + std::string(field.name));
     if (field.name == "no_owner") {
-      EXPECT_EQ(StringOf(unix_socket, "no_owner"), "gone");
+      EXPECT_EQ(StringOf(unix_socket, "no_owner"), "vanished");
       EXPECT_FALSE(inet.HasMember("no_owner"));
       continue;
     }

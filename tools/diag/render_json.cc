@@ -204,6 +204,10 @@ void JsonRenderer::OwnerStats(const netdiag::OwnerStats& stats) {
   Count("vanished", stats.vanished);
   Count("denied", stats.denied);
   Count("errors", stats.errors);
+  Key("hidepid");
+  json_.Bool(stats.hidepid);
+  Key("other_pid_namespace");
+  json_.Bool(stats.other_pid_namespace);
   json_.EndObject();
 }
 
