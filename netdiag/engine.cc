@@ -21,6 +21,7 @@
 #include "absl/container/flat_hash_set.h"
 
 #include "netdiag/dump/source.h"
+#include "netdiag/filter/filter.h"
 #include "netdiag/namespaces.h"
 #include "netdiag/owner_join.h"
 #include "netdiag/process/cgroup.h"
@@ -152,7 +153,8 @@ class Engine::Impl {
     size_t table = 0;  // in summary_.tables
     size_t conn = 0;   // in conns_; unused by procfs, replay and what was kept
     internal::Source source;
-    size_t datagrams = 0;  // that came, of a NetlinkSource
+    bool has_program = false;  // the filter's
+    size_t datagrams = 0;      // that came, of a NetlinkSource
   };
   void Plan();
   absl::Status PlanReplay();
@@ -167,7 +169,10 @@ class Engine::Impl {
   // For questions beside a dump, which can be asked at any time. Dialled when it is first wanted.
   absl::StatusOr<Conn*> SideConn();
   Capability Probe(Protocol protocol, Family family);
-  Flow Show(Row row, Visitor visitor);
+  Flow Show(Row row, TableOutcome* outcome, bool counted, Visitor visitor);
+  void Count(const Row& row, TableOutcome* outcome);
+  void Uncount(TableOutcome* outcome);
+  TableOutcome* OutcomeOf(const Table* table);
   const Cgroup* CgroupOf(const Row& row);
   void EndWalks();
   bool walked() const { return walks_.empty() && next_table_ == summary_.tables.size(); }
@@ -186,6 +191,9 @@ class Engine::Impl {
   void ReadAhead(Walk* walk, const CallOptions& call) const;
   Flow Deliver(const Message& message, const Walk& walk, Visitor visitor);
   bool Wanted(const Row& row) const;
+  KernelPart FilterPart(const Table& table) const;
+  bool CannotTellMarks(const Table& table) const;
+  absl::Status AskWithoutProgram(Walk* walk, const CallOptions& call);
   void Finish(const Walk& walk);
   absl::Status SameNamespace() const;
 
@@ -268,22 +276,23 @@ absl::Status Engine::Impl::Begin(const Query& query, Form form) {
   namespaces_.Forget();
   one_by_one_ = form == Form::kOneByOne;
   query_ = query;
+  if (query_.filter != nullptr) query_.filter->AddNeeds(&query_);
   summary_ = Summary();
   next_table_ = 0;
   turn_ = 0;
   delivered_.clear();
   replay_tables_.clear();
-  unix_sockets_ = query.peers && !one_by_one_ ? std::make_shared<internal::UnixIndex>() : nullptr;
-  if (!query.cgroups) cgroups_.reset();
+  unix_sockets_ = query_.peers && !one_by_one_ ? std::make_shared<internal::UnixIndex>() : nullptr;
+  if (!query_.cgroups) cgroups_.reset();
   if (cgroups_ != nullptr) cgroups_->Refresh();
-  if (query.cgroups && cgroups_ == nullptr) {
+  if (query_.cgroups && cgroups_ == nullptr) {
     cgroups_ = std::make_unique<Cgroups>(options_.proc_root);
   }
   join_.Cancel();
   if (options_.replay) {
     NETDIAG_RETURN_IF_ERROR(PlanReplay());
   } else {
-    join_.Begin(query, form == Form::kKept || query.keep_joins, &summary_);
+    join_.Begin(query_, form == Form::kKept || query_.keep_joins, &summary_);
     Plan();
   }
   unix_tables_ = static_cast<size_t>(std::ranges::count(
@@ -325,6 +334,7 @@ void Engine::Impl::PlanTable(Protocol protocol, FamilySet families, NetnsId netn
   if ((query_.families.bits() & families.bits()) != families.bits()) return;
   TableOutcome outcome;
   outcome.table = {protocol, families, netns, name};
+  if (FilterPart(outcome.table).states.empty()) return;  // nothing of it can match
   summary_.tables.push_back(std::move(outcome));
 }
 
@@ -354,20 +364,46 @@ absl::Status Engine::Impl::PlanReplay() {
   return absl::OkStatus();
 }
 
+// What the kernel is told of the query's filter.
+KernelPart Engine::Impl::FilterPart(const Table& table) const {
+  if (query_.filter == nullptr) return KernelPart();
+  return query_.bounded_steps ? query_.filter->GuardFor(table) : query_.filter->PlanFor(table);
+}
+
 DumpRequest Engine::Impl::RequestOf(const Table& table) const {
+  KernelPart part = FilterPart(table);
   DumpRequest request;
   request.table = table;
   request.extensions = query_.extensions;
-  request.states = query_.states;
+  request.states = query_.states & part.states;
+  request.bytecode = std::move(part.bytecode);
   // The other end of a socket can be in any state.
   if (KeepsTable(table)) request.states = StateSet::SsAll();
   if (query_.bounded_steps) {
     request.states = UnfilteredStates(request.states);
     return request;
   }
-  request.source_port = query_.source_port.value_or(Port());
-  request.destination_port = query_.destination_port.value_or(Port());
+  request.source_port = query_.source_port.value_or(part.source_port);
+  request.destination_port = query_.destination_port.value_or(part.destination_port);
   return request;
+}
+
+// The filter reads marks, and whoever refuses its program tells none.
+bool Engine::Impl::CannotTellMarks(const Table& table) const {
+  return FilterPart(table).needs_net_admin;
+}
+
+// A kernel that knows less than the filter's program asks is asked for everything instead.
+absl::Status Engine::Impl::AskWithoutProgram(Walk* walk, const CallOptions& call) {
+  const Table& table = summary_.tables[walk->table].table;
+  DumpRequest request = RequestOf(table);
+  request.bytecode.clear();
+  walk->has_program = false;
+  NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, ConnFor(table.netns, walk->conn));
+  NetlinkSource source(conn, request);
+  NETDIAG_RETURN_IF_ERROR(source.Begin(call));
+  walk->source = std::move(source);
+  return absl::OkStatus();
 }
 
 // ---- Walking ----
@@ -414,8 +450,9 @@ absl::StatusOr<bool> Engine::Impl::AdvanceJoin(Wait wait, const Budget& budget,
     return true;
   }
   if (join_.showing()) {
-    join_.Show(kShownSlice, unix_sockets_.get(),
-               [&](const Row& row) { return Show(row, visitor); });
+    join_.Show(kShownSlice, unix_sockets_.get(), [&](const Row& row) {
+      return Show(row, OutcomeOf(&row.table()), /*counted=*/true, visitor);
+    });
     if (summary_.stopped) EndWalks();
     return true;
   }
@@ -435,8 +472,14 @@ const Cgroup* Engine::Impl::CgroupOf(const Row& row) {
   return cgroups_->OfProcess(row.owners()[0].pid, row.owners()[0].start_time);
 }
 
-Flow Engine::Impl::Show(Row row, Visitor visitor) {
+// A row that is joined with all that is wanted: judged, counted if it was not, and shown.
+Flow Engine::Impl::Show(Row row, TableOutcome* outcome, bool counted, Visitor visitor) {
   row.Join(CgroupOf(row));
+  if (query_.filter != nullptr && !query_.filter->Matches(row)) {
+    if (counted) Uncount(outcome);
+    return Flow::kContinue;
+  }
+  if (!counted) Count(row, outcome);
   visiting_ = true;
   visited_netns_ = row.table().netns;
   const Flow flow = visitor(row);
@@ -445,15 +488,26 @@ Flow Engine::Impl::Show(Row row, Visitor visitor) {
   return flow;
 }
 
+void Engine::Impl::Count(const Row& row, TableOutcome* outcome) {
+  summary_.unknown_attributes += row.unknown_attributes();
+  ++outcome->rows;
+  ++summary_.rows;
+}
+
+void Engine::Impl::Uncount(TableOutcome* outcome) {
+  --outcome->rows;
+  --summary_.rows;
+}
+
+TableOutcome* Engine::Impl::OutcomeOf(const Table* table) {
+  return &*std::ranges::find(summary_.tables, table,
+                             [](const TableOutcome& outcome) { return &outcome.table; });
+}
+
 // The visitor did not want to see any more.
 void Engine::Impl::EndWalks() {
   // Rows that were counted when they came.
-  summary_.rows -= join_.held();
-  join_.Drop([this](const Table* table) {
-    const auto outcome = std::ranges::find(
-        summary_.tables, table, [](const TableOutcome& candidate) { return &candidate.table; });
-    --outcome->rows;
-  });
+  join_.Drop([this](const Table* table) { Uncount(OutcomeOf(table)); });
   for (const Walk& walk : walks_) {
     Finish(walk);
     if (Keeps(walk)) summary_.tables[walk.table].rows = 0;
@@ -583,7 +637,7 @@ absl::Status Engine::Impl::StartWalk(size_t table, size_t conn, const CallOption
 
 absl::Status Engine::Impl::StartDump(size_t table, size_t conn, const CallOptions& call) {
   const Table& asked = summary_.tables[table].table;
-  const DumpRequest request = RequestOf(asked);
+  DumpRequest request = RequestOf(asked);
   NETDIAG_ASSIGN_OR_RETURN(Conn* const way, ConnFor(asked.netns, conn));
   std::optional<internal::Namespaces::Lookups> lookups;
   if (!IsHome(asked.netns)) lookups = namespaces_.PlanLookups(request);
@@ -593,9 +647,10 @@ absl::Status Engine::Impl::StartDump(size_t table, size_t conn, const CallOption
     walks_.push_back({table, conn, std::move(source)});
     return absl::OkStatus();
   }
-  NetlinkSource source(way, request);
+  const bool has_program = !request.bytecode.empty();
+  NetlinkSource source(way, std::move(request));
   NETDIAG_RETURN_IF_ERROR(source.Begin(call));
-  walks_.push_back({table, conn, source});
+  walks_.push_back({.table = table, .conn = conn, .source = source, .has_program = has_program});
   return absl::OkStatus();
 }
 
@@ -606,7 +661,7 @@ absl::StatusOr<ProcfsSource> Engine::Impl::FallBack(TableOutcome* outcome,
   const absl::Status explained = ExplainRefusal(refusal, outcome->table);
   if (!IsUnsupported(refusal) && !IsPermission(refusal)) return explained;
   absl::StatusOr<ProcfsSource> source = OpenProcfs(outcome->table);
-  if (!source.ok()) return explained;
+  if (!source.ok()) return CannotTellMarks(outcome->table) ? source.status() : explained;
   outcome->source = SourceKind::kProcfs;
   outcome->refusal = explained;
   return source;
@@ -614,6 +669,10 @@ absl::StatusOr<ProcfsSource> Engine::Impl::FallBack(TableOutcome* outcome,
 
 absl::StatusOr<ProcfsSource> Engine::Impl::OpenProcfs(const Table& table) {
   if (IsHome(table.netns)) NETDIAG_RETURN_IF_ERROR(SameNamespace());
+  if (CannotTellMarks(table)) {
+    return ErrnoError(EPERM, "filter by mark, " + Text(table),
+                      "kernels tell marks to CAP_NET_ADMIN only, and /proc/net to nobody");
+  }
   return ProcfsSource::Open(RequestOf(table),
                             [&](std::string_view file) { return OpenProcNet(table.netns, file); });
 }
@@ -661,8 +720,17 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
   outcome.status = ExplainRefusal(ready.status(), outcome.table);
   // Only a dump that gave nothing can be asked again elsewhere without giving rows twice.
   if (outcome.rows > 0) return Ready::kDone;
+  const bool refuses_program = Errno(ready.status()) == EINVAL || IsPermission(ready.status());
+  if (walk->has_program && refuses_program && !CannotTellMarks(outcome.table)) {
+    NETDIAG_RETURN_IF_ERROR(AskWithoutProgram(walk, call));
+    outcome.status = absl::OkStatus();
+    return Ready::kSome;
+  }
   absl::StatusOr<ProcfsSource> instead = FallBack(&outcome, ready.status());
-  if (!instead.ok()) return Ready::kDone;
+  if (!instead.ok()) {
+    outcome.status = instead.status();
+    return Ready::kDone;
+  }
   outcome.status = absl::OkStatus();
   walk->source = *std::move(instead);
   return Ready::kSome;
@@ -692,16 +760,17 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
     ++summary_.duplicates;
     return Flow::kContinue;
   }
-  summary_.unknown_attributes += row->unknown_attributes();
-  ++outcome.rows;
-  ++summary_.rows;
-  if (!join_.MustHold(*row)) return Show(*row, visitor);
+  if (!join_.MustHold(*row)) return Show(*row, &outcome, /*counted=*/false, visitor);
+  // What the filter reads is known already, unless it is what the row waits for.
+  const bool judged = query_.filter != nullptr && !query_.filter->ReadsOwners() && !query_.cgroups;
+  if (judged && !query_.filter->Matches(*row)) return Flow::kContinue;
+  Count(*row, &outcome);
   join_.Hold(*row);
   return Flow::kContinue;
 }
 
-// What the kernel filters is filtered here again: /proc/net, a capture and bounded steps come
-// unfiltered.
+// What the kernel filters is filtered here again, the query's filter apart: /proc/net, a capture
+// and bounded steps come unfiltered.
 bool Engine::Impl::Wanted(const Row& row) const {
   if (!ReportedStates(query_.states, row.protocol()).contains(row.state())) return false;
   if (!query_.families.contains(row.family())) return false;
@@ -779,7 +848,7 @@ Capability Engine::Impl::Probe(Protocol protocol, Family family) {
   capability.table = {protocol, family, netns_, ""};
   const auto ask = [&]() -> absl::Status {
     NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, SideConn());
-    std::array<std::byte, 128> storage;
+    std::array<std::byte, internal::kMaxRequest> storage;
     // No state is asked for, so an answer has no rows.
     NETDIAG_ASSIGN_OR_RETURN(const Bytes request,
                              internal::EncodeRequest({.table = capability.table}, storage));

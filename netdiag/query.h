@@ -6,6 +6,7 @@
 #define NETDIAG_QUERY_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -17,6 +18,8 @@
 
 namespace netdiag {
 
+class Filter;  // filter/filter.h
+
 struct Query {
   // Which tables, in the order they are dumped; those without a family in `families` are left out.
   std::vector<Protocol> protocols = {Protocol::kUnix, Protocol::kUdp, Protocol::kTcp};
@@ -27,6 +30,9 @@ struct Query {
   // Only sockets with this local or remote port, so none of unix.
   std::optional<Port> source_port;
   std::optional<Port> destination_port;
+  // Only rows that it matches; null: all. What it reads is asked for, owners included, and what the
+  // kernel can decide of it the kernel is told to.
+  std::shared_ptr<const Filter> filter;
   // Join rows to the processes that hold them.
   bool owners = false;
   // How much of the owners, and for how much. Rows whose owners a scan does not know are looked up
@@ -45,9 +51,9 @@ struct Query {
   // first owner's process, if owners are asked for. Cost: one walk of the hierarchy, and two reads
   // of /proc for each process that is asked.
   bool cgroups = false;
-  // Filter states and ports here and not in the kernel. A kernel that filters walks on inside one
-  // call until it finds rows (5 ms over 60 000 sockets that do not match); one that does not
-  // returns after each 260 or so. For event loops.
+  // Filter states, ports and whatever else here and not in the kernel. A kernel that filters walks
+  // on inside one call until it finds rows (5 ms over 60 000 sockets that do not match); one that
+  // does not returns after each 260 or so. For event loops.
   bool bounded_steps = false;
 };
 

@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "absl/container/inlined_vector.h"
+
 #include "netdiag/dump/source.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
@@ -35,6 +37,10 @@ bool BothFamilies(const Table& table) {
   return table.families.contains(Family::kInet) && table.families.contains(Family::kInet6);
 }
 
+void PutBytecode(const DumpRequest& request, RequestBuilder* builder) {
+  if (!request.bytecode.empty()) builder->Attribute(INET_DIAG_REQ_BYTECODE, request.bytecode);
+}
+
 void PutInet(const DumpRequest& request, RequestBuilder* builder) {
   if (BothFamilies(request.table)) {
     // The first inet_diag's request walks both families at once; only TCP answers to it on every
@@ -45,6 +51,7 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
     legacy.id = Ports(request);
     legacy.idiag_states = request.states.bits();
     builder->Header(netlink::abi::kTcpDiagGetSock, kFlagDump).Put(legacy);
+    PutBytecode(request, builder);
     return;
   }
   inet_diag_req_v2 body = {};
@@ -54,6 +61,7 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
   body.idiag_states = request.states.bits();
   body.id = Ports(request);
   builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
+  PutBytecode(request, builder);
 }
 
 void PutUnix(const DumpRequest& request, RequestBuilder* builder) {
@@ -123,8 +131,9 @@ absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std
 
 absl::Status NetlinkSource::Begin(const netlink::CallOptions& options) {
   foreign_before_ = conn_->stats().foreign;
-  std::array<std::byte, 128> storage;
-  NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes, EncodeRequest(request_, storage));
+  absl::InlinedVector<std::byte, kMaxRequest> storage(kMaxRequest + request_.bytecode.size());
+  NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes,
+                           EncodeRequest(request_, std::span(storage.data(), storage.size())));
   return conn_->Send(bytes, options).status();
 }
 

@@ -99,6 +99,7 @@ class LookupSource {
 };
 
 // The request as bytes in `storage`, as NetlinkSource sends it and captures keep it.
+inline constexpr size_t kMaxRequest = 128;  // bytes, beside its bytecode
 absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::byte> storage);
 // The request for one TCP socket with what `request` asks for, appended to `out`.
 absl::Status AppendTcpLookup(const DumpRequest& request, const bpf::TcpTuple& tuple,

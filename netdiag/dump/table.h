@@ -8,9 +8,11 @@
 #ifndef NETDIAG_DUMP_TABLE_H_
 #define NETDIAG_DUMP_TABLE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 
@@ -55,6 +57,8 @@ struct DumpRequest {
   ExtensionSet extensions;
   Port source_port;
   Port destination_port;
+  // A program that inet_diag runs on each socket (INET_DIAG_REQ_BYTECODE); empty: none.
+  std::vector<std::byte> bytecode;
 };
 
 // What is known of a protocol's table on any Linux.

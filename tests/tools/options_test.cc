@@ -1,11 +1,13 @@
 #include "tools/diag/options.h"
 
+#include <fstream>
 #include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/filter/filter.h"
 #include "tests/tools/render_testing.h"
 
 namespace diag {
@@ -246,7 +248,7 @@ TEST(Options, NameWhatTheyRefuse) {
       {{"state", "all", "--tcp=5", "-n"}, "--tcp=5"},
       {{"--n"}, "--n"},  // of two options
       {{"-"}, "-"},
-      {{"dport", "=", "22"}, "dport"},
+      {{"dprot", "=", "22"}, "dprot"},
       {{"state"}, "state"},
       {{"state", "listening", "exclude"}, "exclude"},
       {{"state", "sleeping"}, "sleeping"},
@@ -269,6 +271,58 @@ TEST(Options, NameWhatTheyRefuse) {
     EXPECT_THAT(Refusal(row.words), HasSubstr(row.named)) << ::testing::PrintToString(row.words);
   }
   EXPECT_THAT(Refusal({"--json", "-Jt"}), Not(HasSubstr("json")));
+}
+
+// ---- Filters ----
+
+TEST(Options, WordsAfterTheStatesAreAFilter) {
+  const Options options =
+      Good({"-t", "state", "established", "sport", "=", ":22", "-n", "or", "dport = :22"});
+  EXPECT_EQ(options.query.states, StateSet(State::kEstablished));
+  ASSERT_NE(options.query.filter, nullptr);
+  EXPECT_EQ(options.query.filter->ToString(), "sport = :22 or dport = :22");
+  EXPECT_EQ(Good({"-t"}).query.filter, nullptr);
+  // A predicate on the state is no choice of states.
+  const Options predicate = Good({"-a", "state", "=", "listening"});
+  EXPECT_EQ(predicate.query.states, StateSet::SsAll());
+  EXPECT_EQ(predicate.query.filter->ToString(), "state = listening");
+}
+
+TEST(Options, AFilterFileIsMoreOfTheExpression) {
+  const std::string path = ::testing::TempDir() + "/filter";
+  std::ofstream(path) << "# both kinds\nuid = 0 or\n  uid = 1000   # end";
+  EXPECT_EQ(Good({"-F", path}).query.filter->ToString(), "uid = 0 or uid = 1000");
+  EXPECT_EQ(Good({"--filter=" + path, "sport = 1 or sport = 2"}).query.filter->ToString(),
+            "(sport = :1 or sport = :2) and (uid = 0 or uid = 1000)");
+  EXPECT_THAT(Refusal({"-F", path + ".none"}), HasSubstr("filter file"));
+  std::ofstream(path) << std::string(70000, ' ');
+  EXPECT_THAT(Refusal({"-F", path}), HasSubstr("too long"));
+}
+
+TEST(Options, ABadFilterIsNamedAndPointedAt) {
+  EXPECT_THAT(Refusal({"sport", "=", "x!"}), HasSubstr("filter, column 9"));
+  std::vector<std::string> words = {"diag", "rtt", ">", "5"};
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  std::string pointer;
+  EXPECT_THAT(ParseOptions(static_cast<int>(words.size()), argv.data(), &pointer), Not(IsOk()));
+  EXPECT_EQ(pointer, "rtt > 5\n      ^\n");
+}
+
+TEST(FilterNames, AreThoseOfThisHost) {
+  const auto text = [](const std::string& expression) {
+    return Good({expression}).query.filter->ToString();
+  };
+  EXPECT_EQ(text("sport = ssh"), "sport = :22");
+  EXPECT_EQ(text("uid = root"), "uid = 0");
+  EXPECT_EQ(text("dev = lo"), "interface = 1");
+  EXPECT_THAT(text("src = localhost"), HasSubstr("127.0.0.1"));
+  EXPECT_THAT(text("netns = /proc/self/ns/net"), HasSubstr("netns = 4"));
+  for (const char* unknown : {"sport = no-such-service", "uid = no-such-user", "dev = none0",
+                              "cgroup = /no/such", "netns = none"}) {
+    EXPECT_THAT(Refusal({unknown}), HasSubstr("known")) << unknown;
+  }
 }
 
 }  // namespace

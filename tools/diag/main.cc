@@ -213,9 +213,13 @@ ExitCode Main(int argc, char** argv) {
   if (!HoldStandardDescriptors()) return kNotAnswered;
   // A closed pipe is an errno of write(), not a signal.
   signal(SIGPIPE, SIG_IGN);
-  const absl::StatusOr<Options> options = ParseOptions(argc, argv);
+  std::string pointer;
+  const absl::StatusOr<Options> options = ParseOptions(argc, argv, &pointer);
   if (!options.ok()) {
     Complain(options.status());
+    Output output(STDERR_FILENO);
+    output.Write(pointer);
+    output.Flush();
     return kUsage;
   }
   if (options->help) return Print(HelpText());

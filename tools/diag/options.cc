@@ -4,8 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
+#include <fstream>
 #include <getopt.h>
+#include <iostream>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -14,7 +19,10 @@
 #include <vector>
 
 #include "netdiag/fields.h"
+#include "netdiag/filter/filter.h"
 #include "netdiag/types/error.h"
+#include "tools/diag/filter_names.h"
+#include "tools/diag/shorthand.h"
 
 namespace diag {
 namespace {
@@ -84,6 +92,8 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {'Z', "context", &Options::process_contexts, "SELinux contexts of owners; implies -p"},
     {'z', "contexts", &Options::socket_contexts, "those of sockets too; implies -Z"},
     {'s', "summary", &Options::summary, "counts of this namespace; alone, nothing else"},
+    {'F', "filter", &Options::filter_file, "more of the expression, from a file; -: from stdin",
+     "FILE"},
     {kJson, "json", &Options::json, "one JSON object {schema, kernel, sockets[], tables[]}"},
     {kJsonLines, "jsonl", &Options::json_lines, "a JSON object a socket, then one {summary}"},
     {kCsv, "csv", &Options::csv, "comma separated values with a header line"},
@@ -144,16 +154,23 @@ StateSet DefaultStates(const Options& options) {
   return udp_alone ? StateSet(State::kEstablished) : StateSet::Connected();
 }
 
+// Of the predicate `state = WORD`, which is none of the words below.
+bool IsOperator(std::string_view word) {
+  return word.starts_with('=') || word.starts_with('!') || word == "eq" || word == "ne" ||
+         word == "neq";
+}
+
 // `state WORD` and `exclude WORD`, as often as wanted. The first `state` forgets what -a and -l
-// said; the first `exclude` starts from all.
-absl::Status ParseStateWords(const std::vector<std::string_view>& words, StateSet* states) {
+// said; the first `exclude` starts from all. Gives the number of words that these are.
+absl::StatusOr<size_t> ParseStateWords(const std::vector<std::string_view>& words,
+                                       StateSet* states) {
   bool named = false;
-  for (size_t i = 0; i < words.size(); i += 2) {
+  size_t i = 0;
+  for (; i < words.size(); i += 2) {
     const bool exclude = words[i] == "exclude" || words[i] == "excl";
-    if (!exclude && words[i] != "state") {
-      return BadInput("argument", words[i], "expected `state NAME` or `exclude NAME`");
-    }
+    if (!exclude && words[i] != "state") break;
     if (i + 1 == words.size()) return BadInput("argument", words[i], "a state must follow");
+    if (IsOperator(words[i + 1])) break;
     std::optional<StateSet> wanted = netdiag::ParseStates(words[i + 1]);
     if (!wanted)
       return BadInput("state", words[i + 1], "no state or group of states has this name");
@@ -163,6 +180,41 @@ absl::Status ParseStateWords(const std::vector<std::string_view>& words, StateSe
     *states = exclude ? before - *wanted : before | *wanted;
     named = true;
   }
+  return i;
+}
+
+absl::StatusOr<std::string> ReadFilterFile(const std::string& path) {
+  std::ifstream file;
+  if (path != "-") file.open(path, std::ios::binary);
+  std::istream& input = path == "-" ? std::cin : file;
+  // One more than a filter can have, so that it is refused for its length and not cut.
+  std::string text(netdiag::Filter::kMaxText + 1, '\0');
+  input.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (input.bad() || (path != "-" && !file.is_open())) {
+    return netdiag::ErrnoError(errno, "filter file " + path);
+  }
+  text.resize(static_cast<size_t>(input.gcount()));
+  return text;
+}
+
+// The expression of the command line and that of the file, both to hold.
+absl::Status ParseExpression(std::span<const std::string_view> words, Options* options,
+                             std::string* pointer) {
+  std::string text;
+  for (const std::string_view word : words) text.append(text.empty() ? "" : " ").append(word);
+  if (std::optional<Shorthand> shorthand = ParseShorthand(words)) {
+    text = std::move(shorthand->expression);
+    options->processes |= shorthand->command;
+  }
+  if (!options->filter_file.empty()) {
+    NETDIAG_ASSIGN_OR_RETURN(const std::string file, ReadFilterFile(options->filter_file));
+    text = text.empty() ? file : "(" + text + "\n) (" + file + "\n)";
+  }
+  if (text.empty()) return absl::OkStatus();
+  absl::StatusOr<netdiag::Filter> filter = netdiag::Filter::Parse(text, HostFilterOptions());
+  if (!filter.ok() && pointer != nullptr) *pointer = netdiag::PointAt(text, filter.status());
+  if (!filter.ok()) return filter.status();
+  options->query.filter = std::make_shared<const netdiag::Filter>(*std::move(filter));
   return absl::OkStatus();
 }
 
@@ -243,7 +295,7 @@ std::string RefusedOption(char** argv) {
 
 }  // namespace
 
-absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
+absl::StatusOr<Options> ParseOptions(int argc, char** argv, std::string* pointer) {
   std::string letters = ":";  // getopt() is to tell a missing argument from a wrong option
   std::vector<option> longs;
   for (const OptionRow& row : kOptions) {
@@ -270,7 +322,9 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
   const std::vector<std::string_view> words(argv + optind, argv + argc);
   NETDIAG_RETURN_IF_ERROR(Settle(&options));
   options.query.states = DefaultStates(options);
-  NETDIAG_RETURN_IF_ERROR(ParseStateWords(words, &options.query.states));
+  NETDIAG_ASSIGN_OR_RETURN(const size_t state_words, ParseStateWords(words, &options.query.states));
+  NETDIAG_RETURN_IF_ERROR(
+      ParseExpression(std::span(words).subspan(state_words), &options, pointer));
   SelectTables(options, &options.query);
   NETDIAG_RETURN_IF_ERROR(SettleSummary(!words.empty(), &options));
   AskFor(options, &options.query);
@@ -305,7 +359,7 @@ std::vector<OptionHelp> AllOptions() {
 
 std::string HelpText() {
   std::string text =
-      "usage: diag [OPTIONS] [state NAME | exclude NAME]...\n\n"
+      "usage: diag [OPTIONS] [state NAME | exclude NAME]... [EXPRESSION]\n\n"
       "Lists the sockets of this network namespace as ss does.\n\n";
   for (const OptionHelp& row : AllOptions()) {
     if (row.help.empty()) continue;
@@ -326,6 +380,8 @@ std::string HelpText() {
   }
   text +=
       ";\n  groups: all connected synchronized bucket big\n\n"
+      "EXPRESSION: predicates with and, or, not and parentheses, as `sport = :22 and dst 10/8`,\n"
+      "  `rtt > 100ms`, `comm = \"nginx*\"`, `uid = nobody`: docs/filter.md.\n\n"
       "Exit: 0 answered (what could not be seen is said on stderr), 1 a table could not be read, 2 "
       "usage.\n";
   return text;

@@ -48,6 +48,7 @@ struct Options {
   bool capabilities = false;
   bool version = false;
   bool help = false;
+  std::string filter_file;
 
   // What it comes to.
   netdiag::Query query;
@@ -57,8 +58,9 @@ struct Options {
   bool only_summary = false;  // --summary, and nothing that could be listed was named
 };
 
-// Parses main()'s arguments. An error names the argument.
-absl::StatusOr<Options> ParseOptions(int argc, char** argv);
+// Parses main()'s arguments, and the file of a filter. An error names the argument; of a filter's,
+// `pointer` becomes its line, with a caret below the place.
+absl::StatusOr<Options> ParseOptions(int argc, char** argv, std::string* pointer = nullptr);
 // What -N names: a file, if there is a '/' in it; a name in /run/netns, if there is one; else a
 // process by its number. An error names what is not there.
 absl::StatusOr<netdiag::netlink::NetNs> ResolveNetns(const std::string& name);
