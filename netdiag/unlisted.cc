@@ -86,9 +86,8 @@ absl::StatusOr<OwnerStats> VisitUnlisted(const EngineOptions& options,
     find();
   }
   for (const Inode inode : found) {
-    UnlistedSocket socket = {.inode = inode,
-                             .netns = index.NetnsOf(inode),
-                             .owners = index.Find(inode)};
+    UnlistedSocket socket = {
+        .inode = inode, .netns = index.NetnsOf(inode), .owners = index.Find(inode)};
     const std::string protocol = ProtocolOf(&index, socket);
     if (protocol.empty()) continue;
     socket.protocol = protocol;

@@ -40,8 +40,8 @@ struct UnlistedSocket {
   Owners owners;
 };
 
-// Those of the options' namespace; of all with EngineOptions::all_netns, and where the namespaces of
-// sockets are not known (OwnerStats::source is not kBpf): then those of a namespace that has no
+// Those of the options' namespace; of all with EngineOptions::all_netns, and where the namespaces
+// of sockets are not known (OwnerStats::source is not kBpf): then those of a namespace that has no
 // process and no name (netlink::FindNamespaces()) are unlisted, too.
 absl::StatusOr<OwnerStats> VisitUnlisted(const EngineOptions& options,
                                          absl::FunctionRef<Flow(const UnlistedSocket&)> visitor,

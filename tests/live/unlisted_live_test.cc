@@ -1,7 +1,5 @@
 // Sockets that only a descriptor shows, against those that this process made.
 
-#include "netdiag/unlisted.h"
-
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -14,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/types/error.h"
+#include "netdiag/unlisted.h"
 #include "tests/live/live_testing.h"
 #include "tests/testing/sockets.h"
 
@@ -99,8 +98,7 @@ TEST_F(UnlistedLive, EndWithTheVisitorAndWithTheCall) {
               }).ok());
   EXPECT_EQ(visited, 1);
   const auto none = [](const UnlistedSocket&) { return Flow::kContinue; };
-  EXPECT_TRUE(
-      IsTimeout(VisitUnlisted({}, none, {.deadline = netlink::TimePoint::min()}).status()));
+  EXPECT_TRUE(IsTimeout(VisitUnlisted({}, none, {.deadline = netlink::TimePoint::min()}).status()));
   for (const int fd : two) close(fd);
 }
 
