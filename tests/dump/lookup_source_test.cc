@@ -105,12 +105,16 @@ class Kernel {
 };
 
 DumpRequest RequestFor(StateSet states = StateSet::SsAll()) {
-  return {{Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId(7), "blue"}, states, {}, {}, {},
+  return {{Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId(7), "blue"},
+          states,
+          {},
+          {},
+          {},
           {}};
 }
 
 bpf::TcpTuple TupleOf(const inet_diag_msg& socket) {
-  const auto endpoint = [](const uint32_t (&octets)[4], uint16_t port) {
+  const auto endpoint = [](const uint32_t(&octets)[4], uint16_t port) {
     return Endpoint{IpAddress::FromNetwork(Family::kInet, std::as_bytes(std::span(octets))),
                     Port::FromNetwork(port)};
   };

@@ -98,13 +98,12 @@ std::vector<Mount> MountsOf(std::string_view mountinfo) {
 }
 
 TEST(NextMount, ReadsLinesWithAnyNumberOfTags) {
-  EXPECT_THAT(
-      MountsOf("36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw\n"
-               "37 35 0:4 net:[4026531840] /run/netns/blue rw - nsfs nsfs rw\n"
-               "38 35 0:5 / /x rw shared:3 master:1 propagate_from:2 - tmpfs tmpfs rw\n"),
-      ::testing::ElementsAre(Mount{"/mnt1", "/mnt2", "ext3"},
-                             Mount{"net:[4026531840]", "/run/netns/blue", "nsfs"},
-                             Mount{"/", "/x", "tmpfs"}));
+  EXPECT_THAT(MountsOf("36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw\n"
+                       "37 35 0:4 net:[4026531840] /run/netns/blue rw - nsfs nsfs rw\n"
+                       "38 35 0:5 / /x rw shared:3 master:1 propagate_from:2 - tmpfs tmpfs rw\n"),
+              ::testing::ElementsAre(Mount{"/mnt1", "/mnt2", "ext3"},
+                                     Mount{"net:[4026531840]", "/run/netns/blue", "nsfs"},
+                                     Mount{"/", "/x", "tmpfs"}));
 }
 
 TEST(NextMount, ReadsEscapesInMountPoints) {
@@ -135,8 +134,7 @@ TEST(NextMount, PassesOverLinesThatAreNone) {
 }
 
 TEST(NextMount, FindsTheMountsOfThisMachine) {
-  const std::vector<Mount> mounts =
-      MountsOf(ReadProcFile("/proc/self/mountinfo", kMaxMountInfo));
+  const std::vector<Mount> mounts = MountsOf(ReadProcFile("/proc/self/mountinfo", kMaxMountInfo));
   EXPECT_THAT(mounts, ::testing::Contains(::testing::Field(&Mount::point, "/")));
   EXPECT_THAT(mounts, ::testing::Contains(Mount{"/", "/proc", "proc"}));
 }
