@@ -1,5 +1,5 @@
-// diag -tanp beside ss -tanp and netstat -tanp, as whole programs: every TCP socket and who holds
-// it.
+// diag -tanp beside ss -tanp, netstat -tanp and lsof, as whole programs: every TCP socket and who
+// holds it; and beside the least that a dump without owners costs.
 //
 //   tools/dev bench owners [--sockets=100000] [--repetitions=5] [--warm-up=1]
 //
@@ -18,6 +18,7 @@
 #include "bench/child.h"
 #include "bench/compare.h"
 #include "bench/population.h"
+#include "bench/raw_dump.h"
 #include "netdiag/process/process.h"
 
 namespace netdiag::bench {
@@ -86,7 +87,8 @@ Lines KeysOfNetstat(const Lines& output) {
 }
 
 void BenchPeer(const Options& options, const std::vector<std::string>& peer, double times) {
-  const std::string name = peer[0] + " -tanp";
+  std::string name;
+  for (const std::string& word : peer) name.append(name.empty() ? "" : " ").append(word);
   std::vector<double> peer_cpu, our_cpu;
   const Comparison pair = Compare(
       options, Clock::kWall, [&] { peer_cpu.push_back(RunToNull(peer).cpu); },
@@ -99,6 +101,46 @@ void BenchPeer(const Options& options, const std::vector<std::string>& peer, dou
   const double cpu = SpreadOf(peer_cpu).median / SpreadOf(our_cpu).median;
   std::printf("  for the record, CPU time: %.0f ms / %.0f ms = %.1f ×\n",
               SpreadOf(peer_cpu).median * 1e3, SpreadOf(our_cpu).median * 1e3, cpu);
+}
+
+// The floor of a dump without owners, read and dropped in this process: nothing of a program's
+// start is in it, and no text.
+void BenchFloor(const Options& options) {
+  RawDump dump;
+  uint64_t messages = 0;
+  const Comparison pair = Compare(
+      options, Clock::kWall,
+      [&] {
+        RunToNull({DiagProgram(), "-tanp"});
+      },
+      [&] { messages = dump.Run(0, [](const std::byte*, size_t) {}); });
+  Prove(messages == static_cast<uint64_t>(options.sockets), "messages of the raw dump");
+  PrintTime("diag -tanp", pair.a);
+  PrintTime("raw dump, no owners", pair.b);
+  Claim("diag -tanp / raw dump", pair.ratio, AtMost(1.6), " ×");
+}
+
+// With hardly a socket it is the program's start that counts.
+void BenchFew(const Options& options) {
+  const Population population({.tcp = 20});
+  const Comparison pair = Compare(
+      options, Clock::kWall,
+      [&] {
+        RunToNull({"ss", "-tanp"});
+      },
+      [&] {
+        RunToNull({DiagProgram(), "-tanp"});
+      });
+  PrintTime("20 sockets: ss -tanp", pair.a);
+  PrintTime("20 sockets: diag -tanp", pair.b);
+  Claim("20 sockets: ss -tanp / diag -tanp", pair.ratio, AtLeast(1.0), " ×");
+}
+
+// Sockets of this namespace that lsof lists.
+size_t LinesOfLsof(const std::vector<std::string>& command) {
+  const Lines lines = RunForLines(command);
+  return static_cast<size_t>(std::ranges::count_if(
+      lines, [](const std::string& line) { return line.find(" TCP ") != line.npos; }));
 }
 
 // What of diag's time is the reading of descriptors.
@@ -116,6 +158,7 @@ void BenchScan(const Options& options) {
 
 void Main(const Options& options) {
   EnterPrivateNamespace();
+  BenchFew({.sockets = 20, .repetitions = 3 * options.repetitions, .warm_up = options.warm_up});
   const Population population({.tcp = options.sockets});
   std::printf("%d TCP sockets held by %zu processes; %d pairs\n", options.sockets,
               population.holders().size(), options.repetitions);
@@ -125,9 +168,15 @@ void Main(const Options& options) {
         "lines of diag -tanp and of ss -tanp, owners and descriptors included");
   Prove(KeysOfDiag(ours) == KeysOfNetstat(RunForLines({"netstat", "-tanpW"})),
         "states, endpoints and pids of diag -tanp and of netstat -tanp");
+  const std::vector<std::string> lsof = {"lsof", "-nP", "-iTCP"};
+  Prove(LinesOfLsof(lsof) >= static_cast<size_t>(options.sockets), "lines of lsof -nP -iTCP");
   BenchScan(options);
-  BenchPeer(options, {"ss", "-tanp"}, 20);
-  BenchPeer(options, {"netstat", "-tanp"}, 15);
+  BenchFloor({.sockets = options.sockets,
+              .repetitions = 3 * options.repetitions,
+              .warm_up = options.warm_up});
+  BenchPeer(options, {"ss", "-tanp"}, 35);
+  BenchPeer(options, {"netstat", "-tanp"}, 35);
+  BenchPeer(options, lsof, 10);
 }
 
 }  // namespace

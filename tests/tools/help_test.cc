@@ -236,6 +236,42 @@ TEST(Schema, HoldsForEveryFormOfJson) {
   }
 }
 
+// What --held adds, which no capture has.
+std::string RenderHeld(const std::vector<std::string>& words) {
+  const absl::StatusOr<Options> options = testing::Parse(words);
+  EXPECT_THAT(options, netdiag::testing::IsOk());
+  const Packet capture = Everything();
+  netdiag::EngineOptions replay;
+  replay.replay = capture;
+  const auto engine = netdiag::Engine::Open(replay);
+  const testing::MemoryFile file;
+  Output output(file.fd());
+  const std::unique_ptr<Renderer> renderer = NewRenderer(*options, engine->get(), &output);
+  renderer->Begin();
+  for (const uint32_t inode : {7u, 8u}) {
+    renderer->Held(
+        {.inode = netdiag::Inode(inode), .protocol = "AL\x1bG", .netns = netdiag::NetnsId(9)});
+  }
+  renderer->End(netdiag::Summary{.netns = netdiag::NetnsStats{.listed = 2}});
+  output.Flush();
+  return file.Read();
+}
+
+TEST(Schema, HoldsForHeldSockets) {
+  const Validator validator;
+  const std::string json = RenderHeld({"--json", "--held"});
+  EXPECT_EQ(validator.Complaint(json), "");
+  EXPECT_THAT(json, ::testing::HasSubstr("\"held\":[{\"protocol\":\"AL\\u001BG\",\"inode\":7"));
+  const std::string lines = RenderHeld({"--jsonl", "--held"});
+  for (size_t start = 0; start < lines.size();) {
+    const size_t end = lines.find('\n', start);
+    EXPECT_EQ(validator.Complaint(lines.substr(start, end - start)), "");
+    start = end + 1;
+  }
+  EXPECT_THAT(RenderHeld({"-tH", "--held"}),
+              ::testing::HasSubstr("AL\\x1bG UNLISTED 0      0      * 7 * 0"));
+}
+
 TEST(Schema, RefusesWhatDiagDoesNotWrite) {
   const Validator validator;
   const std::string good = testing::Render({"--json", "-tuxap"}, Everything());

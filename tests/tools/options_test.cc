@@ -306,7 +306,7 @@ TEST(Options, NameWhatTheyRefuse) {
       {{"state", "listening", "exclude"}, "exclude"},
       {{"state", "sleeping"}, "sleeping"},
       {{"exclude", ""}, "\"\""},
-      {{"State", "all"}, "State"},
+      {{"State", "all"}, "\"all\""},
       {{"--json", "--csv"}, "--csv"},
       {{"--color=red"}, "red"},
       {{"--columns=state,rttz"}, "did you mean rtt"},

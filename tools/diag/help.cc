@@ -305,7 +305,27 @@ constexpr std::string_view kDefinitions = R"("count": {"type": "integer", "minim
 "errors": {"$ref": "#/definitions/count"},
 "hidepid": {"type": "boolean"},
 "other_pid_namespace": {"type": "boolean"},
-"complete": {"type": "boolean"}}})";
+"complete": {"type": "boolean"}}},
+"namespaces": {"type": "object", "additionalProperties": false, "properties": {
+"listed": {"$ref": "#/definitions/count"},
+"denied": {"$ref": "#/definitions/count"},
+"vanished": {"$ref": "#/definitions/count"},
+"hidden": {"$ref": "#/definitions/count"},
+"beyond": {"$ref": "#/definitions/count"},
+"denial": {"type": "string"}}},
+"held": {"type": "object", "additionalProperties": false,
+"required": ["protocol", "inode", "owners"], "properties": {
+"protocol": {"type": "string"},
+"protocol_hex": {"$ref": "#/definitions/hex"},
+"inode": {"$ref": "#/definitions/count"},
+"netns": {"$ref": "#/definitions/count"},
+"owners": {"type": "array", "items": {"type": "object", "additionalProperties": false, "properties": {
+"pid": {"$ref": "#/definitions/count"},
+"start_time": {"$ref": "#/definitions/count"},
+"thread": {"$ref": "#/definitions/count"},
+"fd": {"$ref": "#/definitions/count"},
+"command": {"type": "string"},
+"command_hex": {"$ref": "#/definitions/hex"}}}}}})";
 
 constexpr std::string_view kOutcome = R"("schema": {"enum": [2]},
 "kernel": {"type": "string"},
@@ -313,6 +333,8 @@ constexpr std::string_view kOutcome = R"("schema": {"enum": [2]},
 "owner_scan": {"$ref": "#/definitions/owner_scan"},
 "namespaces": {"$ref": "#/definitions/namespaces"},
 "owner_error": {"type": "string"},
+"namespaces": {"$ref": "#/definitions/namespaces"},
+"held": {"type": "array", "items": {"$ref": "#/definitions/held"}},
 "rows": {"$ref": "#/definitions/count"},
 "stopped": {"type": "boolean"},
 "interrupted": {"type": "boolean"},
@@ -366,7 +388,7 @@ std::string Schema() {
   };
   std::string text =
       "{\"$schema\": \"http://json-schema.org/draft-04/schema#\",\n"
-      "\"title\": \"diag --json; of --jsonl, each line is a socket or group, the last a "
+      "\"title\": \"diag --json; of --jsonl, each line is a socket, a group or held, the last a "
       "summary\",\n"
       "\"definitions\": {\n";
   text += std::string(kDefinitions) + ",\n\"socket\": " + Socket() + ",\n";
@@ -376,6 +398,8 @@ std::string Schema() {
   text += Object({outcome, rows_of("sockets", "socket")}, kRequired) + ",\n";
   text += Object({outcome, rows_of("counts", "group")}, kRequired) + ",\n";
   text +=
+      "{\"type\": \"object\", \"additionalProperties\": false, \"required\": [\"held\"],\n"
+      "\"properties\": {\"held\": {\"$ref\": \"#/definitions/held\"}}},\n"
       "{\"$ref\": \"#/definitions/summary\"},\n{\"$ref\": \"#/definitions/group\"},\n"
       "{\"$ref\": \"#/definitions/socket\"}]}\n";
   return text;

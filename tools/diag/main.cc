@@ -15,6 +15,7 @@
 
 #include "netdiag/engine.h"
 #include "netdiag/types/error.h"
+#include "netdiag/unlisted.h"
 #include "tools/diag/contexts.h"
 #include "tools/diag/help.h"
 #include "tools/diag/options.h"
@@ -114,7 +115,9 @@ void ReportGaps(const Summary& summary, uint64_t untold_listeners) {
   }
 }
 
-ExitCode List(const Options& options, Engine* engine) {
+// The options of the Engine, too, are those of the listing.
+ExitCode List(const Options& options, const netdiag::EngineOptions& engine_options,
+              Engine* engine) {
   Output output(STDOUT_FILENO);
   const std::unique_ptr<Renderer> renderer = NewRenderer(options, engine, &output);
   Pipeline pipeline(options.selection, renderer.get(), &output);
@@ -126,10 +129,21 @@ ExitCode List(const Options& options, Engine* engine) {
     return Finish(&output, kNotAnswered);
   }
   pipeline.Finish();
+  absl::Status unlisted;
+  if (options.held && !output.failed()) {
+    unlisted = netdiag::VisitUnlisted(engine_options, [&](const netdiag::UnlistedSocket& socket) {
+                 renderer->Held(socket);
+                 return output.failed() ? netdiag::Flow::kStop : netdiag::Flow::kContinue;
+               }).status();
+  }
   renderer->End(*summary);
   const ExitCode written = Finish(&output, kAnswered);
   if (output.failed()) return written;
   ReportGaps(*summary, renderer->untold_listeners());
+  if (!unlisted.ok()) {
+    Complain(unlisted);
+    return kNotAnswered;
+  }
   for (const TableOutcome& outcome : summary->tables) {
     if (!outcome.status.ok()) return kNotAnswered;
   }
@@ -240,7 +254,7 @@ ExitCode Main(int argc, char** argv) {
     }
     engine_options.netns = *netns;
   }
-  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(std::move(engine_options));
+  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(engine_options);
   if (!engine.ok()) {
     Complain(engine.status());
     return kNotAnswered;
@@ -250,7 +264,7 @@ ExitCode Main(int argc, char** argv) {
     const ExitCode summarised = Summarise(engine->get());
     if (options->only_summary || summarised != kAnswered) return summarised;
   }
-  return List(*options, engine->get());
+  return List(*options, engine_options, engine->get());
 }
 
 }  // namespace

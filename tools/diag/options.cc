@@ -49,6 +49,7 @@ enum : int {
   kHelpFormat,
   kPeers,
   kOwners,
+  kHeld,
   kAllNetns
 };
 
@@ -76,6 +77,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {'T', "threads", &Options::threads, "-p with the thread whose descriptor table it is"},
     {kOwners, "owners", &Options::owners, "-p: every holder (all), or one a socket, sooner (first)",
      "WHO"},
+    {kHeld, "held", &Options::held, "also sockets that only a descriptor shows; implies -p"},
     {kPeers, "peers", &Options::peers, "the other end of unix sockets; with -p, who holds it"},
     {'e', "extended", &Options::extended, "user, inode, cookie, cgroup, ...; implies -o"},
     {'o', "options", &Options::timers, "timers"},
@@ -122,7 +124,9 @@ void Apply(int code, const char* argument, Options* options) {
   }
   if (code == 'e') options->timers = true;
   if (code == 'z') options->process_contexts = true;
-  if (code == 'T' || code == 'Z' || code == 'z' || code == kOwners) options->processes = true;
+  if (code == 'T' || code == 'Z' || code == 'z' || code == kOwners || code == kHeld) {
+    options->processes = true;
+  }
 }
 
 // Which tables, by ss's rules of default, in its order.
@@ -330,6 +334,10 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv, std::string* pointer
   NETDIAG_RETURN_IF_ERROR(SettleSummary(!words.empty(), &options));
   AskFor(options, &options.query);
   NETDIAG_RETURN_IF_ERROR(ParseOwners(options.owners, &options.query));
+  if (options.held && (options.form == Form::kCsv || !options.selection.empty() ||
+                       !options.selection.sort.empty())) {
+    return BadInput("option", "--held", "such sockets have no fields: in ss's text and JSON only");
+  }
   options.query.keep_joins = !options.selection.sort.empty() || options.resolve;
   return options;
 }

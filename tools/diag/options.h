@@ -27,6 +27,7 @@ struct Options {
   bool processes = false;
   bool threads = false;
   std::string owners;
+  bool held = false;
   bool peers = false;
   bool extended = false;
   bool timers = false;

@@ -12,13 +12,14 @@
 
 #include "netdiag/collect.h"
 #include "netdiag/engine.h"
+#include "netdiag/unlisted.h"
 #include "tools/diag/options.h"
 #include "tools/diag/text.h"
 
 namespace diag {
 
 // The one virtual interface of the project: a form of output. Calls come in the order Begin,
-// Row... or Count..., End.
+// Row... or Count..., Held..., End.
 class Renderer {
  public:
   explicit Renderer(netdiag::Engine* engine) : engine_(engine) {}
@@ -27,6 +28,8 @@ class Renderer {
   virtual void Row(const netdiag::Row& row) = 0;
   // One group of --count-by; a form that is not made for it is not asked.
   virtual void Count(const netdiag::RowCounts::Group&) {}
+  // After the rows, one of those that no dump lists; likewise.
+  virtual void Held(const netdiag::UnlistedSocket&) {}
   virtual void End(const netdiag::Summary& summary) = 0;
 
   // Unix listeners whose waiting connections the kernel did not tell: its answer about one socket

@@ -52,6 +52,7 @@ class JsonRenderer final : public Renderer {
   }
   void Row(const netdiag::Row& row) override;
   void Count(const netdiag::RowCounts::Group& group) override;
+  void Held(const netdiag::UnlistedSocket& socket) override;
   void End(const netdiag::Summary& summary) override;
 
  private:
@@ -105,6 +106,7 @@ class JsonRenderer final : public Renderer {
 
   Output* output_;
   bool lines_;
+  bool in_held_ = false;               // the array of those has begun
   bool whole_;                         // all that is known, and not some columns
   std::vector<Column> columns_;        // of the socket, group by group
   std::vector<Column> owner_columns_;  // of each of its owners
@@ -352,6 +354,37 @@ void JsonRenderer::Tail(const netdiag::Summary& summary) {
   Number("damaged", summary.damaged);
   Number("duplicates", summary.duplicates);
   Number("unknown_attributes", summary.unknown_attributes);
+}
+
+void JsonRenderer::Held(const netdiag::UnlistedSocket& socket) {
+  if (!lines_ && !std::exchange(in_held_, true)) {
+    json_.EndArray();
+    Key("held");
+    json_.StartArray();
+  }
+  json_.StartObject();
+  if (lines_) {
+    Key("held");
+    json_.StartObject();
+  }
+  Bytes("protocol", socket.protocol);
+  Number("inode", socket.inode.value());
+  if (socket.netns != netdiag::NetnsId()) Number("netns", socket.netns.value());
+  Key("owners");
+  json_.StartArray();
+  for (const netdiag::Owner& owner : socket.owners) {
+    json_.StartObject();
+    Number("pid", static_cast<uint64_t>(owner.pid.value()));
+    Number("start_time", owner.start_time);
+    if (owner.thread != netdiag::Pid())
+      Number("thread", static_cast<uint64_t>(owner.thread.value()));
+    Number("fd", static_cast<uint64_t>(owner.fd));
+    Bytes("command", owner.command);
+    json_.EndObject();
+  }
+  json_.EndArray();
+  if (lines_) json_.EndObject();
+  EndRow();
 }
 
 void JsonRenderer::End(const netdiag::Summary& summary) {

@@ -37,7 +37,7 @@ std::vector<TableColumn> Layout(const Options& options) {
   const bool queues = !options.no_queues;
   return {
       {.header = "Netns", .visible = options.all_netns},
-      {.header = "Netid", .visible = !one_kind},
+      {.header = "Netid", .visible = !one_kind || options.held},
       {.header = "State", .visible = !one_state},
       {.header = "Recv-Q", .width = 6, .visible = queues},
       {.header = "Send-Q", .width = 6, .visible = queues},
@@ -111,6 +111,29 @@ class SsRenderer final : public Renderer {
     if (!held_) held_.emplace(std::vector<netdiag::RowKey>(), 0);
     held_->Add(row);
     if (++held_rows_ == kMaxHeld) Release();
+  }
+  // As a unix socket without a name: its inode is all that it is known by.
+  void Held(const netdiag::UnlistedSocket& socket) override {
+    Release();
+    if (options_.all_netns) AppendNumber(socket.netns.value(), out_);
+    table_.EndCell();
+    AppendEscaped(socket.protocol, out_);
+    table_.EndCell();
+    out_->append("UNLISTED");
+    table_.EndCell();
+    for (const std::string_view cell : {"0", "0", "* "}) {
+      out_->append(cell);
+      table_.EndCell();
+    }
+    AppendNumber(socket.inode.value(), out_);
+    table_.EndCell();
+    out_->append("* ");
+    table_.EndCell();
+    out_->push_back('0');
+    table_.EndCell();
+    Owners(socket.owners, "users:(");
+    table_.EndCell();
+    table_.EndRow();
   }
   void End(const netdiag::Summary&) override {
     Release();

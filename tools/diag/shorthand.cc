@@ -59,7 +59,7 @@ std::optional<Shorthand> ParseShorthand(std::span<const std::string_view> words)
   const bool colon = word[0] == ':' && word.size() > 1 && word.find(':', 1) == word.npos;
   if (colon || IsNumber(word)) {
     shorthand.expression = PortExpression(word.substr(colon ? 1 : 0));
-  } else if (IsExpression(word) || word[0] == ':') {
+  } else if (IsExpression(word) || word[0] == ':' || word[0] == '-') {
     return std::nullopt;
   } else {
     shorthand.expression = CommandExpression(word);
