@@ -54,8 +54,8 @@ constexpr size_t kShownSlice = 256;
 constexpr size_t kOwnDatagrams = 2;
 constexpr size_t kAheadOfScan = size_t{5} << 20;
 constexpr size_t kAhead = size_t{512} << 10;
-// Tables of a capture; it has one a dump. More are damage.
-constexpr size_t kMaxReplayTables = 4096;
+// Tables of a capture; it has one a dump, of each namespace five at most. More are damage.
+constexpr size_t kMaxReplayTables = 5 * (netlink::kMaxNamespaces + 1);
 
 // The caller's own end of a query, as opposed to a table's failure.
 bool EndsQuery(const absl::Status& status) { return IsTimeout(status) || IsCancelled(status); }

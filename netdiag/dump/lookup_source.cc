@@ -57,6 +57,7 @@ LookupSource::LookupSource(netlink::Conn* conn, const DumpRequest& request,
   // Every listener is to be counted.
   DumpRequest listening = WithStates(State::kListen);
   listening.source_port = listening.destination_port = Port();
+  listening.bytecode.clear();
   dump_ = NetlinkSource(conn, listening);
 }
 

@@ -61,6 +61,7 @@ bool NextMount(std::string_view* mountinfo, MountLine* line) {
     const size_t middle = head.find(kSeparator);
     if (middle == head.npos) continue;
     std::string_view tail = head.substr(middle + kSeparator.size());
+    head = head.substr(0, middle);
     for (int skipped = 0; skipped < 3; ++skipped) TakeUntil(' ', &head);
     line->root = TakeUntil(' ', &head);
     line->mount_point = Unescape(TakeUntil(' ', &head));

@@ -22,52 +22,13 @@
 #include "netdiag/process/cgroup.h"
 #include "netdiag/snapshot.h"
 #include "tests/live/live_testing.h"
+#include "tests/live/netns_testing.h"
 #include "tests/testing/sockets.h"
 
 namespace netdiag::testing {
 namespace {
 
 using netlink::CurrentNetns;
-using netlink::NetNs;
-
-void Shell(const std::string& command) { Check(std::system(command.c_str()) == 0, command); }
-
-// Runs `body` on a thread with a network namespace of its own, a mount namespace of its own and
-// nothing in /run.
-void Apart(const std::function<void()>& body) {
-  if (geteuid() != 0) GTEST_SKIP() << "making namespaces needs root";
-  std::thread([&] {
-    Check(unshare(CLONE_NEWNS | CLONE_NEWNET) == 0, "unshare");
-    Check(mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "private mounts");
-    Check(mount("none", "/run", "tmpfs", 0, nullptr) == 0, "tmpfs on /run");
-    Shell("ip link set lo up");
-    body();
-  }).join();
-}
-
-// A namespace as `ip netns add` makes it.
-NetnsId AddNetns(const std::string& name) {
-  Shell("ip netns add " + name + " && ip netns exec " + name + " ip link set lo up");
-  return NetNs::FromPath("/run/netns/" + name).Identify().value();
-}
-
-void DeleteNetns(const std::string& name) { Shell("ip netns del " + name); }
-
-// Makes something in the namespace: a socket stays there.
-void In(const std::string& name, const std::function<void()>& make) {
-  const absl::Status status = NetNs::FromPath("/run/netns/" + name).Run([&] {
-    make();
-    return absl::OkStatus();
-  });
-  ASSERT_TRUE(status.ok()) << status;
-}
-
-std::unique_ptr<Engine> OpenForAll(EngineOptions options = {}) {
-  options.all_netns = true;
-  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(std::move(options));
-  EXPECT_TRUE(engine.ok()) << engine.status();
-  return engine.ok() ? *std::move(engine) : nullptr;
-}
 
 Query AllStates() {
   Query query;

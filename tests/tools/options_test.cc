@@ -2,12 +2,14 @@
 
 #include <fstream>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "netdiag/filter/filter.h"
+#include "netdiag/netlink/netns.h"
 #include "tests/tools/render_testing.h"
 
 namespace diag {
@@ -52,6 +54,57 @@ TEST(Options, OwnersAreAllOrTheFirst) {
   EXPECT_TRUE(Good({"--owners", "first"}).query.owners) << "it implies -p";
   EXPECT_THAT(Refusal({"--owners", "some"}), HasSubstr("some"));
   EXPECT_THAT(Refusal({"--owners"}), HasSubstr("an argument must follow"));
+}
+
+TEST(Options, NameOneNamespaceOrAll) {
+  EXPECT_EQ(Good({}).netns, "");
+  EXPECT_EQ(Good({"-N", "blue"}).netns, "blue");
+  EXPECT_EQ(Good({"-tnNblue"}).netns, "blue");
+  EXPECT_EQ(Good({"--net=blue", "-t"}).netns, "blue");
+  EXPECT_EQ(Good({"--net", "/run/x"}).netns, "/run/x");
+  EXPECT_FALSE(Good({"-N", "blue"}).all_netns);
+  EXPECT_FALSE(Good({"-a"}).all_netns);
+  EXPECT_TRUE(Good({"--all-netns"}).all_netns);
+  EXPECT_FALSE(Good({"--all-netns"}).all);
+  EXPECT_THAT(Refusal({"--all-netns", "-N", "blue"}), HasSubstr("--all-netns"));
+  EXPECT_THAT(Refusal({"-N", "blue", "--all-netns"}), HasSubstr("--all-netns"));
+  EXPECT_THAT(Refusal({"-N"}), HasSubstr("an argument must follow"));
+}
+
+// `-N "$UNSET"` must not list another namespace than was meant.
+TEST(Options, AnEmptyArgumentIsNone) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"-N", ""},
+                                                {"--net="},
+                                                {"--net", ""},
+                                                {"-tN", ""},
+                                                {"--owners="},
+                                                {"--columns="},
+                                                {"--limit", ""},
+                                                {"-F", ""},
+                                                {"--color="}}) {
+    EXPECT_THAT(Refusal(words), HasSubstr("an argument must follow"));
+  }
+  EXPECT_THAT(Good({"-tN", "blue", "-n"}).netns, "blue");
+}
+
+TEST(ResolveNetns, TakesAPathOrAProcess) {
+  const netdiag::NetnsId here = netdiag::netlink::CurrentNetns();
+  for (const std::string& name : {std::string("/proc/self/ns/net"), std::to_string(getpid())}) {
+    const auto netns = ResolveNetns(name);
+    ASSERT_THAT(netns, IsOk());
+    const auto id = netns->Identify();
+    ASSERT_THAT(id, IsOk());
+    EXPECT_EQ(*id, here);
+  }
+}
+
+TEST(ResolveNetns, RefusesByNameWhatIsNotThere) {
+  for (const char* name :
+       {"no-such-namespace", "0", "-1", "+1", "12x", "0x1", "99999999999", " 1"}) {
+    const auto netns = ResolveNetns(name);
+    EXPECT_THAT(netns, Not(IsOk())) << name;
+    EXPECT_THAT(std::string(netns.status().message()), HasSubstr(name));
+  }
 }
 
 TEST(Options, HaveALetterAndAWordEach) {

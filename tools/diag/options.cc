@@ -317,7 +317,8 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv, std::string* pointer
     const int code = getopt_long(argc, argv, letters.c_str(), longs.data(), nullptr);
     if (code == -1) break;
     if (code == '?') return BadInput("option", RefusedOption(argv), "see diag --help");
-    if (code == ':') return BadInput("option", argv[optind - 1], "an argument must follow");
+    const bool missing = code == ':' || (optarg != nullptr && *optarg == '\0');
+    if (missing) return BadInput("option", argv[optind - 1], "an argument must follow");
     Apply(code, optarg, &options);
   }
   if (options.all_netns && !options.netns.empty()) {

@@ -1,0 +1,265 @@
+// diag's own words on network namespaces: -N and --all-netns, in text and in JSON.
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <fcntl.h>
+#include <map>
+#include <set>
+#include <sstream>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <rapidjson/document.h>
+#include <rapidjson/schema.h>
+
+#include "tests/live/netns_testing.h"
+
+namespace netdiag::testing {
+namespace {
+
+using netlink::CurrentNetns;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr char kDiag[] = "tools/diag/diag";  // below the test's directory: BUILD, `data`
+
+struct Outcome {
+  int exit_code = -1;
+  std::string out;
+  std::string err;
+};
+
+std::string ReadAndClose(int file) {
+  std::string text(static_cast<size_t>(lseek(file, 0, SEEK_END)), '\0');
+  EXPECT_EQ(pread(file, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+  close(file);
+  return text;
+}
+
+// Runs diag in the namespaces of the calling thread.
+Outcome RunDiag(std::vector<std::string> words) {
+  const int out = memfd_create("out", MFD_CLOEXEC);
+  const int err = memfd_create("err", MFD_CLOEXEC);
+  words.insert(words.begin(), "diag");
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(out, STDOUT_FILENO);
+    dup2(err, STDERR_FILENO);
+    execv(kDiag, argv.data());
+    _exit(127);
+  }
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadAndClose(out), ReadAndClose(err)};
+}
+
+// The lines that hold a word.
+std::vector<std::string> LinesWith(const std::string& text, const std::string& word) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    if (line.find(word) != line.npos) lines.push_back(line);
+  }
+  return lines;
+}
+
+// Who listens in each of two namespaces, blue and the own one.
+class Listeners {
+ public:
+  Listeners() : blue(AddNetns("blue")), own_(Listen(Loopback(Family::kInet), 1)) {
+    In("blue", [this] { blue_ = Listen(Loopback(Family::kInet), 1); });
+    // Ports differ in all but one of thirty thousand namespaces; then another one is taken.
+    while (own_port() == blue_port()) own_ = Another(own_);
+  }
+  Listeners(const Listeners&) = delete;
+  Listeners& operator=(const Listeners&) = delete;
+  ~Listeners() {
+    close(own_);
+    close(blue_);
+  }
+  std::string own_port() const { return PortOf(own_); }
+  std::string blue_port() const { return PortOf(blue_); }
+  const NetnsId blue;
+
+ private:
+  static std::string PortOf(int fd) { return std::to_string(LocalOf(fd).port.value()); }
+  static int Another(int before) {
+    const int other = Listen(Loopback(Family::kInet), 1);
+    close(before);
+    return other;
+  }
+  int own_;
+  int blue_ = -1;
+};
+
+TEST(DiagNamespaces, TextHasAColumnOfThem) {
+  Apart([] {
+    const Listeners listeners;
+    const Outcome all = RunDiag({"--all-netns", "-tln"});
+    EXPECT_EQ(all.exit_code, 0) << all.err;
+    EXPECT_THAT(all.out, StartsWith("Netns"));
+    const auto blue = LinesWith(all.out, ":" + listeners.blue_port() + " ");
+    ASSERT_EQ(blue.size(), 1u) << all.out;
+    EXPECT_THAT(blue[0], StartsWith("blue "));
+    const auto own = LinesWith(all.out, ":" + listeners.own_port() + " ");
+    ASSERT_EQ(own.size(), 1u) << all.out;
+    EXPECT_THAT(own[0], StartsWith(std::to_string(CurrentNetns().value()) + " "))
+        << "that of no name has its inode";
+    EXPECT_LT(all.out.find(own[0]), all.out.find(blue[0])) << "the own one first";
+
+    const Outcome here = RunDiag({"-tln"});
+    EXPECT_THAT(here.out, Not(HasSubstr("Netns")));
+    EXPECT_THAT(here.out, Not(HasSubstr(":" + listeners.blue_port() + " ")));
+  });
+}
+
+TEST(DiagNamespaces, TextFiltersByThem) {
+  Apart([] {
+    const Listeners listeners;
+    const Outcome blue = RunDiag({"--all-netns", "-tlnH", "netns_name", "=", "blue"});
+    EXPECT_EQ(blue.exit_code, 0) << blue.err;
+    EXPECT_EQ(LinesWith(blue.out, "blue").size(), 1u) << blue.out;
+    EXPECT_EQ(std::ranges::count(blue.out, '\n'), 1) << blue.out;
+    // By a name of `ip netns`, which stands for the inode.
+    EXPECT_EQ(RunDiag({"--all-netns", "-tlnH", "netns = blue"}).out, blue.out);
+  });
+}
+
+TEST(DiagNamespaces, OneIsNamedByNamePathOrProcess) {
+  Apart([] {
+    const Listeners listeners;
+    const pid_t child = fork();
+    if (child == 0) {
+      const int netns = open("/run/netns/blue", O_RDONLY | O_CLOEXEC);
+      if (setns(netns, CLONE_NEWNET) != 0) _exit(1);
+      raise(SIGSTOP);
+      _exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, WUNTRACED), child);
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"-N", "blue"}, {"-Nblue"}, {"--net=blue"},
+          {"-N", "/run/netns/blue"}, {"--net", std::to_string(child)}}) {
+      std::vector<std::string> all = {"-tlnH"};
+      all.insert(all.end(), words.begin(), words.end());
+      const Outcome outcome = RunDiag(all);
+      EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+      EXPECT_EQ(LinesWith(outcome.out, ":" + listeners.blue_port() + " ").size(), 1u)
+          << outcome.out;
+      EXPECT_EQ(std::ranges::count(outcome.out, '\n'), 1) << outcome.out;
+    }
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    // A name goes before a process of that number.
+    AddNetns("1");
+    const Outcome numbered = RunDiag({"-tuxanH", "-N", "1"});
+    EXPECT_EQ(numbered.exit_code, 0) << numbered.err;
+    EXPECT_EQ(numbered.out, "");
+  });
+}
+
+TEST(DiagNamespaces, WhatIsNoneIsSaid) {
+  Apart([] {
+    const Listeners listeners;
+    for (const char* name : {"green", ""}) {
+      const Outcome outcome = RunDiag({"-tln", "-N", name});
+      EXPECT_EQ(outcome.exit_code, 2) << name;
+      EXPECT_EQ(outcome.out, "") << name;
+      EXPECT_EQ(LinesWith(outcome.err, "diag: ").size(), 1u) << outcome.err;
+    }
+    for (const char* name : {"/etc/passwd", "/no/such", "/proc/self/ns/mnt", ".."}) {
+      const Outcome outcome = RunDiag({"-tln", "-N", name});
+      EXPECT_EQ(outcome.exit_code, 1) << name;
+      EXPECT_EQ(outcome.out, "") << name;
+      EXPECT_THAT(outcome.err, HasSubstr(name));
+    }
+    EXPECT_EQ(RunDiag({"-N", "blue", "--all-netns"}).exit_code, 2);
+  });
+}
+
+// Whoever makes a namespace names it.
+TEST(DiagNamespaces, NamesCannotActOnTheTerminal) {
+  Apart([] {
+    AddNetns("r\x1b[31md");
+    int listener = -1;
+    In("r\x1b[31md", [&] { listener = Listen(Loopback(Family::kInet), 1); });
+    const std::string text = RunDiag({"--all-netns", "-tlnH"}).out;
+    EXPECT_THAT(text, HasSubstr("r\\x1b[31md "));
+    EXPECT_THAT(RunDiag({"--all-netns", "--json", "-tl"}).out, HasSubstr("r\\u001B[31md"));
+    for (const char* form : {"-n", "--json", "--jsonl", "--csv"}) {
+      EXPECT_THAT(RunDiag({"--all-netns", "-tl", form}).out, Not(HasSubstr("\x1b"))) << form;
+    }
+    close(listener);
+  });
+}
+
+rapidjson::Document Json(const std::vector<std::string>& words) {
+  const Outcome outcome = RunDiag(words);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  rapidjson::Document document;
+  document.Parse<rapidjson::kParseValidateEncodingFlag>(outcome.out.data(), outcome.out.size());
+  EXPECT_FALSE(document.HasParseError()) << outcome.out;
+  return document;
+}
+
+TEST(DiagNamespaces, JsonNamesThem) {
+  Apart([] {
+    const Listeners listeners;
+    const rapidjson::Document all = Json({"--all-netns", "--json", "-tl"});
+    std::map<std::string, std::string> names;  // by port
+    for (const auto& row : all["sockets"].GetArray()) {
+      const std::string port = std::to_string(row["local_port"].GetUint());
+      names[port] = row.HasMember("netns_name") ? row["netns_name"].GetString() : "none";
+    }
+    EXPECT_EQ(names[listeners.blue_port()], "blue");
+    EXPECT_EQ(names[listeners.own_port()], "none");
+    std::map<std::string, uint32_t> tables;
+    for (const auto& table : all["tables"].GetArray()) {
+      if (table.HasMember("netns_name")) {
+        tables[table["netns_name"].GetString()] = table["netns"].GetUint();
+      }
+    }
+    EXPECT_EQ(tables, (std::map<std::string, uint32_t>{{"blue", listeners.blue.value()}}));
+    EXPECT_EQ(all["tables"][0]["netns"].GetUint(), CurrentNetns().value());
+    ASSERT_TRUE(all.HasMember("namespaces"));
+    EXPECT_GE(all["namespaces"]["listed"].GetUint(), 2u);
+    EXPECT_EQ(all["namespaces"]["denied"].GetUint(), 0u);
+    EXPECT_FALSE(Json({"--json", "-tl"}).HasMember("namespaces"));
+
+    const rapidjson::Document counts =
+        Json({"--all-netns", "--json", "-tl", "--count-by=netns_name"});
+    std::map<std::string, uint32_t> counted;
+    for (const auto& group : counts["counts"].GetArray()) {
+      if (group.HasMember("netns_name")) {
+        counted[group["netns_name"].GetString()] = group["count"].GetUint();
+      }
+    }
+    EXPECT_EQ(counted, (std::map<std::string, uint32_t>{{"blue", 1}}));
+  });
+}
+
+TEST(DiagNamespaces, TheJsonIsAsItsSchemaSays) {
+  Apart([] {
+    const Listeners listeners;
+    AddNetns("no\xffutf8");
+    rapidjson::Document text;
+    const std::string made = RunDiag({"--help-format=schema"}).out;
+    ASSERT_FALSE(text.Parse(made.c_str()).HasParseError());
+    const rapidjson::SchemaDocument schema(text);
+    for (const char* also : {"-tlu", "-tuxap", "-s"}) {
+      const rapidjson::Document answer = Json({"--all-netns", "--json", also});
+      rapidjson::SchemaValidator validator(schema);
+      EXPECT_TRUE(answer.Accept(validator)) << also << ": " << validator.GetInvalidSchemaKeyword();
+    }
+  });
+}
+
+}  // namespace
+}  // namespace netdiag::testing
