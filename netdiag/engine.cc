@@ -262,9 +262,11 @@ void Engine::Impl::GiveUpOwners(const absl::Status& status) {
 void Engine::Impl::Plan() {
   const FamilySet inet = {Family::kInet, Family::kInet6};
   for (const Protocol protocol : query_.protocols) {
-    if (protocol == Protocol::kUnix) {
-      // Its sockets have no ports.
-      if (!query_.source_port && !query_.destination_port) PlanTable(protocol, Family::kUnix);
+    if (!IsInet(protocol)) {
+      // Their sockets have no ports, and those of packet and netlink no states.
+      const bool ports = query_.source_port || query_.destination_port;
+      const bool states = protocol == Protocol::kUnix || query_.states.contains(State::kClose);
+      if (!ports && states) PlanTable(protocol, Describe(protocol).families);
       continue;
     }
     const bool one_walk = protocol == Protocol::kTcp && conns_.size() <= 1 &&
@@ -453,7 +455,7 @@ absl::Status Engine::Impl::StartWalk(size_t table, size_t conn, const CallOption
     walks_.push_back({table, conn, ReplaySource(replay_tables_[table], outcome.table)});
     return absl::OkStatus();
   }
-  if (options_.prefer_procfs) {
+  if (options_.prefer_procfs || Describe(outcome.table.protocol).kernel_option.empty()) {
     NETDIAG_ASSIGN_OR_RETURN(ProcfsSource source, OpenProcfs(outcome.table));
     outcome.source = SourceKind::kProcfs;
     walks_.push_back({table, conn, std::move(source)});
@@ -464,7 +466,7 @@ absl::Status Engine::Impl::StartWalk(size_t table, size_t conn, const CallOption
     NetlinkSource source(conns_[conn].get(), RequestOf(outcome.table));
     status = source.Begin(call);
     if (status.ok()) {
-      walks_.push_back({table, conn, source});
+      walks_.push_back({table, conn, std::move(source)});
       return absl::OkStatus();
     }
     if (EndsQuery(status)) return status;
@@ -560,6 +562,10 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
 bool Engine::Impl::Wanted(const Row& row) const {
   if (!ReportedStates(query_.states, row.protocol()).contains(row.state())) return false;
   if (!query_.families.contains(row.family())) return false;
+  const Set<SocketType> types = row.unix_socket() != nullptr     ? query_.unix_types
+                                : row.packet_socket() != nullptr ? query_.packet_types
+                                                                 : Set<SocketType>();
+  if (!types.empty() && !types.contains(row.type())) return false;
   const InetSocket* socket = row.inet();
   if (socket == nullptr) return !query_.source_port && !query_.destination_port;
   return (!query_.source_port || socket->local_port() == *query_.source_port) &&
@@ -632,8 +638,9 @@ Capability Engine::Impl::Probe(Protocol protocol, Family family) {
     capability.netlink = ExplainRefusal(status, capability.table);
   }
   const TableInfo& info = Describe(protocol);
-  const absl::StatusOr<int> file =
-      OpenProcNet(family == Family::kInet6 ? info.proc_file6 : info.proc_file);
+  const std::string_view name = family == Family::kInet6 ? info.proc_file6 : info.proc_file;
+  if (name.empty()) return capability;
+  const absl::StatusOr<int> file = OpenProcNet(name);
   capability.procfs = file.ok();
   if (file.ok()) internal::UniqueFd(*file).Close();
   return capability;
@@ -646,12 +653,10 @@ const Capabilities& Engine::Impl::capabilities() {
   if (options_.replay) return *capabilities_;
   capabilities_->bpf_owners = OwnerIndex::CheckBpf();
   for (const TableNames& row : AllProtocols()) {
-    if (row.protocol == Protocol::kUnix) {
-      capabilities_->tables.push_back(Probe(row.protocol, Family::kUnix));
-      continue;
+    for (const FamilyNames& family : AllFamilies()) {
+      if (!Describe(row.protocol).families.contains(family.family)) continue;
+      capabilities_->tables.push_back(Probe(row.protocol, family.family));
     }
-    capabilities_->tables.push_back(Probe(row.protocol, Family::kInet));
-    capabilities_->tables.push_back(Probe(row.protocol, Family::kInet6));
   }
   return *capabilities_;
 }

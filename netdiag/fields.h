@@ -46,12 +46,18 @@ enum class FieldGroup : uint8_t {
   kVegas,       // what the congestion control tells
   kDctcp,
   kBbr,
-  kTls,  // what a protocol on top of TCP tells
-  kMptcp,
-  kOwner,  // one value an owner: get(row, i) for i < row.owners().size()
+  kTls,        // what a protocol on top of TCP tells
+  kMptcp,      // of a subflow
+  kMptcpInfo,  // struct mptcp_info, of the connection
+  kPacket,     // what packet sockets have
+  kReceiveRing,
+  kSendRing,
+  kFanout,
+  kNetlink,  // what netlink sockets have
+  kOwner,    // one value an owner: get(row, i) for i < row.owners().size()
 };
 // "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "tls", "mptcp",
-// "owners".
+// "mptcp_info", "packet", "rx_ring", "tx_ring", "fanout", "netlink", "owners".
 std::string_view Name(FieldGroup group);
 
 struct Field {

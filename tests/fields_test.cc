@@ -376,7 +376,7 @@ TEST(NestedViews, ReadAFieldIfItIsThereAndNeverBeyond) {
     }
   };
   expect(TlsInfo::fields(), [](const Packet& bytes) { return TlsInfo(bytes); });
-  expect(MptcpInfo::fields(), [](const Packet& bytes) { return MptcpInfo(bytes); });
+  expect(SubflowInfo::fields(), [](const Packet& bytes) { return SubflowInfo(bytes); });
 }
 
 }  // namespace

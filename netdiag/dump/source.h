@@ -26,12 +26,11 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/dump/capture.h"
+#include "netdiag/dump/passes.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/netlink/conn.h"
 
 namespace netdiag::internal {
-
-using MessageVisitor = absl::FunctionRef<Flow(const netlink::Message&)>;
 
 // How a step may wait: not at all (event loops), or until there is something.
 enum class Wait : uint8_t { kNever, kBlock };
@@ -44,20 +43,23 @@ struct SourceStats {
 };
 
 // The kernel's answer over a Conn. TCP's IPv4 and IPv6 are one walk (the legacy request); every
-// other request names its one family.
+// other request names its one family. Where one walk need not give all, it is repeated: passes.h.
 class NetlinkSource {
  public:
   // `conn` must outlive the source and serve nothing else meanwhile.
-  NetlinkSource(netlink::Conn* conn, const DumpRequest& request) : conn_(conn), request_(request) {}
+  NetlinkSource(netlink::Conn* conn, const DumpRequest& request);
   absl::Status Begin(const netlink::CallOptions& options);
   absl::StatusOr<netlink::Ready> Step(Wait wait, const netlink::CallOptions& options,
                                       MessageVisitor visitor);
   SourceStats stats() const;
 
  private:
+  absl::Status SendPass(const netlink::CallOptions& options);
+
   netlink::Conn* conn_;
   DumpRequest request_;
   uint64_t foreign_before_ = 0;
+  std::unique_ptr<Passes> passes_;  // null: one walk gives all
 };
 
 // The request as bytes in `storage`, as NetlinkSource sends it and captures keep it.
@@ -65,8 +67,8 @@ absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::b
 // The request for one unix socket with all it tells, pending connections included.
 absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std::byte> storage);
 
-// /proc/net/{tcp,tcp6,udp,udp6,unix}, each line encoded as the message that the kernel would have
-// sent; attributes that /proc does not tell are absent, as are cookies (0).
+// /proc/net/{tcp,tcp6,udp,udp6,unix,...}, each line encoded as the message that the kernel would
+// have sent; attributes that /proc does not tell are absent, as are cookies (0).
 class ProcfsSource {
  public:
   // `open` opens a file below the right namespace's net/ directory: "tcp6" → descriptor or Status.

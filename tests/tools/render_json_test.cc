@@ -85,7 +85,7 @@ InetMessage FullInet() {
     tls.push_back(Attribute(field.offset, Filled(field.width)));
   }
   netdiag::testing::Packets mptcp;
-  for (const netdiag::StructField& field : netdiag::MptcpInfo::fields()) {
+  for (const netdiag::StructField& field : netdiag::SubflowInfo::fields()) {
     mptcp.push_back(Attribute(field.offset, Filled(field.width)));
   }
   message.Add(INET_DIAG_ULP_INFO, Join({Attribute(INET_ULP_INFO_NAME, Text("mptcp")),

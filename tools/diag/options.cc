@@ -63,9 +63,9 @@ constexpr auto kOptions = std::to_array<OptionRow>({
 
 void Apply(int code, const char* argument, Options* options) {
   const auto row = std::ranges::find(kOptions, code, &OptionRow::code);
-  if (const auto* flag = std::get_if<bool Options::*>(&row->target)) options->**flag = true;
+  if (const auto* flag = std::get_if<bool Options::*>(&row->target)) options->** flag = true;
   if (const auto* text = std::get_if<std::string Options::*>(&row->target)) {
-    options->**text = argument;
+    options->** text = argument;
   }
   // Of -a and -l the last one holds.
   if (code == 'a') options->listening = false;
@@ -153,8 +153,8 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
   for (const OptionRow& row : kOptions) {
     if (row.code < 256) letters.push_back(static_cast<char>(row.code));
     if (row.code < 256 && row.argument != nullptr) letters.push_back(':');
-    longs.push_back({row.name, row.argument != nullptr ? required_argument : no_argument, nullptr,
-                     row.code});
+    longs.push_back(
+        {row.name, row.argument != nullptr ? required_argument : no_argument, nullptr, row.code});
   }
   longs.push_back({});
 
