@@ -20,7 +20,8 @@
 #include "absl/container/flat_hash_set.h"
 
 #include "netdiag/dump/source.h"
-#include "netdiag/process/side_scan.h"
+#include "netdiag/owner_join.h"
+#include "netdiag/recorder.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/unique_fd.h"
@@ -39,9 +40,8 @@ using netlink::Ready;
 
 // Descriptors read between two looks at the caller's deadline.
 constexpr size_t kScanSlice = 4096;
-// Messages held while owners are scanned; and what one step can add to them.
-constexpr size_t kMaxHeld = size_t{8} << 20;
-constexpr size_t kLargestDatagram = size_t{256} << 10;
+// Rows that waited for their owners, shown in one step: as many as a datagram holds.
+constexpr size_t kShownSlice = 256;
 // Tables of a capture; it has one a dump. More are damage.
 constexpr size_t kMaxReplayTables = 4096;
 
@@ -75,7 +75,9 @@ StateSet UnfilteredStates(StateSet asked) {
 
 class Engine::Impl {
  public:
-  explicit Impl(EngineOptions options) : options_(std::move(options)) {}
+  explicit Impl(EngineOptions options)
+      : options_(std::move(options)),
+        join_({.proc_root = options_.proc_root, .source = options_.owner_source}) {}
 
   absl::Status Open();
   // `one_by_one`: no table begins before the one before it has ended.
@@ -94,12 +96,8 @@ class Engine::Impl {
 
   const Summary& summary() const { return summary_; }
   NetnsId netns() const { return netns_; }
-  // The index that the query's rows were joined with; null if owners were not asked for. What it
-  // has loaded stays here, for the next query.
-  std::unique_ptr<const OwnerIndex> TakeOwners() {
-    if (!joins_owners_) return nullptr;
-    return std::exchange(owners_, std::make_unique<OwnerIndex>(owners_->Successor()));
-  }
+  // The index that the query's rows were joined with; null if owners were not asked for.
+  std::unique_ptr<const OwnerIndex> TakeOwners() { return join_.TakeIndex(); }
 
  private:
   // One dump in flight.
@@ -108,14 +106,6 @@ class Engine::Impl {
     size_t conn = 0;   // in conns_; unused by procfs and replay
     internal::Source source;
   };
-  // A row that waits for its owners.
-  struct Held {
-    size_t offset = 0;  // of its message in the arena
-    size_t length = 0;
-    const Table* table = nullptr;
-    SourceKind source = SourceKind::kNetlink;
-  };
-
   void Plan();
   absl::Status PlanReplay();
   void PlanTable(Protocol protocol, FamilySet families);
@@ -123,14 +113,12 @@ class Engine::Impl {
   // For questions beside a dump, which can be asked at any time. Dialled when it is first wanted.
   absl::StatusOr<Conn*> SideConn();
   Capability Probe(Protocol protocol, Family family);
-  absl::Status ScanBeside(Visitor visitor, const CallOptions& call);
-  void Uncount(std::span<const Held> rest);
+  void UncountHeld();
   Flow Show(const Row& row, Visitor visitor);
   void EndWalks();
-  absl::StatusOr<bool> AdvanceScan(Wait wait, const Budget& budget, const CallOptions& call);
-  void GiveUpOwners(const absl::Status& status);
-  // What rows are joined with now; null: nothing.
-  const OwnerIndex* JoinedOwners() const { return joins_owners_ ? owners_.get() : nullptr; }
+  bool walked() const { return walks_.empty() && next_table_ == summary_.tables.size(); }
+  absl::StatusOr<bool> AdvanceJoin(Wait wait, const Budget& budget, const CallOptions& call,
+                                   Visitor visitor);
   absl::Status StartWalks(const CallOptions& call);
   absl::Status StartWalk(size_t table, size_t conn, const CallOptions& call);
   absl::StatusOr<ProcfsSource> FallBack(TableOutcome* outcome, const absl::Status& refusal);
@@ -150,19 +138,17 @@ class Engine::Impl {
   absl::Status dial_;
   std::unique_ptr<Conn> side_;
   std::optional<Capabilities> capabilities_;
+  internal::OwnerJoin join_;
 
   // The query that runs.
   Query query_;
   bool one_by_one_ = false;
-  bool scanning_ = false;
-  bool joins_owners_ = false;
   bool visiting_ = false;  // a visitor runs
   size_t next_table_ = 0;  // the first of summary_.tables that has no walk yet
   std::vector<Walk> walks_;
   size_t turn_ = 0;  // of walks_: whose step is next
   absl::flat_hash_set<Cookie> delivered_;
   std::vector<CaptureReader> replay_tables_;  // of summary_.tables, each before its first datagram
-  std::unique_ptr<OwnerIndex> owners_;        // reused from query to query
   Summary summary_;
 };
 
@@ -235,28 +221,11 @@ absl::Status Engine::Impl::Begin(const Query& query, bool one_by_one) {
   turn_ = 0;
   delivered_.clear();
   replay_tables_.clear();
-  scanning_ = false;
-  joins_owners_ = query.owners;
-  if (query.owners) {
-    if (owners_ == nullptr) {
-      owners_ = std::make_unique<OwnerIndex>(
-          OwnerOptions{.proc_root = options_.proc_root, .source = options_.owner_source});
-    }
-    summary_.owners = OwnerStats{.partial = true};
-  }
+  join_.Cancel();
   if (options_.replay) return PlanReplay();
+  join_.Begin(query, &summary_);
   Plan();
-  scanning_ = query.owners;
-  if (scanning_) {
-    if (const absl::Status status = owners_->Begin(); !status.ok()) GiveUpOwners(status);
-  }
   return absl::OkStatus();
-}
-
-// Rows come without owners, and the summary says why.
-void Engine::Impl::GiveUpOwners(const absl::Status& status) {
-  scanning_ = joins_owners_ = false;
-  summary_.owner_error = status;
 }
 
 void Engine::Impl::Plan() {
@@ -310,10 +279,7 @@ absl::Status Engine::Impl::PlanReplay() {
   }
   if (tables == 0) NETDIAG_RETURN_IF_ERROR(reader.status());
   if (!reader.status().ok()) ++summary_.damaged;
-  if (query_.owners) {
-    owners_->Assign(held);
-    summary_.owners = owners_->stats();
-  }
+  if (query_.owners) join_.Assign(held, &summary_);
   return absl::OkStatus();
 }
 
@@ -336,13 +302,12 @@ DumpRequest Engine::Impl::RequestOf(const Table& table) const {
 absl::StatusOr<Ready> Engine::Impl::Advance(Wait wait, const Budget& budget,
                                             const CallOptions& call, Visitor visitor) {
   if (visiting_) return ErrnoError(EDEADLK, "a visitor may not step its Engine");
-  if (scanning_) {
-    NETDIAG_ASSIGN_OR_RETURN(scanning_, AdvanceScan(wait, budget, call));
-    return Ready::kSome;
-  }
+  NETDIAG_ASSIGN_OR_RETURN(const bool joining, AdvanceJoin(wait, budget, call, visitor));
+  if (summary_.stopped) return Ready::kDone;
+  if (joining) return Ready::kSome;
   for (size_t i = 0; i < std::max<size_t>(budget.datagrams, 1); ++i) {
     NETDIAG_RETURN_IF_ERROR(StartWalks(call));
-    if (walks_.empty()) return Ready::kDone;
+    if (walks_.empty()) return join_.held() > 0 ? Ready::kSome : Ready::kDone;
     turn_ = (turn_ + 1) % walks_.size();
     NETDIAG_ASSIGN_OR_RETURN(const Ready ready, StepWalk(&walks_[turn_], wait, call, visitor));
     if (summary_.stopped) {
@@ -355,50 +320,41 @@ absl::StatusOr<Ready> Engine::Impl::Advance(Wait wait, const Budget& budget,
       walks_.erase(walks_.begin() + static_cast<std::ptrdiff_t>(turn_));
     }
   }
-  return walks_.empty() && next_table_ == summary_.tables.size() ? Ready::kDone : Ready::kSome;
+  return walked() && join_.held() == 0 ? Ready::kDone : Ready::kSome;
 }
 
-// Scans owners on a thread of its own and meanwhile holds the rows that come; then joins them.
-absl::Status Engine::Impl::ScanBeside(Visitor visitor, const CallOptions& call) {
-  const std::unique_ptr<internal::SideScan> scan = internal::SideScan::Start(
-      owners_.get(), kScanSlice, [&call] { return CheckCall(call, "owner scan"); });
-  if (scan == nullptr) return absl::OkStatus();  // then it comes first, as without a thread
-  scanning_ = joins_owners_ = false;
-  std::vector<Held> held;
-  std::vector<std::byte> arena;
-  arena.reserve(kMaxHeld);
-  const auto hold = [&](const Row& row) {
-    const Bytes whole = row.message().whole();
-    held.push_back({arena.size(), whole.size(), &row.table(), row.source()});
-    arena.insert(arena.end(), whole.begin(), whole.end());
-    return Flow::kContinue;
-  };
-  for (Ready ready = Ready::kSome; ready != Ready::kDone && !scan->over();) {
-    if (arena.size() + kLargestDatagram > kMaxHeld) break;
-    NETDIAG_ASSIGN_OR_RETURN(ready, Advance(Wait::kBlock, {}, call, hold));
+// Goes on with the join of owners; false: there is nothing to do for it before more rows.
+absl::StatusOr<bool> Engine::Impl::AdvanceJoin(Wait wait, const Budget& budget,
+                                               const CallOptions& call, Visitor visitor) {
+  if (join_.busy()) {
+    NETDIAG_RETURN_IF_ERROR(CheckCall(call, "owner scan"));
+    join_.Step(wait == Wait::kBlock ? kScanSlice : std::max<size_t>(budget.descriptors, 1));
+    return true;
   }
-  const absl::Status scanned = scan->Join();
-  summary_.owners = owners_->stats();
-  if (EndsQuery(scanned)) return scanned;
-  joins_owners_ = true;
-  if (!scanned.ok()) GiveUpOwners(scanned);
-  for (size_t i = 0; i < held.size() && !summary_.stopped; ++i) {
-    const Bytes whole = Bytes(arena).subspan(held[i].offset, held[i].length);
-    const Message message(*netlink::Load<netlink::Header>(whole), whole);
-    const std::optional<Row> row =
-        Row::FromMessage(message, *held[i].table, held[i].source, JoinedOwners());
-    if (Show(*row, visitor) == Flow::kStop) Uncount(std::span(held).subspan(i + 1));
+  if (join_.aside()) {
+    if (!walked() && !join_.full() && !join_.aside_over()) return false;
+    NETDIAG_RETURN_IF_ERROR(join_.EndAside());
+    return true;
   }
-  if (summary_.stopped) EndWalks();
-  return absl::OkStatus();
+  if (!join_.showing()) return false;
+  join_.Show(kShownSlice, [&](const Row& row) { return Show(row, visitor); });
+  if (summary_.stopped) {
+    UncountHeld();
+    EndWalks();
+  }
+  return true;
 }
 
 // Rows that were counted when they came, and that the visitor did not want to see any more.
-void Engine::Impl::Uncount(std::span<const Held> rest) {
-  summary_.rows -= rest.size();
-  for (TableOutcome& outcome : summary_.tables) {
-    outcome.rows -= static_cast<uint64_t>(std::ranges::count(rest, &outcome.table, &Held::table));
+void Engine::Impl::UncountHeld() {
+  summary_.rows -= join_.held();
+  for (size_t i = 0; i < join_.held(); ++i) {
+    const Table* table = join_.held_table(i);
+    const auto outcome = std::ranges::find(
+        summary_.tables, table, [](const TableOutcome& candidate) { return &candidate.table; });
+    --outcome->rows;
   }
+  join_.DropHeld();
 }
 
 Flow Engine::Impl::Show(const Row& row, Visitor visitor) {
@@ -416,22 +372,17 @@ void Engine::Impl::EndWalks() {
 }
 
 absl::StatusOr<Summary> Engine::Impl::RunToEnd(Visitor visitor, const CallOptions& call) {
-  if (scanning_ && options_.threads > 1) NETDIAG_RETURN_IF_ERROR(ScanBeside(visitor, call));
-  for (Ready ready = Ready::kSome; ready != Ready::kDone;) {
-    NETDIAG_ASSIGN_OR_RETURN(ready, Advance(Wait::kBlock, {}, call, visitor));
+  if (join_.busy() && options_.threads > 1) {
+    join_.StartAside([&call] { return CheckCall(call, "owner scan"); });
   }
-  return std::move(summary_);
-}
-
-// Answers whether the scan goes on.
-absl::StatusOr<bool> Engine::Impl::AdvanceScan(Wait wait, const Budget& budget,
-                                               const CallOptions& call) {
-  NETDIAG_RETURN_IF_ERROR(CheckCall(call, "owner scan"));
-  const size_t slice = wait == Wait::kBlock ? kScanSlice : std::max<size_t>(budget.descriptors, 1);
-  const absl::StatusOr<bool> done = owners_->Step(slice);
-  summary_.owners = owners_->stats();
-  if (!done.ok()) GiveUpOwners(done.status());
-  return done.ok() && !*done;
+  for (;;) {
+    const absl::StatusOr<Ready> ready = Advance(Wait::kBlock, {}, call, visitor);
+    if (ready.ok() && *ready != Ready::kDone) continue;
+    // The call's threads end with it. The index stays, for Take().
+    if (!ready.ok()) join_.Cancel();
+    NETDIAG_RETURN_IF_ERROR(ready.status());
+    return std::move(summary_);
+  }
 }
 
 absl::Status Engine::Impl::StartWalks(const CallOptions& call) {
@@ -544,7 +495,7 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
 Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor visitor) {
   TableOutcome& outcome = summary_.tables[walk.table];
   const std::optional<Row> row =
-      Row::FromMessage(message, outcome.table, outcome.source, JoinedOwners());
+      Row::FromMessage(message, outcome.table, outcome.source, join_.index());
   if (!row || row->malformed()) ++summary_.damaged;
   if (!row || !Wanted(*row)) return Flow::kContinue;
   if (conns_.size() > 1 && row->cookie() != Cookie() && !delivered_.insert(row->cookie()).second) {
@@ -554,7 +505,9 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
   summary_.unknown_attributes += row->unknown_attributes();
   ++outcome.rows;
   ++summary_.rows;
-  return Show(*row, visitor);
+  if (!join_.MustHold()) return Show(*row, visitor);
+  join_.Hold(*row);
+  return Flow::kContinue;
 }
 
 // What the kernel filters is filtered here again: /proc/net, a capture and bounded steps come
@@ -581,7 +534,7 @@ void Engine::Impl::Finish(const Walk& walk) {
 }
 
 int Engine::Impl::fd() const {
-  if (scanning_ || walks_.empty()) return -1;
+  if (join_.busy() || walks_.empty()) return -1;
   // The step that waits is the one whose turn it was.
   const Walk& walk = walks_[std::min(turn_, walks_.size() - 1)];
   return std::holds_alternative<NetlinkSource>(walk.source) ? conns_[walk.conn]->fd() : -1;
@@ -703,83 +656,15 @@ absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& cal
   return snapshot;
 }
 
-// Writes a query's tables, which come one after another, as records: of each its beginning, its
-// rows' messages in datagrams, their owners, its end.
-class Engine::Recorder {
- public:
-  Recorder(const Impl& impl, CaptureWriter* writer) : impl_(impl), writer_(*writer) {
-    writer_.Write({.type = CaptureType::kHost,
-                   .kernel = impl_.kernel(),
-                   .time = std::chrono::system_clock::now()});
-  }
-
-  Flow Add(const Row& row) {
-    const std::vector<TableOutcome>& tables = impl_.summary().tables;
-    // A row's table is that of its outcome. Tables without rows are told, too.
-    for (; &tables[table_].table != &row.table(); ++table_) EndTable(tables[table_]);
-    BeginTable(tables[table_]);
-    const Bytes whole = row.message().whole();
-    if (datagram_.size() + whole.size() > kDatagramSize) Flush();
-    datagram_.insert(datagram_.end(), whole.begin(), whole.end());
-    datagram_.resize(netlink::Align(datagram_.size()));
-    for (const Owner& owner : row.owners()) {
-      writer_.Write({.type = CaptureType::kOwner,
-                     .inode = row.inode(),
-                     .pid = owner.pid,
-                     .start_time = owner.start_time,
-                     .fd = owner.fd,
-                     .command = owner.command});
-    }
-    return writer_.status().ok() ? Flow::kContinue : Flow::kStop;
-  }
-
-  absl::Status Finish(const Summary& summary) {
-    for (; table_ < summary.tables.size(); ++table_) EndTable(summary.tables[table_]);
-    return writer_.status();
-  }
-
- private:
-  static constexpr size_t kDatagramSize = size_t{32} * 1024;  // as large as the kernel's
-
-  void BeginTable(const TableOutcome& outcome) {
-    if (std::exchange(begun_, true)) return;
-    std::array<std::byte, 128> storage;
-    Bytes request;
-    if (outcome.source == SourceKind::kNetlink) {
-      request = internal::EncodeRequest(impl_.RequestOf(outcome.table), storage).value_or(Bytes());
-    }
-    writer_.Write({.type = CaptureType::kTable,
-                   .table = outcome.table,
-                   .source = outcome.source,
-                   .request = request});
-  }
-
-  void EndTable(const TableOutcome& outcome) {
-    BeginTable(outcome);
-    Flush();
-    writer_.Write({.type = CaptureType::kEnd, .errnum = Errno(outcome.status)});
-    begun_ = false;
-  }
-
-  void Flush() {
-    if (!datagram_.empty()) writer_.Write({.type = CaptureType::kDatagram, .datagram = datagram_});
-    datagram_.clear();
-  }
-
-  const Impl& impl_;
-  CaptureWriter& writer_;
-  size_t table_ = 0;    // of the summary's
-  bool begun_ = false;  // its record kTable is written
-  std::vector<std::byte> datagram_;
-};
-
 absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* writer,
                                         const CallOptions& call) {
-  Recorder recorder(*impl_, writer);
+  const std::string kernel = impl_->kernel();
+  const auto request_of = [this](const Table& table) { return impl_->RequestOf(table); };
+  internal::Recorder recorder(kernel, request_of, writer);
   NETDIAG_RETURN_IF_ERROR(impl_->Begin(query, /*one_by_one=*/true));
-  const auto add = [&](const Row& row) { return recorder.Add(row); };
+  const auto add = [&](const Row& row) { return recorder.Add(row, impl_->summary().tables); };
   NETDIAG_ASSIGN_OR_RETURN(Summary summary, impl_->RunToEnd(add, call));
-  NETDIAG_RETURN_IF_ERROR(recorder.Finish(summary));
+  NETDIAG_RETURN_IF_ERROR(recorder.Finish(summary.tables));
   return summary;
 }
 

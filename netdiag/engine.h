@@ -133,7 +133,6 @@ class Engine {
 
  private:
   class Impl;
-  class Recorder;
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -2,8 +2,6 @@
 
 #include "netdiag/snapshot.h"
 
-#include "netdiag/netlink/wire.h"
-
 namespace netdiag {
 
 void Snapshot::Add(const Row& row) {
@@ -14,22 +12,11 @@ void Snapshot::Add(const Row& row) {
     tables_.push_back(std::make_unique<Table>(row.table()));
     table = tables_.size();
   }
-  const Bytes whole = row.message().whole();
-  entries_.push_back({arena_.size(), static_cast<uint32_t>(whole.size()),
-                      static_cast<uint16_t>(table - 1), row.source()});
-  arena_.insert(arena_.end(), whole.begin(), whole.end());
-}
-
-Row Snapshot::operator[](size_t i) const& {
-  const Entry& entry = entries_[i];
-  const Bytes whole = Bytes(arena_).subspan(entry.offset, entry.length);
-  const netlink::Message message(*netlink::Load<netlink::Header>(whole), whole);
-  return *Row::FromMessage(message, *tables_[entry.table], entry.source, owners_.get());
+  rows_.Add(row, tables_[table - 1].get());
 }
 
 size_t Snapshot::memory() const {
-  return arena_.capacity() + entries_.capacity() * sizeof(Entry) +
-         (owners_ != nullptr ? owners_->memory() : 0);
+  return rows_.memory() + (owners_ != nullptr ? owners_->memory() : 0);
 }
 
 }  // namespace netdiag

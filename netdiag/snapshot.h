@@ -12,7 +12,6 @@
 #define NETDIAG_SNAPSHOT_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <iterator>
 #include <memory>
 #include <vector>
@@ -22,6 +21,7 @@
 #include "netdiag/process/process.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
+#include "netdiag/row_store.h"
 
 namespace netdiag {
 
@@ -34,10 +34,12 @@ class Snapshot {
   Snapshot(Snapshot&&) noexcept = default;
   Snapshot& operator=(Snapshot&&) noexcept = default;
 
-  size_t size() const { return entries_.size(); }
-  bool empty() const { return entries_.empty(); }
+  size_t size() const { return rows_.size(); }
+  bool empty() const { return rows_.empty(); }
   // REQUIRES: i < size().
-  Row operator[](size_t i) const& ABSL_ATTRIBUTE_LIFETIME_BOUND;
+  Row operator[](size_t i) const& ABSL_ATTRIBUTE_LIFETIME_BOUND {
+    return rows_.At(i, owners_.get());
+  }
   Row operator[](size_t i) const&& = delete;
   Iterator begin() const& ABSL_ATTRIBUTE_LIFETIME_BOUND;
   Iterator end() const& ABSL_ATTRIBUTE_LIFETIME_BOUND;
@@ -49,18 +51,10 @@ class Snapshot {
 
  private:
   friend class Engine;
-  struct Entry {
-    size_t offset = 0;    // of the message in the arena
-    uint32_t length = 0;  // of the message
-    uint16_t table = 0;   // in tables_; a query has at most a few thousand
-    SourceKind source = SourceKind::kNetlink;
-  };
-  static_assert(sizeof(Entry) == 16);
   Snapshot() = default;
   void Add(const Row& row);
 
-  std::vector<std::byte> arena_;
-  std::vector<Entry> entries_;
+  internal::RowStore rows_;
   std::vector<std::unique_ptr<Table>> tables_;  // stable addresses: rows point to them
   std::unique_ptr<const OwnerIndex> owners_;
   Summary summary_;

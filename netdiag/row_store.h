@@ -1,0 +1,51 @@
+// netdiag/row_store.h — Internal. Rows kept: their messages in one arena, 16 bytes a row beside them.
+//
+// Lifetime: rows given by At() are valid until the next Add(), Clear() or the store's end; a move
+// of the store keeps them. Tables are borrowed and must outlive the store's use of them.
+// Threads: const methods may run concurrently.
+// Cost: a message's bytes (about 130 a TCP row); no allocation but for growth.
+
+#ifndef NETDIAG_ROW_STORE_H_
+#define NETDIAG_ROW_STORE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "netdiag/row.h"
+
+namespace netdiag::internal {
+
+class RowStore {
+ public:
+  void Reserve(size_t bytes) { arena_.reserve(bytes); }
+  // Copies the row's message. `table` is what rows given later say theirs is.
+  void Add(const Row& row, const Table* table);
+  // REQUIRES: i < size().
+  Row At(size_t i, const OwnerIndex* owners) const;
+  const Table* table(size_t i) const { return tables_[entries_[i].table]; }
+  void Clear();
+
+  size_t size() const { return entries_.size(); }
+  bool empty() const { return entries_.empty(); }
+  // Of messages.
+  size_t bytes() const { return arena_.size(); }
+  size_t memory() const;
+
+ private:
+  struct Entry {
+    size_t offset = 0;    // of the message in the arena
+    uint32_t length = 0;  // of the message
+    uint16_t table = 0;   // in tables_; a query has at most a few thousand
+    SourceKind source = SourceKind::kNetlink;
+  };
+  static_assert(sizeof(Entry) == 16);
+
+  std::vector<std::byte> arena_;
+  std::vector<Entry> entries_;
+  std::vector<const Table*> tables_;
+};
+
+}  // namespace netdiag::internal
+
+#endif  // NETDIAG_ROW_STORE_H_
