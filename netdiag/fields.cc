@@ -297,6 +297,8 @@ constexpr auto kPacketFields = [] {
        OfPacket<[](P s) { return s.filter_length(); }>},
       {kGroup, "filter_withheld", kNone, kEnum, kPacketOnly, Extension::kPacketFilter,
        OfPacket<[](P s) { return s.filter_withheld(); }>},
+      {kGroup, "membership_count", kNone, kGauge, kPacketOnly, Extension::kPacketMemberships,
+       OfPacket<[](P s) { return s.membership_count(); }>},
   });
 }();
 

@@ -18,9 +18,8 @@ constexpr size_t kDatagramSize = size_t{32} * 1024;  // as large as the kernel's
 
 Recorder::Recorder(std::string_view kernel, RequestOf request_of, CaptureWriter* writer)
     : request_of_(request_of), writer_(*writer) {
-  writer_.Write({.type = CaptureType::kHost,
-                 .kernel = kernel,
-                 .time = std::chrono::system_clock::now()});
+  writer_.Write(
+      {.type = CaptureType::kHost, .kernel = kernel, .time = std::chrono::system_clock::now()});
 }
 
 Flow Recorder::Add(const Row& row, const std::vector<TableOutcome>& tables) {

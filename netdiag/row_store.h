@@ -1,4 +1,5 @@
-// netdiag/row_store.h — Internal. Rows kept: their messages in one arena, 16 bytes a row beside them.
+// netdiag/row_store.h — Internal. Rows kept: their messages in one arena, 16 bytes a row beside
+// them.
 //
 // Lifetime: rows given by At() are valid until the next Add(), Clear() or the store's end; a move
 // of the store keeps them. Tables are borrowed and must outlive the store's use of them.

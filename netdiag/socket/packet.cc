@@ -91,13 +91,17 @@ bool PacketSocket::filter_withheld() const {
 }
 
 std::optional<PacketSocket::Membership> PacketSocket::membership(size_t i) const {
-  const Bytes all = index()[PACKET_DIAG_MCLIST];
-  if (i >= all.size() / sizeof(packet_diag_mclist)) return std::nullopt;
-  const Bytes whole = all.subspan(i * sizeof(packet_diag_mclist), sizeof(packet_diag_mclist));
+  if (i >= membership_count()) return std::nullopt;
+  const Bytes whole = index()[PACKET_DIAG_MCLIST].subspan(i * sizeof(packet_diag_mclist),
+                                                          sizeof(packet_diag_mclist));
   const auto raw = *netlink::Load<packet_diag_mclist>(whole);
   const size_t length = std::min<size_t>(raw.pdmc_alen, sizeof(raw.pdmc_addr));
   return Membership{IfIndex(raw.pdmc_index), raw.pdmc_count, raw.pdmc_type,
                     whole.subspan(offsetof(packet_diag_mclist, pdmc_addr), length)};
+}
+
+size_t PacketSocket::membership_count() const {
+  return index()[PACKET_DIAG_MCLIST].size() / sizeof(packet_diag_mclist);
 }
 
 }  // namespace netdiag

@@ -487,6 +487,7 @@ class PacketSocket : public MessageView<16, 8> {
     Bytes address;
   };
   std::optional<Membership> membership(size_t i) const;
+  size_t membership_count() const;  // 0: it has none, or they were not asked for
 
  private:
   friend MessageView;
@@ -513,7 +514,7 @@ class NetlinkSocket : public MessageView<28, 5> {
   State state() const { return State::kClose; }
   // NETLINK_ROUTE, NETLINK_GENERIC, …
   uint8_t netlink_protocol() const { return At<uint8_t>(2); }
-  bool connected() const { return At<uint8_t>(3) != 0; }
+  bool connected() const { return At<uint8_t>(3) == 1; }  // NETLINK_CONNECTED
   // 0: the kernel's end, or not bound yet. Often, but not always, the pid of who bound it.
   uint32_t port_id() const { return At<uint32_t>(4); }
   // Where it is connected to: a port id, and a group's number, 0: none.

@@ -8,13 +8,15 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/engine.h"
+#include "tools/diag/tables.h"
 
 namespace diag {
 
 struct Options {
   // What was said. Each is an option of its own; ParseOptions adds what one implies.
-  bool tcp = false, udp = false, unix_sockets = false;
+  bool tcp = false, udp = false, raw = false, mptcp = false, unix_sockets = false, packet = false;
   bool ipv4 = false, ipv6 = false;
+  std::string family, table_list;  // of -f and -A, the last of each
   bool all = false, listening = false;
   bool numeric = false;
   bool processes = false;
@@ -22,6 +24,10 @@ struct Options {
   bool timers = false;
   bool memory = false;
   bool info = false;
+  bool tos = false;
+  bool cgroup = false;
+  bool socket_options = false;
+  bool bpf = false;
   bool no_header = false;
   bool oneline = false;
   bool json = false;
@@ -30,6 +36,7 @@ struct Options {
   bool help = false;
 
   // What it comes to.
+  TableChoice tables;
   netdiag::Query query;
 };
 

@@ -67,6 +67,8 @@ class JsonRenderer final : public Renderer {
   void Bytes(std::string_view name, std::string_view bytes);
   void Owners(const netdiag::Row& row);
   void Pending(const netdiag::Row& row);
+  void Groups(const netdiag::NetlinkSocket& socket);
+  void Lists(const netdiag::PacketSocket& socket);
   void Table(const netdiag::TableOutcome& outcome);
   void OwnerStats(const netdiag::OwnerStats& stats);
   // Hands over what has been written; a line's end keeps lines short enough for tools that read
@@ -143,6 +145,8 @@ void JsonRenderer::Row(const netdiag::Row& row) {
   }
   if (row.no_owner() != netdiag::NoOwner::kNotAsked) Owners(row);
   if (row.unix_socket() != nullptr) Pending(row);
+  if (row.netlink_socket() != nullptr) Groups(*row.netlink_socket());
+  if (row.packet_socket() != nullptr) Lists(*row.packet_socket());
   json_.EndObject();
   Drain("\n");
 }
@@ -158,6 +162,53 @@ void JsonRenderer::Owners(const netdiag::Row& row) {
       if (!IsAbsent(value)) Value(field.name, value);
     }
     json_.EndObject();
+  }
+  json_.EndArray();
+}
+
+void JsonRenderer::Groups(const netdiag::NetlinkSocket& socket) {
+  if (!socket.groups(0)) return;
+  Key("groups");
+  json_.StartArray();
+  for (uint32_t i = 0; const std::optional<uint64_t> word = socket.groups(i); ++i) {
+    for (uint32_t bit = 0; bit < 64; ++bit) {
+      if ((*word >> bit & 1) != 0) json_.Uint(i * 64 + bit + 1);
+    }
+  }
+  json_.EndArray();
+}
+
+// What a packet socket has joined, and its filter: an array of {code, jt, jf, k} an instruction.
+void JsonRenderer::Lists(const netdiag::PacketSocket& socket) {
+  if (socket.membership(0)) {
+    Key("memberships");
+    json_.StartArray();
+    for (size_t i = 0; const auto row = socket.membership(i); ++i) {
+      json_.StartObject();
+      Count("interface", row->interface.value());
+      Count("type", row->type);
+      Count("count", row->count);
+      scratch_.clear();
+      for (const std::byte octet : row->address) {
+        if (octet < std::byte{16}) scratch_.push_back('0');
+        AppendNumber(std::to_integer<unsigned>(octet), &scratch_, 16);
+      }
+      Key("address_hex");
+      Text(scratch_);
+      json_.EndObject();
+    }
+    json_.EndArray();
+  }
+  if (socket.filter_length() == 0) return;
+  Key("filter");
+  json_.StartArray();
+  for (size_t i = 0; const auto row = socket.filter(i); ++i) {
+    json_.StartArray();
+    for (const uint32_t part :
+         {uint32_t{row->code}, uint32_t{row->jump_true}, uint32_t{row->jump_false}, row->k}) {
+      json_.Uint(part);
+    }
+    json_.EndArray();
   }
   json_.EndArray();
 }

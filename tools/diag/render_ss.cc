@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "tools/diag/names.h"
@@ -20,8 +21,10 @@ namespace {
 using netdiag::Endpoint;
 using netdiag::Family;
 using netdiag::InetSocket;
+using netdiag::NetlinkSocket;
 using netdiag::NoOwner;
 using netdiag::Owner;
+using netdiag::PacketSocket;
 using netdiag::Protocol;
 using netdiag::SocketMemory;
 using netdiag::State;
@@ -137,12 +140,31 @@ class TableBuffer {
   std::string line_;
 };
 
+// A column that could hold one word only is left out. Unix sockets are three kinds, packet sockets
+// two.
+bool HasOneNetid(const netdiag::Query& query) {
+  if (query.protocols.size() != 1) return false;
+  switch (query.protocols[0]) {
+    case Protocol::kUnix:
+      return std::popcount(query.unix_types.bits()) == 1;
+    case Protocol::kPacket:
+      return std::popcount(query.packet_types.bits()) == 1;
+    default:
+      return true;
+  }
+}
+
+std::string_view Netid(const netdiag::Row& row) {
+  if (row.unix_socket() != nullptr) return netdiag::Names(row.type()).ss;
+  if (row.packet_socket() == nullptr) return netdiag::Names(row.protocol()).ss;
+  // SOCK_PACKET of old is neither, and counts as the second.
+  return row.type() == netdiag::SocketType::kRaw ? "p_raw" : "p_dgr";
+}
+
 std::array<bool, kColumns> VisibleColumns(const netdiag::Query& query) {
   std::array<bool, kColumns> visible;
   visible.fill(true);
-  // A column that could hold one word only is left out. Unix sockets are three kinds.
-  const bool one_kind = query.protocols.size() == 1 && query.protocols[0] != Protocol::kUnix;
-  visible[kNetid] = !one_kind;
+  visible[kNetid] = !HasOneNetid(query);
   visible[kState] = std::popcount(query.states.bits() & netdiag::StateSet::All().bits()) != 1;
   return visible;
 }
@@ -196,8 +218,7 @@ class SsRenderer final : public Renderer {
     if (!options_.no_header) table_.Header();
   }
   void Row(const netdiag::Row& row) override {
-    out_->append(row.unix_socket() != nullptr ? netdiag::Names(row.type()).ss
-                                              : netdiag::Names(row.protocol()).ss);
+    out_->append(Netid(row));
     table_.EndCell();
     out_->append(netdiag::Names(row.state()).ss);
     table_.EndCell();
@@ -205,30 +226,27 @@ class SsRenderer final : public Renderer {
     table_.EndCell();
     AppendNumber(row.send_queue(), out_);
     table_.EndCell();
-    if (row.inet() != nullptr) {
-      Ends(row, *row.inet());
-    } else {
-      Ends(*row.unix_socket());
-    }
+    std::visit([&](const auto& socket) { Ends(row, socket); }, row.socket());
     if (options_.processes) Owners(row.owners());
     table_.EndCell();
-    if (row.inet() != nullptr) {
-      Rest(row, *row.inet());
-    } else {
-      Rest(*row.unix_socket());
-    }
+    std::visit([&](const auto& socket) { Rest(row, socket); }, row.socket());
     table_.EndRow();
   }
   void End(const netdiag::Summary&) override { table_.Flush(); }
 
  private:
   void Ends(const netdiag::Row& row, const InetSocket& socket);
-  void Ends(const UnixSocket& socket);
+  void Ends(const netdiag::Row& row, const UnixSocket& socket);
+  void Ends(const netdiag::Row& row, const PacketSocket& socket);
+  void Ends(const netdiag::Row& row, const NetlinkSocket& socket);
   void Address(const InetSocket& socket, const Endpoint& end, bool local);
   void Owners(const netdiag::Owners& owners);
   void Rest(const netdiag::Row& row, const InetSocket& socket);
-  void Rest(const UnixSocket& socket);
+  void Rest(const netdiag::Row& row, const UnixSocket& socket);
+  void Rest(const netdiag::Row& row, const PacketSocket& socket);
+  void Rest(const netdiag::Row& row, const NetlinkSocket& socket);
   void Details(const InetSocket& socket);
+  void Cgroup(const InetSocket& socket);
   void File(const UnixSocket& socket);
   void Memory(const SocketMemory& memory);
 
@@ -266,7 +284,7 @@ void SsRenderer::Address(const InetSocket& socket, const Endpoint& end, bool loc
   out_->push_back(':');
 }
 
-void SsRenderer::Ends(const UnixSocket& socket) {
+void SsRenderer::Ends(const netdiag::Row&, const UnixSocket& socket) {
   AppendUnixName(socket.name(), out_);
   out_->push_back(' ');
   table_.EndCell();
@@ -275,6 +293,40 @@ void SsRenderer::Ends(const UnixSocket& socket) {
   out_->append("* ");
   table_.EndCell();
   AppendNumber(socket.peer().value_or(netdiag::Inode()).value(), out_);
+  table_.EndCell();
+}
+
+void SsRenderer::Ends(const netdiag::Row&, const PacketSocket& socket) {
+  Names::AppendEthertype(socket.ethertype(), options_.numeric, out_);
+  out_->push_back(':');
+  table_.EndCell();
+  if (socket.interface() == netdiag::IfIndex()) {
+    out_->push_back('*');
+  } else {
+    names_.AppendInterface(socket.interface(), out_);
+  }
+  table_.EndCell();
+  out_->push_back('*');
+  table_.EndCell();
+  table_.EndCell();
+}
+
+void SsRenderer::Ends(const netdiag::Row&, const NetlinkSocket& socket) {
+  Names::AppendNetlinkProtocol(socket.netlink_protocol(), options_.numeric, out_);
+  out_->push_back(':');
+  table_.EndCell();
+  Names::AppendNetlinkPort(socket.port_id(), options_.numeric, out_);
+  table_.EndCell();
+  if (!socket.connected()) {
+    out_->push_back('*');
+    table_.EndCell();
+    table_.EndCell();
+    return;
+  }
+  AppendNumber(socket.remote_group(), out_);
+  out_->push_back(':');
+  table_.EndCell();
+  Names::AppendNetlinkPort(socket.remote_port_id(), /*numeric=*/true, out_);
   table_.EndCell();
 }
 
@@ -320,38 +372,43 @@ void SsRenderer::Rest(const netdiag::Row& row, const InetSocket& socket) {
     out_->push_back(')');
   }
   if (options_.extended) Details(socket);
-  const bool info = options_.info && row.protocol() == Protocol::kTcp;
-  if (!options_.memory && !info) return;
+  if (options_.tos) AppendTos(socket, out_);
+  if (options_.cgroup) Cgroup(socket);
+  if (options_.socket_options) AppendSocketOptions(socket, options_.oneline, out_);
+  const bool streams = row.protocol() == Protocol::kTcp || row.protocol() == Protocol::kMptcp;
+  const bool info = options_.info && streams;
+  if (row.source() == netdiag::SourceKind::kProcfs || (!options_.memory && !info)) return;
   if (!options_.oneline) out_->append("\n\t");
   if (options_.memory) {
     if (const std::optional<SocketMemory> memory = socket.memory()) Memory(*memory);
   }
-  if (options_.info) AppendTcpInfo(socket, options_, out_);
+  if (row.protocol() == Protocol::kMptcp) {
+    if (options_.info) AppendMptcpInfo(row.mptcp_info().value_or(netdiag::MptcpInfo()), out_);
+  } else if (options_.info) {
+    AppendTcpInfo(socket, options_, out_);
+  }
+}
+
+void SsRenderer::Cgroup(const InetSocket& socket) {
+  const std::optional<netdiag::CgroupId> cgroup = socket.cgroup();
+  if (!cgroup || *cgroup == netdiag::CgroupId()) return;
+  out_->append(" cgroup:");
+  names_.AppendCgroup(*cgroup, out_);
 }
 
 void SsRenderer::Details(const InetSocket& socket) {
-  if (socket.uid() != netdiag::Uid()) {
-    out_->append(" uid:");
-    AppendNumber(socket.uid().value(), out_);
-  }
-  out_->append(" ino:");
-  AppendNumber(socket.inode().value(), out_);
-  out_->append(" sk:");
-  AppendNumber(socket.cookie().value(), out_, 16);
+  AppendIdentity(socket.uid(), socket.inode(), socket.cookie(), out_);
   if (const auto mark = socket.mark(); mark && *mark != netdiag::Mark()) {
     out_->append(" fwmark:0x");
     AppendNumber(mark->value(), out_, 16);
   }
-  if (const auto cgroup = socket.cgroup(); cgroup && *cgroup != netdiag::CgroupId()) {
-    out_->append(" cgroup:");
-    names_.AppendCgroup(*cgroup, out_);
-  }
+  Cgroup(socket);
   if (const std::optional<bool> v6_only = socket.v6_only())
     out_->append(*v6_only ? " v6only:1" : " v6only:0");
   AppendShutdown(socket.shutdown(), out_);
 }
 
-void SsRenderer::Rest(const UnixSocket& socket) {
+void SsRenderer::Rest(const netdiag::Row&, const UnixSocket& socket) {
   if (options_.memory) {
     if (const std::optional<SocketMemory> memory = socket.memory()) Memory(*memory);
   }
@@ -364,6 +421,18 @@ void SsRenderer::Rest(const UnixSocket& socket) {
     out_->push_back(' ');
     AppendNumber(peer.value(), out_);
   });
+}
+
+void SsRenderer::Rest(const netdiag::Row&, const PacketSocket& socket) {
+  AppendPacket(socket, options_, out_);
+  if (!options_.memory) return;
+  if (const std::optional<SocketMemory> memory = socket.memory()) Memory(*memory);
+}
+
+void SsRenderer::Rest(const netdiag::Row&, const NetlinkSocket& socket) {
+  if (options_.extended) AppendNetlink(socket, out_);
+  if (!options_.memory) return;
+  if (const std::optional<SocketMemory> memory = socket.memory()) Memory(*memory);
 }
 
 void SsRenderer::File(const UnixSocket& socket) {
