@@ -498,7 +498,10 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
       Row::FromMessage(message, outcome.table, outcome.source, join_.index());
   if (!row || row->malformed()) ++summary_.damaged;
   if (!row || !Wanted(*row)) return Flow::kContinue;
-  if (conns_.size() > 1 && row->cookie() != Cookie() && !delivered_.insert(row->cookie()).second) {
+  // An accepted MPTCP connection can have its listener's cookie (mptcp_sk_clone_init()), and its
+  // tables do not overlap.
+  const bool merges = conns_.size() > 1 && row->protocol() != Protocol::kMptcp;
+  if (merges && row->cookie() != Cookie() && !delivered_.insert(row->cookie()).second) {
     ++summary_.duplicates;
     return Flow::kContinue;
   }

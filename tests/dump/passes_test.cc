@@ -36,6 +36,19 @@ class Kernel {
 
   std::vector<uint32_t> sockets;
 
+  static auto Collect(Rows* rows) {
+    return [rows](const netlink::Message& message) {
+      const NetlinkSocket socket = NetlinkSocket::Parse(message.payload()).value();
+      EXPECT_EQ(message.header().length, message.whole().size());
+      EXPECT_FALSE(socket.malformed());
+      Seen& seen = (*rows)[static_cast<uint32_t>(socket.cookie().value())];
+      ++seen.times;
+      seen.groups = socket.groups(0) == socket.cookie().value() * 3;
+      seen.flags = socket.flags().has_value() && socket.flags()->bits() == 0x2a;
+      return Flow::kContinue;
+    };
+  }
+
   // A walk of all sockets: the one that does not fit is left out.
   void Walk(Passes* passes, Rows* rows) const {
     const size_t capacity = capacities_[passes->pass() % capacities_.size()];
@@ -56,19 +69,6 @@ class Kernel {
     }
   }
 
-  static auto Collect(Rows* rows) {
-    return [rows](const netlink::Message& message) {
-      const NetlinkSocket socket = NetlinkSocket::Parse(message.payload()).value();
-      EXPECT_EQ(message.header().length, message.whole().size());
-      EXPECT_FALSE(socket.malformed());
-      Seen& seen = (*rows)[static_cast<uint32_t>(socket.cookie().value())];
-      ++seen.times;
-      seen.groups = socket.groups(0) == socket.cookie().value() * 3;
-      seen.flags = socket.flags().has_value() && socket.flags()->bits() == 0x2a;
-      return Flow::kContinue;
-    };
-  }
-
  private:
   static Packet Row(uint32_t cookie, size_t kind) {
     DumpMessage<netlink_diag_msg> message;
@@ -81,7 +81,7 @@ class Kernel {
   std::vector<size_t> capacities_;
 };
 
-Next Run(const Kernel& kernel, Passes* passes, Rows* rows) {
+Next WalkToEnd(const Kernel& kernel, Passes* passes, Rows* rows) {
   for (;;) {
     kernel.Walk(passes, rows);
     const Next next = passes->EndPass(Kernel::Collect(rows));
@@ -94,7 +94,7 @@ TEST(Passes, OneDatagramNeedsOneWalk) {
   for (uint32_t i = 1; i <= 10; ++i) kernel.sockets.push_back(i);
   Passes passes(Protocol::kNetlink);
   Rows rows;
-  EXPECT_EQ(Run(kernel, &passes, &rows), Next::kDone);
+  EXPECT_EQ(WalkToEnd(kernel, &passes, &rows), Next::kDone);
   EXPECT_EQ(passes.pass(), 0u);
   EXPECT_EQ(rows.size(), 10u);
 }
@@ -105,7 +105,7 @@ TEST(Passes, GiveEverySocketOnceAndWhole) {
     for (uint32_t i = 1; i <= count; ++i) kernel.sockets.push_back(i);
     Passes passes(Protocol::kNetlink);
     Rows rows;
-    EXPECT_EQ(Run(kernel, &passes, &rows), Next::kDone) << count;
+    EXPECT_EQ(WalkToEnd(kernel, &passes, &rows), Next::kDone) << count;
     EXPECT_EQ(rows.size(), count);
     for (const auto& [cookie, seen] : rows) {
       EXPECT_EQ(seen.times, 1) << cookie << " of " << count;
@@ -120,7 +120,7 @@ TEST(Passes, AnEndAloneInItsDatagramIsADoubt) {
   for (uint32_t i = 1; i <= 11; ++i) kernel.sockets.push_back(i);
   Passes passes(Protocol::kNetlink);
   Rows rows;
-  EXPECT_EQ(Run(kernel, &passes, &rows), Next::kDone);
+  EXPECT_EQ(WalkToEnd(kernel, &passes, &rows), Next::kDone);
   EXPECT_EQ(rows.size(), 11u);
   EXPECT_EQ(passes.pass(), 2u);
 }
@@ -131,7 +131,7 @@ TEST(Passes, ASocketShownTwiceIsGivenOnce) {
   for (uint32_t i = 1; i <= 40; ++i) kernel.sockets.push_back(i % 20 + 1);
   Passes passes(Protocol::kNetlink);
   Rows rows;
-  EXPECT_EQ(Run(kernel, &passes, &rows), Next::kDone);
+  EXPECT_EQ(WalkToEnd(kernel, &passes, &rows), Next::kDone);
   EXPECT_EQ(rows.size(), 20u);
   for (const auto& [cookie, seen] : rows) EXPECT_EQ(seen.times, 1) << cookie;
 }
@@ -142,7 +142,7 @@ TEST(Passes, SayThatTheyCannotTell) {
   for (uint32_t i = 1; i <= 50; ++i) kernel.sockets.push_back(i);
   Passes passes(Protocol::kNetlink);
   Rows rows;
-  EXPECT_EQ(Run(kernel, &passes, &rows), Next::kUnsettled);
+  EXPECT_EQ(WalkToEnd(kernel, &passes, &rows), Next::kUnsettled);
   EXPECT_EQ(passes.pass() + 1, kNetlinkRounds * kNetlinkPasses);
   EXPECT_EQ(rows.size(), 46u);
 }
@@ -189,8 +189,8 @@ TEST(Passes, PacketSocketsBehindAListThatIsTooLongComeInTheSecondWalk) {
       netlink::Message message;
       ASSERT_TRUE(cursor.Next(&message));
       const Flow flow = passes.Add(message, [&](const netlink::Message& visited) {
-        rows.insert(static_cast<uint32_t>(
-            PacketSocket::Parse(visited.payload())->cookie().value()));
+        rows.insert(
+            static_cast<uint32_t>(PacketSocket::Parse(visited.payload())->cookie().value()));
         return Flow::kContinue;
       });
       EXPECT_EQ(flow, Flow::kContinue);

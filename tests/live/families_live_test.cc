@@ -98,24 +98,23 @@ TEST(FamiliesLive, EverySocketIsGivenOnceAsTheSocketApiKnowsIt) {
     const Families families;
     for (const bool procfs : {false, true}) {
       std::map<uint32_t, int> times;
-      Visit(
-          Everything(),
-          [&](const Row& row) {
-            const auto socket =
-                std::ranges::find(families.sockets(), row.inode(), &FamilySocket::inode);
-            if (socket == families.sockets().end()) return Flow::kContinue;  // the kernel's own
-            SCOPED_TRACE(socket->what);
-            ++times[row.inode().value()];
-            EXPECT_EQ(row.protocol(), socket->protocol);
-            EXPECT_EQ(row.family(), socket->family);
-            // /proc/net/netlink does not tell the type.
-            const bool typeless = procfs && socket->protocol == Protocol::kNetlink;
-            EXPECT_EQ(row.type(), typeless ? SocketType::kUnknown : socket->type);
-            const bool from_proc = row.source() == SourceKind::kProcfs;
-            EXPECT_EQ(row.cookie(), from_proc ? Cookie() : socket->cookie);
-            return Flow::kContinue;
-          },
-          {.prefer_procfs = procfs});
+      Visit(Everything(),
+            [&](const Row& row) {
+              const auto socket =
+                  std::ranges::find(families.sockets(), row.inode(), &FamilySocket::inode);
+              if (socket == families.sockets().end()) return Flow::kContinue;  // the kernel's own
+              SCOPED_TRACE(socket->what);
+              ++times[row.inode().value()];
+              EXPECT_EQ(row.protocol(), socket->protocol);
+              EXPECT_EQ(row.family(), socket->family);
+              // /proc/net/netlink does not tell the type.
+              const bool typeless = procfs && socket->protocol == Protocol::kNetlink;
+              EXPECT_EQ(row.type(), typeless ? SocketType::kUnknown : socket->type);
+              const bool from_proc = row.source() == SourceKind::kProcfs;
+              EXPECT_EQ(row.cookie(), from_proc ? Cookie() : socket->cookie);
+              return Flow::kContinue;
+            },
+            {.prefer_procfs = procfs});
       for (const FamilySocket& socket : families.sockets()) {
         const bool told = !procfs || socket.protocol != Protocol::kMptcp;
         EXPECT_EQ(times[socket.inode.value()], told ? 1 : 0) << socket.what << " " << procfs;
@@ -129,7 +128,7 @@ template <class Use>
 void WithRow(const FamilySocket& wanted, Use use) {
   int times = 0;
   Visit(Everything(), [&](const Row& row) {
-    if (row.cookie() != wanted.cookie) return Flow::kContinue;
+    if (row.inode() != wanted.inode) return Flow::kContinue;
     ++times;
     use(row);
     return Flow::kContinue;
@@ -285,7 +284,8 @@ TEST(FamiliesLive, NoNetlinkSocketIsLeftOutOrGivenTwice) {
       left_out |= !std::ranges::includes(one, made);
     }
     // Else this test is about nothing.
-    EXPECT_TRUE(left_out) << "one dump gives all: the kernel has changed, and docs/kernel.md with it";
+    EXPECT_TRUE(left_out)
+        << "one dump gives all: the kernel has changed, and docs/kernel.md with it";
     for (const int fd : fds) close(fd);
   });
 }

@@ -58,8 +58,7 @@ using Case = AttributeCase<PacketSocket>;
 const Case kCases[] = {
     {"interface", PACKET_DIAG_INFO, 4, 24,
      [](const PacketSocket& s) {
-       return Hex(s.interface() == IfIndex() ? std::nullopt
-                                             : std::optional(s.interface().value()));
+       return Hex(s.interface() == IfIndex() ? std::nullopt : std::optional(s.interface().value()));
      },
      "4030201"},
     {"version", PACKET_DIAG_INFO, 8, 24,
@@ -110,13 +109,13 @@ TEST(PacketSocket, ReadsEveryAttributeIffItIsThere) {
 }
 
 TEST(PacketSocket, AddressesOfMembershipsEndWithTheirField) {
-  for (const uint16_t length : {0, 6, 32, 33, 0xffff}) {
+  for (const int length : {0, 6, 32, 33, 0xffff}) {
     packet_diag_mclist entry = {};
-    entry.pdmc_alen = length;
+    entry.pdmc_alen = static_cast<uint16_t>(length);
     const GuardedBuffer buffer(WithAttribute(Fixed(), PACKET_DIAG_MCLIST, RawBytes(entry)));
     const std::optional<PacketSocket::Membership> row = Parse(buffer).membership(0);
     ASSERT_TRUE(row.has_value());
-    EXPECT_EQ(row->address.size(), std::min<size_t>(length, 32));
+    EXPECT_EQ(row->address.size(), static_cast<size_t>(std::min(length, 32)));
   }
 }
 

@@ -66,8 +66,8 @@ class Builder {
     promiscuous.mr_type = PACKET_MR_PROMISC;
     Set(ring, SOL_PACKET, PACKET_ADD_MEMBERSHIP, promiscuous);
     const int sender = Add("packet that sends by a ring", kTable, kFamily, SOCK_RAW, 0);
-    Set(sender, SOL_PACKET, PACKET_TX_RING, tpacket_req{8192, 2, 4096, 4});
     Set(sender, SOL_PACKET, PACKET_LOSS, int{1});
+    Set(sender, SOL_PACKET, PACKET_TX_RING, tpacket_req{8192, 2, 4096, 4});
     const int filtered = Add("packet with a filter", kTable, kFamily, SOCK_RAW, all);
     sock_filter program[] = {{BPF_LD | BPF_H | BPF_ABS, 0, 0, 12},
                              {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0xffff},
@@ -110,7 +110,8 @@ class Builder {
   void Raw(Family family) {
     const bool v4 = family == Family::kInet;
     const std::string which = v4 ? "raw4 " : "raw6 ";
-    Add(which + "of ICMP", Protocol::kRaw, family, SOCK_RAW, v4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6});
+    Add(which + "of ICMP", Protocol::kRaw, family, SOCK_RAW,
+        v4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6});
     Add(which + "of 200", Protocol::kRaw, family, SOCK_RAW, 200);
     const int connected = Add(which + "connected", Protocol::kRaw, family, SOCK_RAW, 89);
     Bind(connected, Loopback(family));
@@ -122,7 +123,8 @@ class Builder {
     const int fd = Add(v4 ? "ping4" : "ping6", Protocol::kIcmp, family, SOCK_DGRAM,
                        v4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6});
     Endpoint to = Loopback(family);
-    to.port = Port::FromHost(77);
+    // Of two with one identifier the kernel lists the second in the first one's family, too.
+    to.port = Port::FromHost(v4 ? 77 : 78);
     Bind(fd, to);
   }
 

@@ -34,8 +34,12 @@ TEST(RenderFamilies, NamesWhatPacketSocketsReceive) {
   const struct {
     uint16_t ethertype;
     const char *named, *numeric;
-  } kRows[] = {{3, "*", "*"},           {0, "[0]", "[0]"},           {0x800, "ip", "[2048]"},
-               {0x806, "arp", "[2054]"}, {0x88cc, "LLDP", "[35020]"}, {0xffff, "[65535]", "[65535]"}};
+  } kRows[] = {{3, "*", "*"},
+               {0, "[0]", "[0]"},
+               {0x800, "ip", "[2048]"},
+               {0x806, "arp", "[2054]"},
+               {0x88cc, "LLDP", "[35020]"},
+               {0xffff, "[65535]", "[65535]"}};
   for (const auto& row : kRows) {
     PacketMessage message;
     message.fixed.pdiag_num = row.ethertype;
@@ -63,7 +67,7 @@ TEST(RenderFamilies, TellsAllOfAPacketSocket) {
   const std::string first = "p_raw UNCONN 1      0      *:* *";
   EXPECT_EQ(Render({"-0anebmH"}, OfPacket(message)),
             first +
-                " uid:1234 ino:8001 sk:8c\n"
+                "  uid:1234 ino:8001 sk:8c\n"
                 "\tver:1 cpy_thresh:5 flags( running auxdata origdev vnethdr loss )\n"
                 "\tring_rx(blk_size:4096,blk_nr:4,frm_size:2048,frm_nr:8,tmo:60,features:0x1a)\n"
                 "\tring_tx(blk_size:4096,blk_nr:4,frm_size:2048,frm_nr:8,tmo:60,features:0x1a)\n"
@@ -116,8 +120,7 @@ TEST(RenderFamilies, TellsAllGroupsAndFlagsOfANetlinkSocket) {
   EXPECT_THAT(Render({"-f", "netlink", "-aneH"}, OfNetlink(bare)),
               HasSubstr(" sk=9c cb=0 groups=0x00000000 ino:9001\n"));
   EXPECT_THAT(Render({"--json"}, OfNetlink(message)), Not(HasSubstr("groups")));  // -a is missing
-  EXPECT_THAT(Render({"--json", "-a"}, OfNetlink(message)),
-              HasSubstr("\"groups\":[1,3,64,65,66]"));
+  EXPECT_THAT(Render({"--json", "-a"}, OfNetlink(message)), HasSubstr("\"groups\":[1,3,64,65,66]"));
 }
 
 TEST(RenderFamilies, TellsMembershipsAndFiltersInJson) {
@@ -172,11 +175,11 @@ TEST(RenderFamilies, TellsTypeOfServiceCgroupAndOptions) {
   message.Add(INET_DIAG_CLASS_ID, uint32_t{0x20}).Add(INET_DIAG_SOCKOPT, uint16_t{0x0102});
   const Packet capture = CaptureOf({{Protocol::kTcp, {message.Build()}}});
   const std::string ends = "ESTAB 0      0      127.0.0.1:8080 10.1.2.3:4660";
-  EXPECT_EQ(Render({"-tnH", "--tos"}, capture), ends + " tos:0x10 tclass:0 class_id:0x20\n");
+  EXPECT_EQ(Render({"-tnH", "--tos"}, capture), ends + "  tos:0x10 tclass:0 class_id:0x20\n");
   EXPECT_EQ(Render({"-tnH", "--inet-sockopt"}, capture),
             ends + "\n\tinet-sockopt: ( is_icsk bind_addr_no_port)\n");
   EXPECT_EQ(Render({"-tnHO", "--inet-sockopt"}, capture),
-            ends + " inet-sockopt: ( is_icsk bind_addr_no_port)\n");
+            ends + "  inet-sockopt: ( is_icsk bind_addr_no_port)\n");
   EXPECT_EQ(Render({"-tnH", "--cgroup"}, capture), ends + "\n");
 }
 
