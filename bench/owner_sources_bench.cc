@@ -2,12 +2,15 @@
 //
 //   tools/dev bench owner_sources [--sockets=100000] [--repetitions=7] [--warm-up=1]
 //
-// For populations from a hundred sockets up. First an index made for one scan, the load of the BPF
-// program included: what diag -p does. Then one that has loaded it: what a daemon does. Both
-// sources' answers are compared before anything is timed.
+// For populations from a hundred sockets to 316 228, by half powers of ten and between. First an
+// index made for one scan, the load of the BPF program included: what diag -p does. Then one that
+// has loaded it: what a daemon does. Then /proc by two threads beside one, and the second scan of a
+// population beside its first, which finds nothing of it in the kernel's caches: hence a population
+// for each of these. Both sources' answers are compared before anything is timed.
 
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "bench/compare.h"
 #include "bench/population.h"
@@ -64,10 +67,64 @@ void BenchLoaded(const Options& options) {
   Claim("another scan, /proc / BPF", pair.ratio, AtLeast(options.sockets < 10'000 ? 1 : 4), " ×");
 }
 
+// By the wall clock: threads share the time of none.
+void BenchThreads(const Options& options) {
+  OwnerIndex one({.source = OwnerSource::kProc});
+  OwnerIndex two({.source = OwnerSource::kProc, .threads = 2});
+  Refresh(&one);
+  Refresh(&two);
+  Prove(one.stats().sockets == two.stats().sockets, "sockets found by one thread and by two");
+  const Comparison pair = Compare(
+      options, Clock::kWall, [&] { Refresh(&one); }, [&] { Refresh(&two); });
+  PrintTime("another scan, /proc, 1 thread", pair.a);
+  PrintTime("another scan, /proc, 2 threads", pair.b);
+  Claim("/proc, 1 thread / 2 threads", pair.ratio, AtLeast(1.5), " ×");
+}
+
+// A new index over a population that nobody has looked at, and its second scan.
+void BenchAgain(const Options& options, OwnerSource source, double at_most) {
+  std::vector<double> firsts, agains, ratios;
+  for (int i = 0; i < options.repetitions; ++i) {
+    const Population population({.tcp = options.sockets});
+    OwnerIndex index({.source = source});
+    firsts.push_back(SecondsOf(Clock::kThreadCpu, [&] { Refresh(&index); }));
+    agains.push_back(SecondsOf(Clock::kThreadCpu, [&] { Refresh(&index); }));
+    ratios.push_back(agains.back() / firsts.back());
+  }
+  const std::string name = source == OwnerSource::kProc ? "/proc" : "BPF";
+  PrintTime("first scan of an index, " + name, SpreadOf(firsts));
+  PrintTime("Refresh again, " + name, SpreadOf(agains));
+  Claim("Refresh again / first, " + name, SpreadOf(ratios), AtMost(at_most), " ×");
+}
+
+void BenchMemory() {
+  OwnerIndex index({.source = OwnerSource::kProc});
+  Refresh(&index);
+  const double bytes =
+      static_cast<double>(index.memory()) / static_cast<double>(index.stats().sockets);
+  Claim("index bytes a socket", {bytes, bytes, bytes}, AtMost(32));
+}
+
+void BenchLarge(const Options& options) {
+  if (options.sockets < 10'000) return;
+  {
+    const Population population({.tcp = options.sockets});
+    std::printf("\n%d TCP sockets held by %zu processes: threads, memory, scans again\n",
+                options.sockets, population.holders().size());
+    BenchThreads(options);
+    BenchMemory();
+  }
+  BenchAgain(options, OwnerSource::kProc, 0.85);
+  BenchAgain(options, OwnerSource::kBpf, 1.0);
+}
+
 void Main(const Options& options) {
   EnterPrivateNamespace();
-  for (int sockets : {100, 300, 1'000, 3'000, 5'000, 8'000, 12'000, 18'000, 30'000, 100'000}) {
-    if (sockets > options.sockets) break;
+  constexpr int kSizes[] = {100,    316,    1'000,  3'162,   5'000,  8'000,
+                            12'000, 18'000, 31'623, 100'000, 316'228};
+  for (const int sockets : kSizes) {
+    // With the default, the largest too.
+    if (sockets > options.sockets && options.sockets < 100'000) break;
     const Population population({.tcp = sockets});
     std::printf("\n%d TCP sockets held by %zu processes\n", sockets, population.holders().size());
     ProveSameAnswers();
@@ -76,6 +133,7 @@ void Main(const Options& options) {
     size.sockets = sockets;
     BenchLoaded(size);
   }
+  BenchLarge(options);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <fcntl.h>
+#include <limits>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -29,6 +30,8 @@
 namespace netdiag {
 namespace {
 
+using internal::AheadSource;
+using internal::KeptSource;
 using internal::NetlinkSource;
 using internal::ProcfsSource;
 using internal::ReplaySource;
@@ -42,6 +45,11 @@ using netlink::Ready;
 constexpr size_t kScanSlice = 4096;
 // Rows that waited for their owners, shown in one step: as many as a datagram holds.
 constexpr size_t kShownSlice = 256;
+// A dump of more datagrams than this is worth a thread that reads ahead, and so far ahead: the rest
+// of what may wait (OwnerJoin) while owners are scanned, else what evens out the two threads.
+constexpr size_t kOwnDatagrams = 2;
+constexpr size_t kAheadOfScan = size_t{5} << 20;
+constexpr size_t kAhead = size_t{512} << 10;
 // Tables of a capture; it has one a dump. More are damage.
 constexpr size_t kMaxReplayTables = 4096;
 
@@ -77,11 +85,17 @@ class Engine::Impl {
  public:
   explicit Impl(EngineOptions options)
       : options_(std::move(options)),
-        join_({.proc_root = options_.proc_root, .source = options_.owner_source}) {}
+        join_({.proc_root = options_.proc_root,
+               .source = options_.owner_source,
+               .threads = options_.threads}) {}
 
   absl::Status Open();
-  // `one_by_one`: no table begins before the one before it has ended.
-  absl::Status Begin(const Query& query, bool one_by_one = false);
+  enum class Form : uint8_t {
+    kStream,
+    kOneByOne,  // no table begins before the one before it has ended: a capture
+    kKept,      // rows stay joined to one index: a snapshot
+  };
+  absl::Status Begin(const Query& query, Form form = Form::kStream);
   absl::StatusOr<Ready> Advance(Wait wait, const Budget& budget, const CallOptions& call,
                                 Visitor visitor);
   absl::StatusOr<Summary> RunToEnd(Visitor visitor, const CallOptions& call);
@@ -98,13 +112,16 @@ class Engine::Impl {
   NetnsId netns() const { return netns_; }
   // The index that the query's rows were joined with; null if owners were not asked for.
   std::unique_ptr<const OwnerIndex> TakeOwners() { return join_.TakeIndex(); }
+  // Where its rows' other ends were looked up; null if that was not asked for.
+  std::shared_ptr<const internal::UnixIndex> unix_sockets() const { return unix_sockets_; }
 
  private:
   // One dump in flight.
   struct Walk {
     size_t table = 0;  // in summary_.tables
-    size_t conn = 0;   // in conns_; unused by procfs and replay
+    size_t conn = 0;   // in conns_; unused by procfs, replay and what was kept
     internal::Source source;
+    size_t datagrams = 0;  // that came, of a NetlinkSource
   };
   void Plan();
   absl::Status PlanReplay();
@@ -113,18 +130,20 @@ class Engine::Impl {
   // For questions beside a dump, which can be asked at any time. Dialled when it is first wanted.
   absl::StatusOr<Conn*> SideConn();
   Capability Probe(Protocol protocol, Family family);
-  void UncountHeld();
   Flow Show(const Row& row, Visitor visitor);
   void EndWalks();
   bool walked() const { return walks_.empty() && next_table_ == summary_.tables.size(); }
   absl::StatusOr<bool> AdvanceJoin(Wait wait, const Budget& budget, const CallOptions& call,
                                    Visitor visitor);
   absl::Status StartWalks(const CallOptions& call);
+  bool Keeps(const Walk& walk) const;
+  void EndKeeping();
   absl::Status StartWalk(size_t table, size_t conn, const CallOptions& call);
   absl::StatusOr<ProcfsSource> FallBack(TableOutcome* outcome, const absl::Status& refusal);
   absl::StatusOr<ProcfsSource> OpenProcfs(const Table& table) const;
   absl::StatusOr<int> OpenProcNet(std::string_view file) const;
   absl::StatusOr<Ready> StepWalk(Walk* walk, Wait wait, const CallOptions& call, Visitor visitor);
+  void ReadAhead(Walk* walk, const CallOptions& call) const;
   Flow Deliver(const Message& message, const Walk& walk, Visitor visitor);
   bool Wanted(const Row& row) const;
   void Finish(const Walk& walk);
@@ -148,6 +167,8 @@ class Engine::Impl {
   std::vector<Walk> walks_;
   size_t turn_ = 0;  // of walks_: whose step is next
   absl::flat_hash_set<Cookie> delivered_;
+  std::shared_ptr<internal::UnixIndex> unix_sockets_;  // Query::peers
+  size_t unix_tables_ = 0;                             // that are not in it yet
   std::vector<CaptureReader> replay_tables_;  // of summary_.tables, each before its first datagram
   Summary summary_;
 };
@@ -207,24 +228,30 @@ absl::Status Engine::Impl::SameNamespace() const {
 
 // ---- Planning ----
 
-absl::Status Engine::Impl::Begin(const Query& query, bool one_by_one) {
+absl::Status Engine::Impl::Begin(const Query& query, Form form) {
   if (visiting_) return ErrnoError(EDEADLK, "a visitor may not begin another query on its Engine");
   for (const Protocol protocol : query.protocols) {
     if (Names(protocol).protocol == protocol) continue;
     return BadInput("Query::protocols", std::to_string(static_cast<int>(protocol)), "has no table");
   }
   walks_.clear();
-  one_by_one_ = one_by_one;
+  one_by_one_ = form == Form::kOneByOne;
   query_ = query;
   summary_ = Summary();
   next_table_ = 0;
   turn_ = 0;
   delivered_.clear();
   replay_tables_.clear();
+  unix_sockets_ = query.peers && !one_by_one_ ? std::make_shared<internal::UnixIndex>() : nullptr;
   join_.Cancel();
-  if (options_.replay) return PlanReplay();
-  join_.Begin(query, &summary_);
-  Plan();
+  if (options_.replay) {
+    NETDIAG_RETURN_IF_ERROR(PlanReplay());
+  } else {
+    join_.Begin(query, form == Form::kKept, &summary_);
+    Plan();
+  }
+  unix_tables_ = static_cast<size_t>(std::ranges::count(
+      summary_.tables, Protocol::kUnix, [](const auto& t) { return t.table.protocol; }));
   return absl::OkStatus();
 }
 
@@ -288,8 +315,12 @@ DumpRequest Engine::Impl::RequestOf(const Table& table) const {
   request.table = table;
   request.extensions = query_.extensions;
   request.states = query_.states;
+  // The other end of a socket can be in any state.
+  if (unix_sockets_ != nullptr && table.protocol == Protocol::kUnix) {
+    request.states = StateSet::SsAll();
+  }
   if (query_.bounded_steps) {
-    request.states = UnfilteredStates(query_.states);
+    request.states = UnfilteredStates(request.states);
     return request;
   }
   request.source_port = query_.source_port.value_or(Port());
@@ -317,7 +348,9 @@ absl::StatusOr<Ready> Engine::Impl::Advance(Wait wait, const Budget& budget,
     if (ready == Ready::kWouldBlock) return ready;
     if (ready == Ready::kDone) {
       Finish(walks_[turn_]);
+      const bool kept = Keeps(walks_[turn_]);
       walks_.erase(walks_.begin() + static_cast<std::ptrdiff_t>(turn_));
+      if (kept) EndKeeping();
     }
   }
   return walked() && join_.held() == 0 ? Ready::kDone : Ready::kSome;
@@ -336,25 +369,16 @@ absl::StatusOr<bool> Engine::Impl::AdvanceJoin(Wait wait, const Budget& budget,
     NETDIAG_RETURN_IF_ERROR(join_.EndAside());
     return true;
   }
-  if (!join_.showing()) return false;
-  join_.Show(kShownSlice, [&](const Row& row) { return Show(row, visitor); });
-  if (summary_.stopped) {
-    UncountHeld();
-    EndWalks();
+  if (join_.showing()) {
+    join_.Show(kShownSlice, unix_sockets_.get(),
+               [&](const Row& row) { return Show(row, visitor); });
+    if (summary_.stopped) EndWalks();
+    return true;
   }
+  // In a capture no row comes after one of a later table.
+  if (!join_.MustSearch(walked() || (one_by_one_ && walks_.empty()))) return false;
+  join_.Search(unix_sockets_.get());
   return true;
-}
-
-// Rows that were counted when they came, and that the visitor did not want to see any more.
-void Engine::Impl::UncountHeld() {
-  summary_.rows -= join_.held();
-  for (size_t i = 0; i < join_.held(); ++i) {
-    const Table* table = join_.held_table(i);
-    const auto outcome = std::ranges::find(
-        summary_.tables, table, [](const TableOutcome& candidate) { return &candidate.table; });
-    --outcome->rows;
-  }
-  join_.DropHeld();
 }
 
 Flow Engine::Impl::Show(const Row& row, Visitor visitor) {
@@ -365,21 +389,35 @@ Flow Engine::Impl::Show(const Row& row, Visitor visitor) {
   return flow;
 }
 
+// The visitor did not want to see any more.
 void Engine::Impl::EndWalks() {
-  for (const Walk& walk : walks_) Finish(walk);
+  // Rows that were counted when they came.
+  summary_.rows -= join_.held();
+  join_.Drop([this](const Table* table) {
+    const auto outcome = std::ranges::find(
+        summary_.tables, table, [](const TableOutcome& candidate) { return &candidate.table; });
+    --outcome->rows;
+  });
+  for (const Walk& walk : walks_) {
+    Finish(walk);
+    if (Keeps(walk)) summary_.tables[walk.table].rows = 0;
+  }
   walks_.clear();
   next_table_ = summary_.tables.size();
 }
 
 absl::StatusOr<Summary> Engine::Impl::RunToEnd(Visitor visitor, const CallOptions& call) {
-  if (join_.busy() && options_.threads > 1) {
+  if (join_.scanning() && options_.threads > 1) {
     join_.StartAside([&call] { return CheckCall(call, "owner scan"); });
   }
   for (;;) {
     const absl::StatusOr<Ready> ready = Advance(Wait::kBlock, {}, call, visitor);
     if (ready.ok() && *ready != Ready::kDone) continue;
     // The call's threads end with it. The index stays, for Take().
-    if (!ready.ok()) join_.Cancel();
+    if (!ready.ok()) {
+      join_.Cancel();
+      walks_.clear();
+    }
     NETDIAG_RETURN_IF_ERROR(ready.status());
     return std::move(summary_);
   }
@@ -393,10 +431,31 @@ absl::Status Engine::Impl::StartWalks(const CallOptions& call) {
     while (std::ranges::find(walks_, conn, &Walk::conn) != walks_.end()) ++conn;
     const absl::Status status = StartWalk(next_table_, conn, call);
     if (EndsQuery(status)) return status;
-    if (!status.ok()) summary_.tables[next_table_].status = status;
-    ++next_table_;
+    TableOutcome& outcome = summary_.tables[next_table_++];
+    if (status.ok()) continue;
+    outcome.status = status;
+    if (unix_sockets_ != nullptr && outcome.table.protocol == Protocol::kUnix) EndKeeping();
   }
   return absl::OkStatus();
+}
+
+// Whether the walk's rows are kept, to be shown when all of their kind are known.
+bool Engine::Impl::Keeps(const Walk& walk) const {
+  return unix_sockets_ != nullptr && !std::holds_alternative<KeptSource>(walk.source) &&
+         summary_.tables[walk.table].table.protocol == Protocol::kUnix;
+}
+
+// A table has been kept. After the last one they are walked again, out of the index.
+void Engine::Impl::EndKeeping() {
+  if (--unix_tables_ > 0) return;
+  unix_sockets_->Sort();
+  for (size_t i = 0; i < summary_.tables.size(); ++i) {
+    TableOutcome& outcome = summary_.tables[i];
+    if (outcome.table.protocol != Protocol::kUnix) continue;
+    outcome.rows = 0;
+    walks_.push_back({i, std::numeric_limits<size_t>::max(),
+                      KeptSource(unix_sockets_.get(), static_cast<uint16_t>(i))});
+  }
 }
 
 // Not OK: the table has no walk, for that reason.
@@ -466,7 +525,8 @@ absl::StatusOr<int> Engine::Impl::OpenProcNet(std::string_view file) const {
 absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOptions& call,
                                              Visitor visitor) {
   NETDIAG_RETURN_IF_ERROR(CheckCall(call, "listing sockets"));
-  const bool can_wait = std::holds_alternative<NetlinkSource>(walk->source);
+  const bool can_wait = std::holds_alternative<NetlinkSource>(walk->source) ||
+                        std::holds_alternative<AheadSource>(walk->source);
   const auto deliver = [&](const Message& message) { return Deliver(message, *walk, visitor); };
   absl::StatusOr<Ready> ready = std::visit(
       [&](auto& source) {
@@ -477,6 +537,7 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
         }
       },
       walk->source);
+  if (ready.ok() && *ready == Ready::kSome && wait == Wait::kBlock) ReadAhead(walk, call);
   if (ready.ok() || (can_wait && EndsQuery(ready.status()))) return ready;
 
   TableOutcome& outcome = summary_.tables[walk->table];
@@ -492,10 +553,24 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
   return Ready::kSome;
 }
 
+// Goes on with a long dump on a thread of its own, if there may be one.
+void Engine::Impl::ReadAhead(Walk* walk, const CallOptions& call) const {
+  auto* source = std::get_if<NetlinkSource>(&walk->source);
+  if (options_.threads < 2 || source == nullptr || ++walk->datagrams != kOwnDatagrams) return;
+  absl::StatusOr<AheadSource> ahead =
+      AheadSource::Start(source, call, query_.owners ? kAheadOfScan : kAhead);
+  if (ahead.ok()) walk->source = *std::move(ahead);
+}
+
 Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor visitor) {
   TableOutcome& outcome = summary_.tables[walk.table];
-  const std::optional<Row> row =
-      Row::FromMessage(message, outcome.table, outcome.source, join_.index());
+  if (Keeps(walk)) {
+    unix_sockets_->Add(message, static_cast<uint16_t>(walk.table)) ? ++outcome.rows
+                                                                   : ++summary_.damaged;
+    return Flow::kContinue;
+  }
+  const std::optional<Row> row = Row::FromMessage(message, outcome.table, outcome.source,
+                                                  {join_.index(), unix_sockets_.get()});
   if (!row || row->malformed()) ++summary_.damaged;
   if (!row || !Wanted(*row)) return Flow::kContinue;
   // An accepted MPTCP connection can have its listener's cookie (mptcp_sk_clone_init()), and its
@@ -508,7 +583,7 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
   summary_.unknown_attributes += row->unknown_attributes();
   ++outcome.rows;
   ++summary_.rows;
-  if (!join_.MustHold()) return Show(*row, visitor);
+  if (!join_.MustHold(*row)) return Show(*row, visitor);
   join_.Hold(*row);
   return Flow::kContinue;
 }
@@ -654,8 +729,10 @@ absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& cal
     snapshot.Add(row);
     return Flow::kContinue;
   };
-  NETDIAG_ASSIGN_OR_RETURN(snapshot.summary_, Visit(query, add, call));
+  NETDIAG_RETURN_IF_ERROR(impl_->Begin(query, Impl::Form::kKept));
+  NETDIAG_ASSIGN_OR_RETURN(snapshot.summary_, impl_->RunToEnd(add, call));
   snapshot.owners_ = impl_->TakeOwners();
+  snapshot.unix_sockets_ = impl_->unix_sockets();
   return snapshot;
 }
 
@@ -664,7 +741,7 @@ absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* write
   const std::string kernel = impl_->kernel();
   const auto request_of = [this](const Table& table) { return impl_->RequestOf(table); };
   internal::Recorder recorder(kernel, request_of, writer);
-  NETDIAG_RETURN_IF_ERROR(impl_->Begin(query, /*one_by_one=*/true));
+  NETDIAG_RETURN_IF_ERROR(impl_->Begin(query, Impl::Form::kOneByOne));
   const auto add = [&](const Row& row) { return recorder.Add(row, impl_->summary().tables); };
   NETDIAG_ASSIGN_OR_RETURN(Summary summary, impl_->RunToEnd(add, call));
   NETDIAG_RETURN_IF_ERROR(recorder.Finish(summary.tables));

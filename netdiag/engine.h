@@ -60,8 +60,9 @@ struct EngineOptions {
   // Conns to spread a query's dumps over, each with a dump in flight. Above 1, TCP is asked per
   // family, and a socket that two dumps give is delivered once (merged by cookie).
   size_t connections = 1;
-  // Above 1, Visit, Take and Capture scan owners on a thread of their own beside the dump, and hold
-  // the rows that come meanwhile, up to 8 MiB. The thread has ended when the call returns.
+  // Above 1, Visit, Take and Capture read long dumps on a thread beside the visitor, and scan
+  // owners on another beside both. Rows that wait for one or the other are bounded: 0.5 MiB, with
+  // owners 8 MiB. The threads have ended when the call returns.
   size_t threads = 1;
   // Tables to answer from /proc/net even where the kernel has a dump: for comparison and tests.
   bool prefer_procfs = false;

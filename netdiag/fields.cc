@@ -73,6 +73,17 @@ FieldValue OfOwner(const Row& row, size_t i) {
   return i < row.owners().size() ? ToValue(Read(row.owners()[i])) : FieldValue();
 }
 
+template <auto Read>
+FieldValue OfPeerOwner(const Row& row, size_t i) {
+  const Owners owners = row.peer_owners();
+  return i < owners.size() ? ToValue(Read(owners[i])) : FieldValue();
+}
+template <auto Read>
+FieldValue OfPeer(const Row& row, size_t) {
+  const std::optional<UnixSocket> peer = row.peer();
+  return peer ? ToValue(Read(*peer)) : FieldValue();
+}
+
 std::optional<bool> ShutDown(const Row& row, bool Shutdown::*direction) {
   const std::optional<Shutdown> shutdown = row.shutdown();
   if (!shutdown) return std::nullopt;
@@ -88,8 +99,12 @@ std::string_view WordOfNoOwner(const Row& row) {
       return "kernel-held";
     case NoOwner::kHidden:
       return "hidden";
-    case NoOwner::kGone:
-      return "gone";
+    case NoOwner::kNotRead:
+      return "not-read";
+    case NoOwner::kOtherPidNamespace:
+      return "other-pid-namespace";
+    case NoOwner::kVanished:
+      return "vanished";
   }
   return "";
 }
@@ -155,6 +170,10 @@ constexpr auto kSocketFields = [] {
       {kSocket, "abstract", kNone, kEnum, kUnixOnly, {}, OfUnix<[](U s) { return s.abstract(); }>},
       {kSocket, "peer_inode", kNone, kIdentity, kUnixOnly, {}, OfUnix<[](U s) {
          return s.peer();
+       }>},
+      {kSocket, "peer_name", kNone, kText, kUnixOnly, {}, OfPeer<[](U s) { return s.name(); }>},
+      {kSocket, "peer_abstract", kNone, kEnum, kUnixOnly, {}, OfPeer<[](U s) {
+         return s.abstract();
        }>},
       {kSocket, "ip_protocol", kNone, kIdentity, kInetOnly, {}, OfRow<IpProtocol>},
       {kSocket, "interface", kNone, kIdentity, kInetOnly | kPacketOnly, {}, OfRow<Interface>},
@@ -362,18 +381,30 @@ constexpr auto kNetlinkFields = [] {
   });
 }();
 
+template <FieldGroup Group, auto Read>
+constexpr Field OwnerField(std::string_view name, Meaning meaning) {
+  constexpr bool kPeer = Group == FieldGroup::kPeerOwner;
+  return {Group,
+          name,
+          Unit::kNone,
+          meaning,
+          kPeer ? kUnixOnly : kAnyFamily,
+          {},
+          kPeer ? OfPeerOwner<Read> : OfOwner<Read>};
+}
+
+template <FieldGroup Group>
 constexpr auto kOwnerFields = [] {
-  using enum FieldGroup;
-  using enum Unit;
   using enum Meaning;
   using O = const Owner&;
   return std::to_array<Field>({
-      {kOwner, "pid", kNone, kIdentity, kAnyFamily, {}, OfOwner<[](O o) { return o.pid; }>},
-      {kOwner, "start_time", kNone, kIdentity, kAnyFamily, {}, OfOwner<[](O o) {
-         return o.start_time;
-       }>},
-      {kOwner, "fd", kNone, kIdentity, kAnyFamily, {}, OfOwner<[](O o) { return o.fd; }>},
-      {kOwner, "command", kNone, kText, kAnyFamily, {}, OfOwner<[](O o) { return o.command; }>},
+      OwnerField<Group, [](O o) { return o.pid; }>("pid", kIdentity),
+      OwnerField<Group, [](O o) { return o.start_time; }>("start_time", kIdentity),
+      OwnerField<Group,
+                 [](O o) { return o.thread != Pid() ? std::optional(o.thread) : std::nullopt; }>(
+          "thread", kIdentity),
+      OwnerField<Group, [](O o) { return o.fd; }>("fd", kIdentity),
+      OwnerField<Group, [](O o) { return o.command; }>("command", kText),
   });
 }();
 
@@ -411,15 +442,16 @@ constexpr auto kFields = Concatenate(
                                                                         kPacketOnly, {}),
     StructFields<PacketRing, PacketStruct<&PacketSocket::send_ring>>(FieldGroup::kSendRing,
                                                                      kPacketOnly, {}),
-    kFanoutFields, kNetlinkFields, kOwnerFields);
+    kFanoutFields, kNetlinkFields, kOwnerFields<FieldGroup::kOwner>,
+    kOwnerFields<FieldGroup::kPeerOwner>);
 
 }  // namespace
 
 std::string_view Name(FieldGroup group) {
-  static constexpr std::array<std::string_view, 17> kNames = {
+  static constexpr std::array<std::string_view, 18> kNames = {
       "",        "options", "tcp_info", "memory",  "inet_memory", "vegas",
       "dctcp",   "bbr",     "tls",      "mptcp",   "mptcp_info",  "packet",
-      "rx_ring", "tx_ring", "fanout",   "netlink", "owners"};
+      "rx_ring", "tx_ring", "fanout",   "netlink", "owners",      "peer_owners"};
   return kNames[static_cast<size_t>(group)];
 }
 
@@ -437,7 +469,11 @@ const Field* FindField(std::string_view name) {
 void AddNeeds(std::span<const Field> fields, Query* query) {
   for (const Field& field : fields) {
     query->extensions |= field.extensions;
-    if (field.group == FieldGroup::kOwner || field.name == "no_owner") query->owners = true;
+    const bool of_peer = field.group == FieldGroup::kPeerOwner;
+    if (field.group == FieldGroup::kOwner || of_peer || field.name == "no_owner") {
+      query->owners = true;
+    }
+    if (of_peer || field.name == "peer_name" || field.name == "peer_abstract") query->peers = true;
   }
 }
 

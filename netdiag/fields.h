@@ -53,11 +53,12 @@ enum class FieldGroup : uint8_t {
   kReceiveRing,
   kSendRing,
   kFanout,
-  kNetlink,  // what netlink sockets have
-  kOwner,    // one value an owner: get(row, i) for i < row.owners().size()
+  kNetlink,    // what netlink sockets have
+  kOwner,      // one value an owner: get(row, i) for i < row.owners().size()
+  kPeerOwner,  // the same of row.peer_owners(): of a unix socket's other end
 };
 // "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "tls", "mptcp",
-// "mptcp_info", "packet", "rx_ring", "tx_ring", "fanout", "netlink", "owners".
+// "mptcp_info", "packet", "rx_ring", "tx_ring", "fanout", "netlink", "owners", "peer_owners".
 std::string_view Name(FieldGroup group);
 
 struct Field {

@@ -34,6 +34,15 @@ struct Query {
   std::optional<Port> destination_port;
   // Join rows to the processes that hold them.
   bool owners = false;
+  // How much of the owners, and for how much. Rows whose owners a scan does not know are looked up
+  // once more and come last; with kFirst and kCached rows come in batches of up to 1.5 MiB. A
+  // Snapshot takes the index along, so kCached is of use for Visit() and Step() only.
+  OwnerPolicy owner_policy = OwnerPolicy::kAll;
+  OwnerBudget owner_budget;  // of a scan, and of each batch
+  // Look up the other ends of unix sockets (Row::peer()), whatever their states. The unix tables
+  // are then read whole and kept, some 100 bytes a socket, before their first row is shown. Not of
+  // Engine::Capture(): who replays asks.
+  bool peers = false;
   // Filter states and ports here and not in the kernel. A kernel that filters walks on inside one
   // call until it finds rows (5 ms over 60 000 sockets that do not match); one that does not
   // returns after each 260 or so. For event loops.

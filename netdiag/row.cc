@@ -5,14 +5,15 @@
 namespace netdiag {
 
 std::optional<Row> Row::FromMessage(const netlink::Message& message, const Table& table,
-                                    SourceKind source, const OwnerIndex* owners) {
+                                    SourceKind source, const RowJoins& joins) {
   if (message.type() < netlink::kFirstType) return std::nullopt;
   const auto row_of = [&](const auto& socket) -> std::optional<Row> {
     if (!socket) return std::nullopt;
     std::optional<Row> row(Row(message, *socket, table, source));
-    if (owners != nullptr) {
-      row->owners_ = owners->Find(row->inode());
-      row->no_owner_ = row->owners_.empty() ? owners->Reason(row->inode()) : NoOwner::kNone;
+    row->joins_ = joins;
+    if (joins.owners != nullptr) {
+      row->owners_ = joins.owners->Find(row->inode());
+      row->no_owner_ = row->owners_.empty() ? joins.owners->Reason(row->inode()) : NoOwner::kNone;
     }
     return row;
   };
@@ -39,6 +40,19 @@ Family Row::family() const {
     default:
       return inet()->family();
   }
+}
+
+std::optional<UnixSocket> Row::peer() const {
+  const UnixSocket* socket = unix_socket();
+  if (socket == nullptr || joins_.unix_sockets == nullptr) return std::nullopt;
+  const std::optional<Inode> inode = socket->peer();
+  return inode ? joins_.unix_sockets->Find(*inode) : std::nullopt;
+}
+
+Owners Row::peer_owners() const {
+  const UnixSocket* socket = unix_socket();
+  if (socket == nullptr || joins_.unix_sockets == nullptr || joins_.owners == nullptr) return {};
+  return joins_.owners->Find(socket->peer().value_or(Inode()));
 }
 
 SocketType Row::type() const {

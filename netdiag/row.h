@@ -16,6 +16,7 @@
 #include "absl/base/attributes.h"
 
 #include "netdiag/dump/table.h"
+#include "netdiag/dump/unix_index.h"
 #include "netdiag/netlink/wire.h"
 #include "netdiag/process/process.h"
 #include "netdiag/socket/socket.h"
@@ -23,13 +24,19 @@
 
 namespace netdiag {
 
+// What rows are joined with. Borrowed.
+struct RowJoins {
+  const OwnerIndex* owners = nullptr;
+  const internal::UnixIndex* unix_sockets = nullptr;  // where the other ends are looked up
+};
+
 class Row {
  public:
   // The row that `message` is in `table`; nullopt: not a socket message, or too short for one.
-  // `owners`, if given, is asked for the holders and must outlive the row; so must `table`.
+  // What it is joined with must outlive the row; so must `table`.
   [[nodiscard]] static std::optional<Row> FromMessage(const netlink::Message& message,
                                                       const Table& table, SourceKind source,
-                                                      const OwnerIndex* owners);
+                                                      const RowJoins& joins = {});
 
   // One of these is set.
   const InetSocket* inet() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
@@ -77,6 +84,11 @@ class Row {
   // Every descriptor that holds the socket, and why there is none.
   Owners owners() const { return owners_; }
   NoOwner no_owner() const { return no_owner_; }
+  // The socket at the other end of a unix socket, and who holds it. Query::peers. Nothing: it is
+  // not connected, or its other end is in a namespace that was not asked, or waits for accept().
+  std::optional<UnixSocket> peer() const;
+  Owners peer_owners() const;
+
   // The message that the row is a view of.
   const netlink::Message& message() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return message_; }
 
@@ -91,6 +103,7 @@ class Row {
   SourceKind source_;
   NoOwner no_owner_ = NoOwner::kNotAsked;
   Owners owners_;
+  RowJoins joins_;
 };
 
 }  // namespace netdiag

@@ -21,11 +21,11 @@ void RowStore::Add(const Row& row, const Table* table) {
   arena_.insert(arena_.end(), whole.begin(), whole.end());
 }
 
-Row RowStore::At(size_t i, const OwnerIndex* owners) const {
+Row RowStore::At(size_t i, const RowJoins& joins) const {
   const Entry& entry = entries_[i];
   const Bytes whole = Bytes(arena_).subspan(entry.offset, entry.length);
   const netlink::Message message(*netlink::Load<netlink::Header>(whole), whole);
-  return *Row::FromMessage(message, *tables_[entry.table], entry.source, owners);
+  return *Row::FromMessage(message, *tables_[entry.table], entry.source, joins);
 }
 
 void RowStore::Clear() {

@@ -23,7 +23,7 @@ class RowStore {
   // Copies the row's message. `table` is what rows given later say theirs is.
   void Add(const Row& row, const Table* table);
   // REQUIRES: i < size().
-  Row At(size_t i, const OwnerIndex* owners) const;
+  Row At(size_t i, const RowJoins& joins) const;
   const Table* table(size_t i) const { return tables_[entries_[i].table]; }
   void Clear();
 

@@ -16,7 +16,8 @@ void Snapshot::Add(const Row& row) {
 }
 
 size_t Snapshot::memory() const {
-  return rows_.memory() + (owners_ != nullptr ? owners_->memory() : 0);
+  return rows_.memory() + (owners_ != nullptr ? owners_->memory() : 0) +
+         (unix_sockets_ != nullptr ? unix_sockets_->memory() : 0);
 }
 
 }  // namespace netdiag

@@ -38,7 +38,7 @@ class Snapshot {
   bool empty() const { return rows_.empty(); }
   // REQUIRES: i < size().
   Row operator[](size_t i) const& ABSL_ATTRIBUTE_LIFETIME_BOUND {
-    return rows_.At(i, owners_.get());
+    return rows_.At(i, {owners_.get(), unix_sockets_.get()});
   }
   Row operator[](size_t i) const&& = delete;
   Iterator begin() const& ABSL_ATTRIBUTE_LIFETIME_BOUND;
@@ -57,6 +57,7 @@ class Snapshot {
   internal::RowStore rows_;
   std::vector<std::unique_ptr<Table>> tables_;  // stable addresses: rows point to them
   std::unique_ptr<const OwnerIndex> owners_;
+  std::shared_ptr<const internal::UnixIndex> unix_sockets_;
   Summary summary_;
 };
 

@@ -55,13 +55,18 @@ std::string ToText(const FieldValue& value) {
   return out.str();
 }
 
-// What every field of a row says, absent ones left out.
-std::map<std::string, std::string> Say(const Packet& message, const Table& table,
-                                       const OwnerIndex* owners = nullptr) {
-  netlink::MessageCursor cursor(message);
+netlink::Message First(const Packet& datagram) {
+  netlink::MessageCursor cursor(datagram);
   netlink::Message first;
   EXPECT_TRUE(cursor.Next(&first));
-  const std::optional<Row> row = Row::FromMessage(first, table, SourceKind::kReplay, owners);
+  return first;
+}
+
+// What every field of a row says, absent ones left out.
+std::map<std::string, std::string> Say(const Packet& message, const Table& table,
+                                       const RowJoins& joins = {}) {
+  const std::optional<Row> row =
+      Row::FromMessage(First(message), table, SourceKind::kReplay, joins);
   EXPECT_TRUE(row.has_value());
   std::map<std::string, std::string> said;
   for (const Field& field : AllFields()) {
@@ -188,6 +193,7 @@ std::map<std::string, std::string> FullInetSays() {
       {"mptcp.local_id", "8"},
       {"owners.pid", "314"},
       {"owners.start_time", "2718"},
+      {"owners.thread", "315"},
       {"owners.fd", "15"},
       {"owners.command", "server"},
   };
@@ -207,7 +213,10 @@ std::map<std::string, std::string> FullInetSays() {
 
 OwnerIndex Held(uint32_t inode) {
   const HeldSocket held[] = {
-      {Inode(inode), {.pid = Pid(314), .start_time = 2718, .fd = 15, .command = "server"}}};
+      {Inode(inode),
+       {.pid = Pid(314), .start_time = 2718, .fd = 15, .command = "server", .thread = Pid(315)}},
+      {Inode(8001),
+       {.pid = Pid(628), .start_time = 3141, .fd = 16, .command = "client", .thread = Pid(629)}}};
   OwnerIndex index;
   index.Assign(held);
   return index;
@@ -249,8 +258,16 @@ std::map<std::string, std::string> FullUnixSays() {
       {"source", "replay"},
       {"owners.pid", "314"},
       {"owners.start_time", "2718"},
+      {"owners.thread", "315"},
       {"owners.fd", "15"},
       {"owners.command", "server"},
+      {"peer_name", "/run/peer"},
+      {"peer_abstract", "false"},
+      {"peer_owners.pid", "628"},
+      {"peer_owners.start_time", "3141"},
+      {"peer_owners.thread", "629"},
+      {"peer_owners.fd", "16"},
+      {"peer_owners.command", "client"},
   };
   ExpectPattern<SocketMemory>("memory", &expected);
   return expected;
@@ -374,12 +391,18 @@ TEST(Fields, OfARawSocketNameItsProtocol) {
 
 TEST(Fields, OfAFullInetSocketGiveWhatWasSent) {
   const OwnerIndex owners = Held(5001);
-  EXPECT_EQ(Say(FullInet().Build(), kTcpTable, &owners), FullInetSays());
+  EXPECT_EQ(Say(FullInet().Build(), kTcpTable, {&owners}), FullInetSays());
 }
 
 TEST(Fields, OfAFullUnixSocketGiveWhatWasSent) {
   const OwnerIndex owners = Held(7001);
-  EXPECT_EQ(Say(FullUnix().Build(), kUnixTable, &owners), FullUnixSays());
+  UnixMessage peer;
+  peer.fixed.udiag_ino = 8001;
+  peer.Add(UNIX_DIAG_NAME, Text("/run/peer"));
+  internal::UnixIndex peers;
+  ASSERT_TRUE(peers.Add(First(peer.Build()), 0));
+  peers.Sort();
+  EXPECT_EQ(Say(FullUnix().Build(), kUnixTable, {&owners, &peers}), FullUnixSays());
 }
 
 TEST(Fields, EachIsExercisedByOneOfThemAndOnlyByFamiliesThatItNames) {
@@ -424,10 +447,10 @@ TEST(Fields, OfABareMessageAreThoseOfItsFixedPart) {
 
 TEST(Fields, SayWhyASocketHasNoOwner) {
   const OwnerIndex owners = Held(1);
-  EXPECT_EQ(Say(InetMessage().Build(), kTcpTable, &owners)["no_owner"], "gone");
+  EXPECT_EQ(Say(InetMessage().Build(), kTcpTable, {&owners})["no_owner"], "vanished");
   InetMessage time_wait;
   time_wait.fixed.idiag_inode = 0;
-  EXPECT_EQ(Say(time_wait.Build(), kTcpTable, &owners)["no_owner"], "kernel-held");
+  EXPECT_EQ(Say(time_wait.Build(), kTcpTable, {&owners})["no_owner"], "kernel-held");
 }
 
 TEST(Fields, HaveUniqueNamesAndAreFoundByThem) {
@@ -469,6 +492,11 @@ TEST(Fields, NeedWhatTheyAreReadFrom) {
   EXPECT_EQ(needs("inet_memory.rmem").extensions, ExtensionSet(Extension::kMemory));
   EXPECT_EQ(needs("bbr.min_rtt").extensions, ExtensionSet(Extension::kCongestionDetail));
   EXPECT_EQ(needs("file_inode").extensions, ExtensionSet(Extension::kUnixFile));
+  EXPECT_FALSE(needs("peer_inode").peers);
+  EXPECT_TRUE(needs("peer_name").peers);
+  EXPECT_FALSE(needs("peer_name").owners);
+  EXPECT_TRUE(needs("peer_owners.pid").peers);
+  EXPECT_TRUE(needs("peer_owners.pid").owners);
   EXPECT_TRUE(needs("owners.pid").owners);
   EXPECT_TRUE(needs("no_owner").owners);
 

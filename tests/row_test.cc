@@ -65,7 +65,7 @@ std::optional<Row> RowOf(const GuardedBuffer& bytes, const Table& table,
   netlink::MessageCursor cursor(bytes.bytes());
   netlink::Message message;
   if (!cursor.Next(&message)) return std::nullopt;
-  return Row::FromMessage(message, table, SourceKind::kReplay, owners);
+  return Row::FromMessage(message, table, SourceKind::kReplay, {owners});
 }
 
 TEST(Row, OfAnInetSocketSaysWhatItsMessageAndItsTableSay) {
@@ -201,7 +201,7 @@ TEST(Row, SaysWhyThereIsNoOwner) {
   ASSERT_TRUE(owners.Refresh().ok());
   const GuardedBuffer kernel_held(InetMessage(0)), gone(UnixMessage(99));
   EXPECT_EQ(RowOf(kernel_held, kTcp, &owners)->no_owner(), NoOwner::kKernelHeld);
-  EXPECT_EQ(RowOf(gone, kUnix, &owners)->no_owner(), NoOwner::kGone);
+  EXPECT_EQ(RowOf(gone, kUnix, &owners)->no_owner(), NoOwner::kVanished);
   EXPECT_TRUE(RowOf(gone, kUnix, &owners)->owners().empty());
 }
 

@@ -109,12 +109,29 @@ struct nsproxy {
 
 struct files_struct;
 
+typedef struct {
+  __u32 val;
+} kuid_t;
+
+struct cred {
+  kuid_t uid;
+  kuid_t suid;
+  kuid_t euid;
+  kuid_t fsuid;
+};
+
+struct signal_struct {
+  struct pid* pids[2];  // [1]: of the process (4.19)
+};
+
 struct task_struct {
   int pid;
   int tgid;
   __u64 start_boottime;
   struct task_struct* group_leader;
   struct pid* thread_pid;
+  struct signal_struct* signal;
+  const struct cred* real_cred;
   struct nsproxy* nsproxy;
   struct files_struct* files;
   char comm[16];
@@ -178,22 +195,31 @@ static __always_inline __u64 BootOffset(struct task_struct* reader) {
          (__u64)BPF_CORE_READ(time_ns, offsets.boottime.tv_nsec);
 }
 
-// Whether the reader's pid namespace has the task's process.
+// Whether the task's process is still there, and in the reader's pid namespace. Its number is the
+// signal_struct's, which the task keeps for as long as it is shown: the leader's own number changes
+// when another thread calls execve(), and after that the leader can be another process's memory.
+// Credentials are never changed in place, and the program runs under RCU: the four are of one
+// instant.
 static __always_inline int Describe(struct task_struct* task, struct TaskRecord* record) {
   struct task_struct* reader = (struct task_struct*)bpf_get_current_task();
   struct task_struct* leader = task->group_leader;
   struct pid* reader_pid = BPF_CORE_READ(reader, thread_pid);
   unsigned int level = BPF_CORE_READ(reader_pid, level);
-  struct upid number = NumberAt(leader->thread_pid, level);
+  struct upid number = NumberAt(BPF_CORE_READ(task, signal, pids[1]), level);
   if (number.nr == 0 || number.ns != NumberAt(reader_pid, level).ns) return 0;
   __u64 start = Started(leader) + BootOffset(reader);
+  const struct cred* cred = leader->real_cred;
+  record->real_uid = BPF_CORE_READ(cred, uid.val);
+  record->effective_uid = BPF_CORE_READ(cred, euid.val);
+  record->saved_uid = BPF_CORE_READ(cred, suid.val);
+  record->filesystem_uid = BPF_CORE_READ(cred, fsuid.val);
   record->tag = kTaskRecord;
   record->pid = number.nr;
   record->thread = task->pid == task->tgid ? 0 : NumberAt(task->thread_pid, level).nr;
   record->start_low = (__u32)start;
   record->start_high = (__u32)(start >> 32);
   bpf_probe_read_kernel_str(record->command, sizeof(record->command), &leader->comm);
-  return 1;
+  return cred != 0 && leader->signal == task->signal;
 }
 
 SEC("iter/task_file")

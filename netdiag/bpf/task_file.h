@@ -8,13 +8,17 @@
 
 enum { kTaskRecord = -1, kCommandSize = 16 };
 
-// Who the sockets that follow are held by. One write with the socket after it: 52 bytes.
+// Who the sockets that follow are held by. One write with the socket after it: 64 bytes.
 struct TaskRecord {
-  int tag;                     // kTaskRecord
-  int pid;                     // of the process, as the reader's pid namespace numbers it
-  int thread;                  // 0, or the thread whose own descriptor table it is
-  unsigned int start_low;      // of the process, in ns since boot by the reader's
-  unsigned int start_high;     // time namespace
+  int tag;                  // kTaskRecord
+  int pid;                  // of the process, as the reader's pid namespace numbers it
+  int thread;               // 0, or the thread whose own descriptor table it is
+  unsigned int start_low;   // of the process, in ns since boot by the reader's
+  unsigned int start_high;  // time namespace
+  unsigned int real_uid;    // of the process, as the first user namespace numbers users
+  unsigned int effective_uid;
+  unsigned int saved_uid;
+  unsigned int filesystem_uid;
   char command[kCommandSize];  // of the process; ends with NUL
 };
 

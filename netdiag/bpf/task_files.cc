@@ -65,6 +65,7 @@ bool InFirstUserNamespace() {
 }
 
 absl::Status ExplainLoad(int errnum) {
+  if (errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM) return ErrnoError(errnum, kWhat);
   if (errnum != EPERM && errnum != EACCES) {
     return ErrnoError(errnum, kWhat, "needs a kernel of 5.8 or later");
   }
@@ -148,6 +149,10 @@ absl::StatusOr<bool> TaskFiles::Read(absl::FunctionRef<void(const Task&)> on_tas
       on_task({.pid = Pid(task.pid),
                .thread = Pid(task.thread),
                .start_time = started / ns_per_tick_,
+               .real = Uid(task.real_uid),
+               .effective = Uid(task.effective_uid),
+               .saved = Uid(task.saved_uid),
+               .filesystem = Uid(task.filesystem_uid),
                .command = {task.command, strnlen(task.command, sizeof(task.command))}});
     } else if (Take(at, end, &socket) && socket.fd >= 0) {
       at += sizeof(socket);

@@ -49,6 +49,7 @@ struct Task {
   Pid pid;     // of the process
   Pid thread;  // not 0: the thread whose own descriptor table it is (unshare(CLONE_FILES))
   uint64_t start_time = 0;  // of the process, in clock ticks since boot, as in /proc/PID/stat
+  Uid real, effective, saved, filesystem;  // of the process, at one instant of the pass
   std::string_view command;
 };
 

@@ -28,6 +28,7 @@
 #include "netdiag/dump/capture.h"
 #include "netdiag/dump/passes.h"
 #include "netdiag/dump/table.h"
+#include "netdiag/dump/unix_index.h"
 #include "netdiag/netlink/conn.h"
 
 namespace netdiag::internal {
@@ -67,6 +68,29 @@ absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::b
 // The request for one unix socket with all it tells, pending connections included.
 absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std::byte> storage);
 
+// A NetlinkSource that has begun, read on a thread of its own while its rows are visited. The
+// thread takes no signals and has ended when the source is gone; it ends with the call's deadline
+// and stop token, too.
+class AheadSource {
+ public:
+  // Takes *source over and reads on until `limit` bytes wait to be visited, and one datagram more.
+  // Not OK: there is no thread to be had, and *source is as it was.
+  static absl::StatusOr<AheadSource> Start(NetlinkSource* source, const netlink::CallOptions& call,
+                                           size_t limit);
+  AheadSource(AheadSource&&) noexcept;
+  AheadSource& operator=(AheadSource&&) noexcept;
+  ~AheadSource();
+
+  // Waits for the next datagram.
+  absl::StatusOr<netlink::Ready> Step(MessageVisitor visitor);
+  SourceStats stats() const;
+
+ private:
+  class Impl;
+  explicit AheadSource(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
 // /proc/net/{tcp,tcp6,udp,udp6,unix,...}, each line encoded as the message that the kernel would
 // have sent; attributes that /proc does not tell are absent, as are cookies (0).
 class ProcfsSource {
@@ -103,7 +127,20 @@ class ReplaySource {
   SourceStats stats_;
 };
 
-using Source = std::variant<NetlinkSource, ProcfsSource, ReplaySource>;
+// The sockets of one table out of an index of several, which must outlive the source.
+class KeptSource {
+ public:
+  KeptSource(const UnixIndex* index, uint16_t table) : index_(index), table_(table) {}
+  absl::StatusOr<netlink::Ready> Step(MessageVisitor visitor);
+  SourceStats stats() const { return {}; }
+
+ private:
+  const UnixIndex* index_;
+  uint16_t table_;
+  size_t next_ = 0;
+};
+
+using Source = std::variant<NetlinkSource, AheadSource, ProcfsSource, ReplaySource, KeptSource>;
 
 }  // namespace netdiag::internal
 

@@ -12,7 +12,7 @@ namespace netdiag::internal {
 absl::Status BpfScan::Begin() {
   done_ = false;
   if (files_ == nullptr) {
-    NETDIAG_ASSIGN_OR_RETURN(files_, bpf::TaskFiles::Load(/*netns=*/false));
+    NETDIAG_ASSIGN_OR_RETURN(files_, bpf::TaskFiles::Load(netns_));
   }
   return files_->Begin();
 }
@@ -28,11 +28,14 @@ absl::StatusOr<size_t> BpfScan::Step(Scan* scan) {
     Process& process = scan->AddProcess(task.pid.value());
     process.thread = task.thread.value();
     process.start_time = task.start_time;
+    process.uids = {task.real, task.effective, task.saved, task.filesystem};
+    process.has_uids = true;
     process.SetCommand(task.command);
   };
   const auto on_socket = [&](const bpf::SocketFile& socket) {
     ++scan->stats.descriptors;
-    scan->AddSocket(socket.inode.value(), socket.fd);
+    const bool added = scan->AddSocket(socket.inode.value(), socket.fd);
+    if (added && netns_) scan->netns.push_back(socket.netns.value());
   };
   NETDIAG_ASSIGN_OR_RETURN(const bool more, files_->Read(on_task, on_socket));
   done_ = !more;

@@ -19,6 +19,8 @@ namespace netdiag::internal {
 
 class BpfScan {
  public:
+  // `netns`: whether each socket's namespace is wanted.
+  explicit BpfScan(bool netns) : netns_(netns) {}
   // Loads the program if it is not loaded.
   absl::Status Begin();
   void End();
@@ -30,6 +32,7 @@ class BpfScan {
 
  private:
   std::unique_ptr<bpf::TaskFiles> files_;
+  bool netns_;
   bool done_ = false;
 };
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@ std::string ReadAll(const char* path, size_t limit) {
   while (fd.ok() && size < limit) {
     text.resize(size + (size_t{32} << 10));
     const ssize_t got = read(fd.get(), &text[size], text.size() - size);
+    if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     size += static_cast<size_t>(got);
   }

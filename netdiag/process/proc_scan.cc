@@ -1,179 +1,100 @@
-// ProcScan: lists the processes, then reads each one's descriptors.
+// ProcScan: lists the processes, then reads each one's descriptors, on one thread or several.
 //
-// Identity. A process is opened once, as its descriptor directory, and all else about it is reached
-// from there ("7", "../stat"). Such a directory belongs to the task and not to the number: after
-// the task's end every read through it fails (ENOENT, ESRCH), even when the number has passed to
-// another process. So links, start time and command are always of one and the same process.
+// Shares of work. A unit is a process, or a range of descriptor numbers of one that has many.
+// Threads take units in turn and append to scans of their own, which the index orders: so it is the
+// same whoever read what. A slice can end in the middle of a unit; any later slice goes on with it.
 //
-// Listing. Where the kernel tells how many descriptors a process has (6.2+), descriptor numbers are
-// tried from 0 up while the table is dense, and only the rest of the directory is listed: naming a
-// descriptor costs a quarter of reading its link.
-//
-// Tested by tests/process/process_test.cc.
+// Tested by tests/process/process_test.cc, parallel_scan_test.cc.
 
 #include "netdiag/process/proc_scan.h"
 
 #include <sys/stat.h>
-#include <sys/vfs.h>
+#include <sys/xattr.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
+#include <cstring>
 #include <fcntl.h>
 #include <limits>
 #include <optional>
 #include <string_view>
+#include <thread>
 #include <unistd.h>
+#include <utility>
 
+#include "netdiag/process/horizon.h"
+#include "netdiag/process/proc_files.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/quiet_thread.h"
 
 namespace netdiag::internal {
 namespace {
 
-// A whole string that is a decimal number, without sign or blanks.
-template <class T>
-std::optional<T> ParseNumber(std::string_view text) {
-  T value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || text[0] == '-') {
-    return std::nullopt;
-  }
-  return value;
-}
-
-// The inode in a link's text, "socket:[4026]"; nullopt for any other text. A number of more than
-// 32 bits is no socket that a dump can name.
-std::optional<uint32_t> ParseSocketLink(std::string_view text) {
-  constexpr std::string_view kPrefix = "socket:[";
-  if (!text.starts_with(kPrefix) || !text.ends_with(']')) return std::nullopt;
-  text.remove_prefix(kPrefix.size());
-  text.remove_suffix(1);
-  const std::optional<uint32_t> inode = ParseNumber<uint32_t>(text);
-  return inode == 0u ? std::nullopt : inode;
-}
-
-struct Stat {
-  std::string_view command;
-  uint64_t start_time = 0;
-};
-
-// /proc/PID/stat: `pid (command) state …`. The command is raw and may hold ") ", so it ends at the
-// last ')'. The start time is field 22, the 20th after the command.
-std::optional<Stat> ParseStat(std::string_view text) {
-  const size_t open = text.find('(');
-  const size_t close = text.rfind(')');
-  if (open == text.npos || close == text.npos || close < open) return std::nullopt;
-  size_t begin = close;
-  for (int blanks = 0; blanks < 20; ++blanks) {
-    begin = text.find(' ', begin + 1);
-    if (begin == text.npos) return std::nullopt;
-  }
-  const size_t end = text.find(' ', ++begin);
-  if (end == text.npos) return std::nullopt;
-  const std::optional<uint64_t> start = ParseNumber<uint64_t>(text.substr(begin, end - begin));
-  if (!start) return std::nullopt;
-  return Stat{text.substr(open + 1, close - open - 1), *start};
-}
-
-// The line "Uid:\t1\t2\t3\t4\n" of /proc/PID/status. The command in an earlier line cannot fake it:
-// the kernel escapes newlines there.
-std::optional<Uids> ParseUids(std::string_view text) {
-  constexpr std::string_view kKey = "\nUid:";
-  const size_t line = text.find(kKey);
-  if (line == text.npos) return std::nullopt;
-  text.remove_prefix(line + kKey.size());
-  std::array<Uid, 4> ids;
-  for (Uid& id : ids) {
-    if (text.empty() || (text[0] != '\t' && text[0] != ' ')) return std::nullopt;
-    text.remove_prefix(1);
-    const size_t end = text.find_first_of("\t \n");
-    if (end == text.npos) return std::nullopt;
-    const std::optional<uint32_t> value = ParseNumber<uint32_t>(text.substr(0, end));
-    if (!value) return std::nullopt;
-    id = Uid(*value);
-    text.remove_prefix(end);
-  }
-  return Uids{ids[0], ids[1], ids[2], ids[3]};
-}
-
-// The beginning of a small file; -1: errno says why.
-template <size_t N>
-ssize_t ReadFile(int at, const char* path, std::array<char, N>& buffer) {
-  const UniqueFd fd(openat(at, path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
-  return fd.ok() ? read(fd.get(), buffer.data(), N) : -1;
-}
-
-// A miss costs as much as naming three or four descriptors; and every table has a few holes.
-constexpr int64_t kHitsPerMiss = 4;
-constexpr int64_t kFreeMisses = 8;
-
-// Smaller tables are listed: trying does not pay.
-constexpr int64_t kLeastTried = 64;
-
-bool IsProcfs(int fd) {
-  struct statfs filesystem {};
-  constexpr auto kProcfs = 0x9fa0;  // PROC_SUPER_MAGIC; elsewhere a directory's size means bytes
-  return fstatfs(fd, &filesystem) == 0 && filesystem.f_type == kProcfs;
-}
-
-// The size of a procfs descriptor directory: how many a process has. 0: it has gone, or the kernel
-// does not tell. Source: proc_fd_getattr(), fs/proc/fd.c, 6.2+.
-int64_t DescriptorCount(int at, const char* path) {
-  struct stat status {};
-  return fstatat(at, path, &status, AT_EMPTY_PATH) == 0 ? int64_t{status.st_size} : 0;
-}
-
 constexpr std::string_view kNoProcfs = "is it a mounted procfs?";
 
-bool IsDenied(int error) { return error == EACCES || error == EPERM; }
+// Links between two looks at the clock and at what is left: half a millisecond.
+constexpr size_t kClaim = 256;
 
-// "123" + suffix, as a path relative to the root.
-class PidPath {
- public:
-  PidPath(Pid pid, std::string_view suffix) {
-    char* end = std::to_chars(text_.data(), text_.data() + 12, pid.value()).ptr;
-    *std::copy(suffix.begin(), suffix.end(), end) = '\0';
-  }
-  const char* c_str() const { return text_.data(); }
+// Descriptor numbers in a unit. Tables with fewer descriptors than two units are not split.
+constexpr int32_t kRange = 4096;
 
- private:
-  std::array<char, 24> text_;
-};
+// Links for which it is worth to start a thread, which takes as long as 20 of them.
+constexpr size_t kWorthAThread = 1024;
 
-// 1024 bytes hold the fields wanted of either file, however long the others are.
-using SmallBuffer = std::array<char, 1024>;
+// Descriptors of kLow: servers open their listeners early.
+constexpr int32_t kLowEnd = 16;
 
 }  // namespace
 
+size_t Allowance::Claim() {
+  if (deadline_ && std::chrono::steady_clock::now() >= *deadline_) return 0;
+  int64_t left = left_.load();
+  int64_t claim = 0;
+  do {
+    claim = std::min<int64_t>(left, kClaim);
+    if (claim <= 0) return 0;
+  } while (!left_.compare_exchange_weak(left, left - claim));
+  return static_cast<size_t>(claim);
+}
+
+ProcScan::ProcScan(std::string root, size_t threads)
+    : root_path_(std::move(root)), workers_(std::max<size_t>(threads, 1)) {}
+
 absl::Status ProcScan::Begin() {
   End();
-  root_ = OpenDirectory(AT_FDCWD, root_path_.c_str());
-  if (!root_.ok()) return ErrnoError(errno, root_path_, kNoProcfs);
+  root_.Close();
+  NETDIAG_RETURN_IF_ERROR(OpenRoot());
   phase_ = Phase::kListing;
   return absl::OkStatus();
 }
 
+absl::Status ProcScan::OpenRoot() {
+  if (!root_.ok()) root_ = OpenDirectory(AT_FDCWD, root_path_.c_str());
+  return root_.ok() ? absl::OkStatus() : ErrnoError(errno, root_path_, kNoProcfs);
+}
+
 void ProcScan::End() {
-  fd_dir_.Close();
+  for (Worker& worker : workers_) worker.reader.Close();
   reader_.Reset();
   candidates_.clear();
+  units_.clear();
   next_ = 0;
   expected_ = 0;
   phase_ = Phase::kIdle;
 }
 
-absl::StatusOr<size_t> ProcScan::Step(size_t budget, Scan* scan) {
+absl::StatusOr<size_t> ProcScan::Step(size_t budget, Allowance::Deadline deadline, Scan* scan) {
   switch (phase_) {
     case Phase::kListing:
-      return ListProcesses(budget, scan);
+      return ListProcesses(std::min(budget, kClaim), scan);
     case Phase::kSizing:
-      return SizeProcesses(budget);
+      return SizeProcesses(std::min(budget, kClaim));
     case Phase::kReading:
-      if (fd_dir_.ok()) return ReadDescriptors(budget, scan);
-      if (next_ < candidates_.size()) return OpenProcess(scan);
-      phase_ = Phase::kDone;
-      return 1;
+      if (workers_.size() > 1 && budget >= 2 * kWorthAThread) {
+        return ReadShared(budget, deadline, scan);
+      }
+      return ReadAlone(std::min(budget, kClaim), scan);
     case Phase::kIdle:
     case Phase::kListed:
     case Phase::kDone:
@@ -201,15 +122,16 @@ absl::StatusOr<size_t> ProcScan::ListProcesses(size_t budget, Scan* scan) {
     std::sort(candidates_.begin(), candidates_.end(),
               [](const Candidate& a, const Candidate& b) { return a.pid < b.pid; });
     scan->stats.processes = candidates_.size();
+    own_ = IsOwn();
     // This process has one descriptor at least: the root.
-    sized_ = IsProcfs(root_.get()) && DescriptorCount(root_.get(), "self/fd") > 0;
+    sized_ = IsProcfs(root_.get()) && SizeOfTable(root_.get(), "self/fd").descriptors > 0;
     phase_ = sized_ ? Phase::kSizing : Phase::kListed;
   }
   size_t names = 1;
   while (const char* name = reader_.Next().name) {
     ++names;
     const std::optional<int32_t> pid = ParseNumber<int32_t>(name);
-    if (pid && *pid > 0) candidates_.push_back({*pid, 0});
+    if (pid && *pid > 0) candidates_.push_back({.pid = *pid});
   }
   return names;
 }
@@ -219,133 +141,203 @@ absl::StatusOr<size_t> ProcScan::ListProcesses(size_t budget, Scan* scan) {
 size_t ProcScan::SizeProcesses(size_t budget) {
   size_t asked = 0;
   for (; next_ < candidates_.size() && asked < budget; ++asked, ++next_) {
-    const int64_t count =
-        DescriptorCount(root_.get(), PidPath(Pid(candidates_[next_].pid), "/fd").c_str());
-    candidates_[next_].descriptors =
-        static_cast<int32_t>(std::clamp<int64_t>(count, 0, std::numeric_limits<int32_t>::max()));
-    expected_ += static_cast<uint64_t>(candidates_[next_].descriptors);
+    Candidate& candidate = candidates_[next_];
+    const auto [count, identity] = SizeOfTable(root_.get(), PidPath(candidate.pid, "/fd").c_str());
+    candidate.identity = identity;
+    candidate.descriptors =
+        static_cast<int32_t>(std::clamp<int64_t>(count, -1, std::numeric_limits<int32_t>::max()));
+    expected_ += static_cast<uint64_t>(std::max(candidate.descriptors, 0));
+    if (count == 0 && HasThreads(root_.get(), PidPath(candidate.pid, "/task").c_str())) {
+      candidate.state = kLeaderless;
+    }
   }
   if (next_ == candidates_.size()) {
-    std::erase_if(candidates_, [](const Candidate& c) { return c.descriptors == 0; });
-    next_ = 0;
+    std::erase_if(candidates_,
+                  [](const Candidate& c) { return c.descriptors == 0 && c.state != kLeaderless; });
+    MarkKnown();
     phase_ = Phase::kListed;
   }
   return asked;
 }
 
-size_t ProcScan::OpenProcess(Scan* scan) {
-  const Candidate& candidate = candidates_[next_];
-  has_sockets_ = false;
-  fd_dir_ = OpenDirectory(root_.get(), PidPath(Pid(candidate.pid), "/fd").c_str());
-  if (!fd_dir_.ok()) {
-    scan->Count(errno);
-    CloseProcess();
-    return 1;
+// Both lists are in order of pid. The threads of a process without leader are always looked at.
+void ProcScan::MarkKnown() {
+  auto seen = seen_.begin();
+  for (Candidate& candidate : candidates_) {
+    while (seen != seen_.end() && seen->pid < candidate.pid) ++seen;
+    if (seen == seen_.end() || seen->pid != candidate.pid || candidate.state == kLeaderless)
+      continue;
+    if (seen->identity != candidate.identity || seen->descriptors != candidate.descriptors)
+      continue;
+    candidate.state = static_cast<uint8_t>(kKnown | (seen->state & kDenied));
   }
-  next_fd_ = 0;
-  hits_left_ = sized_                    ? candidate.descriptors
-               : IsProcfs(fd_dir_.get()) ? DescriptorCount(fd_dir_.get(), "")
-                                         : 0;
-  if (hits_left_ < kLeastTried) hits_left_ = 0;
-  misses_left_ = kFreeMisses;
+}
+
+uint64_t ProcScan::ExpectedIn(Part part) const {
+  uint64_t descriptors = 0;
+  for (const Candidate& candidate : candidates_) {
+    const bool known = (candidate.state & kKnown) != 0;
+    if (part == Part::kAll || known == (part == Part::kKnown)) {
+      descriptors += static_cast<uint64_t>(std::max(candidate.descriptors, 0));
+    }
+  }
+  return descriptors;
+}
+
+uint64_t ProcScan::KnownDenied() const {
+  constexpr uint8_t kBoth = kKnown | kDenied;
+  return static_cast<uint64_t>(
+      std::count_if(candidates_.begin(), candidates_.end(),
+                    [](const Candidate& c) { return (c.state & kBoth) == kBoth; }));
+}
+
+bool ProcScan::HasFresh() const {
+  return std::any_of(candidates_.begin(), candidates_.end(),
+                     [](const Candidate& c) { return (c.state & kKnown) == 0; });
+}
+
+void ProcScan::StopReading() {
+  for (Worker& worker : workers_) worker.reader.Close();
+  units_.clear();
+}
+
+void ProcScan::Remember() {
+  if (candidates_.empty()) return End();
+  for (size_t i = next_unit_.load(); i < units_.size(); ++i) {
+    candidates_[units_[i].candidate].state |= kUnread;
+  }
+  for (const Worker& worker : workers_) {
+    if (worker.reader.open()) candidates_[worker.candidate].state |= kUnread;
+  }
+  // What was known stays so.
+  std::erase_if(candidates_,
+                [](const Candidate& c) { return (c.state & (kUnread | kKnown)) == kUnread; });
+  seen_.clear();
+  if (sized_) seen_.assign(candidates_.begin(), candidates_.end());
+  End();
+}
+
+void ProcScan::StartReading(Part part) {
+  part_ = part;
+  units_.clear();
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    const uint8_t state = candidates_[i].state;
+    const bool known = (state & kKnown) != 0;
+    if (part == Part::kFresh && known) continue;
+    if (part == Part::kKnown && (!known || (state & kDenied) != 0)) continue;
+    if (part == Part::kHigh && (state & kWhole) != 0) continue;
+    const auto candidate = static_cast<uint32_t>(i);
+    if (part == Part::kLow) {
+      units_.push_back({candidate, 0, kLowEnd});
+      continue;
+    }
+    int32_t begin = part == Part::kHigh ? kLowEnd : 0;
+    const int32_t count = workers_.size() > 1 ? candidates_[i].descriptors : 0;
+    for (; count - begin >= 2 * kRange; begin += kRange) {
+      units_.push_back({candidate, begin, begin + kRange});
+    }
+    units_.push_back({candidate, begin, TableRange::kToEnd});
+  }
+  next_unit_ = 0;
+  phase_ = Phase::kReading;
+}
+
+// False: there is no more.
+bool ProcScan::OpenNext(Worker* worker, Scan* scan) {
+  const size_t next = next_unit_.fetch_add(1);
+  if (next >= units_.size()) return false;
+  const Unit& unit = units_[next];
+  const bool is_first = next == 0 || units_[next - 1].candidate != unit.candidate;
+  Candidate& candidate = candidates_[unit.candidate];
+  worker->candidate = unit.candidate;
+  worker->reader.Open(root_.get(),
+                      {.pid = candidate.pid,
+                       .descriptors = sized_ ? candidate.descriptors : -1,
+                       .begin = unit.begin,
+                       .end = unit.end,
+                       .probe = part_ == Part::kLow,
+                       .with_threads = own_ && is_first,
+                       .state = &candidate.state},
+                      scan);
+  return true;
+}
+
+size_t ProcScan::ReadAlone(size_t budget, Scan* scan) {
+  const auto open = std::find_if(workers_.begin(), workers_.end(),
+                                 [](const Worker& worker) { return worker.reader.open(); });
+  if (open != workers_.end()) return open->reader.Read(budget, scan);
+  if (!OpenNext(&workers_[0], scan)) phase_ = Phase::kDone;
   return 1;
 }
 
-// Reads the links 0, 1, 2 …; then sets the directory to where they ended, for listing.
-size_t ProcScan::TryDescriptors(size_t budget, Scan* scan) {
-  size_t links = 0;
-  for (; hits_left_ > 0 && links < budget; ++links) {
-    std::array<char, 12> name{};
-    std::to_chars(name.data(), name.data() + name.size(), next_fd_);
-    const int error = ReadLink(name.data(), next_fd_++, scan);
-    if (error == 0) {
-      if (--hits_left_ % kHitsPerMiss == 0) ++misses_left_;
-    } else if (error != ENOENT || --misses_left_ == 0) {
-      hits_left_ = 0;
-      if (error != ENOENT) --next_fd_;  // whatever it is, listing will meet and count it
-    }
+size_t ProcScan::ReadShared(size_t budget, Allowance::Deadline deadline, Scan* scan) {
+  // What is left to read is not known where the kernel does not tell; and neither of these exactly.
+  const uint64_t read = scan->stats.descriptors;
+  const uint64_t most = expected_ > read ? expected_ - read : units_.size() * kClaim;
+  const size_t worth = std::min<uint64_t>(most, budget) / kWorthAThread;
+  const size_t wanted = std::clamp<size_t>(worth, 1, workers_.size());
+  Allowance allowance(budget, deadline);
+  for (Worker& worker : workers_) worker.reader.Forget();
+  std::vector<std::thread> threads;
+  threads.reserve(wanted);
+  for (size_t i = 1; i < wanted; ++i) {
+    Worker* worker = &workers_[i];
+    worker->scan.wanted = scan->wanted;
+    absl::StatusOr<std::thread> thread =
+        StartQuietThread([this, worker, &allowance] { Work(worker, &worker->scan, &allowance); });
+    if (!thread.ok()) break;  // with fewer then
+    threads.push_back(*std::move(thread));
   }
-  // In /proc/PID/fd a position is the descriptor's number, after "." and "..".
-  if (hits_left_ == 0) lseek(fd_dir_.get(), off_t{next_fd_} + 2, SEEK_SET);
-  return links;
-}
-
-size_t ProcScan::ReadDescriptors(size_t budget, Scan* scan) {
-  size_t links = hits_left_ > 0 ? TryDescriptors(budget, scan) : 0;
-  while (links < budget) {
-    const char* name = reader_.Next().name;
-    if (name == nullptr) {
-      const ssize_t got = reader_.Fill(fd_dir_.get(), budget - links);
-      if (got > 0) continue;
-      if (got < 0) scan->Count(errno);
-      CloseProcess();
-      return links + 1;
-    }
-    const std::optional<int32_t> fd = ParseNumber<int32_t>(name);
-    if (!fd || *fd < next_fd_) continue;
-    ++links;
-    const int error = ReadLink(name, *fd, scan);
-    if (error != 0) scan->Count(error);
-    // Whether links may be read is asked of the task, so the answer is the same for all of them.
-    if (IsDenied(error)) {
-      CloseProcess();
-      return links;
-    }
+  Work(&workers_[0], scan, &allowance);
+  for (std::thread& thread : threads) thread.join();
+  bool open = false;
+  for (Worker& worker : workers_) {
+    scan->Absorb(&worker.scan);
+    worker.reader.Forget();
+    open = open || worker.reader.open();
   }
-  return links;
+  if (!open && next_unit_.load() >= units_.size()) phase_ = Phase::kDone;
+  return std::max<size_t>(budget - allowance.left(), 1);
 }
 
-int ProcScan::ReadLink(const char* name, int32_t fd, Scan* scan) {
-  std::array<char, 32> text;  // a socket's text is 19 bytes at most; nobody wants the others
-  const ssize_t size = readlinkat(fd_dir_.get(), name, text.data(), text.size());
-  if (size < 0) return errno;
-  ++scan->stats.descriptors;
-  const std::optional<uint32_t> inode =
-      ParseSocketLink(std::string_view(text.data(), static_cast<size_t>(size)));
-  if (!inode) return 0;
-  if (!has_sockets_) AddProcess(scan);
-  scan->AddSocket(*inode, fd);
-  return 0;
+void ProcScan::Work(Worker* worker, Scan* scan, Allowance* allowance) {
+  for (bool more = true; more;) {
+    const size_t claimed = allowance->Claim();
+    if (claimed == 0) return;
+    size_t spent = 1;
+    if (worker->reader.open()) {
+      spent = worker->reader.Read(claimed, scan);
+    } else {
+      more = OpenNext(worker, scan);
+    }
+    allowance->Return(claimed - std::min(spent, claimed));
+  }
 }
 
-// At the first socket and not at the last, so that hardly ever the process vanishes in between.
-void ProcScan::AddProcess(Scan* scan) {
-  has_sockets_ = true;
-  Process& process = scan->AddProcess(candidates_[next_].pid);
-  SmallBuffer buffer;
-  const ssize_t size = ReadFile(fd_dir_.get(), "../stat", buffer);
-  if (size < 0) return scan->Count(errno);
-  const std::optional<Stat> stat =
-      ParseStat(std::string_view(buffer.data(), static_cast<size_t>(size)));
-  if (!stat) return scan->Count(EBADMSG);
-  process.start_time = stat->start_time;
-  process.SetCommand(stat->command);
-}
-
-void ProcScan::CloseProcess() {
-  fd_dir_.Close();
-  reader_.Reset();
-  ++next_;
-}
-
-absl::StatusOr<Uids> ProcScan::ReadUids(Pid pid, uint64_t start_time) {
-  const PidPath path(pid, "");
-  const std::string what = root_path_ + "/" + path.c_str();
+// The directory of a process, which belongs to it and not to its number.
+absl::StatusOr<UniqueFd> ProcScan::OpenSameProcess(Pid pid, uint64_t start_time,
+                                                   const std::string& what) {
   // A scan by other means has not opened it.
-  if (!root_.ok()) root_ = OpenDirectory(AT_FDCWD, root_path_.c_str());
-  if (!root_.ok()) return ErrnoError(errno, root_path_, kNoProcfs);
-  const UniqueFd directory = OpenDirectory(root_.get(), path.c_str());
+  NETDIAG_RETURN_IF_ERROR(OpenRoot());
+  UniqueFd directory = OpenDirectory(root_.get(), PidPath(pid.value()).c_str());
   if (!directory.ok()) return ErrnoError(errno, what);
   SmallBuffer buffer;
-  ssize_t size = ReadFile(directory.get(), "stat", buffer);
+  const ssize_t size = ReadFile(directory.get(), "stat", &buffer);
   if (size < 0) return ErrnoError(errno, what + "/stat");
-  const std::optional<Stat> stat =
+  const std::optional<ProcessStat> stat =
       ParseStat(std::string_view(buffer.data(), static_cast<size_t>(size)));
   if (!stat) return DamagedData(what + "/stat", "no start time");
   if (stat->start_time != start_time) {
     return ErrnoError(ESRCH, what, "the pid has passed to another process");
   }
-  size = ReadFile(directory.get(), "status", buffer);
+  return directory;
+}
+
+absl::StatusOr<Uids> ProcScan::ReadUids(Pid pid, uint64_t start_time) {
+  const std::string what = root_path_ + "/" + std::to_string(pid.value());
+  NETDIAG_ASSIGN_OR_RETURN(const UniqueFd directory, OpenSameProcess(pid, start_time, what));
+  SmallBuffer buffer;
+  const ssize_t size = ReadFile(directory.get(), "status", &buffer);
   if (size < 0) return ErrnoError(errno, what + "/status");
   const std::optional<Uids> uids =
       ParseUids(std::string_view(buffer.data(), static_cast<size_t>(size)));
@@ -353,8 +345,34 @@ absl::StatusOr<Uids> ProcScan::ReadUids(Pid pid, uint64_t start_time) {
   return *uids;
 }
 
+// O_PATH takes hold of the socket's inode, not of the socket: nothing stays open longer for it.
+// There is no fgetxattr() for such a descriptor, but a name for it in our own directory.
+absl::StatusOr<std::string> ProcScan::ReadSocketProtocol(const Owner& owner, Inode inode) {
+  const std::string what = root_path_ + "/" + std::to_string(owner.pid.value());
+  NETDIAG_ASSIGN_OR_RETURN(const UniqueFd directory,
+                           OpenSameProcess(owner.pid, owner.start_time, what));
+  std::string path = "fd/" + std::to_string(owner.fd);
+  if (owner.thread != Pid()) path = "task/" + std::to_string(owner.thread.value()) + "/" + path;
+  const UniqueFd file(openat(directory.get(), path.c_str(), O_PATH | O_CLOEXEC));
+  struct stat status {};
+  if (!file.ok() || fstat(file.get(), &status) != 0) return ErrnoError(errno, what + "/" + path);
+  if (!S_ISSOCK(status.st_mode) || status.st_ino != inode.value()) {
+    return ErrnoError(ENOENT, what + "/" + path, "it is another file by now");
+  }
+  const std::string name = root_path_ + "/thread-self/fd/" + std::to_string(file.get());
+  std::array<char, 64> text;  // the kernel's names are 31 bytes at most
+  const ssize_t size = getxattr(name.c_str(), "system.sockprotoname", text.data(), text.size());
+  if (size < 0) return ErrnoError(errno, what + "/" + path, "system.sockprotoname");
+  return std::string(text.data(), strnlen(text.data(), static_cast<size_t>(size)));
+}
+
 size_t ProcScan::memory() const {
-  return root_path_.capacity() + reader_.memory() + BytesOf(candidates_);
+  size_t bytes = root_path_.capacity() + reader_.memory() + BytesOf(candidates_) + BytesOf(seen_) +
+                 BytesOf(units_) + BytesOf(workers_);
+  for (const Worker& worker : workers_) {
+    bytes += worker.reader.memory() + BytesOf(worker.scan.processes) + BytesOf(worker.scan.sockets);
+  }
+  return bytes;
 }
 
 }  // namespace netdiag::internal

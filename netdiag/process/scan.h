@@ -1,9 +1,9 @@
 // netdiag/process/scan.h — what a scan of descriptors gives, whoever makes it. Internal. Users want
 // process.h.
 //
-// A scanner has Begin(), Step(budget, Scan*), which answers what it spent of the budget, done() and
-// memory(); it appends processes and sockets here, and keeps count. Processes come in ascending
-// order of (pid, thread) and descriptors in ascending order in each, or the index sorts them.
+// A scanner has Begin(), Step(…, Scan*), which answers what it spent, done() and memory(); it
+// appends processes and sockets here, and keeps count. They may come in any order, a process may
+// come more than once and without sockets: the index orders them.
 //
 // Cost: appending allocates only until the arrays have reached their size. Threads:
 // thread-compatible.
@@ -15,6 +15,8 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -49,11 +51,14 @@ static_assert(sizeof(ScannedSocket) == 12);
 struct Scan {
   std::vector<Process> processes;
   std::vector<ScannedSocket> sockets;
+  std::vector<uint32_t> netns;  // of each socket, if that was asked for and is told; or empty
   OwnerStats stats;
+  std::optional<std::span<const uint32_t>> wanted;  // ascending; none: everything
 
   void Clear() {
     processes.clear();
     sockets.clear();
+    netns.clear();
     stats = OwnerStats{.partial = true};
   }
   Process& AddProcess(int32_t pid) {
@@ -61,10 +66,42 @@ struct Scan {
     process.pid = pid;
     return process;
   }
-  // Of the process that was added last.
-  void AddSocket(uint32_t inode, int32_t fd) {
+  // Whether anybody asks for this socket.
+  bool Wants(uint32_t inode) const {
+    return !wanted || std::binary_search(wanted->begin(), wanted->end(), inode);
+  }
+  // Of the process that was added last. False: nobody wants it.
+  bool AddSocket(uint32_t inode, int32_t fd) {
+    if (!Wants(inode)) return false;
     ++stats.sockets;
     sockets.push_back({inode, static_cast<uint32_t>(processes.size() - 1), fd});
+    return true;
+  }
+  template <class Predicate>
+  void EraseSockets(Predicate erase) {
+    size_t kept = 0;
+    for (size_t i = 0; i < sockets.size(); ++i) {
+      if (erase(sockets[i])) continue;
+      if (i < netns.size()) netns[kept] = netns[i];
+      sockets[kept++] = sockets[i];
+    }
+    sockets.resize(kept);
+    netns.resize(std::min(netns.size(), kept));
+  }
+  // Takes what another thread found.
+  void Absorb(Scan* other) {
+    const auto offset = static_cast<uint32_t>(processes.size());
+    processes.insert(processes.end(), other->processes.begin(), other->processes.end());
+    for (const ScannedSocket& socket : other->sockets) {
+      sockets.push_back({socket.inode, socket.process + offset, socket.fd});
+    }
+    stats.descriptors += other->stats.descriptors;
+    stats.sockets += other->stats.sockets;
+    stats.vanished += other->stats.vanished;
+    stats.denied += other->stats.denied;
+    stats.errors += other->stats.errors;
+    if (stats.first_error == 0) stats.first_error = other->stats.first_error;
+    other->Clear();
   }
   // A process or descriptor that could not be read.
   void Count(int error) {

@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto netlink = NetlinkSocket::Parse(payload)) fuzz::TouchNetlink(*netlink);
   netlink::MessageCursor messages(payload);
   for (netlink::Message message; messages.Next(&message);) {
-    const auto row = Row::FromMessage(message, table, SourceKind::kReplay, nullptr);
+    const auto row = Row::FromMessage(message, table, SourceKind::kReplay);
     if (row) fuzz::TouchValues(StateSet(row->state()), FamilySet(row->family()), row->send_queue());
   }
   return 0;

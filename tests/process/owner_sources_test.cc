@@ -1,23 +1,19 @@
 // Both sources of owners, /proc and BPF, on the machine as it is: that they agree, and what happens
 // where one of them is not to be had.
 
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
-#include <fstream>
 #include <map>
 #include <sched.h>
 #include <set>
 #include <signal.h>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -29,6 +25,7 @@
 #include "netdiag/bpf/task_files.h"
 #include "netdiag/process/process.h"
 #include "netdiag/types/error.h"
+#include "tests/process/owner_testing.h"
 #include "tests/process/process_testing.h"
 #include "tests/testing/alloc_counter.h"
 
@@ -37,117 +34,19 @@ namespace {
 
 using testing::AllocCounter;
 using ::testing::AllOf;
+using testing::Children;
 using testing::Describe;
+using testing::DropCapabilities;
 using ::testing::HasSubstr;
+using testing::InChroot;
+using testing::InodeOf;
 using testing::OpenDescriptors;
+using testing::RunAlone;
+using testing::RunInChild;
 using testing::RunUnprivileged;
-
-int SocketOrDie() {
-  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) _exit(2);
-  return fd;
-}
-
-Inode InodeOf(int fd) {
-  struct stat status {};
-  EXPECT_EQ(fstat(fd, &status), 0);
-  return Inode(static_cast<uint32_t>(status.st_ino));
-}
-
-// Sockets of this process, closed at the end.
-class Sockets {
- public:
-  explicit Sockets(int count) {
-    for (int i = 0; i < count; ++i) fds_.push_back(SocketOrDie());
-  }
-  Sockets(const Sockets&) = delete;
-  Sockets& operator=(const Sockets&) = delete;
-  ~Sockets() {
-    for (const int fd : fds_) close(fd);
-  }
-  int fd(size_t i = 0) const { return fds_[i]; }
-  Inode inode(size_t i = 0) const { return InodeOf(fds_[i]); }
-  std::vector<Inode> inodes() const {
-    std::vector<Inode> inodes;
-    for (const int fd : fds_) inodes.push_back(InodeOf(fd));
-    return inodes;
-  }
-
- private:
-  std::vector<int> fds_;
-};
-
-// Children that run `body` and wait. Ended and waited for at the end.
-class Children {
- public:
-  Children() = default;
-  Children(const Children&) = delete;
-  Children& operator=(const Children&) = delete;
-  template <class Body>
-  pid_t Add(Body body) {
-    int ready[2];
-    EXPECT_EQ(pipe2(ready, O_CLOEXEC), 0);
-    const pid_t pid = fork();
-    if (pid == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      body();
-      if (write(ready[1], "x", 1) != 1) _exit(1);
-      for (;;) pause();
-    }
-    close(ready[1]);
-    char byte;
-    EXPECT_EQ(read(ready[0], &byte, 1), 1) << "the child failed";
-    close(ready[0]);
-    pids_.push_back(pid);
-    return pid;
-  }
-  ~Children() {
-    for (const pid_t pid : pids_) kill(pid, SIGKILL);
-    for (const pid_t pid : pids_) waitpid(pid, nullptr, 0);
-  }
-
- private:
-  std::vector<pid_t> pids_;
-};
-
-// In a child whose failures are the test's.
-template <class Body>
-void RunInChild(Body body) {
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    body();
-    std::fflush(nullptr);
-    _exit(::testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0) << "in the child";
-}
-
-// The same in a pid namespace of its own that /proc shows: without what else runs on the machine.
-template <class Body>
-void RunAlone(Body body) {
-  RunInChild([&] {
-    ASSERT_EQ(unshare(CLONE_NEWPID | CLONE_NEWNS), 0);
-    RunInChild([&] {
-      // What is mounted over it stays in here. Not "/", which is no mount point in a chroot.
-      ASSERT_EQ(mount("none", "/proc", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
-      ASSERT_EQ(mount("proc", "/proc", "proc", 0, nullptr), 0);
-      body();
-    });
-  });
-}
-
-OwnerIndex Scanned(OwnerSource source) {
-  OwnerIndex index({.source = source});
-  const absl::Status status = index.Refresh();
-  EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(index.stats().source, source);
-  EXPECT_FALSE(index.stats().partial);
-  return index;
-}
+using testing::Scanned;
+using testing::SocketOrDie;
+using testing::Sockets;
 
 std::string DescribeAll(const OwnerIndex& index, const std::vector<Inode>& inodes) {
   std::string text;
@@ -269,17 +168,16 @@ TEST_F(OwnerSources, AgreeInATimeNamespace) {
   });
 }
 
-TEST_F(OwnerSources, BpfSeesTheOwnTableOfAThread) {
-  const Sockets held(1);
-  Children children;
-  // The thread's number comes after that of another process that holds the socket.
-  int go[2];
-  ASSERT_EQ(pipe2(go, O_CLOEXEC), 0);
-  const pid_t with_thread = children.Add([&] {
-    std::thread([&] {
+// A child with a thread that leaves the process's table, and one that shares it.
+pid_t AddProcessWithOwnTable(Children* children, const Sockets& held, int go) {
+  return children->Add([&held, go] {
+    std::thread([] {
+      for (;;) pause();
+    }).detach();
+    std::thread([&held, go] {
       char byte;
-      if (read(go[0], &byte, 1) != 1) _exit(1);
-      std::thread([&] {
+      if (read(go, &byte, 1) != 1) _exit(1);
+      std::thread([&held] {
         if (unshare(CLONE_FILES) != 0) _exit(1);
         dup2(held.fd(), 77);
         dup2(held.fd(), 5);
@@ -287,35 +185,85 @@ TEST_F(OwnerSources, BpfSeesTheOwnTableOfAThread) {
       }).detach();
     }).detach();
   });
+}
+
+std::vector<Owner> OwnersOfThreads(const OwnerIndex& index, Inode inode) {
+  std::vector<Owner> owners;
+  for (const Owner& owner : index.Find(inode)) {
+    if (owner.thread != Pid()) owners.push_back(owner);
+  }
+  return owners;
+}
+
+TEST_F(OwnerSources, SeeTheOwnTableOfAThread) {
+  const Sockets held(1);
+  Children children;
+  // The thread's number comes after that of another process that holds the socket.
+  int go[2];
+  ASSERT_EQ(pipe2(go, O_CLOEXEC), 0);
+  const pid_t with_thread = AddProcessWithOwnTable(&children, held, go[0]);
   const pid_t after = children.Add([] {});
   ASSERT_EQ(write(go[1], "x", 1), 1);
-  std::vector<Owner> of_thread;
-  OwnerIndex bpf({.source = OwnerSource::kBpf});
-  for (int i = 0; i < 10'000 && of_thread.size() < 3; ++i) {
-    ASSERT_TRUE(bpf.Refresh().ok());
-    of_thread.clear();
-    for (const Owner& owner : bpf.Find(held.inode())) {
-      if (owner.thread != Pid()) of_thread.push_back(owner);
+  for (const OwnerSource source : {OwnerSource::kBpf, OwnerSource::kProc}) {
+    OwnerIndex index({.source = source});
+    std::vector<Owner> of_thread;
+    for (int i = 0; i < 10'000 && of_thread.size() < 3; ++i) {
+      ASSERT_TRUE(index.Refresh().ok());
+      of_thread = OwnersOfThreads(index, held.inode());
     }
+    ASSERT_EQ(of_thread.size(), 3u);
+    EXPECT_GT(of_thread[0].thread, Pid(after));
+    std::vector<int> fds;
+    for (const Owner& owner : of_thread) {
+      EXPECT_EQ(owner.pid, Pid(with_thread));
+      EXPECT_EQ(owner.start_time, of_thread[0].start_time);
+      fds.push_back(owner.fd);
+    }
+    EXPECT_THAT(fds, ::testing::UnorderedElementsAre(5, held.fd(), 77));
+    // In order of pid, however late the thread came. Threads that share the table are no owners of
+    // their own.
+    std::vector<Pid> pids;
+    for (const Owner& owner : index.Find(held.inode())) pids.push_back(owner.pid);
+    EXPECT_TRUE(std::is_sorted(pids.begin(), pids.end()));
+    EXPECT_EQ(pids.size(), 6u);
   }
-  ASSERT_EQ(of_thread.size(), 3u);
-  EXPECT_GT(of_thread[0].thread, Pid(after));
-  std::vector<int> fds;
-  for (const Owner& owner : of_thread) {
-    EXPECT_EQ(owner.pid, Pid(with_thread));
-    EXPECT_EQ(owner.start_time, of_thread[0].start_time);
-    fds.push_back(owner.fd);
-  }
-  EXPECT_THAT(fds, ::testing::UnorderedElementsAre(5, held.fd(), 77));
-  // In order of pid, however late the thread came.
-  std::vector<Pid> pids;
-  for (const Owner& owner : bpf.Find(held.inode())) pids.push_back(owner.pid);
-  EXPECT_TRUE(std::is_sorted(pids.begin(), pids.end()));
-  EXPECT_EQ(pids.size(), 6u);
-  // Threads that share the table are no owners of their own.
-  EXPECT_EQ(Scanned(OwnerSource::kProc).Find(held.inode()).size(), 3u);
+  ExpectAgreement(held.inodes());
   close(go[0]);
   close(go[1]);
+}
+
+// The leader of a process can end before its threads, and has no descriptors then.
+TEST_F(OwnerSources, SeeTheTableOfAProcessWithoutLeader) {
+  const Sockets held(1);
+  int ready[2];
+  ASSERT_EQ(pipe2(ready, O_CLOEXEC), 0);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    std::thread([] {
+      for (;;) pause();
+    }).detach();
+    if (write(ready[1], "x", 1) != 1) _exit(1);
+    syscall(SYS_exit, 0);  // the thread's alone
+  }
+  char byte;
+  EXPECT_EQ(read(ready[0], &byte, 1), 1);
+  close(ready[0]);
+  close(ready[1]);
+  for (const OwnerSource source : {OwnerSource::kBpf, OwnerSource::kProc}) {
+    OwnerIndex index({.source = source});
+    std::vector<Owner> of_thread;
+    for (int i = 0; i < 10'000 && of_thread.empty(); ++i) {
+      ASSERT_TRUE(index.Refresh().ok());
+      of_thread = OwnersOfThreads(index, held.inode());
+    }
+    ASSERT_EQ(of_thread.size(), 1u);
+    EXPECT_EQ(of_thread[0].pid, Pid(pid));
+    EXPECT_EQ(of_thread[0].fd, held.fd());
+  }
+  ExpectAgreement(held.inodes());
+  kill(pid, SIGKILL);
+  waitpid(pid, nullptr, 0);
 }
 
 TEST_F(OwnerSources, BpfScansInSlices) {
@@ -386,15 +334,6 @@ TEST_F(OwnerSources, AutoOfALongLivedIndexGoesOverToBpf) {
   });
 }
 
-void DropCapabilities() {
-  struct {
-    uint32_t version = 0x20080522;
-    int32_t pid = 0;
-  } header;
-  const uint32_t none[6] = {};
-  ASSERT_EQ(syscall(SYS_capset, &header, none), 0);
-}
-
 TEST_F(OwnerSources, WithoutCapabilitiesAutoReadsProcAndSaysWhy) {
   const auto names_capabilities = AllOf(HasSubstr("CAP_BPF"), HasSubstr("CAP_PERFMON"));
   const Sockets held(1);
@@ -418,17 +357,6 @@ TEST_F(OwnerSources, WithoutCapabilitiesAutoReadsProcAndSaysWhy) {
     EXPECT_EQ(OwnerIndex::CheckBpf(), bpf.Refresh());
   });
   RunUnprivileged([&] { EXPECT_THAT(OwnerIndex::CheckBpf().ToString(), names_capabilities); });
-}
-
-// Whether "/" is no mount point: then the kernel refuses user namespaces. Source:
-// current_chrooted(), fs/namespace.c.
-bool InChroot() {
-  std::ifstream mounts("/proc/self/mountinfo");
-  for (std::string line, id, parent, device, root, point; std::getline(mounts, line);) {
-    std::istringstream(line) >> id >> parent >> device >> root >> point;
-    if (point == "/") return false;
-  }
-  return true;
 }
 
 TEST_F(OwnerSources, CapabilitiesOfAUserNamespaceDoNotCount) {

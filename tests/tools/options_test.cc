@@ -43,6 +43,16 @@ struct OptionCase {
   bool Options::*flag;
 };
 
+TEST(Options, OwnersAreAllOrTheFirst) {
+  using netdiag::OwnerPolicy;
+  EXPECT_EQ(Good({"-p"}).query.owner_policy, OwnerPolicy::kAll);
+  EXPECT_EQ(Good({"--owners", "all"}).query.owner_policy, OwnerPolicy::kAll);
+  EXPECT_EQ(Good({"-tln", "--owners=first"}).query.owner_policy, OwnerPolicy::kFirst);
+  EXPECT_TRUE(Good({"--owners", "first"}).query.owners) << "it implies -p";
+  EXPECT_THAT(Refusal({"--owners", "some"}), HasSubstr("some"));
+  EXPECT_THAT(Refusal({"--owners"}), HasSubstr("an argument must follow"));
+}
+
 TEST(Options, HaveALetterAndAWordEach) {
   const OptionCase kCases[] = {
       {'t', "tcp", &Options::tcp},
@@ -57,6 +67,8 @@ TEST(Options, HaveALetterAndAWordEach) {
       {'l', "listening", &Options::listening},
       {'n', "numeric", &Options::numeric},
       {'p', "processes", &Options::processes},
+      {'T', "threads", &Options::threads},
+      {'\0', "peers", &Options::peers},
       {'e', "extended", &Options::extended},
       {'o', "options", &Options::timers},
       {'m', "memory", &Options::memory},
@@ -80,9 +92,10 @@ TEST(Options, HaveALetterAndAWordEach) {
       EXPECT_TRUE(Good({std::string{'-', row.letter}}).*row.flag);
     }
     for (const OptionCase& other : kCases) {
-      // -e and -b imply -o, as in ss.
-      const bool implies = row.letter == 'e' || row.letter == 'b';
-      if (&other == &row || (implies && other.letter == 'o')) continue;
+      // -e and -b imply -o, and -T implies -p, as in ss.
+      const bool timers = row.letter == 'e' || row.letter == 'b';
+      if (&other == &row || (timers && other.letter == 'o')) continue;
+      if (row.letter == 'T' && other.letter == 'p') continue;
       EXPECT_FALSE(Good({std::string("--") + row.word}).*other.flag) << other.word;
     }
     EXPECT_THAT(HelpText(), HasSubstr(std::string("--") + row.word + " "));

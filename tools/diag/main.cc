@@ -88,6 +88,11 @@ void ReportGaps(const Options& options, const Summary& summary, uint64_t untold_
              " processes may not be read, so owners can be missing: run as root, or with "
              "CAP_SYS_PTRACE");
   }
+  if (summary.owners && summary.owners->hidepid) {
+    Complain(
+        "/proc leaves out the processes of others (hidepid), so owners can be missing: run as "
+        "root, or with CAP_SYS_PTRACE");
+  }
   if (summary.owners && summary.owners->errors > 0) {
     Complain(netdiag::ErrnoError(
         summary.owners->first_error,

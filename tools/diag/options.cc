@@ -25,7 +25,7 @@ using netdiag::State;
 using netdiag::StateSet;
 
 // Options that have no letter.
-enum : int { kJson = 256, kCapabilities, kTos, kCgroup, kInetSockopt };
+enum : int { kJson = 256, kCapabilities, kPeers, kOwners, kTos, kCgroup, kInetSockopt };
 
 // What an option sets: a flag, or the text of its argument; of several, the last one holds.
 using Target = std::variant<bool Options::*, std::string Options::*>;
@@ -54,6 +54,10 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {'l', "listening", &Options::listening, "listening and closed sockets (UDP that receives)"},
     {'n', "numeric", &Options::numeric, "port numbers and exact rates"},
     {'p', "processes", &Options::processes, "who holds each socket"},
+    {'T', "threads", &Options::threads, "-p with the thread whose descriptor table it is"},
+    {kOwners, "owners", &Options::owners, "-p: every holder (all), or one a socket, sooner (first)",
+     "WHO"},
+    {kPeers, "peers", &Options::peers, "the other end of unix sockets; with -p, who holds it"},
     {'e', "extended", &Options::extended, "user, inode, cookie, cgroup, ...; implies -o"},
     {'o', "options", &Options::timers, "timers"},
     {'m', "memory", &Options::memory, "what the buffers hold"},
@@ -117,6 +121,7 @@ absl::Status Apply(int code, const char* argument, Options* options) {
   if (code == 'a') options->listening = false;
   if (code == 'l') options->all = false;
   if (code == 'e' || code == 'b') options->timers = true;
+  if (code == 'T' || code == kOwners) options->processes = true;
   return Choose(code, argument, &options->tables);
 }
 
@@ -150,6 +155,7 @@ absl::Status ParseStateWords(const std::vector<std::string_view>& words, StateSe
 
 void AskFor(const Options& options, netdiag::Query* query) {
   query->owners = options.processes;
+  query->peers = options.peers;
   if (options.json) {
     // Everything but the owners, which cost more than all the rest and wait for -p.
     netdiag::AddNeeds(netdiag::AllFields(), query);
@@ -163,6 +169,12 @@ void AskFor(const Options& options, netdiag::Query* query) {
   if (options.extended) query->extensions |= Extension::kUnixFile;
   if (options.tos) query->extensions |= {Extension::kTos, Extension::kTrafficClass};
   if (options.bpf) query->extensions |= Extension::kPacketFilter;
+}
+
+absl::Status ParseOwners(std::string_view word, netdiag::Query* query) {
+  if (word == "first") query->owner_policy = netdiag::OwnerPolicy::kFirst;
+  if (word.empty() || word == "all" || word == "first") return absl::OkStatus();
+  return BadInput("--owners", word, "expected `all` or `first`");
 }
 
 // What getopt_long() has just refused: a letter that may stand among others, or a whole word.
@@ -200,6 +212,7 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
   NETDIAG_RETURN_IF_ERROR(ParseStateWords(words, &options.query.states));
   options.tables.Settle(&options.query);
   AskFor(options, &options.query);
+  NETDIAG_RETURN_IF_ERROR(ParseOwners(options.owners, &options.query));
   return options;
 }
 

@@ -20,6 +20,9 @@ struct Options {
   bool all = false, listening = false;
   bool numeric = false;
   bool processes = false;
+  bool threads = false;
+  std::string owners;
+  bool peers = false;
   bool extended = false;
   bool timers = false;
   bool memory = false;

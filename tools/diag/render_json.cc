@@ -65,7 +65,7 @@ class JsonRenderer final : public Renderer {
   }
   void Value(std::string_view name, const FieldValue& value);
   void Bytes(std::string_view name, std::string_view bytes);
-  void Owners(const netdiag::Row& row);
+  void Owners(const netdiag::Row& row, FieldGroup group, size_t count);
   void Pending(const netdiag::Row& row);
   void Groups(const netdiag::NetlinkSocket& socket);
   void Lists(const netdiag::PacketSocket& socket);
@@ -127,7 +127,7 @@ void JsonRenderer::Row(const netdiag::Row& row) {
   json_.StartObject();
   FieldGroup open = FieldGroup::kSocket;
   for (const Field& field : netdiag::AllFields()) {
-    if (field.group == FieldGroup::kOwner) break;
+    if (field.group == FieldGroup::kOwner || field.group == FieldGroup::kPeerOwner) continue;
     const FieldValue value = field.get(row, 0);
     if (IsAbsent(value)) continue;
     if (field.group != open) {
@@ -143,7 +143,10 @@ void JsonRenderer::Row(const netdiag::Row& row) {
     const auto path = names_.CgroupPath(*row.inet()->cgroup());
     if (path) Bytes("cgroup_path", *path);
   }
-  if (row.no_owner() != netdiag::NoOwner::kNotAsked) Owners(row);
+  if (row.no_owner() != netdiag::NoOwner::kNotAsked) {
+    Owners(row, FieldGroup::kOwner, row.owners().size());
+    if (row.peer()) Owners(row, FieldGroup::kPeerOwner, row.peer_owners().size());
+  }
   if (row.unix_socket() != nullptr) Pending(row);
   if (row.netlink_socket() != nullptr) Groups(*row.netlink_socket());
   if (row.packet_socket() != nullptr) Lists(*row.packet_socket());
@@ -151,13 +154,13 @@ void JsonRenderer::Row(const netdiag::Row& row) {
   Drain("\n");
 }
 
-void JsonRenderer::Owners(const netdiag::Row& row) {
-  Key(Name(FieldGroup::kOwner));
+void JsonRenderer::Owners(const netdiag::Row& row, FieldGroup group, size_t count) {
+  Key(Name(group));
   json_.StartArray();
-  for (size_t i = 0; i < row.owners().size(); ++i) {
+  for (size_t i = 0; i < count; ++i) {
     json_.StartObject();
     for (const Field& field : netdiag::AllFields()) {
-      if (field.group != FieldGroup::kOwner) continue;
+      if (field.group != group) continue;
       const FieldValue value = field.get(row, i);
       if (!IsAbsent(value)) Value(field.name, value);
     }
@@ -252,6 +255,10 @@ void JsonRenderer::OwnerStats(const netdiag::OwnerStats& stats) {
   Count("vanished", stats.vanished);
   Count("denied", stats.denied);
   Count("errors", stats.errors);
+  Key("hidepid");
+  json_.Bool(stats.hidepid);
+  Key("other_pid_namespace");
+  json_.Bool(stats.other_pid_namespace);
   json_.EndObject();
 }
 

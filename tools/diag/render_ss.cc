@@ -227,7 +227,10 @@ class SsRenderer final : public Renderer {
     AppendNumber(row.send_queue(), out_);
     table_.EndCell();
     std::visit([&](const auto& socket) { Ends(row, socket); }, row.socket());
-    if (options_.processes) Owners(row.owners());
+    Owners(row.owners(), "users:(");
+    const netdiag::Owners peer_owners = row.peer_owners();
+    if (!row.owners().empty() && !peer_owners.empty()) out_->push_back(' ');
+    Owners(peer_owners, "peer-users:(");
     table_.EndCell();
     std::visit([&](const auto& socket) { Rest(row, socket); }, row.socket());
     table_.EndRow();
@@ -240,7 +243,7 @@ class SsRenderer final : public Renderer {
   void Ends(const netdiag::Row& row, const PacketSocket& socket);
   void Ends(const netdiag::Row& row, const NetlinkSocket& socket);
   void Address(const InetSocket& socket, const Endpoint& end, bool local);
-  void Owners(const netdiag::Owners& owners);
+  void Owners(const netdiag::Owners& owners, std::string_view begin);
   void Rest(const netdiag::Row& row, const InetSocket& socket);
   void Rest(const netdiag::Row& row, const UnixSocket& socket);
   void Rest(const netdiag::Row& row, const PacketSocket& socket);
@@ -284,13 +287,16 @@ void SsRenderer::Address(const InetSocket& socket, const Endpoint& end, bool loc
   out_->push_back(':');
 }
 
-void SsRenderer::Ends(const netdiag::Row&, const UnixSocket& socket) {
+void SsRenderer::Ends(const netdiag::Row& row, const UnixSocket& socket) {
   AppendUnixName(socket.name(), out_);
   out_->push_back(' ');
   table_.EndCell();
   AppendNumber(socket.inode().value(), out_);
   table_.EndCell();
-  out_->append("* ");
+  // A socket without a name is a star, as its peer.
+  const std::optional<UnixSocket> peer = row.peer();
+  AppendUnixName(peer ? peer->name() : std::string_view(), out_);
+  out_->push_back(' ');
   table_.EndCell();
   AppendNumber(socket.peer().value_or(netdiag::Inode()).value(), out_);
   table_.EndCell();
@@ -330,9 +336,9 @@ void SsRenderer::Ends(const netdiag::Row&, const NetlinkSocket& socket) {
   table_.EndCell();
 }
 
-void SsRenderer::Owners(const netdiag::Owners& owners) {
+void SsRenderer::Owners(const netdiag::Owners& owners, std::string_view begin) {
   if (owners.empty()) return;
-  out_->append("users:(");
+  out_->append(begin);
   // ss shows the one it found last first.
   for (size_t i = owners.size(); i-- > 0;) {
     const Owner owner = owners[i];
@@ -340,6 +346,11 @@ void SsRenderer::Owners(const netdiag::Owners& owners) {
     AppendQuoted(owner.command, out_);
     out_->append(",pid=");
     AppendNumber(owner.pid.value(), out_);
+    const bool own_table = owner.thread != netdiag::Pid();
+    if (options_.threads || own_table) {
+      out_->append(",tid=");
+      AppendNumber((own_table ? owner.thread : owner.pid).value(), out_);
+    }
     out_->append(",fd=");
     AppendNumber(owner.fd, out_);
     out_->append(i > 0 ? ")," : ")");

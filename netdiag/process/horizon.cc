@@ -1,0 +1,57 @@
+// Tested by tests/process/owner_views_test.cc.
+
+#include "netdiag/process/horizon.h"
+
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <cerrno>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "netdiag/process/directory.h"
+#include "netdiag/types/unique_fd.h"
+
+namespace netdiag::internal {
+namespace {
+
+enum class PidNamespace { kFirst, kOther, kUnknown };
+
+PidNamespace Of(int root, const char* path) {
+  constexpr ino_t kFirst = 0xEFFFFFFC;
+  struct stat status {};
+  if (fstatat(root, path, &status, 0) != 0) return PidNamespace::kUnknown;
+  return status.st_ino == kFirst ? PidNamespace::kFirst : PidNamespace::kOther;
+}
+
+// What is not known counts as another one, unless the kernel has no pid namespaces at all.
+bool CanBeOther(int root, PidNamespace known) {
+  if (known == PidNamespace::kUnknown) known = Of(root, "self/ns/pid");
+  if (known == PidNamespace::kUnknown) return faccessat(root, "self/ns", F_OK, 0) != 0;
+  return known == PidNamespace::kOther;
+}
+
+}  // namespace
+
+bool IsProcfs(int fd) {
+  struct statfs filesystem {};
+  constexpr auto kProcfs = 0x9fa0;  // PROC_SUPER_MAGIC
+  return fstatfs(fd, &filesystem) == 0 && filesystem.f_type == kProcfs;
+}
+
+// Every pid namespace has a process 1. Where it is not shown, hidepid hides others too; where only
+// process 1 is of our user, hidepid is not noticed. Which namespace a procfs shows is that of its
+// process 1; those who may not look there are told their own.
+Horizon HorizonOf(int root) {
+  if (!IsProcfs(root)) return {};
+  struct stat status {};
+  return {.hidepid = fstatat(root, "1", &status, 0) != 0 && errno == ENOENT,
+          .other_pid_namespace = CanBeOther(root, Of(root, "1/ns/pid"))};
+}
+
+Horizon HorizonOfBpf() {
+  const UniqueFd root = OpenDirectory(AT_FDCWD, "/proc");
+  return {.other_pid_namespace = CanBeOther(root.get(), PidNamespace::kUnknown)};
+}
+
+}  // namespace netdiag::internal

@@ -1,0 +1,129 @@
+// Tested by tests/process/process_test.cc, parallel_scan_test.cc.
+
+#include "netdiag/process/inode_index.h"
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+#include <tuple>
+
+namespace netdiag::internal {
+namespace {
+
+// Numbers modulo 2^32 times an odd number: no two inodes share a hash.
+uint32_t Hash(uint32_t inode) { return inode * 2654435769u; }
+
+auto KeyOf(const Process& process) {
+  return std::tuple(process.pid, process.thread, process.start_time);
+}
+
+}  // namespace
+
+uint32_t InodeIndex::Bucket(uint32_t inode) const { return Hash(inode) >> bucket_shift_; }
+
+void InodeIndex::Build(Scan* scan) {
+  SortProcesses(scan);
+  if (scan->netns.empty()) return SortSockets(&scan->sockets);
+  // A socket's namespace is the same wherever it comes.
+  scan->netns.resize(scan->sockets.size());
+  order_.clear();
+  for (const ScannedSocket& socket : scan->sockets) order_.push_back(socket.inode);
+  SortSockets(&scan->sockets);
+  netns_.assign(order_.size(), 0);
+  for (size_t i = 0; i < order_.size(); ++i) {
+    if (scan->netns[i] != 0) netns_[Find(*scan, order_[i]).first] = scan->netns[i];
+  }
+  for (size_t i = 1; i < netns_.size(); ++i) {
+    if (scan->sockets[i].inode == scan->sockets[i - 1].inode) netns_[i] = netns_[i - 1];
+  }
+  scan->netns.swap(netns_);
+}
+
+void InodeIndex::SortSockets(std::vector<ScannedSocket>* sockets) {
+  std::vector<ScannedSocket>& entries = *sockets;
+  MoveIntoBuckets(&entries);
+  const auto before = [](const ScannedSocket& a, const ScannedSocket& b) {
+    if (a.inode != b.inode) return Hash(a.inode) < Hash(b.inode);
+    return a.process != b.process ? a.process < b.process : a.fd < b.fd;
+  };
+  for (size_t b = 0; b + 1 < buckets_.size(); ++b) {
+    if (buckets_[b + 1] - buckets_[b] < 2) continue;
+    std::sort(entries.begin() + buckets_[b], entries.begin() + buckets_[b + 1], before);
+  }
+}
+
+// A process comes twice where threads shared its table; late where it is a thread, whose number can
+// be far behind its process's; and without sockets where nobody wanted them.
+void InodeIndex::SortProcesses(Scan* scan) {
+  const std::vector<Process>& processes = scan->processes;
+  const auto not_before = [](const Process& a, const Process& b) { return KeyOf(a) >= KeyOf(b); };
+  const bool in_order =
+      std::adjacent_find(processes.begin(), processes.end(), not_before) == processes.end();
+  if (in_order && !scan->wanted) return;
+  place_.assign(processes.size(), 0);
+  for (const ScannedSocket& entry : scan->sockets) place_[entry.process] = 1;
+  order_.clear();
+  for (uint32_t i = 0; i < processes.size(); ++i) {
+    if (place_[i] != 0) order_.push_back(i);
+  }
+  std::sort(order_.begin(), order_.end(), [&](uint32_t a, uint32_t b) {
+    return std::pair(KeyOf(processes[a]), a) < std::pair(KeyOf(processes[b]), b);
+  });
+  sorted_.clear();
+  for (const uint32_t old : order_) {
+    if (sorted_.empty() || KeyOf(sorted_.back()) != KeyOf(processes[old])) {
+      sorted_.push_back(processes[old]);
+    }
+    place_[old] = static_cast<uint32_t>(sorted_.size() - 1);
+  }
+  for (ScannedSocket& entry : scan->sockets) entry.process = place_[entry.process];
+  scan->processes.swap(sorted_);
+}
+
+// A counting sort in place: each entry is put where it belongs, and the one that was there is next.
+void InodeIndex::MoveIntoBuckets(std::vector<ScannedSocket>* entries) {
+  const int bits = static_cast<int>(std::bit_width(std::max<size_t>(entries->size(), 2) - 1));
+  bucket_shift_ = 32 - std::min(bits, 31);
+  const size_t buckets = size_t{1} << (32 - bucket_shift_);
+  buckets_.assign(buckets + 1, 0);
+  // Counts, then ends; placing entries from the back turns ends into begins.
+  for (const ScannedSocket& entry : *entries) ++buckets_[Bucket(entry.inode)];
+  uint32_t sum = 0;
+  for (uint32_t& count : buckets_) count = sum += count;
+  uint32_t first = 0;  // all before it are where they belong
+  for (uint32_t bucket = 0; bucket < buckets; ++bucket) {
+    while (buckets_[bucket] > first) {
+      ScannedSocket moving = (*entries)[first];
+      for (uint32_t to = Bucket(moving.inode); to != bucket; to = Bucket(moving.inode)) {
+        std::swap(moving, (*entries)[--buckets_[to]]);
+      }
+      std::swap(moving, (*entries)[--buckets_[bucket]]);
+      if (buckets_[bucket] != first) (*entries)[first] = moving;
+    }
+    while (first < entries->size() && Bucket((*entries)[first].inode) == bucket) ++first;
+  }
+}
+
+std::pair<size_t, size_t> InodeIndex::Find(const Scan& scan, uint32_t inode) const {
+  if (scan.sockets.empty()) return {0, 0};
+  const uint32_t bucket = Bucket(inode);
+  const auto end = scan.sockets.begin() + buckets_[bucket + 1];
+  auto first = scan.sockets.begin() + buckets_[bucket];
+  // A bucket is long only where one socket has many owners.
+  if (end - first > 8) {
+    first = std::lower_bound(
+        first, end, Hash(inode),
+        [](const ScannedSocket& entry, uint32_t hash) { return Hash(entry.inode) < hash; });
+  } else {
+    while (first != end && first->inode != inode) ++first;
+  }
+  auto last = first;
+  while (last != end && last->inode == inode) ++last;
+  return {static_cast<size_t>(first - scan.sockets.begin()), static_cast<size_t>(last - first)};
+}
+
+size_t InodeIndex::memory() const {
+  return BytesOf(buckets_) + BytesOf(order_) + BytesOf(place_) + BytesOf(sorted_) + BytesOf(netns_);
+}
+
+}  // namespace netdiag::internal

@@ -1,0 +1,248 @@
+// TableReader. Where the kernel tells how many descriptors a process has (6.2+), descriptor numbers
+// are tried from 0 up while the table is dense, and only the rest of the directory is listed:
+// naming a descriptor costs a quarter of reading its link.
+//
+// Tested by tests/process/process_test.cc, process_live_test.cc, owner_sources_test.cc.
+
+#include "netdiag/process/table_reader.h"
+
+#include <linux/kcmp.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <optional>
+#include <string_view>
+#include <unistd.h>
+
+#include "netdiag/process/horizon.h"
+#include "netdiag/process/proc_files.h"
+
+namespace netdiag::internal {
+namespace {
+
+// A miss costs as much as naming three or four descriptors; and every table has a few holes.
+constexpr int64_t kHitsPerMiss = 4;
+constexpr int64_t kFreeMisses = 8;
+
+// Smaller tables are listed: trying does not pay.
+constexpr int64_t kLeastTried = 64;
+
+// Whether a thread's descriptor table is another than its process's. No where the kernel does not
+// say. Source: kcmp(2).
+bool HasOwnTable(int32_t pid, int32_t thread) {
+  return syscall(SYS_kcmp, pid, thread, KCMP_FILES, 0, 0) > 0;
+}
+
+}  // namespace
+
+void TableReader::Open(int root, const TableRange& range, Scan* scan) {
+  range_ = range;
+  thread_ = 0;
+  if (!OpenTable(root, PidPath(range.pid, "/fd").c_str(), scan)) Close();
+}
+
+void TableReader::Close() {
+  fd_dir_.Close();
+  task_dir_.Close();
+  reader_.Reset();
+  phase_ = Phase::kClosed;
+}
+
+size_t TableReader::Read(size_t budget, Scan* scan) {
+  switch (phase_) {
+    case Phase::kTrying:
+      return Try(budget, scan);
+    case Phase::kListing:
+      return List(budget, scan);
+    case Phase::kThreads:
+      return ListThreads(budget);
+    case Phase::kNextThread:
+      OpenNextThread(scan);
+      return 1;
+    case Phase::kClosed:
+      break;
+  }
+  return 0;
+}
+
+bool TableReader::OpenTable(int at, const char* path, Scan* scan) {
+  has_process_ = false;
+  reader_.Reset();
+  fd_dir_ = OpenDirectory(at, path);
+  if (!fd_dir_.ok()) {
+    CountProcess(errno, scan);
+    return false;
+  }
+  const bool is_sized = range_.descriptors >= 0;
+  is_procfs_ = is_sized || IsProcfs(fd_dir_.get());
+  int64_t count = 0;
+  if (is_sized && thread_ == 0) {
+    count = range_.descriptors;
+  } else if (is_procfs_) {
+    count = SizeOfTable(fd_dir_.get(), "").descriptors;
+  }
+  next_fd_ = thread_ == 0 ? range_.begin : 0;
+  phase_ = Phase::kTrying;
+  if (range_.probe) {
+    hits_left_ = count > 0 ? count : range_.end;
+    misses_left_ = range_.end;
+    return true;
+  }
+  misses_left_ = kFreeMisses;
+  hits_left_ = count < kLeastTried ? 0 : std::min(count, int64_t{range_.end}) - next_fd_;
+  return true;
+}
+
+// Reads the links 0, 1, 2 …; then sets the directory to where they ended, for listing.
+size_t TableReader::Try(size_t budget, Scan* scan) {
+  size_t links = 0;
+  bool found_all = false;
+  for (; hits_left_ > 0 && next_fd_ < range_.end && links < budget; ++links) {
+    std::array<char, 12> name{};
+    std::to_chars(name.data(), name.data() + name.size(), next_fd_);
+    const int error = ReadLink(name.data(), next_fd_++, scan);
+    if (error == 0) {
+      found_all = --hits_left_ == 0;
+      if (hits_left_ % kHitsPerMiss == 0) ++misses_left_;
+    } else if (error != ENOENT || --misses_left_ == 0) {
+      hits_left_ = 0;
+      if (error != ENOENT) --next_fd_;  // whatever it is, listing will meet and count it
+    }
+  }
+  if (hits_left_ > 0 && next_fd_ < range_.end) return links;
+  if (range_.probe) {
+    if (found_all && !HasThreads(fd_dir_.get(), "../task")) Mark(kWhole);
+    Close();
+  } else if (next_fd_ >= range_.end) {
+    EndTable();
+  } else {
+    // In /proc/PID/fd a position is the descriptor's number, after "." and "..".
+    if (is_procfs_ && next_fd_ > 0) lseek(fd_dir_.get(), off_t{next_fd_} + 2, SEEK_SET);
+    phase_ = Phase::kListing;
+  }
+  return std::max<size_t>(links, 1);
+}
+
+size_t TableReader::List(size_t budget, Scan* scan) {
+  for (size_t links = 0; links < budget;) {
+    const char* name = reader_.Next().name;
+    if (name == nullptr) {
+      const auto below_end = static_cast<size_t>(range_.end - next_fd_);
+      const ssize_t got = reader_.Fill(fd_dir_.get(), std::min(budget - links, below_end));
+      if (got > 0) continue;
+      if (got < 0) scan->Count(errno);
+      EndTable();
+      return links + 1;
+    }
+    const std::optional<int32_t> fd = ParseNumber<int32_t>(name);
+    if (!fd || *fd < next_fd_) continue;
+    if (*fd >= range_.end) {
+      if (!is_procfs_) continue;  // in any order
+      EndTable();
+      return links + 1;
+    }
+    ++links;
+    const int error = ReadLink(name, *fd, scan);
+    if (error == 0) continue;
+    // Whether links may be read is asked of the task, so the answer is the same for all of them.
+    if (IsDenied(error)) {
+      CountProcess(error, scan);
+      Close();
+      return links;
+    }
+    scan->Count(error);
+  }
+  return budget;
+}
+
+void TableReader::EndTable() {
+  if (thread_ != 0) {
+    phase_ = Phase::kNextThread;
+    return;
+  }
+  const bool has_threads = range_.with_threads && HasThreads(fd_dir_.get(), "../task");
+  if (has_threads) task_dir_ = OpenDirectory(fd_dir_.get(), "../task");
+  if (!task_dir_.ok()) return Close();
+  fd_dir_.Close();
+  reader_.Reset();
+  own_tables_.clear();
+  next_table_ = 0;
+  phase_ = Phase::kThreads;
+}
+
+// A process or thread that ends now is none of the scan any more, so an error here is an end.
+size_t TableReader::ListThreads(size_t budget) {
+  size_t threads = 1;
+  if (reader_.Fill(task_dir_.get(), budget) <= 0) {
+    std::sort(own_tables_.begin(), own_tables_.end());
+    phase_ = Phase::kNextThread;
+    return threads;
+  }
+  while (const char* name = reader_.Next().name) {
+    const std::optional<int32_t> thread = ParseNumber<int32_t>(name);
+    if (!thread || *thread == range_.pid) continue;
+    ++threads;
+    if (HasOwnTable(range_.pid, *thread)) own_tables_.push_back(*thread);
+  }
+  return threads;
+}
+
+void TableReader::OpenNextThread(Scan* scan) {
+  if (next_table_ == own_tables_.size()) return Close();
+  thread_ = own_tables_[next_table_++];
+  // The range was of the process's table.
+  range_.begin = 0;
+  range_.end = TableRange::kToEnd;
+  OpenTable(task_dir_.get(), PidPath(thread_, "/fd").c_str(), scan);
+  if (!fd_dir_.ok()) phase_ = Phase::kNextThread;
+}
+
+int TableReader::ReadLink(const char* name, int32_t fd, Scan* scan) {
+  std::array<char, 32> text;  // a socket's text is 19 bytes at most; nobody wants the others
+  const ssize_t size = readlinkat(fd_dir_.get(), name, text.data(), text.size());
+  if (size < 0) return errno;
+  ++scan->stats.descriptors;
+  const std::optional<uint32_t> inode =
+      ParseSocketLink(std::string_view(text.data(), static_cast<size_t>(size)));
+  if (!inode || !scan->Wants(*inode)) return 0;
+  if (!has_process_) has_process_ = AddProcess(scan);
+  if (has_process_) scan->AddSocket(*inode, fd);
+  return 0;
+}
+
+// At the first socket and not at the last, so that hardly ever the process vanishes in between. If
+// it does, it is no owner any more, and which process it was cannot be said: false.
+bool TableReader::AddProcess(Scan* scan) {
+  SmallBuffer buffer;
+  const char* path = thread_ == 0 ? "../stat" : "../../../stat";
+  const ssize_t size = ReadFile(fd_dir_.get(), path, &buffer);
+  if (size < 0) scan->Count(errno);
+  if (size < 0 && (errno == ENOENT || errno == ESRCH)) return false;
+  Process& process = scan->AddProcess(range_.pid);
+  process.thread = thread_;
+  if (size < 0) return true;
+  const std::optional<ProcessStat> stat =
+      ParseStat(std::string_view(buffer.data(), static_cast<size_t>(size)));
+  if (!stat) {
+    scan->Count(EBADMSG);
+    return true;
+  }
+  process.start_time = stat->start_time;
+  process.SetCommand(stat->command);
+  return true;
+}
+
+void TableReader::Mark(ProcessState bit) { std::atomic_ref<uint8_t>(*range_.state).fetch_or(bit); }
+
+// Once a process, however many read ranges of it.
+void TableReader::CountProcess(int error, Scan* scan) {
+  const ProcessState bit = IsDenied(error) ? kDenied : kVanished;
+  const uint8_t before = std::atomic_ref<uint8_t>(*range_.state).fetch_or(bit);
+  if ((before & bit) == 0) scan->Count(error);
+}
+
+}  // namespace netdiag::internal

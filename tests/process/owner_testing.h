@@ -1,0 +1,177 @@
+// tests/process/owner_testing.h — sockets, processes and namespaces of the tests of owner sources.
+
+#ifndef NETDIAG_TESTS_PROCESS_OWNER_TESTING_H_
+#define NETDIAG_TESTS_PROCESS_OWNER_TESTING_H_
+
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <fcntl.h>
+#include <fstream>
+#include <numeric>
+#include <sched.h>
+#include <signal.h>
+#include <sstream>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "netdiag/process/process.h"
+
+namespace netdiag::testing {
+
+inline int SocketOrDie() {
+  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) _exit(2);
+  return fd;
+}
+
+inline Inode InodeOf(int fd) {
+  struct stat status {};
+  EXPECT_EQ(fstat(fd, &status), 0);
+  return Inode(static_cast<uint32_t>(status.st_ino));
+}
+
+// Sockets of this process, closed at the end.
+class Sockets {
+ public:
+  explicit Sockets(int count) {
+    for (int i = 0; i < count; ++i) fds_.push_back(SocketOrDie());
+  }
+  Sockets(const Sockets&) = delete;
+  Sockets& operator=(const Sockets&) = delete;
+  ~Sockets() {
+    for (const int fd : fds_) close(fd);
+  }
+  int fd(size_t i = 0) const { return fds_[i]; }
+  Inode inode(size_t i = 0) const { return InodeOf(fds_[i]); }
+  std::vector<Inode> inodes() const {
+    std::vector<Inode> inodes;
+    for (const int fd : fds_) inodes.push_back(InodeOf(fd));
+    return inodes;
+  }
+
+ private:
+  std::vector<int> fds_;
+};
+
+// Children that run `body` and wait. Ended and waited for at the end.
+class Children {
+ public:
+  Children() = default;
+  Children(const Children&) = delete;
+  Children& operator=(const Children&) = delete;
+  template <class Body>
+  pid_t Add(Body body) {
+    int ready[2];
+    EXPECT_EQ(pipe2(ready, O_CLOEXEC), 0);
+    const pid_t pid = fork();
+    if (pid == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      body();
+      if (write(ready[1], "x", 1) != 1) _exit(1);
+      for (;;) pause();
+    }
+    close(ready[1]);
+    char byte;
+    EXPECT_EQ(read(ready[0], &byte, 1), 1) << "the child failed";
+    close(ready[0]);
+    pids_.push_back(pid);
+    return pid;
+  }
+  ~Children() {
+    for (const pid_t pid : pids_) kill(pid, SIGKILL);
+    for (const pid_t pid : pids_) waitpid(pid, nullptr, 0);
+  }
+
+ private:
+  std::vector<pid_t> pids_;
+};
+
+// In a child whose failures are the test's.
+template <class Body>
+void RunInChild(Body body) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    body();
+    std::fflush(nullptr);
+    _exit(::testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0) << "in the child";
+}
+
+// The same in a pid namespace of its own that /proc shows: without what else runs on the machine.
+template <class Body>
+void RunAlone(Body body) {
+  RunInChild([&] {
+    ASSERT_EQ(unshare(CLONE_NEWPID | CLONE_NEWNS), 0);
+    RunInChild([&] {
+      // What is mounted over it stays in here. Not "/", which is no mount point in a chroot.
+      ASSERT_EQ(mount("none", "/proc", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+      ASSERT_EQ(mount("proc", "/proc", "proc", 0, nullptr), 0);
+      body();
+    });
+  });
+}
+
+inline OwnerIndex Scanned(OwnerSource source) {
+  OwnerIndex index({.source = source});
+  const absl::Status status = index.Refresh();
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(index.stats().source, source);
+  EXPECT_FALSE(index.stats().partial);
+  return index;
+}
+
+struct CapabilitySets {
+  uint32_t effective, permitted, inheritable;
+};
+
+// Gives up these capabilities (linux/capability.h), or all.
+inline void DropCapabilities(const std::vector<int>& lost) {
+  struct {
+    uint32_t version = 0x20080522;
+    int32_t pid = 0;
+  } header;
+  CapabilitySets sets[2] = {};
+  ASSERT_EQ(syscall(SYS_capget, &header, sets), 0);
+  for (const int bit : lost) {
+    CapabilitySets& set = sets[bit / 32];
+    set.effective &= ~(1u << bit % 32);
+    set.permitted &= ~(1u << bit % 32);
+  }
+  ASSERT_EQ(syscall(SYS_capset, &header, sets), 0);
+}
+
+inline void DropCapabilities() {
+  std::vector<int> all(64);
+  std::iota(all.begin(), all.end(), 0);
+  DropCapabilities(all);
+}
+
+// Whether "/" is no mount point: then the kernel refuses user namespaces. Source:
+// current_chrooted(), fs/namespace.c.
+inline bool InChroot() {
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line, id, parent, device, root, point; std::getline(mounts, line);) {
+    std::istringstream(line) >> id >> parent >> device >> root >> point;
+    if (point == "/") return false;
+  }
+  return true;
+}
+
+}  // namespace netdiag::testing
+
+#endif  // NETDIAG_TESTS_PROCESS_OWNER_TESTING_H_
