@@ -305,6 +305,7 @@ std::map<std::string, std::string> FullPacketSays() {
       {"fanout.mode", "2"},
       {"owners.pid", "314"},
       {"owners.start_time", "2718"},
+      {"owners.thread", "315"},
       {"owners.fd", "15"},
       {"owners.command", "server"},
   };
@@ -351,6 +352,7 @@ std::map<std::string, std::string> FullNetlinkSays() {
       {"netlink.cap_ack", "true"},
       {"owners.pid", "314"},
       {"owners.start_time", "2718"},
+      {"owners.thread", "315"},
       {"owners.fd", "15"},
       {"owners.command", "server"},
   };
@@ -369,17 +371,17 @@ std::map<std::string, std::string> FullMptcpSays() {
 
 TEST(Fields, OfAFullPacketSocketGiveWhatWasSent) {
   const OwnerIndex owners = Held(8001);
-  EXPECT_EQ(Say(FullPacket().Build(), kPacketTable, &owners), FullPacketSays());
+  EXPECT_EQ(Say(FullPacket().Build(), kPacketTable, {&owners}), FullPacketSays());
 }
 
 TEST(Fields, OfAFullNetlinkSocketGiveWhatWasSent) {
   const OwnerIndex owners = Held(9001);
-  EXPECT_EQ(Say(FullNetlink().Build(), kNetlinkTable, &owners), FullNetlinkSays());
+  EXPECT_EQ(Say(FullNetlink().Build(), kNetlinkTable, {&owners}), FullNetlinkSays());
 }
 
 TEST(Fields, OfAnMptcpConnectionAreItsOwn) {
   const OwnerIndex owners = Held(5001);
-  EXPECT_EQ(Say(FullInet().Build(), kMptcpTable, &owners), FullMptcpSays());
+  EXPECT_EQ(Say(FullInet().Build(), kMptcpTable, {&owners}), FullMptcpSays());
 }
 
 TEST(Fields, OfARawSocketNameItsProtocol) {
