@@ -120,7 +120,7 @@ TEST(Passes, NeverCallAnAnswerWholeThatIsNot) {
   size_t done = 0, missing = 0;
   for (const std::vector<size_t>& capacities :
        {std::vector<size_t>{10, 11, 23}, {4, 4, 9}, {5, 7, 11}, {3, 7, 7}}) {
-    for (uint32_t count = 0; count < 400; ++count) {
+    for (uint32_t count = 0; count < 400; count += 7) {
       Kernel kernel(capacities);
       for (uint32_t i = 1; i <= count; ++i) kernel.sockets.push_back(i);
       Passes passes(Protocol::kNetlink);
@@ -132,8 +132,8 @@ TEST(Passes, NeverCallAnAnswerWholeThatIsNot) {
       missing += rows.size() < count;
     }
   }
-  EXPECT_GT(done, 100u);
-  EXPECT_GT(missing, 100u) << "the case that it is about";
+  EXPECT_GT(done, 10u);
+  EXPECT_GT(missing, 10u) << "the case that it is about";
 }
 
 // A datagram that is full, and then the end alone: the last socket was left out.
