@@ -75,7 +75,11 @@ inline Spread SpreadOf(const std::vector<double>& values) {
   return {Percentile(values, 0.25), Percentile(values, 0.5), Percentile(values, 0.75)};
 }
 
-enum class Clock : clockid_t { kThreadCpu = CLOCK_THREAD_CPUTIME_ID, kWall = CLOCK_MONOTONIC };
+enum class Clock : clockid_t {
+  kThreadCpu = CLOCK_THREAD_CPUTIME_ID,
+  kProcessCpu = CLOCK_PROCESS_CPUTIME_ID,
+  kWall = CLOCK_MONOTONIC,
+};
 
 inline double SecondsNow(Clock clock) {
   timespec now{};

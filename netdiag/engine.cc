@@ -21,7 +21,10 @@
 #include "absl/container/flat_hash_set.h"
 
 #include "netdiag/dump/source.h"
+#include "netdiag/filter/filter.h"
+#include "netdiag/namespaces.h"
 #include "netdiag/owner_join.h"
+#include "netdiag/process/cgroup.h"
 #include "netdiag/recorder.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
@@ -32,6 +35,7 @@ namespace {
 
 using internal::AheadSource;
 using internal::KeptSource;
+using internal::LookupSource;
 using internal::NetlinkSource;
 using internal::ProcfsSource;
 using internal::ReplaySource;
@@ -79,6 +83,32 @@ StateSet UnfilteredStates(StateSet asked) {
   return (StateSet::All() - State::kBoundInactive) | asked;
 }
 
+// In `netns`; not set: in the calling thread's.
+absl::StatusOr<std::unique_ptr<Conn>> DialPrimed(const std::optional<netlink::NetNs>& netns) {
+  netlink::Config config;
+  config.netns = netns;
+  NETDIAG_ASSIGN_OR_RETURN(std::unique_ptr<Conn> conn,
+                           Conn::Dial(netlink::kFamilySockDiag, std::move(config)));
+  // The kernel sizes the datagrams of a dump by the largest buffer it has seen on the socket:
+  // without a first answer the first datagram holds 30 rows and not 260. Source: netlink_dump(),
+  // max_recvmsg_len.
+  std::array<std::byte, netlink::kHeaderSize> storage;
+  netlink::RequestBuilder noop(storage);
+  NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes,
+                           noop.Header(netlink::kTypeNoop, netlink::kFlagAck).Finish());
+  // The kernel answers at once; whoever does not is no kernel.
+  NETDIAG_RETURN_IF_ERROR(
+      conn->Execute(bytes, Conn::IgnoreMessage,
+                    {.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5)}));
+  return conn;
+}
+
+bool UsesConn(const internal::Source& source) {
+  return std::holds_alternative<NetlinkSource>(source) ||
+         std::holds_alternative<AheadSource>(source) ||
+         std::holds_alternative<LookupSource>(source);
+}
+
 }  // namespace
 
 class Engine::Impl {
@@ -114,6 +144,8 @@ class Engine::Impl {
   std::unique_ptr<const OwnerIndex> TakeOwners() { return join_.TakeIndex(); }
   // Where its rows' other ends were looked up; null if that was not asked for.
   std::shared_ptr<const internal::UnixIndex> unix_sockets() const { return unix_sockets_; }
+  // The cgroups that the rows were joined with; null if they were not asked for.
+  std::unique_ptr<const Cgroups> TakeCgroups() { return std::move(cgroups_); }
 
  private:
   // One dump in flight.
@@ -121,31 +153,47 @@ class Engine::Impl {
     size_t table = 0;  // in summary_.tables
     size_t conn = 0;   // in conns_; unused by procfs, replay and what was kept
     internal::Source source;
-    size_t datagrams = 0;  // that came, of a NetlinkSource
+    bool has_program = false;  // the filter's
+    size_t datagrams = 0;      // that came, of a NetlinkSource
   };
   void Plan();
   absl::Status PlanReplay();
-  void PlanTable(Protocol protocol, FamilySet families);
-  absl::StatusOr<std::unique_ptr<Conn>> Dial() const;
+  void PlanTable(Protocol protocol, FamilySet families, NetnsId netns, const std::string& name);
+  void PlanTables(NetnsId netns, const std::string& name);
+  bool IsHome(NetnsId netns) const { return netns == netns_; }
+  absl::StatusOr<std::unique_ptr<Conn>> DialIn(NetnsId netns);
+  // The Conn for a walk of the namespace: one of conns_, or dialled for its dumps.
+  absl::StatusOr<Conn*> ConnFor(NetnsId netns, size_t conn);
+  bool WaitsForNamespace(const Table& table) const;
+  void Leave();
   // For questions beside a dump, which can be asked at any time. Dialled when it is first wanted.
   absl::StatusOr<Conn*> SideConn();
   Capability Probe(Protocol protocol, Family family);
-  Flow Show(const Row& row, Visitor visitor);
+  Flow Show(Row row, TableOutcome* outcome, bool counted, Visitor visitor);
+  void Count(const Row& row, TableOutcome* outcome);
+  void Uncount(TableOutcome* outcome);
+  TableOutcome* OutcomeOf(const Table* table);
+  const Cgroup* CgroupOf(const Row& row);
   void EndWalks();
   bool walked() const { return walks_.empty() && next_table_ == summary_.tables.size(); }
   absl::StatusOr<bool> AdvanceJoin(Wait wait, const Budget& budget, const CallOptions& call,
                                    Visitor visitor);
   absl::Status StartWalks(const CallOptions& call);
+  bool KeepsTable(const Table& table) const;
   bool Keeps(const Walk& walk) const;
   void EndKeeping();
   absl::Status StartWalk(size_t table, size_t conn, const CallOptions& call);
+  absl::Status StartDump(size_t table, size_t conn, const CallOptions& call);
   absl::StatusOr<ProcfsSource> FallBack(TableOutcome* outcome, const absl::Status& refusal);
-  absl::StatusOr<ProcfsSource> OpenProcfs(const Table& table) const;
-  absl::StatusOr<int> OpenProcNet(std::string_view file) const;
+  absl::StatusOr<ProcfsSource> OpenProcfs(const Table& table);
+  absl::StatusOr<int> OpenProcNet(NetnsId netns, std::string_view file);
   absl::StatusOr<Ready> StepWalk(Walk* walk, Wait wait, const CallOptions& call, Visitor visitor);
   void ReadAhead(Walk* walk, const CallOptions& call) const;
   Flow Deliver(const Message& message, const Walk& walk, Visitor visitor);
   bool Wanted(const Row& row) const;
+  KernelPart FilterPart(const Table& table) const;
+  bool CannotTellMarks(const Table& table) const;
+  absl::Status AskWithoutProgram(Walk* walk, const CallOptions& call);
   void Finish(const Walk& walk);
   absl::Status SameNamespace() const;
 
@@ -156,6 +204,13 @@ class Engine::Impl {
   std::vector<std::unique_ptr<Conn>> conns_;
   absl::Status dial_;
   std::unique_ptr<Conn> side_;
+  // The namespaces beside it, and the Conns of the one that is being asked.
+  internal::Namespaces namespaces_;
+  NetnsId guest_netns_;
+  std::vector<std::unique_ptr<Conn>> guests_;
+  std::unique_ptr<Conn> guest_side_;
+  NetnsId guest_side_netns_;
+  NetnsId visited_netns_;  // of the row that is being visited
   std::optional<Capabilities> capabilities_;
   internal::OwnerJoin join_;
 
@@ -170,29 +225,11 @@ class Engine::Impl {
   std::shared_ptr<internal::UnixIndex> unix_sockets_;  // Query::peers
   size_t unix_tables_ = 0;                             // that are not in it yet
   std::vector<CaptureReader> replay_tables_;  // of summary_.tables, each before its first datagram
+  std::unique_ptr<Cgroups> cgroups_;          // null: not asked for
   Summary summary_;
 };
 
 // ---- Setting up ----
-
-absl::StatusOr<std::unique_ptr<Conn>> Engine::Impl::Dial() const {
-  netlink::Config config;
-  config.netns = options_.netns;
-  NETDIAG_ASSIGN_OR_RETURN(std::unique_ptr<Conn> conn,
-                           Conn::Dial(netlink::kFamilySockDiag, std::move(config)));
-  // The kernel sizes the datagrams of a dump by the largest buffer it has seen on the socket:
-  // without a first answer the first datagram holds 30 rows and not 260. Source: netlink_dump(),
-  // max_recvmsg_len.
-  std::array<std::byte, netlink::kHeaderSize> storage;
-  netlink::RequestBuilder noop(storage);
-  NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes,
-                           noop.Header(netlink::kTypeNoop, netlink::kFlagAck).Finish());
-  // The kernel answers at once; whoever does not is no kernel.
-  NETDIAG_RETURN_IF_ERROR(
-      conn->Execute(bytes, Conn::IgnoreMessage,
-                    {.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5)}));
-  return conn;
-}
 
 absl::Status Engine::Impl::Open() {
   if (options_.netns) {
@@ -205,7 +242,7 @@ absl::Status Engine::Impl::Open() {
     return absl::OkStatus();
   }
   for (size_t i = 0; i < std::max<size_t>(options_.connections, 1); ++i) {
-    absl::StatusOr<std::unique_ptr<Conn>> conn = Dial();
+    absl::StatusOr<std::unique_ptr<Conn>> conn = DialPrimed(options_.netns);
     if (conn.ok()) {
       conns_.push_back(*std::move(conn));
       continue;
@@ -235,19 +272,27 @@ absl::Status Engine::Impl::Begin(const Query& query, Form form) {
     return BadInput("Query::protocols", std::to_string(static_cast<int>(protocol)), "has no table");
   }
   walks_.clear();
+  Leave();
+  namespaces_.Forget();
   one_by_one_ = form == Form::kOneByOne;
   query_ = query;
+  if (query_.filter != nullptr) query_.filter->AddNeeds(&query_);
   summary_ = Summary();
   next_table_ = 0;
   turn_ = 0;
   delivered_.clear();
   replay_tables_.clear();
-  unix_sockets_ = query.peers && !one_by_one_ ? std::make_shared<internal::UnixIndex>() : nullptr;
+  unix_sockets_ = query_.peers && !one_by_one_ ? std::make_shared<internal::UnixIndex>() : nullptr;
+  if (!query_.cgroups) cgroups_.reset();
+  if (cgroups_ != nullptr) cgroups_->Refresh();
+  if (query_.cgroups && cgroups_ == nullptr) {
+    cgroups_ = std::make_unique<Cgroups>(options_.proc_root);
+  }
   join_.Cancel();
   if (options_.replay) {
     NETDIAG_RETURN_IF_ERROR(PlanReplay());
   } else {
-    join_.Begin(query, form == Form::kKept, &summary_);
+    join_.Begin(query_, form == Form::kKept || query_.keep_joins, &summary_);
     Plan();
   }
   unix_tables_ = static_cast<size_t>(std::ranges::count(
@@ -256,31 +301,41 @@ absl::Status Engine::Impl::Begin(const Query& query, Form form) {
 }
 
 void Engine::Impl::Plan() {
+  if (!options_.all_netns) return PlanTables(netns_, "");
+  namespaces_.Find(options_.proc_root, netns_, options_.tcp_plan);
+  PlanTables(netns_, namespaces_.home_name());
+  for (const netlink::FoundNetns& netns : namespaces_.list()) PlanTables(netns.id, netns.name);
+  summary_.netns = namespaces_.stats();
+}
+
+void Engine::Impl::PlanTables(NetnsId netns, const std::string& name) {
   const FamilySet inet = {Family::kInet, Family::kInet6};
   for (const Protocol protocol : query_.protocols) {
     if (!IsInet(protocol)) {
       // Their sockets have no ports, and those of packet and netlink no states.
       const bool ports = query_.source_port || query_.destination_port;
       const bool states = protocol == Protocol::kUnix || query_.states.contains(State::kClose);
-      if (!ports && states) PlanTable(protocol, Describe(protocol).families);
+      if (!ports && states) PlanTable(protocol, Describe(protocol).families, netns, name);
       continue;
     }
     const bool one_walk = protocol == Protocol::kTcp && conns_.size() <= 1 &&
                           !options_.prefer_procfs &&
                           (query_.families.bits() & inet.bits()) == inet.bits();
     if (one_walk) {
-      PlanTable(protocol, inet);
+      PlanTable(protocol, inet, netns, name);
     } else {
-      PlanTable(protocol, Family::kInet);
-      PlanTable(protocol, Family::kInet6);
+      PlanTable(protocol, Family::kInet, netns, name);
+      PlanTable(protocol, Family::kInet6, netns, name);
     }
   }
 }
 
-void Engine::Impl::PlanTable(Protocol protocol, FamilySet families) {
+void Engine::Impl::PlanTable(Protocol protocol, FamilySet families, NetnsId netns,
+                             const std::string& name) {
   if ((query_.families.bits() & families.bits()) != families.bits()) return;
   TableOutcome outcome;
-  outcome.table = {protocol, families, netns_};
+  outcome.table = {protocol, families, netns, name};
+  if (FilterPart(outcome.table).states.empty()) return;  // nothing of it can match
   summary_.tables.push_back(std::move(outcome));
 }
 
@@ -310,22 +365,46 @@ absl::Status Engine::Impl::PlanReplay() {
   return absl::OkStatus();
 }
 
+// What the kernel is told of the query's filter.
+KernelPart Engine::Impl::FilterPart(const Table& table) const {
+  if (query_.filter == nullptr) return KernelPart();
+  return query_.bounded_steps ? query_.filter->GuardFor(table) : query_.filter->PlanFor(table);
+}
+
 DumpRequest Engine::Impl::RequestOf(const Table& table) const {
+  KernelPart part = FilterPart(table);
   DumpRequest request;
   request.table = table;
   request.extensions = query_.extensions;
-  request.states = query_.states;
+  request.states = query_.states & part.states;
+  request.bytecode = std::move(part.bytecode);
   // The other end of a socket can be in any state.
-  if (unix_sockets_ != nullptr && table.protocol == Protocol::kUnix) {
-    request.states = StateSet::SsAll();
-  }
+  if (KeepsTable(table)) request.states = StateSet::SsAll();
   if (query_.bounded_steps) {
     request.states = UnfilteredStates(request.states);
     return request;
   }
-  request.source_port = query_.source_port.value_or(Port());
-  request.destination_port = query_.destination_port.value_or(Port());
+  request.source_port = query_.source_port.value_or(part.source_port);
+  request.destination_port = query_.destination_port.value_or(part.destination_port);
   return request;
+}
+
+// The filter reads marks, and whoever refuses its program tells none.
+bool Engine::Impl::CannotTellMarks(const Table& table) const {
+  return FilterPart(table).needs_net_admin;
+}
+
+// A kernel that knows less than the filter's program asks is asked for everything instead.
+absl::Status Engine::Impl::AskWithoutProgram(Walk* walk, const CallOptions& call) {
+  const Table& table = summary_.tables[walk->table].table;
+  DumpRequest request = RequestOf(table);
+  request.bytecode.clear();
+  walk->has_program = false;
+  NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, ConnFor(table.netns, walk->conn));
+  NetlinkSource source(conn, request);
+  NETDIAG_RETURN_IF_ERROR(source.Begin(call));
+  walk->source = std::move(source);
+  return absl::OkStatus();
 }
 
 // ---- Walking ----
@@ -353,7 +432,9 @@ absl::StatusOr<Ready> Engine::Impl::Advance(Wait wait, const Budget& budget,
       if (kept) EndKeeping();
     }
   }
-  return walked() && join_.held() == 0 ? Ready::kDone : Ready::kSome;
+  if (!walked()) return Ready::kSome;
+  Leave();
+  return join_.held() == 0 ? Ready::kDone : Ready::kSome;
 }
 
 // Goes on with the join of owners; false: there is nothing to do for it before more rows.
@@ -370,8 +451,9 @@ absl::StatusOr<bool> Engine::Impl::AdvanceJoin(Wait wait, const Budget& budget,
     return true;
   }
   if (join_.showing()) {
-    join_.Show(kShownSlice, unix_sockets_.get(),
-               [&](const Row& row) { return Show(row, visitor); });
+    join_.Show(kShownSlice, unix_sockets_.get(), [&](const Row& row) {
+      return Show(row, OutcomeOf(&row.table()), /*counted=*/true, visitor);
+    });
     if (summary_.stopped) EndWalks();
     return true;
   }
@@ -381,28 +463,58 @@ absl::StatusOr<bool> Engine::Impl::AdvanceJoin(Wait wait, const Budget& budget,
   return true;
 }
 
-Flow Engine::Impl::Show(const Row& row, Visitor visitor) {
+// Ids and pids of a capture are another host's.
+const Cgroup* Engine::Impl::CgroupOf(const Row& row) {
+  if (cgroups_ == nullptr || options_.replay) return nullptr;
+  const InetSocket* const socket = row.inet();
+  const CgroupId id = socket != nullptr ? socket->cgroup().value_or(CgroupId()) : CgroupId();
+  const Cgroup* const cgroup = cgroups_->Find(id);
+  if (cgroup != nullptr || id != CgroupId() || row.owners().empty()) return cgroup;
+  return cgroups_->OfProcess(row.owners()[0].pid, row.owners()[0].start_time);
+}
+
+// A row that is joined with all that is wanted: judged, counted if it was not, and shown.
+Flow Engine::Impl::Show(Row row, TableOutcome* outcome, bool counted, Visitor visitor) {
+  row.Join(CgroupOf(row));
+  if (query_.filter != nullptr && !query_.filter->Matches(row)) {
+    if (counted) Uncount(outcome);
+    return Flow::kContinue;
+  }
+  if (!counted) Count(row, outcome);
   visiting_ = true;
+  visited_netns_ = row.table().netns;
   const Flow flow = visitor(row);
   visiting_ = false;
   if (flow == Flow::kStop) summary_.stopped = true;
   return flow;
 }
 
+void Engine::Impl::Count(const Row& row, TableOutcome* outcome) {
+  summary_.unknown_attributes += row.unknown_attributes();
+  ++outcome->rows;
+  ++summary_.rows;
+}
+
+void Engine::Impl::Uncount(TableOutcome* outcome) {
+  --outcome->rows;
+  --summary_.rows;
+}
+
+TableOutcome* Engine::Impl::OutcomeOf(const Table* table) {
+  return &*std::ranges::find(summary_.tables, table,
+                             [](const TableOutcome& outcome) { return &outcome.table; });
+}
+
 // The visitor did not want to see any more.
 void Engine::Impl::EndWalks() {
   // Rows that were counted when they came.
-  summary_.rows -= join_.held();
-  join_.Drop([this](const Table* table) {
-    const auto outcome = std::ranges::find(
-        summary_.tables, table, [](const TableOutcome& candidate) { return &candidate.table; });
-    --outcome->rows;
-  });
+  join_.Drop([this](const Table* table) { Uncount(OutcomeOf(table)); });
   for (const Walk& walk : walks_) {
     Finish(walk);
     if (Keeps(walk)) summary_.tables[walk.table].rows = 0;
   }
   walks_.clear();
+  Leave();
   next_table_ = summary_.tables.size();
 }
 
@@ -413,36 +525,43 @@ absl::StatusOr<Summary> Engine::Impl::RunToEnd(Visitor visitor, const CallOption
   for (;;) {
     const absl::StatusOr<Ready> ready = Advance(Wait::kBlock, {}, call, visitor);
     if (ready.ok() && *ready != Ready::kDone) continue;
-    // The call's threads end with it. The index stays, for Take().
-    if (!ready.ok()) {
-      join_.Cancel();
-      walks_.clear();
-    }
-    NETDIAG_RETURN_IF_ERROR(ready.status());
-    return std::move(summary_);
+    if (ready.ok()) return std::move(summary_);  // the index stays, for Take()
+    // The call's threads and what keeps namespaces end with it.
+    EndWalks();
+    join_.Cancel();
+    return ready.status();
   }
 }
 
 absl::Status Engine::Impl::StartWalks(const CallOptions& call) {
   const size_t limit = one_by_one_ ? 1 : std::max<size_t>(conns_.size(), 1);
   while (walks_.size() < limit && next_table_ < summary_.tables.size()) {
+    if (WaitsForNamespace(summary_.tables[next_table_].table)) break;
     // A Conn serves one dump at once.
     size_t conn = 0;
     while (std::ranges::find(walks_, conn, &Walk::conn) != walks_.end()) ++conn;
     const absl::Status status = StartWalk(next_table_, conn, call);
     if (EndsQuery(status)) return status;
     TableOutcome& outcome = summary_.tables[next_table_++];
-    if (status.ok()) continue;
-    outcome.status = status;
-    if (unix_sockets_ != nullptr && outcome.table.protocol == Protocol::kUnix) EndKeeping();
+    if (!status.ok() && !namespaces_.Vanished(outcome.table.netns)) outcome.status = status;
+    // Of a namespace that has gone, or that is empty, there is nothing to list.
+    const bool walks = !walks_.empty() && walks_.back().table == next_table_ - 1;
+    if (!walks && KeepsTable(outcome.table)) EndKeeping();
   }
+  if (walks_.empty()) Leave();
   return absl::OkStatus();
+}
+
+// ---- Unix sockets and their peers ----
+
+bool Engine::Impl::KeepsTable(const Table& table) const {
+  return unix_sockets_ != nullptr && table.protocol == Protocol::kUnix;
 }
 
 // Whether the walk's rows are kept, to be shown when all of their kind are known.
 bool Engine::Impl::Keeps(const Walk& walk) const {
-  return unix_sockets_ != nullptr && !std::holds_alternative<KeptSource>(walk.source) &&
-         summary_.tables[walk.table].table.protocol == Protocol::kUnix;
+  return !std::holds_alternative<KeptSource>(walk.source) &&
+         KeepsTable(summary_.tables[walk.table].table);
 }
 
 // A table has been kept. After the last one they are walked again, out of the index.
@@ -458,11 +577,50 @@ void Engine::Impl::EndKeeping() {
   }
 }
 
+// ---- Other namespaces ----
+
+// The dumps of one namespace end before another is entered.
+bool Engine::Impl::WaitsForNamespace(const Table& table) const {
+  return !walks_.empty() && summary_.tables[walks_.front().table].table.netns != table.netns;
+}
+
+// Nothing keeps the namespace from now on.
+void Engine::Impl::Leave() {
+  if (summary_.netns) summary_.netns = namespaces_.stats();
+  guests_.clear();
+  guest_side_.reset();
+  guest_netns_ = NetnsId();
+}
+
+absl::StatusOr<std::unique_ptr<Conn>> Engine::Impl::DialIn(NetnsId netns) {
+  absl::StatusOr<std::unique_ptr<Conn>> conn;
+  NETDIAG_RETURN_IF_ERROR(namespaces_.RunIn(netns, [&]() -> absl::Status {
+    conn = DialPrimed(std::nullopt);
+    return conn.status();
+  }));
+  return conn;
+}
+
+absl::StatusOr<Conn*> Engine::Impl::ConnFor(NetnsId netns, size_t conn) {
+  if (conns_.empty()) return dial_;
+  if (IsHome(netns)) return conns_[conn].get();
+  if (guest_netns_ != netns) Leave();
+  guest_netns_ = netns;
+  guests_.resize(std::max(guests_.size(), conn + 1));
+  if (guests_[conn] == nullptr) {
+    NETDIAG_ASSIGN_OR_RETURN(guests_[conn], DialIn(netns));
+  }
+  return guests_[conn].get();
+}
+
 // Not OK: the table has no walk, for that reason.
 absl::Status Engine::Impl::StartWalk(size_t table, size_t conn, const CallOptions& call) {
   TableOutcome& outcome = summary_.tables[table];
   if (options_.replay) {
     walks_.push_back({table, conn, ReplaySource(replay_tables_[table], outcome.table)});
+    return absl::OkStatus();
+  }
+  if (!IsHome(outcome.table.netns) && namespaces_.IsEmpty(RequestOf(outcome.table))) {
     return absl::OkStatus();
   }
   if (options_.prefer_procfs || Describe(outcome.table.protocol).kernel_option.empty()) {
@@ -471,18 +629,30 @@ absl::Status Engine::Impl::StartWalk(size_t table, size_t conn, const CallOption
     walks_.push_back({table, conn, std::move(source)});
     return absl::OkStatus();
   }
-  absl::Status status = dial_;
-  if (!conns_.empty()) {
-    NetlinkSource source(conns_[conn].get(), RequestOf(outcome.table));
-    status = source.Begin(call);
-    if (status.ok()) {
-      walks_.push_back({table, conn, std::move(source)});
-      return absl::OkStatus();
-    }
-    if (EndsQuery(status)) return status;
-  }
+  const absl::Status status = StartDump(table, conn, call);
+  if (status.ok() || EndsQuery(status) || namespaces_.Vanished(outcome.table.netns)) return status;
   NETDIAG_ASSIGN_OR_RETURN(ProcfsSource source, FallBack(&outcome, status));
   walks_.push_back({table, conn, std::move(source)});
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Impl::StartDump(size_t table, size_t conn, const CallOptions& call) {
+  const Table& asked = summary_.tables[table].table;
+  DumpRequest request = RequestOf(asked);
+  NETDIAG_ASSIGN_OR_RETURN(Conn* const way, ConnFor(asked.netns, conn));
+  std::optional<internal::Namespaces::Lookups> lookups;
+  if (!IsHome(asked.netns)) lookups = namespaces_.PlanLookups(request);
+  if (lookups) {
+    LookupSource source(way, request, std::move(lookups->tuples), lookups->listeners);
+    NETDIAG_RETURN_IF_ERROR(source.Begin(call));
+    walks_.push_back({table, conn, std::move(source)});
+    return absl::OkStatus();
+  }
+  const bool has_program = !request.bytecode.empty();
+  NetlinkSource source(way, std::move(request));
+  NETDIAG_RETURN_IF_ERROR(source.Begin(call));
+  walks_.push_back(
+      {.table = table, .conn = conn, .source = std::move(source), .has_program = has_program});
   return absl::OkStatus();
 }
 
@@ -493,19 +663,23 @@ absl::StatusOr<ProcfsSource> Engine::Impl::FallBack(TableOutcome* outcome,
   const absl::Status explained = ExplainRefusal(refusal, outcome->table);
   if (!IsUnsupported(refusal) && !IsPermission(refusal)) return explained;
   absl::StatusOr<ProcfsSource> source = OpenProcfs(outcome->table);
-  if (!source.ok()) return explained;
+  if (!source.ok()) return CannotTellMarks(outcome->table) ? source.status() : explained;
   outcome->source = SourceKind::kProcfs;
   outcome->refusal = explained;
   return source;
 }
 
-absl::StatusOr<ProcfsSource> Engine::Impl::OpenProcfs(const Table& table) const {
-  NETDIAG_RETURN_IF_ERROR(SameNamespace());
+absl::StatusOr<ProcfsSource> Engine::Impl::OpenProcfs(const Table& table) {
+  if (IsHome(table.netns)) NETDIAG_RETURN_IF_ERROR(SameNamespace());
+  if (CannotTellMarks(table)) {
+    return ErrnoError(EPERM, "filter by mark, " + Text(table),
+                      "kernels tell marks to CAP_NET_ADMIN only, and /proc/net to nobody");
+  }
   return ProcfsSource::Open(RequestOf(table),
-                            [this](std::string_view file) { return OpenProcNet(file); });
+                            [&](std::string_view file) { return OpenProcNet(table.netns, file); });
 }
 
-absl::StatusOr<int> Engine::Impl::OpenProcNet(std::string_view file) const {
+absl::StatusOr<int> Engine::Impl::OpenProcNet(NetnsId netns, std::string_view file) {
   int fd = -1;
   const auto open_here = [&]() -> absl::Status {
     // A thread can be in another namespace than its process; a tree that only looks like procfs has
@@ -518,19 +692,21 @@ absl::StatusOr<int> Engine::Impl::OpenProcNet(std::string_view file) const {
     const int errnum = errno;
     return ErrnoError(errnum, options_.proc_root + "/net/" + std::string(file));
   };
-  NETDIAG_RETURN_IF_ERROR(options_.netns ? options_.netns->Run(open_here) : open_here());
+  NETDIAG_RETURN_IF_ERROR(!IsHome(netns)   ? namespaces_.RunIn(netns, open_here)
+                          : options_.netns ? options_.netns->Run(open_here)
+                                           : open_here());
   return fd;
 }
 
 absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOptions& call,
                                              Visitor visitor) {
   NETDIAG_RETURN_IF_ERROR(CheckCall(call, "listing sockets"));
-  const bool can_wait = std::holds_alternative<NetlinkSource>(walk->source) ||
-                        std::holds_alternative<AheadSource>(walk->source);
+  const bool can_wait = UsesConn(walk->source);
   const auto deliver = [&](const Message& message) { return Deliver(message, *walk, visitor); };
   absl::StatusOr<Ready> ready = std::visit(
       [&](auto& source) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(source)>, NetlinkSource>) {
+        using Kind = std::decay_t<decltype(source)>;
+        if constexpr (std::is_same_v<Kind, NetlinkSource> || std::is_same_v<Kind, LookupSource>) {
           return source.Step(wait, call, deliver);
         } else {
           return source.Step(deliver);
@@ -546,8 +722,17 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
   outcome.status = ExplainRefusal(ready.status(), outcome.table);
   // Only a dump that gave nothing can be asked again elsewhere without giving rows twice.
   if (outcome.rows > 0) return Ready::kDone;
+  const bool refuses_program = Errno(ready.status()) == EINVAL || IsPermission(ready.status());
+  if (walk->has_program && refuses_program && !CannotTellMarks(outcome.table)) {
+    NETDIAG_RETURN_IF_ERROR(AskWithoutProgram(walk, call));
+    outcome.status = absl::OkStatus();
+    return Ready::kSome;
+  }
   absl::StatusOr<ProcfsSource> instead = FallBack(&outcome, ready.status());
-  if (!instead.ok()) return Ready::kDone;
+  if (!instead.ok()) {
+    outcome.status = instead.status();
+    return Ready::kDone;
+  }
   outcome.status = absl::OkStatus();
   walk->source = *std::move(instead);
   return Ready::kSome;
@@ -580,16 +765,17 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
     ++summary_.duplicates;
     return Flow::kContinue;
   }
-  summary_.unknown_attributes += row->unknown_attributes();
-  ++outcome.rows;
-  ++summary_.rows;
-  if (!join_.MustHold(*row)) return Show(*row, visitor);
+  if (!join_.MustHold(*row)) return Show(*row, &outcome, /*counted=*/false, visitor);
+  // What the filter reads is known already, unless it is what the row waits for.
+  const bool judged = query_.filter != nullptr && !query_.filter->ReadsOwners() && !query_.cgroups;
+  if (judged && !query_.filter->Matches(*row)) return Flow::kContinue;
+  Count(*row, &outcome);
   join_.Hold(*row);
   return Flow::kContinue;
 }
 
-// What the kernel filters is filtered here again: /proc/net, a capture and bounded steps come
-// unfiltered.
+// What the kernel filters is filtered here again, the query's filter apart: /proc/net, a capture
+// and bounded steps come unfiltered.
 bool Engine::Impl::Wanted(const Row& row) const {
   if (!ReportedStates(query_.states, row.protocol()).contains(row.state())) return false;
   if (!query_.families.contains(row.family())) return false;
@@ -609,22 +795,34 @@ void Engine::Impl::Finish(const Walk& walk) {
   summary_.foreign += stats.foreign;
   summary_.damaged += stats.damaged;
   summary_.interrupted |= stats.interrupted;
+  const auto* const lookups = std::get_if<LookupSource>(&walk.source);
+  if (lookups != nullptr) summary_.tables[walk.table].looked_up = lookups->looked_up();
 }
 
 int Engine::Impl::fd() const {
   if (join_.busy() || walks_.empty()) return -1;
   // The step that waits is the one whose turn it was.
   const Walk& walk = walks_[std::min(turn_, walks_.size() - 1)];
-  return std::holds_alternative<NetlinkSource>(walk.source) ? conns_[walk.conn]->fd() : -1;
+  if (!UsesConn(walk.source)) return -1;
+  const bool home = IsHome(summary_.tables[walk.table].table.netns);
+  return (home ? conns_ : guests_)[walk.conn]->fd();
 }
 
 // ---- Other questions ----
 
 absl::StatusOr<Conn*> Engine::Impl::SideConn() {
   if (conns_.empty()) return dial_;
+  // Asked from a visitor it is about the namespace of the row.
+  if (visiting_ && !IsHome(visited_netns_)) {
+    if (guest_side_ == nullptr || guest_side_netns_ != visited_netns_) {
+      NETDIAG_ASSIGN_OR_RETURN(guest_side_, DialIn(visited_netns_));
+      guest_side_netns_ = visited_netns_;
+    }
+    return guest_side_.get();
+  }
   if (side_ == nullptr) {
     NETDIAG_RETURN_IF_ERROR(SameNamespace());
-    NETDIAG_ASSIGN_OR_RETURN(side_, Dial());
+    NETDIAG_ASSIGN_OR_RETURN(side_, DialPrimed(options_.netns));
   }
   return side_.get();
 }
@@ -656,10 +854,10 @@ std::string Engine::Impl::kernel() const {
 
 Capability Engine::Impl::Probe(Protocol protocol, Family family) {
   Capability capability;
-  capability.table = {protocol, family, netns_};
+  capability.table = {protocol, family, netns_, ""};
   const auto ask = [&]() -> absl::Status {
     NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, SideConn());
-    std::array<std::byte, 128> storage;
+    std::array<std::byte, internal::kMaxRequest> storage;
     // No state is asked for, so an answer has no rows.
     NETDIAG_ASSIGN_OR_RETURN(const Bytes request,
                              internal::EncodeRequest({.table = capability.table}, storage));
@@ -671,7 +869,7 @@ Capability Engine::Impl::Probe(Protocol protocol, Family family) {
   const TableInfo& info = Describe(protocol);
   const std::string_view name = family == Family::kInet6 ? info.proc_file6 : info.proc_file;
   if (name.empty()) return capability;
-  const absl::StatusOr<int> file = OpenProcNet(name);
+  const absl::StatusOr<int> file = OpenProcNet(netns_, name);
   capability.procfs = file.ok();
   if (file.ok()) internal::UniqueFd(*file).Close();
   return capability;
@@ -726,13 +924,14 @@ absl::Status Engine::LookupUnix(Inode inode, Cookie cookie,
 absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& call) {
   Snapshot snapshot;
   const auto add = [&](const Row& row) {
-    snapshot.Add(row);
+    snapshot.Add(row, query.cgroups);
     return Flow::kContinue;
   };
   NETDIAG_RETURN_IF_ERROR(impl_->Begin(query, Impl::Form::kKept));
   NETDIAG_ASSIGN_OR_RETURN(snapshot.summary_, impl_->RunToEnd(add, call));
   snapshot.owners_ = impl_->TakeOwners();
   snapshot.unix_sockets_ = impl_->unix_sockets();
+  snapshot.cgroups_ = impl_->TakeCgroups();
   return snapshot;
 }
 

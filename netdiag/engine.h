@@ -53,6 +53,14 @@ class Snapshot;
 struct EngineOptions {
   // The network namespace to look into; not set: the one of the thread that calls Open().
   std::optional<netlink::NetNs> netns;
+  // Every query covers all network namespaces that can be seen (netlink/netns.h), `netns` first;
+  // Summary::netns tells of those that could not be asked. Entering them needs CAP_SYS_ADMIN. None
+  // is kept alive longer than its dumps take; of a query begun and not stepped to its end, until
+  // the next Begin(). Cost: a few ms for Begin(), and for each namespace a thread, and a dump of
+  // each table that is not empty; TCP: dump/source.h, LookupSource.
+  bool all_netns = false;
+  // For comparison and tests.
+  TcpPlan tcp_plan = TcpPlan::kAuto;
   // The procfs that owners and /proc/net are read from.
   std::string proc_root = "/proc";
   // Who reads the descriptors of processes, for owners: process/process.h.

@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "netdiag/process/cgroup.h"
+
 namespace netdiag {
 namespace {
 
@@ -26,13 +28,27 @@ struct IsOptional : std::false_type {};
 template <class T>
 struct IsOptional<std::optional<T>> : std::true_type {};
 
-// Any of the library's values as a FieldValue.
+// What any of the library's values is as a FieldValue.
+template <class T>
+constexpr ValueType TypeOf() {
+  if constexpr (IsOptional<T>::value) {
+    return TypeOf<typename T::value_type>();
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return ValueType::kFlag;
+  } else if constexpr (std::is_same_v<T, IpAddress>) {
+    return ValueType::kAddress;
+  } else if constexpr (std::is_same_v<T, std::string_view>) {
+    return ValueType::kText;
+  } else {
+    return ValueType::kNumber;
+  }
+}
+
 template <class T>
 FieldValue ToValue(const T& value) {
   if constexpr (IsOptional<T>::value) {
     return value ? ToValue(*value) : FieldValue();
-  } else if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, IpAddress> ||
-                       std::is_same_v<T, FieldValue>) {
+  } else if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, IpAddress>) {
     return value;
   } else if constexpr (std::is_same_v<T, std::string_view>) {
     return value.empty() ? FieldValue() : FieldValue(value);
@@ -43,46 +59,57 @@ FieldValue ToValue(const T& value) {
   }
 }
 
-// Getters are lambdas over the row, or over one of its sockets, turned into plain functions.
-template <auto Read>
-FieldValue OfRow(const Row& row, size_t) {
-  return ToValue(Read(row));
+// Getters are made of lambdas over the row, or over one of its sockets.
+template <auto Read, class View>
+constexpr ValueType TypeRead() {
+  return TypeOf<std::remove_cvref_t<std::invoke_result_t<decltype(Read), const View&>>>();
 }
 template <auto Read>
-FieldValue OfInet(const Row& row, size_t) {
-  const InetSocket* socket = row.inet();
-  return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
-}
+constexpr Getter OfRow = {TypeRead<Read, Row>(),
+                          [](const Row& row, size_t) { return ToValue(Read(row)); }};
 template <auto Read>
-FieldValue OfUnix(const Row& row, size_t) {
-  const UnixSocket* socket = row.unix_socket();
-  return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
-}
+constexpr Getter OfInet = {TypeRead<Read, InetSocket>(), [](const Row& row, size_t) {
+                             const InetSocket* socket = row.inet();
+                             return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
+                           }};
 template <auto Read>
-FieldValue OfPacket(const Row& row, size_t) {
-  const PacketSocket* socket = row.packet_socket();
-  return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
-}
+constexpr Getter OfUnix = {TypeRead<Read, UnixSocket>(), [](const Row& row, size_t) {
+                             const UnixSocket* socket = row.unix_socket();
+                             return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
+                           }};
 template <auto Read>
-FieldValue OfNetlink(const Row& row, size_t) {
-  const NetlinkSocket* socket = row.netlink_socket();
-  return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
-}
+constexpr Getter OfPacket = {TypeRead<Read, PacketSocket>(), [](const Row& row, size_t) {
+                               const PacketSocket* socket = row.packet_socket();
+                               return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
+                             }};
 template <auto Read>
-FieldValue OfOwner(const Row& row, size_t i) {
-  return i < row.owners().size() ? ToValue(Read(row.owners()[i])) : FieldValue();
-}
+constexpr Getter OfNetlink = {TypeRead<Read, NetlinkSocket>(), [](const Row& row, size_t) {
+                                const NetlinkSocket* socket = row.netlink_socket();
+                                return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
+                              }};
+template <auto Member>
+constexpr Getter OfCgroup = {ValueType::kText, [](const Row& row, size_t) {
+                               return row.cgroup() == nullptr
+                                          ? FieldValue()
+                                          : ToValue(std::string_view(row.cgroup()->*Member));
+                             }};
+template <auto Read>
+constexpr Getter OfOwner = {TypeRead<Read, Owner>(), [](const Row& row, size_t i) {
+                              return i < row.owners().size() ? ToValue(Read(row.owners()[i]))
+                                                             : FieldValue();
+                            }};
 
 template <auto Read>
-FieldValue OfPeerOwner(const Row& row, size_t i) {
-  const Owners owners = row.peer_owners();
-  return i < owners.size() ? ToValue(Read(owners[i])) : FieldValue();
-}
+constexpr Getter OfPeerOwner = {TypeRead<Read, Owner>(), [](const Row& row, size_t i) {
+                                  const Owners owners = row.peer_owners();
+                                  return i < owners.size() ? ToValue(Read(owners[i]))
+                                                           : FieldValue();
+                                }};
 template <auto Read>
-FieldValue OfPeer(const Row& row, size_t) {
-  const std::optional<UnixSocket> peer = row.peer();
-  return peer ? ToValue(Read(*peer)) : FieldValue();
-}
+constexpr Getter OfPeer = {TypeRead<Read, UnixSocket>(), [](const Row& row, size_t) {
+                             const std::optional<UnixSocket> peer = row.peer();
+                             return peer ? ToValue(Read(*peer)) : FieldValue();
+                           }};
 
 std::optional<bool> ShutDown(const Row& row, bool Shutdown::*direction) {
   const std::optional<Shutdown> shutdown = row.shutdown();
@@ -114,6 +141,12 @@ template <class T>
 std::optional<T> IfTimer(const InetSocket& socket, T value) {
   if (socket.timer() == Timer::kOff) return std::nullopt;
   return value;
+}
+
+std::optional<uint32_t> OfFile(const UnixSocket& socket, uint32_t UnixSocket::File::*number) {
+  const std::optional<UnixSocket::File> file = socket.file();
+  if (!file) return std::nullopt;
+  return (*file).*number;
 }
 
 std::optional<std::string_view> Ulp(const InetSocket& socket) {
@@ -204,6 +237,10 @@ constexpr auto kSocketFields = [] {
        }>},
       {kSocket, "mark", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) { return s.mark(); }>},
       {kSocket, "cgroup", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) { return s.cgroup(); }>},
+      {kSocket, "cgroup_path", kNone, kText, kAnyFamily, {}, OfCgroup<&Cgroup::path>},
+      {kSocket, "container", kNone, kText, kAnyFamily, {}, OfCgroup<&Cgroup::container>},
+      {kSocket, "pod", kNone, kText, kAnyFamily, {}, OfCgroup<&Cgroup::pod>},
+      {kSocket, "unit", kNone, kText, kAnyFamily, {}, OfCgroup<&Cgroup::unit>},
       {kSocket, "tos", kNone, kEnum, kInetOnly, Extension::kTos,
        OfInet<[](I s) { return s.tos(); }>},
       {kSocket, "traffic_class", kNone, kEnum, Family::kInet6, Extension::kTrafficClass,
@@ -215,13 +252,16 @@ constexpr auto kSocketFields = [] {
       {kSocket, "ulp", kNone, kText, kInetOnly, Extension::kInfo,
        OfInet<[](I s) { return Ulp(s); }>},
       {kSocket, "file_inode", kNone, kIdentity, kUnixOnly, Extension::kUnixFile,
-       OfUnix<[](U s) { return s.file() ? ToValue(s.file()->inode) : FieldValue(); }>},
+       OfUnix<[](U s) { return OfFile(s, &UnixSocket::File::inode); }>},
       {kSocket, "file_major", kNone, kIdentity, kUnixOnly, Extension::kUnixFile,
-       OfUnix<[](U s) { return s.file() ? ToValue(s.file()->major) : FieldValue(); }>},
+       OfUnix<[](U s) { return OfFile(s, &UnixSocket::File::major); }>},
       {kSocket, "file_minor", kNone, kIdentity, kUnixOnly, Extension::kUnixFile,
-       OfUnix<[](U s) { return s.file() ? ToValue(s.file()->minor) : FieldValue(); }>},
+       OfUnix<[](U s) { return OfFile(s, &UnixSocket::File::minor); }>},
       {kSocket, "netns", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) {
          return r.table().netns;
+       }>},
+      {kSocket, "netns_name", kNone, kText, kAnyFamily, {}, OfRow<[](R r) {
+         return std::string_view(r.table().netns_name);
        }>},
       {kSocket, "source", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
          return Name(r.source());
@@ -262,11 +302,11 @@ constexpr auto kOptionFields = [] {
 
 // The rows of a struct's own table as rows of this one. `View` reads the struct off a row.
 template <class Struct, auto View, size_t I>
-FieldValue OfStruct(const Row& row, size_t) {
-  static constexpr StructField kField = Struct::fields()[I];
-  const std::optional<Struct> view = View(row);
-  return view ? ToValue((*view)[kField]) : FieldValue();
-}
+constexpr Getter OfStruct = {ValueType::kNumber, [](const Row& row, size_t) {
+                               static constexpr StructField kField = Struct::fields()[I];
+                               const std::optional<Struct> view = View(row);
+                               return view ? ToValue((*view)[kField]) : FieldValue();
+                             }};
 
 template <class Struct, auto View>
 constexpr auto StructFields(FieldGroup group, FamilySet families, ExtensionSet extensions) {
@@ -455,6 +495,11 @@ std::string_view Name(FieldGroup group) {
   return kNames[static_cast<size_t>(group)];
 }
 
+size_t ValuesOf(FieldGroup group, const Row& row) {
+  if (group == FieldGroup::kOwner) return row.owners().size();
+  return group == FieldGroup::kPeerOwner ? row.peer_owners().size() : 1;
+}
+
 std::span<const Field> AllFields() { return kFields; }
 
 const Field* FindField(std::string_view name) {
@@ -467,7 +512,10 @@ const Field* FindField(std::string_view name) {
 }
 
 void AddNeeds(std::span<const Field> fields, Query* query) {
+  constexpr std::array<std::string_view, 4> kOfCgroups = {"cgroup_path", "container", "pod",
+                                                          "unit"};
   for (const Field& field : fields) {
+    if (std::ranges::find(kOfCgroups, field.name) != kOfCgroups.end()) query->cgroups = true;
     query->extensions |= field.extensions;
     const bool of_peer = field.group == FieldGroup::kPeerOwner;
     if (field.group == FieldGroup::kOwner || of_peer || field.name == "no_owner") {

@@ -36,6 +36,17 @@ inline bool IsAbsent(const FieldValue& value) {
   return std::holds_alternative<std::monostate>(value);
 }
 
+// Which of these a field gives whenever it gives something.
+enum class ValueType : uint8_t { kNumber, kFlag, kText, kAddress };
+
+// Reads a field off a row. A function that knows, before there is a row, what type its answers
+// have.
+struct Getter {
+  ValueType type = ValueType::kNumber;
+  FieldValue (*read)(const Row& row, size_t owner) = nullptr;
+  FieldValue operator()(const Row& row, size_t owner) const { return read(row, owner); }
+};
+
 // Where a field stands in a nested form (JSON), and what it is repeated by.
 enum class FieldGroup : uint8_t {
   kSocket,      // of the row itself
@@ -60,6 +71,8 @@ enum class FieldGroup : uint8_t {
 // "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "tls", "mptcp",
 // "mptcp_info", "packet", "rx_ring", "tx_ring", "fanout", "netlink", "owners", "peer_owners".
 std::string_view Name(FieldGroup group);
+// How many values a field of the group has of `row`: one, or as many as there are owners.
+size_t ValuesOf(FieldGroup group, const Row& row);
 
 struct Field {
   FieldGroup group = FieldGroup::kSocket;
@@ -68,7 +81,7 @@ struct Field {
   Meaning meaning = Meaning::kGauge;
   FamilySet families;       // whose rows can have it
   ExtensionSet extensions;  // that a query must ask for, any of them
-  FieldValue (*get)(const Row& row, size_t owner) = nullptr;
+  Getter get;
 };
 
 // In the order in which a reader wants them, group by group.

@@ -2,9 +2,9 @@
 
 #include "netdiag/recorder.h"
 
-#include <array>
 #include <chrono>
 #include <utility>
+#include <vector>
 
 #include "netdiag/dump/source.h"
 #include "netdiag/types/error.h"
@@ -47,10 +47,11 @@ absl::Status Recorder::Finish(const std::vector<TableOutcome>& tables) {
 
 void Recorder::BeginTable(const TableOutcome& outcome) {
   if (std::exchange(begun_, true)) return;
-  std::array<std::byte, 128> storage;
+  const DumpRequest asked = request_of_(outcome.table);
+  std::vector<std::byte> storage(kMaxRequest + asked.bytecode.size());
   Bytes request;
   if (outcome.source == SourceKind::kNetlink) {
-    request = EncodeRequest(request_of_(outcome.table), storage).value_or(Bytes());
+    request = EncodeRequest(asked, storage).value_or(Bytes());
   }
   writer_.Write({.type = CaptureType::kTable,
                  .table = outcome.table,

@@ -103,4 +103,28 @@ uint32_t Row::send_queue() const {
       [](const auto& socket) { return std::optional(socket.send_queue()).value_or(0); }, socket_);
 }
 
+Row Row::Over(Bytes message, const Table& table) const {
+  const netlink::Message copy(*netlink::Load<netlink::Header>(message), message);
+  Row row = *FromMessage(copy, table, source_, RowJoins());
+  row.joins_ = joins_;
+  row.is_copy_ = true;
+  row.no_owner_ = no_owner_;
+  row.cgroup_ = cgroup_;
+  return row;
+}
+
+void Row::VisitUnknown(absl::FunctionRef<void(uint16_t type, Bytes payload)> visitor) const {
+  if (unknown_attributes() == 0) return;
+  std::visit(
+      [&](const auto& socket) {
+        netlink::AttrCursor cursor(socket.attributes());
+        for (netlink::Attr attribute; cursor.Next(&attribute);) {
+          if (attribute.type() >= socket.kAttributeTypes) {
+            visitor(attribute.type(), attribute.payload());
+          }
+        }
+      },
+      socket_);
+}
+
 }  // namespace netdiag

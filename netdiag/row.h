@@ -14,10 +14,12 @@
 #include <variant>
 
 #include "absl/base/attributes.h"
+#include "absl/functional/function_ref.h"
 
 #include "netdiag/dump/table.h"
 #include "netdiag/dump/unix_index.h"
 #include "netdiag/netlink/wire.h"
+#include "netdiag/process/cgroup.h"
 #include "netdiag/process/process.h"
 #include "netdiag/socket/socket.h"
 #include "netdiag/types/types.h"
@@ -82,15 +84,27 @@ class Row {
   }
 
   // Every descriptor that holds the socket, and why there is none.
-  Owners owners() const { return owners_; }
+  Owners owners() const {
+    return is_copy_ && joins_.owners != nullptr ? joins_.owners->Find(inode()) : owners_;
+  }
   NoOwner no_owner() const { return no_owner_; }
   // The socket at the other end of a unix socket, and who holds it. Query::peers. Nothing: it is
   // not connected, or its other end is in a namespace that was not asked, or waits for accept().
   std::optional<UnixSocket> peer() const;
   Owners peer_owners() const;
 
+  // Where the socket was made, or, where the kernel does not tell that (unix sockets), where its
+  // first owner is. Null: not known, or not asked for (Query::cgroups).
+  const Cgroup* cgroup() const { return cgroup_; }
+  // `cgroup` must outlive the row.
+  void Join(const Cgroup* cgroup) { cgroup_ = cgroup; }
   // The message that the row is a view of.
   const netlink::Message& message() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return message_; }
+  // The same row over a copy of its message and its table, which must outlive it, and so must what
+  // it is joined with (Query::keep_joins). REQUIRES: `message` has the bytes of message().whole().
+  Row Over(Bytes message, const Table& table) const;
+  // Every attribute that is newer than this library, as it came.
+  void VisitUnknown(absl::FunctionRef<void(uint16_t type, Bytes payload)> visitor) const;
 
  private:
   template <class View>
@@ -101,9 +115,11 @@ class Row {
   Socket socket_;
   const Table* table_;
   SourceKind source_;
+  bool is_copy_ = false;  // the index may have grown since
   NoOwner no_owner_ = NoOwner::kNotAsked;
   Owners owners_;
   RowJoins joins_;
+  const Cgroup* cgroup_ = nullptr;
 };
 
 }  // namespace netdiag

@@ -18,6 +18,7 @@
 
 #include "absl/base/attributes.h"
 
+#include "netdiag/process/cgroup.h"
 #include "netdiag/process/process.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
@@ -37,9 +38,7 @@ class Snapshot {
   size_t size() const { return rows_.size(); }
   bool empty() const { return rows_.empty(); }
   // REQUIRES: i < size().
-  Row operator[](size_t i) const& ABSL_ATTRIBUTE_LIFETIME_BOUND {
-    return rows_.At(i, {owners_.get(), unix_sockets_.get()});
-  }
+  Row operator[](size_t i) const& ABSL_ATTRIBUTE_LIFETIME_BOUND;
   Row operator[](size_t i) const&& = delete;
   Iterator begin() const& ABSL_ATTRIBUTE_LIFETIME_BOUND;
   Iterator end() const& ABSL_ATTRIBUTE_LIFETIME_BOUND;
@@ -52,12 +51,14 @@ class Snapshot {
  private:
   friend class Engine;
   Snapshot() = default;
-  void Add(const Row& row);
+  void Add(const Row& row, bool with_cgroup);
 
   internal::RowStore rows_;
   std::vector<std::unique_ptr<Table>> tables_;  // stable addresses: rows point to them
   std::unique_ptr<const OwnerIndex> owners_;
   std::shared_ptr<const internal::UnixIndex> unix_sockets_;
+  std::unique_ptr<const Cgroups> cgroups_;    // null: not asked for
+  std::vector<const Cgroup*> cgroup_of_row_;  // of rows_; empty: likewise
   Summary summary_;
 };
 

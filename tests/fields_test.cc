@@ -65,9 +65,12 @@ netlink::Message First(const Packet& datagram) {
 // What every field of a row says, absent ones left out.
 std::map<std::string, std::string> Say(const Packet& message, const Table& table,
                                        const RowJoins& joins = {}) {
-  const std::optional<Row> row =
-      Row::FromMessage(First(message), table, SourceKind::kReplay, joins);
+  Table named = table;
+  named.netns_name = joins.owners != nullptr ? "blue" : "";
+  std::optional<Row> row = Row::FromMessage(First(message), named, SourceKind::kReplay, joins);
   EXPECT_TRUE(row.has_value());
+  const Cgroup cgroup = {"/a/b", "c0", "p0", "u.service"};
+  if (joins.owners != nullptr) row->Join(&cgroup);
   std::map<std::string, std::string> said;
   for (const Field& field : AllFields()) {
     const FieldValue value = field.get(*row, 0);
@@ -174,6 +177,11 @@ std::map<std::string, std::string> FullInetSays() {
       {"congestion", "cubic"},
       {"ulp", "mptcp"},
       {"netns", "42"},
+      {"netns_name", "blue"},
+      {"cgroup_path", "/a/b"},
+      {"container", "c0"},
+      {"pod", "p0"},
+      {"unit", "u.service"},
       {"source", "replay"},
       {"tls.version", "772"},
       {"tls.cipher", "52"},
@@ -255,6 +263,11 @@ std::map<std::string, std::string> FullUnixSays() {
       {"file_major", "254"},
       {"file_minor", "3"},
       {"netns", "42"},
+      {"netns_name", "blue"},
+      {"cgroup_path", "/a/b"},
+      {"container", "c0"},
+      {"pod", "p0"},
+      {"unit", "u.service"},
       {"source", "replay"},
       {"owners.pid", "314"},
       {"owners.start_time", "2718"},
@@ -461,7 +474,7 @@ TEST(Fields, HaveUniqueNamesAndAreFoundByThem) {
     EXPECT_TRUE(keys.insert(Key(field)).second) << Key(field);
     const Field* found = FindField(std::string(Name(field.group)) + "." + std::string(field.name));
     EXPECT_EQ(found, &field) << Key(field);
-    ASSERT_NE(field.get, nullptr);
+    ASSERT_NE(field.get.read, nullptr);
   }
   EXPECT_EQ(FindField("rtt")->group, FieldGroup::kTcpInfo);
   for (const char* none : {"", ".", "rtx", "tcp_info.", "tcp_info.cookie", "socket.cookie"}) {
@@ -501,6 +514,10 @@ TEST(Fields, NeedWhatTheyAreReadFrom) {
   EXPECT_TRUE(needs("peer_owners.pid").owners);
   EXPECT_TRUE(needs("owners.pid").owners);
   EXPECT_TRUE(needs("no_owner").owners);
+  EXPECT_FALSE(needs("cgroup").cgroups);
+  for (const char* name : {"cgroup_path", "container", "pod", "unit"}) {
+    EXPECT_TRUE(needs(name).cgroups) << name;
+  }
 
   Query all;
   AddNeeds(AllFields(), &all);
@@ -538,6 +555,44 @@ TEST(NestedViews, ReadAFieldIfItIsThereAndNeverBeyond) {
   };
   expect(TlsInfo::fields(), [](const Packet& bytes) { return TlsInfo(bytes); });
   expect(SubflowInfo::fields(), [](const Packet& bytes) { return SubflowInfo(bytes); });
+}
+
+TEST(Fields, SayTheirTypeBeforeThereIsARow) {
+  const auto type = [](std::string_view name) { return FindField(name)->get.type; };
+  EXPECT_EQ(type("state"), ValueType::kText);
+  EXPECT_EQ(type("congestion"), ValueType::kText);
+  EXPECT_EQ(type("owners.command"), ValueType::kText);
+  EXPECT_EQ(type("local_address"), ValueType::kAddress);
+  EXPECT_EQ(type("v6_only"), ValueType::kFlag);
+  EXPECT_EQ(type("shutdown_send"), ValueType::kFlag);
+  EXPECT_EQ(type("options.transparent"), ValueType::kFlag);
+  EXPECT_EQ(type("file_inode"), ValueType::kNumber);
+  EXPECT_EQ(type("tcp_info.rtt"), ValueType::kNumber);
+  EXPECT_EQ(type("owners.pid"), ValueType::kNumber);
+}
+
+// Whatever a field says is of the type that it said before.
+TEST(Fields, GiveValuesOfTheirType) {
+  const std::map<ValueType, size_t> alternatives = {{ValueType::kNumber, 1},
+                                                    {ValueType::kFlag, 2},
+                                                    {ValueType::kText, 3},
+                                                    {ValueType::kAddress, 4}};
+  size_t values = 0;
+  const Packet inet = FullInet().Build();
+  const Packet local = UnixMessage().Add(UNIX_DIAG_NAME, Text("/run/a")).Build();
+  for (const auto& [message, table] : {std::pair(inet, kTcpTable), std::pair(local, kUnixTable)}) {
+    netlink::MessageCursor cursor(message);
+    netlink::Message first;
+    ASSERT_TRUE(cursor.Next(&first));
+    const std::optional<Row> row = Row::FromMessage(first, table, SourceKind::kReplay);
+    for (const Field& field : AllFields()) {
+      const FieldValue value = field.get(*row, 0);
+      if (IsAbsent(value)) continue;
+      EXPECT_EQ(value.index(), alternatives.at(field.get.type)) << field.name;
+      ++values;
+    }
+  }
+  EXPECT_GT(values, 150u);
 }
 
 }  // namespace

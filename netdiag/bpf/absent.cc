@@ -1,9 +1,10 @@
-// TaskFiles in a program built without libbpf (--define=bpf=no): always missing.
+// TaskFiles and TcpTable in a program built without libbpf (--define=bpf=no): always missing.
 
 #include <cerrno>
 #include <utility>
 
 #include "netdiag/bpf/task_files.h"
+#include "netdiag/bpf/tcp_table.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag::bpf {
@@ -18,5 +19,11 @@ absl::StatusOr<bool> TaskFiles::Read(absl::FunctionRef<void(const Task&)>,
                                      absl::FunctionRef<void(const SocketFile&)>) {
   return Check();
 }
+
+absl::Status TcpTable::Check() { return TaskFiles::Check(); }
+absl::StatusOr<std::unique_ptr<TcpTable>> TcpTable::Load() { return Check(); }
+TcpTable::TcpTable(internal::UniqueFd link, internal::UniqueFd wanted)
+    : link_(std::move(link)), wanted_(std::move(wanted)) {}
+absl::StatusOr<std::vector<TcpTuple>> TcpTable::Read(std::span<const NetnsId>) { return Check(); }
 
 }  // namespace netdiag::bpf

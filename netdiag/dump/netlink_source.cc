@@ -1,12 +1,17 @@
 // Dump requests and the kernel's answers. Tested by tests/dump/netlink_source_test.cc.
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
+#include <cstring>
 #include <memory>
 #include <optional>
+
+#include "absl/container/inlined_vector.h"
 
 #include "netdiag/dump/source.h"
 #include "netdiag/netlink/abi.h"
@@ -32,6 +37,10 @@ inet_diag_sockid Ports(const DumpRequest& request) {
 
 bool BothFamilies(const Table& table) {
   return table.families.contains(Family::kInet) && table.families.contains(Family::kInet6);
+}
+
+void PutBytecode(const DumpRequest& request, RequestBuilder* builder) {
+  if (!request.bytecode.empty()) builder->Attribute(INET_DIAG_REQ_BYTECODE, request.bytecode);
 }
 
 // What a dump's pass shows of a packet socket. The first may end early, at a list that is too long
@@ -75,6 +84,7 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
     legacy.id = Ports(request);
     legacy.idiag_states = request.states.bits();
     builder->Header(netlink::abi::kTcpDiagGetSock, kFlagDump).Put(legacy);
+    PutBytecode(request, builder);
     return;
   }
   inet_diag_req_v2 body = {};
@@ -91,6 +101,7 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
     builder->Attribute(INET_DIAG_REQ_PROTOCOL,
                        uint32_t{static_cast<uint16_t>(request.table.protocol)});
   }
+  PutBytecode(request, builder);
 }
 
 void PutUnix(const DumpRequest& request, RequestBuilder* builder) {
@@ -137,6 +148,30 @@ absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::b
   return EncodePass(request, 0, storage);
 }
 
+absl::Status AppendTcpLookup(const DumpRequest& request, const bpf::TcpTuple& tuple,
+                             uint32_t sequence, std::vector<std::byte>* out) {
+  inet_diag_req_v2 body = {};
+  body.sdiag_family = tuple.local.address.family() == Family::kInet6 ? AF_INET6 : AF_INET;
+  body.sdiag_protocol = IPPROTO_TCP;
+  body.idiag_ext = InetExtensions(request.extensions);
+  body.id.idiag_sport = tuple.local.port.ToNetwork();
+  body.id.idiag_dport = tuple.remote.port.ToNetwork();
+  const std::span<const uint8_t> local = tuple.local.address.octets();
+  const std::span<const uint8_t> remote = tuple.remote.address.octets();
+  std::memcpy(body.id.idiag_src, local.data(), local.size());
+  std::memcpy(body.id.idiag_dst, remote.data(), remote.size());
+  body.id.idiag_if = tuple.interface.value();
+  body.id.idiag_cookie[0] = body.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+  std::array<std::byte, netlink::kHeaderSize + sizeof(body)> storage;
+  NETDIAG_ASSIGN_OR_RETURN(
+      const Bytes bytes,
+      RequestBuilder(storage).Header(netlink::abi::kSockDiagByFamily, 0).Put(body).Finish());
+  // Written as it is (Conn::Write), so the number is filled in here.
+  std::memcpy(&storage[offsetof(netlink::Header, sequence)], &sequence, sizeof(sequence));
+  out->insert(out->end(), bytes.begin(), bytes.end());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std::byte> storage) {
   unix_diag_req body = {};
   body.sdiag_family = AF_UNIX;
@@ -166,9 +201,10 @@ absl::Status NetlinkSource::Begin(const netlink::CallOptions& options) {
 }
 
 absl::Status NetlinkSource::SendPass(const netlink::CallOptions& options) {
-  std::array<std::byte, 128> storage;
+  absl::InlinedVector<std::byte, kMaxRequest> storage(kMaxRequest + request_.bytecode.size());
   const size_t pass = passes_ != nullptr ? passes_->pass() : 0;
-  NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes, EncodePass(request_, pass, storage));
+  NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes,
+                           EncodePass(request_, pass, std::span(storage.data(), storage.size())));
   return conn_->Send(bytes, options).status();
 }
 

@@ -25,6 +25,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/bpf/tcp_table.h"
 #include "netdiag/dump/capture.h"
 #include "netdiag/dump/passes.h"
 #include "netdiag/dump/table.h"
@@ -63,8 +64,48 @@ class NetlinkSource {
   std::unique_ptr<Passes> passes_;  // null: one walk gives all
 };
 
+// The answer that a dump of TCP would give, without its walk over the sockets of other namespaces:
+// a dump of what listens, whose table is its own and short, and an exact request for each of the
+// rest, whose addresses are known (bpf/tcp_table.h). Whether they are all is held against a count
+// of the listeners; if it does not come out, the walk follows after all. A socket that has gone in
+// the meantime is left out, as a dump would. Cost: 2 to 3 µs a request, 48 of them a step.
+class LookupSource {
+ public:
+  // `tuples`: every socket that does not listen, of request.table's families. `listeners`: what the
+  // dump of those must give. `conn`: as NetlinkSource.
+  LookupSource(netlink::Conn* conn, const DumpRequest& request, std::vector<bpf::TcpTuple> tuples,
+               uint64_t listeners);
+  absl::Status Begin(const netlink::CallOptions& options);
+  absl::StatusOr<netlink::Ready> Step(Wait wait, const netlink::CallOptions& options,
+                                      MessageVisitor visitor);
+  SourceStats stats() const { return dump_.stats(); }
+  // No walk was needed, so far.
+  bool looked_up() const { return phase_ != Phase::kWalk; }
+
+ private:
+  enum class Phase : uint8_t { kListeners, kLookups, kWalk };
+  absl::StatusOr<netlink::Ready> DumpListeners(Wait wait, const netlink::CallOptions& options,
+                                               MessageVisitor visitor);
+  absl::StatusOr<netlink::Ready> LookUp(const netlink::CallOptions& options,
+                                        MessageVisitor visitor);
+  DumpRequest WithStates(StateSet states) const;
+
+  netlink::Conn* conn_;
+  DumpRequest request_;
+  std::vector<bpf::TcpTuple> tuples_;
+  uint64_t listeners_;
+  Phase phase_ = Phase::kListeners;
+  NetlinkSource dump_;
+  uint64_t heard_ = 0;  // listeners
+  size_t next_ = 0;     // of tuples_
+};
+
 // The request as bytes in `storage`, as NetlinkSource sends it and captures keep it.
+inline constexpr size_t kMaxRequest = 128;  // bytes, beside its bytecode
 absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::byte> storage);
+// The request for one TCP socket with what `request` asks for, appended to `out`.
+absl::Status AppendTcpLookup(const DumpRequest& request, const bpf::TcpTuple& tuple,
+                             uint32_t sequence, std::vector<std::byte>* out);
 // The request for one unix socket with all it tells, pending connections included.
 absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std::byte> storage);
 
@@ -140,7 +181,8 @@ class KeptSource {
   size_t next_ = 0;
 };
 
-using Source = std::variant<NetlinkSource, AheadSource, ProcfsSource, ReplaySource, KeptSource>;
+using Source =
+    std::variant<NetlinkSource, AheadSource, LookupSource, ProcfsSource, ReplaySource, KeptSource>;
 
 }  // namespace netdiag::internal
 

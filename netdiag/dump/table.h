@@ -8,9 +8,11 @@
 #ifndef NETDIAG_DUMP_TABLE_H_
 #define NETDIAG_DUMP_TABLE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 
@@ -21,8 +23,10 @@ namespace netdiag {
 // One of the kernel's lists of sockets.
 struct Table {
   Protocol protocol = Protocol::kTcp;
-  FamilySet families;  // {kUnix}, {kNetlink}, {kPacket}, {kInet}, {kInet6} or {kInet, kInet6}
-  NetnsId netns;       // 0: not known
+  // {kUnix}, {kNetlink}, {kPacket}, {kInet}, {kInet6} or {kInet, kInet6}
+  FamilySet families;
+  NetnsId netns;           // 0: not known
+  std::string netns_name;  // that `ip netns` gave it; empty: none, or not looked for
   friend bool operator==(const Table&, const Table&) = default;
 };
 
@@ -59,6 +63,8 @@ struct DumpRequest {
   ExtensionSet extensions;
   Port source_port;
   Port destination_port;
+  // A program that inet_diag runs on each socket (INET_DIAG_REQ_BYTECODE); empty: none.
+  std::vector<std::byte> bytecode;
 };
 
 // What is known of a protocol's table on any Linux.

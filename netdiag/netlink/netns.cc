@@ -39,6 +39,11 @@ absl::Status CheckNetns(int fd, std::string_view name) {
   return absl::OkStatus();
 }
 
+// O_NONBLOCK: a FIFO or a device under this name must not hang the caller.
+internal::UniqueFd OpenPath(const std::string& path) {
+  return internal::UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+}
+
 // Calls `use` with a descriptor of the namespace, known to be one.
 absl::Status WithNetns(int borrowed, const std::string& path,
                        absl::FunctionRef<absl::Status(int fd, const std::string& name)> use) {
@@ -46,8 +51,7 @@ absl::Status WithNetns(int borrowed, const std::string& path,
   internal::UniqueFd opened;
   if (borrowed < 0) {
     if (path.empty()) return ErrnoError(EBADF, "network namespace");
-    // O_NONBLOCK: a FIFO or a device under this name must not hang the caller.
-    opened = internal::UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    opened = OpenPath(path);
     if (!opened.ok()) {
       const int errnum = errno;
       return ErrnoError(errnum, name, errnum == EACCES ? "needs CAP_SYS_PTRACE" : "");
@@ -73,6 +77,27 @@ absl::Status OnThread(absl::FunctionRef<absl::Status()> body) {
   return status;
 }
 
+NetnsId IdOf(int fd) {
+  struct stat file {};
+  return fstat(fd, &file) == 0 ? NetnsId(static_cast<uint32_t>(file.st_ino)) : NetnsId();
+}
+
+// Enters by the first path that still leads there.
+absl::Status EnterByAnyPath(const FoundNetns& netns) {
+  absl::Status refusal;
+  for (const std::string& path : netns.paths) {
+    const internal::UniqueFd fd = OpenPath(path);
+    absl::Status entered = ErrnoError(fd.ok() ? ENOENT : errno, NameOf(-1, path));
+    if (IdOf(fd.get()) == netns.id && CheckNetns(fd.get(), path).ok()) {
+      entered = Enter(fd.get(), NameOf(-1, path));
+    }
+    if (entered.ok()) return entered;
+    if (IsPermission(entered)) refusal = entered;
+  }
+  if (!refusal.ok()) return refusal;
+  return ErrnoError(ENOENT, "network namespace " + std::to_string(netns.id.value()));
+}
+
 }  // namespace
 
 NetNs NetNs::FromPid(Pid pid) {
@@ -92,12 +117,19 @@ absl::StatusOr<NetnsId> NetNs::Identify() const {
   NetnsId id;
   NETDIAG_RETURN_IF_ERROR(
       WithNetns(fd_, path_, [&](int fd, const std::string& name) -> absl::Status {
-        struct stat file {};
-        if (fstat(fd, &file) != 0) return ErrnoError(errno, name);
-        id = NetnsId(static_cast<uint32_t>(file.st_ino));
-        return absl::OkStatus();
+        id = IdOf(fd);
+        return id == NetnsId() ? ErrnoError(errno, name) : absl::OkStatus();
       }));
   return id;
+}
+
+absl::Status RunInEach(std::span<const FoundNetns> namespaces,
+                       absl::FunctionRef<void(size_t i, const absl::Status& entered)> work) {
+  if (namespaces.empty()) return absl::OkStatus();
+  return OnThread([&] {
+    for (size_t i = 0; i < namespaces.size(); ++i) work(i, EnterByAnyPath(namespaces[i]));
+    return absl::OkStatus();
+  });
 }
 
 NetnsId CurrentNetns() {

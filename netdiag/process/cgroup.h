@@ -1,9 +1,8 @@
-// netdiag/process/cgroup.h — the path of a cgroup v2, from the id that the kernel gives for a
-// socket.
+// netdiag/process/cgroup.h — which cgroup a socket or a process is in, and what its path says:
+// container, pod, systemd unit.
 //
 //   CgroupPaths cgroups;
-//   if (auto path = cgroups.Find(socket.cgroup_id())) Print(*path);   //
-//   "/system.slice/ssh.service"
+//   if (auto path = cgroups.Find(socket.cgroup())) Print(ParseCgroup(*path).unit);
 //
 // The id is the inode number of the cgroup's directory and never passes to another one, so the
 // hierarchy is walked only when an id is asked for that the last walk did not meet.
@@ -29,11 +28,30 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
 
 #include "netdiag/types/types.h"
 
 namespace netdiag {
+
+// What the names in a cgroup's path say. Whoever may make cgroups chooses them.
+struct Cgroup {
+  std::string path;       // from the hierarchy's root
+  std::string container;  // id, 64 hexadecimal digits, of the innermost container
+  std::string pod;        // uid of the Kubernetes pod, with '-' as the API has it
+  std::string unit;       // of systemd, the innermost that is no slice; \x2d and its like stay
+};
+
+// Of docker, containerd, CRI-O and podman, with systemd or cgroupfs as their driver, on cgroup v1
+// or v2. Source: the forms in tests/process/cgroup_test.cc; systemd.slice(5), systemd.scope(5).
+Cgroup ParseCgroup(std::string_view path);
+// The path in the text of /proc/PID/cgroup: of cgroup v2, unless v1 says more; of v1, that of
+// systemd's own hierarchy or else of the first that has one. Empty: none.
+std::string_view CgroupPathOfProcess(std::string_view text);
 
 class CgroupPaths {
  public:
@@ -65,6 +83,32 @@ class CgroupPaths {
   // The ids that this pass's walks were made for.
   std::array<uint64_t, kMaxWalks> sought_{};
   size_t walks_ = 0;
+};
+
+// The cgroups of a query's rows, each parsed once.
+//
+// Lifetime: a Cgroup is valid until Refresh() or destruction; a move keeps it.
+// Cost: as CgroupPaths; OfProcess() reads two files of /proc once for each process.
+class Cgroups {
+ public:
+  explicit Cgroups(std::string proc_root = "/proc")
+      : proc_root_(std::move(proc_root)), paths_(proc_root_) {}
+
+  // Null: not known.
+  const Cgroup* Find(CgroupId id);
+  // Null: the process has ended, or its pid has passed to another process since.
+  const Cgroup* OfProcess(Pid pid, uint64_t start_time);
+  void Refresh();
+  size_t memory() const;
+
+ private:
+  const Cgroup* Intern(std::string_view path);
+
+  std::string proc_root_;
+  CgroupPaths paths_;
+  absl::node_hash_map<std::string, Cgroup> by_path_;
+  absl::flat_hash_map<CgroupId, const Cgroup*> by_id_;
+  absl::flat_hash_map<Pid, std::pair<uint64_t, const Cgroup*>> by_pid_;  // with the start time
 };
 
 }  // namespace netdiag

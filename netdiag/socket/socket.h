@@ -104,6 +104,8 @@ template <size_t FixedSize, size_t N>
 class MessageView {
  public:
   static constexpr size_t kFixedSize = FixedSize;
+  // Attributes of this type and above are unknown.
+  static constexpr size_t kAttributeTypes = N;
 
   // Every attribute as it came, unknown ones included.
   Bytes attributes() const { return index_.bytes(); }

@@ -8,13 +8,16 @@
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 #include <sched.h>
 #include <signal.h>
 #include <string>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -198,6 +201,82 @@ TEST(NetnsErrors, MissingCapabilityIsNamed) {
   close(fd);
   EXPECT_THAT(status, ErrnoIs(EPERM));
   EXPECT_THAT(std::string(status.message()), HasSubstr("CAP_SYS_ADMIN"));
+}
+
+// ---- Finding them ----
+
+// A tree that looks like procfs, removed with the object.
+class FindNamespacesTest : public ::testing::Test {
+ protected:
+  FindNamespacesTest() {
+    const char* directory = getenv("TEST_TMPDIR");
+    root_ = std::string(directory != nullptr ? directory : "/tmp") + "/proc-XXXXXX";
+    EXPECT_NE(mkdtemp(root_.data()), nullptr);
+  }
+  ~FindNamespacesTest() override { std::filesystem::remove_all(root_); }
+  void Process(const std::string& pid, const std::string& link) {
+    std::filesystem::create_directories(root_ + "/" + pid + "/ns");
+    std::filesystem::create_symlink(link, root_ + "/" + pid + "/ns/net");
+  }
+  // What was found, but for what the machine has in /run/netns.
+  std::vector<FoundNetns> Find() {
+    FoundNamespaces found = FindNamespaces(root_);
+    std::erase_if(found.namespaces,
+                  [](const FoundNetns& netns) { return netns.id.value() > 1'000'000; });
+    return found.namespaces;
+  }
+
+  std::string root_;
+};
+
+TEST_F(FindNamespacesTest, GivesEachOnceWithItsNameAndThreePathsAtMost) {
+  for (const char* pid : {"1", "2", "3", "4"}) Process(pid, "net:[77]");
+  Process("5", "net:[55]");
+  Process("self", "net:[99]");
+  Process("6", "mnt:[11]");
+  Process("7", "net:[x]");
+  std::filesystem::create_directories(root_ + "/thread-self");
+  std::ofstream(root_ + "/thread-self/mountinfo")
+      << "40 31 0:4 net:[77] /run/netns/b\\040lue rw shared:9 - nsfs nsfs rw\n"
+         "41 31 0:4 net:[66] /run/docker/netns/1-x rw - nsfs nsfs rw\n"
+         "42 31 0:4 mnt:[12] /run/netns/no rw - nsfs nsfs rw\n"
+         "43 31 0:4 net:[13] /run/netns/fake rw - tmpfs net rw\n"
+         "44 31\n";
+  const std::vector<FoundNetns> found = Find();
+  ASSERT_EQ(found.size(), 3u);
+  EXPECT_EQ(found[0].id, NetnsId(77));
+  EXPECT_EQ(found[0].name, "b lue");
+  ASSERT_EQ(found[0].paths.size(), 3u);
+  EXPECT_EQ(found[0].paths[0], "/run/netns/b lue") << "mounts outlive processes";
+  EXPECT_EQ(found[1].id, NetnsId(55));
+  EXPECT_EQ(found[1].name, "");
+  EXPECT_EQ(found[1].paths, std::vector<std::string>{root_ + "/5/ns/net"});
+  EXPECT_EQ(found[2].id, NetnsId(66));
+  EXPECT_EQ(found[2].name, "") << "a mount elsewhere has no name";
+}
+
+TEST_F(FindNamespacesTest, FindsNothingWhereThereIsNoProcfs) {
+  EXPECT_TRUE(Find().empty());
+  root_ += "/none";
+  EXPECT_TRUE(Find().empty());
+}
+
+TEST_F(Netns, RunInEachEntersInTurnAndSaysWhichHaveVanished) {
+  const std::vector<FoundNetns> namespaces = {
+      {id_, "", {"/nonexistent", "/proc/self/ns/net", path_}},  // the last one is it
+      {NetnsId(7), "", {path_}},                                // another one now
+      {id_, "", {}},
+  };
+  std::vector<NetnsId> inside;
+  std::vector<bool> vanished;
+  const auto look = [&](size_t i, const absl::Status& entered) {
+    EXPECT_EQ(i, vanished.size());
+    vanished.push_back(absl::IsNotFound(entered));
+    if (entered.ok()) inside.push_back(CurrentNetns());
+  };
+  EXPECT_THAT(RunInEach(namespaces, look), IsOk());
+  EXPECT_EQ(vanished, (std::vector<bool>{false, true, true}));
+  EXPECT_EQ(inside, std::vector<NetnsId>{id_});
 }
 
 }  // namespace

@@ -3,6 +3,9 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
 #include <string>
 #include <unistd.h>
 
@@ -160,6 +163,120 @@ TEST(CgroupPathsLive, FindsTheCgroupsOfTheMachine) {
   }
   EXPECT_GE(count, can_make ? 1u : 0u);
   EXPECT_EQ(rmdir(made.c_str()) == 0, can_make);
+}
+
+// ---- What a path says ----
+
+const std::string kId = "3f4e0a9b6c1d2e8f70a1b2c3d4e5f60718293a4b5c6d7e8f9001122334455667";
+const std::string kUid = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
+const std::string kUidSystemd = "0a1b2c3d_4e5f_6071_8293_a4b5c6d7e8f9";
+const std::string kStatic = "5f3dcf64e1e4c2d8f0b7a6958473625a";
+
+struct PathForm {
+  std::string path, container, pod, unit;
+};
+
+TEST(ParseCgroup, KnowsThePathsOfRuntimesAndDrivers) {
+  const std::string slice = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod";
+  const std::string user = "/user.slice/user-1000.slice/user@1000.service/";
+  const PathForm forms[] = {
+      // Hosts
+      {"/", "", "", ""},
+      {"", "", "", ""},
+      {"/init.scope", "", "", "init.scope"},
+      {"/system.slice/ssh.service", "", "", "ssh.service"},
+      {"/system.slice/system-getty.slice/getty@tty1.service", "", "", "getty@tty1.service"},
+      {"/system.slice/dev-disk-by\\x2duuid-1.swap", "", "", "dev-disk-by\\x2duuid-1.swap"},
+      {"/system.slice/docker.socket", "", "", "docker.socket"},
+      {"/user.slice/user-1000.slice/session-3.scope", "", "", "session-3.scope"},
+      {user + "app.slice/app-org.gnome.Terminal.slice/vte-spawn-1.scope", "", "",
+       "vte-spawn-1.scope"},
+      {user + "init.scope", "", "", "init.scope"},
+      {"/user.slice", "", "", ""},
+      {"/.service", "", "", ""},
+      // docker
+      {"/system.slice/docker-" + kId + ".scope", kId, "", "docker-" + kId + ".scope"},
+      {"/docker/" + kId, kId, "", ""},
+      {"/docker/" + kId + "/init.scope", kId, "", "init.scope"},
+      {"/system.slice/docker-" + kId + ".scope/system.slice/cron.service", kId, "", "cron.service"},
+      {"/docker/" + std::string(64, 'a') + "/docker/" + kId, kId, "", ""},
+      {user + "user.slice/docker-" + kId + ".scope", kId, "", "docker-" + kId + ".scope"},
+      // podman
+      {"/machine.slice/libpod-" + kId + ".scope", kId, "", "libpod-" + kId + ".scope"},
+      {"/machine.slice/libpod-" + kId + ".scope/container", kId, "", "libpod-" + kId + ".scope"},
+      {"/libpod_parent/libpod-" + kId, kId, "", ""},
+      {user + "user.slice/libpod-" + kId + ".scope", kId, "", "libpod-" + kId + ".scope"},
+      {user + "user.slice/user-libpod_pod_" + kId + ".slice/libpod-" + kId + ".scope", kId, "",
+       "libpod-" + kId + ".scope"},
+      {"/machine.slice/libpod-conmon-" + kId + ".scope", "", "", "libpod-conmon-" + kId + ".scope"},
+      // Kubernetes
+      {slice + kUidSystemd + ".slice/cri-containerd-" + kId + ".scope", kId, kUid,
+       "cri-containerd-" + kId + ".scope"},
+      {slice + kUidSystemd + ".slice/crio-" + kId + ".scope", kId, kUid, "crio-" + kId + ".scope"},
+      {slice + kUidSystemd + ".slice/crio-conmon-" + kId + ".scope", "", kUid,
+       "crio-conmon-" + kId + ".scope"},
+      {slice + kUidSystemd + ".slice/docker-" + kId + ".scope", kId, kUid,
+       "docker-" + kId + ".scope"},
+      {"/kubepods.slice/kubepods-pod" + kUidSystemd + ".slice", "", kUid, ""},
+      {"/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/"
+       "kubelet-kubepods-besteffort-pod" +
+           kUidSystemd + ".slice/cri-containerd-" + kId + ".scope",
+       kId, kUid, "cri-containerd-" + kId + ".scope"},
+      {"/kubepods/burstable/pod" + kUid + "/" + kId, kId, kUid, ""},
+      {"/kubepods/pod" + kUid + "/" + kId, kId, kUid, ""},
+      {"/kubepods/besteffort/pod" + kStatic + "/" + kId, kId, kStatic, ""},
+      {slice + kStatic + ".slice/cri-containerd-" + kId + ".scope", kId, kStatic,
+       "cri-containerd-" + kId + ".scope"},
+      {"/system.slice/containerd.service/kubepods-burstable-pod" + kUidSystemd +
+           ".slice:cri-containerd:" + kId,
+       kId, kUid, "containerd.service"},
+      // What only looks like one
+      {"/docker/" + kId.substr(1), "", "", ""},
+      {"/docker/x" + kId, "", "", ""},
+      {"/docker/" + kId.substr(1) + "g", "", "", ""},
+      {"/pod" + kUid, "", "", ""},
+      {"/kubepods/pod" + kUid.substr(1), "", "", ""},
+      {"/kubepods/podcast", "", "", ""},
+  };
+  for (const PathForm& form : forms) {
+    SCOPED_TRACE(form.path);
+    const Cgroup cgroup = ParseCgroup(form.path);
+    EXPECT_EQ(cgroup.path, form.path);
+    EXPECT_EQ(cgroup.container, form.container);
+    EXPECT_EQ(cgroup.pod, form.pod);
+    EXPECT_EQ(cgroup.unit, form.unit);
+  }
+}
+
+TEST(CgroupPathOfProcess, TakesTheHierarchyThatSaysMost) {
+  EXPECT_EQ(CgroupPathOfProcess("0::/system.slice/a b.service\n"), "/system.slice/a b.service");
+  EXPECT_EQ(CgroupPathOfProcess("0::/\n"), "/");
+  // Hybrid: v1 with v2 beside it, which the runtime may not use.
+  EXPECT_EQ(CgroupPathOfProcess("12:cpu,cpuacct:/docker/1\n1:name=systemd:/docker/2\n0::/\n"),
+            "/docker/2");
+  EXPECT_EQ(CgroupPathOfProcess("12:cpu,cpuacct:/docker/1\n1:name=systemd:/x\n0::/y\n"), "/y");
+  EXPECT_EQ(CgroupPathOfProcess("4:memory:/\n12:cpu:/docker/1\n"), "/docker/1");
+  EXPECT_EQ(CgroupPathOfProcess("0::/with:colon"), "/with:colon");
+  for (const char* none : {"", "\n", "0", "0:", "::"}) {
+    EXPECT_EQ(CgroupPathOfProcess(none), "") << none;
+  }
+}
+
+TEST(Cgroups, OfAProcessIsItsOwnAndOfNoSuccessor) {
+  Cgroups cgroups;
+  std::ifstream file("/proc/self/stat");
+  const std::string stat((std::istreambuf_iterator<char>(file)), {});
+  std::istringstream rest(stat.substr(stat.rfind(')') + 2));
+  std::string word;
+  for (int field = 3; field <= 22; ++field) rest >> word;
+  const uint64_t start = std::stoull(word);
+  std::ifstream own("/proc/self/cgroup");
+  const std::string text((std::istreambuf_iterator<char>(own)), {});
+  const Cgroup* const cgroup = cgroups.OfProcess(Pid(getpid()), start);
+  ASSERT_NE(cgroup, nullptr);
+  EXPECT_EQ(cgroup->path, CgroupPathOfProcess(text));
+  EXPECT_EQ(cgroups.OfProcess(Pid(getpid()), start), cgroup);
+  EXPECT_EQ(cgroups.OfProcess(Pid(getpid()), start + 1), nullptr);
 }
 
 }  // namespace

@@ -117,13 +117,20 @@ TEST(Diag, AnswersWithZero) {
 
 TEST(Diag, RefusesWithTwoWhatItDoesNotKnow) {
   for (const std::vector<std::string>& words :
-       {std::vector<std::string>{"-Z"}, {"--bogus"}, {"state", "sleepy"}, {"dport", "=", ":22"}}) {
+       {std::vector<std::string>{"-J"}, {"--bogus"}, {"state", "sleepy"}, {"--limit", "0"}}) {
     const Outcome outcome = RunDiag(words);
     EXPECT_EQ(outcome.exit_code, 2);
     EXPECT_EQ(outcome.out, "");
     EXPECT_THAT(outcome.err, StartsWith("diag: "));
     EXPECT_EQ(LinesOf(outcome.err), 1u);
   }
+  // Of an expression the place is shown.
+  const Outcome filter = RunDiag({"dport", "=", ":22", "and"});
+  EXPECT_EQ(filter.exit_code, 2);
+  EXPECT_EQ(filter.out, "");
+  EXPECT_THAT(filter.err, StartsWith("diag: "));
+  EXPECT_THAT(filter.err, HasSubstr("dport = :22 and"));
+  EXPECT_THAT(filter.err, HasSubstr("^"));
   // Arguments are foreign names, too.
   EXPECT_THAT(RunDiag({"--\x1b[31m\nx"}).err, HasSubstr("--\\x1b[31m\\x0ax"));
 }

@@ -56,19 +56,19 @@ TEST(Names, OfInterfacesAreTheirsOrTheirNumber) {
   const unsigned lo = if_nametoindex("lo");
   ASSERT_NE(lo, 0u);
   std::string out;
-  names.AppendInterface(netdiag::IfIndex(lo), &out);
-  names.AppendInterface(netdiag::IfIndex(lo), &out);
-  names.AppendInterface(netdiag::IfIndex(7654321), &out);
+  names.AppendInterface(netdiag::NetnsId(), netdiag::IfIndex(lo), &out);
+  names.AppendInterface(netdiag::NetnsId(), netdiag::IfIndex(lo), &out);
+  names.AppendInterface(netdiag::NetnsId(), netdiag::IfIndex(7654321), &out);
   EXPECT_EQ(out,
             "lolo"
             "if7654321");
 }
 
-TEST(Names, OfCgroupsThatAreGoneAreTheirNumber) {
+TEST(Names, OfInterfacesElsewhereAreNumbers) {
   Names names;
   std::string out;
-  names.AppendCgroup(netdiag::CgroupId(0xfeedfacecafe), &out);
-  EXPECT_EQ(out, "unreachable:feedfacecafe");
+  names.AppendInterface(netdiag::NetnsId(1), netdiag::IfIndex(if_nametoindex("lo")), &out);
+  EXPECT_EQ(out, "if" + std::to_string(if_nametoindex("lo")));
 }
 
 }  // namespace

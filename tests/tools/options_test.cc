@@ -1,5 +1,6 @@
 #include "tools/diag/options.h"
 
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/dump/table.h"
+#include "netdiag/filter/filter.h"
 #include "tests/tools/render_testing.h"
 
 namespace diag {
@@ -79,7 +81,15 @@ TEST(Options, HaveALetterAndAWordEach) {
       {'b', "bpf", &Options::bpf},
       {'H', "no-header", &Options::no_header},
       {'O', "oneline", &Options::oneline},
+      {'Q', "no-queues", &Options::no_queues},
+      {'B', "bound-inactive", &Options::bound_inactive},
+      {'r', "resolve", &Options::resolve},
+      {'Z', "context", &Options::process_contexts},
+      {'z', "contexts", &Options::socket_contexts},
+      {'s', "summary", &Options::summary},
       {'\0', "json", &Options::json},
+      {'\0', "jsonl", &Options::json_lines},
+      {'\0', "csv", &Options::csv},
       {'\0', "capabilities", &Options::capabilities},
       {'V', "version", &Options::version},
       {'h', "help", &Options::help},
@@ -92,10 +102,10 @@ TEST(Options, HaveALetterAndAWordEach) {
       EXPECT_TRUE(Good({std::string{'-', row.letter}}).*row.flag);
     }
     for (const OptionCase& other : kCases) {
-      // -e and -b imply -o, and -T implies -p, as in ss.
-      const bool timers = row.letter == 'e' || row.letter == 'b';
-      if (&other == &row || (timers && other.letter == 'o')) continue;
-      if (row.letter == 'T' && other.letter == 'p') continue;
+      // -e and -b imply -o, and -T implies -p, as in ss; contexts are those of the owners.
+      const std::string pair = {row.letter, other.letter};
+      if (&other == &row || pair == "eo" || pair == "bo" || pair == "Tp") continue;
+      if (pair == "Zp" || pair == "zp" || pair == "zZ") continue;
       EXPECT_FALSE(Good({std::string("--") + row.word}).*other.flag) << other.word;
     }
     EXPECT_THAT(HelpText(), HasSubstr(std::string("--") + row.word + " "));
@@ -259,33 +269,136 @@ TEST(Options, AskTheKernelForWhatIsShownAndNoMore) {
   EXPECT_TRUE(Good({"--json"}).query.extensions.contains(Extension::kTos));
 }
 
+TEST(Options, OfColumnsAskForWhatTheyReadAndNoMore) {
+  EXPECT_EQ(Good({"-tip", "--columns=state,lport"}).query.extensions, ExtensionSet());
+  EXPECT_FALSE(Good({"-tip", "--columns=state,lport"}).query.owners);
+  EXPECT_EQ(Good({"--columns", "rtt"}).query.extensions, ExtensionSet(Extension::kInfo));
+  EXPECT_TRUE(Good({"--columns", "state,comm"}).query.owners);
+  EXPECT_EQ(Good({"--columns", "state", "--sort=-drops"}).query.extensions,
+            ExtensionSet(Extension::kSocketMemory));
+  EXPECT_EQ(Good({"--json", "-p", "--count-by", "cong"}).query.extensions,
+            ExtensionSet(Extension::kCongestion));
+  EXPECT_FALSE(Good({"--json", "-p", "--count-by", "cong"}).query.owners);
+  EXPECT_TRUE(Good({"--count-by", "command"}).query.owners);
+  EXPECT_TRUE(Good({"-t", "--sort", "pid"}).query.owners);
+}
+
+TEST(Options, OfOutputSayWhichForm) {
+  EXPECT_EQ(Good({}).form, Form::kText);
+  EXPECT_EQ(Good({"--json"}).form, Form::kJson);
+  EXPECT_EQ(Good({"--jsonl"}).form, Form::kJsonLines);
+  EXPECT_EQ(Good({"--csv"}).form, Form::kCsv);
+  EXPECT_EQ(Good({"--color=never"}).color, Color::kNever);
+  EXPECT_EQ(Good({"--color", "always"}).color, Color::kAlways);
+  EXPECT_EQ(Good({"-tB"}).query.states, StateSet(State::kBoundInactive));
+  EXPECT_EQ(Good({"-Bl"}).query.states, StateSet(State::kListen) | State::kClose);
+}
+
+TEST(Options, OfSummaryAloneCountsEverySocket) {
+  EXPECT_TRUE(Good({"-s"}).only_summary);
+  EXPECT_TRUE(Good({"-snp"}).only_summary);
+  for (const char* also : {"-t", "-x", "-a", "-l", "-4", "-B"}) {
+    EXPECT_FALSE(Good({"-s", also}).only_summary) << also;
+  }
+  EXPECT_FALSE(Good({"-s", "state", "all"}).only_summary);
+  // For programs it is a count like every other.
+  const Options json = Good({"-s", "--json"});
+  ASSERT_EQ(json.selection.count_by.size(), 3u);
+  EXPECT_EQ(json.query.states, StateSet::SsAll());
+  EXPECT_EQ(Good({"-st", "--json"}).query.states, StateSet::Connected());
+}
+
 TEST(Options, NameWhatTheyRefuse) {
   const struct {
     std::vector<std::string> words;
     const char* named;
   } kCases[] = {
-      {{"-Z"}, "-Z"},
-      {{"-tZu"}, "-Z"},
-      {{"-tuZ"}, "-Z"},
-      {{"state", "all", "-Z"}, "-Z"},
-      {{"--json", "-Zt"}, "-Z"},
+      {{"-J"}, "-J"},
+      {{"-tJu"}, "-J"},
+      {{"-tuJ"}, "-J"},
+      {{"state", "all", "-J"}, "-J"},
+      {{"--json", "-Jt"}, "-J"},
       {{"--bogus"}, "--bogus"},
       {{"state", "all", "--bogus"}, "--bogus"},
       {{"--json=1"}, "--json=1"},
       {{"state", "all", "--tcp=5", "-n"}, "--tcp=5"},
       {{"--n"}, "--n"},  // of two options
       {{"-"}, "-"},
-      {{"dport", "=", "22"}, "dport"},
+      {{"dprot", "=", "22"}, "dprot"},
       {{"state"}, "state"},
       {{"state", "listening", "exclude"}, "exclude"},
       {{"state", "sleeping"}, "sleeping"},
       {{"exclude", ""}, "\"\""},
-      {{"State", "all"}, "State"},
+      {{"State", "all"}, "\"all\""},
+      {{"--json", "--csv"}, "--csv"},
+      {{"--color=red"}, "red"},
+      {{"--columns=state,rttz"}, "did you mean rtt"},
+      {{"--columns=state,"}, "must follow the comma"},
+      {{"--columns=state,state"}, "twice"},
+      {{"--sort=-bogus"}, "bogus"},
+      {{"--limit=0"}, "\"0\""},
+      {{"--limit=1x"}, "1x"},
+      {{"--limit=-1"}, "-1"},
+      {{"--count-by=state", "--columns=state"}, "--columns"},
+      {{"--count-by=state", "--sort=state"}, "--sort"},
+      {{"-s", "--json", "--count-by=state"}, "--summary"},
   };
   for (const auto& row : kCases) {
     EXPECT_THAT(Refusal(row.words), HasSubstr(row.named)) << ::testing::PrintToString(row.words);
   }
-  EXPECT_THAT(Refusal({"--json", "-Zt"}), Not(HasSubstr("json")));
+  EXPECT_THAT(Refusal({"--json", "-Jt"}), Not(HasSubstr("json")));
+}
+
+// ---- Filters ----
+
+TEST(Options, WordsAfterTheStatesAreAFilter) {
+  const Options options =
+      Good({"-t", "state", "established", "sport", "=", ":22", "-n", "or", "dport = :22"});
+  EXPECT_EQ(options.query.states, StateSet(State::kEstablished));
+  ASSERT_NE(options.query.filter, nullptr);
+  EXPECT_EQ(options.query.filter->ToString(), "sport = :22 or dport = :22");
+  EXPECT_EQ(Good({"-t"}).query.filter, nullptr);
+  // A predicate on the state is no choice of states.
+  const Options predicate = Good({"-a", "state", "=", "listening"});
+  EXPECT_EQ(predicate.query.states, StateSet::SsAll());
+  EXPECT_EQ(predicate.query.filter->ToString(), "state = listening");
+}
+
+TEST(Options, AFilterFileIsMoreOfTheExpression) {
+  const std::string path = ::testing::TempDir() + "/filter";
+  std::ofstream(path) << "# both kinds\nuid = 0 or\n  uid = 1000   # end";
+  EXPECT_EQ(Good({"-F", path}).query.filter->ToString(), "uid = 0 or uid = 1000");
+  EXPECT_EQ(Good({"--filter=" + path, "sport = 1 or sport = 2"}).query.filter->ToString(),
+            "(sport = :1 or sport = :2) and (uid = 0 or uid = 1000)");
+  EXPECT_THAT(Refusal({"-F", path + ".none"}), HasSubstr("filter file"));
+  std::ofstream(path) << std::string(70000, ' ');
+  EXPECT_THAT(Refusal({"-F", path}), HasSubstr("too long"));
+}
+
+TEST(Options, ABadFilterIsNamedAndPointedAt) {
+  EXPECT_THAT(Refusal({"sport", "=", "x!"}), HasSubstr("filter, column 9"));
+  std::vector<std::string> words = {"diag", "rtt", ">", "5"};
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  std::string pointer;
+  EXPECT_THAT(ParseOptions(static_cast<int>(words.size()), argv.data(), &pointer), Not(IsOk()));
+  EXPECT_EQ(pointer, "rtt > 5\n      ^\n");
+}
+
+TEST(FilterNames, AreThoseOfThisHost) {
+  const auto text = [](const std::string& expression) {
+    return Good({expression}).query.filter->ToString();
+  };
+  EXPECT_EQ(text("sport = ssh"), "sport = :22");
+  EXPECT_EQ(text("uid = root"), "uid = 0");
+  EXPECT_EQ(text("dev = lo"), "interface = 1");
+  EXPECT_THAT(text("src = localhost"), HasSubstr("127.0.0.1"));
+  EXPECT_THAT(text("netns = /proc/self/ns/net"), HasSubstr("netns = 4"));
+  for (const char* unknown : {"sport = no-such-service", "uid = no-such-user", "dev = none0",
+                              "cgroup = /no/such", "netns = none"}) {
+    EXPECT_THAT(Refusal({unknown}), HasSubstr("known")) << unknown;
+  }
 }
 
 }  // namespace

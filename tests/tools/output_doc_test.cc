@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "netdiag/field_words.h"
 #include "netdiag/fields.h"
 
 namespace diag {
@@ -54,7 +55,7 @@ std::string MeaningWord(Meaning meaning) {
 std::string RowOf(const Field& field) {
   std::string row = "| ";
   if (field.group != FieldGroup::kSocket) row.append(Name(field.group)).append(".");
-  row.append(field.name).append(" | ").append(UnitWord(field.unit));
+  row.append(netdiag::NameWithUnit(field)).append(" | ").append(UnitWord(field.unit));
   row.append(" | ").append(MeaningWord(field.meaning)).append(" |");
   for (const netdiag::FamilyNames& family : netdiag::AllFamilies()) {
     if (field.families.contains(family.family)) row.append(" ").append(family.word);

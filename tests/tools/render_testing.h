@@ -56,15 +56,13 @@ inline std::string Render(const std::vector<std::string>& words,
   EXPECT_THAT(engine, netdiag::testing::IsOk());
   const MemoryFile file;
   Output output(file.fd());
-  const std::unique_ptr<Renderer> renderer = options->json
-                                                 ? NewJsonRenderer(*options, engine->get(), &output)
-                                                 : NewSsRenderer(*options, engine->get(), &output);
+  const std::unique_ptr<Renderer> renderer = NewRenderer(*options, engine->get(), &output);
+  Pipeline pipeline(options->selection, renderer.get(), &output);
   renderer->Begin();
-  const auto summary = (*engine)->Visit(options->query, [&](const netdiag::Row& row) {
-    renderer->Row(row);
-    return netdiag::Flow::kContinue;
-  });
+  const auto summary =
+      (*engine)->Visit(options->query, [&](const netdiag::Row& row) { return pipeline.Add(row); });
   EXPECT_THAT(summary, netdiag::testing::IsOk());
+  pipeline.Finish();
   renderer->End(*summary);
   output.Flush();
   return file.Read();

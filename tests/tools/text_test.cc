@@ -1,10 +1,13 @@
 #include "tools/diag/text.h"
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <fcntl.h>
 #include <functional>
 #include <limits>
@@ -184,6 +187,40 @@ std::string Printf(const char* format, int precision, double value) {
   return std::string(text, static_cast<size_t>(size));
 }
 
+TEST(AppendThousandths, WritesWhatPrintfDoes) {
+  std::mt19937_64 random(11);
+  for (int i = 0; i < netdiag::testing::Rounds(40000); ++i) {
+    const uint64_t value = i < 20000 ? static_cast<uint64_t>(i) * 51 : random() >> (random() % 64);
+    char expected[64];
+    std::snprintf(expected, sizeof(expected), "%g", static_cast<double>(value) / 1000);
+    std::string text;
+    AppendThousandths(value, &text);
+    ASSERT_EQ(text, expected) << value;
+  }
+}
+
+// The quick ways: a rate below a thousand of its unit, and whole bits.
+TEST(AppendGeneral, OfThreeDigitsAndWholeNumbersWriteWhatPrintfDoes) {
+  std::mt19937_64 random(12);
+  std::uniform_real_distribution<double> exponent(-1, 17);
+  for (int i = 0; i < netdiag::testing::Rounds(40000); ++i) {
+    // Also the middles between two numbers, and what lies beside them.
+    double value = i < 20000 ? static_cast<double>(i) / 2 /
+                                   (i % 3 == 0   ? 1
+                                    : i % 3 == 1 ? 10
+                                                 : 100)
+                             : std::pow(10, exponent(random));
+    if (i % 5 == 0) value = std::nextafter(value, i % 2 == 0 ? 0 : 1e30);
+    char expected[64];
+    std::snprintf(expected, sizeof(expected), "%.3g %.0f", value, value);
+    std::string text;
+    AppendGeneral(value, &text, 3);
+    text.push_back(' ');
+    AppendFixed(value, &text, 0);
+    ASSERT_EQ(text, expected) << value;
+  }
+}
+
 TEST(AppendGeneral, AndAppendFixedWriteWhatPrintfDoes) {
   std::mt19937_64 random(7);
   std::vector<double> values = {0,           1,    999.9999, 999999.5,
@@ -260,6 +297,36 @@ TEST(Output, WritesNothingMoreAfterAnError) {
   EXPECT_EQ(output.errnum(), ENOSPC);
   close(file);
   close(full);
+}
+
+// Somebody may look on: what is old goes out though the buffer has room.
+TEST(Output, FlushesWhatIsStale) {
+  const int file = memfd_create("output", MFD_CLOEXEC);
+  ASSERT_GE(file, 0);
+  Output output(file);
+  output.Write("line\n");
+  std::this_thread::sleep_for(std::chrono::milliseconds(70));
+  EXPECT_EQ(lseek(file, 0, SEEK_END), 0);
+  output.FlushIfStale();
+  EXPECT_EQ(lseek(file, 0, SEEK_END), 5);
+  close(file);
+}
+
+TEST(Output, ReservesAnySize) {
+  const int file = memfd_create("output", MFD_CLOEXEC);
+  ASSERT_GE(file, 0);
+  Output output(file);
+  std::string expected;
+  for (const size_t size : {size_t{10}, size_t{65536}, size_t{65530}, size_t{300000}, size_t{1}}) {
+    std::memset(output.Reserve(size + 7), 'x', size);
+    output.Commit(size);
+    expected.append(size, 'x');
+  }
+  output.Flush();
+  std::string text(expected.size(), '\0');
+  EXPECT_EQ(pread(file, text.data(), text.size() + 1, 0), static_cast<ssize_t>(text.size()));
+  EXPECT_TRUE(text == expected);
+  close(file);
 }
 
 }  // namespace

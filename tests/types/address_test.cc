@@ -91,6 +91,26 @@ TEST(IpAddress, TextIsThatOfRfc5952) {
   EXPECT_EQ(Text(IpAddress()), "0.0.0.0");
 }
 
+TEST(IpAddress, TextOfAnyV6IsTheSystems) {
+  std::mt19937 random(5);
+  for (int round = 0; round < testing::Rounds(20000); ++round) {
+    std::array<uint8_t, 16> octets = {};
+    for (size_t group = 0; group < 8; ++group) {
+      // Mostly zeros, so that there are runs of them; all lengths of the others.
+      const auto kind = static_cast<unsigned>(random() % 8);
+      const auto any = static_cast<unsigned>(random() & (0xffffu >> (random() % 16)));
+      const unsigned value = kind < 5 ? 0 : kind == 5 ? 0xffff : any;
+      octets[2 * group] = static_cast<uint8_t>(value >> 8);
+      octets[2 * group + 1] = static_cast<uint8_t>(value);
+    }
+    char expected[INET6_ADDRSTRLEN] = "";
+    ASSERT_NE(inet_ntop(AF_INET6, octets.data(), expected, sizeof(expected)), nullptr);
+    std::string text;
+    IpAddress::FromNetwork(Family::kInet6, std::as_bytes(std::span(octets))).AppendTo(&text);
+    ASSERT_EQ(text, expected);
+  }
+}
+
 TEST(IpAddress, TakesNoMoreThanItsOctetsAndReadsMissingOnesAsZero) {
   for (Family family : {Family::kInet, Family::kInet6}) {
     const size_t wanted = family == Family::kInet ? 4 : 16;

@@ -11,18 +11,21 @@
 #include <string>
 #include <string_view>
 #include <unistd.h>
+#include <utility>
 
 #include "netdiag/engine.h"
 #include "netdiag/types/error.h"
+#include "tools/diag/contexts.h"
+#include "tools/diag/help.h"
 #include "tools/diag/options.h"
 #include "tools/diag/render.h"
+#include "tools/diag/summary.h"
 #include "tools/diag/text.h"
 
 namespace diag {
 namespace {
 
 using netdiag::Engine;
-using netdiag::Flow;
 using netdiag::Summary;
 using netdiag::TableOutcome;
 
@@ -58,6 +61,21 @@ bool Missed(const Options& options, const TableOutcome& outcome) {
          (!options.tables.empty() || !netdiag::IsUnsupported(outcome.status));
 }
 
+// Which namespaces the listing does not show.
+void ReportNamespaces(const netdiag::NetnsStats& stats) {
+  if (stats.denied > 0) {
+    Complain(std::to_string(stats.denied) +
+             " network namespaces could not be entered, so their sockets are missing: " +
+             std::string(stats.denial.message()));
+  }
+  if (stats.hidden > 0) {
+    Complain("the network namespaces of " + std::to_string(stats.hidden) +
+             " processes are not known, so sockets can be missing: run as root, or with "
+             "CAP_SYS_PTRACE");
+  }
+  if (stats.beyond > 0) Complain("too many network namespaces: some are left out");
+}
+
 // What the listing does not show.
 void ReportGaps(const Options& options, const Summary& summary, uint64_t untold_listeners) {
   for (const TableOutcome& outcome : summary.tables) {
@@ -67,6 +85,7 @@ void ReportGaps(const Options& options, const Summary& summary, uint64_t untold_
                "; read /proc/net instead, which tells less");
     }
   }
+  if (summary.netns) ReportNamespaces(*summary.netns);
   if (untold_listeners > 0) {
     Complain("who waits in " + std::to_string(untold_listeners) +
              " unix listeners is not told: the kernel's answer has no room for so many");
@@ -103,19 +122,16 @@ void ReportGaps(const Options& options, const Summary& summary, uint64_t untold_
 
 ExitCode List(const Options& options, Engine* engine) {
   Output output(STDOUT_FILENO);
-  const std::unique_ptr<Renderer> renderer = options.json
-                                                 ? NewJsonRenderer(options, engine, &output)
-                                                 : NewSsRenderer(options, engine, &output);
+  const std::unique_ptr<Renderer> renderer = NewRenderer(options, engine, &output);
+  Pipeline pipeline(options.selection, renderer.get(), &output);
   renderer->Begin();
   const absl::StatusOr<Summary> summary =
-      engine->Visit(options.query, [&](const netdiag::Row& row) {
-        renderer->Row(row);
-        return output.failed() ? Flow::kStop : Flow::kContinue;
-      });
+      engine->Visit(options.query, [&](const netdiag::Row& row) { return pipeline.Add(row); });
   if (!summary.ok()) {
     Complain(summary.status());
     return Finish(&output, kNotAnswered);
   }
+  pipeline.Finish();
   renderer->End(*summary);
   const ExitCode written = Finish(&output, kAnswered);
   if (output.failed()) return written;
@@ -124,6 +140,27 @@ ExitCode List(const Options& options, Engine* engine) {
     if (Missed(options, outcome)) return kNotAnswered;
   }
   return kAnswered;
+}
+
+// What -s prints.
+ExitCode Summarise(Engine* engine) {
+  SocketSummary counts;
+  const absl::StatusOr<Summary> summary =
+      engine->Visit(SocketSummary::Query(), [&](const netdiag::Row& row) {
+        counts.Add(row);
+        return netdiag::Flow::kContinue;
+      });
+  if (!summary.ok()) {
+    Complain(summary.status());
+    return kNotAnswered;
+  }
+  std::string text;
+  counts.AppendTo(&text);
+  Output output(STDOUT_FILENO);
+  output.Write(text);
+  const ExitCode written = Finish(&output, kAnswered);
+  ReportGaps(Options(), *summary, 0);  // every table there is was asked for, and none by name
+  return written;
 }
 
 ExitCode ListCapabilities(Engine* engine) {
@@ -159,6 +196,13 @@ ExitCode Print(std::string_view text) {
   return Finish(&output, kAnswered);
 }
 
+ExitCode PrintHelpFormat(std::string_view format) {
+  const absl::StatusOr<std::string> text = FormatHelp(format);
+  if (text.ok()) return Print(*text);
+  Complain(text.status());
+  return kUsage;
+}
+
 // Gives the numbers 0, 1 and 2 to /dev/null where the caller closed them: else the next descriptor
 // opened, a netlink socket, would take one of them and be written to as if it were the output.
 // False: there is no /dev/null.
@@ -175,19 +219,44 @@ ExitCode Main(int argc, char** argv) {
   if (!HoldStandardDescriptors()) return kNotAnswered;
   // A closed pipe is an errno of write(), not a signal.
   signal(SIGPIPE, SIG_IGN);
-  const absl::StatusOr<Options> options = ParseOptions(argc, argv);
+  std::string pointer;
+  const absl::StatusOr<Options> options = ParseOptions(argc, argv, &pointer);
   if (!options.ok()) {
     Complain(options.status());
+    Output output(STDERR_FILENO);
+    output.Write(pointer);
+    output.Flush();
     return kUsage;
   }
   if (options->help) return Print(HelpText());
   if (options->version) return Print(kVersion);
-  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open({.threads = 2});
+  if (!options->help_format.empty()) return PrintHelpFormat(options->help_format);
+  if (options->process_contexts) {
+    if (const absl::Status status = Contexts::Check(); !status.ok()) {
+      Complain(status);
+      return kNotAnswered;
+    }
+  }
+  netdiag::EngineOptions engine_options{.all_netns = options->all_netns, .threads = 2};
+  if (!options->netns.empty()) {
+    const absl::StatusOr<netdiag::netlink::NetNs> netns = ResolveNetns(options->netns);
+    if (!netns.ok()) {
+      Complain(netns.status());
+      return kUsage;
+    }
+    engine_options.netns = *netns;
+  }
+  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(std::move(engine_options));
   if (!engine.ok()) {
     Complain(engine.status());
     return kNotAnswered;
   }
-  return options->capabilities ? ListCapabilities(engine->get()) : List(*options, engine->get());
+  if (options->capabilities) return ListCapabilities(engine->get());
+  if (options->summary) {
+    const ExitCode summarised = Summarise(engine->get());
+    if (options->only_summary || summarised != kAnswered) return summarised;
+  }
+  return List(*options, engine->get());
 }
 
 }  // namespace

@@ -141,18 +141,16 @@ void Names::AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool nume
     out->push_back('*');
     return;
   }
-  if (protocol == netdiag::Protocol::kRaw && !numeric) {
-    AppendIpProtocol(port.value(), out);
-    return;
-  }
-  if (!numeric && !loaded_) {
+  if (protocol == netdiag::Protocol::kRaw && !numeric) return AppendIpProtocol(port.value(), out);
+  if (numeric) return AppendNumber(port.value(), out);
+  if (!loaded_) {
     loaded_ = true;
     LoadServices();
     LoadEphemeralRange();
   }
   const bool ephemeral = port.value() >= ephemeral_first_ && port.value() <= ephemeral_last_;
   const auto service =
-      numeric || ephemeral ? services_.end() : services_.find({ServicesOf(protocol), port.value()});
+      ephemeral ? services_.end() : services_.find({ServicesOf(protocol), port.value()});
   if (service == services_.end()) {
     AppendNumber(port.value(), out);
   } else {
@@ -160,7 +158,13 @@ void Names::AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool nume
   }
 }
 
-void Names::AppendInterface(netdiag::IfIndex index, std::string* out) {
+void Names::AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out) {
+  // Of a capture or without /proc the namespace may be unknown.
+  if (netns != netns_ && netns != netdiag::NetnsId()) {
+    out->append("if");
+    AppendNumber(index.value(), out);
+    return;
+  }
   const auto [place, is_new] = interfaces_.try_emplace(index.value());
   if (is_new) {
     char name[IF_NAMESIZE] = "";
@@ -171,15 +175,6 @@ void Names::AppendInterface(netdiag::IfIndex index, std::string* out) {
     }
   }
   out->append(place->second);
-}
-
-void Names::AppendCgroup(netdiag::CgroupId id, std::string* out) {
-  if (const std::optional<std::string_view> path = CgroupPath(id)) {
-    AppendEscaped(*path, out);
-    return;
-  }
-  out->append("unreachable:");
-  AppendNumber(id.value(), out, 16);
 }
 
 }  // namespace diag

@@ -1,16 +1,14 @@
-// tools/diag/names.h — names of ports, interfaces and cgroups, as ss shows them.
+// tools/diag/names.h — names of ports and interfaces, as ss shows them.
 
 #ifndef NETDIAG_TOOLS_DIAG_NAMES_H_
 #define NETDIAG_TOOLS_DIAG_NAMES_H_
 
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
-#include "netdiag/process/cgroup.h"
+#include "netdiag/netlink/netns.h"
 #include "netdiag/types/types.h"
 
 namespace diag {
@@ -28,12 +26,9 @@ class Names {
   // Appends a netlink port: "kernel", "command/N" if a process has that number, or the number as ss
   // writes it, with a sign. That the process is the owner is likely, not certain.
   static void AppendNetlinkPort(uint32_t port_id, bool numeric, std::string* out);
-  // Appends the interface's name, or "ifN" if there is none.
-  void AppendInterface(netdiag::IfIndex index, std::string* out);
-  // The path below the cgroup2 mount as it is; nullopt: not known. Valid until the next call.
-  std::optional<std::string_view> CgroupPath(netdiag::CgroupId id) { return cgroups_.Find(id); }
-  // Appends the path below the cgroup2 mount, or "unreachable:ID".
-  void AppendCgroup(netdiag::CgroupId id, std::string* out);
+  // Appends the interface's name, or "ifN" if there is none: also for an interface of another
+  // namespace than this program's.
+  void AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out);
 
  private:
   void LoadServices();
@@ -44,7 +39,7 @@ class Names {
   uint16_t ephemeral_first_ = 1024;
   uint16_t ephemeral_last_ = 4999;
   std::map<uint32_t, std::string> interfaces_;
-  netdiag::CgroupPaths cgroups_;
+  const netdiag::NetnsId netns_ = netdiag::netlink::CurrentNetns();
 };
 
 }  // namespace diag

@@ -4,15 +4,25 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <charconv>
+#include <fstream>
 #include <getopt.h>
+#include <iostream>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "netdiag/fields.h"
+#include "netdiag/filter/filter.h"
 #include "netdiag/types/error.h"
+#include "tools/diag/filter_names.h"
+#include "tools/diag/shorthand.h"
 
 namespace diag {
 namespace {
@@ -25,7 +35,24 @@ using netdiag::State;
 using netdiag::StateSet;
 
 // Options that have no letter.
-enum : int { kJson = 256, kCapabilities, kPeers, kOwners, kTos, kCgroup, kInetSockopt };
+enum : int {
+  kJson = 256,
+  kCapabilities,
+  kJsonLines,
+  kCsv,
+  kColumns,
+  kSort,
+  kLimit,
+  kCountBy,
+  kColor,
+  kHelpFormat,
+  kPeers,
+  kOwners,
+  kAllNetns,
+  kTos,
+  kCgroup,
+  kInetSockopt
+};
 
 // What an option sets: a flag, or the text of its argument; of several, the last one holds.
 using Target = std::variant<bool Options::*, std::string Options::*>;
@@ -66,9 +93,28 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {kCgroup, "cgroup", &Options::cgroup, "the path of the cgroup"},
     {kInetSockopt, "inet-sockopt", &Options::socket_options, "what was set on the socket"},
     {'b', "bpf", &Options::bpf, "filters of packet sockets; implies -o"},
+    {'N', "net", &Options::netns, "one network namespace: its name, a process's, or a file's",
+     "NAME|PID|PATH"},
+    {kAllNetns, "all-netns", &Options::all_netns, "every network namespace, this one first"},
     {'H', "no-header", &Options::no_header, "no header line"},
     {'O', "oneline", &Options::oneline, "one line a socket"},
+    {'Q', "no-queues", &Options::no_queues, "no queue columns"},
+    {'B', "bound-inactive", &Options::bound_inactive, "TCP sockets bound, but idle"},
+    {'r', "resolve", &Options::resolve, "names of addresses by reverse DNS"},
+    {'Z', "context", &Options::process_contexts, "SELinux contexts of owners; implies -p"},
+    {'z', "contexts", &Options::socket_contexts, "those of sockets too; implies -Z"},
+    {'s', "summary", &Options::summary, "counts of this namespace; alone, nothing else"},
+    {'F', "filter", &Options::filter_file, "more of the expression, from a file; -: from stdin",
+     "FILE"},
     {kJson, "json", &Options::json, "one JSON object {schema, kernel, sockets[], tables[]}"},
+    {kJsonLines, "jsonl", &Options::json_lines, "a JSON object a socket, then one {summary}"},
+    {kCsv, "csv", &Options::csv, "comma separated values with a header line"},
+    {kColumns, "columns", &Options::columns, "these fields only: docs/output.md", "NAME,..."},
+    {kSort, "sort", &Options::sort, "in this order, with - the largest first", "[-]NAME,..."},
+    {kLimit, "limit", &Options::limit, "the first N only", "N"},
+    {kCountBy, "count-by", &Options::count_by, "how many sockets have the same", "NAME,..."},
+    {kColor, "color", &Options::color_when, "states in colour: auto, always, never", "WHEN"},
+    {kHelpFormat, "help-format", &Options::help_format, "", "FORMAT"},
     {kCapabilities, "capabilities", &Options::capabilities, "what this kernel answers and lacks"},
     {'V', "version", &Options::version, "the version"},
     {'h', "help", &Options::help, "this text"},
@@ -117,30 +163,42 @@ absl::Status Apply(int code, const char* argument, Options* options) {
   if (const auto* text = std::get_if<std::string Options::*>(&row->target)) {
     options->** text = argument;
   }
-  // Of -a and -l the last one holds.
-  if (code == 'a') options->listening = false;
-  if (code == 'l') options->all = false;
+  // Of -a, -l and -B the last one holds.
+  if (code == 'a' || code == 'l' || code == 'B') {
+    options->all = code == 'a';
+    options->listening = code == 'l';
+    options->bound_inactive = code == 'B';
+  }
   if (code == 'e' || code == 'b') options->timers = true;
-  if (code == 'T' || code == kOwners) options->processes = true;
+  if (code == 'z') options->process_contexts = true;
+  if (code == 'T' || code == 'Z' || code == 'z' || code == kOwners) options->processes = true;
   return Choose(code, argument, &options->tables);
 }
 
 StateSet DefaultStates(const Options& options) {
   if (options.all) return StateSet::SsAll();
   if (options.listening) return StateSet(State::kListen) | State::kClose;
+  if (options.bound_inactive) return State::kBoundInactive;
   return options.tables.DefaultStates();
 }
 
+// Of the predicate `state = WORD`, which is none of the words below.
+bool IsOperator(std::string_view word) {
+  return word.starts_with('=') || word.starts_with('!') || word == "eq" || word == "ne" ||
+         word == "neq";
+}
+
 // `state WORD` and `exclude WORD`, as often as wanted. The first `state` forgets what -a and -l
-// said; the first `exclude` starts from all.
-absl::Status ParseStateWords(const std::vector<std::string_view>& words, StateSet* states) {
+// said; the first `exclude` starts from all. Gives the number of words that these are.
+absl::StatusOr<size_t> ParseStateWords(const std::vector<std::string_view>& words,
+                                       StateSet* states) {
   bool named = false;
-  for (size_t i = 0; i < words.size(); i += 2) {
+  size_t i = 0;
+  for (; i < words.size(); i += 2) {
     const bool exclude = words[i] == "exclude" || words[i] == "excl";
-    if (!exclude && words[i] != "state") {
-      return BadInput("argument", words[i], "expected `state NAME` or `exclude NAME`");
-    }
+    if (!exclude && words[i] != "state") break;
     if (i + 1 == words.size()) return BadInput("argument", words[i], "a state must follow");
+    if (IsOperator(words[i + 1])) break;
     std::optional<StateSet> wanted = netdiag::ParseStates(words[i + 1]);
     if (!wanted)
       return BadInput("state", words[i + 1], "no state or group of states has this name");
@@ -150,18 +208,61 @@ absl::Status ParseStateWords(const std::vector<std::string_view>& words, StateSe
     *states = exclude ? before - *wanted : before | *wanted;
     named = true;
   }
+  return i;
+}
+
+absl::StatusOr<std::string> ReadFilterFile(const std::string& path) {
+  std::ifstream file;
+  if (path != "-") file.open(path, std::ios::binary);
+  std::istream& input = path == "-" ? std::cin : file;
+  // One more than a filter can have, so that it is refused for its length and not cut.
+  std::string text(netdiag::Filter::kMaxText + 1, '\0');
+  input.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (input.bad() || (path != "-" && !file.is_open())) {
+    return netdiag::ErrnoError(errno, "filter file " + path);
+  }
+  text.resize(static_cast<size_t>(input.gcount()));
+  return text;
+}
+
+// The expression of the command line and that of the file, both to hold.
+absl::Status ParseExpression(std::span<const std::string_view> words, Options* options,
+                             std::string* pointer) {
+  std::string text;
+  for (const std::string_view word : words) text.append(text.empty() ? "" : " ").append(word);
+  if (std::optional<Shorthand> shorthand = ParseShorthand(words)) {
+    text = std::move(shorthand->expression);
+    options->processes |= shorthand->command;
+  }
+  if (!options->filter_file.empty()) {
+    NETDIAG_ASSIGN_OR_RETURN(const std::string file, ReadFilterFile(options->filter_file));
+    text = text.empty() ? file : "(" + text + "\n) (" + file + "\n)";
+  }
+  if (text.empty()) return absl::OkStatus();
+  absl::StatusOr<netdiag::Filter> filter = netdiag::Filter::Parse(text, HostFilterOptions());
+  if (!filter.ok() && pointer != nullptr) *pointer = netdiag::PointAt(text, filter.status());
+  if (!filter.ok()) return filter.status();
+  options->query.filter = std::make_shared<const netdiag::Filter>(*std::move(filter));
   return absl::OkStatus();
 }
 
 void AskFor(const Options& options, netdiag::Query* query) {
-  query->owners = options.processes;
-  query->peers = options.peers;
-  if (options.json) {
+  AddNeeds(options.selection.columns, query);
+  AddNeeds(options.selection.count_by, query);
+  for (const Selection::Order& order : options.selection.sort) {
+    AddNeeds({&order.column, 1}, query);
+  }
+  if (!options.selection.empty()) return;
+  query->owners |= options.processes;
+  query->peers |= options.peers;
+  if (options.form == Form::kJson || options.form == Form::kJsonLines) {
     // Everything but the owners, which cost more than all the rest and wait for -p.
+    const bool owners = query->owners;
     netdiag::AddNeeds(netdiag::AllFields(), query);
-    query->owners = options.processes;
+    query->owners = owners;
     return;
   }
+  query->cgroups = options.extended || options.cgroup;
   if (options.memory) query->extensions |= {Extension::kMemory, Extension::kSocketMemory};
   if (options.info) {
     query->extensions |= {Extension::kInfo, Extension::kCongestion, Extension::kCongestionDetail};
@@ -177,6 +278,43 @@ absl::Status ParseOwners(std::string_view word, netdiag::Query* query) {
   return BadInput("--owners", word, "expected `all` or `first`");
 }
 
+// What the options of output come to.
+absl::Status Settle(Options* options) {
+  if (int{options->json} + int{options->json_lines} + int{options->csv} > 1) {
+    return BadInput("option", "--json --jsonl --csv", "one form of output at a time");
+  }
+  if (options->json) options->form = Form::kJson;
+  if (options->json_lines) options->form = Form::kJsonLines;
+  if (options->csv) options->form = Form::kCsv;
+  const std::string& when = options->color_when;
+  if (when == "always") {
+    options->color = Color::kAlways;
+  } else if (when == "never") {
+    options->color = Color::kNever;
+  } else if (!when.empty() && when != "auto") {
+    return BadInput("color", when, "expected auto, always or never");
+  }
+  NETDIAG_ASSIGN_OR_RETURN(options->selection, ParseSelection(options->columns, options->sort,
+                                                              options->limit, options->count_by));
+  return absl::OkStatus();
+}
+
+// -s alone counts every socket there is; in the forms for programs it is one more count.
+absl::Status SettleSummary(bool states_named, Options* options) {
+  if (!options->summary) return absl::OkStatus();
+  options->only_summary = !states_named && options->tables.empty() && !options->all &&
+                          !options->listening && !options->bound_inactive;
+  if (options->form == Form::kText) return absl::OkStatus();
+  if (!options->selection.empty()) {
+    return BadInput("option", "--summary", "it is --count-by protocol,family,state here");
+  }
+  if (options->only_summary) options->query.states = StateSet::SsAll();
+  NETDIAG_ASSIGN_OR_RETURN(options->selection,
+                           ParseSelection("", "", options->limit, "protocol,family,state"));
+  options->summary = options->only_summary = false;
+  return absl::OkStatus();
+}
+
 // What getopt_long() has just refused: a letter that may stand among others, or a whole word.
 std::string RefusedOption(char** argv) {
   const bool letter =
@@ -186,7 +324,7 @@ std::string RefusedOption(char** argv) {
 
 }  // namespace
 
-absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
+absl::StatusOr<Options> ParseOptions(int argc, char** argv, std::string* pointer) {
   std::string letters = ":";  // getopt() is to tell a missing argument from a wrong option
   std::vector<option> longs;
   for (const OptionRow& row : kOptions) {
@@ -207,29 +345,62 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
     if (code == ':') return BadInput("option", argv[optind - 1], "an argument must follow");
     NETDIAG_RETURN_IF_ERROR(Apply(code, optarg, &options));
   }
+  if (options.all_netns && !options.netns.empty()) {
+    return BadInput("option", "--all-netns", "not together with -N");
+  }
   const std::vector<std::string_view> words(argv + optind, argv + argc);
+  NETDIAG_RETURN_IF_ERROR(Settle(&options));
   options.query.states = DefaultStates(options);
-  NETDIAG_RETURN_IF_ERROR(ParseStateWords(words, &options.query.states));
+  NETDIAG_ASSIGN_OR_RETURN(const size_t state_words, ParseStateWords(words, &options.query.states));
+  NETDIAG_RETURN_IF_ERROR(
+      ParseExpression(std::span(words).subspan(state_words), &options, pointer));
   options.tables.Settle(&options.query);
+  NETDIAG_RETURN_IF_ERROR(SettleSummary(!words.empty(), &options));
   AskFor(options, &options.query);
   NETDIAG_RETURN_IF_ERROR(ParseOwners(options.owners, &options.query));
+  options.query.keep_joins = !options.selection.sort.empty() || options.resolve;
   return options;
+}
+
+absl::StatusOr<netdiag::netlink::NetNs> ResolveNetns(const std::string& name) {
+  using netdiag::netlink::NetNs;
+  if (name.find('/') != name.npos) return NetNs::FromPath(name);
+  for (const char* directory : {"/run/netns/", "/var/run/netns/"}) {
+    const std::string path = directory + name;
+    if (access(path.c_str(), F_OK) == 0) return NetNs::FromPath(path);
+  }
+  int32_t pid = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+  if (error == std::errc() && end == name.data() + name.size() && pid > 0) {
+    return NetNs::FromPid(netdiag::Pid(pid));
+  }
+  return BadInput("network namespace", name, "neither in /run/netns nor a process nor a file");
+}
+
+std::vector<OptionHelp> AllOptions() {
+  std::vector<OptionHelp> all;
+  for (const OptionRow& row : kOptions) {
+    const char letter = row.code < 256 ? static_cast<char>(row.code) : '\0';
+    all.push_back({letter, row.name, row.argument != nullptr ? row.argument : "", row.help});
+  }
+  return all;
 }
 
 std::string HelpText() {
   std::string text =
-      "usage: diag [OPTIONS] [state NAME | exclude NAME]...\n\n"
+      "usage: diag [OPTIONS] [state NAME | exclude NAME]... [EXPRESSION]\n\n"
       "Lists the sockets of this network namespace as ss does.\n\n";
-  for (const OptionRow& row : kOptions) {
+  for (const OptionHelp& row : AllOptions()) {
+    if (row.help.empty()) continue;
     std::string line = "  ";
-    if (row.code < 256) {
-      line += {'-', static_cast<char>(row.code), ',', ' '};
+    if (row.letter != 0) {
+      line += {'-', row.letter, ',', ' '};
     } else {
       line += "    ";
     }
     line.append("--").append(row.name);
-    if (row.argument != nullptr) line.append("=").append(row.argument);
-    line.resize(std::max<size_t>(line.size() + 1, 24), ' ');
+    if (!row.argument.empty()) line.append("=").append(row.argument);
+    line.resize(std::max<size_t>(line.size() + 1, 28), ' ');
     text.append(line).append(row.help).append("\n");
   }
   text += "\nTables of -A: " + TableWords() + "\n\nStates:";
@@ -238,6 +409,8 @@ std::string HelpText() {
   }
   text +=
       ";\n  groups: all connected synchronized bucket big\n\n"
+      "EXPRESSION: predicates with and, or, not and parentheses, as `sport = :22 and dst 10/8`,\n"
+      "  `rtt > 100ms`, `comm = \"nginx*\"`, `uid = nobody`: docs/filter.md.\n\n"
       "Exit: 0 answered (what could not be seen is said on stderr), 1 a table could not be read, 2 "
       "usage.\n";
   return text;

@@ -1,4 +1,5 @@
-// What the forms of output share. Tested by tests/tools/main_test.cc.
+// What the forms of output share, and the way of the rows to them. Tested by
+// tests/tools/main_test.cc and tests/tools/pipeline_test.cc.
 
 #include "tools/diag/render.h"
 
@@ -18,6 +19,53 @@ void Renderer::VisitWaiting(const netdiag::UnixSocket& listener,
         }
       });
   if (!status.ok() && !absl::IsNotFound(status)) ++untold_listeners_;
+}
+
+std::unique_ptr<Renderer> NewRenderer(const Options& options, netdiag::Engine* engine,
+                                      Output* output) {
+  switch (options.form) {
+    case Form::kJson:
+    case Form::kJsonLines:
+      return NewJsonRenderer(options, engine, output);
+    case Form::kCsv:
+      return NewCsvRenderer(options, engine, output);
+    case Form::kText:
+      break;
+  }
+  return options.selection.empty() ? NewSsRenderer(options, engine, output)
+                                   : NewTableRenderer(options, engine, output);
+}
+
+// ---- Pipeline ----
+
+Pipeline::Pipeline(const Selection& selection, Renderer* renderer, const Output* output)
+    : limit_(selection.limit), renderer_(renderer), output_(output) {
+  if (!selection.count_by.empty()) counts_.emplace(KeysOf(selection.count_by));
+  if (!selection.sort.empty()) sorted_.emplace(KeysOf(selection.sort), selection.limit);
+}
+
+netdiag::Flow Pipeline::Show(const netdiag::Row& row) {
+  renderer_->Row(row);
+  ++shown_;
+  const bool enough = output_->failed() || (limit_ != 0 && shown_ >= limit_);
+  return enough ? netdiag::Flow::kStop : netdiag::Flow::kContinue;
+}
+
+netdiag::Flow Pipeline::Add(const netdiag::Row& row) {
+  if (!counts_ && !sorted_) return Show(row);
+  if (counts_) counts_->Add(row);
+  if (sorted_) sorted_->Add(row);
+  return netdiag::Flow::kContinue;
+}
+
+void Pipeline::Finish() {
+  if (sorted_) sorted_->Visit([this](const netdiag::Row& row) { return Show(row); });
+  if (!counts_) return;
+  for (const netdiag::RowCounts::Group& group : counts_->Groups()) {
+    if (output_->failed() || (limit_ != 0 && shown_ >= limit_)) break;
+    renderer_->Count(group);
+    ++shown_;
+  }
 }
 
 }  // namespace diag

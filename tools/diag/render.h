@@ -10,6 +10,7 @@
 
 #include "absl/functional/function_ref.h"
 
+#include "netdiag/collect.h"
 #include "netdiag/engine.h"
 #include "tools/diag/options.h"
 #include "tools/diag/text.h"
@@ -17,13 +18,15 @@
 namespace diag {
 
 // The one virtual interface of the project: a form of output. Calls come in the order Begin,
-// Row..., End.
+// Row... or Count..., End.
 class Renderer {
  public:
   explicit Renderer(netdiag::Engine* engine) : engine_(engine) {}
   virtual ~Renderer() = default;
   virtual void Begin() = 0;
   virtual void Row(const netdiag::Row& row) = 0;
+  // One group of --count-by; a form that is not made for it is not asked.
+  virtual void Count(const netdiag::RowCounts::Group&) {}
   virtual void End(const netdiag::Summary& summary) = 0;
 
   // Unix listeners whose waiting connections the kernel did not tell: its answer about one socket
@@ -42,13 +45,44 @@ class Renderer {
   uint64_t untold_listeners_ = 0;
 };
 
+// The form that the options ask for.
+std::unique_ptr<Renderer> NewRenderer(const Options& options, netdiag::Engine* engine,
+                                      Output* output);
+
 // ss's text: its columns, tokens, order and units. Rows wait in a bounded buffer until their
 // columns' widths are known.
 std::unique_ptr<Renderer> NewSsRenderer(const Options& options, netdiag::Engine* engine,
                                         Output* output);
-// One JSON object, written as rows come.
+// The columns or counts that were asked for, as a table for people, in the same buffer.
+std::unique_ptr<Renderer> NewTableRenderer(const Options& options, netdiag::Engine* engine,
+                                           Output* output);
+// RFC 4180.
+std::unique_ptr<Renderer> NewCsvRenderer(const Options& options, netdiag::Engine* engine,
+                                         Output* output);
+// One JSON object, or an object a line, written as rows come.
 std::unique_ptr<Renderer> NewJsonRenderer(const Options& options, netdiag::Engine* engine,
                                           Output* output);
+
+// Where rows go: in order, as many as wanted, counted, to the renderer.
+class Pipeline {
+ public:
+  // Neither is owned.
+  Pipeline(const Selection& selection, Renderer* renderer, const Output* output);
+  // kStop: enough was seen.
+  netdiag::Flow Add(const netdiag::Row& row);
+  // Shows what was held until all rows are known. The tables and owners of the rows must be alive.
+  void Finish();
+
+ private:
+  netdiag::Flow Show(const netdiag::Row& row);
+
+  uint64_t limit_;
+  Renderer* renderer_;
+  const Output* output_;
+  uint64_t shown_ = 0;
+  std::optional<netdiag::SortedRows> sorted_;
+  std::optional<netdiag::RowCounts> counts_;
+};
 
 // Appends what -i prints of a TCP socket, tokens separated by blanks, each with a blank before it.
 void AppendTcpInfo(const netdiag::InetSocket& socket, const Options& options, std::string* out);

@@ -1,19 +1,21 @@
-// ss's text. Rows wait in a buffer until their columns' widths are known; it is written out when it
-// is full, so memory is bounded and a width may grow from one piece to the next, as ss's does.
-// Tested by tests/tools/render_ss_test.cc and against ss itself by
+// ss's text. Tested by tests/tools/render_ss_test.cc and against ss itself by
 // tests/live/ss_differential_test.cc.
 
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "tools/diag/contexts.h"
 #include "tools/diag/names.h"
 #include "tools/diag/render.h"
+#include "tools/diag/resolver.h"
+#include "tools/diag/table_buffer.h"
 
 namespace diag {
 namespace {
@@ -29,116 +31,6 @@ using netdiag::Protocol;
 using netdiag::SocketMemory;
 using netdiag::State;
 using netdiag::UnixSocket;
-
-enum Column : size_t {
-  kNetid,
-  kState,
-  kReceiveQueue,
-  kSendQueue,
-  kLocal,
-  kLocalPort,
-  kPeer,
-  kPeerPort,
-  kProcess,
-  kColumns
-};
-
-struct ColumnRow {
-  std::string_view header;
-  bool right;             // aligned
-  std::string_view left;  // delimiter before it
-  size_t width;           // at least
-};
-
-constexpr std::array<ColumnRow, kColumns> kLayout = {{
-    {"Netid", false, "", 0},
-    {"State", false, " ", 0},
-    {"Recv-Q", false, " ", 6},
-    {"Send-Q", false, " ", 6},
-    {"Local Address:", true, " ", 0},
-    {"Port", false, "", 0},
-    {"Peer Address:", true, " ", 0},
-    {"Port", false, "", 0},
-    {"Process", false, " ", 0},
-}};
-
-// Rows with their cells, laid out when it is written.
-class TableBuffer {
- public:
-  TableBuffer(std::array<bool, kColumns> visible, Output* output)
-      : visible_(visible), output_(output) {
-    for (size_t i = 0; i < kColumns; ++i) widths_[i] = kLayout[i].width;
-    text_.reserve(kLimit + 4096);
-  }
-
-  // Appends to the current cell; EndCell() after each column, in order, and EndRow() after what
-  // follows them.
-  std::string* text() { return &text_; }
-  void EndCell() { row_.ends[cell_++] = text_.size(); }
-  void EndRow() {
-    row_.end = text_.size();
-    rows_.push_back(row_);
-    size_t start = row_.start;
-    for (size_t i = 0; i < kColumns; ++i) {
-      widths_[i] = std::max(widths_[i], row_.ends[i] - start);
-      start = row_.ends[i];
-    }
-    row_ = {text_.size(), {}, 0};
-    cell_ = 0;
-    if (text_.size() >= kLimit) Flush();
-  }
-  void Header() {
-    for (const ColumnRow& column : kLayout) {
-      text_.append(column.header);
-      EndCell();
-    }
-    EndRow();
-  }
-  void Flush() {
-    for (const Row& row : rows_) WriteRow(row);
-    rows_.clear();
-    text_.clear();
-    row_ = {};
-  }
-
- private:
-  static constexpr size_t kLimit = 128 * 1024;
-  struct Row {
-    size_t start = 0;
-    std::array<size_t, kColumns> ends{};
-    size_t end = 0;  // of what follows the columns
-  };
-
-  void WriteRow(const Row& row) {
-    line_.clear();
-    size_t start = row.start;
-    for (size_t i = 0; i < kColumns; ++i) {
-      const std::string_view cell = std::string_view(text_).substr(start, row.ends[i] - start);
-      start = row.ends[i];
-      if (!visible_[i]) continue;
-      if (!line_.empty()) line_.append(kLayout[i].left);
-      const size_t padding = widths_[i] - cell.size();
-      if (kLayout[i].right) line_.append(padding, ' ');
-      line_.append(cell);
-      if (!kLayout[i].right) line_.append(padding, ' ');
-    }
-    const std::string_view rest = std::string_view(text_).substr(start, row.end - start);
-    // Blanks at a line's end serve nobody.
-    if (rest.empty() || rest.front() == '\n') line_.erase(line_.find_last_not_of(' ') + 1);
-    line_.append(rest);
-    line_.push_back('\n');
-    output_->Write(line_);
-  }
-
-  std::array<bool, kColumns> visible_;
-  Output* output_;
-  std::array<size_t, kColumns> widths_{};
-  std::string text_;
-  std::vector<Row> rows_;
-  Row row_;
-  size_t cell_ = 0;
-  std::string line_;
-};
 
 // A column that could hold one word only is left out. Unix sockets are three kinds, packet sockets
 // two.
@@ -161,12 +53,22 @@ std::string_view Netid(const netdiag::Row& row) {
   return row.type() == netdiag::SocketType::kRaw ? "p_raw" : "p_dgr";
 }
 
-std::array<bool, kColumns> VisibleColumns(const netdiag::Query& query) {
-  std::array<bool, kColumns> visible;
-  visible.fill(true);
-  visible[kNetid] = !HasOneNetid(query);
-  visible[kState] = std::popcount(query.states.bits() & netdiag::StateSet::All().bits()) != 1;
-  return visible;
+std::vector<TableColumn> Layout(const Options& options) {
+  const netdiag::Query& query = options.query;
+  const bool one_state = std::popcount(query.states.bits() & netdiag::StateSet::All().bits()) == 1;
+  const bool queues = !options.no_queues;
+  return {
+      {.header = "Netns", .visible = options.all_netns},
+      {.header = "Netid", .visible = !HasOneNetid(query)},
+      {.header = "State", .visible = !one_state},
+      {.header = "Recv-Q", .width = 6, .visible = queues},
+      {.header = "Send-Q", .width = 6, .visible = queues},
+      {.header = "Local Address:", .right = true},
+      {.header = "Port", .left = ""},
+      {.header = "Peer Address:", .right = true},
+      {.header = "Port", .left = ""},
+      {.header = "Process"},
+  };
 }
 
 // Time until a timer fires, as ss writes it: "59min", "1min10sec", "32sec", "1.200sec", "040ms"; 0
@@ -211,16 +113,43 @@ class SsRenderer final : public Renderer {
   SsRenderer(const Options& options, netdiag::Engine* engine, Output* output)
       : Renderer(engine),
         options_(options),
-        table_(VisibleColumns(options.query), output),
-        out_(table_.text()) {}
+        color_(WantsColor(options.color, output->fd())),
+        table_(Layout(options), options.oneline ? 0 : ScreenWidth(output->fd()), output),
+        out_(table_.text()) {
+    if (options.resolve) resolver_ = std::make_unique<Resolver>();
+  }
 
   void Begin() override {
     if (!options_.no_header) table_.Header();
   }
   void Row(const netdiag::Row& row) override {
+    if (resolver_ == nullptr) return Show(row);
+    // Rows wait while the names of their addresses are asked for.
+    if (const InetSocket* socket = row.inet()) {
+      for (const Endpoint& end : {socket->local(), socket->remote()}) {
+        if (!end.address.IsUnspecified()) resolver_->Ask(end.address);
+      }
+    }
+    if (!held_) held_.emplace(std::vector<netdiag::RowKey>(), 0);
+    held_->Add(row);
+    if (++held_rows_ == kMaxHeld) Release();
+  }
+  void End(const netdiag::Summary&) override {
+    Release();
+    table_.Flush();
+  }
+
+ private:
+  static constexpr size_t kMaxHeld = 1024;
+
+  void Show(const netdiag::Row& row) {
+    netns_ = row.table().netns;
+    if (options_.all_netns) Netns(row.table());
+    table_.EndCell();
     out_->append(Netid(row));
     table_.EndCell();
     out_->append(netdiag::Names(row.state()).ss);
+    if (color_) table_.SetTint(TintOf(row.state()));
     table_.EndCell();
     AppendNumber(row.receive_queue(), out_);
     table_.EndCell();
@@ -235,29 +164,55 @@ class SsRenderer final : public Renderer {
     std::visit([&](const auto& socket) { Rest(row, socket); }, row.socket());
     table_.EndRow();
   }
-  void End(const netdiag::Summary&) override { table_.Flush(); }
-
- private:
+  void Netns(const netdiag::Table& table);
+  void Release() {
+    if (!held_) return;
+    resolver_->Wait();
+    held_->Visit([this](const netdiag::Row& row) {
+      Show(row);
+      return netdiag::Flow::kContinue;
+    });
+    held_.reset();
+    held_rows_ = 0;
+  }
   void Ends(const netdiag::Row& row, const InetSocket& socket);
   void Ends(const netdiag::Row& row, const UnixSocket& socket);
   void Ends(const netdiag::Row& row, const PacketSocket& socket);
   void Ends(const netdiag::Row& row, const NetlinkSocket& socket);
+  // False: it has none.
+  bool AppendName(const netdiag::IpAddress& address) {
+    const std::string name = resolver_->Find(address);
+    AppendEscaped(name, out_);
+    return !name.empty();
+  }
   void Address(const InetSocket& socket, const Endpoint& end, bool local);
   void Owners(const netdiag::Owners& owners, std::string_view begin);
   void Rest(const netdiag::Row& row, const InetSocket& socket);
   void Rest(const netdiag::Row& row, const UnixSocket& socket);
   void Rest(const netdiag::Row& row, const PacketSocket& socket);
   void Rest(const netdiag::Row& row, const NetlinkSocket& socket);
-  void Details(const InetSocket& socket);
-  void Cgroup(const InetSocket& socket);
+  void Details(const netdiag::Row& row, const InetSocket& socket);
+  void Cgroup(const netdiag::Row& row, const InetSocket& socket);
   void File(const UnixSocket& socket);
   void Memory(const SocketMemory& memory);
 
   Options options_;
+  bool color_;
   Names names_;
+  Contexts contexts_;
+  std::unique_ptr<Resolver> resolver_;  // null: addresses stay numbers
+  std::optional<netdiag::SortedRows> held_;
+  size_t held_rows_ = 0;
   TableBuffer table_;
-  std::string* out_;  // the table's text
+  std::string* out_;        // the table's text
+  netdiag::NetnsId netns_;  // of the row being written
 };
+
+// Its name, or the inode that `ls -l /proc/PID/ns/net` shows.
+void SsRenderer::Netns(const netdiag::Table& table) {
+  if (table.netns_name.empty()) return AppendNumber(table.netns.value(), out_);
+  AppendEscaped(table.netns_name, out_);
+}
 
 void SsRenderer::Ends(const netdiag::Row& row, const InetSocket& socket) {
   Address(socket, socket.local(), true);
@@ -271,7 +226,10 @@ void SsRenderer::Ends(const netdiag::Row& row, const InetSocket& socket) {
 }
 
 void SsRenderer::Address(const InetSocket& socket, const Endpoint& end, bool local) {
-  if (end.address.family() == Family::kInet) {
+  const bool named = resolver_ != nullptr && AppendName(end.address);
+  if (named) {
+    // Without brackets: it has no colons.
+  } else if (end.address.family() == Family::kInet) {
     end.address.AppendTo(out_);
   } else if (end.address.IsUnspecified() && !socket.v6_only().value_or(false)) {
     out_->push_back('*');  // takes IPv4 too
@@ -282,7 +240,7 @@ void SsRenderer::Address(const InetSocket& socket, const Endpoint& end, bool loc
   }
   if (local && socket.interface() != netdiag::IfIndex()) {
     out_->push_back('%');
-    names_.AppendInterface(socket.interface(), out_);
+    names_.AppendInterface(netns_, socket.interface(), out_);
   }
   out_->push_back(':');
 }
@@ -309,7 +267,7 @@ void SsRenderer::Ends(const netdiag::Row&, const PacketSocket& socket) {
   if (socket.interface() == netdiag::IfIndex()) {
     out_->push_back('*');
   } else {
-    names_.AppendInterface(socket.interface(), out_);
+    names_.AppendInterface(netns_, socket.interface(), out_);
   }
   table_.EndCell();
   out_->push_back('*');
@@ -351,8 +309,16 @@ void SsRenderer::Owners(const netdiag::Owners& owners, std::string_view begin) {
       out_->append(",tid=");
       AppendNumber((own_table ? owner.thread : owner.pid).value(), out_);
     }
+    if (options_.process_contexts) {
+      out_->append(",proc_ctx=");
+      contexts_.AppendProcess(owner.pid, out_);
+    }
     out_->append(",fd=");
     AppendNumber(owner.fd, out_);
+    if (options_.socket_contexts) {
+      out_->append(",sock_ctx=");
+      contexts_.AppendSocket(owner.pid, owner.fd, out_);
+    }
     out_->append(i > 0 ? ")," : ")");
   }
   out_->push_back(')');
@@ -382,9 +348,9 @@ void SsRenderer::Rest(const netdiag::Row& row, const InetSocket& socket) {
     AppendNumber(socket.retransmits(), out_);
     out_->push_back(')');
   }
-  if (options_.extended) Details(socket);
+  if (options_.extended) Details(row, socket);
   if (options_.tos) AppendTos(socket, out_);
-  if (options_.cgroup) Cgroup(socket);
+  if (options_.cgroup) Cgroup(row, socket);
   if (options_.socket_options) AppendSocketOptions(socket, options_.oneline, out_);
   const bool streams = row.protocol() == Protocol::kTcp || row.protocol() == Protocol::kMptcp;
   const bool info = options_.info && streams;
@@ -400,20 +366,22 @@ void SsRenderer::Rest(const netdiag::Row& row, const InetSocket& socket) {
   }
 }
 
-void SsRenderer::Cgroup(const InetSocket& socket) {
+void SsRenderer::Cgroup(const netdiag::Row& row, const InetSocket& socket) {
   const std::optional<netdiag::CgroupId> cgroup = socket.cgroup();
   if (!cgroup || *cgroup == netdiag::CgroupId()) return;
   out_->append(" cgroup:");
-  names_.AppendCgroup(*cgroup, out_);
+  if (row.cgroup() != nullptr) return AppendEscaped(row.cgroup()->path, out_);
+  out_->append("unreachable:");
+  AppendNumber(cgroup->value(), out_, 16);
 }
 
-void SsRenderer::Details(const InetSocket& socket) {
+void SsRenderer::Details(const netdiag::Row& row, const InetSocket& socket) {
   AppendIdentity(socket.uid(), socket.inode(), socket.cookie(), out_);
   if (const auto mark = socket.mark(); mark && *mark != netdiag::Mark()) {
     out_->append(" fwmark:0x");
     AppendNumber(mark->value(), out_, 16);
   }
-  Cgroup(socket);
+  Cgroup(row, socket);
   if (const std::optional<bool> v6_only = socket.v6_only())
     out_->append(*v6_only ? " v6only:1" : " v6only:0");
   AppendShutdown(socket.shutdown(), out_);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -25,37 +26,12 @@ using netdiag::TcpOption;
 using netdiag::TlsInfo;
 using netdiag::VegasInfo;
 
-// Writes tokens of one socket; remembers what most of them need.
+// Writes tokens of one socket; remembers what most of them need. They are put together in a buffer
+// of its own, which a section (a public function) fills by a quarter at most and hands over.
 class Writer {
  public:
   Writer(const InetSocket& socket, const TcpInfo& info, const Options& options, std::string* out)
       : socket_(socket), info_(info), options_(options), out_(out) {}
-
-  void Text(std::string_view token) { out_->append(" ").append(token); }
-  void Token(std::string_view name, uint64_t value) {
-    Text(name);
-    AppendNumber(value, out_);
-  }
-  // Microseconds shown as milliseconds.
-  void Milliseconds(std::string_view name, uint64_t microseconds) {
-    Text(name);
-    AppendGeneral(static_cast<double>(microseconds) / 1000, out_);
-  }
-  // Bytes a second shown as bits a second.
-  void Rate(std::string_view name, double bits) {
-    Text(name);
-    AppendRate(bits);
-  }
-  void AppendRate(double bits);
-
-  // Value of a tcp_info field; 0 where the kernel does not send it, which ss does not tell apart.
-  uint64_t Get(const StructField& field) const { return info_[field].value_or(0); }
-  void IfNotZero(std::string_view name, const StructField& field) {
-    if (const uint64_t value = Get(field); value != 0) Token(name, value);
-  }
-  void MillisecondsIfNotZero(std::string_view name, const StructField& field) {
-    if (const uint64_t value = Get(field); value != 0) Milliseconds(name, value);
-  }
 
   void Flags();
   void Timing();
@@ -68,17 +44,61 @@ class Writer {
   void Receiver();
 
  private:
+  // The names are literals: inlined, they are a move or two.
+  [[gnu::always_inline]] void Put(std::string_view text) {
+    std::memcpy(at_, text.data(), text.size());
+    at_ += text.size();
+  }
+  [[gnu::always_inline]] void Text(std::string_view token) {
+    *at_++ = ' ';
+    Put(token);
+  }
+  void Number(uint64_t value) { at_ = WriteNumber(value, at_); }
+  [[gnu::always_inline]] void Token(std::string_view name, uint64_t value) {
+    Text(name);
+    Number(value);
+  }
+  // Microseconds shown as milliseconds.
+  [[gnu::always_inline]] void Milliseconds(std::string_view name, uint64_t microseconds) {
+    Text(name);
+    at_ = WriteThousandths(microseconds, at_);
+  }
+  // Bits a second.
+  [[gnu::always_inline]] void Rate(std::string_view name, double bits) {
+    Text(name);
+    PutRate(bits);
+  }
+  void PutRate(double bits);
+
+  // Value of a tcp_info field; 0 where the kernel does not send it, which ss does not tell apart.
+  [[gnu::always_inline]] uint64_t Get(const StructField& field) const {
+    return info_[field].value_or(0);
+  }
+  [[gnu::always_inline]] void IfNotZero(std::string_view name, const StructField& field) {
+    if (const uint64_t value = Get(field); value != 0) Token(name, value);
+  }
+  [[gnu::always_inline]] void MillisecondsIfNotZero(std::string_view name,
+                                                    const StructField& field) {
+    if (const uint64_t value = Get(field); value != 0) Milliseconds(name, value);
+  }
+  void EndSection() {
+    out_->append(buffer_, static_cast<size_t>(at_ - buffer_));
+    at_ = buffer_;
+  }
+
   const InetSocket& socket_;
   const TcpInfo& info_;
   const Options& options_;
   std::string* out_;
+  char buffer_[4096];
+  char* at_ = buffer_;
 };
 
 #define FIELD(name) TcpInfo::Field(name)
 
-void Writer::AppendRate(double bits) {
+void Writer::PutRate(double bits) {
   if (options_.numeric) {
-    AppendFixed(bits, out_, 0);
+    at_ = WriteFixed(bits, 0, at_);
   } else {
     struct Scale {
       double unit;
@@ -90,13 +110,13 @@ void Writer::AppendRate(double bits) {
       if (scale == nullptr && bits > row.unit) scale = &row;
     }
     if (scale == nullptr) {
-      AppendGeneral(bits, out_);
+      at_ = WriteGeneral(bits, 6, at_);
     } else {
-      AppendGeneral(bits / scale->unit, out_, 3);
-      out_->push_back(scale->letter);
+      at_ = WriteGeneral(bits / scale->unit, 3, at_);
+      *at_++ = scale->letter;
     }
   }
-  out_->append("bps");
+  Put("bps");
 }
 
 void Writer::Flags() {
@@ -110,14 +130,16 @@ void Writer::Flags() {
     if (set.contains(TcpOption::kSynData)) Text("fastopen");
   }
   if (!socket_.congestion().empty()) {
-    out_->push_back(' ');
+    *at_++ = ' ';
+    EndSection();
     AppendEscaped(socket_.congestion(), out_);
   }
   if (set.contains(TcpOption::kWindowScale)) {
     Token("wscale:", Get(FIELD("snd_wscale")));
-    out_->push_back(',');
-    AppendNumber(Get(FIELD("rcv_wscale")), out_);
+    *at_++ = ',';
+    Number(Get(FIELD("rcv_wscale")));
   }
+  EndSection();
 }
 
 void Writer::Timing() {
@@ -127,10 +149,11 @@ void Writer::Timing() {
   IfNotZero("backoff:", FIELD("backoff"));
   if (const uint64_t rtt = Get(FIELD("rtt")); rtt != 0) {
     Milliseconds("rtt:", rtt);
-    out_->push_back('/');
-    AppendGeneral(static_cast<double>(Get(FIELD("rttvar"))) / 1000, out_);
+    *at_++ = '/';
+    at_ = WriteThousandths(Get(FIELD("rttvar")), at_);
   }
   MillisecondsIfNotZero("ato:", FIELD("ato"));
+  EndSection();
 }
 
 void Writer::Segments() {
@@ -142,6 +165,7 @@ void Writer::Segments() {
   // Above 16 bits it stands for "not set".
   if (const uint64_t value = Get(FIELD("snd_ssthresh")); value != 0 && value < 0xffff)
     Token("ssthresh:", value);
+  EndSection();
 }
 
 void Writer::Counters() {
@@ -153,6 +177,7 @@ void Writer::Counters() {
   IfNotZero("segs_in:", FIELD("segs_in"));
   IfNotZero("data_segs_out:", FIELD("data_segs_out"));
   IfNotZero("data_segs_in:", FIELD("data_segs_in"));
+  EndSection();
 }
 
 void Writer::Congestion() {
@@ -162,31 +187,32 @@ void Writer::Congestion() {
       Text("dctcp:fallback_mode");
     } else {
       Token("dctcp:(ce_state:", get(DctcpInfo::Field("ce_state")));
-      out_->append(",alpha:");
-      AppendNumber(get(DctcpInfo::Field("alpha")), out_);
-      out_->append(",ab_ecn:");
-      AppendNumber(get(DctcpInfo::Field("ab_ecn")), out_);
-      out_->append(",ab_tot:");
-      AppendNumber(get(DctcpInfo::Field("ab_tot")), out_);
-      out_->push_back(')');
+      Put(",alpha:");
+      Number(get(DctcpInfo::Field("alpha")));
+      Put(",ab_ecn:");
+      Number(get(DctcpInfo::Field("ab_ecn")));
+      Put(",ab_tot:");
+      Number(get(DctcpInfo::Field("ab_tot")));
+      *at_++ = ')';
     }
   }
   if (const std::optional<BbrInfo> bbr = socket_.bbr()) {
     const auto get = [&](const StructField& field) { return (*bbr)[field].value_or(0); };
     const uint64_t bytes = get(BbrInfo::Field("bw_hi")) << 32 | get(BbrInfo::Field("bw_lo"));
     Rate("bbr:(bw:", static_cast<double>(bytes) * 8);
-    out_->append(",mrtt:");
-    AppendGeneral(static_cast<double>(get(BbrInfo::Field("min_rtt"))) / 1000, out_);
+    Put(",mrtt:");
+    at_ = WriteThousandths(get(BbrInfo::Field("min_rtt")), at_);
     if (const uint64_t gain = get(BbrInfo::Field("pacing_gain")); gain != 0) {
-      out_->append(",pacing_gain:");
-      AppendGeneral(static_cast<double>(gain) / 256, out_);
+      Put(",pacing_gain:");
+      at_ = WriteGeneral(static_cast<double>(gain) / 256, 6, at_);
     }
     if (const uint64_t gain = get(BbrInfo::Field("cwnd_gain")); gain != 0) {
-      out_->append(",cwnd_gain:");
-      AppendGeneral(static_cast<double>(gain) / 256, out_);
+      Put(",cwnd_gain:");
+      at_ = WriteGeneral(static_cast<double>(gain) / 256, 6, at_);
     }
-    out_->push_back(')');
+    *at_++ = ')';
   }
+  EndSection();
 }
 
 void Writer::Rates() {
@@ -208,8 +234,8 @@ void Writer::Rates() {
   if (const uint64_t pacing = Get(FIELD("pacing_rate")); pacing != 0 && pacing != kUnlimited) {
     Rate("pacing_rate ", static_cast<double>(pacing) * 8);
     if (const uint64_t most = Get(FIELD("max_pacing_rate")); most != 0 && most != kUnlimited) {
-      out_->push_back('/');
-      AppendRate(static_cast<double>(most) * 8);
+      *at_++ = '/';
+      PutRate(static_cast<double>(most) * 8);
     }
   }
   if (const uint64_t rate = Get(FIELD("delivery_rate")); rate != 0) {
@@ -218,6 +244,7 @@ void Writer::Rates() {
   IfNotZero("delivered:", FIELD("delivered"));
   IfNotZero("delivered_ce:", FIELD("delivered_ce"));
   if (Get(FIELD("delivery_rate_app_limited")) != 0) Text("app_limited");
+  EndSection();
 }
 
 void Writer::Limits() {
@@ -226,14 +253,15 @@ void Writer::Limits() {
   const auto share = [&](std::string_view name, uint64_t time) {
     if (time == 0) return;
     Token(name, time / 1000);
-    out_->append("ms(");
-    AppendFixed(100.0 * static_cast<double>(time) / static_cast<double>(busy), out_, 1);
-    out_->append("%)");
+    Put("ms(");
+    at_ = WriteFixed(100.0 * static_cast<double>(time) / static_cast<double>(busy), 1, at_);
+    Put("%)");
   };
   Token("busy:", busy / 1000);
-  out_->append("ms");
+  Put("ms");
   share("rwnd_limited:", Get(FIELD("rwnd_limited")));
   share("sndbuf_limited:", Get(FIELD("sndbuf_limited")));
+  EndSection();
 }
 
 void Writer::Losses() {
@@ -242,8 +270,8 @@ void Writer::Losses() {
   const uint64_t total = Get(FIELD("total_retrans"));
   if (now != 0 || total != 0) {
     Token("retrans:", now);
-    out_->push_back('/');
-    AppendNumber(total, out_);
+    *at_++ = '/';
+    Number(total);
   }
   IfNotZero("lost:", FIELD("lost"));
   // Of a listener it is the backlog.
@@ -253,6 +281,7 @@ void Writer::Losses() {
   if (const uint64_t value = Get(FIELD("reordering")); value != 3 && value != 0)
     Token("reordering:", value);
   IfNotZero("reord_seen:", FIELD("reord_seen"));
+  EndSection();
 }
 
 void Writer::Receiver() {
@@ -266,6 +295,7 @@ void Writer::Receiver() {
   IfNotZero("snd_wnd:", FIELD("snd_wnd"));
   IfNotZero("rcv_wnd:", FIELD("rcv_wnd"));
   IfNotZero("rehash:", FIELD("rehash"));
+  EndSection();
 }
 
 #undef FIELD

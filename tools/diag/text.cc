@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cmath>
+#include <ctime>
 #include <unistd.h>
 
 namespace diag {
@@ -16,13 +18,6 @@ bool Deceives(uint32_t c) {
   return (c >= 0x80 && c < 0xa0) || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
          (c >= 0x2060 && c <= 0x2069) || c == 0xfeff || c == 0x061c ||
          (c >= 0xe0000 && c <= 0xe007f);
-}
-
-void AppendHexEscape(unsigned char byte, std::string* out) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  out->append("\\x");
-  out->push_back(kDigits[byte >> 4]);
-  out->push_back(kDigits[byte & 15]);
 }
 
 // `quotes`: further characters to escape.
@@ -38,7 +33,7 @@ void AppendEscaped(std::string_view name, std::string_view quotes, std::string* 
     uint32_t c = 0;
     const size_t length = Utf8Length(name, &c);
     if (length == 0 || c < 0x20 || c == 0x7f || quotes.find(name[0]) != quotes.npos) {
-      AppendHexEscape(static_cast<unsigned char>(name[0]), out);
+      AppendHexEscape(name[0], out);
       name.remove_prefix(1);
       continue;
     }
@@ -55,19 +50,68 @@ void AppendEscaped(std::string_view name, std::string_view quotes, std::string* 
   }
 }
 
+// `value` / 10^decimals without zeros at the end. REQUIRES: decimals <= 3.
+char* WriteDecimal(uint64_t value, int decimals, char* out) {
+  static constexpr std::array<uint64_t, 4> kScales = {1, 10, 100, 1000};
+  const uint64_t scale = kScales[static_cast<size_t>(decimals)];
+  out = WriteNumber(value / scale, out);
+  uint64_t rest = value % scale;
+  if (rest == 0) return out;
+  *out = '.';
+  for (int i = decimals; i > 0; --i, rest /= 10) out[i] = static_cast<char>('0' + rest % 10);
+  out += decimals + 1;
+  while (out[-1] == '0') --out;
+  return out;
+}
+
+// %.3g of 1 to 999. Null: the number is another, or lies so close to the middle of two that only
+// exact arithmetic can tell.
+char* WriteThreeDigits(double value, char* out) {
+  if (!(value >= 1 && value < 999)) return nullptr;
+  // Where two decimals would round up to 10.0, one is enough; so for 100.
+  const int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  const double scaled = value * (decimals == 2 ? 100 : decimals == 1 ? 10 : 1);
+  const auto whole = static_cast<uint64_t>(scaled);
+  const double rest = scaled - static_cast<double>(whole);
+  if (rest > 0.5 - 1e-6 && rest < 0.5 + 1e-6) return nullptr;
+  return WriteDecimal(whole + (rest > 0.5 ? 1 : 0), decimals, out);
+}
+
 }  // namespace
+
+void AppendHexEscape(char byte, std::string* out) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  const auto bits = static_cast<unsigned char>(byte);
+  out->append("\\x");
+  out->push_back(kDigits[bits >> 4]);
+  out->push_back(kDigits[bits & 15]);
+}
+
+std::chrono::nanoseconds Output::Clock::now() {
+  timespec time = {};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 void Output::Flush() {
   size_t written = 0;
-  while (errnum_ == 0 && written < buffer_.size()) {
-    const ssize_t n = write(fd_, buffer_.data() + written, buffer_.size() - written);
+  while (errnum_ == 0 && written < size_) {
+    const ssize_t n = write(fd_, buffer_.get() + written, size_ - written);
     if (n >= 0) {
       written += static_cast<size_t>(n);
     } else if (errno != EINTR) {
       errnum_ = errno;
     }
   }
-  buffer_.clear();
+  size_ = 0;
+  written_ = Clock::now();
+}
+
+void Output::MakeRoom(size_t size) {
+  Flush();
+  if (size <= capacity_) return;
+  capacity_ = size;
+  buffer_ = std::make_unique_for_overwrite<char[]>(capacity_);
 }
 
 size_t Utf8Length(std::string_view text, uint32_t* code_point) {
@@ -109,26 +153,57 @@ void AppendUnixName(std::string_view name, std::string* out) {
     out->push_back('@');
     name.remove_prefix(1);
   } else if (name.starts_with('@') || name == "*") {
-    AppendHexEscape(static_cast<unsigned char>(name[0]), out);
+    AppendHexEscape(name[0], out);
     name.remove_prefix(1);
   }
   AppendEscaped(name, out);
 }
 
-void AppendGeneral(double value, std::string* out, int precision) {
-  char digits[64];
-  const auto end =
-      std::to_chars(digits, digits + sizeof(digits), value, std::chars_format::general, precision)
-          .ptr;
-  out->append(digits, end);
+char* WriteNumber(uint64_t value, char* out) {
+  static constexpr auto kPairs = [] {
+    std::array<char, 200> pairs{};
+    for (size_t i = 0; i < 100; ++i) {
+      pairs[2 * i] = static_cast<char>('0' + i / 10);
+      pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
+    }
+    return pairs;
+  }();
+  if (value < 10) {
+    *out = static_cast<char>('0' + value);
+    return out + 1;
+  }
+  char digits[20];
+  char* at = digits + sizeof(digits);
+  for (; value >= 100; value /= 100) std::memcpy(at -= 2, &kPairs[2 * (value % 100)], 2);
+  if (value >= 10) {
+    std::memcpy(at -= 2, &kPairs[2 * value], 2);
+  } else {
+    *--at = static_cast<char>('0' + value);
+  }
+  const auto length = static_cast<size_t>(digits + sizeof(digits) - at);
+  std::memcpy(out, at, length);
+  return out + length;
 }
 
-void AppendFixed(double value, std::string* out, int precision) {
-  char digits[400];  // the largest double has 309 digits before its point
-  const auto end =
-      std::to_chars(digits, digits + sizeof(digits), value, std::chars_format::fixed, precision)
-          .ptr;
-  out->append(digits, end);
+char* WriteThousandths(uint64_t value, char* out) {
+  if (value >= 1'000'000) return WriteGeneral(static_cast<double>(value) / 1000, 6, out);
+  // Six digits at most, which %g shows as they are, without the zeros at the end.
+  return WriteDecimal(value, 3, out);
+}
+
+char* WriteGeneral(double value, int precision, char* out) {
+  if (precision == 3) {
+    if (char* const end = WriteThreeDigits(value, out)) return end;
+  }
+  return std::to_chars(out, out + kNumberRoom, value, std::chars_format::general, precision).ptr;
+}
+
+char* WriteFixed(double value, int precision, char* out) {
+  // Below 2^53 a double is rounded to a whole number as printf does it: to even.
+  if (precision == 0 && value >= 0 && value < 9e15) {
+    return WriteNumber(static_cast<uint64_t>(std::llrint(value)), out);
+  }
+  return std::to_chars(out, out + kNumberRoom, value, std::chars_format::fixed, precision).ptr;
 }
 
 }  // namespace diag

@@ -5,11 +5,15 @@
 #define NETDIAG_TOOLS_DIAG_TEXT_H_
 
 #include <charconv>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace diag {
 
@@ -17,24 +21,46 @@ namespace diag {
 // error, which failed() tells, nothing more is written: a closed pipe is no reason to go on.
 class Output {
  public:
-  explicit Output(int fd) : fd_(fd) { buffer_.reserve(kPiece + 4096); }
+  explicit Output(int fd)
+      : fd_(fd), buffer_(std::make_unique_for_overwrite<char[]>(kPiece)), written_(Clock::now()) {}
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
 
   void Write(std::string_view text) {
-    buffer_.append(text);
-    if (buffer_.size() >= kPiece) Flush();
+    std::memcpy(Reserve(text.size()), text.data(), text.size());
+    Commit(text.size());
   }
+  // Room for `size` bytes behind what was written, until Commit() says how many it has become.
+  char* Reserve(size_t size) {
+    if (size_ + size > capacity_) MakeRoom(size);
+    return buffer_.get() + size_;
+  }
+  void Commit(size_t size) { size_ += size; }
   void Flush();
+  // Flushes if nothing was written for a while: for readers that look on.
+  void FlushIfStale() {
+    if (Clock::now() - written_ >= kStale) Flush();
+  }
+  int fd() const { return fd_; }
   bool failed() const { return errnum_ != 0; }
   // Of the first error; EPIPE: nobody reads any more.
   int errnum() const { return errnum_; }
 
  private:
+  // Of the kernel's tick, some 4 ms; the exact one costs five times as much.
+  struct Clock {
+    static std::chrono::nanoseconds now();
+  };
   static constexpr size_t kPiece = 64 * 1024;
+  static constexpr std::chrono::milliseconds kStale{50};
+  void MakeRoom(size_t size);
+
   int fd_;
   int errnum_ = 0;
-  std::string buffer_;
+  std::unique_ptr<char[]> buffer_;
+  size_t capacity_ = kPiece;
+  size_t size_ = 0;
+  std::chrono::nanoseconds written_;
 };
 
 // Appends `name` so that it cannot move the cursor, forge a line or hide: control bytes (C0, DEL,
@@ -48,17 +74,54 @@ void AppendQuoted(std::string_view name, std::string* out);
 // escaped.
 void AppendUnixName(std::string_view name, std::string* out);
 
+// Appends \xNN, whatever the byte.
+void AppendHexEscape(char byte, std::string* out);
+
 // The length in bytes of the well-formed UTF-8 character that `text` begins with; 0: it is none.
 size_t Utf8Length(std::string_view text, uint32_t* code_point);
 
+// ---- Numbers ----
+
+// Those that begin with Write put the text at `out` and return its end. Room: kNumberRoom.
+inline constexpr size_t kNumberRoom = 400;  // the largest double has 309 digits before its point
+char* WriteNumber(uint64_t value, char* out);
+// `value` / 1000 as printf's %g.
+char* WriteThousandths(uint64_t value, char* out);
+// As printf's %.{precision}g and %.{precision}f; of ordinary numbers, precisions 3 and 0 have a
+// quick way.
+char* WriteGeneral(double value, int precision, char* out);
+char* WriteFixed(double value, int precision, char* out);
+
 template <std::integral T>
-void AppendNumber(T value, std::string* out, int base = 10) {
+void AppendNumber(T value, std::string* out) {
+  auto size = static_cast<uint64_t>(value);
+  if constexpr (std::is_signed_v<T>) {
+    if (value < 0) {
+      out->push_back('-');
+      size = -size;
+    }
+  }
   char digits[24];
-  out->append(digits, std::to_chars(digits, digits + sizeof(digits), value, base).ptr);
+  out->append(digits, static_cast<size_t>(WriteNumber(size, digits) - digits));
 }
-// As printf's %g and %.{precision}f.
-void AppendGeneral(double value, std::string* out, int precision = 6);
-void AppendFixed(double value, std::string* out, int precision);
+template <std::integral T>
+void AppendNumber(T value, std::string* out, int base) {
+  char digits[72];
+  const char* const end = std::to_chars(digits, digits + sizeof(digits), value, base).ptr;
+  out->append(digits, static_cast<size_t>(end - digits));
+}
+inline void AppendThousandths(uint64_t value, std::string* out) {
+  char digits[kNumberRoom];
+  out->append(digits, static_cast<size_t>(WriteThousandths(value, digits) - digits));
+}
+inline void AppendGeneral(double value, std::string* out, int precision = 6) {
+  char digits[kNumberRoom];
+  out->append(digits, static_cast<size_t>(WriteGeneral(value, precision, digits) - digits));
+}
+inline void AppendFixed(double value, std::string* out, int precision) {
+  char digits[kNumberRoom];
+  out->append(digits, static_cast<size_t>(WriteFixed(value, precision, digits) - digits));
+}
 
 }  // namespace diag
 

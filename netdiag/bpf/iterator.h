@@ -1,0 +1,52 @@
+// netdiag/bpf/iterator.h — what every BPF iterator needs: privileges, libbpf kept silent, the
+// loaded program's link. Internal to netdiag/bpf.
+
+#ifndef NETDIAG_BPF_ITERATOR_H_
+#define NETDIAG_BPF_ITERATOR_H_
+
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "netdiag/types/unique_fd.h"
+
+struct bpf_object;
+union bpf_iter_link_info;
+
+namespace netdiag::bpf {
+
+// Privileges and BTF. Cost: three system calls.
+absl::Status CheckIterator(std::string_view what);
+
+// Loads the one program of the compiled `object` and links it. `prepare`, before the load, sets
+// what is constant; `attach`, after it, says what is iterated over and takes duplicates of the
+// descriptors of maps that are wanted later (libbpf's go with the object). Both answer 0 or a
+// negative errno.
+absl::StatusOr<internal::UniqueFd> LoadIterator(
+    std::string_view what, std::span<const unsigned char> object,
+    absl::FunctionRef<int(bpf_object*)> prepare,
+    absl::FunctionRef<int(bpf_object*, bpf_iter_link_info*)> attach);
+
+// A new pass.
+absl::StatusOr<internal::UniqueFd> BeginPass(std::string_view what, int link);
+
+// The kernel collects pages of output and hands out what fits into the reader's buffer: one of this
+// size never cuts a record.
+size_t IteratorBufferSize();
+
+// The record that `from` begins with; false if there is too little for one.
+template <class Record>
+bool Take(const std::byte* from, const std::byte* end, Record* record) {
+  if (static_cast<size_t>(end - from) < sizeof(Record)) return false;
+  std::memcpy(record, from, sizeof(Record));
+  return true;
+}
+
+}  // namespace netdiag::bpf
+
+#endif  // NETDIAG_BPF_ITERATOR_H_

@@ -1,0 +1,192 @@
+// Tested by tests/collect_test.cc.
+
+#include "netdiag/collect.h"
+
+#include <algorithm>
+#include <compare>
+#include <cstring>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace netdiag {
+namespace {
+
+template <class Value>
+bool Absent(const Value& value) {
+  return std::holds_alternative<std::monostate>(value);
+}
+
+// Negative: a first. An absent value comes last whatever the direction.
+template <class Value>
+int CompareValues(const Value& a, const Value& b, bool descending) {
+  if (Absent(a) || Absent(b)) return int{Absent(a)} - int{Absent(b)};
+  if (a == b) return 0;
+  return (a < b) != descending ? -1 : 1;
+}
+
+// A group's values as one string: of each the kind, and its bytes.
+void Encode(const FieldValue& value, std::string* out) {
+  out->push_back(static_cast<char>(value.index()));
+  const auto append = [&](const auto& number) {
+    char bytes[sizeof(number)];
+    std::memcpy(bytes, &number, sizeof(number));
+    out->append(bytes, sizeof(bytes));
+  };
+  if (const auto* number = std::get_if<uint64_t>(&value)) append(*number);
+  if (const auto* flag = std::get_if<bool>(&value)) append(*flag);
+  if (const auto* address = std::get_if<IpAddress>(&value)) append(*address);
+  if (const auto* text = std::get_if<std::string_view>(&value)) {
+    append(text->size());
+    out->append(*text);
+  }
+}
+
+// What Encode() wrote; takes it off `rest`.
+FieldValue Decode(std::string_view* rest) {
+  const auto take = [&](auto empty) {
+    std::memcpy(&empty, rest->data(), sizeof(empty));
+    rest->remove_prefix(sizeof(empty));
+    return empty;
+  };
+  switch (take(char{})) {
+    case 1:
+      return take(uint64_t{});
+    case 2:
+      return take(bool{});
+    case 3: {
+      const size_t size = take(size_t{});
+      const std::string_view text = rest->substr(0, size);
+      rest->remove_prefix(size);
+      return text;
+    }
+    case 4:
+      return take(IpAddress());
+    default:
+      return {};
+  }
+}
+
+static_assert(std::is_trivially_copyable_v<IpAddress>);
+static_assert(std::is_same_v<std::variant_alternative_t<3, FieldValue>, std::string_view>);
+
+}  // namespace
+
+RowKey KeyOf(const Field& field, bool descending) { return {field.get, field.group, descending}; }
+
+// ---- SortedRows ----
+
+SortedRows::SortedRows(std::vector<RowKey> keys, size_t limit)
+    : keys_(std::move(keys)), limit_(limit) {}
+
+void SortedRows::Read(const Row& row, std::vector<Value>* values) const {
+  values->resize(keys_.size());
+  for (size_t i = 0; i < keys_.size(); ++i) {
+    const FieldValue value = keys_[i].get(row, 0);
+    Value& own = (*values)[i];
+    if (const auto* text = std::get_if<std::string_view>(&value)) {
+      // The string's room is used again.
+      if (!std::holds_alternative<std::string>(own)) own.emplace<std::string>();
+      std::get<std::string>(own).assign(*text);
+    } else if (const auto* number = std::get_if<uint64_t>(&value)) {
+      own = *number;
+    } else if (const auto* flag = std::get_if<bool>(&value)) {
+      own = *flag;
+    } else if (const auto* address = std::get_if<IpAddress>(&value)) {
+      own = *address;
+    } else {
+      own = std::monostate();
+    }
+  }
+}
+
+bool SortedRows::Before(const Entry& a, const Entry& b) const {
+  for (size_t i = 0; i < keys_.size(); ++i) {
+    const int order = CompareValues(a.values[i], b.values[i], keys_[i].descending);
+    if (order != 0) return order < 0;
+  }
+  return a.number < b.number;
+}
+
+void SortedRows::Keep(const Row& row, Entry* entry) {
+  std::swap(entry->values, next_.values);
+  entry->number = next_.number;
+  const Bytes whole = row.message().whole();
+  entry->message.assign(whole.begin(), whole.end());
+  // Nearly always the table of the row before.
+  auto table = std::ranges::find_if(tables_, [&](const auto& own) { return *own == row.table(); });
+  if (table == tables_.end()) {
+    table = tables_.insert(table, std::make_unique<Table>(row.table()));
+  }
+  entry->row.clear();
+  entry->row.push_back(row.Over(entry->message, **table));
+}
+
+void SortedRows::Add(const Row& row) {
+  Read(row, &next_.values);
+  next_.number = ++number_;
+  const auto before = [this](const auto& a, const auto& b) { return Before(*a, *b); };
+  if (limit_ == 0 || entries_.size() < limit_) {
+    entries_.push_back(std::make_unique<Entry>());
+    Keep(row, entries_.back().get());
+    if (limit_ != 0) std::ranges::push_heap(entries_, before);
+    return;
+  }
+  if (!Before(next_, *entries_.front())) return;
+  std::ranges::pop_heap(entries_, before);
+  Keep(row, entries_.back().get());
+  std::ranges::push_heap(entries_, before);
+}
+
+void SortedRows::Visit(absl::FunctionRef<Flow(const Row&)> visitor) {
+  std::ranges::sort(entries_, [this](const auto& a, const auto& b) { return Before(*a, *b); });
+  for (const std::unique_ptr<Entry>& entry : entries_) {
+    if (visitor(entry->row.front()) == Flow::kStop) break;
+  }
+  // In order they are no heap any more, but a row may still be added.
+  if (limit_ != 0) {
+    std::ranges::make_heap(entries_,
+                           [this](const auto& a, const auto& b) { return Before(*a, *b); });
+  }
+}
+
+// ---- RowCounts ----
+
+RowCounts::RowCounts(std::vector<RowKey> keys) : keys_(std::move(keys)) {}
+
+void RowCounts::Add(const Row& row) {
+  ++rows_;
+  size_t owners = 1;
+  for (const RowKey& key : keys_) owners = std::max(owners, ValuesOf(key.group, row));
+  for (size_t i = 0; i < owners; ++i) {
+    key_.clear();
+    for (const RowKey& key : keys_) Encode(key.get(row, i), &key_);
+    auto group = counts_.find(key_);
+    if (group == counts_.end()) group = counts_.emplace(key_, Count()).first;
+    if (group->second.last_row == rows_) continue;
+    group->second.last_row = rows_;
+    ++group->second.count;
+  }
+}
+
+std::vector<RowCounts::Group> RowCounts::Groups() const {
+  std::vector<Group> groups;
+  groups.reserve(counts_.size());
+  for (const auto& [key, count] : counts_) {
+    Group& group = groups.emplace_back();
+    group.count = count.count;
+    std::string_view rest = key;
+    for (size_t i = 0; i < keys_.size(); ++i) group.values.push_back(Decode(&rest));
+  }
+  std::ranges::sort(groups, [](const Group& a, const Group& b) {
+    if (a.count != b.count) return a.count > b.count;
+    for (size_t i = 0; i < a.values.size(); ++i) {
+      const int order = CompareValues(a.values[i], b.values[i], false);
+      if (order != 0) return order < 0;
+    }
+    return false;
+  });
+  return groups;
+}
+
+}  // namespace netdiag

@@ -1,0 +1,71 @@
+// Tested by tests/dump/sockstat_test.cc.
+
+#include "netdiag/dump/sockstat.h"
+
+#include <charconv>
+#include <optional>
+
+#include "netdiag/types/proc_file.h"
+
+namespace netdiag::internal {
+namespace {
+
+// The number after `word` in the line that begins with `line`: "TCP: inuse 3 orphan 0 tw 1 …".
+std::optional<uint64_t> Number(std::string_view text, std::string_view line,
+                               std::string_view word) {
+  while (!text.empty()) {
+    std::string_view rest = TakeUntil('\n', &text);
+    if (TakeUntil(' ', &rest) != line) continue;
+    while (!rest.empty()) {
+      if (TakeUntil(' ', &rest) != word) continue;
+      const std::string_view digits = TakeUntil(' ', &rest);
+      uint64_t number = 0;
+      const auto [end, error] = std::from_chars(digits.begin(), digits.end(), number);
+      if (error == std::errc() && end == digits.end()) return number;
+      return std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool SocketCounts::IsEmpty(const DumpRequest& request) const {
+  if (!known) return false;
+  const bool inet4 = request.table.families.contains(Family::kInet);
+  const bool inet6 = request.table.families.contains(Family::kInet6);
+  if (request.table.protocol == Protocol::kUdp) {
+    return (!inet4 || udp4 == 0) && (!inet6 || udp6 == 0);
+  }
+  if (request.table.protocol != Protocol::kTcp) return false;
+  if (request.states.contains(State::kBoundInactive)) return false;
+  // Listeners of IPv6 have half-open connections of IPv4, which are listed as IPv6's.
+  return time_wait == 0 && (!inet4 || tcp4 == 0) && (!inet6 || tcp6 == 0);
+}
+
+SocketCounts ParseSockstat(std::string_view sockstat, std::string_view sockstat6) {
+  SocketCounts counts;
+  const std::optional<uint64_t> tcp4 = Number(sockstat, "TCP:", "inuse");
+  const std::optional<uint64_t> time_wait = Number(sockstat, "TCP:", "tw");
+  const std::optional<uint64_t> udp4 = Number(sockstat, "UDP:", "inuse");
+  const std::optional<uint64_t> tcp6 = Number(sockstat6, "TCP6:", "inuse");
+  const std::optional<uint64_t> udp6 = Number(sockstat6, "UDP6:", "inuse");
+  const bool whole6 = sockstat6.empty() || (tcp6 && udp6);
+  if (!tcp4 || !time_wait || !udp4 || !whole6) return counts;
+  counts = {.known = true,
+            .tcp4 = *tcp4,
+            .tcp6 = tcp6.value_or(0),
+            .time_wait = *time_wait,
+            .udp4 = *udp4,
+            .udp6 = udp6.value_or(0)};
+  return counts;
+}
+
+SocketCounts ReadSockstat(const std::string& proc_root) {
+  constexpr size_t kLimit = 4096;
+  const std::string directory = proc_root + "/thread-self/net/";
+  return ParseSockstat(ReadProcFile(directory + "sockstat", kLimit),
+                       ReadProcFile(directory + "sockstat6", kLimit));
+}
+
+}  // namespace netdiag::internal

@@ -1,0 +1,239 @@
+// What of a tree the kernel can decide. Tested by tests/filter/bytecode_test.cc and
+// agreement_test.cc.
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "netdiag/filter/bytecode.h"
+#include "netdiag/filter/words.h"
+
+namespace netdiag::internal {
+namespace {
+
+using Kind = Formula::Kind;
+
+Formula Constant(bool value) {
+  Formula formula;
+  formula.kind = value ? Kind::kTrue : Kind::kFalse;
+  return formula;
+}
+
+Formula TestOf(Test test, bool negated) {
+  Formula formula;
+  formula.kind = Kind::kTest;
+  formula.negated = negated;
+  formula.test = std::move(test);
+  return formula;
+}
+
+Formula Combine(Kind kind, std::vector<Formula> parts) {
+  const Kind neutral = kind == Kind::kAnd ? Kind::kTrue : Kind::kFalse;
+  const Kind deciding = kind == Kind::kAnd ? Kind::kFalse : Kind::kTrue;
+  Formula formula;
+  formula.kind = kind;
+  for (Formula& part : parts) {
+    if (part.kind == deciding) return std::move(part);
+    if (part.kind == kind) {
+      std::ranges::move(part.children, std::back_inserter(formula.children));
+    } else if (part.kind != neutral) {
+      formula.children.push_back(std::move(part));
+    }
+  }
+  if (formula.children.empty()) return Constant(kind == Kind::kAnd);
+  if (formula.children.size() == 1) return Formula(std::move(formula.children[0]));
+  return formula;
+}
+
+bool IsInet(const Table& table) {
+  return table.families.contains(Family::kInet) || table.families.contains(Family::kInet6);
+}
+
+// Which predicates a translation of one is asked for: itself, or its negation.
+struct Translator {
+  const Table& table;
+  bool negated;
+
+  // Known for every row of the table.
+  Formula Known(bool value) const { return Constant(value != negated); }
+  // Known to nobody but the row.
+  static Formula Unknown() { return Constant(true); }
+
+  Formula Exact(Test test, bool other) const { return TestOf(std::move(test), other != negated); }
+  // Rows that lack the field do not match, and the kernel takes it for 0: the test holds for all
+  // that match, and its negation need not.
+  Formula UpperBound(Test test, bool other) const {
+    return negated ? Unknown() : TestOf(std::move(test), other);
+  }
+
+  Formula Between(Side side, uint16_t low, uint16_t high, bool outside) const {
+    const bool local = side == Side::kLocal;
+    const Opcode equal = local ? Opcode::kLocalEqual : Opcode::kRemoteEqual;
+    const Opcode at_least = local ? Opcode::kLocalGreaterEqual : Opcode::kRemoteGreaterEqual;
+    const Opcode at_most = local ? Opcode::kLocalLessEqual : Opcode::kRemoteLessEqual;
+    const bool turned = outside != negated;
+    if (low == high) return TestOf({.opcode = equal, .port = low}, turned);
+    std::vector<Formula> parts;
+    if (low > 0) parts.push_back(TestOf({.opcode = at_least, .port = low}, turned));
+    if (high < UINT16_MAX) parts.push_back(TestOf({.opcode = at_most, .port = high}, turned));
+    return Combine(turned ? Kind::kOr : Kind::kAnd, std::move(parts));
+  }
+
+  Formula operator()(const PortMatch& match) const {
+    if (!IsInet(table)) return Known(false);
+    return Between(match.side, match.low, match.high, match.outside);
+  }
+
+  Formula operator()(const HostMatch& match) const {
+    if (!IsInet(table)) return Known(false);
+    if (match.family == Family::kInet6 && !table.families.contains(Family::kInet6)) {
+      return Known(match.other);
+    }
+    Test test;
+    test.opcode = match.side == Side::kLocal ? Opcode::kLocalHost : Opcode::kRemoteHost;
+    test.host = match;
+    return Exact(std::move(test), match.other);
+  }
+
+  Formula operator()(const NameMatch&) const {
+    return table.families.contains(Family::kUnix) ? Unknown() : Known(false);
+  }
+
+  Formula operator()(const NumberedMatch& match) const {
+    for (const FamilyNames& row : AllFamilies()) {
+      if (row.word == match.family->word && table.families.contains(row.family)) return Unknown();
+    }
+    return Known(false);
+  }
+
+  Formula operator()(const StateMatch&) const { return Unknown(); }
+
+  Formula operator()(const MarkMatch& match) const {
+    if (!IsInet(table)) return Known(false);
+    return UpperBound({.opcode = Opcode::kMark, .number = match.value, .mask = match.mask},
+                      match.other);
+  }
+
+  Formula operator()(const AutoMatch& match) const {
+    if (table.families.contains(Family::kUnix)) return Unknown();
+    if (!IsInet(table) || match.first > match.last) return Known(false);
+    return Between(Side::kLocal, match.first, match.last, false);
+  }
+
+  Formula operator()(const FieldMatch& match) const {
+    const Field& field = *match.field;
+    if ((field.families.bits() & table.families.bits()) == 0) return Known(false);
+    if (field.group != FieldGroup::kSocket) return Unknown();
+    const bool equality = match.compare == Compare::kEqual || match.compare == Compare::kNotEqual;
+    const bool other = match.compare == Compare::kNotEqual;
+    if (const auto* number = std::get_if<uint64_t>(&match.value)) {
+      if (field.name == "netns") {
+        return Known(Holds(match.compare, uint64_t{table.netns.value()}, *number));
+      }
+      if (!IsInet(table) || !equality) return Unknown();
+      if (field.name == "interface") {
+        if (*number > UINT32_MAX) return Known(other);
+        return Exact({.opcode = Opcode::kDevice, .number = *number}, other);
+      }
+      if (field.name == "cgroup") {
+        return UpperBound({.opcode = Opcode::kCgroup, .number = *number}, other);
+      }
+      return Unknown();
+    }
+    const auto* word = std::get_if<std::string>(&match.value);
+    if (word == nullptr) return Unknown();
+    if (field.name == "protocol") {
+      return Known(EqualWords(Names(table.protocol).word, *word) != other);
+    }
+    if (field.name == "family") return FamilyIs(*word, other);
+    return Unknown();
+  }
+
+  Formula FamilyIs(std::string_view word, bool other) const {
+    for (const FamilyNames& row : AllFamilies()) {
+      if (!EqualWords(row.word, word)) continue;
+      if (!table.families.contains(row.family)) return Known(other);
+      if (table.families == FamilySet(row.family)) return Known(!other);
+      if (!IsInet(table)) return Unknown();
+      // A table of IPv4 and IPv6. The kernel's test of IPv4 lets IPv4-mapped sockets through.
+      Test v6;
+      v6.opcode = Opcode::kLocalHost;
+      v6.host.family = Family::kInet6;
+      v6.host.address = IpAddress::FromNetwork(Family::kInet6, {});
+      return Exact(std::move(v6), other != (row.family == Family::kInet));
+    }
+    return Unknown();
+  }
+
+  Formula operator()(std::monostate) const { return Known(false); }
+};
+
+Formula Translate(const Node& node, const Table& table, bool negated) {
+  switch (node.kind) {
+    case Node::Kind::kTrue:
+      return Constant(!negated);
+    case Node::Kind::kNot:
+      return Translate(node.children[0], table, !negated);
+    case Node::Kind::kPredicate:
+      return std::visit(Translator{table, negated}, node.predicate);
+    case Node::Kind::kAnd:
+    case Node::Kind::kOr:
+      break;
+  }
+  std::vector<Formula> parts;
+  parts.reserve(node.children.size());
+  for (const Node& child : node.children) parts.push_back(Translate(child, table, negated));
+  const bool conjunction = (node.kind == Node::Kind::kAnd) != negated;
+  return Combine(conjunction ? Kind::kAnd : Kind::kOr, std::move(parts));
+}
+
+StateSet StatesOf(const Node& node, const Table& table, bool negated) {
+  StateSet states;
+  const auto everything = [](bool all) { return all ? kRowStates : StateSet::None(); };
+  switch (node.kind) {
+    case Node::Kind::kTrue:
+      return everything(!negated);
+    case Node::Kind::kNot:
+      return StatesOf(node.children[0], table, !negated);
+    case Node::Kind::kPredicate:
+      if (const auto* match = std::get_if<StateMatch>(&node.predicate)) {
+        return negated ? kRowStates - match->states : match->states;
+      }
+      return everything(Translate(node, table, negated).kind != Kind::kFalse);
+    case Node::Kind::kAnd:
+    case Node::Kind::kOr:
+      break;
+  }
+  const bool conjunction = (node.kind == Node::Kind::kAnd) != negated;
+  states = everything(conjunction);
+  for (const Node& child : node.children) {
+    const StateSet of_child = StatesOf(child, table, negated);
+    states = conjunction ? states & of_child : states | of_child;
+  }
+  return states;
+}
+
+}  // namespace
+
+Formula KernelFormula(const Node& node, const Table& table) {
+  return Translate(node, table, false);
+}
+
+StateSet PossibleStates(const Node& node, const Table& table) {
+  StateSet states = StatesOf(node, table, false);
+  // Asked for by names of their own.
+  if (states.contains(State::kClose)) states = states | State::kBoundInactive;
+  if (states.contains(State::kSynReceived)) states = states | State::kNewSynReceived;
+  return states;
+}
+
+Formula MarkGuard() { return TestOf({.opcode = Opcode::kMark, .number = 0, .mask = 0}, false); }
+
+Formula AllOf(std::vector<Formula> parts) { return Combine(Kind::kAnd, std::move(parts)); }
+
+bool TestsMarks(const Formula& formula) {
+  if (formula.kind == Kind::kTest) return formula.test.opcode == Opcode::kMark;
+  return std::ranges::any_of(formula.children, TestsMarks);
+}
+
+}  // namespace netdiag::internal

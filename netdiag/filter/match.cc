@@ -1,0 +1,139 @@
+// Judges rows. Nothing here allocates. Tested by tests/filter/agreement_test.cc.
+
+#include <algorithm>
+#include <cstring>
+
+#include "netdiag/filter/ast.h"
+#include "netdiag/filter/words.h"
+
+namespace netdiag::internal {
+namespace {
+
+bool SameBits(std::span<const uint8_t> a, std::span<const uint8_t> b, size_t bits) {
+  const size_t bytes = bits / 8;
+  if (a.size() < bytes || b.size() < bytes || std::memcmp(a.data(), b.data(), bytes) != 0) {
+    return false;
+  }
+  if (bits % 8 == 0) return true;
+  return a.size() > bytes && b.size() > bytes && ((a[bytes] ^ b[bytes]) >> (8 - bits % 8)) == 0;
+}
+
+bool Is(const PortMatch& match, const Row& row) {
+  const InetSocket* socket = row.inet();
+  if (socket == nullptr) return false;
+  const Port port = match.side == Side::kLocal ? socket->local_port() : socket->remote_port();
+  return (port.value() >= match.low && port.value() <= match.high) != match.outside;
+}
+
+bool IsAt(const HostMatch& match, const Endpoint& end) {
+  if (match.port && *match.port != end.port.value()) return false;
+  const IpAddress address = match.family == Family::kInet ? end.address.Unmapped() : end.address;
+  return address.family() == match.family &&
+         SameBits(address.octets(), match.address.octets(), match.prefix);
+}
+
+bool Is(const HostMatch& match, const Row& row) {
+  const InetSocket* socket = row.inet();
+  if (socket == nullptr) return false;
+  return IsAt(match, match.side == Side::kLocal ? socket->local() : socket->remote()) !=
+         match.other;
+}
+
+bool Is(const NameMatch& match, const Row& row) {
+  const UnixSocket* socket = row.unix_socket();
+  if (socket == nullptr) return false;
+  const std::optional<UnixSocket> end = match.side == Side::kLocal ? *socket : row.peer();
+  return end && GlobMatch(match.pattern, end->name(), GlobOf::kUnixName) != match.other;
+}
+
+// Whether the field of that name says `wanted`; anything will do for nullopt.
+bool Says(const Row& row, std::string_view name, std::optional<uint32_t> wanted) {
+  if (!wanted) return true;
+  const Field* const field = FindField(name);
+  return field != nullptr && field->get(row, 0) == FieldValue(uint64_t{*wanted});
+}
+
+bool Is(const NumberedMatch& match, const Row& row) {
+  if (Names(row.family()).word != match.family->word) return false;
+  const auto& [address, port] = match.family->field[static_cast<size_t>(match.side)];
+  return (Says(row, address, match.address) && Says(row, port, match.port)) != match.other;
+}
+
+bool Is(const StateMatch& match, const Row& row) { return match.states.contains(row.state()); }
+
+bool Is(const MarkMatch& match, const Row& row) {
+  const std::optional<Mark> mark = row.inet() != nullptr ? row.inet()->mark() : std::nullopt;
+  return mark && ((mark->value() & match.mask) == match.value) != match.other;
+}
+
+bool IsHexDigit(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
+
+// The kernel names unix sockets "\0" and five hexadecimal digits. Source: unix_autobind().
+bool Is(const AutoMatch& match, const Row& row) {
+  if (const InetSocket* socket = row.inet()) {
+    const uint16_t port = socket->local_port().value();
+    return port >= match.first && port <= match.last;
+  }
+  const UnixSocket* socket = row.unix_socket();
+  if (socket == nullptr) return false;
+  const std::string_view name = socket->name();
+  return name.empty() ||
+         (name.size() == 6 && name[0] == '\0' && std::ranges::all_of(name.substr(1), IsHexDigit));
+}
+
+bool IsValue(const FieldMatch& match, const FieldValue& value) {
+  if (const auto* number = std::get_if<uint64_t>(&value)) {
+    const auto* wanted = std::get_if<uint64_t>(&match.value);
+    return wanted != nullptr && Holds(match.compare, *number, *wanted);
+  }
+  if (const auto* flag = std::get_if<bool>(&value)) {
+    const auto* wanted = std::get_if<bool>(&match.value);
+    return wanted != nullptr && Holds(match.compare, *flag, *wanted);
+  }
+  const auto* text = std::get_if<std::string_view>(&value);
+  const auto* wanted = std::get_if<std::string>(&match.value);
+  if (text == nullptr || wanted == nullptr) return false;
+  const bool same = match.field->meaning == Meaning::kText
+                        ? GlobMatch(*wanted, *text, GlobOf::kText)
+                        : EqualWords(*wanted, *text);
+  return same == (match.compare == Compare::kEqual);
+}
+
+bool Is(const FieldMatch& match, const Row& row) {
+  const bool of_peer = match.field->group == FieldGroup::kPeerOwner;
+  if (!of_peer && match.field->group != FieldGroup::kOwner) {
+    return IsValue(match, match.field->get(row, 0));
+  }
+  const size_t owners = of_peer ? row.peer_owners().size() : row.owners().size();
+  for (size_t i = 0; i < owners; ++i) {
+    if (IsValue(match, match.field->get(row, i))) return true;
+  }
+  return false;
+}
+
+bool Is(std::monostate, const Row&) { return false; }
+
+}  // namespace
+
+bool Matches(const Predicate& predicate, const Row& row) {
+  return std::visit([&](const auto& match) { return Is(match, row); }, predicate);
+}
+
+bool Matches(const Node& node, const Row& row) {
+  const auto matches = [&](const Node& child) { return Matches(child, row); };
+  switch (node.kind) {
+    case Node::Kind::kTrue:
+      return true;
+    case Node::Kind::kAnd:
+      return std::ranges::all_of(node.children, matches);
+    case Node::Kind::kOr:
+      return std::ranges::any_of(node.children, matches);
+    case Node::Kind::kNot:
+      return !matches(node.children[0]);
+    case Node::Kind::kPredicate:
+      return Matches(node.predicate, row);
+  }
+  return false;
+}
+
+}  // namespace netdiag::internal

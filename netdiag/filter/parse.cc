@@ -1,0 +1,219 @@
+// Recursive descent over the tokens. Tested by tests/filter/parse_test.cc.
+
+#include "netdiag/filter/parse.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "netdiag/filter/lex.h"
+#include "netdiag/filter/operand.h"
+#include "netdiag/filter/words.h"
+#include "netdiag/types/error.h"
+
+namespace netdiag::internal {
+namespace {
+
+using Kind = Token::Kind;
+
+struct CompareWord {
+  std::string_view word;
+  Compare compare;
+};
+constexpr auto kCompareWords = std::to_array<CompareWord>({
+    {"eq", Compare::kEqual},
+    {"ne", Compare::kNotEqual},
+    {"neq", Compare::kNotEqual},
+    {"ge", Compare::kGreaterEqual},
+    {"geq", Compare::kGreaterEqual},
+    {"le", Compare::kLessEqual},
+    {"leq", Compare::kLessEqual},
+    {"gt", Compare::kGreater},
+    {"lt", Compare::kLess},
+});
+
+size_t CountPredicates(const Node& node) {
+  size_t count = 0;
+  ForEachPredicate(node, [&](const Predicate&) { ++count; });
+  return count;
+}
+
+class Parser {
+ public:
+  Parser(std::string_view text, std::vector<Token> tokens, const FilterOptions& options)
+      : text_(text), tokens_(std::move(tokens)), options_(options) {}
+
+  absl::StatusOr<Node> ParseAll() {
+    if (Peek().kind == Kind::kEnd) return MakeTrue();
+    NETDIAG_ASSIGN_OR_RETURN(Node node, ParseOr());
+    if (Peek().kind == Kind::kEnd) return node;
+    return Fail(Peek(), Peek().kind == Kind::kClose ? "this parenthesis was not opened"
+                                                    : "`and`, `or` or a predicate is expected");
+  }
+
+ private:
+  const Token& Peek() const { return tokens_[at_]; }
+  // The end stays.
+  const Token& Take() { return tokens_[at_ + 1 < tokens_.size() ? at_++ : at_]; }
+  static bool IsKeyword(const Token& token, std::string_view word) {
+    return token.kind == Kind::kWord && !token.quoted && token.word == word;
+  }
+  static bool IsAnd(const Token& token) {
+    return token.kind == Kind::kAnd || IsKeyword(token, "and");
+  }
+  static bool IsOr(const Token& token) { return token.kind == Kind::kOr || IsKeyword(token, "or"); }
+  static bool IsNot(const Token& token) {
+    return token.kind == Kind::kNot || IsKeyword(token, "not");
+  }
+  static bool BeginsFactor(const Token& token) {
+    return !IsOr(token) && (token.kind == Kind::kWord || token.kind == Kind::kOpen || IsNot(token));
+  }
+
+  absl::Status Fail(const Token& token, std::string_view why) const {
+    return ErrorAt(text_, token.offset, token.length, why);
+  }
+
+  absl::StatusOr<Node> ParseOr() {
+    std::vector<Node> nodes;
+    do {
+      NETDIAG_ASSIGN_OR_RETURN(Node node, ParseAnd());
+      nodes.push_back(std::move(node));
+    } while (IsOr(Peek()) && (Take(), true));
+    return MakeOr(std::move(nodes));
+  }
+
+  absl::StatusOr<Node> ParseAnd() {
+    std::vector<Node> nodes;
+    do {
+      if (!nodes.empty() && IsAnd(Peek())) Take();
+      NETDIAG_ASSIGN_OR_RETURN(Node node, ParseNot());
+      nodes.push_back(std::move(node));
+    } while (IsAnd(Peek()) || BeginsFactor(Peek()));
+    return MakeAnd(std::move(nodes));
+  }
+
+  absl::StatusOr<Node> ParseNot() {
+    bool negated = false;
+    for (; IsNot(Peek()); Take()) negated = !negated;
+    NETDIAG_ASSIGN_OR_RETURN(Node node, ParsePrimary());
+    return negated ? MakeNot(std::move(node)) : std::move(node);
+  }
+
+  absl::StatusOr<Node> ParsePrimary() {
+    const Token token = Take();
+    if (token.kind == Kind::kWord && !IsAnd(token) && !IsOr(token)) return ParsePredicate(token);
+    if (token.kind != Kind::kOpen) {
+      return Fail(token, token.kind == Kind::kEnd ? "the expression ends where a predicate is "
+                                                    "expected"
+                                                  : "a predicate is expected, as `sport = :22`");
+    }
+    if (++depth_ > Filter::kMaxDepth) return Fail(token, "parentheses are nested too deeply");
+    NETDIAG_ASSIGN_OR_RETURN(Node node, ParseOr());
+    if (Peek().kind != Kind::kClose) {
+      if (Peek().kind == Kind::kEnd) return Fail(token, "this parenthesis is not closed");
+      return Fail(Peek(), "`)` is expected");
+    }
+    Take();
+    --depth_;
+    return node;
+  }
+
+  absl::StatusOr<Node> ParsePredicate(const Token& name) {
+    if (name.word == "autobound") {
+      return Count(name, MakePredicate(AutoMatch{options_.first_local_port.value(),
+                                                 options_.last_local_port.value()}));
+    }
+    using Maker = std::optional<Node> (*)(Side, Compare, std::string_view, const FilterOptions&,
+                                          std::string*);
+    struct End {
+      std::string_view word;
+      Side side;
+      Maker make;
+    };
+    static constexpr End kEnds[] = {{"src", Side::kLocal, MakeHost},
+                                    {"dst", Side::kRemote, MakeHost},
+                                    {"sport", Side::kLocal, MakePort},
+                                    {"dport", Side::kRemote, MakePort}};
+    for (const End& end : kEnds) {
+      if (end.word != name.word) continue;
+      return ParseOperand([&](Compare compare, std::string_view operand, std::string* why) {
+        return end.make(end.side, compare, operand, options_, why);
+      });
+    }
+    const Field* const field = FindFilterField(name.word);
+    if (field == nullptr) return UnknownWord(name);
+    if (field->get.type == ValueType::kFlag && !HasOperand()) {
+      return Count(name, MakePredicate(FieldMatch{field, Compare::kEqual, true}));
+    }
+    return ParseOperand([&](Compare compare, std::string_view operand, std::string* why) {
+      return MakeField(*field, compare, operand, options_, why);
+    });
+  }
+
+  absl::Status UnknownWord(const Token& name) const {
+    std::string why = "no field has this name";
+    const std::string nearest = NearestWord(name.word);
+    if (!nearest.empty()) why += "; the nearest is `" + nearest + "`";
+    return Fail(name, why);
+  }
+
+  // Of a flag, which can stand alone.
+  bool HasOperand() const {
+    return Peek().kind == Kind::kCompare || CompareOf(Peek()) ||
+           (Peek().kind == Kind::kWord && ParseFlag(Peek().word));
+  }
+
+  static std::optional<Compare> CompareOf(const Token& token) {
+    if (token.kind == Kind::kCompare) return token.compare;
+    if (token.kind != Kind::kWord || token.quoted) return std::nullopt;
+    const auto row = std::ranges::find(kCompareWords, token.word, &CompareWord::word);
+    if (row == kCompareWords.end()) return std::nullopt;
+    return row->compare;
+  }
+
+  // [ OPERATOR ] OPERAND
+  template <class Make>
+  absl::StatusOr<Node> ParseOperand(const Make& make) {
+    const std::optional<Compare> compare = CompareOf(Peek());
+    if (compare) Take();
+    const Token operand = Take();
+    // Behind an operator any word is an operand.
+    const bool keyword = !compare && (IsAnd(operand) || IsOr(operand) || IsNot(operand));
+    if (operand.kind != Kind::kWord || keyword) {
+      return Fail(operand, compare ? "a value is expected here"
+                                   : "an operator is expected: = != "
+                                     ">= <= > <, or a value");
+    }
+    std::string why;
+    std::optional<Node> node = make(compare.value_or(Compare::kEqual), operand.word, &why);
+    if (!node) return Fail(operand, why);
+    return Count(operand, *std::move(node));
+  }
+
+  absl::StatusOr<Node> Count(const Token& place, Node node) {
+    predicates_ += CountPredicates(node);
+    if (predicates_ > Filter::kMaxPredicates) return Fail(place, "too many predicates");
+    return node;
+  }
+
+  std::string_view text_;
+  std::vector<Token> tokens_;
+  const FilterOptions& options_;
+  size_t at_ = 0;
+  size_t depth_ = 0;
+  size_t predicates_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<Node> ParseFilter(std::string_view text, const FilterOptions& options) {
+  if (text.size() > Filter::kMaxText) {
+    return ErrorAt(text, Filter::kMaxText, 0, "the expression is too long");
+  }
+  NETDIAG_ASSIGN_OR_RETURN(std::vector<Token> tokens, Tokenize(text));
+  return Parser(text, std::move(tokens), options).ParseAll();
+}
+
+}  // namespace netdiag::internal

@@ -1,0 +1,348 @@
+// Tested by tests/filter/words_test.cc.
+
+#include "netdiag/filter/words.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstddef>
+
+#include "netdiag/dump/table.h"
+#include "netdiag/socket/socket.h"
+
+namespace netdiag::internal {
+namespace {
+
+constexpr auto kAliases = std::to_array<Alias>({
+    {"dev", "interface"},
+    {"fwmark", "mark"},
+    {"recvq", "receive_queue"},
+    {"sendq", "send_queue"},
+    {"cong", "congestion"},
+    {"comm", "command"},
+    {"user", "uid"},
+    {"ino", "inode"},
+    {"sk", "cookie"},
+    {"tclass", "traffic_class"},
+    {"expires", "timer_expires"},
+    {"mss", "snd_mss"},
+    {"cwnd", "snd_cwnd"},
+    {"ssthresh", "snd_ssthresh"},
+    {"minrtt", "tcp_info.min_rtt"},
+    {"notsent", "notsent_bytes"},
+    {"lastsnd", "last_data_sent"},
+    {"lastrcv", "last_data_recv"},
+    {"lastack", "last_ack_recv"},
+    {"drops", "memory.drops"},
+});
+
+// Words that begin a predicate and are no field.
+constexpr auto kOtherWords =
+    std::to_array<std::string_view>({"src", "dst", "sport", "dport", "autobound", "not"});
+
+char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+// ---- Units ----
+
+// A number with this behind it is multiplied by multiplier / divisor of the field's own unit.
+struct Suffix {
+  std::string_view text;
+  uint64_t multiplier;
+  uint64_t divisor = 1;
+};
+
+constexpr uint64_t kKibi = 1024;
+constexpr auto kMicrosecondSuffixes = std::to_array<Suffix>({
+    {"us", 1},
+    {"ms", 1000},
+    {"s", 1'000'000},
+    {"min", 60'000'000},
+    {"h", 3'600'000'000},
+});
+constexpr auto kMillisecondSuffixes = std::to_array<Suffix>({
+    {"us", 1, 1000},
+    {"ms", 1},
+    {"s", 1000},
+    {"min", 60'000},
+    {"h", 3'600'000},
+});
+constexpr auto kByteSuffixes = std::to_array<Suffix>({
+    {"", 1},
+    {"B", 1},
+    {"k", kKibi},
+    {"K", kKibi},
+    {"M", kKibi* kKibi},
+    {"G", kKibi* kKibi* kKibi},
+    {"T", kKibi* kKibi* kKibi* kKibi},
+    {"KiB", kKibi},
+    {"MiB", kKibi* kKibi},
+    {"GiB", kKibi* kKibi* kKibi},
+    {"TiB", kKibi* kKibi* kKibi* kKibi},
+});
+// As ss prints them: bits a second, by thousands.
+constexpr auto kRateSuffixes = std::to_array<Suffix>({
+    {"", 1},
+    {"k", 1000},
+    {"K", 1000},
+    {"M", 1'000'000},
+    {"G", 1'000'000'000},
+    {"bps", 1, 8},
+    {"kbps", 1000, 8},
+    {"Kbps", 1000, 8},
+    {"Mbps", 1'000'000, 8},
+    {"Gbps", 1'000'000'000, 8},
+});
+constexpr auto kCountSuffixes = std::to_array<Suffix>({
+    {"", 1},
+    {"k", 1000},
+    {"K", 1000},
+    {"M", 1'000'000},
+    {"G", 1'000'000'000},
+});
+
+std::span<const Suffix> SuffixesOf(Unit unit) {
+  switch (unit) {
+    case Unit::kMicroseconds:
+      return kMicrosecondSuffixes;
+    case Unit::kMilliseconds:
+      return kMillisecondSuffixes;
+    case Unit::kBytes:
+      return kByteSuffixes;
+    case Unit::kBytesPerSecond:
+      return kRateSuffixes;
+    case Unit::kNone:
+    case Unit::kPackets:
+      return kCountSuffixes;
+  }
+  return kCountSuffixes;
+}
+
+bool IsTime(Unit unit) { return unit == Unit::kMicroseconds || unit == Unit::kMilliseconds; }
+
+constexpr uint64_t kMax = ~uint64_t{0};
+
+// "12.50" as 1250 / 100.
+struct Decimal {
+  uint64_t digits = 0;
+  uint64_t scale = 1;
+  size_t length = 0;  // of the text; 0: it is no number
+  bool overflow = false;
+};
+Decimal ParseDecimal(std::string_view text) {
+  Decimal number;
+  bool point = false;
+  for (; number.length < text.size(); ++number.length) {
+    const char c = text[number.length];
+    if (c == '.' && !point && number.length > 0) {
+      point = true;
+      continue;
+    }
+    if (c < '0' || c > '9') break;
+    const auto digit = static_cast<uint64_t>(c - '0');
+    if (number.digits > (kMax - digit) / 10 || (point && number.scale > kMax / 10)) {
+      number.overflow = true;
+    } else {
+      number.digits = number.digits * 10 + digit;
+      if (point) number.scale *= 10;
+    }
+  }
+  if (number.length > 0 && text[number.length - 1] == '.') number.length = 0;
+  return number;
+}
+
+std::optional<uint64_t> Scale(const Decimal& number, const Suffix& suffix, std::string* why) {
+  using Wide = unsigned __int128;
+  const Wide product = Wide{number.digits} * suffix.multiplier;
+  const Wide divisor = Wide{number.scale} * suffix.divisor;
+  if (number.overflow || product / divisor > kMax) {
+    *why = "the number is too large";
+    return std::nullopt;
+  }
+  if (product % divisor != 0) {
+    *why = "finer than the field counts";
+    return std::nullopt;
+  }
+  return static_cast<uint64_t>(product / divisor);
+}
+
+std::string Expected(Unit unit) {
+  if (IsTime(unit)) return "a time with its unit is expected: 500us, 100ms, 1.5s, 2min or 1h";
+  if (unit == Unit::kBytes) return "bytes are expected: 1000, 64k, 1.5M or 2G, by 1024";
+  if (unit == Unit::kBytesPerSecond) {
+    return "bytes a second (5000, 10k, 2M, by 1000) or bits (10Mbps) are expected";
+  }
+  return "a number is expected: 10, 0x1f, 5k or 2M, by 1000";
+}
+
+// ---- Nearness ----
+
+// Insertions, deletions, replacements, and swaps of neighbours.
+size_t Distance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
+  for (size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = d[i - 1][j - 1] + (Lower(a[i - 1]) == Lower(b[j - 1]) ? 0 : 1);
+      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, replaced});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+    }
+  }
+  return d[a.size()][b.size()];
+}
+
+// ---- Globs ----
+
+char Fold(char c, GlobOf of) {
+  if (of == GlobOf::kText) return c;
+  return c == '\0' ? '@' : Lower(c);
+}
+
+// Whether `c` is in the set that begins at pattern[*at], a '['; moves *at behind it. A set without
+// an end is the character '['.
+bool InSet(std::string_view pattern, size_t* at, char c, GlobOf of) {
+  size_t i = *at + 1;
+  const bool negated = i < pattern.size() && (pattern[i] == '!' || pattern[i] == '^');
+  if (negated) ++i;
+  bool found = false;
+  for (const size_t first = i; i < pattern.size(); ++i) {
+    if (pattern[i] == ']' && i > first) {
+      *at = i + 1;
+      return found != negated;
+    }
+    const char low = Fold(pattern[i], of);
+    char high = low;
+    if (i + 2 < pattern.size() && pattern[i + 1] == '-' && pattern[i + 2] != ']') {
+      high = Fold(pattern[i + 2], of);
+      i += 2;
+    }
+    found |= static_cast<unsigned char>(c) >= static_cast<unsigned char>(low) &&
+             static_cast<unsigned char>(c) <= static_cast<unsigned char>(high);
+  }
+  ++*at;
+  return c == '[';
+}
+
+// One character of the text against one element of the pattern that is no '*'.
+bool MatchOne(std::string_view pattern, size_t* at, char c, GlobOf of) {
+  if (pattern[*at] == '[') return InSet(pattern, at, Fold(c, of), of);
+  const char wanted = pattern[(*at)++];
+  return wanted == '?' || Fold(wanted, of) == Fold(c, of);
+}
+
+}  // namespace
+
+std::span<const Alias> Aliases() { return kAliases; }
+
+const Field* FindFilterField(std::string_view word) {
+  const auto alias = std::ranges::find(kAliases, word, &Alias::word);
+  return FindField(alias == kAliases.end() ? word : alias->field);
+}
+
+std::string FilterName(const Field& field) {
+  if (FindFilterField(field.name) == &field) return std::string(field.name);
+  return std::string(Name(field.group)).append(".").append(field.name);
+}
+
+std::string NearestWord(std::string_view word) {
+  constexpr size_t kLongest = 40;
+  if (word.empty() || word.size() > kLongest) return "";
+  std::string nearest;
+  size_t least = std::max<size_t>(1, word.size() / 3) + 1;
+  const auto consider = [&](std::string_view candidate) {
+    const size_t distance = Distance(word, candidate);
+    if (distance >= least || distance >= candidate.size()) return;
+    least = distance;
+    nearest = candidate;
+  };
+  for (const std::string_view other : kOtherWords) consider(other);
+  for (const Alias& alias : kAliases) consider(alias.word);
+  for (const Field& field : AllFields()) {
+    consider(field.name);
+    if (word.find('.') != word.npos) consider(FilterName(field));
+  }
+  return nearest;
+}
+
+std::vector<std::string_view> WordsOf(const Field& field) {
+  std::vector<std::string_view> words;
+  if (field.meaning != Meaning::kEnum || field.group != FieldGroup::kSocket) return words;
+  if (field.name == "protocol") {
+    for (const TableNames& row : AllProtocols()) words.push_back(row.word);
+  } else if (field.name == "family") {
+    for (const FamilyNames& row : AllFamilies()) words.push_back(row.word);
+  } else if (field.name == "type") {
+    for (const SocketTypeNames& row : AllSocketTypes()) words.push_back(row.word);
+  } else if (field.name == "timer") {
+    for (uint8_t i = 0; i <= static_cast<uint8_t>(Timer::kDelayedAck); ++i) {
+      words.push_back(Name(static_cast<Timer>(i)));
+    }
+  } else if (field.name == "source") {
+    for (const SourceKind kind : {SourceKind::kNetlink, SourceKind::kProcfs, SourceKind::kReplay}) {
+      words.push_back(Name(kind));
+    }
+  } else if (field.name == "no_owner") {
+    words = {"kernel-held", "hidden", "gone"};
+  }
+  return words;
+}
+
+std::optional<uint64_t> ParseAmount(std::string_view text, Unit unit, std::string* why) {
+  if (text.starts_with("0x") || text.starts_with("0X")) {
+    uint64_t number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data() + 2, end, number, 16);
+    if (error == std::errc() && stop == end && !IsTime(unit)) return number;
+    *why = error == std::errc::result_out_of_range ? "the number is too large" : Expected(unit);
+    return std::nullopt;
+  }
+  const Decimal number = ParseDecimal(text);
+  if (number.length == 0) {
+    *why = Expected(unit);
+    return std::nullopt;
+  }
+  const std::string_view rest = text.substr(number.length);
+  if (IsTime(unit) && rest.empty() && number.digits == 0 && !number.overflow) return 0;
+  for (const Suffix& suffix : SuffixesOf(unit)) {
+    if (suffix.text == rest) return Scale(number, suffix, why);
+  }
+  *why = Expected(unit);
+  return std::nullopt;
+}
+
+std::string AmountText(uint64_t amount, Unit unit) {
+  std::string text = std::to_string(amount);
+  if (unit == Unit::kMicroseconds) text += "us";
+  if (unit == Unit::kMilliseconds) text += "ms";
+  return text;
+}
+
+bool GlobMatch(std::string_view pattern, std::string_view text, GlobOf of) {
+  size_t p = 0;
+  size_t t = 0;
+  // Where to go on if what follows the last '*' does not match: the star takes one more.
+  size_t star = pattern.npos;
+  size_t taken = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = ++p;
+      taken = t;
+    } else if (p < pattern.size() && MatchOne(pattern, &p, text[t], of)) {
+      ++t;
+    } else if (star != pattern.npos) {
+      p = star;
+      t = ++taken;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+bool EqualWords(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, [](char x, char y) { return Lower(x) == Lower(y); });
+}
+
+}  // namespace netdiag::internal

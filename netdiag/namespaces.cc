@@ -1,0 +1,185 @@
+// Which namespaces there are, which of their tables are asked, and how. Tested by
+// tests/live/netns_live_test.cc.
+
+#include "netdiag/namespaces.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "netdiag/types/error.h"
+
+namespace netdiag::internal {
+namespace {
+
+using netlink::FoundNetns;
+
+// What is expected to cost what, in µs: bench/netns_bench.cc.
+constexpr double kWalk = 240;           // of an empty table
+constexpr double kWalkedSocket = 0.08;  // of another namespace
+constexpr double kLookup = 2.5;
+constexpr double kCensus = 3'000;
+constexpr double kCensusSocket = 0.15;
+constexpr double kLoad = 25'000;
+
+uint64_t Count(std::span<const bpf::TcpTuple> tuples, Family family) {
+  return static_cast<uint64_t>(std::ranges::count_if(tuples, [&](const bpf::TcpTuple& tuple) {
+    return tuple.local.address.family() == family && tuple.state != State::kTimeWait &&
+           tuple.state != State::kNewSynReceived;
+  }));
+}
+
+}  // namespace
+
+void Namespaces::Forget() {
+  list_.clear();
+  places_.clear();
+  index_.clear();
+  census_.clear();
+  home_name_.clear();
+  wants_census_ = has_census_ = false;
+  stats_ = NetnsStats();
+}
+
+void Namespaces::Find(const std::string& proc_root, NetnsId home, TcpPlan plan) {
+  Forget();
+  proc_root_ = proc_root;
+  netlink::FoundNamespaces found = netlink::FindNamespaces(proc_root);
+  stats_.hidden = found.hidden;
+  stats_.beyond = found.beyond;
+  stats_.listed = 1;
+  const auto own = std::ranges::find(found.namespaces, home, &FoundNetns::id);
+  if (own != found.namespaces.end()) {
+    home_name_ = own->name;
+    found.namespaces.erase(own);
+  }
+  Enter(std::move(found.namespaces), proc_root);
+  Choose(proc_root, plan);
+}
+
+void Namespaces::Enter(std::vector<FoundNetns> found, const std::string& proc_root) {
+  std::vector<SocketCounts> counts(found.size());
+  std::vector<absl::Status> entered(found.size());
+  const absl::Status all = netlink::RunInEach(found, [&](size_t i, const absl::Status& status) {
+    entered[i] = status;
+    if (status.ok()) counts[i] = ReadSockstat(proc_root);
+  });
+  for (size_t i = 0; i < found.size(); ++i) {
+    const absl::Status& status = all.ok() ? entered[i] : all;
+    if (absl::IsNotFound(status)) {
+      ++stats_.vanished;
+    } else if (!status.ok()) {
+      if (stats_.denied++ == 0) stats_.denial = status;
+    } else {
+      ++stats_.listed;
+      index_[found[i].id] = list_.size();
+      list_.push_back(std::move(found[i]));
+      places_.push_back({.counts = counts[i]});
+    }
+  }
+}
+
+// A namespace is small if its lookups cost less than a walk; the census is taken if that saves more
+// than it costs. Namespaces that were not counted make walks dearer than they are taken for.
+void Namespaces::Choose(const std::string& proc_root, TcpPlan plan) {
+  double all = static_cast<double>(ReadSockstat(proc_root).tcp());
+  for (const Place& place : places_) all += static_cast<double>(place.counts.tcp());
+  const double walk = kWalk + kWalkedSocket * all;
+  double saved = 0;
+  for (Place& place : places_) {
+    const double cost = kLookup * static_cast<double>(place.counts.tcp());
+    place.small = place.counts.known && (plan == TcpPlan::kLookups || cost < walk);
+    if (place.small && place.counts.tcp() > 0) saved += walk - cost;
+  }
+  const double price = kCensus + kCensusSocket * all + (tcp_table_ == nullptr ? kLoad : 0);
+  wants_census_ = plan == TcpPlan::kLookups || (plan == TcpPlan::kAuto && saved > price);
+}
+
+absl::Status Namespaces::TakeCensus() {
+  if (tcp_table_ == nullptr) {
+    NETDIAG_ASSIGN_OR_RETURN(tcp_table_, bpf::TcpTable::Load());
+  }
+  std::vector<NetnsId> wanted;
+  std::vector<FoundNetns> entered;
+  for (size_t i = 0; i < list_.size(); ++i) {
+    if (!places_[i].small || places_[i].counts.tcp() == 0) continue;
+    wanted.push_back(list_[i].id);
+    entered.push_back(list_[i]);
+  }
+  NETDIAG_ASSIGN_OR_RETURN(census_, tcp_table_->Read(wanted));
+  // Counted again: it is the census that the counts are held against.
+  NETDIAG_RETURN_IF_ERROR(netlink::RunInEach(entered, [&](size_t i, const absl::Status& status) {
+    Find(entered[i].id)->counts = status.ok() ? ReadSockstat(proc_root_) : SocketCounts();
+  }));
+  for (auto first = census_.begin(); first != census_.end();) {
+    const NetnsId id = first->netns;
+    const auto last = std::find_if(first, census_.end(),
+                                   [&](const bpf::TcpTuple& tuple) { return tuple.netns != id; });
+    if (Place* const place = Find(id)) place->census = {first, last};
+    first = last;
+  }
+  return absl::OkStatus();
+}
+
+Namespaces::Place* Namespaces::Find(NetnsId id) {
+  const auto place = index_.find(id);
+  return place == index_.end() ? nullptr : &places_[place->second];
+}
+
+absl::Status Namespaces::RunIn(NetnsId id, absl::FunctionRef<absl::Status()> work) {
+  const auto place = index_.find(id);
+  if (place == index_.end()) return ErrnoError(ENOENT, "network namespace");
+  absl::Status entered;
+  absl::Status worked;
+  NETDIAG_RETURN_IF_ERROR(netlink::RunInEach(std::span(&list_[place->second], 1),
+                                             [&](size_t, const absl::Status& status) {
+                                               entered = status;
+                                               if (status.ok()) worked = work();
+                                             }));
+  if (absl::IsNotFound(entered) && !std::exchange(places_[place->second].vanished, true)) {
+    ++stats_.vanished;
+    --stats_.listed;
+  }
+  return entered.ok() ? worked : entered;
+}
+
+bool Namespaces::Vanished(NetnsId id) const {
+  const auto place = index_.find(id);
+  return place != index_.end() && places_[place->second].vanished;
+}
+
+bool Namespaces::IsEmpty(const DumpRequest& request) {
+  Place* const place = Find(request.table.netns);
+  const bool empty = place != nullptr && place->counts.IsEmpty(request);
+  if (empty) ++stats_.empty;
+  return empty;
+}
+
+std::optional<Namespaces::Lookups> Namespaces::PlanLookups(const DumpRequest& request) {
+  if (request.table.protocol != Protocol::kTcp) return std::nullopt;
+  // Bound and idle sockets are in no count and in no table of connections.
+  if (request.states.contains(State::kBoundInactive)) return std::nullopt;
+  if (std::exchange(wants_census_, false)) {
+    stats_.no_lookup = TakeCensus();
+    has_census_ = stats_.no_lookup.ok();
+  }
+  Place* const place = Find(request.table.netns);
+  if (!has_census_ || place == nullptr || !place->small || !place->counts.known) {
+    return std::nullopt;
+  }
+  const auto time_wait = std::ranges::count(place->census, State::kTimeWait, &bpf::TcpTuple::state);
+  if (static_cast<uint64_t>(time_wait) != place->counts.time_wait) return std::nullopt;
+  Lookups lookups;
+  for (const auto& [family, counted] : {std::pair(Family::kInet, place->counts.tcp4),
+                                        std::pair(Family::kInet6, place->counts.tcp6)}) {
+    if (!request.table.families.contains(family)) continue;
+    const uint64_t found = Count(place->census, family);
+    if (found > counted) return std::nullopt;
+    lookups.listeners += counted - found;
+    std::ranges::copy_if(
+        place->census, std::back_inserter(lookups.tuples),
+        [&](const bpf::TcpTuple& tuple) { return tuple.local.address.family() == family; });
+  }
+  return lookups;
+}
+
+}  // namespace netdiag::internal

@@ -1,0 +1,140 @@
+// Looking for network namespaces in /proc, /run/netns and among mounts. Tested by
+// tests/netlink/netns_test.cc.
+
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <dirent.h>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <tuple>
+#include <unistd.h>
+
+#include "netdiag/netlink/abi.h"
+#include "netdiag/netlink/netns.h"
+#include "netdiag/types/proc_file.h"
+
+namespace netdiag::netlink {
+namespace {
+
+// `ip netns` mounts here. Source: ip-netns(8).
+constexpr std::array<std::string_view, 2> kNameDirectories = {"/run/netns/", "/var/run/netns/"};
+constexpr size_t kMaxPaths = 3;
+
+void ForEachName(const std::string& directory, absl::FunctionRef<void(const char* name)> visit) {
+  DIR* const stream = opendir(directory.c_str());
+  if (stream == nullptr) return;
+  while (const dirent* entry = readdir(stream)) {
+    if (entry->d_name[0] != '.') visit(entry->d_name);
+  }
+  closedir(stream);
+}
+
+// The inode in "net:[4026531840]", as links of /proc/PID/ns and roots of mounts name it.
+std::optional<NetnsId> ParseName(std::string_view text) {
+  constexpr std::string_view kPrefix = "net:[";
+  if (!text.starts_with(kPrefix) || !text.ends_with("]")) return std::nullopt;
+  const std::string_view digits = text.substr(kPrefix.size(), text.size() - kPrefix.size() - 1);
+  uint32_t inode = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), inode);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return NetnsId(inode);
+}
+
+class Finder {
+ public:
+  explicit Finder(const std::string& proc_root) : proc_root_(proc_root) {}
+
+  // Mounts first: they outlive processes.
+  FoundNamespaces Find() {
+    FindMounts();
+    for (const std::string_view directory : kNameDirectories) FindNames(std::string(directory));
+    ForEachName(proc_root_, [this](const char* name) { FindProcess(name); });
+    for (auto& [id, netns] : by_id_) found_.namespaces.push_back(std::move(netns));
+    std::ranges::sort(found_.namespaces, {}, [](const FoundNetns& netns) {
+      return std::tuple(netns.name.empty(), std::string_view(netns.name), netns.id.value());
+    });
+    return std::move(found_);
+  }
+
+ private:
+  void FindMounts() {
+    // A thread can be in another mount namespace than its process; a tree that only looks like
+    // procfs has no threads.
+    std::string mountinfo =
+        internal::ReadProcFile(proc_root_ + "/thread-self/mountinfo", internal::kMaxMountInfo);
+    if (mountinfo.empty()) {
+      mountinfo = internal::ReadProcFile(proc_root_ + "/self/mountinfo", internal::kMaxMountInfo);
+    }
+    std::string_view rest = mountinfo;
+    for (internal::MountLine mount; internal::NextMount(&rest, &mount);) {
+      if (mount.type != "nsfs") continue;
+      const std::optional<NetnsId> id = ParseName(mount.root);
+      if (id) Add(*id, mount.mount_point, NameIn(mount.mount_point));
+    }
+  }
+
+  static std::string_view NameIn(std::string_view path) {
+    for (const std::string_view directory : kNameDirectories) {
+      const std::string_view name = path.substr(std::min(directory.size(), path.size()));
+      if (path.starts_with(directory) && name.find('/') == name.npos) return name;
+    }
+    return {};
+  }
+
+  // A name need not be a mount: some link it to /proc/PID/ns/net.
+  void FindNames(const std::string& directory) {
+    ForEachName(directory, [&](const char* name) {
+      const std::string path = directory + name;
+      struct stat file {};
+      struct statfs filesystem {};
+      if (stat(path.c_str(), &file) != 0 || statfs(path.c_str(), &filesystem) != 0) return;
+      // Whether it is one of the network is seen when it is entered.
+      if (filesystem.f_type == abi::kNsfsMagic) {
+        Add(NetnsId(static_cast<uint32_t>(file.st_ino)), path, name);
+      }
+    });
+  }
+
+  void FindProcess(const char* name) {
+    if (name[0] < '0' || name[0] > '9') return;
+    const std::string path = proc_root_ + "/" + name + "/ns/net";
+    std::array<char, 64> text;
+    const ssize_t size = readlink(path.c_str(), text.data(), text.size());
+    if (size < 0) {
+      // ENOENT and ESRCH: it has ended.
+      if (errno == EACCES || errno == EPERM) ++found_.hidden;
+      return;
+    }
+    const std::optional<NetnsId> id = ParseName({text.data(), static_cast<size_t>(size)});
+    if (id) Add(*id, path, {});
+  }
+
+  void Add(NetnsId id, const std::string& path, std::string_view name) {
+    const auto known = by_id_.find(id);
+    if (known == by_id_.end() && by_id_.size() == kMaxNamespaces) {
+      ++found_.beyond;
+      return;
+    }
+    FoundNetns& netns = known == by_id_.end() ? by_id_[id] : known->second;
+    netns.id = id;
+    if (netns.name.empty()) netns.name = name;
+    const bool is_new = std::ranges::find(netns.paths, path) == netns.paths.end();
+    if (is_new && netns.paths.size() < kMaxPaths) netns.paths.push_back(path);
+  }
+
+  const std::string& proc_root_;
+  std::map<NetnsId, FoundNetns> by_id_;
+  FoundNamespaces found_;
+};
+
+}  // namespace
+
+FoundNamespaces FindNamespaces(const std::string& proc_root) { return Finder(proc_root).Find(); }
+
+}  // namespace netdiag::netlink

@@ -1,0 +1,73 @@
+// Tested by tests/types/proc_file_test.cc and tests/process/cgroup_test.cc.
+
+#include "netdiag/types/proc_file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "netdiag/types/unique_fd.h"
+
+namespace netdiag::internal {
+namespace {
+
+// mountinfo writes blanks, newlines and backslashes as three octal digits: "\040".
+std::string Unescape(std::string_view text) {
+  const auto octal = [](char c) { return c >= '0' && c <= '7'; };
+  std::string plain;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size() && octal(text[i + 1]) && octal(text[i + 2]) &&
+        octal(text[i + 3])) {
+      plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                                 (text[i + 3] - '0'));
+      i += 3;
+    } else {
+      plain += text[i];
+    }
+  }
+  return plain;
+}
+
+}  // namespace
+
+std::string ReadProcFile(const std::string& path, size_t limit) {
+  std::string text;
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const int errnum = errno;
+  size_t size = 0;
+  while (fd.ok() && size < limit) {
+    text.resize(size + std::min(limit, size_t{32} << 10));
+    const ssize_t got = read(fd.get(), &text[size], text.size() - size);
+    if (got <= 0) break;
+    size += static_cast<size_t>(got);
+  }
+  text.resize(size);
+  if (!fd.ok()) errno = errnum;
+  return text;
+}
+
+std::string_view TakeUntil(char separator, std::string_view* text) {
+  const size_t end = std::min(text->find(separator), text->size());
+  const std::string_view taken = text->substr(0, end);
+  text->remove_prefix(std::min(end + 1, text->size()));
+  return taken;
+}
+
+bool NextMount(std::string_view* mountinfo, MountLine* line) {
+  constexpr std::string_view kSeparator = " - ";
+  while (!mountinfo->empty()) {
+    std::string_view head = TakeUntil('\n', mountinfo);
+    const size_t middle = head.find(kSeparator);
+    if (middle == head.npos) continue;
+    std::string_view tail = head.substr(middle + kSeparator.size());
+    for (int skipped = 0; skipped < 3; ++skipped) TakeUntil(' ', &head);
+    line->root = TakeUntil(' ', &head);
+    line->mount_point = Unescape(TakeUntil(' ', &head));
+    line->type = TakeUntil(' ', &tail);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace netdiag::internal

@@ -1,0 +1,65 @@
+#include "netdiag/field_words.h"
+
+#include <set>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "netdiag/types/types.h"
+
+namespace netdiag {
+namespace {
+
+std::string_view WordOf(std::string_view field, uint64_t number) {
+  const FieldWords* words = WordsOf(*FindField(field));
+  return words == nullptr ? "(plain)" : words->Word(number);
+}
+
+TEST(FieldWords, NameCodesAsTheKernelDoes) {
+  EXPECT_EQ(WordOf("tcp_info.ca_state", 4), "loss");
+  EXPECT_EQ(WordOf("tcp_info.state", 8), "close-wait");
+  EXPECT_EQ(WordOf("tls.version", 0x304), "1.3");
+  EXPECT_EQ(WordOf("tls.cipher", 54), "chacha20-poly1305");
+  EXPECT_EQ(WordOf("tls.rx_mode", 2), "sw");
+  EXPECT_EQ(WordOf("tcp_info.options", 1), "sack");  // bit 1: TCPI_OPT_SACK
+  EXPECT_EQ(WordOf("mptcp.flags", 7), "connected");
+  EXPECT_EQ(WordOf("mptcp_info.csum_enabled", 1), "on");
+  EXPECT_EQ(WordOf("packet.flags", 3), "vnethdr");  // bit 3: PDI_VNETHDR
+  EXPECT_EQ(WordOf("rtt", 7), "(plain)");
+}
+
+TEST(FieldWords, AreTheWordsOfTheStatesEverywhere) {
+  for (const StateNames& row : AllStates()) {
+    EXPECT_EQ(WordOf("tcp_info.state", static_cast<uint64_t>(row.state)), row.word);
+  }
+}
+
+TEST(FieldWords, HaveNoneForWhatIsNewer) {
+  EXPECT_EQ(WordOf("tcp_info.state", 0), "");
+  EXPECT_EQ(WordOf("tcp_info.ca_state", 5), "");
+  EXPECT_EQ(WordOf("tls.version", 0x302), "");
+  EXPECT_EQ(WordOf("tls.version", 0x305), "");
+  EXPECT_EQ(WordOf("tcp_info.options", 64), "");
+}
+
+TEST(NameWithUnit, SaysTheUnitOnce) {
+  EXPECT_EQ(NameWithUnit(*FindField("rtt")), "rtt_us");
+  EXPECT_EQ(NameWithUnit(*FindField("timer_expires")), "timer_expires_ms");
+  EXPECT_EQ(NameWithUnit(*FindField("pmtu")), "pmtu_bytes");
+  EXPECT_EQ(NameWithUnit(*FindField("bytes_acked")), "bytes_acked");
+  EXPECT_EQ(NameWithUnit(*FindField("notsent_bytes")), "notsent_bytes");
+  EXPECT_EQ(NameWithUnit(*FindField("pacing_rate")), "pacing_rate_bytes_per_second");
+  EXPECT_EQ(NameWithUnit(*FindField("state")), "state");
+  EXPECT_EQ(NameWithUnit(*FindField("unacked")), "unacked");
+}
+
+TEST(NameWithUnit, TellsAllFieldsApart) {
+  std::set<std::string> names;
+  for (const Field& field : AllFields()) {
+    EXPECT_TRUE(names.insert(std::string(Name(field.group)) + "." + NameWithUnit(field)).second)
+        << field.name;
+  }
+}
+
+}  // namespace
+}  // namespace netdiag

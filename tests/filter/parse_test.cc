@@ -1,0 +1,404 @@
+// The language: what each spelling comes to, as trees; that trees print back; what errors say.
+
+#include "netdiag/filter/parse.h"
+
+#include <algorithm>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "netdiag/filter/filter.h"
+#include "netdiag/filter/words.h"
+#include "tests/testing/rounds.h"
+
+namespace netdiag {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Names that a host could know.
+FilterOptions Known() {
+  FilterOptions options;
+  options.names.hosts = [](std::string_view host) -> std::vector<IpAddress> {
+    if (host == "one.test") return {IpAddress::V4(10, 0, 0, 1)};
+    std::array<std::byte, 16> v6 = {std::byte{0xfd}};
+    if (host != "two.test") return {};
+    return {IpAddress::V4(10, 0, 0, 2), IpAddress::FromNetwork(Family::kInet6, v6)};
+  };
+  options.names.services = [](std::string_view service) -> std::vector<Port> {
+    if (service == "http") return {Port::FromHost(80)};
+    if (service == "double") return {Port::FromHost(7), Port::FromHost(9)};
+    return {};
+  };
+  options.names.interfaces = [](std::string_view name) -> std::optional<IfIndex> {
+    if (name == "eth0") return IfIndex(3);
+    return std::nullopt;
+  };
+  options.names.users = [](std::string_view name) -> std::optional<Uid> {
+    if (name == "nobody") return Uid(65534);
+    return std::nullopt;
+  };
+  options.names.cgroups = [](std::string_view path) -> std::optional<CgroupId> {
+    if (path == "/a.slice") return CgroupId(77);
+    return std::nullopt;
+  };
+  options.names.namespaces = [](std::string_view name) -> std::optional<NetnsId> {
+    if (name == "blue") return NetnsId(99);
+    return std::nullopt;
+  };
+  return options;
+}
+
+std::string DumpOf(std::string_view text) {
+  const absl::StatusOr<internal::Node> node = internal::ParseFilter(text, Known());
+  return node.ok() ? internal::Dump(*node) : std::string(node.status().message());
+}
+
+struct Case {
+  std::string_view text;
+  std::string_view tree;
+};
+
+TEST(FilterParse, MakesTheTreesOfTheLanguage) {
+  const Case cases[] = {
+      {"", "true"},
+      {"  # nothing\n", "true"},
+      // Precedence: not, and, or.
+      {"sport = 1 or sport = 2 and dport = 3", "or(sport = :1, and(sport = :2, dport = :3))"},
+      {"sport = 1 and dport = 3 or sport = 2", "or(and(sport = :1, dport = :3), sport = :2)"},
+      {"(sport = 1 or sport = 2) and dport = 3", "and(or(sport = :1, sport = :2), dport = :3)"},
+      {"not sport = 1 and dport = 3", "and(not(sport = :1), dport = :3)"},
+      {"not (sport = 1 and dport = 3)", "not(and(sport = :1, dport = :3))"},
+      {"not not ! sport = 1", "not(sport = :1)"},
+      // Spellings.
+      {"sport 1 dport 2", "and(sport = :1, dport = :2)"},
+      {"sport eq 1 & dport == 2", "and(sport = :1, dport = :2)"},
+      {"sport=:1&&dport!=2", "and(sport = :1, dport != :2)"},
+      {"sport = 1 | sport = 2 || sport = 3", "or(sport = :1, sport = :2, sport = :3)"},
+      {"(sport=1 or(dport=2))", "or(sport = :1, dport = :2)"},
+      {"!sport=1", "not(sport = :1)"},
+      {"sport ne 1", "sport != :1"},
+      {"sport neq 1", "sport != :1"},
+      {"sport ge 1024", "sport >= :1024"},
+      {"sport geq 1024", "sport >= :1024"},
+      {"sport > 1023", "sport >= :1024"},
+      {"sport gt 1023", "sport >= :1024"},
+      {"dport le 9", "dport <= :9"},
+      {"dport leq 9", "dport <= :9"},
+      {"dport < 10", "dport <= :9"},
+      {"dport lt 10", "dport <= :9"},
+      // Ports.
+      {"sport = 0x16", "sport = :22"},
+      {"sport = 026", "sport = :22"},
+      {"sport = :http", "sport = :80"},
+      {"sport = double", "or(sport = :7, sport = :9)"},
+      {"sport != double", "and(sport != :7, sport != :9)"},
+      {"sport = :8000-8010", "sport = :8000-8010"},
+      {"sport != 8000-8010", "sport != :8000-8010"},
+      {"sport != 0-8010", "sport >= :8011"},
+      {"sport != 9-65535", "sport <= :8"},
+      {"sport != 0-65535", "false"},
+      {"sport > 65535", "false"},
+      {"sport < 0", "false"},
+      {"sport >= 0", "sport >= :0"},
+      {"sport = *", "true"},
+      {"local_port = 22", "sport = :22"},
+      {"remote_port > 22", "dport >= :23"},
+      {"sport = inet6:22", "src = inet6:*:22"},
+      // Hosts.
+      {"dst 10/8", "dst = 10.0.0.0/8"},
+      {"dst 193.233.7/24", "dst = 193.233.7.0/24"},
+      {"dst 10.1.2.3/8:22", "dst = 10.0.0.0/8:22"},
+      {"src != 127.0.0.1", "src != 127.0.0.1"},
+      {"src = :22", "sport = :22"},
+      {"src = *:22", "sport = :22"},
+      {"src != *:22", "sport != :22"},
+      {"src any", "true"},
+      {"src *", "true"},
+      {"src inet:*", "src = inet:*"},
+      {"src 0.0.0.0/0", "src = inet:*"},
+      {"src inet6:any:22", "src = inet6:*:22"},
+      {"src ::1", "src = [::1]"},
+      {"src = [::1]:22", "src = [::1]:22"},
+      {"src = 2001:db8::/32", "src = [2001:db8::]/32"},
+      {"src = [2001:db8::]/32:443", "src = [2001:db8::]/32:443"},
+      {"src = [2001:db8::1/32]", "src = [2001:db8::]/32"},
+      {"dst one.test:http", "dst = 10.0.0.1:80"},
+      {"dst two.test", "or(dst = 10.0.0.2, dst = [fd00::])"},
+      {"dst != two.test", "and(dst != 10.0.0.2, dst != [fd00::])"},
+      {"dst inet:two.test", "dst = 10.0.0.2"},
+      {"dst = 1.2.3.4:double", "or(dst = 1.2.3.4:7, dst = 1.2.3.4:9)"},
+      {"local_address = 10/8", "src = 10.0.0.0/8"},
+      {"src unix:/run/*", "src = unix:/run/*"},
+      {"src /run/a\\ b", "src = \"unix:/run/a b\""},
+      {"src @x", "src = unix:@x"},
+      {"name = /run/x", "src = unix:/run/x"},
+      {"dst != unix:@x*", "dst != unix:@x*"},
+      {"peer_name = /run/x", "dst = unix:/run/x"},
+      {"peer_owners.pid = 5", "peer_owners.pid = 5"},
+      {"src netlink:route:kernel", "src = netlink:0:0"},
+      {"src netlink:*:77", "src = netlink:*:77"},
+      {"src link:arp:eth0", "src = link:2054:3"},
+      {"dst vsock:2:1024", "dst = vsock:2:1024"},
+      {"sport = vsock:1024", "src = vsock:*:1024"},
+      // Others of ss.
+      {"autobound", "autobound"},
+      {"dev = eth0", "interface = 3"},
+      {"dev != 2", "interface != 2"},
+      {"fwmark = 0x10/0xff", "fwmark = 16/255"},
+      {"fwmark != 16", "fwmark != 16"},
+      {"mark > 3", "mark > 3"},
+      {"cgroup = /a.slice", "cgroup = 77"},
+      // States.
+      {"state = established", "state = established"},
+      {"state = CLOSED", "state = unconnected"},
+      {"state != listening",
+       "state = established,syn-sent,syn-recv,fin-wait-1,fin-wait-2,"
+       "time-wait,unconnected,close-wait,last-ack,closing"},
+      {"state = connected", "state = connected"},
+      {"state = syn-sent or sport = 1 or state = listening",
+       "or(state = syn-sent,listening, sport = :1)"},
+      {"state = connected and state = bucket", "state = bucket"},
+      {"state = listening and state = closed", "false"},
+      // Fields.
+      {"rtt > 100ms", "rtt > 100000us"},
+      {"rtt > 1.5ms", "rtt > 1500us"},
+      {"lastsnd < 2s", "last_data_sent < 2000ms"},
+      {"tcp_info.rtt = 0", "rtt = 0us"},
+      {"vegas.rtt = 5us", "vegas.rtt = 5us"},
+      {"retrans > 0", "retrans > 0"},
+      {"recvq > 64k", "receive_queue > 64000"},
+      {"bytes_acked >= 1M", "bytes_acked >= 1048576"},
+      {"bytes_acked >= 1.5KiB", "bytes_acked >= 1536"},
+      {"pacing_rate > 10Mbps", "pacing_rate > 1250000"},
+      {"pacing_rate > 10k", "pacing_rate > 10000"},
+      {"segs_out > 5k", "segs_out > 5000"},
+      {"uid = nobody", "uid = 65534"},
+      {"user != 0", "uid != 0"},
+      {"pid = 1", "pid = 1"},
+      {"comm = \"nginx*\"", "command = nginx*"},
+      {"comm = 'a b'", "command = \"a b\""},
+      {"comm = and", "command = and"},
+      {"cong = bbr", "congestion = bbr"},
+      {"netns = 4026531840", "netns = 4026531840"},
+      {"netns = blue", "netns = 99"},
+      {"cookie = 0xffffffffffffffff", "cookie = 18446744073709551615"},
+      {"v6_only", "v6_only = yes"},
+      {"v6_only sport = 1", "and(v6_only = yes, sport = :1)"},
+      {"not v6_only", "not(v6_only = yes)"},
+      {"options.transparent = no", "transparent = no"},
+      {"protocol = TCP", "protocol = TCP"},
+      {"timer = keepalive", "timer = keepalive"},
+      // Simplification.
+      {"sport = 1 and (sport = 1 and (dport = 2))", "and(sport = :1, dport = :2)"},
+      {"sport = 1 or src = *", "true"},
+      {"sport = 1 and not src = *", "false"},
+      {"sport = 1 or sport > 65535", "sport = :1"},
+  };
+  for (const Case& c : cases) EXPECT_EQ(DumpOf(c.text), c.tree) << c.text;
+}
+
+TEST(FilterParse, PrintsWhatParsesToTheSameFilter) {
+  const std::string_view texts[] = {
+      "",
+      "not src = *",
+      "not (sport = 1 or dport = 2) and (uid = 0 or not (pid = 1 and rtt > 5ms))",
+      "src /run/\"a b\" or comm = \"\\\"\\\\\" or comm = '' or comm = \"(x)\"",
+      "dst two.test:double and state != all",
+      "state = bucket or fwmark 1/3 or autobound or v6_only",
+      "sport != 5-6 or sport <= 6 or sport >= 7 or sport = 5-6",
+      "src netlink:generic or dst vsock:*:9 or src != link:*",
+  };
+  for (const std::string_view text : texts) {
+    const absl::StatusOr<Filter> filter = Filter::Parse(text, Known());
+    ASSERT_TRUE(filter.ok()) << filter.status();
+    const std::string printed = filter->ToString();
+    const absl::StatusOr<Filter> again = Filter::Parse(printed);
+    ASSERT_TRUE(again.ok()) << printed << ": " << again.status();
+    EXPECT_TRUE(*filter == *again) << printed;
+    EXPECT_EQ(again->ToString(), printed);
+  }
+}
+
+// Every field can be asked, by its own name and by its group's.
+TEST(FilterParse, TakesEveryFieldOfTheTable) {
+  size_t fields = 0;
+  for (const Field& field : AllFields()) {
+    const std::string full =
+        std::string(Name(field.group)) + (Name(field.group).empty() ? "" : ".");
+    std::string value = "1";
+    if (field.get.type == ValueType::kAddress) value = "::1";
+    if (field.unit == Unit::kMicroseconds || field.unit == Unit::kMilliseconds) value = "1s";
+    if (!internal::WordsOf(field).empty()) value = internal::WordsOf(field)[0];
+    if (full.empty() && field.name == "state") value = "established";
+    const std::string text = full + std::string(field.name) + " = " + value;
+    const absl::StatusOr<Filter> filter = Filter::Parse(text);
+    EXPECT_TRUE(filter.ok()) << text << ": " << filter.status();
+    ++fields;
+  }
+  EXPECT_GT(fields, 150u);
+  for (const internal::Alias& alias : internal::Aliases()) {
+    EXPECT_NE(FindField(alias.field), nullptr) << alias.word;
+  }
+}
+
+// ---- Errors ----
+
+struct BadCase {
+  std::string_view text;
+  size_t column;
+  std::string_view why;
+};
+
+TEST(FilterParse, ErrorsSayWhereAndWhatWasExpected) {
+  const BadCase cases[] = {
+      {"rtx > 5", 1, "nearest is `rto`"},
+      {"uid = 0 and retranss > 5", 13, "nearest is `retrans`"},
+      {"sprot = 5", 1, "nearest is `sport`"},
+      {"zzzzzzzz = 5", 1, "no field has this name"},
+      {"sport = 65536", 9, "0 to 65535"},
+      {"sport = -1", 9, "0 to 65535"},
+      {"sport = 10-5", 9, "ends before it begins"},
+      {"sport > 5-10", 9, "a range goes with = and !="},
+      {"sport = nosuch", 9, "no service that is known"},
+      {"sport > double", 9, "more than one port"},
+      {"sport", 6, "operator is expected"},
+      {"sport =", 8, "a value is expected"},
+      {"sport and dport", 7, "operator is expected"},
+      {"dst = 10", 7, "an address is expected"},
+      {"dst = 10.0.0.0/33", 7, "at most 32 bits"},
+      {"dst = ::/129", 7, "at most 128 bits"},
+      {"dst = 10/x", 7, "number of bits"},
+      {"dst = [::1", 7, "']' is missing"},
+      {"dst = nosuch.test", 7, "no host that is known"},
+      {"dst = inet6:10.0.0.1", 7, "no address of that family"},
+      {"dst > 10/8", 7, "no order"},
+      {"sport = unix:x", 9, "no ports"},
+      {"src = netlink:nosuch", 7, "no name that this family knows"},
+      {"(sport = 1", 1, "not closed"},
+      {"sport = 1)", 10, "not opened"},
+      {"()", 2, "a predicate is expected"},
+      {"sport = 1 or", 13, "the expression ends"},
+      {"and sport = 1", 1, "a predicate is expected"},
+      {"comm = \"x", 8, "quotation mark"},
+      {"comm = x\\", 9, "must follow a backslash"},
+      {"rtt > 100", 7, "a time with its unit"},
+      {"rtt > 100x", 7, "a time with its unit"},
+      {"rtt > 0.1us", 7, "finer than the field"},
+      {"rtt > 99999999999999999999s", 7, "too large"},
+      {"retrans > 5%", 11, "a number is expected"},
+      {"recvq > -5", 9, "expected"},
+      {"bytes_acked > 5Q", 15, "bytes are expected"},
+      {"pacing_rate > 5x", 15, "bits (10Mbps)"},
+      {"pid = 1k", 7, "a number is expected"},
+      {"uid = ghost", 7, "no name that is known"},
+      {"dev = nosuch", 7, "no name that is known"},
+      {"fwmark = x", 10, "a mark is expected"},
+      {"state = open", 9, "established syn-sent"},
+      {"state = bound-inactive", 9, "unconnected"},
+      {"state > listening", 9, "no order"},
+      {"protocol = tpc", 12, "tcp udp unix"},
+      {"comm > x", 8, "no order"},
+      {"v6_only = maybe", 11, "yes or no"},
+      {"uid = 0\nand rtx = 1", 5, "line 2, column 5"},
+  };
+  for (const BadCase& c : cases) {
+    const absl::StatusOr<Filter> filter = Filter::Parse(c.text, Known());
+    ASSERT_FALSE(filter.ok()) << c.text;
+    EXPECT_TRUE(absl::IsInvalidArgument(filter.status())) << c.text;
+    const std::string message(filter.status().message());
+    EXPECT_THAT(message, HasSubstr(c.why)) << c.text;
+    EXPECT_THAT(message, HasSubstr("column " + std::to_string(c.column) + ":")) << c.text;
+    const std::string pointed = PointAt(c.text, filter.status());
+    EXPECT_TRUE(pointed.ends_with("\n" + std::string(c.column - 1, ' ') + "^\n")) << pointed;
+  }
+}
+
+TEST(FilterParse, PointsIntoTextThatATerminalMayShow) {
+  const std::string_view text = "comm = \x1b[2J\xff and rtx = 1\nand more";
+  const absl::StatusOr<Filter> filter = Filter::Parse(text);
+  EXPECT_EQ(PointAt(text, filter.status()), "comm = ?[2J? and rtx = 1\n                 ^\n");
+  EXPECT_EQ(PointAt(text, absl::OkStatus()), "");
+}
+
+TEST(FilterParse, BoundsWhatItReads) {
+  const std::string open(Filter::kMaxDepth + 1, '(');
+  EXPECT_THAT(DumpOf(open + "sport = 1" + std::string(open.size(), ')')),
+              HasSubstr("nested too deeply"));
+  const std::string fits(Filter::kMaxDepth, '(');
+  EXPECT_EQ(DumpOf(fits + "sport = 1" + std::string(fits.size(), ')')), "sport = :1");
+  std::string nots;
+  for (int i = 0; i < 10001; ++i) nots += "!";
+  EXPECT_EQ(DumpOf(nots + "sport = 1"), "not(sport = :1)");
+  EXPECT_THAT(DumpOf(std::string(Filter::kMaxText + 1, ' ')), HasSubstr("too long"));
+  std::string many;
+  for (size_t i = 0; i <= Filter::kMaxPredicates; ++i) many += "sport 1|";
+  EXPECT_THAT(DumpOf(many + "sport 1"), HasSubstr("too many predicates"));
+}
+
+// Without names given nobody is asked.
+TEST(FilterParse, KnowsNoNamesByItself) {
+  for (const std::string_view text :
+       {"dst = localhost", "sport = ssh", "dev = lo", "uid = root", "cgroup = /", "netns = x"}) {
+    EXPECT_FALSE(Filter::Parse(text).ok()) << text;
+  }
+}
+
+// Token soup: whatever parses prints back.
+TEST(FilterParse, WhateverParsesPrintsBack) {
+  const std::string_view pieces[] = {"(",     ")",       "not",   "and",   "or",     "!",
+                                     "sport", "dst",     "=",     "!=",    ">=",     "22",
+                                     ":22",   "10/8",    "[::1]", "state", "listen", "uid",
+                                     "rtt",   "1ms",     "comm",  "x*",    "*",      "v6_only",
+                                     "src",   "unix:/a", "5-9",   "||",    "fwmark", "1/2"};
+  std::mt19937 random(20261121);
+  int parsed = 0;
+  for (int round = 0; round < testing::Rounds(40000); ++round) {
+    std::string text;
+    for (size_t n = random() % 12; n-- > 0;) {
+      text += pieces[random() % std::size(pieces)];
+      text += " ";
+    }
+    const absl::StatusOr<Filter> filter = Filter::Parse(text);
+    if (!filter.ok()) continue;
+    ++parsed;
+    const absl::StatusOr<Filter> again = Filter::Parse(filter->ToString());
+    ASSERT_TRUE(again.ok()) << text << " -> " << filter->ToString() << again.status();
+    ASSERT_TRUE(*again == *filter) << text << " -> " << filter->ToString();
+  }
+  EXPECT_GT(parsed, 300);
+}
+
+// ---- Words ----
+
+TEST(FilterWords, GlobsMatch) {
+  using internal::GlobMatch;
+  using internal::GlobOf;
+  struct GlobCase {
+    std::string_view pattern, text;
+    bool matches;
+  };
+  const GlobCase cases[] = {
+      {"", "", true},         {"", "a", false},        {"*", "", true},
+      {"a*", "abc", true},    {"*c", "abc", true},     {"a*b*c", "axxbyyc", true},
+      {"a*b", "abc", false},  {"?", "", false},        {"?", "x", true},
+      {"[a-c]x", "bx", true}, {"[a-c]x", "dx", false}, {"[!a-c]x", "dx", true},
+      {"[^a]", "a", false},   {"[]]", "]", true},      {"[", "[", true},
+      {"[a", "[a", true},     {"**", "x", true},       {"*a*a*a*b", "aaaaaaaaaaaaaaaaaaaa", false},
+      {"A", "a", false},      {"[a-]", "-", true},
+  };
+  for (const GlobCase& c : cases) {
+    EXPECT_EQ(GlobMatch(c.pattern, c.text, GlobOf::kText), c.matches) << c.pattern << " " << c.text;
+  }
+  EXPECT_TRUE(GlobMatch("@ABC*", std::string_view("\0abcd", 5), GlobOf::kUnixName));
+  EXPECT_TRUE(GlobMatch("/RUN/*", "/run/x", GlobOf::kUnixName));
+}
+
+}  // namespace
+}  // namespace netdiag

@@ -1,0 +1,182 @@
+// The kernel as a judge of filters: what it sends when it is told its share is what Matches() picks
+// out of everything, for every predicate, in the namespace of the zoo.
+
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "netdiag/filter/filter.h"
+#include "tests/live/live_testing.h"
+
+namespace netdiag::testing {
+namespace {
+
+class FilterLive : public LiveTest {
+ protected:
+  static std::shared_ptr<const Filter> Make(std::string_view text) {
+    const absl::StatusOr<Filter> filter = Filter::Parse(text);
+    EXPECT_TRUE(filter.ok()) << text << ": " << filter.status();
+    return std::make_shared<const Filter>(filter.ok() ? *filter : Filter());
+  }
+
+  // What Matches() picks out of everything.
+  static Identities Picked(Engine* engine, const std::shared_ptr<const Filter>& filter) {
+    Query query = Everything();
+    filter->AddNeeds(&query);
+    Identities picked;
+    const absl::StatusOr<Summary> summary = engine->Visit(query, [&](const Row& row) {
+      if (filter->Matches(row)) picked.insert(Identity(row));
+      return Flow::kContinue;
+    });
+    EXPECT_TRUE(summary.ok()) << summary.status();
+    return picked;
+  }
+
+  // What the engine gives, whose kernel has been told.
+  static Identities Told(Engine* engine, const std::shared_ptr<const Filter>& filter,
+                         bool bounded = false) {
+    Query query = Everything();
+    query.filter = filter;
+    query.bounded_steps = bounded;
+    return VisitIdentities(engine, query);
+  }
+
+  static std::vector<std::string> Atoms() {
+    const Port busy = zoo()["tcp4 listen with connections waiting"].local.port;
+    const std::string port = std::to_string(busy.value());
+    return {"sport = " + port,
+            "dport != " + port,
+            "dport = 0",
+            "sport >= " + port,
+            "sport < " + port,
+            "src = 127/8",
+            "dst = 127.0.0.1",
+            "src = [::1]:" + port,
+            "dst = ::/0",
+            "src = inet:*",
+            "src != inet6:*",
+            "family = inet6",
+            "protocol = udp",
+            "dev = 1",
+            "dev != 1",
+            "fwmark = 0",
+            "fwmark != 0",
+            "cgroup != 1",
+            "autobound",
+            "state = listening",
+            "state = syn-recv,time-wait",
+            "uid = 1234",
+            "recvq > 0",
+            "rtt > 0",
+            "src = unix:@*"};
+  }
+};
+
+TEST_F(FilterLive, TheKernelAgreesOnEveryPairOfPredicates) {
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  const std::vector<std::string> atoms = Atoms();
+  size_t found = 0;
+  for (const std::string& a : atoms) {
+    for (const std::string& text : {a, "not " + a}) {
+      found += Told(engine.get(), Make(text)).size();
+      EXPECT_EQ(Difference(Told(engine.get(), Make(text)), Picked(engine.get(), Make(text))), "")
+          << text;
+    }
+    for (const std::string& b : atoms) {
+      for (const std::string& text : {a + " and not (" + b + ")", "not (" + a + ") or " + b}) {
+        ASSERT_EQ(Difference(Told(engine.get(), Make(text)), Picked(engine.get(), Make(text))), "")
+            << text;
+      }
+    }
+  }
+  EXPECT_GT(found, 500u);
+}
+
+TEST_F(FilterLive, OtherWaysOfAskingGiveTheSame) {
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  EngineOptions options = InZoo();
+  options.connections = 3;
+  options.threads = 2;
+  const absl::StatusOr<std::unique_ptr<Engine>> several = Engine::Open(options);
+  ASSERT_TRUE(several.ok()) << several.status();
+  for (const char* text : {"src = 127/8 and state = established", "not dport = 0", "fwmark != 0",
+                           "comm = * and dst = ::1", "not pid = 1"}) {
+    const Identities expected = Picked(engine.get(), Make(text));
+    EXPECT_EQ(Difference(Told(engine.get(), Make(text), /*bounded=*/true), expected), "") << text;
+    EXPECT_EQ(Difference(Told(several->get(), Make(text)), expected), "") << text;
+    EXPECT_FALSE(expected.empty()) << text;
+  }
+}
+
+// The kernel takes programs up to their greatest size.
+TEST_F(FilterLive, LargeProgramsAreTaken) {
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  std::string text = "src = 127.0.0.1";
+  for (int i = 1; i < 2000; ++i) text += "|src = ::" + std::to_string(i);
+  const Table tcp = {Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId()};
+  EXPECT_GT(Make(text)->PlanFor(tcp).bytecode.size(), 60000u);
+  const Identities told = Told(engine.get(), Make(text));
+  EXPECT_EQ(Difference(told, Picked(engine.get(), Make(text))), "");
+  EXPECT_FALSE(told.empty());
+}
+
+TEST_F(FilterLive, TablesWithoutAMatchAreNotDumped) {
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  Query query = Everything();
+  query.filter = Make("protocol = tcp and sport != 0");
+  const auto ignore = [](const Row&) { return Flow::kContinue; };
+  const absl::StatusOr<Summary> summary = engine->Visit(query, ignore);
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_EQ(summary->tables.size(), 1u);
+  EXPECT_EQ(summary->tables[0].table.protocol, Protocol::kTcp);
+  EXPECT_GT(summary->rows, 0u);
+}
+
+// Drops the calling thread's CAP_NET_ADMIN.
+void DropNetAdmin() {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  ASSERT_EQ(syscall(SYS_capget, &header, data), 0);
+  data[0].effective &= ~(1u << CAP_NET_ADMIN);
+  ASSERT_EQ(syscall(SYS_capset, &header, data), 0);
+}
+
+// A filter by mark is answered with an error and never with a wrong listing; any other is answered.
+TEST_F(FilterLive, WithoutThePrivilegeMarksAreAnError) {
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  const Identities listening = Told(engine.get(), Make("state = listening and sport > 0"));
+  std::thread([&] {
+    DropNetAdmin();
+    EXPECT_EQ(Difference(Told(engine.get(), Make("state = listening and sport > 0")), listening),
+              "");
+    for (const char* text :
+         {"fwmark = 5", "not fwmark = 5", "uid = 0 or fwmark != 5", "mark > 1"}) {
+      for (const bool bounded : {false, true}) {
+        Query query = Everything();
+        query.protocols = {Protocol::kTcp};
+        query.filter = Make(text);
+        query.bounded_steps = bounded;
+        const absl::StatusOr<Summary> summary =
+            engine->Visit(query, [](const Row&) { return Flow::kContinue; });
+        ASSERT_TRUE(summary.ok()) << summary.status();
+        EXPECT_EQ(summary->rows, 0u) << text;
+        for (const TableOutcome& outcome : summary->tables) {
+          EXPECT_THAT(std::string(outcome.status.message()), ::testing::HasSubstr("CAP_NET_ADMIN"))
+              << text;
+        }
+      }
+    }
+  }).join();
+}
+
+}  // namespace
+}  // namespace netdiag::testing

@@ -1,0 +1,363 @@
+// All network namespaces at once, with namespaces made by `ip netns` in a mount namespace of the
+// test's own, so that the host sees neither their names nor their mounts. Namespaces of others come
+// and go meanwhile: everything is judged by namespace.
+
+#include <net/if.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <sched.h>
+#include <thread>
+#include <vector>
+
+#include "netdiag/netlink/netns.h"
+#include "netdiag/process/cgroup.h"
+#include "netdiag/snapshot.h"
+#include "tests/live/live_testing.h"
+#include "tests/testing/sockets.h"
+
+namespace netdiag::testing {
+namespace {
+
+using netlink::CurrentNetns;
+using netlink::NetNs;
+
+void Shell(const std::string& command) { Check(std::system(command.c_str()) == 0, command); }
+
+// Runs `body` on a thread with a network namespace of its own, a mount namespace of its own and
+// nothing in /run.
+void Apart(const std::function<void()>& body) {
+  if (geteuid() != 0) GTEST_SKIP() << "making namespaces needs root";
+  std::thread([&] {
+    Check(unshare(CLONE_NEWNS | CLONE_NEWNET) == 0, "unshare");
+    Check(mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "private mounts");
+    Check(mount("none", "/run", "tmpfs", 0, nullptr) == 0, "tmpfs on /run");
+    Shell("ip link set lo up");
+    body();
+  }).join();
+}
+
+// A namespace as `ip netns add` makes it.
+NetnsId AddNetns(const std::string& name) {
+  Shell("ip netns add " + name + " && ip netns exec " + name + " ip link set lo up");
+  return NetNs::FromPath("/run/netns/" + name).Identify().value();
+}
+
+void DeleteNetns(const std::string& name) { Shell("ip netns del " + name); }
+
+// Makes something in the namespace: a socket stays there.
+void In(const std::string& name, const std::function<void()>& make) {
+  const absl::Status status = NetNs::FromPath("/run/netns/" + name).Run([&] {
+    make();
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(status.ok()) << status;
+}
+
+std::unique_ptr<Engine> OpenForAll(EngineOptions options = {}) {
+  options.all_netns = true;
+  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(std::move(options));
+  EXPECT_TRUE(engine.ok()) << engine.status();
+  return engine.ok() ? *std::move(engine) : nullptr;
+}
+
+Query AllStates() {
+  Query query;
+  query.states = StateSet::SsAll();
+  return query;
+}
+
+// A row with its message but for what changes by itself: retransmissions and when a timer fires.
+std::string Contents(const Row& row) {
+  std::string text = Identity(row) + " netns " + row.table().netns_name + " ";
+  const Bytes payload = row.message().payload();
+  for (size_t i = 0; i < payload.size(); ++i) {
+    const bool timer = row.inet() != nullptr && ((i >= 2 && i < 4) || (i >= 52 && i < 56));
+    if (!timer) text += std::to_string(std::to_integer<int>(payload[i])) + ".";
+  }
+  return text;
+}
+
+// What all rows of these namespaces say.
+struct Answer {
+  Identities rows;
+  Summary summary;
+};
+Answer AnswerOf(Engine* engine, const Query& query, const std::set<std::string>& names) {
+  Answer answer;
+  const absl::StatusOr<Summary> summary = engine->Visit(query, [&](const Row& row) {
+    if (names.contains(row.table().netns_name)) answer.rows.insert(Contents(row));
+    return Flow::kContinue;
+  });
+  EXPECT_TRUE(summary.ok()) << summary.status();
+  if (summary.ok()) answer.summary = *summary;
+  return answer;
+}
+
+// Tables of the namespace whose sockets were asked for one by one.
+int64_t LookedUp(const Summary& summary, std::string_view name) {
+  return std::ranges::count_if(summary.tables, [&](const TableOutcome& outcome) {
+    return outcome.looked_up && outcome.table.netns_name == name;
+  });
+}
+
+// The zoo's namespace under a name.
+void NameZoo(const Zoo& zoo) {
+  Shell("mkdir -p /run/netns && touch /run/netns/zoo");
+  const std::string from = "/proc/self/fd/" + std::to_string(zoo.netns_fd());
+  Check(mount(from.c_str(), "/run/netns/zoo", nullptr, MS_BIND, nullptr) == 0, "bind mount");
+}
+
+class NetnsLive : public LiveTest {};
+
+TEST_F(NetnsLive, ListsEveryNamespaceByNameTheOwnOneFirst) {
+  Apart([] {
+    const NetnsId blue = AddNetns("blue");
+    AddNetns("empty");
+    int listener = -1;
+    const int own = Listen(Loopback(Family::kInet), 1);
+    In("blue", [&] { listener = Listen(Loopback(Family::kInet), 1); });
+    const auto engine = OpenForAll();
+    std::map<std::string, std::set<Cookie>> cookies;
+    const auto summary = engine->Visit(AllStates(), [&](const Row& row) {
+      EXPECT_EQ(row.table().netns_name == "blue", row.table().netns == blue);
+      cookies[row.table().netns_name].insert(row.cookie());
+      return Flow::kContinue;
+    });
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    EXPECT_EQ(summary->tables.front().table.netns, CurrentNetns());
+    EXPECT_EQ(cookies["blue"], std::set<Cookie>{CookieOf(listener)});
+    EXPECT_EQ(cookies.count("empty"), 0u);
+    EXPECT_TRUE(cookies[""].contains(CookieOf(own)));
+    ASSERT_TRUE(summary->netns.has_value());
+    EXPECT_GE(summary->netns->listed, 3u);
+    EXPECT_GE(summary->netns->empty, 2u) << "of an empty namespace nothing is asked";
+    for (const TableOutcome& outcome : summary->tables) {
+      if (outcome.table.netns_name.empty()) continue;
+      EXPECT_TRUE(outcome.status.ok()) << outcome.status;
+    }
+    close(listener);
+    close(own);
+  });
+}
+
+TEST_F(NetnsLive, LookupsGiveWhatWalksGive) {
+  Apart([] {
+    NameZoo(zoo());
+    const auto walks = OpenForAll({.tcp_plan = TcpPlan::kWalks});
+    const auto lookups = OpenForAll({.tcp_plan = TcpPlan::kLookups});
+    for (const ExtensionSet extensions : {ExtensionSet(), ExtensionSet(Extension::kCongestion)}) {
+      Query query = AllStates();
+      query.extensions = extensions;
+      const Answer expected = AnswerOf(walks.get(), query, {"zoo"});
+      const Answer got = AnswerOf(lookups.get(), query, {"zoo"});
+      ASSERT_TRUE(got.summary.netns->no_lookup.ok()) << got.summary.netns->no_lookup;
+      EXPECT_EQ(Difference(got.rows, expected.rows), "");
+      EXPECT_GT(expected.rows.size(), 40u);
+      EXPECT_EQ(LookedUp(got.summary, "zoo"), 1) << "the walk was needed after all";
+      EXPECT_EQ(LookedUp(expected.summary, "zoo"), 0);
+    }
+    Identities identities;
+    const auto visited = lookups->Visit(AllStates(), [&](const Row& row) {
+      if (row.table().netns_name == "zoo") identities.insert(Identity(row));
+      return Flow::kContinue;
+    });
+    EXPECT_TRUE(visited.ok()) << visited.status();
+    EXPECT_EQ(
+        Difference(
+            identities,
+            IdentitiesIf(zoo(), [](const ZooSocket& socket) { return !socket.bound_inactive; })),
+        "");
+    Shell("umount /run/netns/zoo");
+  });
+}
+
+TEST_F(NetnsLive, LookupsHonourStatesFamiliesAndPorts) {
+  Apart([] {
+    NameZoo(zoo());
+    const auto walks = OpenForAll({.tcp_plan = TcpPlan::kWalks});
+    const auto lookups = OpenForAll({.tcp_plan = TcpPlan::kLookups});
+    std::vector<Query> queries;
+    for (const State state :
+         {State::kEstablished, State::kSynSent, State::kSynReceived, State::kFinWait1,
+          State::kFinWait2, State::kTimeWait, State::kCloseWait, State::kLastAck, State::kClosing,
+          State::kListen}) {
+      queries.push_back({.protocols = {Protocol::kTcp}, .states = state});
+    }
+    for (const Family family : {Family::kInet, Family::kInet6}) {
+      queries.push_back({.protocols = {Protocol::kTcp}, .families = family});
+    }
+    const Port port = zoo()["tcp4 established, sender"].local.port;
+    queries.push_back({.protocols = {Protocol::kTcp}, .source_port = port});
+    queries.push_back({.protocols = {Protocol::kTcp}, .destination_port = port});
+    for (const Query& query : queries) {
+      const Answer expected = AnswerOf(walks.get(), query, {"zoo"});
+      const Answer got = AnswerOf(lookups.get(), query, {"zoo"});
+      EXPECT_EQ(Difference(got.rows, expected.rows), "") << query.states.bits();
+    }
+    Shell("umount /run/netns/zoo");
+  });
+}
+
+TEST_F(NetnsLive, KeepsNoNamespaceAlive) {
+  Apart([] {
+    AddNetns("blue");
+    // The other end of a pair goes with its namespace.
+    Shell("ip link add here type veth peer name there && ip link set there netns blue");
+    int listener = -1;
+    In("blue", [&] { listener = Listen(Loopback(Family::kInet), 1); });
+    const auto engine = OpenForAll({.tcp_plan = TcpPlan::kLookups});
+    uint64_t rows = 0;
+    const auto count = [&](const Row& row) {
+      if (row.table().netns_name == "blue") ++rows;
+      return Flow::kContinue;
+    };
+    ASSERT_TRUE(engine->Visit(AllStates(), count).ok());
+    ASSERT_TRUE(engine->Begin(AllStates()).ok());
+    for (;;) {
+      const auto ready = engine->Step(count);
+      ASSERT_TRUE(ready.ok()) << ready.status();
+      if (*ready == netlink::Ready::kDone) break;
+    }
+    const auto snapshot = engine->Take(AllStates());
+    ASSERT_TRUE(snapshot.ok());
+    for (const Row& row : *snapshot) (void)count(row);
+    EXPECT_EQ(rows, 3u);
+    close(listener);
+    ASSERT_NE(if_nametoindex("here"), 0u);
+    DeleteNetns("blue");
+    Await("the namespace's end", [] { return if_nametoindex("here") == 0; });
+  });
+}
+
+TEST_F(NetnsLive, AStoppedVisitKeepsNoNamespaceAlive) {
+  Apart([] {
+    AddNetns("blue");
+    Shell("ip link add here type veth peer name there && ip link set there netns blue");
+    int listener = -1;
+    In("blue", [&] { listener = Listen(Loopback(Family::kInet), 1); });
+    const auto engine = OpenForAll();
+    const auto summary = engine->Visit(AllStates(), [&](const Row& row) {
+      return row.table().netns_name == "blue" ? Flow::kStop : Flow::kContinue;
+    });
+    ASSERT_TRUE(summary.ok() && summary->stopped);
+    close(listener);
+    DeleteNetns("blue");
+    Await("the namespace's end", [] { return if_nametoindex("here") == 0; });
+  });
+}
+
+TEST_F(NetnsLive, ANamespaceThatVanishesIsCountedAndNoError) {
+  Apart([] {
+    AddNetns("blue");
+    int listener = -1;
+    In("blue", [&] { listener = Listen(Loopback(Family::kInet), 1); });
+    const int own = Listen(Loopback(Family::kInet), 1);
+    const auto engine = OpenForAll();
+    bool deleted = false;
+    uint64_t rows = 0;
+    const auto summary = engine->Visit(AllStates(), [&](const Row& row) {
+      if (!std::exchange(deleted, true)) DeleteNetns("blue");
+      if (row.table().netns_name == "blue") ++rows;
+      return Flow::kContinue;
+    });
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    EXPECT_GE(summary->netns->vanished, 1u);
+    EXPECT_EQ(rows, 0u);
+    for (const TableOutcome& outcome : summary->tables) {
+      if (outcome.table.netns_name != "blue") continue;
+      EXPECT_TRUE(outcome.status.ok()) << outcome.status;
+    }
+    close(listener);
+    close(own);
+  });
+}
+
+TEST_F(NetnsLive, WithoutPrivilegesTheOwnOneIsListedAndTheRestCounted) {
+  Apart([] {
+    AddNetns("blue");
+    const int own = Listen(Loopback(Family::kInet), 1);
+    // Of this thread only, and it ends with it: setresuid(2) of the C library is of all.
+    constexpr int kNobody = 65534;
+    Check(syscall(SYS_setresuid, kNobody, kNobody, kNobody) == 0, "setresuid");
+    const auto engine = OpenForAll();
+    std::set<std::string> names;
+    bool seen = false;
+    const auto summary = engine->Visit(AllStates(), [&](const Row& row) {
+      seen |= row.cookie() == CookieOf(own);
+      names.insert(row.table().netns_name);
+      return Flow::kContinue;
+    });
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    EXPECT_TRUE(seen);
+    EXPECT_FALSE(names.contains("blue"));
+    EXPECT_GE(summary->netns->denied, 1u);
+    EXPECT_NE(summary->netns->denial.message().find("CAP_SYS_ADMIN"), std::string::npos)
+        << summary->netns->denial;
+    EXPECT_GE(summary->netns->hidden, 1u) << "processes of root";
+    close(own);
+  });
+}
+
+TEST_F(NetnsLive, ProcNetOfEachNamespaceIsReadInstead) {
+  Apart([] {
+    AddNetns("blue");
+    int listener = -1;
+    In("blue", [&] { listener = Listen(Loopback(Family::kInet), 1); });
+    const auto engine = OpenForAll({.prefer_procfs = true});
+    std::set<Inode> inodes;
+    const auto summary = engine->Visit(AllStates(), [&](const Row& row) {
+      if (row.table().netns_name == "blue") inodes.insert(row.inode());
+      return Flow::kContinue;
+    });
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    EXPECT_EQ(inodes, std::set<Inode>{InodeOf(listener)});
+    close(listener);
+  });
+}
+
+TEST_F(NetnsLive, SnapshotsKnowNamespaceAndCgroupLater) {
+  Apart([] {
+    AddNetns("blue");
+    int listener = -1;
+    int unix_socket = -1;
+    In("blue", [&] {
+      listener = Listen(Loopback(Family::kInet), 1);
+      unix_socket = Make(Family::kUnix, SOCK_DGRAM);
+    });
+    Query query = AllStates();
+    query.owners = query.cgroups = true;
+    auto engine = OpenForAll();
+    auto taken = engine->Take(query);
+    ASSERT_TRUE(taken.ok()) << taken.status();
+    const Snapshot snapshot = *std::move(taken);
+    engine.reset();
+    // Both were made by this process: one has its cgroup of v2, the other, whose cgroup the kernel
+    // does not tell, what its owner's /proc says, on hosts with v1 as well.
+    std::ifstream file("/proc/self/cgroup");
+    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    std::string_view v2 = std::string_view(text).substr(text.find("0::") + 3);
+    v2 = v2.substr(0, v2.find('\n'));
+    std::map<Family, std::string> paths;
+    for (const Row& row : snapshot) {
+      if (row.table().netns_name != "blue") continue;
+      ASSERT_NE(row.cgroup(), nullptr) << Identity(row);
+      paths[row.family()] = row.cgroup()->path;
+    }
+    EXPECT_EQ(paths[Family::kInet], v2);
+    EXPECT_EQ(paths[Family::kUnix], CgroupPathOfProcess(text));
+    close(listener);
+    close(unix_socket);
+  });
+}
+
+}  // namespace
+}  // namespace netdiag::testing

@@ -1,0 +1,144 @@
+// The program's JSON, JSON lines and CSV read by others: Python's json and csv, and jq.
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+namespace diag {
+namespace {
+
+// Sockets whose names try to break out of every form.
+constexpr std::string_view kNames[] = {"a,b\"c", "x\ny\r\n", "\x1b[2J",     "=cmd|' /C calc'!A0",
+                                       "p\\x41", "\xff\xfe", "caf\xc3\xa9", "{\"state\":1}"};
+
+class HostileSockets {
+ public:
+  HostileSockets() {
+    for (const std::string_view name : kNames) {
+      const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+      sockaddr_un address = {};
+      address.sun_family = AF_UNIX;
+      std::memcpy(address.sun_path + 1, name.data(), name.size());  // abstract
+      const auto size = offsetof(sockaddr_un, sun_path) + 1 + name.size();
+      EXPECT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(size)),
+                0);
+      fds_[count_++] = fd;
+    }
+  }
+  HostileSockets(const HostileSockets&) = delete;
+  HostileSockets& operator=(const HostileSockets&) = delete;
+  ~HostileSockets() {
+    for (size_t i = 0; i < count_; ++i) close(fds_[i]);
+  }
+
+ private:
+  int fds_[16] = {};
+  size_t count_ = 0;
+};
+
+// The exit code of a shell's command line.
+int RunShell(const std::string& command) {
+  const int status = std::system(command.c_str());
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+// Runs a Python program over what diag writes: file name in sys.argv[1].
+int Read(const std::string& diag_words, const std::string& program) {
+  const std::string base = ::testing::TempDir() + "/forms_program_test_" + std::to_string(getpid());
+  std::ofstream(base + ".py")
+      << "import csv, json, re, sys\n"
+         "def plain(s):\n"
+         "    out = b''\n"
+         "    for m in re.finditer(r'\\\\x(..)|\\\\u\\{(\\w+)\\}|(\\\\\\\\)|(.)', s, re.S):\n"
+         "        h, u, b, c = m.groups()\n"
+         "        out += (bytes([int(h, 16)]) if h else chr(int(u, 16)).encode() if u\n"
+         "                else b'\\\\' if b else c.encode())\n"
+         "    return out\n"
+         "wanted = [b'a,b\"c', b'x\\ny\\r\\n', b'\\x1b[2J', b\"=cmd|' /C calc'!A0\",\n"
+         "          b'p\\\\x41', b'\\xff\\xfe', 'caf\\u00e9'.encode(), b'{\"state\":1}']\n"
+      << program;
+  const int written = RunShell("tools/diag/diag " + diag_words + " > " + base + ".out");
+  EXPECT_EQ(written, 0) << diag_words;
+  const int read = RunShell("python3 " + base + ".py " + base + ".out");
+  std::filesystem::remove(base + ".py");
+  std::filesystem::remove(base + ".out");
+  return read;
+}
+
+TEST(Csv, IsReadBackExactlyByPython) {
+  const HostileSockets sockets;
+  EXPECT_EQ(Read("--csv -xa --columns=state,name,inode,memory.rcvbuf", R"(
+rows = list(csv.reader(open(sys.argv[1], newline=''), strict=True))
+assert rows[0] == ['state', 'name', 'inode', 'memory.rcvbuf_bytes'], rows[0]
+assert all(len(row) == 4 for row in rows), rows
+names = [plain(row[1]) for row in rows[1:]]
+for name in wanted: assert b'\0' + name in names, name
+assert all(int(row[2]) > 0 and int(row[3]) > 0 for row in rows[1:])
+raw = open(sys.argv[1], 'rb').read()
+assert all(byte >= 32 or byte in (10, 13) for byte in raw) and raw.endswith(b'\r\n')
+)"),
+            0);
+}
+
+TEST(Json, IsReadByPythonWithExactNames) {
+  const HostileSockets sockets;
+  EXPECT_EQ(Read("--json -tuxap", R"(
+answer = json.load(open(sys.argv[1]))
+assert answer['schema'] == 2
+names = [bytes.fromhex(s['name_hex']) if 'name_hex' in s else s.get('name', '').encode()
+         for s in answer['sockets'] if s['protocol'] == 'unix']
+for name in wanted: assert b'\0' + name in names, name
+assert answer['rows'] == len(answer['sockets']) == sum(t['rows'] for t in answer['tables'])
+assert all(t['complete'] for t in answer['tables'])
+)"),
+            0);
+}
+
+TEST(JsonLines, AreReadByPythonOneByOne) {
+  const HostileSockets sockets;
+  EXPECT_EQ(Read("--jsonl -tuxa", R"(
+lines = [json.loads(line) for line in open(sys.argv[1])]
+assert 'summary' in lines[-1] and not any('summary' in line for line in lines[:-1])
+assert lines[-1]['summary']['rows'] == len(lines) - 1
+)"),
+            0);
+}
+
+TEST(Counts, AddUpInEveryForm) {
+  const HostileSockets sockets;
+  EXPECT_EQ(Read("--csv -xa --count-by=abstract,name", R"(
+rows = list(csv.DictReader(open(sys.argv[1], newline='')))
+for name in wanted:
+    assert [r['count'] for r in rows if plain(r['name']) == b'\0' + name] == ['1'], name
+counts = [int(r['count']) for r in rows]
+assert counts == sorted(counts, reverse=True)
+)"),
+            0);
+}
+
+TEST(Json, IsReadByJq) {
+  if (RunShell("command -v jq >/dev/null") != 0)
+    GTEST_SKIP() << "jq is not installed; Python reads it";
+  const HostileSockets sockets;
+  EXPECT_EQ(RunShell("tools/diag/diag --json -xa | jq -e '.sockets | map(select(.abstract and "
+                     ".name == \"\\u0000caf\\u00e9\")) | length == 1' >/dev/null"),
+            0);
+  EXPECT_EQ(RunShell("tools/diag/diag --jsonl -xa | jq -e -s '.[-1].summary.rows == (length - 1)' "
+                     ">/dev/null"),
+            0);
+}
+
+}  // namespace
+}  // namespace diag

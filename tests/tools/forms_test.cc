@@ -1,0 +1,240 @@
+// The forms with columns, order, limits and counts, over captures; and that rows cost no
+// allocation.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidjson/document.h>
+
+#include "tests/testing/alloc_counter.h"
+#include "tests/tools/render_testing.h"
+
+namespace diag {
+namespace {
+
+using netdiag::Protocol;
+using netdiag::testing::AllocCounter;
+using netdiag::testing::CaptureOf;
+using netdiag::testing::InetMessage;
+using netdiag::testing::Packet;
+using netdiag::testing::Packets;
+using netdiag::testing::Raw;
+using netdiag::testing::Text;
+using netdiag::testing::UnixMessage;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::Render;
+
+Packet Tcp(uint8_t state, uint16_t port, uint32_t inode) {
+  InetMessage message;
+  message.fixed.idiag_state = state;
+  message.fixed.idiag_rqueue = port;
+  message.SetLocal("\x7f\x00\x00\x01", port);
+  message.fixed.idiag_inode = inode;
+  return message.Build();
+}
+
+Packet Sample() {
+  return CaptureOf({{Protocol::kTcp, {Tcp(1, 300, 1), Tcp(10, 20, 2), Tcp(1, 10, 3)}}},
+                   {{1, 10, 3, "a,b"}, {1, 11, 4, "=c\"\n"}, {2, 12, 5, "srv"}});
+}
+
+TEST(Columns, AreATableInTheOrderNamed) {
+  EXPECT_EQ(Render({"-ta", "--columns=lport,state,recvq"}, Sample()),
+            "local_port state       receive_queue\n"
+            "300        established           300\n"
+            "20         listening              20\n"
+            "10         established            10\n");
+  EXPECT_EQ(Render({"-taH", "--columns=state,name,pid"}, Sample()),
+            "established - 10,11\n"
+            "listening   - 12\n"
+            "established - -\n");
+}
+
+TEST(Columns, OfOwnersTellWhoseComma) {
+  EXPECT_EQ(Render({"-taH", "--columns=comm", "--limit=1"}, Sample()), "a\\x2cb,=c\"\\x0a\n");
+}
+
+TEST(Sort, OrdersRowsInEveryForm) {
+  EXPECT_EQ(Render({"-taH", "--columns=lport", "--sort=lport"}, Sample()), "10\n20\n300\n");
+  EXPECT_EQ(Render({"-taH", "--columns=lport", "--sort=-lport"}, Sample()), "300\n20\n10\n");
+  EXPECT_EQ(Render({"-taH", "--csv", "--columns=lport", "--sort=state,lport"}, Sample()),
+            "10\r\n300\r\n20\r\n");
+  // ss's own text, too.
+  const std::string text = Render({"-tanH", "--sort=-lport"}, Sample());
+  EXPECT_LT(text.find(":300 "), text.find(":20 "));
+  EXPECT_LT(text.find(":20 "), text.find(":10 "));
+}
+
+TEST(Limit, StopsEarlyAndOfAnOrderTakesTheFirst) {
+  EXPECT_EQ(Render({"-taH", "--columns=lport", "--limit=2"}, Sample()), "300\n20\n");
+  EXPECT_EQ(Render({"-taH", "--columns=lport", "--sort=lport", "--limit=2"}, Sample()), "10\n20\n");
+  EXPECT_EQ(Render({"-taH", "--count-by=state", "--limit=1"}, Sample()), "2 established\n");
+}
+
+TEST(CountBy, CountsInEveryForm) {
+  EXPECT_EQ(Render({"-ta", "--count-by=state"}, Sample()),
+            "count state\n"
+            "    2 established\n"
+            "    1 listening\n");
+  EXPECT_EQ(Render({"-ta", "--csv", "--count-by=state,comm"}, Sample()),
+            "state,owners.command,count\r\n"
+            "established,\"\\x3dc\"\"\\x0a\",1\r\n"
+            "established,\"a,b\",1\r\n"
+            "established,,1\r\n"
+            "listening,srv,1\r\n");
+  const std::string lines = Render({"-ta", "--jsonl", "--count-by=state"}, Sample());
+  EXPECT_THAT(lines, ::testing::StartsWith("{\"state\":\"established\",\"count\":2}\n"
+                                           "{\"state\":\"listening\",\"count\":1}\n"
+                                           "{\"summary\":{\"schema\":2,"));
+  rapidjson::Document document;
+  const std::string object = Render({"-ta", "--json", "--count-by=comm"}, Sample());
+  ASSERT_FALSE(document.Parse(object.c_str()).HasParseError()) << object;
+  EXPECT_FALSE(document.HasMember("sockets"));
+  EXPECT_EQ(document["counts"].Size(), 4u);
+  EXPECT_STREQ(document["counts"][0]["owners.command"].GetString(), "=c\"\n");
+}
+
+TEST(Csv, QuotesWhatNeedsItAndEscapesWhatIsHostile) {
+  EXPECT_EQ(Render({"-ta", "--csv", "--columns=lport,comm,rtt"}, Sample()),
+            "local_port,owners.command,tcp_info.rtt_us\r\n"
+            "300,\"a\\x2cb,\\x3dc\"\"\\x0a\",\r\n"
+            "20,srv,\r\n"
+            "10,,\r\n");
+}
+
+TEST(Csv, HasTheColumnsThatTheOptionsAskFor) {
+  const auto header = [](const std::vector<std::string>& words) {
+    const std::string text = Render(words, Sample());
+    return text.substr(0, text.find('\r'));
+  };
+  EXPECT_THAT(header({"--csv", "-ta"}), Not(HasSubstr("pid")));
+  EXPECT_THAT(header({"--csv", "-tap"}), HasSubstr("owners.pid,owners.fd,owners.command"));
+  EXPECT_THAT(header({"--csv", "-tai"}), HasSubstr("tcp_info.rtt_us"));
+  EXPECT_THAT(header({"--csv", "-tam"}), HasSubstr("memory.drops"));
+  EXPECT_THAT(header({"--csv", "-tae"}), HasSubstr("cgroup_path"));
+}
+
+TEST(JsonLines, AreAnObjectEachAndEndInTheSummary) {
+  const std::string text = Render({"-tap", "--jsonl", "--columns=rtt,pid,lport,state"}, Sample());
+  std::vector<rapidjson::Document> lines;
+  for (size_t start = 0; start < text.size();) {
+    const size_t end = text.find('\n', start);
+    ASSERT_NE(end, text.npos);
+    ASSERT_FALSE(lines.emplace_back().Parse(text.data() + start, end - start).HasParseError());
+    start = end + 1;
+  }
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(lines[0]["local_port"].GetInt(), 300);
+  EXPECT_EQ(lines[0]["owners"].Size(), 2u);
+  EXPECT_EQ(lines[0]["owners"][1]["pid"].GetInt(), 11);
+  EXPECT_FALSE(lines[0]["owners"][0].HasMember("command"));
+  EXPECT_FALSE(lines[2].HasMember("summary"));
+  EXPECT_EQ(lines[2]["owners"].Size(), 0u);
+  EXPECT_EQ(lines[3]["summary"]["rows"].GetInt(), 3);
+  EXPECT_TRUE(lines[3]["summary"]["tables"][0]["complete"].GetBool());
+}
+
+TEST(Json, GroupsColumnsWhateverTheirOrder) {
+  InetMessage message;
+  message.Add(INET_DIAG_INFO, Packet(280, std::byte{1})).Add(INET_DIAG_SKMEMINFO, Packet(36));
+  const std::string text = Render({"-ta", "--json", "--columns=rtt,drops,state,cwnd"},
+                                  CaptureOf({{Protocol::kTcp, {message.Build()}}}));
+  EXPECT_THAT(text, HasSubstr("{\"state\":\"established\",\"tcp_info\":{\"rtt_us\":16843009,"
+                              "\"snd_cwnd\":16843009},\"memory\":{\"drops\":0}}"));
+}
+
+TEST(Json, KeepsWhatANewerKernelTells) {
+  InetMessage message;
+  message.Add(200, Packet{std::byte{0xab}, std::byte{0x01}});
+  message.Add(201, Packet(6000, std::byte{0xff}));
+  message.Add(INET_DIAG_INFO, Packet(284, std::byte{0x22}));
+  const std::string text =
+      Render({"-ta", "--json"}, CaptureOf({{Protocol::kTcp, {message.Build()}}}));
+  rapidjson::Document document;
+  ASSERT_FALSE(document.Parse(text.c_str()).HasParseError());
+  const rapidjson::Value& socket = document["sockets"][0];
+  const rapidjson::Value& unknown = socket["unknown_attributes"];
+  ASSERT_EQ(unknown.Size(), 2u);
+  EXPECT_EQ(unknown[0]["type"].GetInt(), 200);
+  EXPECT_STREQ(unknown[0]["hex"].GetString(), "ab01");
+  EXPECT_EQ(unknown[1]["size"].GetInt(), 6000);
+  EXPECT_EQ(unknown[1]["hex"].GetStringLength(), 2 * (4096u - 2));  // what room was left
+  EXPECT_STREQ(socket["tcp_info_rest_hex"].GetString(), "22222222");
+  EXPECT_EQ(document["unknown_attributes"].GetInt(), 2);
+}
+
+TEST(Json, NamesCodesFlagsAndTheSourceOfOwners) {
+  InetMessage message;
+  Packet info(280);
+  info[1] = std::byte{3};
+  info[5] = std::byte{0x82};
+  message.Add(INET_DIAG_INFO, info);
+  const std::string text =
+      Render({"-tap", "--json"}, CaptureOf({{Protocol::kTcp, {message.Build()}}}));
+  EXPECT_THAT(text, HasSubstr("\"ca_state\":\"recovery\""));
+  EXPECT_THAT(text, HasSubstr("\"options\":[\"sack\",\"fastopen_child\"]"));
+  EXPECT_THAT(text, HasSubstr("\"cookie\":\"92\""));
+}
+
+TEST(Color, IsOnTheStateAloneAndOnlyWhenWanted) {
+  const std::string text = Render({"-tanH", "--color=always"}, Sample());
+  EXPECT_THAT(text, HasSubstr("\x1b[36mLISTEN\x1b[0m 20 "));
+  EXPECT_THAT(text, HasSubstr("ESTAB  300 "));
+  EXPECT_THAT(Render({"-tanH"}, Sample()), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(Render({"-taH", "--columns=state", "--color=always"}, Sample()),
+              HasSubstr("\x1b[36mlistening\x1b[0m\n"));
+  EXPECT_THAT(Render({"-ta", "--csv", "--color=always"}, Sample()), Not(HasSubstr("\x1b")));
+}
+
+TEST(NoQueues, LeavesTheirColumnsOut) {
+  EXPECT_EQ(Render({"-tanQ", "state", "listening"}, Sample()),
+            "Local Address:Port Peer Address:Port Process\n"
+            "    127.0.0.1:20       10.1.2.3:4660\n");
+}
+
+// Every renderer, once its buffers have their size.
+TEST(Forms, AllocateNothingARow) {
+  InetMessage message;
+  message.Add(INET_DIAG_INFO, Packet(280, std::byte{7})).Add(INET_DIAG_CONG, Text("cubic"));
+  message.Add(INET_DIAG_SKMEMINFO, Packet(36, std::byte{1}));
+  Packets messages(9000, message.Build());
+  const Packet capture = CaptureOf({{Protocol::kTcp, messages}});
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"-tan"},
+                                                {"-tani"},
+                                                {"-taemoi"},
+                                                {"-ta", "--csv"},
+                                                {"-tai", "--csv"},
+                                                {"-ta", "--json"},
+                                                {"-ta", "--jsonl"},
+                                                {"-ta", "--columns=state,local,rtt,ca_state"},
+                                                {"-ta", "--count-by=state,local"},
+                                                {"-ta", "--sort=-rtt", "--limit=10"}}) {
+    const absl::StatusOr<Options> options = testing::Parse(words);
+    ASSERT_THAT(options, netdiag::testing::IsOk());
+    const auto engine = netdiag::Engine::Open({.replay = capture});
+    ASSERT_THAT(engine, netdiag::testing::IsOk());
+    const testing::MemoryFile file;
+    Output output(file.fd());
+    const std::unique_ptr<Renderer> renderer = NewRenderer(*options, engine->get(), &output);
+    Pipeline pipeline(options->selection, renderer.get(), &output);
+    renderer->Begin();
+    uint64_t allocations = 0;
+    int rows = 0;
+    const auto summary = (*engine)->Visit(options->query, [&](const netdiag::Row& row) {
+      const AllocCounter counter;
+      const netdiag::Flow flow = pipeline.Add(row);
+      if (++rows > 6000) allocations += counter.count();
+      return flow;
+    });
+    ASSERT_THAT(summary, netdiag::testing::IsOk());
+    EXPECT_EQ(rows, 9000) << ::testing::PrintToString(words);
+    EXPECT_EQ(allocations, 0u) << ::testing::PrintToString(words);
+  }
+}
+
+}  // namespace
+}  // namespace diag

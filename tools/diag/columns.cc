@@ -1,0 +1,287 @@
+// Tested by tests/tools/columns_test.cc.
+
+#include "tools/diag/columns.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <numeric>
+#include <optional>
+#include <variant>
+
+#include "netdiag/types/error.h"
+#include "tools/diag/text.h"
+
+namespace diag {
+namespace {
+
+using netdiag::BadInput;
+using netdiag::Field;
+using netdiag::FieldGroup;
+using netdiag::FieldValue;
+
+constexpr auto kAliases = std::to_array<Alias>({
+    {"proto", "protocol"},
+    {"local", "local_address"},
+    {"lport", "local_port"},
+    {"sport", "local_port"},
+    {"remote", "remote_address"},
+    {"peer", "remote_address"},
+    {"rport", "remote_port"},
+    {"dport", "remote_port"},
+    {"recvq", "receive_queue"},
+    {"sendq", "send_queue"},
+    {"dev", "interface"},
+    {"ino", "inode"},
+    {"sk", "cookie"},
+    {"fwmark", "mark"},
+    {"cong", "congestion"},
+    {"cwnd", "tcp_info.snd_cwnd"},
+    {"mss", "tcp_info.snd_mss"},
+    {"ssthresh", "tcp_info.snd_ssthresh"},
+    {"comm", "owners.command"},
+    {"process", "owners.command"},
+});
+
+Column ColumnOf(const Field& field) {
+  Column column;
+  column.field = &field;
+  column.words = netdiag::WordsOf(field);
+  column.key = netdiag::NameWithUnit(field);
+  column.as_text =
+      field.group == FieldGroup::kSocket && (field.name == "cookie" || field.name == "cgroup");
+  return column;
+}
+
+// How many letters have to be changed, put in or left out.
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
+    }
+  }
+  return row.back();
+}
+
+std::string Nearest(std::string_view name) {
+  std::string nearest;
+  size_t least = name.size() + 100;
+  const auto offer = [&](std::string_view candidate) {
+    const size_t distance = EditDistance(name.substr(0, 80), candidate);
+    if (distance >= least) return;
+    least = distance;
+    nearest = candidate;
+  };
+  for (const Column& column : AllColumns(true)) {
+    offer(column.field->name);
+    offer(column.key);
+    if (column.field->group == FieldGroup::kSocket) continue;
+    offer(column.title());
+    offer(std::string(Name(column.field->group)) + "." + std::string(column.field->name));
+  }
+  for (const Alias& row : kAliases) offer(row.alias);
+  return nearest;
+}
+
+// A name with its unit: "rtt_us", "tcp_info.rtt_us".
+const Field* FindByKey(std::string_view name) {
+  for (const Field& field : netdiag::AllFields()) {
+    const std::string key = netdiag::NameWithUnit(field);
+    if (key == name) return &field;
+    if (field.group != FieldGroup::kSocket && std::string(Name(field.group)) + "." + key == name) {
+      return &field;
+    }
+  }
+  return nullptr;
+}
+
+// Calls `add` with each word between commas, until it fails.
+template <class F>
+absl::Status ForEachName(std::string_view list, const F& add) {
+  while (!list.empty()) {
+    const size_t comma = std::min(list.find(','), list.size());
+    NETDIAG_RETURN_IF_ERROR(add(list.substr(0, comma)));
+    if (comma + 1 == list.size()) return BadInput("list", list, "a name must follow the comma");
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<Column>> ParseColumns(std::string_view list) {
+  std::vector<Column> columns;
+  const auto add = [&](std::string_view name) -> absl::Status {
+    NETDIAG_ASSIGN_OR_RETURN(Column column, FindColumn(name));
+    for (const Column& other : columns) {
+      if (other.field == column.field) return BadInput("column", name, "it is named twice");
+    }
+    columns.push_back(std::move(column));
+    return absl::OkStatus();
+  };
+  NETDIAG_RETURN_IF_ERROR(ForEachName(list, add));
+  return columns;
+}
+
+void AppendForeign(std::string_view text, const Column& column, Escape escape, std::string* out) {
+  const bool named = column.field->group == FieldGroup::kSocket && column.field->name == "name";
+  if (escape == Escape::kText) {
+    if (named) {
+      AppendUnixName(text, out);
+    } else {
+      AppendEscaped(text, out);
+    }
+    return;
+  }
+  // What begins like this is a formula to spreadsheets.
+  if (text.starts_with('=') || text.starts_with('+') || text.starts_with('-') ||
+      text.starts_with('@')) {
+    AppendHexEscape(text[0], out);
+    text.remove_prefix(1);
+  }
+  AppendEscaped(text, out);
+}
+
+void AppendNumberOf(const Column& column, uint64_t number, std::string* out) {
+  if (column.words == nullptr) {
+    AppendNumber(number, out);
+    return;
+  }
+  if (!column.words->flags) {
+    const std::string_view word = column.words->Word(number);
+    if (word.empty()) {
+      AppendNumber(number, out);
+    } else {
+      out->append(word);
+    }
+    return;
+  }
+  bool first = true;
+  for (uint64_t bit = 0; bit < 64; ++bit) {
+    if ((number >> bit & 1) == 0) continue;
+    if (!std::exchange(first, false)) out->push_back('|');
+    const std::string_view word = column.words->Word(bit);
+    if (word.empty()) {
+      out->append("bit");
+      AppendNumber(bit, out);
+    } else {
+      out->append(word);
+    }
+  }
+}
+
+}  // namespace
+
+std::string Column::title() const {
+  if (field->group == FieldGroup::kSocket) return key;
+  return std::string(Name(field->group)) + "." + key;
+}
+
+std::span<const Alias> ColumnAliases() { return kAliases; }
+
+absl::StatusOr<Column> FindColumn(std::string_view name) {
+  std::string_view sought = name;
+  const auto alias = std::ranges::find(kAliases, name, &Alias::alias);
+  if (alias != kAliases.end()) sought = alias->name;
+  const Field* field = netdiag::FindField(sought);
+  if (field == nullptr) field = FindByKey(sought);
+  if (field != nullptr) return ColumnOf(*field);
+  return BadInput("column", name, "did you mean " + Nearest(name) + "?");
+}
+
+std::vector<Column> AllColumns(bool owners) {
+  std::vector<Column> columns;
+  for (const Field& field : netdiag::AllFields()) {
+    Column column = ColumnOf(field);
+    if (column.per_owner() && !owners) continue;
+    columns.push_back(std::move(column));
+  }
+  return columns;
+}
+
+absl::StatusOr<Selection> ParseSelection(std::string_view columns, std::string_view sort,
+                                         std::string_view limit, std::string_view count_by) {
+  Selection selection;
+  NETDIAG_ASSIGN_OR_RETURN(selection.columns, ParseColumns(columns));
+  NETDIAG_ASSIGN_OR_RETURN(selection.count_by, ParseColumns(count_by));
+  const auto add = [&](std::string_view name) -> absl::Status {
+    const bool descending = name.starts_with('-');
+    NETDIAG_ASSIGN_OR_RETURN(Column column, FindColumn(name.substr(descending ? 1 : 0)));
+    selection.sort.push_back({std::move(column), descending});
+    return absl::OkStatus();
+  };
+  NETDIAG_RETURN_IF_ERROR(ForEachName(sort, add));
+  if (!limit.empty()) {
+    const char* const end = limit.data() + limit.size();
+    const auto parsed = std::from_chars(limit.data(), end, selection.limit);
+    if (parsed.ec != std::errc() || parsed.ptr != end || selection.limit == 0) {
+      return BadInput("limit", limit, "expected a number of rows, 1 or more");
+    }
+  }
+  if (!selection.count_by.empty() && !selection.columns.empty()) {
+    return BadInput("option", "--columns", "the columns of --count-by are what it counts by");
+  }
+  if (!selection.count_by.empty() && !selection.sort.empty()) {
+    return BadInput("option", "--sort", "--count-by orders by count");
+  }
+  return selection;
+}
+
+void AddNeeds(std::span<const Column> columns, netdiag::Query* query) {
+  for (const Column& column : columns) netdiag::AddNeeds({column.field, 1}, query);
+}
+
+std::vector<netdiag::RowKey> KeysOf(std::span<const Selection::Order> sort) {
+  std::vector<netdiag::RowKey> keys;
+  for (const Selection::Order& order : sort) {
+    keys.push_back(netdiag::KeyOf(*order.column.field, order.descending));
+  }
+  return keys;
+}
+
+std::vector<netdiag::RowKey> KeysOf(std::span<const Column> count_by) {
+  std::vector<netdiag::RowKey> keys;
+  for (const Column& column : count_by) keys.push_back(netdiag::KeyOf(*column.field));
+  return keys;
+}
+
+void AppendValue(const Column& column, const FieldValue& value, Escape escape, std::string* out) {
+  if (const auto* text = std::get_if<std::string_view>(&value)) {
+    AppendForeign(*text, column, escape, out);
+  } else if (const auto* flag = std::get_if<bool>(&value)) {
+    out->append(*flag ? "true" : "false");
+  } else if (const auto* address = std::get_if<netdiag::IpAddress>(&value)) {
+    address->AppendTo(out);
+  } else if (const auto* number = std::get_if<uint64_t>(&value)) {
+    AppendNumberOf(column, *number, out);
+  }
+}
+
+void AppendCell(const Column& column, const netdiag::Row& row, Escape escape, std::string* out) {
+  const Field& field = *column.field;
+  if (!column.per_owner()) {
+    AppendValue(column, field.get(row, 0), escape, out);
+    return;
+  }
+  for (size_t i = 0; i < ValuesOf(field.group, row); ++i) {
+    if (i > 0) out->push_back(',');
+    const FieldValue value = field.get(row, i);
+    const auto* text = std::get_if<std::string_view>(&value);
+    if (text == nullptr) {
+      AppendValue(column, value, escape, out);
+      continue;
+    }
+    // Whose comma it is has to be told.
+    for (std::string_view rest = *text; !rest.empty();) {
+      const size_t comma = std::min(rest.find(','), rest.size());
+      AppendForeign(rest.substr(0, comma), column, escape, out);
+      if (comma < rest.size()) AppendHexEscape(',', out);
+      rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
+  }
+}
+
+}  // namespace diag

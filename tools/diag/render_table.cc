@@ -1,0 +1,77 @@
+// --columns and --count-by as a table for people. Tested by tests/tools/render_table_test.cc.
+
+#include <string>
+#include <vector>
+
+#include "tools/diag/render.h"
+#include "tools/diag/table_buffer.h"
+
+namespace diag {
+namespace {
+
+using netdiag::Meaning;
+
+class TableRenderer final : public Renderer {
+ public:
+  TableRenderer(const Options& options, netdiag::Engine* engine, Output* output)
+      : Renderer(engine),
+        counts_(!options.selection.count_by.empty()),
+        header_(!options.no_header),
+        color_(WantsColor(options.color, output->fd())),
+        columns_(counts_ ? options.selection.count_by : options.selection.columns),
+        table_(Layout(), options.oneline ? 0 : ScreenWidth(output->fd()), output) {}
+
+  void Begin() override {
+    if (header_) table_.Header();
+  }
+  void Row(const netdiag::Row& row) override {
+    for (const Column& column : columns_) {
+      const size_t before = table_.text()->size();
+      AppendCell(column, row, Escape::kText, table_.text());
+      if (table_.text()->size() == before) table_.text()->push_back('-');
+      if (color_ && IsState(column)) table_.SetTint(TintOf(row.state()));
+      table_.EndCell();
+    }
+    table_.EndRow();
+  }
+  void Count(const netdiag::RowCounts::Group& group) override {
+    AppendNumber(group.count, table_.text());
+    table_.EndCell();
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      const size_t before = table_.text()->size();
+      AppendValue(columns_[i], group.values[i], Escape::kText, table_.text());
+      if (table_.text()->size() == before) table_.text()->push_back('-');
+      table_.EndCell();
+    }
+    table_.EndRow();
+  }
+  void End(const netdiag::Summary&) override { table_.Flush(); }
+
+ private:
+  static bool IsState(const Column& column) { return column.title() == "state"; }
+  std::vector<TableColumn> Layout() const {
+    std::vector<TableColumn> layout;
+    if (counts_) layout.push_back({.header = "count", .right = true});
+    for (const Column& column : columns_) {
+      const Meaning meaning = column.field->meaning;
+      const bool number = meaning == Meaning::kGauge || meaning == Meaning::kCounter;
+      layout.push_back({.header = column.title(), .right = number});
+    }
+    return layout;
+  }
+
+  bool counts_;
+  bool header_;
+  bool color_;
+  std::vector<Column> columns_;
+  TableBuffer table_;
+};
+
+}  // namespace
+
+std::unique_ptr<Renderer> NewTableRenderer(const Options& options, netdiag::Engine* engine,
+                                           Output* output) {
+  return std::make_unique<TableRenderer>(options, engine, output);
+}
+
+}  // namespace diag

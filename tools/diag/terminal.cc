@@ -1,0 +1,74 @@
+// Tested by tests/tools/terminal_test.cc.
+
+#include "tools/diag/terminal.h"
+
+#include <sys/ioctl.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <unistd.h>
+
+namespace diag {
+
+size_t ScreenWidth(int fd) {
+  winsize size = {};
+  if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  const char* columns = std::getenv("COLUMNS");
+  if (columns == nullptr) return 0;
+  char* end = nullptr;
+  const long width = std::strtol(columns, &end, 10);
+  return end != columns && *end == '\0' && width > 0 && width <= UINT16_MAX
+             ? static_cast<size_t>(width)
+             : 0;
+}
+
+bool WantsColor(Color color, int fd) {
+  if (color != Color::kAuto) return color == Color::kAlways;
+  const char* refused = std::getenv("NO_COLOR");
+  const char* terminal = std::getenv("TERM");
+  return isatty(fd) == 1 && (refused == nullptr || *refused == '\0') && terminal != nullptr &&
+         std::strcmp(terminal, "dumb") != 0;
+}
+
+Tint TintOf(netdiag::State state) {
+  using netdiag::State;
+  switch (state) {
+    case State::kListen:
+      return Tint::kListening;
+    case State::kSynSent:
+    case State::kSynReceived:
+    case State::kNewSynReceived:
+      return Tint::kOpening;
+    case State::kFinWait1:
+    case State::kFinWait2:
+    case State::kCloseWait:
+    case State::kLastAck:
+    case State::kClosing:
+      return Tint::kClosing;
+    case State::kTimeWait:
+    case State::kClose:
+    case State::kBoundInactive:
+      return Tint::kOver;
+    case State::kEstablished:
+      break;
+  }
+  return Tint::kPlain;
+}
+
+std::string_view EscapeOf(Tint tint) {
+  switch (tint) {
+    case Tint::kPlain:
+      break;
+    case Tint::kListening:
+      return "\x1b[36m";
+    case Tint::kOpening:
+      return "\x1b[33m";
+    case Tint::kClosing:
+      return "\x1b[35m";
+    case Tint::kOver:
+      return "\x1b[2m";
+  }
+  return "";
+}
+
+}  // namespace diag
