@@ -311,10 +311,11 @@ void Engine::Impl::Plan() {
 void Engine::Impl::PlanTables(NetnsId netns, const std::string& name) {
   const FamilySet inet = {Family::kInet, Family::kInet6};
   for (const Protocol protocol : query_.protocols) {
-    if (protocol == Protocol::kUnix) {
-      // Its sockets have no ports.
-      if (!query_.source_port && !query_.destination_port)
-        PlanTable(protocol, Family::kUnix, netns, name);
+    if (!IsInet(protocol)) {
+      // Their sockets have no ports, and those of packet and netlink no states.
+      const bool ports = query_.source_port || query_.destination_port;
+      const bool states = protocol == Protocol::kUnix || query_.states.contains(State::kClose);
+      if (!ports && states) PlanTable(protocol, Describe(protocol).families, netns, name);
       continue;
     }
     const bool one_walk = protocol == Protocol::kTcp && conns_.size() <= 1 &&
@@ -622,7 +623,7 @@ absl::Status Engine::Impl::StartWalk(size_t table, size_t conn, const CallOption
   if (!IsHome(outcome.table.netns) && namespaces_.IsEmpty(RequestOf(outcome.table))) {
     return absl::OkStatus();
   }
-  if (options_.prefer_procfs) {
+  if (options_.prefer_procfs || Describe(outcome.table.protocol).kernel_option.empty()) {
     NETDIAG_ASSIGN_OR_RETURN(ProcfsSource source, OpenProcfs(outcome.table));
     outcome.source = SourceKind::kProcfs;
     walks_.push_back({table, conn, std::move(source)});
@@ -650,7 +651,8 @@ absl::Status Engine::Impl::StartDump(size_t table, size_t conn, const CallOption
   const bool has_program = !request.bytecode.empty();
   NetlinkSource source(way, std::move(request));
   NETDIAG_RETURN_IF_ERROR(source.Begin(call));
-  walks_.push_back({.table = table, .conn = conn, .source = source, .has_program = has_program});
+  walks_.push_back(
+      {.table = table, .conn = conn, .source = std::move(source), .has_program = has_program});
   return absl::OkStatus();
 }
 
@@ -738,10 +740,10 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
 
 // Goes on with a long dump on a thread of its own, if there may be one.
 void Engine::Impl::ReadAhead(Walk* walk, const CallOptions& call) const {
-  const auto* source = std::get_if<NetlinkSource>(&walk->source);
+  auto* source = std::get_if<NetlinkSource>(&walk->source);
   if (options_.threads < 2 || source == nullptr || ++walk->datagrams != kOwnDatagrams) return;
   absl::StatusOr<AheadSource> ahead =
-      AheadSource::Start(*source, call, query_.owners ? kAheadOfScan : kAhead);
+      AheadSource::Start(source, call, query_.owners ? kAheadOfScan : kAhead);
   if (ahead.ok()) walk->source = *std::move(ahead);
 }
 
@@ -756,7 +758,10 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
                                                   {join_.index(), unix_sockets_.get()});
   if (!row || row->malformed()) ++summary_.damaged;
   if (!row || !Wanted(*row)) return Flow::kContinue;
-  if (conns_.size() > 1 && row->cookie() != Cookie() && !delivered_.insert(row->cookie()).second) {
+  // An accepted MPTCP connection can have its listener's cookie (mptcp_sk_clone_init()), and its
+  // tables do not overlap.
+  const bool merges = conns_.size() > 1 && row->protocol() != Protocol::kMptcp;
+  if (merges && row->cookie() != Cookie() && !delivered_.insert(row->cookie()).second) {
     ++summary_.duplicates;
     return Flow::kContinue;
   }
@@ -774,6 +779,10 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
 bool Engine::Impl::Wanted(const Row& row) const {
   if (!ReportedStates(query_.states, row.protocol()).contains(row.state())) return false;
   if (!query_.families.contains(row.family())) return false;
+  const Set<SocketType> types = row.unix_socket() != nullptr     ? query_.unix_types
+                                : row.packet_socket() != nullptr ? query_.packet_types
+                                                                 : Set<SocketType>();
+  if (!types.empty() && !types.contains(row.type())) return false;
   const InetSocket* socket = row.inet();
   if (socket == nullptr) return !query_.source_port && !query_.destination_port;
   return (!query_.source_port || socket->local_port() == *query_.source_port) &&
@@ -858,8 +867,9 @@ Capability Engine::Impl::Probe(Protocol protocol, Family family) {
     capability.netlink = ExplainRefusal(status, capability.table);
   }
   const TableInfo& info = Describe(protocol);
-  const absl::StatusOr<int> file =
-      OpenProcNet(netns_, family == Family::kInet6 ? info.proc_file6 : info.proc_file);
+  const std::string_view name = family == Family::kInet6 ? info.proc_file6 : info.proc_file;
+  if (name.empty()) return capability;
+  const absl::StatusOr<int> file = OpenProcNet(netns_, name);
   capability.procfs = file.ok();
   if (file.ok()) internal::UniqueFd(*file).Close();
   return capability;
@@ -872,12 +882,10 @@ const Capabilities& Engine::Impl::capabilities() {
   if (options_.replay) return *capabilities_;
   capabilities_->bpf_owners = OwnerIndex::CheckBpf();
   for (const TableNames& row : AllProtocols()) {
-    if (row.protocol == Protocol::kUnix) {
-      capabilities_->tables.push_back(Probe(row.protocol, Family::kUnix));
-      continue;
+    for (const FamilyNames& family : AllFamilies()) {
+      if (!Describe(row.protocol).families.contains(family.family)) continue;
+      capabilities_->tables.push_back(Probe(row.protocol, family.family));
     }
-    capabilities_->tables.push_back(Probe(row.protocol, Family::kInet));
-    capabilities_->tables.push_back(Probe(row.protocol, Family::kInet6));
   }
   return *capabilities_;
 }

@@ -35,6 +35,8 @@ constexpr Word kTlsModes[] = {"none", "sw", "hw", "hw-record"};
 constexpr Word kMptcpFlags[] = {"mp_capable_remote", "mp_capable_local", "mp_join_remote",
                                 "mp_join_local",     "backup_remote",    "backup_local",
                                 "fully_established", "connected",        "map_valid"};
+// Source: PDI_*, include/uapi/linux/packet_diag.h.
+constexpr Word kPacketFlags[] = {"running", "auxdata", "origdev", "vnethdr", "loss"};
 
 constexpr auto kWords = [] {
   using enum FieldGroup;
@@ -56,6 +58,10 @@ constexpr auto kWords = [] {
       {kTls, "tx_zero_copy", false, 0, kOnOff},
       {kTls, "rx_no_padding", false, 0, kOnOff},
       {kMptcp, "flags", true, 0, kMptcpFlags},
+      {kMptcpInfo, "fallback", false, 0, kOnOff},
+      {kMptcpInfo, "remote_key_received", false, 0, kOnOff},
+      {kMptcpInfo, "csum_enabled", false, 0, kOnOff},
+      {kPacket, "flags", true, 0, kPacketFlags},
   });
 }();
 

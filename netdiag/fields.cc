@@ -16,7 +16,12 @@ namespace {
 
 constexpr FamilySet kUnixOnly = Family::kUnix;
 constexpr FamilySet kInetOnly = {Family::kInet, Family::kInet6};
-constexpr FamilySet kAnyFamily = {Family::kUnix, Family::kInet, Family::kInet6};
+constexpr FamilySet kPacketOnly = Family::kPacket;
+constexpr FamilySet kNetlinkOnly = Family::kNetlink;
+constexpr FamilySet kStreams = {Family::kUnix, Family::kInet, Family::kInet6};  // and datagrams
+constexpr FamilySet kOwned = {Family::kUnix, Family::kInet, Family::kInet6, Family::kPacket};
+constexpr FamilySet kAnyFamily = {Family::kUnix, Family::kInet, Family::kInet6, Family::kPacket,
+                                  Family::kNetlink};
 
 template <class T>
 struct IsOptional : std::false_type {};
@@ -72,6 +77,16 @@ constexpr Getter OfUnix = {TypeRead<Read, UnixSocket>(), [](const Row& row, size
                              const UnixSocket* socket = row.unix_socket();
                              return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
                            }};
+template <auto Read>
+constexpr Getter OfPacket = {TypeRead<Read, PacketSocket>(), [](const Row& row, size_t) {
+                               const PacketSocket* socket = row.packet_socket();
+                               return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
+                             }};
+template <auto Read>
+constexpr Getter OfNetlink = {TypeRead<Read, NetlinkSocket>(), [](const Row& row, size_t) {
+                                const NetlinkSocket* socket = row.netlink_socket();
+                                return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
+                              }};
 template <auto Member>
 constexpr Getter OfCgroup = {ValueType::kText, [](const Row& row, size_t) {
                                return row.cgroup() == nullptr
@@ -140,6 +155,18 @@ std::optional<std::string_view> Ulp(const InetSocket& socket) {
   return ulp->name;
 }
 
+// What a raw socket receives (IPPROTO_*), which stands in the place of its port.
+std::optional<uint64_t> IpProtocol(const Row& row) {
+  if (row.protocol() != Protocol::kRaw) return std::nullopt;
+  return row.inet()->local_port().value();
+}
+
+std::optional<IfIndex> Interface(const Row& row) {
+  if (row.inet() != nullptr) return row.inet()->interface();
+  if (row.packet_socket() != nullptr) return row.packet_socket()->interface();
+  return std::nullopt;
+}
+
 constexpr auto kSocketFields = [] {
   using enum FieldGroup;
   using enum Unit;
@@ -181,16 +208,15 @@ constexpr auto kSocketFields = [] {
       {kSocket, "peer_abstract", kNone, kEnum, kUnixOnly, {}, OfPeer<[](U s) {
          return s.abstract();
        }>},
-      {kSocket, "interface", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) {
-         return s.interface();
-       }>},
+      {kSocket, "ip_protocol", kNone, kIdentity, kInetOnly, {}, OfRow<IpProtocol>},
+      {kSocket, "interface", kNone, kIdentity, kInetOnly | kPacketOnly, {}, OfRow<Interface>},
       {kSocket, "receive_queue", kNone, kGauge, kAnyFamily, {}, OfRow<[](R r) {
          return r.receive_queue();
        }>},
       {kSocket, "send_queue", kNone, kGauge, kAnyFamily, {}, OfRow<[](R r) {
          return r.send_queue();
        }>},
-      {kSocket, "uid", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.uid(); }>},
+      {kSocket, "uid", kNone, kIdentity, kOwned, {}, OfRow<[](R r) { return r.uid(); }>},
       {kSocket, "inode", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.inode(); }>},
       {kSocket, "cookie", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.cookie(); }>},
       {kSocket, "timer", kNone, kEnum, kInetOnly, {}, OfInet<[](I s) { return Name(s.timer()); }>},
@@ -200,10 +226,10 @@ constexpr auto kSocketFields = [] {
       {kSocket, "timer_retransmits", kNone, kGauge, kInetOnly, {}, OfInet<[](I s) {
          return IfTimer(s, s.retransmits());
        }>},
-      {kSocket, "shutdown_receive", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
+      {kSocket, "shutdown_receive", kNone, kEnum, kStreams, {}, OfRow<[](R r) {
          return ShutDown(r, &Shutdown::receive);
        }>},
-      {kSocket, "shutdown_send", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
+      {kSocket, "shutdown_send", kNone, kEnum, kStreams, {}, OfRow<[](R r) {
          return ShutDown(r, &Shutdown::send);
        }>},
       {kSocket, "v6_only", kNone, kEnum, Family::kInet6, {}, OfInet<[](I s) {
@@ -293,15 +319,107 @@ constexpr auto StructFields(FieldGroup group, FamilySet families, ExtensionSet e
 }
 
 template <auto Member>
+auto RowStruct(const Row& row) {
+  return (row.*Member)();
+}
+template <auto Member>
 auto InetStruct(const Row& row) -> decltype((row.inet()->*Member)()) {
   return row.inet() != nullptr ? (row.inet()->*Member)() : std::nullopt;
 }
-std::optional<SocketMemory> MemoryOf(const Row& row) { return row.memory(); }
+template <auto Member>
+auto PacketStruct(const Row& row) -> decltype((row.packet_socket()->*Member)()) {
+  return row.packet_socket() != nullptr ? (row.packet_socket()->*Member)() : std::nullopt;
+}
 template <auto Member>
 auto UlpStruct(const Row& row) {
   const std::optional<UlpInfo> ulp = InetStruct<&InetSocket::ulp>(row);
   return ulp ? (*ulp).*Member : std::nullopt;
 }
+
+std::optional<uint16_t> FanoutPart(const PacketSocket& socket,
+                                   uint16_t PacketSocket::Fanout::*part) {
+  const std::optional<PacketSocket::Fanout> fanout = socket.fanout();
+  if (!fanout) return std::nullopt;
+  return (*fanout).*part;
+}
+
+constexpr auto kPacketFields = [] {
+  using enum Unit;
+  using enum Meaning;
+  using P = const PacketSocket&;
+  constexpr FieldGroup kGroup = FieldGroup::kPacket;
+  return std::to_array<Field>({
+      {kGroup, "ethertype", kNone, kIdentity, kPacketOnly, {}, OfPacket<[](P s) {
+         return s.ethertype();
+       }>},
+      {kGroup, "filter_length", kNone, kGauge, kPacketOnly, Extension::kPacketFilter,
+       OfPacket<[](P s) { return s.filter_length(); }>},
+      {kGroup, "filter_withheld", kNone, kEnum, kPacketOnly, Extension::kPacketFilter,
+       OfPacket<[](P s) { return s.filter_withheld(); }>},
+      {kGroup, "membership_count", kNone, kGauge, kPacketOnly, Extension::kPacketMemberships,
+       OfPacket<[](P s) { return s.membership_count(); }>},
+  });
+}();
+
+constexpr auto kFanoutFields = [] {
+  using enum Unit;
+  using enum Meaning;
+  using P = const PacketSocket&;
+  using F = PacketSocket::Fanout;
+  constexpr FieldGroup kGroup = FieldGroup::kFanout;
+  return std::to_array<Field>({
+      {kGroup, "id", kNone, kIdentity, kPacketOnly, {}, OfPacket<[](P s) {
+         return FanoutPart(s, &F::id);
+       }>},
+      {kGroup, "mode", kNone, kEnum, kPacketOnly, {}, OfPacket<[](P s) {
+         return FanoutPart(s, &F::mode);
+       }>},
+  });
+}();
+
+template <NetlinkFlag Flag>
+std::optional<bool> HasNetlinkFlag(const NetlinkSocket& socket) {
+  const std::optional<Set<NetlinkFlag>> flags = socket.flags();
+  if (!flags) return std::nullopt;
+  return flags->contains(Flag);
+}
+
+template <NetlinkFlag Flag>
+constexpr Field NetlinkFlagField(std::string_view name) {
+  return {FieldGroup::kNetlink,           name, Unit::kNone, Meaning::kEnum, kNetlinkOnly, {},
+          OfNetlink<HasNetlinkFlag<Flag>>};
+}
+
+constexpr auto kNetlinkFields = [] {
+  using enum Unit;
+  using enum Meaning;
+  using enum NetlinkFlag;
+  using N = const NetlinkSocket&;
+  constexpr FieldGroup kGroup = FieldGroup::kNetlink;
+  return std::to_array<Field>({
+      {kGroup, "protocol", kNone, kIdentity, kNetlinkOnly, {}, OfNetlink<[](N s) {
+         return s.netlink_protocol();
+       }>},
+      {kGroup, "port_id", kNone, kIdentity, kNetlinkOnly, {}, OfNetlink<[](N s) {
+         return s.port_id();
+       }>},
+      {kGroup, "connected", kNone, kEnum, kNetlinkOnly, {}, OfNetlink<[](N s) {
+         return s.connected();
+       }>},
+      {kGroup, "remote_port_id", kNone, kIdentity, kNetlinkOnly, {}, OfNetlink<[](N s) {
+         return s.remote_port_id();
+       }>},
+      {kGroup, "remote_group", kNone, kIdentity, kNetlinkOnly, {}, OfNetlink<[](N s) {
+         return s.remote_group();
+       }>},
+      NetlinkFlagField<kDumpRunning>("dump_running"),
+      NetlinkFlagField<kPacketInfo>("pktinfo"),
+      NetlinkFlagField<kBroadcastError>("broadcast_error"),
+      NetlinkFlagField<kNoEnobufs>("no_enobufs"),
+      NetlinkFlagField<kListenAllNsid>("listen_all_nsid"),
+      NetlinkFlagField<kCapAck>("cap_ack"),
+  });
+}();
 
 template <FieldGroup Group, auto Read>
 constexpr Field OwnerField(std::string_view name, Meaning meaning) {
@@ -340,9 +458,10 @@ constexpr auto Concatenate(const Arrays&... arrays) {
 
 constexpr auto kFields = Concatenate(
     kSocketFields, kOptionFields,
-    StructFields<TcpInfo, InetStruct<&InetSocket::tcp_info>>(FieldGroup::kTcpInfo, kInetOnly,
-                                                             Extension::kInfo),
-    StructFields<SocketMemory, MemoryOf>(FieldGroup::kMemory, kAnyFamily, Extension::kSocketMemory),
+    StructFields<TcpInfo, RowStruct<&Row::tcp_info>>(FieldGroup::kTcpInfo, kInetOnly,
+                                                     Extension::kInfo),
+    StructFields<SocketMemory, RowStruct<&Row::memory>>(FieldGroup::kMemory, kAnyFamily,
+                                                        Extension::kSocketMemory),
     StructFields<InetMemory, InetStruct<&InetSocket::inet_memory>>(FieldGroup::kInetMemory,
                                                                    kInetOnly, Extension::kMemory),
     StructFields<VegasInfo, InetStruct<&InetSocket::vegas>>(FieldGroup::kVegas, kInetOnly,
@@ -352,16 +471,27 @@ constexpr auto kFields = Concatenate(
     StructFields<BbrInfo, InetStruct<&InetSocket::bbr>>(FieldGroup::kBbr, kInetOnly,
                                                         Extension::kCongestionDetail),
     StructFields<TlsInfo, UlpStruct<&UlpInfo::tls>>(FieldGroup::kTls, kInetOnly, Extension::kInfo),
-    StructFields<MptcpInfo, UlpStruct<&UlpInfo::mptcp>>(FieldGroup::kMptcp, kInetOnly,
-                                                        Extension::kInfo),
-    kOwnerFields<FieldGroup::kOwner>, kOwnerFields<FieldGroup::kPeerOwner>);
+    StructFields<SubflowInfo, UlpStruct<&UlpInfo::mptcp>>(FieldGroup::kMptcp, kInetOnly,
+                                                          Extension::kInfo),
+    StructFields<MptcpInfo, RowStruct<&Row::mptcp_info>>(FieldGroup::kMptcpInfo, kInetOnly,
+                                                         Extension::kInfo),
+    kPacketFields,
+    StructFields<PacketInfo, PacketStruct<&PacketSocket::info>>(FieldGroup::kPacket, kPacketOnly,
+                                                                {}),
+    StructFields<PacketRing, PacketStruct<&PacketSocket::receive_ring>>(FieldGroup::kReceiveRing,
+                                                                        kPacketOnly, {}),
+    StructFields<PacketRing, PacketStruct<&PacketSocket::send_ring>>(FieldGroup::kSendRing,
+                                                                     kPacketOnly, {}),
+    kFanoutFields, kNetlinkFields, kOwnerFields<FieldGroup::kOwner>,
+    kOwnerFields<FieldGroup::kPeerOwner>);
 
 }  // namespace
 
 std::string_view Name(FieldGroup group) {
-  static constexpr std::array<std::string_view, 12> kNames = {
-      "",      "options", "tcp_info", "memory", "inet_memory", "vegas",
-      "dctcp", "bbr",     "tls",      "mptcp",  "owners",      "peer_owners"};
+  static constexpr std::array<std::string_view, 18> kNames = {
+      "",        "options", "tcp_info", "memory",  "inet_memory", "vegas",
+      "dctcp",   "bbr",     "tls",      "mptcp",   "mptcp_info",  "packet",
+      "rx_ring", "tx_ring", "fanout",   "netlink", "owners",      "peer_owners"};
   return kNames[static_cast<size_t>(group)];
 }
 

@@ -57,13 +57,19 @@ enum class FieldGroup : uint8_t {
   kVegas,       // what the congestion control tells
   kDctcp,
   kBbr,
-  kTls,  // what a protocol on top of TCP tells
-  kMptcp,
+  kTls,        // what a protocol on top of TCP tells
+  kMptcp,      // of a subflow
+  kMptcpInfo,  // struct mptcp_info, of the connection
+  kPacket,     // what packet sockets have
+  kReceiveRing,
+  kSendRing,
+  kFanout,
+  kNetlink,    // what netlink sockets have
   kOwner,      // one value an owner: get(row, i) for i < row.owners().size()
   kPeerOwner,  // the same of row.peer_owners(): of a unix socket's other end
 };
 // "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "tls", "mptcp",
-// "owners", "peer_owners".
+// "mptcp_info", "packet", "rx_ring", "tx_ring", "fanout", "netlink", "owners", "peer_owners".
 std::string_view Name(FieldGroup group);
 // How many values a field of the group has of `row`: one, or as many as there are owners.
 size_t ValuesOf(FieldGroup group, const Row& row);

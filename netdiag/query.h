@@ -21,13 +21,18 @@ namespace netdiag {
 class Filter;  // filter/filter.h
 
 struct Query {
-  // Which tables, in the order they are dumped; those without a family in `families` are left out.
+  // Which tables, in the order they are dumped; those without a family in `families` are left out,
+  // and packet and netlink, whose sockets are all kClose, if `states` is without it.
   std::vector<Protocol> protocols = {Protocol::kUnix, Protocol::kUdp, Protocol::kTcp};
-  FamilySet families = {Family::kUnix, Family::kInet, Family::kInet6};
+  FamilySet families = {Family::kUnix, Family::kInet, Family::kInet6, Family::kNetlink,
+                        Family::kPacket};
+  // Which sockets of unix and of packet; empty: all.
+  Set<SocketType> unix_types;
+  Set<SocketType> packet_types;
   StateSet states = StateSet::SsAll();
   // What to ask beyond the basics. What nobody reads should not be asked.
   ExtensionSet extensions;
-  // Only sockets with this local or remote port, so none of unix.
+  // Only sockets with this local or remote port, so none of unix, packet and netlink.
   std::optional<Port> source_port;
   std::optional<Port> destination_port;
   // Only rows that it matches; null: all. What it reads is asked for, owners included, and what the

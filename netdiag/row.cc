@@ -17,8 +17,29 @@ std::optional<Row> Row::FromMessage(const netlink::Message& message, const Table
     }
     return row;
   };
-  if (table.protocol == Protocol::kUnix) return row_of(UnixSocket::Parse(message.payload()));
-  return row_of(InetSocket::Parse(message.payload()));
+  switch (table.protocol) {
+    case Protocol::kUnix:
+      return row_of(UnixSocket::Parse(message.payload()));
+    case Protocol::kPacket:
+      return row_of(PacketSocket::Parse(message.payload()));
+    case Protocol::kNetlink:
+      return row_of(NetlinkSocket::Parse(message.payload()));
+    default:
+      return row_of(InetSocket::Parse(message.payload()));
+  }
+}
+
+Family Row::family() const {
+  switch (protocol()) {
+    case Protocol::kUnix:
+      return Family::kUnix;
+    case Protocol::kPacket:
+      return Family::kPacket;
+    case Protocol::kNetlink:
+      return Family::kNetlink;
+    default:
+      return inet()->family();
+  }
 }
 
 std::optional<UnixSocket> Row::peer() const {
@@ -35,8 +56,21 @@ Owners Row::peer_owners() const {
 }
 
 SocketType Row::type() const {
-  if (unix_socket() != nullptr) return unix_socket()->type();
-  return protocol() == Protocol::kTcp ? SocketType::kStream : SocketType::kDatagram;
+  switch (protocol()) {
+    case Protocol::kUnix:
+      return unix_socket()->type();
+    case Protocol::kPacket:
+      return packet_socket()->type();
+    case Protocol::kNetlink:
+      return netlink_socket()->type();
+    case Protocol::kTcp:
+    case Protocol::kMptcp:
+      return SocketType::kStream;
+    case Protocol::kRaw:
+      return SocketType::kRaw;
+    default:
+      return SocketType::kDatagram;
+  }
 }
 
 Cookie Row::cookie() const {
@@ -52,11 +86,21 @@ std::optional<Shutdown> Row::shutdown() const {
   return std::visit([](const auto& socket) { return socket.shutdown(); }, socket_);
 }
 
+std::optional<TcpInfo> Row::tcp_info() const {
+  return protocol() == Protocol::kTcp ? inet()->tcp_info() : std::nullopt;
+}
+std::optional<MptcpInfo> Row::mptcp_info() const {
+  return protocol() == Protocol::kMptcp ? inet()->mptcp_info() : std::nullopt;
+}
+
 uint32_t Row::receive_queue() const {
-  return inet() != nullptr ? inet()->receive_queue() : unix_socket()->receive_queue().value_or(0);
+  return std::visit(
+      [](const auto& socket) { return std::optional(socket.receive_queue()).value_or(0); },
+      socket_);
 }
 uint32_t Row::send_queue() const {
-  return inet() != nullptr ? inet()->send_queue() : unix_socket()->send_queue().value_or(0);
+  return std::visit(
+      [](const auto& socket) { return std::optional(socket.send_queue()).value_or(0); }, socket_);
 }
 
 Row Row::Over(Bytes message, const Table& table) const {

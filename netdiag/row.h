@@ -40,33 +40,47 @@ class Row {
                                                       const Table& table, SourceKind source,
                                                       const RowJoins& joins = {});
 
-  // One of these two is set.
+  // One of these is set.
   const InetSocket* inet() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
     return std::get_if<InetSocket>(&socket_);
   }
   const UnixSocket* unix_socket() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
     return std::get_if<UnixSocket>(&socket_);
   }
+  const PacketSocket* packet_socket() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
+    return std::get_if<PacketSocket>(&socket_);
+  }
+  const NetlinkSocket* netlink_socket() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
+    return std::get_if<NetlinkSocket>(&socket_);
+  }
+  const Socket& socket() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return socket_; }
 
   // What every socket has.
   const Table& table() const { return *table_; }
   Protocol protocol() const { return table_->protocol; }
   SourceKind source() const { return source_; }
-  Family family() const { return inet() != nullptr ? inet()->family() : Family::kUnix; }
+  Family family() const;
   SocketType type() const;
-  State state() const { return inet() != nullptr ? inet()->state() : unix_socket()->state(); }
-  Inode inode() const { return inet() != nullptr ? inet()->inode() : unix_socket()->inode(); }
+  State state() const {
+    return std::visit([](const auto& socket) { return socket.state(); }, socket_);
+  }
+  Inode inode() const {
+    return std::visit([](const auto& socket) { return socket.inode(); }, socket_);
+  }
   Cookie cookie() const;  // 0: the source does not know it (procfs)
   std::optional<Uid> uid() const;
   std::optional<SocketMemory> memory() const;
   std::optional<Shutdown> shutdown() const;
+  // What tells the connection's health: of TCP, and of MPTCP as a whole.
+  std::optional<TcpInfo> tcp_info() const;
+  std::optional<MptcpInfo> mptcp_info() const;
   uint32_t receive_queue() const;
   uint32_t send_queue() const;
   uint16_t unknown_attributes() const {
-    return inet() != nullptr ? inet()->unknown_attributes() : unix_socket()->unknown_attributes();
+    return std::visit([](const auto& socket) { return socket.unknown_attributes(); }, socket_);
   }
   bool malformed() const {
-    return inet() != nullptr ? inet()->malformed() : unix_socket()->malformed();
+    return std::visit([](const auto& socket) { return socket.malformed(); }, socket_);
   }
 
   // Every descriptor that holds the socket, and why there is none.

@@ -23,6 +23,8 @@ TEST(FieldWords, NameCodesAsTheKernelDoes) {
   EXPECT_EQ(WordOf("tls.rx_mode", 2), "sw");
   EXPECT_EQ(WordOf("tcp_info.options", 1), "sack");  // bit 1: TCPI_OPT_SACK
   EXPECT_EQ(WordOf("mptcp.flags", 7), "connected");
+  EXPECT_EQ(WordOf("mptcp_info.csum_enabled", 1), "on");
+  EXPECT_EQ(WordOf("packet.flags", 3), "vnethdr");  // bit 3: PDI_VNETHDR
   EXPECT_EQ(WordOf("rtt", 7), "(plain)");
 }
 

@@ -21,7 +21,9 @@ namespace {
 using netdiag::testing::Attribute;
 using netdiag::testing::InetMessage;
 using netdiag::testing::Join;
+using netdiag::testing::NetlinkMessage;
 using netdiag::testing::Packet;
+using netdiag::testing::PacketMessage;
 using netdiag::testing::Packets;
 using netdiag::testing::Raw;
 using netdiag::testing::Text;
@@ -29,6 +31,10 @@ using netdiag::testing::UnixMessage;
 
 const Table kTcpTable{Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId(42)};
 const Table kUnixTable{Protocol::kUnix, Family::kUnix, NetnsId(42)};
+const Table kRawTable{Protocol::kRaw, Family::kInet6, NetnsId(42)};
+const Table kMptcpTable{Protocol::kMptcp, Family::kInet6, NetnsId(42)};
+const Table kPacketTable{Protocol::kPacket, Family::kPacket, NetnsId(42)};
+const Table kNetlinkTable{Protocol::kNetlink, Family::kNetlink, NetnsId(42)};
 
 std::string Key(const Field& field) {
   return field.group == FieldGroup::kSocket
@@ -280,6 +286,124 @@ std::map<std::string, std::string> FullUnixSays() {
   return expected;
 }
 
+PacketMessage FullPacket() {
+  PacketMessage message;
+  message.fixed.pdiag_num = 0x88cc;
+  message.Add(PACKET_DIAG_INFO, Pattern(24)).Add(PACKET_DIAG_UID, uint32_t{1000});
+  message.Add(PACKET_DIAG_RX_RING, Pattern(28)).Add(PACKET_DIAG_TX_RING, Pattern(28));
+  message.Add(PACKET_DIAG_FANOUT, uint32_t{0x00020007}).Add(PACKET_DIAG_MEMINFO, Pattern(36));
+  message.Add(PACKET_DIAG_MCLIST, Pattern(88)).Add(PACKET_DIAG_FILTER, Pattern(24));
+  return message;
+}
+
+std::map<std::string, std::string> FullPacketSays() {
+  std::map<std::string, std::string> expected = {
+      {"protocol", "packet"},
+      {"family", "packet"},
+      {"type", "raw"},
+      {"state", "unconnected"},
+      {"interface", "67305985"},
+      {"receive_queue", "67305985"},
+      {"send_queue", "0"},
+      {"uid", "1000"},
+      {"inode", "8001"},
+      {"cookie", "140"},
+      {"netns", "42"},
+      {"source", "replay"},
+      {"packet.ethertype", "35020"},
+      {"packet.filter_length", "3"},
+      {"packet.filter_withheld", "false"},
+      {"packet.membership_count", "2"},
+      {"fanout.id", "7"},
+      {"fanout.mode", "2"},
+      {"owners.pid", "314"},
+      {"owners.start_time", "2718"},
+      {"owners.thread", "315"},
+      {"owners.fd", "15"},
+      {"owners.command", "server"},
+  };
+  ExpectPattern<SocketMemory>("memory", &expected);
+  ExpectPattern<PacketInfo>("packet", &expected);
+  ExpectPattern<PacketRing>("rx_ring", &expected);
+  ExpectPattern<PacketRing>("tx_ring", &expected);
+  return expected;
+}
+
+NetlinkMessage FullNetlink() {
+  NetlinkMessage message;
+  message.fixed.ndiag_state = 1;
+  message.fixed.ndiag_protocol = 16;
+  message.fixed.ndiag_dst_portid = 77;
+  message.fixed.ndiag_dst_group = 5;
+  message.Add(NETLINK_DIAG_MEMINFO, Pattern(36)).Add(NETLINK_DIAG_GROUPS, uint64_t{5});
+  message.Add(NETLINK_DIAG_FLAGS, uint32_t{0x2b});
+  return message;
+}
+
+std::map<std::string, std::string> FullNetlinkSays() {
+  std::map<std::string, std::string> expected = {
+      {"protocol", "netlink"},
+      {"family", "netlink"},
+      {"type", "raw"},
+      {"state", "unconnected"},
+      {"receive_queue", "67305985"},
+      {"send_queue", "202050057"},
+      {"inode", "9001"},
+      {"cookie", "156"},
+      {"netns", "42"},
+      {"source", "replay"},
+      {"netlink.protocol", "16"},
+      {"netlink.port_id", "4242"},
+      {"netlink.connected", "true"},
+      {"netlink.remote_port_id", "77"},
+      {"netlink.remote_group", "5"},
+      {"netlink.dump_running", "true"},
+      {"netlink.pktinfo", "true"},
+      {"netlink.broadcast_error", "false"},
+      {"netlink.no_enobufs", "true"},
+      {"netlink.listen_all_nsid", "false"},
+      {"netlink.cap_ack", "true"},
+      {"owners.pid", "314"},
+      {"owners.start_time", "2718"},
+      {"owners.thread", "315"},
+      {"owners.fd", "15"},
+      {"owners.command", "server"},
+  };
+  ExpectPattern<SocketMemory>("memory", &expected);
+  return expected;
+}
+
+// The attribute of TCP's struct is MPTCP's in its table.
+std::map<std::string, std::string> FullMptcpSays() {
+  std::map<std::string, std::string> expected = FullInetSays();
+  std::erase_if(expected, [](const auto& item) { return item.first.starts_with("tcp_info."); });
+  ExpectPattern<MptcpInfo>("mptcp_info", &expected);
+  expected["protocol"] = "mptcp";
+  return expected;
+}
+
+TEST(Fields, OfAFullPacketSocketGiveWhatWasSent) {
+  const OwnerIndex owners = Held(8001);
+  EXPECT_EQ(Say(FullPacket().Build(), kPacketTable, {&owners}), FullPacketSays());
+}
+
+TEST(Fields, OfAFullNetlinkSocketGiveWhatWasSent) {
+  const OwnerIndex owners = Held(9001);
+  EXPECT_EQ(Say(FullNetlink().Build(), kNetlinkTable, {&owners}), FullNetlinkSays());
+}
+
+TEST(Fields, OfAnMptcpConnectionAreItsOwn) {
+  const OwnerIndex owners = Held(5001);
+  EXPECT_EQ(Say(FullInet().Build(), kMptcpTable, {&owners}), FullMptcpSays());
+}
+
+TEST(Fields, OfARawSocketNameItsProtocol) {
+  EXPECT_EQ(Say(FullInet().Build(), kRawTable)["ip_protocol"], "8443");
+  EXPECT_EQ(Say(FullInet().Build(), kRawTable)["type"], "raw");
+  EXPECT_EQ(Say(FullInet().Build(), kRawTable).count("tcp_info.rtt"), 0u);
+  EXPECT_EQ(Say(FullInet().Build(), kTcpTable).count("ip_protocol"), 0u);
+}
+
 TEST(Fields, OfAFullInetSocketGiveWhatWasSent) {
   const OwnerIndex owners = Held(5001);
   EXPECT_EQ(Say(FullInet().Build(), kTcpTable, {&owners}), FullInetSays());
@@ -296,15 +420,23 @@ TEST(Fields, OfAFullUnixSocketGiveWhatWasSent) {
   EXPECT_EQ(Say(FullUnix().Build(), kUnixTable, {&owners, &peers}), FullUnixSays());
 }
 
-TEST(Fields, EachIsExercisedByOneOfTheTwoAndOnlyByFamiliesThatItNames) {
-  const auto inet = FullInetSays();
+TEST(Fields, EachIsExercisedByOneOfThemAndOnlyByFamiliesThatItNames) {
+  auto inet = FullInetSays();
+  inet.merge(FullMptcpSays());
+  inet["ip_protocol"] = "of raw sockets, above";
   const auto unix_socket = FullUnixSays();
+  const auto packet = FullPacketSays();
+  const auto netlink = FullNetlinkSays();
   for (const Field& field : AllFields()) {
     SCOPED_TRACE(Key(field));
     const bool of_inet = inet.count(Key(field)) != 0;
     const bool of_unix = unix_socket.count(Key(field)) != 0;
     if (field.name == "no_owner") continue;  // the absence of owners: below
-    EXPECT_TRUE(of_inet || of_unix);
+    const bool of_packet = packet.count(Key(field)) != 0;
+    const bool of_netlink = netlink.count(Key(field)) != 0;
+    EXPECT_TRUE(of_inet || of_unix || of_packet || of_netlink);
+    EXPECT_EQ(of_packet, field.families.contains(Family::kPacket));
+    EXPECT_EQ(of_netlink, field.families.contains(Family::kNetlink));
     EXPECT_EQ(of_inet, field.families.contains(Family::kInet6));
     EXPECT_EQ(of_unix, field.families.contains(Family::kUnix));
   }
@@ -392,7 +524,8 @@ TEST(Fields, NeedWhatTheyAreReadFrom) {
   EXPECT_EQ(all.extensions,
             ExtensionSet({Extension::kMemory, Extension::kInfo, Extension::kCongestionDetail,
                           Extension::kCongestion, Extension::kTos, Extension::kTrafficClass,
-                          Extension::kSocketMemory, Extension::kUnixFile}));
+                          Extension::kSocketMemory, Extension::kUnixFile, Extension::kPacketFilter,
+                          Extension::kPacketMemberships}));
   EXPECT_TRUE(all.owners);
 }
 
@@ -421,7 +554,7 @@ TEST(NestedViews, ReadAFieldIfItIsThereAndNeverBeyond) {
     }
   };
   expect(TlsInfo::fields(), [](const Packet& bytes) { return TlsInfo(bytes); });
-  expect(MptcpInfo::fields(), [](const Packet& bytes) { return MptcpInfo(bytes); });
+  expect(SubflowInfo::fields(), [](const Packet& bytes) { return SubflowInfo(bytes); });
 }
 
 TEST(Fields, SayTheirTypeBeforeThereIsARow) {

@@ -16,8 +16,8 @@ namespace netdiag::internal {
 
 class AheadSource::Impl {
  public:
-  Impl(const NetlinkSource& source, const netlink::CallOptions& call, size_t limit)
-      : source_(source), call_(call), limit_(limit) {}
+  Impl(NetlinkSource source, const netlink::CallOptions& call, size_t limit)
+      : source_(std::move(source)), call_(call), limit_(limit) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
@@ -34,6 +34,9 @@ class AheadSource::Impl {
     NETDIAG_ASSIGN_OR_RETURN(thread_, StartQuietThread([this] { Run(); }));
     return absl::OkStatus();
   }
+
+  // Of an Impl that has not started.
+  NetlinkSource TakeBack() { return std::move(source_); }
 
   absl::StatusOr<netlink::Ready> Step(MessageVisitor visitor);
   SourceStats stats() const {
@@ -126,11 +129,13 @@ absl::StatusOr<netlink::Ready> AheadSource::Impl::Step(MessageVisitor visitor) {
   return stopped ? netlink::Ready::kDone : netlink::Ready::kSome;
 }
 
-absl::StatusOr<AheadSource> AheadSource::Start(const NetlinkSource& source,
+absl::StatusOr<AheadSource> AheadSource::Start(NetlinkSource* source,
                                                const netlink::CallOptions& call, size_t limit) {
-  auto impl = std::make_unique<Impl>(source, call, limit);
-  NETDIAG_RETURN_IF_ERROR(impl->Start());
-  return AheadSource(std::move(impl));
+  auto impl = std::make_unique<Impl>(std::move(*source), call, limit);
+  const absl::Status status = impl->Start();
+  if (status.ok()) return AheadSource(std::move(impl));
+  *source = impl->TakeBack();
+  return status;
 }
 
 AheadSource::AheadSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <memory>
+#include <optional>
 
 #include "absl/container/inlined_vector.h"
 
@@ -41,6 +43,37 @@ void PutBytecode(const DumpRequest& request, RequestBuilder* builder) {
   if (!request.bytecode.empty()) builder->Attribute(INET_DIAG_REQ_BYTECODE, request.bytecode);
 }
 
+// What a dump's pass shows of a packet socket. The first may end early, at a list that is too long
+// for a datagram; the second has nothing of that kind.
+uint32_t PacketShow(ExtensionSet extensions, size_t pass) {
+  uint32_t show =
+      PACKET_SHOW_INFO | PACKET_SHOW_RING_CFG | PACKET_SHOW_FANOUT | PACKET_SHOW_MEMINFO;
+  if (pass > 0) return show;
+  if (extensions.contains(Extension::kPacketFilter)) show |= PACKET_SHOW_FILTER;
+  if (extensions.contains(Extension::kPacketMemberships)) show |= PACKET_SHOW_MCLIST;
+  return show;
+}
+
+void PutPacket(const DumpRequest& request, size_t pass, RequestBuilder* builder) {
+  packet_diag_req body = {};
+  body.sdiag_family = AF_PACKET;
+  body.pdiag_show = PacketShow(request.extensions, pass);
+  builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
+}
+
+// Rows of three lengths, so that datagrams end at different sockets; the second and the third
+// together show what the first does.
+void PutNetlink(size_t pass, RequestBuilder* builder) {
+  static constexpr std::array<uint32_t, kNetlinkPasses> kShow = {
+      NDIAG_SHOW_MEMINFO | NDIAG_SHOW_GROUPS | NDIAG_SHOW_FLAGS,
+      NDIAG_SHOW_MEMINFO | NDIAG_SHOW_GROUPS, NDIAG_SHOW_FLAGS};
+  netlink_diag_req body = {};
+  body.sdiag_family = AF_NETLINK;
+  body.sdiag_protocol = NDIAG_PROTO_ALL;
+  body.ndiag_show = kShow[pass % kShow.size()];
+  builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
+}
+
 void PutInet(const DumpRequest& request, RequestBuilder* builder) {
   if (BothFamilies(request.table)) {
     // The first inet_diag's request walks both families at once; only TCP answers to it on every
@@ -56,11 +89,18 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
   }
   inet_diag_req_v2 body = {};
   body.sdiag_family = request.table.families.contains(Family::kInet6) ? AF_INET6 : AF_INET;
-  body.sdiag_protocol = static_cast<uint8_t>(request.table.protocol);
+  // MPTCP's number has nine bits and stands in an attribute. A kernel that does not know the
+  // attribute is to find no protocol, and not the one in the lower eight, which is TCP.
+  const bool wide = static_cast<uint16_t>(request.table.protocol) > UINT8_MAX;
+  body.sdiag_protocol = wide ? 0 : static_cast<uint8_t>(request.table.protocol);
   body.idiag_ext = InetExtensions(request.extensions);
   body.idiag_states = request.states.bits();
   body.id = Ports(request);
   builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
+  if (wide) {
+    builder->Attribute(INET_DIAG_REQ_PROTOCOL,
+                       uint32_t{static_cast<uint16_t>(request.table.protocol)});
+  }
   PutBytecode(request, builder);
 }
 
@@ -75,20 +115,37 @@ void PutUnix(const DumpRequest& request, RequestBuilder* builder) {
   builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
 }
 
+absl::StatusOr<Bytes> EncodePass(const DumpRequest& request, size_t pass,
+                                 std::span<std::byte> storage) {
+  const Protocol protocol = request.table.protocol;
+  if (Describe(protocol).kernel_option.empty()) {
+    return ErrnoError(EOPNOTSUPP, "socket_diag request " + Text(request.table));
+  }
+  // The legacy request names no protocol: it would be answered with TCP.
+  if (protocol != Protocol::kTcp && BothFamilies(request.table)) {
+    return BadInput("socket_diag request", Text(request.table), "one family at a time");
+  }
+  RequestBuilder builder(storage);
+  switch (protocol) {
+    case Protocol::kUnix:
+      PutUnix(request, &builder);
+      break;
+    case Protocol::kPacket:
+      PutPacket(request, pass, &builder);
+      break;
+    case Protocol::kNetlink:
+      PutNetlink(pass, &builder);
+      break;
+    default:
+      PutInet(request, &builder);
+  }
+  return builder.Finish();
+}
+
 }  // namespace
 
 absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::byte> storage) {
-  // The legacy request names no protocol: it would be answered with TCP.
-  if (request.table.protocol == Protocol::kUdp && BothFamilies(request.table)) {
-    return BadInput("socket_diag request", Text(request.table), "of UDP, one family at a time");
-  }
-  RequestBuilder builder(storage);
-  if (request.table.protocol == Protocol::kUnix) {
-    PutUnix(request, &builder);
-  } else {
-    PutInet(request, &builder);
-  }
-  return builder.Finish();
+  return EncodePass(request, 0, storage);
 }
 
 absl::Status AppendTcpLookup(const DumpRequest& request, const bpf::TcpTuple& tuple,
@@ -129,17 +186,53 @@ absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std
   return RequestBuilder(storage).Header(netlink::abi::kSockDiagByFamily, 0).Put(body).Finish();
 }
 
+NetlinkSource::NetlinkSource(netlink::Conn* conn, const DumpRequest& request)
+    : conn_(conn), request_(request) {
+  const bool lists = PacketShow(request.extensions, 0) != PacketShow(request.extensions, 1);
+  if (request.table.protocol == Protocol::kNetlink ||
+      (request.table.protocol == Protocol::kPacket && lists)) {
+    passes_ = std::make_unique<Passes>(request.table.protocol);
+  }
+}
+
 absl::Status NetlinkSource::Begin(const netlink::CallOptions& options) {
   foreign_before_ = conn_->stats().foreign;
+  return SendPass(options);
+}
+
+absl::Status NetlinkSource::SendPass(const netlink::CallOptions& options) {
   absl::InlinedVector<std::byte, kMaxRequest> storage(kMaxRequest + request_.bytecode.size());
+  const size_t pass = passes_ != nullptr ? passes_->pass() : 0;
   NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes,
-                           EncodeRequest(request_, std::span(storage.data(), storage.size())));
+                           EncodePass(request_, pass, std::span(storage.data(), storage.size())));
   return conn_->Send(bytes, options).status();
 }
 
 absl::StatusOr<netlink::Ready> NetlinkSource::Step(Wait wait, const netlink::CallOptions& options,
                                                    MessageVisitor visitor) {
-  return wait == Wait::kBlock ? conn_->Receive(visitor, options) : conn_->TryReceive(visitor);
+  const auto receive = [&](MessageVisitor visit) {
+    return wait == Wait::kBlock ? conn_->Receive(visit, options) : conn_->TryReceive(visit);
+  };
+  if (passes_ == nullptr) return receive(visitor);
+  passes_->BeginDatagram();
+  NETDIAG_ASSIGN_OR_RETURN(
+      const netlink::Ready ready,
+      receive([&](const netlink::Message& message) { return passes_->Add(message, visitor); }));
+  if (ready != netlink::Ready::kDone || passes_->stopped()) return ready;
+  switch (passes_->EndPass(visitor)) {
+    case Passes::Next::kAgain:
+      NETDIAG_RETURN_IF_ERROR(SendPass(options));
+      return netlink::Ready::kSome;
+    case Passes::Next::kUnsettled:
+      return KernelError(
+          EAGAIN, "dump",
+          {"sockets came and went during every walk, and each walk leaves out a few; "
+           "some may be missing",
+           std::nullopt});
+    case Passes::Next::kDone:
+      break;
+  }
+  return netlink::Ready::kDone;
 }
 
 SourceStats NetlinkSource::stats() const {

@@ -2,7 +2,8 @@
 // sent. Tested by tests/dump/procfs_source_test.cc, fuzzed by tests/fuzz/procfs_fuzz.cc.
 //
 // Source: get_tcp4_sock() in net/ipv4/tcp_ipv4.c, get_tcp6_sock(), udp4_format_sock(),
-// unix_seq_show().
+// raw_sock_seq_show(), ping_v4_format_sock(), ip6_dgram_sock_seq_show(), unix_seq_show(),
+// packet_seq_show(), netlink_native_seq_show().
 
 #include <sys/socket.h>
 
@@ -86,7 +87,7 @@ class Words {
   bool ok_ = true;
 };
 
-// One line of tcp, tcp6, udp or udp6.
+// One line of tcp, udp, udplite, raw or icmp, or of the same for IPv6.
 bool ParseInet(std::string_view line, Family family, inet_diag_msg* message) {
   Words words(line);
   *message = {};
@@ -135,6 +136,67 @@ bool ParseUnix(std::string_view line, UnixLine* out) {
   out->message.udiag_state = static_cast<uint8_t>(shown);
   out->name = words.Rest();
   return words.ok() && type < 256;
+}
+
+// One line of packet.
+struct PacketLine {
+  packet_diag_msg message = {};
+  uint32_t interface = 0;
+  uint32_t rmem = 0;
+  uint32_t uid = 0;
+};
+
+bool ParsePacket(std::string_view line, PacketLine* out) {
+  Words words(line);
+  words.Word();  // address of the socket
+  words.Word();  // references
+  const auto type = words.Number<uint32_t>(10);
+  out->message.pdiag_num = words.Number<uint16_t>(16);
+  out->interface = words.Number<uint32_t>(10);
+  words.Word();  // it runs, a flag of the struct that /proc tells the beginning of
+  out->rmem = words.Number<uint32_t>(10);
+  out->uid = words.Number<uint32_t>(10);
+  out->message.pdiag_ino = words.Number<uint32_t>(10);
+  out->message.pdiag_family = AF_PACKET;
+  out->message.pdiag_type = static_cast<uint8_t>(type);
+  return words.ok() && type < 256;
+}
+
+void PutPacket(const PacketLine& line, netlink::RequestBuilder* builder) {
+  builder->Put(line.message);
+  // Of the struct /proc tells the first field alone.
+  builder->Attribute(PACKET_DIAG_INFO, line.interface);
+  builder->Attribute(PACKET_DIAG_UID, line.uid);
+  builder->Attribute(PACKET_DIAG_MEMINFO, line.rmem);
+}
+
+// One line of netlink. It tells neither the type nor where the socket is connected to.
+struct NetlinkLine {
+  netlink_diag_msg message = {};
+  uint32_t groups = 0;
+  uint32_t rmem = 0;
+};
+
+bool ParseNetlink(std::string_view line, NetlinkLine* out) {
+  Words words(line);
+  words.Word();  // address of the socket
+  out->message.ndiag_protocol = words.Number<uint8_t>(10);
+  out->message.ndiag_portid = words.Number<uint32_t>(10);
+  out->groups = words.Number<uint32_t>(16);
+  out->rmem = words.Number<uint32_t>(10);
+  words.Number<uint32_t>(10);  // wmem, which no attribute has without what stands before it
+  words.Number<uint32_t>(10);  // a dump runs
+  words.Word();                // references
+  words.Word();                // drops
+  out->message.ndiag_ino = words.Number<uint32_t>(10);
+  out->message.ndiag_family = AF_NETLINK;
+  return words.ok();
+}
+
+void PutNetlink(const NetlinkLine& line, netlink::RequestBuilder* builder) {
+  builder->Put(line.message);
+  builder->Attribute(NETLINK_DIAG_MEMINFO, line.rmem);
+  builder->Attribute(NETLINK_DIAG_GROUPS, line.groups);
 }
 
 }  // namespace
@@ -216,12 +278,31 @@ class ProcfsSource::Impl {
 
   Line Encode(std::string_view line, netlink::RequestBuilder* builder) const {
     builder->Header(netlink::abi::kSockDiagByFamily, netlink::kFlagMulti);
-    if (table_.protocol != Protocol::kUnix) {
-      inet_diag_msg message;
-      if (!ParseInet(line, files_[current_].family, &message)) return Line::kDamaged;
-      builder->Put(message);
-      return Line::kRow;
+    switch (table_.protocol) {
+      case Protocol::kUnix:
+        return EncodeUnix(line, builder);
+      case Protocol::kPacket: {
+        PacketLine parsed;
+        if (!ParsePacket(line, &parsed)) return Line::kDamaged;
+        PutPacket(parsed, builder);
+        return Line::kRow;
+      }
+      case Protocol::kNetlink: {
+        NetlinkLine parsed;
+        if (!ParseNetlink(line, &parsed)) return Line::kDamaged;
+        PutNetlink(parsed, builder);
+        return Line::kRow;
+      }
+      default: {
+        inet_diag_msg message;
+        if (!ParseInet(line, files_[current_].family, &message)) return Line::kDamaged;
+        builder->Put(message);
+        return Line::kRow;
+      }
     }
+  }
+
+  static Line EncodeUnix(std::string_view line, netlink::RequestBuilder* builder) {
     UnixLine parsed;
     if (!ParseUnix(line, &parsed)) return Line::kDamaged;
     // The server's end of a connection that waits for accept(): the dump leaves it out.
@@ -257,6 +338,9 @@ ProcfsSource::~ProcfsSource() = default;
 
 absl::StatusOr<ProcfsSource> ProcfsSource::Open(const DumpRequest& request, Opener open) {
   const TableInfo& info = Describe(request.table.protocol);
+  if (info.proc_file.empty()) {
+    return ErrnoError(ENOENT, "/proc/net for " + Text(request.table), "no kernel has such a file");
+  }
   auto impl = std::make_unique<Impl>(request.table);
   const auto add = [&](Family family, std::string_view file) -> absl::Status {
     if (!request.table.families.contains(family)) return absl::OkStatus();
@@ -269,8 +353,9 @@ absl::StatusOr<ProcfsSource> ProcfsSource::Open(const DumpRequest& request, Open
     impl->Add(*fd, family);
     return absl::OkStatus();
   };
-  NETDIAG_RETURN_IF_ERROR(add(Family::kUnix, info.proc_file));
-  NETDIAG_RETURN_IF_ERROR(add(Family::kInet, info.proc_file));
+  for (const Family family : {Family::kUnix, Family::kNetlink, Family::kPacket, Family::kInet}) {
+    NETDIAG_RETURN_IF_ERROR(add(family, info.proc_file));
+  }
   NETDIAG_RETURN_IF_ERROR(add(Family::kInet6, info.proc_file6));
   return ProcfsSource(std::move(impl));
 }

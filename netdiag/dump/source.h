@@ -27,13 +27,12 @@
 
 #include "netdiag/bpf/tcp_table.h"
 #include "netdiag/dump/capture.h"
+#include "netdiag/dump/passes.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/dump/unix_index.h"
 #include "netdiag/netlink/conn.h"
 
 namespace netdiag::internal {
-
-using MessageVisitor = absl::FunctionRef<Flow(const netlink::Message&)>;
 
 // How a step may wait: not at all (event loops), or until there is something.
 enum class Wait : uint8_t { kNever, kBlock };
@@ -46,20 +45,23 @@ struct SourceStats {
 };
 
 // The kernel's answer over a Conn. TCP's IPv4 and IPv6 are one walk (the legacy request); every
-// other request names its one family.
+// other request names its one family. Where one walk need not give all, it is repeated: passes.h.
 class NetlinkSource {
  public:
   // `conn` must outlive the source and serve nothing else meanwhile.
-  NetlinkSource(netlink::Conn* conn, const DumpRequest& request) : conn_(conn), request_(request) {}
+  NetlinkSource(netlink::Conn* conn, const DumpRequest& request);
   absl::Status Begin(const netlink::CallOptions& options);
   absl::StatusOr<netlink::Ready> Step(Wait wait, const netlink::CallOptions& options,
                                       MessageVisitor visitor);
   SourceStats stats() const;
 
  private:
+  absl::Status SendPass(const netlink::CallOptions& options);
+
   netlink::Conn* conn_;
   DumpRequest request_;
   uint64_t foreign_before_ = 0;
+  std::unique_ptr<Passes> passes_;  // null: one walk gives all
 };
 
 // The answer that a dump of TCP would give, without its walk over the sockets of other namespaces:
@@ -112,10 +114,10 @@ absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std
 // and stop token, too.
 class AheadSource {
  public:
-  // Reads on until `limit` bytes wait to be visited, and one datagram more. Not OK: there is no
-  // thread to be had, and nothing has happened.
-  static absl::StatusOr<AheadSource> Start(const NetlinkSource& source,
-                                           const netlink::CallOptions& call, size_t limit);
+  // Takes *source over and reads on until `limit` bytes wait to be visited, and one datagram more.
+  // Not OK: there is no thread to be had, and *source is as it was.
+  static absl::StatusOr<AheadSource> Start(NetlinkSource* source, const netlink::CallOptions& call,
+                                           size_t limit);
   AheadSource(AheadSource&&) noexcept;
   AheadSource& operator=(AheadSource&&) noexcept;
   ~AheadSource();
@@ -130,8 +132,8 @@ class AheadSource {
   std::unique_ptr<Impl> impl_;
 };
 
-// /proc/net/{tcp,tcp6,udp,udp6,unix}, each line encoded as the message that the kernel would have
-// sent; attributes that /proc does not tell are absent, as are cookies (0).
+// /proc/net/{tcp,tcp6,udp,udp6,unix,...}, each line encoded as the message that the kernel would
+// have sent; attributes that /proc does not tell are absent, as are cookies (0).
 class ProcfsSource {
  public:
   // `open` opens a file below the right namespace's net/ directory: "tcp6" → descriptor or Status.

@@ -11,10 +11,19 @@
 namespace netdiag {
 namespace {
 
+constexpr FamilySet kInet = {Family::kInet, Family::kInet6};
+
 constexpr auto kTables = std::to_array<TableInfo>({
-    {Protocol::kTcp, "CONFIG_INET_DIAG and CONFIG_INET_TCP_DIAG", "tcp_diag", "tcp", "tcp6"},
-    {Protocol::kUdp, "CONFIG_INET_DIAG and CONFIG_INET_UDP_DIAG", "udp_diag", "udp", "udp6"},
-    {Protocol::kUnix, "CONFIG_UNIX_DIAG", "unix_diag", "unix", ""},
+    {Protocol::kTcp, kInet, "CONFIG_INET_DIAG and CONFIG_INET_TCP_DIAG", "tcp_diag", "tcp", "tcp6"},
+    {Protocol::kUdp, kInet, "CONFIG_INET_DIAG and CONFIG_INET_UDP_DIAG", "udp_diag", "udp", "udp6"},
+    {Protocol::kUnix, Family::kUnix, "CONFIG_UNIX_DIAG", "unix_diag", "unix", ""},
+    {Protocol::kMptcp, kInet, "CONFIG_INET_DIAG and CONFIG_INET_MPTCP_DIAG", "mptcp_diag", "", ""},
+    {Protocol::kRaw, kInet, "CONFIG_INET_DIAG and CONFIG_INET_RAW_DIAG", "raw_diag", "raw", "raw6"},
+    {Protocol::kUdpLite, kInet, "CONFIG_INET_DIAG and CONFIG_INET_UDP_DIAG", "udp_diag", "udplite",
+     "udplite6"},
+    {Protocol::kIcmp, kInet, "", "", "icmp", "icmp6"},
+    {Protocol::kPacket, Family::kPacket, "CONFIG_PACKET_DIAG", "af_packet_diag", "packet", ""},
+    {Protocol::kNetlink, Family::kNetlink, "CONFIG_NETLINK_DIAG", "netlink_diag", "netlink", ""},
 });
 
 }  // namespace
@@ -27,7 +36,7 @@ std::string_view Name(SourceKind source) {
 const TableInfo& Describe(Protocol protocol) {
   const auto row = std::ranges::find(kTables, protocol, &TableInfo::protocol);
   // A protocol from a damaged capture has no table; nothing of it is ever dumped.
-  static constexpr TableInfo kNone = {Protocol::kTcp, "", "", "", ""};
+  static constexpr TableInfo kNone = {Protocol::kTcp, {}, "", "", "", ""};
   return row == kTables.end() ? kNone : *row;
 }
 
@@ -42,6 +51,7 @@ absl::Status ExplainRefusal(const absl::Status& status, const Table& table) {
   const int errnum = Errno(status);
   const std::string what = "socket_diag dump " + Text(table);
   const TableInfo& info = Describe(table.protocol);
+  if (info.kernel_option.empty()) return ErrnoError(EOPNOTSUPP, what, "no kernel has one");
   switch (errnum) {
     case ENOENT:
     case EOPNOTSUPP:

@@ -23,7 +23,8 @@ namespace netdiag {
 // One of the kernel's lists of sockets.
 struct Table {
   Protocol protocol = Protocol::kTcp;
-  FamilySet families;      // {kUnix}, {kInet}, {kInet6} or {kInet, kInet6}
+  // {kUnix}, {kNetlink}, {kPacket}, {kInet}, {kInet6} or {kInet, kInet6}
+  FamilySet families;
   NetnsId netns;           // 0: not known
   std::string netns_name;  // that `ip netns` gave it; empty: none, or not looked for
   friend bool operator==(const Table&, const Table&) = default;
@@ -31,14 +32,19 @@ struct Table {
 
 // What the kernel tells only when it is asked to. The values below 8 are bits of idiag_ext.
 enum class Extension : uint8_t {
-  kMemory = 0,            // InetSocket::inet_memory()
-  kInfo = 1,              // tcp_info(), ulp(), md5_key(); takes each socket's lock for a moment
+  kMemory = 0,  // InetSocket::inet_memory()
+  // tcp_info(), mptcp_info(), ulp(), md5_key(); takes each socket's lock for a moment
+  kInfo = 1,
   kCongestionDetail = 2,  // vegas(), dctcp(), bbr()
   kCongestion = 3,
   kTos = 4,
   kTrafficClass = 5,  // traffic_class(), class_id()
   kSocketMemory = 6,  // memory(), of unix sockets too
   kUnixFile = 8,      // UnixSocket::file()
+  // PacketSocket::filter() and membership(). Either can be too long for a datagram, at which a dump
+  // ends, silently: so the table is walked again without.
+  kPacketFilter = 9,
+  kPacketMemberships = 10,
 };
 using ExtensionSet = Set<Extension>;
 
@@ -64,12 +70,17 @@ struct DumpRequest {
 // What is known of a protocol's table on any Linux.
 struct TableInfo {
   Protocol protocol;
-  std::string_view kernel_option;  // that its dump needs
-  std::string_view module;
-  std::string_view proc_file;   // below net/ of procfs
-  std::string_view proc_file6;  // the same for IPv6; empty: none
+  FamilySet families;
+  std::string_view kernel_option;  // that its dump needs; empty: no kernel has a dump of it
+  std::string_view module;         // that has it
+  std::string_view proc_file;      // below net/ of procfs; empty: none
+  std::string_view proc_file6;     // the same for IPv6; empty: none
 };
 const TableInfo& Describe(Protocol protocol);
+// Its sockets have addresses and ports.
+inline bool IsInet(Protocol protocol) {
+  return Describe(protocol).families.contains(Family::kInet);
+}
 
 // "tcp", "udp inet6", "unix": for messages.
 std::string Text(const Table& table);

@@ -3,17 +3,21 @@
 // tests, never by a public header: the kernel's and glibc's headers clash, and users should see
 // neither.
 //
-// Source: include/uapi/linux/{netlink,sock_diag,inet_diag,unix_diag,tcp,tls,mptcp}.h.
+// Source: include/uapi/linux/{netlink,sock_diag,inet_diag,unix_diag,packet_diag,netlink_diag,tcp,
+// tls,mptcp}.h.
 
 #ifndef NETDIAG_NETLINK_ABI_H_
 #define NETDIAG_NETLINK_ABI_H_
 
 #include <linux/filter.h>
+#include <linux/if_packet.h>
 #include <linux/inet_diag.h>
 #include <linux/magic.h>
 #include <linux/mptcp.h>
 #include <linux/netlink.h>
+#include <linux/netlink_diag.h>
 #include <linux/nsfs.h>
+#include <linux/packet_diag.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <linux/tls.h>
@@ -40,6 +44,8 @@ static_assert(kFlagCapped == NLM_F_CAPPED && kFlagAckTlvs == NLM_F_ACK_TLVS);
 static_assert(sizeof(inet_diag_req) == 60 && sizeof(inet_diag_req_v2) == 56);
 static_assert(sizeof(inet_diag_msg) == 72 && offsetof(inet_diag_msg, idiag_expires) == 52);
 static_assert(sizeof(unix_diag_req) == 24 && sizeof(unix_diag_msg) == 16);
+static_assert(sizeof(packet_diag_req) == 20 && sizeof(packet_diag_msg) == 16);
+static_assert(sizeof(netlink_diag_req) == 20 && sizeof(netlink_diag_msg) == 28);
 
 // Message types of NETLINK_SOCK_DIAG. 18 is the first inet_diag's own: the one request that walks
 // IPv4 and IPv6 at once.

@@ -67,17 +67,28 @@ static_assert(TlsInfo::Field("version").offset == TLS_INFO_VERSION &&
               TlsInfo::Field("rx_mode").offset == TLS_INFO_RXCONF &&
               TlsInfo::Field("tx_zero_copy").offset == TLS_INFO_ZC_RO_TX &&
               TlsInfo::Field("rx_no_padding").offset == TLS_INFO_RX_NO_PAD);
-static_assert(MptcpInfo::Field("remote_token").offset == MPTCP_SUBFLOW_ATTR_TOKEN_REM &&
-              MptcpInfo::Field("local_token").offset == MPTCP_SUBFLOW_ATTR_TOKEN_LOC &&
-              MptcpInfo::Field("relative_write_sequence").offset ==
+static_assert(SubflowInfo::Field("remote_token").offset == MPTCP_SUBFLOW_ATTR_TOKEN_REM &&
+              SubflowInfo::Field("local_token").offset == MPTCP_SUBFLOW_ATTR_TOKEN_LOC &&
+              SubflowInfo::Field("relative_write_sequence").offset ==
                   MPTCP_SUBFLOW_ATTR_RELWRITE_SEQ &&
-              MptcpInfo::Field("map_sequence").offset == MPTCP_SUBFLOW_ATTR_MAP_SEQ &&
-              MptcpInfo::Field("map_subflow_sequence").offset == MPTCP_SUBFLOW_ATTR_MAP_SFSEQ &&
-              MptcpInfo::Field("subflow_offset").offset == MPTCP_SUBFLOW_ATTR_SSN_OFFSET &&
-              MptcpInfo::Field("map_length").offset == MPTCP_SUBFLOW_ATTR_MAP_DATALEN &&
-              MptcpInfo::Field("flags").offset == MPTCP_SUBFLOW_ATTR_FLAGS &&
-              MptcpInfo::Field("remote_id").offset == MPTCP_SUBFLOW_ATTR_ID_REM &&
-              MptcpInfo::Field("local_id").offset == MPTCP_SUBFLOW_ATTR_ID_LOC);
+              SubflowInfo::Field("map_sequence").offset == MPTCP_SUBFLOW_ATTR_MAP_SEQ &&
+              SubflowInfo::Field("map_subflow_sequence").offset == MPTCP_SUBFLOW_ATTR_MAP_SFSEQ &&
+              SubflowInfo::Field("subflow_offset").offset == MPTCP_SUBFLOW_ATTR_SSN_OFFSET &&
+              SubflowInfo::Field("map_length").offset == MPTCP_SUBFLOW_ATTR_MAP_DATALEN &&
+              SubflowInfo::Field("flags").offset == MPTCP_SUBFLOW_ATTR_FLAGS &&
+              SubflowInfo::Field("remote_id").offset == MPTCP_SUBFLOW_ATTR_ID_REM &&
+              SubflowInfo::Field("local_id").offset == MPTCP_SUBFLOW_ATTR_ID_LOC);
+
+#define NETDIAG_SAME_PLACE(name) \
+  static_assert(MptcpInfo::Field(#name).offset == offsetof(mptcp_info, mptcpi_##name))
+NETDIAG_SAME_PLACE(add_addr_accepted_max);
+NETDIAG_SAME_PLACE(token);
+NETDIAG_SAME_PLACE(write_seq);
+NETDIAG_SAME_PLACE(rcv_nxt);
+NETDIAG_SAME_PLACE(csum_enabled);
+#undef NETDIAG_SAME_PLACE
+static_assert(MptcpInfo::fields().back().offset + MptcpInfo::fields().back().width == 96,
+              "mptcp_info of 6.18");
 
 // struct tcp_diag_md5sig. Source: include/uapi/linux/tcp.h.
 constexpr size_t kMd5Size = sizeof(tcp_diag_md5sig);
@@ -93,14 +104,14 @@ std::string_view Name(Timer timer) {
 }
 
 std::optional<UlpInfo> InetSocket::ulp() const {
-  if (!index_.has(Type(A::kUlp))) return std::nullopt;
-  const AttrIndex<INET_ULP_INFO_MPTCP + 1> nested(index_[Type(A::kUlp)]);
+  if (!index().has(Type(A::kUlp))) return std::nullopt;
+  const AttrIndex<INET_ULP_INFO_MPTCP + 1> nested(index()[Type(A::kUlp)]);
   return UlpInfo{nested.GetText(INET_ULP_INFO_NAME), nested.GetView<TlsInfo>(INET_ULP_INFO_TLS),
-                 nested.GetView<MptcpInfo>(INET_ULP_INFO_MPTCP)};
+                 nested.GetView<SubflowInfo>(INET_ULP_INFO_MPTCP)};
 }
 
 std::optional<Md5Key> InetSocket::md5_key(size_t i) const {
-  const Bytes keys = index_[Type(A::kMd5Keys)];
+  const Bytes keys = index()[Type(A::kMd5Keys)];
   if (i >= keys.size() / kMd5Size) return std::nullopt;
   const Bytes whole = keys.subspan(i * kMd5Size, kMd5Size);
   const tcp_diag_md5sig raw = *netlink::Load<tcp_diag_md5sig>(whole);

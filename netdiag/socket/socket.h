@@ -1,4 +1,5 @@
-// netdiag/socket/socket.h — what one message of a dump says: views of inet_diag and unix_diag.
+// netdiag/socket/socket.h — what one message of a dump says: views of inet_diag, unix_diag,
+// packet_diag and netlink_diag.
 //
 //   if (std::optional<InetSocket> socket = InetSocket::Parse(message.payload())) {
 //     Use(socket->local(), socket->state());
@@ -14,8 +15,8 @@
 // Threads: values.
 // Errors: Parse gives nullopt for a message shorter than its fixed part; malformed() says that the
 // attributes ended in damage, and what stands before it is good.
-// Source: struct inet_diag_msg, struct unix_diag_msg, inet_sk_diag_fill() in net/ipv4/inet_diag.c,
-// sk_diag_fill() in net/unix/diag.c.
+// Source: struct inet_diag_msg, struct unix_diag_msg, …; inet_sk_diag_fill() in
+// net/ipv4/inet_diag.c, sk_diag_fill() in net/unix/diag.c, net/packet/diag.c, net/netlink/diag.c.
 
 #ifndef NETDIAG_SOCKET_SOCKET_H_
 #define NETDIAG_SOCKET_SOCKET_H_
@@ -95,6 +96,49 @@ class AttrIndex {
   std::array<uint16_t, N> starts_{};
   uint16_t unknown_ = 0;
   bool malformed_ = false;
+};
+
+// What the views have in common: a fixed part of `FixedSize` bytes, and attributes of types below
+// N.
+template <size_t FixedSize, size_t N>
+class MessageView {
+ public:
+  static constexpr size_t kFixedSize = FixedSize;
+  // Attributes of this type and above are unknown.
+  static constexpr size_t kAttributeTypes = N;
+
+  // Every attribute as it came, unknown ones included.
+  Bytes attributes() const { return index_.bytes(); }
+  uint16_t unknown_attributes() const { return index_.unknown(); }
+  bool malformed() const { return index_.malformed(); }
+
+ protected:
+  MessageView(Bytes fixed, Bytes attributes) : fixed_(fixed.data()), index_(attributes) {}
+
+  // `payload` as a View; nullopt: it is shorter than the fixed part.
+  template <class View>
+  static std::optional<View> ParseAs(Bytes payload) {
+    Bytes fixed;
+    if (!netlink::Extract(payload, 0, FixedSize, &fixed)) return std::nullopt;
+    return View(fixed, payload.subspan(FixedSize));
+  }
+  // REQUIRES: offset + sizeof(T) <= FixedSize, which Parse has checked the message for.
+  template <class T>
+  T At(size_t offset) const {
+    T value;
+    std::memcpy(&value, fixed_ + offset, sizeof(T));
+    return value;
+  }
+  Bytes Fixed(size_t offset, size_t length) const { return {fixed_ + offset, length}; }
+  // A number that the kernel keeps as two words.
+  Cookie CookieAt(size_t offset) const {
+    return Cookie(At<uint32_t>(offset) | uint64_t{At<uint32_t>(offset + 4)} << 32);
+  }
+  const AttrIndex<N>& index() const { return index_; }
+
+ private:
+  const std::byte* fixed_;
+  AttrIndex<N> index_;
 };
 
 // What the timer of a TCP socket waits for. Source: idiag_timer; names as ss prints them.
@@ -194,8 +238,9 @@ struct TlsTraits {
 };
 using TlsInfo = NestedView<TlsTraits>;
 
-// A subflow of MPTCP. Source: subflow_get_info(), net/mptcp/diag.c; include/uapi/linux/mptcp.h.
-struct MptcpTraits {
+// A subflow of MPTCP, which is a TCP socket. Source: subflow_get_info(), net/mptcp/diag.c;
+// include/uapi/linux/mptcp.h.
+struct SubflowTraits {
   static constexpr auto kFields = std::to_array<StructField>({
       {"remote_token", 1, 4, Unit::kNone, Meaning::kIdentity},
       {"local_token", 2, 4, Unit::kNone, Meaning::kIdentity},
@@ -209,14 +254,14 @@ struct MptcpTraits {
       {"local_id", 10, 1, Unit::kNone, Meaning::kIdentity},
   });
 };
-using MptcpInfo = NestedView<MptcpTraits>;
+using SubflowInfo = NestedView<SubflowTraits>;
 
 // What a protocol on top of TCP (tls, mptcp, espintcp, smc) tells; its details only to
 // CAP_NET_ADMIN.
 struct UlpInfo {
   std::string_view name;
   std::optional<TlsInfo> tls;
-  std::optional<MptcpInfo> mptcp;
+  std::optional<SubflowInfo> mptcp;
 };
 
 // Types of inet_diag's attributes. Source: INET_DIAG_*, include/uapi/linux/inet_diag.h.
@@ -241,34 +286,32 @@ enum class InetAttribute : uint8_t {
   kOptions = 22,  // the highest of 6.18
 };
 
-// An IPv4 or IPv6 socket: TCP, UDP. Which of them, the message does not say: see Table.
-class InetSocket {
+// An IPv4 or IPv6 socket: TCP, UDP, MPTCP, raw, … Which of them, the message does not say: see
+// Table. Source: struct inet_diag_msg.
+class InetSocket : public MessageView<72, static_cast<size_t>(InetAttribute::kOptions) + 1> {
  public:
-  static constexpr size_t kFixedSize = 72;  // struct inet_diag_msg
-  // Attributes of this type and above are unknown.
-  static constexpr size_t kAttributeTypes = static_cast<size_t>(InetAttribute::kOptions) + 1;
   [[nodiscard]] static std::optional<InetSocket> Parse(Bytes payload) {
-    Bytes fixed;
-    if (!netlink::Extract(payload, 0, kFixedSize, &fixed)) return std::nullopt;
-    return InetSocket(fixed, payload.subspan(kFixedSize));
+    return ParseAs<InetSocket>(payload);
   }
 
   Family family() const { return static_cast<Family>(At<uint8_t>(0)); }
   State state() const { return static_cast<State>(At<uint8_t>(1)); }
+  // Of a raw socket the local port is the protocol that it receives, of a ping socket the
+  // identifier.
   Port local_port() const { return Port::FromNetwork(At<uint16_t>(4)); }
   Port remote_port() const { return Port::FromNetwork(At<uint16_t>(6)); }
   Endpoint local() const { return {Address(8), local_port()}; }
   Endpoint remote() const { return {Address(24), remote_port()}; }
   // The device that the socket is bound to, 0: none.
   IfIndex interface() const { return IfIndex(At<uint32_t>(40)); }
-  Cookie cookie() const { return Cookie(At<uint32_t>(44) | uint64_t{At<uint32_t>(48)} << 32); }
+  Cookie cookie() const { return CookieAt(44); }
   // The timer, the time until it fires in ms, and how often it has fired in a row (retransmits, or
   // probes for keepalive and persist).
   Timer timer() const { return static_cast<Timer>(At<uint8_t>(2)); }
   uint32_t expires() const { return At<uint32_t>(52); }
   uint8_t retransmits() const { return At<uint8_t>(3); }
   // TCP: bytes not read yet, and bytes sent and not acknowledged or not sent yet. LISTEN:
-  // connections waiting for accept(), and the backlog's limit. UDP: memory of both queues, in
+  // connections waiting for accept(), and the backlog's limit. Others: memory of both queues, in
   // bytes.
   uint32_t receive_queue() const { return At<uint32_t>(56); }
   uint32_t send_queue() const { return At<uint32_t>(60); }
@@ -279,14 +322,15 @@ class InetSocket {
   // Attributes. Those marked (asked) come only if the query's extensions ask for them.
   // (asked: kMemory)
   std::optional<InetMemory> inet_memory() const { return View<InetMemory>(A::kMemory); }
-  // (asked: kInfo)
+  // (asked: kInfo) One attribute for both: which it is, the Row's protocol tells.
   std::optional<TcpInfo> tcp_info() const { return View<TcpInfo>(A::kInfo); }
+  std::optional<MptcpInfo> mptcp_info() const { return View<MptcpInfo>(A::kInfo); }
   // (asked: kCongestionDetail)
   std::optional<VegasInfo> vegas() const { return View<VegasInfo>(A::kVegas); }
   std::optional<DctcpInfo> dctcp() const { return View<DctcpInfo>(A::kDctcp); }
   std::optional<BbrInfo> bbr() const { return View<BbrInfo>(A::kBbr); }
   // (asked: kCongestion); empty: not sent
-  std::string_view congestion() const { return index_.GetText(Type(A::kCongestion)); }
+  std::string_view congestion() const { return index().GetText(Type(A::kCongestion)); }
   // (asked: kTos)
   std::optional<uint8_t> tos() const { return Number<uint8_t>(A::kTos); }
   // (asked: kTrafficClass) IPv6
@@ -307,9 +351,9 @@ class InetSocket {
     return *value != 0;
   }
   // Told to CAP_NET_ADMIN only; 4.9.
-  std::optional<Mark> mark() const { return index_.GetId<Mark>(Type(A::kMark)); }
+  std::optional<Mark> mark() const { return index().GetId<Mark>(Type(A::kMark)); }
   // 5.8
-  std::optional<CgroupId> cgroup() const { return index_.GetId<CgroupId>(Type(A::kCgroup)); }
+  std::optional<CgroupId> cgroup() const { return index().GetId<CgroupId>(Type(A::kCgroup)); }
   // 5.10
   std::optional<Set<SocketOption>> options() const {
     const std::optional<uint16_t> bits = Number<uint16_t>(A::kOptions);
@@ -322,53 +366,36 @@ class InetSocket {
 
   // Payload of a known attribute by its number (INET_DIAG_…), empty if it is absent: for those that
   // no Query asks for and that have no accessor, SCTP's addresses (12, 13) and BPF storages (20).
-  Bytes attribute(size_t type) const { return index_[type]; }
-  // Every attribute as it came, unknown ones included.
-  Bytes attributes() const { return index_.bytes(); }
-  uint16_t unknown_attributes() const { return index_.unknown(); }
-  bool malformed() const { return index_.malformed(); }
+  Bytes attribute(size_t type) const { return index()[type]; }
 
  private:
+  friend MessageView;
   using A = InetAttribute;
-  InetSocket(Bytes fixed, Bytes attributes) : fixed_(fixed.data()), index_(attributes) {}
+  using MessageView::MessageView;
 
   static constexpr size_t Type(InetAttribute attribute) { return static_cast<size_t>(attribute); }
   template <class T>
   std::optional<T> Number(InetAttribute attribute) const {
-    return index_.Get<T>(Type(attribute));
+    return index().Get<T>(Type(attribute));
   }
   template <class T>
   std::optional<T> View(InetAttribute attribute) const {
-    return index_.GetView<T>(Type(attribute));
-  }
-
-  // REQUIRES: offset + sizeof(T) <= kFixedSize, which Parse has checked the message for.
-  template <class T>
-  T At(size_t offset) const {
-    T value;
-    std::memcpy(&value, fixed_ + offset, sizeof(T));
-    return value;
+    return index().GetView<T>(Type(attribute));
   }
   IpAddress Address(size_t offset) const {
-    return IpAddress::FromNetwork(family(), Bytes(fixed_ + offset, 16));
+    return IpAddress::FromNetwork(family(), Fixed(offset, 16));
   }
-
-  const std::byte* fixed_;
-  AttrIndex<kAttributeTypes> index_;
 };
 
-// A unix socket.
-class UnixSocket {
+// A unix socket. Source: struct unix_diag_msg.
+class UnixSocket : public MessageView<16, 8> {
  public:
-  static constexpr size_t kFixedSize = 16;  // struct unix_diag_msg
-  // Attributes of this type and above are unknown.
-  static constexpr size_t kAttributeTypes = 8;
   [[nodiscard]] static std::optional<UnixSocket> Parse(Bytes payload);
 
   SocketType type() const { return static_cast<SocketType>(At<uint8_t>(1)); }
   State state() const { return static_cast<State>(At<uint8_t>(2)); }
   Inode inode() const { return Inode(At<uint32_t>(4)); }
-  Cookie cookie() const { return Cookie(At<uint32_t>(8) | uint64_t{At<uint32_t>(12)} << 32); }
+  Cookie cookie() const { return CookieAt(8); }
 
   // The address as bytes; empty: unnamed. A path without its NUL, or an abstract name with the NUL
   // that begins it and whatever else is in it. Escape before a terminal.
@@ -396,24 +423,124 @@ class UnixSocket {
   std::optional<Inode> pending_connection(size_t i) const;
   bool has_pending_connections() const;
 
-  Bytes attributes() const { return index_.bytes(); }
-  uint16_t unknown_attributes() const { return index_.unknown(); }
-  bool malformed() const { return index_.malformed(); }
-
  private:
-  UnixSocket(Bytes fixed, Bytes attributes) : fixed_(fixed.data()), index_(attributes) {}
-  template <class T>
-  T At(size_t offset) const {
-    T value;
-    std::memcpy(&value, fixed_ + offset, sizeof(T));
-    return value;
-  }
-
-  const std::byte* fixed_;
-  AttrIndex<kAttributeTypes> index_;
+  friend MessageView;
+  using MessageView::MessageView;
 };
 
-using Socket = std::variant<InetSocket, UnixSocket>;
+// Bits of the packet_info field "flags". Source: PDI_*, include/uapi/linux/packet_diag.h.
+enum class PacketFlag : uint8_t {
+  kRunning = 0,  // bound to a device that is up
+  kAuxData = 1,
+  kOriginalDevice = 2,
+  kVnetHeader = 3,
+  kLoss = 4,
+};
+
+// One instruction of a classic BPF program. Same layout as struct sock_filter, linux/filter.h.
+struct FilterInstruction {
+  uint16_t code = 0;
+  uint8_t jump_true = 0;
+  uint8_t jump_false = 0;
+  uint32_t k = 0;
+};
+
+// A packet socket (packet(7)). Its state is always kClose, as ss has it. Source: struct
+// packet_diag_msg, sk_diag_fill() in net/packet/diag.c.
+class PacketSocket : public MessageView<16, 8> {
+ public:
+  [[nodiscard]] static std::optional<PacketSocket> Parse(Bytes payload);
+
+  SocketType type() const { return static_cast<SocketType>(At<uint8_t>(1)); }
+  State state() const { return State::kClose; }
+  // The ethertype that it receives (ETH_P_*, host order); 3: all, 0: none.
+  uint16_t ethertype() const { return At<uint16_t>(2); }
+  Inode inode() const { return Inode(At<uint32_t>(4)); }
+  Cookie cookie() const { return CookieAt(8); }
+
+  std::optional<PacketInfo> info() const;
+  // The device that it is bound to, 0: every one.
+  IfIndex interface() const;
+  std::optional<Uid> uid() const;
+  std::optional<SocketMemory> memory() const;
+  std::optional<Shutdown> shutdown() const { return std::nullopt; }
+  std::optional<uint32_t> receive_queue() const;  // memory, in bytes
+  std::optional<uint32_t> send_queue() const { return std::nullopt; }
+  // The mapped rings (PACKET_RX_RING, PACKET_TX_RING).
+  std::optional<PacketRing> receive_ring() const;
+  std::optional<PacketRing> send_ring() const;
+  // PACKET_FANOUT; mode is PACKET_FANOUT_*.
+  struct Fanout {
+    uint16_t id = 0;
+    uint16_t mode = 0;
+  };
+  std::optional<Fanout> fanout() const;
+  // Its classic BPF program, by instruction. (asked: kPacketFilter, CAP_NET_ADMIN; else it is
+  // withheld.)
+  std::optional<FilterInstruction> filter(size_t i) const;
+  size_t filter_length() const;  // in instructions; 0: it has none, or it is not told
+  // It has a filter, maybe, but it is not told.
+  bool filter_withheld() const;
+  // What it has joined (PACKET_ADD_MEMBERSHIP), by number. (asked: kPacketMemberships)
+  struct Membership {
+    IfIndex interface;
+    uint32_t count = 0;  // how often it was joined
+    uint16_t type = 0;   // PACKET_MR_*
+    Bytes address;
+  };
+  std::optional<Membership> membership(size_t i) const;
+  size_t membership_count() const;  // 0: it has none, or they were not asked for
+
+ private:
+  friend MessageView;
+  using MessageView::MessageView;
+};
+
+// Bits of NETLINK_DIAG_FLAGS. Source: NDIAG_FLAG_*, include/uapi/linux/netlink_diag.h.
+enum class NetlinkFlag : uint8_t {
+  kDumpRunning = 0,
+  kPacketInfo = 1,
+  kBroadcastError = 2,
+  kNoEnobufs = 3,
+  kListenAllNsid = 4,
+  kCapAck = 5,
+};
+
+// A netlink socket (netlink(7)). Its state is always kClose, as ss has it; connected() tells the
+// rest. Source: struct netlink_diag_msg, sk_diag_fill() in net/netlink/diag.c.
+class NetlinkSocket : public MessageView<28, 5> {
+ public:
+  [[nodiscard]] static std::optional<NetlinkSocket> Parse(Bytes payload);
+
+  SocketType type() const { return static_cast<SocketType>(At<uint8_t>(1)); }
+  State state() const { return State::kClose; }
+  // NETLINK_ROUTE, NETLINK_GENERIC, …
+  uint8_t netlink_protocol() const { return At<uint8_t>(2); }
+  bool connected() const { return At<uint8_t>(3) == 1; }  // NETLINK_CONNECTED
+  // 0: the kernel's end, or not bound yet. Often, but not always, the pid of who bound it.
+  uint32_t port_id() const { return At<uint32_t>(4); }
+  // Where it is connected to: a port id, and a group's number, 0: none.
+  uint32_t remote_port_id() const { return At<uint32_t>(8); }
+  uint32_t remote_group() const { return At<uint32_t>(12); }
+  Inode inode() const { return Inode(At<uint32_t>(16)); }
+  Cookie cookie() const { return CookieAt(20); }
+
+  // Of the multicast groups it has joined: bits 64 × i … of the mask, bit N-1 for group N; nullopt:
+  // the mask is not that long.
+  std::optional<uint64_t> groups(size_t i) const;
+  std::optional<Set<NetlinkFlag>> flags() const;
+  std::optional<Uid> uid() const { return std::nullopt; }
+  std::optional<SocketMemory> memory() const;
+  std::optional<Shutdown> shutdown() const { return std::nullopt; }
+  std::optional<uint32_t> receive_queue() const;  // memory, in bytes
+  std::optional<uint32_t> send_queue() const;
+
+ private:
+  friend MessageView;
+  using MessageView::MessageView;
+};
+
+using Socket = std::variant<InetSocket, UnixSocket, PacketSocket, NetlinkSocket>;
 
 }  // namespace netdiag
 

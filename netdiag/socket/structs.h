@@ -12,7 +12,7 @@
 // Cost: a compare and a load.
 // Lifetime: as the bytes of the message.
 // Threads: values.
-// Source: include/uapi/linux/{tcp,inet_diag,sock_diag}.h.
+// Source: include/uapi/linux/{tcp,mptcp,inet_diag,sock_diag,packet_diag}.h.
 
 #ifndef NETDIAG_SOCKET_STRUCTS_H_
 #define NETDIAG_SOCKET_STRUCTS_H_
@@ -253,6 +253,70 @@ struct BbrTraits {
   });
 };
 using BbrInfo = StructView<BbrTraits>;
+
+// struct mptcp_info: the connection as a whole. Filled by mptcp_diag_fill_info(),
+// net/mptcp/sockopt.c.
+struct MptcpInfoTraits {
+  static constexpr auto kFields = [] {
+    using enum Unit;
+    using enum Meaning;
+    return std::to_array<StructField>({
+        {"subflows", 0, 1},  // beside the first one; 5.9
+        {"add_addr_signal", 1, 1},
+        {"add_addr_accepted", 2, 1},
+        {"subflows_max", 3, 1},
+        {"add_addr_signal_max", 4, 1},
+        {"add_addr_accepted_max", 5, 1},
+        {"fallback", 8, 4, kNone, kEnum, 0, 1},  // it goes on as plain TCP
+        {"remote_key_received", 8, 4, kNone, kEnum, 1, 1},
+        {"token", 12, 4, kNone, kIdentity},
+        {"write_seq", 16, 8, kBytes},
+        {"snd_una", 24, 8, kBytes},
+        {"rcv_nxt", 32, 8, kBytes},
+        {"local_addr_used", 40, 1},  // 5.15
+        {"local_addr_max", 41, 1},
+        {"csum_enabled", 42, 1, kNone, kEnum},
+        {"retransmits", 44, 4, kNone, kCounter},  // 6.5
+        {"bytes_retrans", 48, 8, kBytes, kCounter},
+        {"bytes_sent", 56, 8, kBytes, kCounter},
+        {"bytes_received", 64, 8, kBytes, kCounter},
+        {"bytes_acked", 72, 8, kBytes, kCounter},
+        {"subflows_total", 80, 1},                 // 6.7
+        {"endp_laminar_max", 81, 1},               // 6.18
+        {"last_data_sent", 84, 4, kMilliseconds},  // ago; 6.10
+        {"last_data_recv", 88, 4, kMilliseconds},
+        {"last_ack_recv", 92, 4, kMilliseconds},
+    });
+  }();
+};
+using MptcpInfo = StructView<MptcpInfoTraits>;
+
+// struct packet_diag_info. Filled by pdiag_put_info(), net/packet/diag.c.
+struct PacketInfoTraits {
+  static constexpr auto kFields = std::to_array<StructField>({
+      // The first is PacketSocket::interface().
+      {"version", 4, 4, Unit::kNone, Meaning::kEnum},  // TPACKET_V1 0, V2 1, V3 2
+      {"reserve", 8, 4, Unit::kBytes},
+      {"copy_thresh", 12, 4, Unit::kPackets},
+      {"tstamp", 16, 4, Unit::kNone, Meaning::kEnum},  // SOF_TIMESTAMPING_*
+      {"flags", 20, 4, Unit::kNone, Meaning::kEnum},   // bits: PacketFlag
+  });
+};
+using PacketInfo = StructView<PacketInfoTraits>;
+
+// struct packet_diag_ring.
+struct PacketRingTraits {
+  static constexpr auto kFields = std::to_array<StructField>({
+      {"block_size", 0, 4, Unit::kBytes},
+      {"block_count", 4},
+      {"frame_size", 8, 4, Unit::kBytes},
+      {"frame_count", 12},
+      {"retire_timeout", 16, 4, Unit::kMilliseconds},  // of version 3, as the next two
+      {"private_size", 20, 4, Unit::kBytes},
+      {"features", 24, 4, Unit::kNone, Meaning::kEnum},
+  });
+};
+using PacketRing = StructView<PacketRingTraits>;
 
 }  // namespace netdiag
 

@@ -14,48 +14,44 @@ static_assert(UNIX_DIAG_UID == 7);
 
 }  // namespace
 
-std::optional<UnixSocket> UnixSocket::Parse(Bytes payload) {
-  Bytes fixed;
-  if (!netlink::Extract(payload, 0, kFixedSize, &fixed)) return std::nullopt;
-  return UnixSocket(fixed, payload.subspan(kFixedSize));
-}
+std::optional<UnixSocket> UnixSocket::Parse(Bytes payload) { return ParseAs<UnixSocket>(payload); }
 
 std::string_view UnixSocket::name() const {
-  const Bytes bytes = index_[UNIX_DIAG_NAME];
+  const Bytes bytes = index()[UNIX_DIAG_NAME];
   const std::string_view name(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   // A path ends at its NUL; an abstract name begins with one and has its length alone.
   return name.starts_with('\0') ? name : name.substr(0, name.find('\0'));
 }
 
-std::optional<Inode> UnixSocket::peer() const { return index_.GetId<Inode>(UNIX_DIAG_PEER); }
+std::optional<Inode> UnixSocket::peer() const { return index().GetId<Inode>(UNIX_DIAG_PEER); }
 
 std::optional<UnixSocket::File> UnixSocket::file() const {
-  const std::optional<unix_diag_vfs> vfs = index_.Get<unix_diag_vfs>(UNIX_DIAG_VFS);
+  const std::optional<unix_diag_vfs> vfs = index().Get<unix_diag_vfs>(UNIX_DIAG_VFS);
   if (!vfs) return std::nullopt;
   // The kernel's own dev_t: 12 bits of major above 20 bits of minor (MKDEV), not the libc's.
   return File{vfs->udiag_vfs_ino, vfs->udiag_vfs_dev >> 20, vfs->udiag_vfs_dev & 0xfffff};
 }
 
 std::optional<uint32_t> UnixSocket::receive_queue() const {
-  return netlink::Load<uint32_t>(index_[UNIX_DIAG_RQLEN], offsetof(unix_diag_rqlen, udiag_rqueue));
+  return netlink::Load<uint32_t>(index()[UNIX_DIAG_RQLEN], offsetof(unix_diag_rqlen, udiag_rqueue));
 }
 std::optional<uint32_t> UnixSocket::send_queue() const {
-  return netlink::Load<uint32_t>(index_[UNIX_DIAG_RQLEN], offsetof(unix_diag_rqlen, udiag_wqueue));
+  return netlink::Load<uint32_t>(index()[UNIX_DIAG_RQLEN], offsetof(unix_diag_rqlen, udiag_wqueue));
 }
 std::optional<SocketMemory> UnixSocket::memory() const {
-  return index_.GetView<SocketMemory>(UNIX_DIAG_MEMINFO);
+  return index().GetView<SocketMemory>(UNIX_DIAG_MEMINFO);
 }
 
 std::optional<Shutdown> UnixSocket::shutdown() const {
-  return Shutdown::FromMask(index_.Get<uint8_t>(UNIX_DIAG_SHUTDOWN));
+  return Shutdown::FromMask(index().Get<uint8_t>(UNIX_DIAG_SHUTDOWN));
 }
 
-std::optional<Uid> UnixSocket::uid() const { return index_.GetId<Uid>(UNIX_DIAG_UID); }
+std::optional<Uid> UnixSocket::uid() const { return index().GetId<Uid>(UNIX_DIAG_UID); }
 
-bool UnixSocket::has_pending_connections() const { return index_.has(UNIX_DIAG_ICONS); }
+bool UnixSocket::has_pending_connections() const { return index().has(UNIX_DIAG_ICONS); }
 
 std::optional<Inode> UnixSocket::pending_connection(size_t i) const {
-  const Bytes inodes = index_[UNIX_DIAG_ICONS];
+  const Bytes inodes = index()[UNIX_DIAG_ICONS];
   if (i >= inodes.size() / sizeof(uint32_t)) return std::nullopt;
   return Inode(*netlink::Load<uint32_t>(inodes, i * sizeof(uint32_t)));
 }

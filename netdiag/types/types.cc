@@ -66,6 +66,12 @@ constexpr auto kProtocols = std::to_array<TableNames>({
     {Protocol::kTcp, "tcp", "tcp", "tcp", "tcp"},
     {Protocol::kUdp, "udp", "udp", "udp", "udp"},
     {Protocol::kUnix, "unix", "unix", "unix", "unix"},
+    {Protocol::kMptcp, "mptcp", "", "", "mptcp"},
+    {Protocol::kRaw, "raw", "raw", "", "raw"},
+    {Protocol::kUdpLite, "udplite", "udpl", "", "udplite"},
+    {Protocol::kIcmp, "icmp", "", "", "icmp"},
+    {Protocol::kPacket, "packet", "", "", "packet"},
+    {Protocol::kNetlink, "nl", "", "", "netlink"},
 });
 constexpr TableNames kUnknownProtocol = {Protocol{0xffff}, "???", "unknown", "", "unknown"};
 
@@ -73,6 +79,8 @@ constexpr auto kFamilies = std::to_array<FamilyNames>({
     {Family::kUnix, "unix", "unix", "unix"},
     {Family::kInet, "inet", "inet", "inet"},
     {Family::kInet6, "inet6", "inet6", "inet6"},
+    {Family::kNetlink, "netlink", "", "netlink"},
+    {Family::kPacket, "link", "", "packet"},
 });
 constexpr FamilyNames kUnknownFamily = {Family::kUnspecified, "unspec", "unspec", "unspecified"};
 
@@ -80,6 +88,7 @@ constexpr auto kSocketTypes = std::to_array<SocketTypeNames>({
     {SocketType::kStream, "u_str", "STREAM", "unix", "stream"},
     {SocketType::kDatagram, "u_dgr", "DGRAM", "unixgram", "dgram"},
     {SocketType::kSequentialPacket, "u_seq", "SEQPACKET", "unixpacket", "seqpacket"},
+    {SocketType::kRaw, "p_raw", "RAW", "", "raw"},
 });
 constexpr SocketTypeNames kUnknownType = {SocketType::kUnknown, "???", "UNKNOWN", "", "unknown"};
 

@@ -170,16 +170,39 @@ class Set {
 };
 
 // Address families that have a dump. Values are AF_*. Source: include/linux/socket.h.
-enum class Family : uint8_t { kUnspecified = 0, kUnix = 1, kInet = 2, kInet6 = 10 };
+enum class Family : uint8_t {
+  kUnspecified = 0,
+  kUnix = 1,
+  kInet = 2,
+  kInet6 = 10,
+  kNetlink = 16,
+  kPacket = 17,
+};
 
 using FamilySet = Set<Family>;
 
-// Transport of an inet socket. Values are IPPROTO_*; kUnix is ours, so that a Protocol alone names
-// a table.
-enum class Protocol : uint16_t { kUnix = 0, kTcp = 6, kUdp = 17 };
+// Transport of an inet socket. Values are IPPROTO_*; kUnix, kNetlink and kPacket are ours, so that
+// a Protocol alone names a table.
+enum class Protocol : uint16_t {
+  kUnix = 0,
+  kIcmp = 1,  // ping sockets, of IPv6 too (icmp(7)); raw sockets of ICMP are kRaw
+  kTcp = 6,
+  kUdp = 17,
+  kUdpLite = 136,  // gone in 7.x
+  kRaw = 255,
+  kMptcp = 262,  // the connection; its subflows are kTcp
+  kNetlink = 0x1010,
+  kPacket = 0x1011,
+};
 
 // Type of a socket. Values are SOCK_*.
-enum class SocketType : uint8_t { kUnknown = 0, kStream = 1, kDatagram = 2, kSequentialPacket = 5 };
+enum class SocketType : uint8_t {
+  kUnknown = 0,
+  kStream = 1,
+  kDatagram = 2,
+  kRaw = 3,
+  kSequentialPacket = 5,
+};
 
 // Unit of a number.
 enum class Unit : uint8_t {
@@ -222,9 +245,11 @@ std::optional<StateSet> ParseStates(std::string_view word);
 
 struct TableNames {
   Protocol protocol;
-  std::string_view ss;        // `ss`: column Netid ("tcp"; unix rows print their type instead)
-  std::string_view netstat;   // `netstat`: column Proto for IPv4 ("tcp"; IPv6 adds a 6)
-  std::string_view gopsutil;  // the kind that gopsutil's Connections takes
+  // `ss`: column Netid ("tcp"; unix and packet rows print their type instead). ss has no udplite
+  // and no icmp.
+  std::string_view ss;
+  std::string_view netstat;   // `netstat`: column Proto for IPv4 ("tcp"; IPv6 adds a 6); "": none
+  std::string_view gopsutil;  // the kind that gopsutil's Connections takes; "": none
   std::string_view word;      // JSON and messages
 };
 std::span<const TableNames> AllProtocols();
@@ -233,17 +258,17 @@ const TableNames& Names(Protocol protocol);
 struct FamilyNames {
   Family family;
   std::string_view ss;       // ss's -f word
-  std::string_view netstat;  // netstat's --A word
-  std::string_view word;     // JSON: "inet", "inet6", "unix"
+  std::string_view netstat;  // netstat's --A word; "": none
+  std::string_view word;     // JSON: "inet", "inet6", "unix", "netlink", "packet"
 };
 std::span<const FamilyNames> AllFamilies();
 const FamilyNames& Names(Family family);
 
 struct SocketTypeNames {
   SocketType type;
-  std::string_view ss;       // unix rows, column Netid: "u_str"
+  std::string_view ss;       // unix rows, column Netid: "u_str"; of kRaw, packet rows: "p_raw"
   std::string_view netstat;  // unix rows, column Type: "STREAM"
-  std::string_view go;       // Go net's network of a UnixAddr: "unix", "unixgram", "unixpacket"
+  std::string_view go;       // Go net's network of a UnixAddr: "unix", "unixgram"; "": none
   std::string_view word;     // JSON: "stream"
 };
 std::span<const SocketTypeNames> AllSocketTypes();

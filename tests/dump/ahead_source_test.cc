@@ -11,8 +11,11 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/dump/source.h"
+#include "netdiag/netlink/abi.h"
+#include "netdiag/socket/socket.h"
 #include "netdiag/types/error.h"
 #include "tests/testing/fake_kernel.h"
+#include "tests/testing/messages.h"
 #include "tests/testing/status_matchers.h"
 
 namespace netdiag::internal {
@@ -25,6 +28,7 @@ using testing::ErrnoIs;
 using testing::FakeKernel;
 using testing::IsOk;
 using testing::Multipart;
+using testing::NetlinkMessage;
 using testing::Packet;
 using testing::Packets;
 
@@ -43,7 +47,7 @@ class Ahead {
       : begun_(&kernel_.conn(), kRequest) {
     EXPECT_THAT(begun_.Begin({}), IsOk());
     request_ = kernel_.Next();
-    absl::StatusOr<AheadSource> source = AheadSource::Start(begun_, call, limit);
+    absl::StatusOr<AheadSource> source = AheadSource::Start(&begun_, call, limit);
     EXPECT_THAT(source, IsOk());
     if (source.ok()) source_ = std::make_unique<AheadSource>(*std::move(source));
   }
@@ -147,6 +151,56 @@ TEST(AheadSource, StopsWhereItsVisitorStops) {
   ASSERT_THAT(ready, IsOk());
   EXPECT_EQ(*ready, Ready::kDone);
   EXPECT_EQ(visited, 1);
+}
+
+// A walk of netlink sockets with these cookies: each inner list is a datagram.
+Packets NetlinkWalk(Bytes request, const std::vector<std::vector<uint32_t>>& datagrams) {
+  const auto body = netlink::Load<netlink_diag_req>(request.subspan(netlink::kHeaderSize)).value();
+  Packets packets;
+  for (const std::vector<uint32_t>& cookies : datagrams) {
+    Packets rows;
+    for (const uint32_t cookie : cookies) {
+      NetlinkMessage socket;
+      socket.fixed.ndiag_cookie[0] = cookie;
+      if ((body.ndiag_show & NDIAG_SHOW_GROUPS) != 0) socket.Add(NETLINK_DIAG_GROUPS, uint64_t{5});
+      if ((body.ndiag_show & NDIAG_SHOW_FLAGS) != 0) socket.Add(NETLINK_DIAG_FLAGS, uint32_t{2});
+      const Packet row = socket.Build();
+      rows.push_back(testing::Reply(request, netlink::abi::kSockDiagByFamily, netlink::kFlagMulti,
+                                    Bytes(row).subspan(netlink::kHeaderSize)));
+    }
+    packets.push_back(testing::Join(rows));
+  }
+  const Packet end = Done(request);
+  packets.back().insert(packets.back().end(), end.begin(), end.end());
+  return packets;
+}
+
+// Of netlink sockets a walk leaves one out behind each datagram; the reader makes the walks after
+// the first, too.
+TEST(AheadSource, WalksAgainWhereOneWalkIsNotEnough) {
+  const std::vector<std::vector<std::vector<uint32_t>>> walks = {
+      {{1, 2, 3}, {5, 6, 7}}, {{1, 2, 3, 4, 5}, {7}}, {{1, 2, 3, 4, 5, 6, 7}}};
+  size_t next = 0;
+  FakeKernel kernel([&](Bytes request) { return NetlinkWalk(request, walks[next++]); });
+  NetlinkSource begun(&kernel.conn(),
+                      {{Protocol::kNetlink, Family::kNetlink, {}}, StateSet::All(), {}, {}, {}});
+  ASSERT_THAT(begun.Begin({}), IsOk());
+  absl::StatusOr<AheadSource> source = AheadSource::Start(&begun, {}, 1);
+  ASSERT_THAT(source, IsOk());
+  std::vector<uint64_t> cookies;
+  absl::StatusOr<Ready> ready = Ready::kSome;
+  while (ready.ok() && *ready == Ready::kSome) {
+    ready = source->Step([&](const netlink::Message& message) {
+      const NetlinkSocket socket = NetlinkSocket::Parse(message.payload()).value();
+      EXPECT_EQ(socket.groups(0), 5u);
+      EXPECT_EQ(socket.flags()->bits(), 2u);
+      cookies.push_back(socket.cookie().value());
+      return Flow::kContinue;
+    });
+  }
+  ASSERT_THAT(ready, IsOk());
+  EXPECT_THAT(cookies, ::testing::ElementsAre(1, 2, 3, 5, 6, 7, 4));
+  EXPECT_EQ(kernel.requests(), 3);
 }
 
 }  // namespace

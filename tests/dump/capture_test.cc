@@ -322,7 +322,8 @@ TEST(CaptureReader, FamiliesWithoutANameAreLeftOut) {
   CaptureReader reader(capture);
   CaptureRecord record;
   ASSERT_TRUE(reader.Next(&record));
-  EXPECT_EQ(record.table.families, FamilySet({Family::kUnix, Family::kInet, Family::kInet6}));
+  EXPECT_EQ(record.table.families, FamilySet({Family::kUnix, Family::kInet, Family::kInet6,
+                                              Family::kNetlink, Family::kPacket}));
 }
 
 // ---- ReplaySource ----

@@ -37,9 +37,11 @@ using testing::Packet;
 using testing::Packets;
 
 constexpr Extension kExtensions[] = {
-    Extension::kMemory,     Extension::kInfo,         Extension::kCongestionDetail,
-    Extension::kTos,        Extension::kTrafficClass, Extension::kSocketMemory,
-    Extension::kCongestion, Extension::kUnixFile,
+    Extension::kMemory,           Extension::kInfo,
+    Extension::kCongestionDetail, Extension::kTos,
+    Extension::kTrafficClass,     Extension::kSocketMemory,
+    Extension::kCongestion,       Extension::kUnixFile,
+    Extension::kPacketFilter,     Extension::kPacketMemberships,
 };
 
 Packet Encode(const DumpRequest& request) {
@@ -143,9 +145,10 @@ TEST(EncodeRequest, AsksForBothFamiliesOfTcpWithTheFirstVersion) {
 // The first version names no protocol: TCP would answer.
 TEST(EncodeRequest, RefusesBothFamiliesOfUdp) {
   std::array<std::byte, 128> storage;
-  EXPECT_THAT(EncodeRequest({{Protocol::kUdp, {Family::kInet, Family::kInet6}, {}}, {}, {}, {}, {}},
-                            storage),
-              ErrnoIs(EINVAL));
+  for (Protocol protocol : {Protocol::kUdp, Protocol::kUdpLite, Protocol::kRaw, Protocol::kMptcp}) {
+    const Table table = {protocol, {Family::kInet, Family::kInet6}, {}};
+    EXPECT_THAT(EncodeRequest({table, {}, {}, {}, {}}, storage), ErrnoIs(EINVAL));
+  }
 }
 
 TEST(EncodeRequest, NeverAsksADumpForPendingConnections) {
@@ -163,10 +166,78 @@ TEST(EncodeRequest, NeverAsksADumpForPendingConnections) {
   }
 }
 
+// A kernel that does not know the attribute must not take MPTCP's number for its lower eight bits.
+TEST(EncodeRequest, NamesAProtocolOfNineBitsInAnAttribute) {
+  for (Family family : {Family::kInet, Family::kInet6}) {
+    for (const DumpRequest& request : EveryCombination({Protocol::kMptcp, family, {}})) {
+      struct {
+        inet_diag_req_v2 body = {};
+        nlattr attribute = {8, INET_DIAG_REQ_PROTOCOL};
+        uint32_t protocol = 262;
+      } wanted;
+      wanted.body.sdiag_family = family == Family::kInet ? AF_INET : AF_INET6;
+      wanted.body.sdiag_protocol = 0;
+      wanted.body.idiag_ext = IdiagExt(request.extensions);
+      wanted.body.idiag_states = request.states.bits();
+      wanted.body.id = Ports(request);
+      EXPECT_EQ(Encode(request), Wanted(SOCK_DIAG_BY_FAMILY, wanted));
+    }
+  }
+}
+
+TEST(EncodeRequest, AsksForRawAndUdpLiteByTheirNumbers) {
+  for (const auto& [protocol, number] :
+       {std::pair{Protocol::kRaw, IPPROTO_RAW}, {Protocol::kUdpLite, IPPROTO_UDPLITE}}) {
+    for (const DumpRequest& request : EveryCombination({protocol, Family::kInet6, {}})) {
+      inet_diag_req_v2 body = {};
+      body.sdiag_family = AF_INET6;
+      body.sdiag_protocol = static_cast<uint8_t>(number);
+      body.idiag_ext = IdiagExt(request.extensions);
+      body.idiag_states = request.states.bits();
+      body.id = Ports(request);
+      EXPECT_EQ(Encode(request), Wanted(SOCK_DIAG_BY_FAMILY, body));
+    }
+  }
+}
+
+TEST(EncodeRequest, AsksPacketSocketsForWhatIsShort) {
+  for (const DumpRequest& request : EveryCombination({Protocol::kPacket, Family::kPacket, {}})) {
+    packet_diag_req body = {};
+    body.sdiag_family = AF_PACKET;
+    body.pdiag_show =
+        PACKET_SHOW_INFO | PACKET_SHOW_RING_CFG | PACKET_SHOW_FANOUT | PACKET_SHOW_MEMINFO;
+    if (request.extensions.contains(Extension::kPacketFilter)) {
+      body.pdiag_show |= PACKET_SHOW_FILTER;
+    }
+    if (request.extensions.contains(Extension::kPacketMemberships)) {
+      body.pdiag_show |= PACKET_SHOW_MCLIST;
+    }
+    EXPECT_EQ(Encode(request), Wanted(SOCK_DIAG_BY_FAMILY, body));
+  }
+}
+
+TEST(EncodeRequest, AsksForNetlinkSocketsOfEveryProtocolWithFlags) {
+  for (const DumpRequest& request : EveryCombination({Protocol::kNetlink, Family::kNetlink, {}})) {
+    netlink_diag_req body = {};
+    body.sdiag_family = AF_NETLINK;
+    body.sdiag_protocol = NDIAG_PROTO_ALL;
+    body.ndiag_show = NDIAG_SHOW_MEMINFO | NDIAG_SHOW_GROUPS | NDIAG_SHOW_FLAGS;
+    EXPECT_EQ(Encode(request), Wanted(SOCK_DIAG_BY_FAMILY, body));
+  }
+}
+
+TEST(EncodeRequest, RefusesWhatNoKernelHas) {
+  std::array<std::byte, 128> storage;
+  EXPECT_THAT(EncodeRequest({{Protocol::kIcmp, Family::kInet, {}}, {}, {}, {}, {}}, storage),
+              ErrnoIs(EOPNOTSUPP));
+}
+
 TEST(EncodeRequest, SaysWhenTheStorageIsTooSmall) {
   for (const Table& table :
        {Table{Protocol::kTcp, {Family::kInet, Family::kInet6}, {}},
-        Table{Protocol::kUdp, Family::kInet, {}}, Table{Protocol::kUnix, Family::kUnix, {}}}) {
+        Table{Protocol::kUdp, Family::kInet, {}}, Table{Protocol::kUnix, Family::kUnix, {}},
+        Table{Protocol::kMptcp, Family::kInet, {}}, Table{Protocol::kPacket, Family::kPacket, {}},
+        Table{Protocol::kNetlink, Family::kNetlink, {}}}) {
     const size_t size = Encode({table, StateSet::All(), {}, {}, {}}).size();
     Packet storage(size);
     EXPECT_THAT(EncodeRequest({table, {}, {}, {}, {}}, storage), IsOk());

@@ -31,10 +31,15 @@ using testing::IsOk;
 constexpr std::string_view kInetHeader = "  sl  local_address rem_address   st …\n";
 constexpr std::string_view kUnixHeader = "Num       RefCount Protocol Flags …\n";
 
+std::string DescribePacket(const netlink::Message& message);
+std::string DescribeNetlink(const netlink::Message& message);
+
 // Every field of a message in one line of text.
 std::string Describe(const netlink::Message& message, Protocol protocol) {
   std::string text;
   const auto add = [&text](const auto& value) { text += std::to_string(value) + " "; };
+  if (protocol == Protocol::kPacket) return DescribePacket(message);
+  if (protocol == Protocol::kNetlink) return DescribeNetlink(message);
   if (protocol == Protocol::kUnix) {
     const UnixSocket socket = UnixSocket::Parse(message.payload()).value();
     text += Names(socket.type()).word;
@@ -67,6 +72,36 @@ std::string Describe(const netlink::Message& message, Protocol protocol) {
   text += std::to_string(socket.inode().value());
   EXPECT_TRUE(socket.attributes().empty());
   EXPECT_EQ(socket.cookie(), Cookie());
+  return text;
+}
+
+std::string DescribePacket(const netlink::Message& message) {
+  const PacketSocket socket = PacketSocket::Parse(message.payload()).value();
+  EXPECT_EQ(socket.cookie(), Cookie());
+  EXPECT_FALSE(socket.malformed());
+  // Of the struct, what /proc does not tell is not there.
+  EXPECT_FALSE((*socket.info())[PacketInfo::Field("flags")].has_value());
+  EXPECT_FALSE((*socket.memory())[SocketMemory::Field("rcvbuf")].has_value());
+  std::string text(Names(socket.type()).word);
+  for (const uint64_t number :
+       {uint64_t{socket.ethertype()}, uint64_t{socket.interface().value()},
+        uint64_t{socket.receive_queue().value()}, uint64_t{socket.uid()->value()},
+        uint64_t{socket.inode().value()}}) {
+    text += " " + std::to_string(number);
+  }
+  return text;
+}
+
+std::string DescribeNetlink(const netlink::Message& message) {
+  const NetlinkSocket socket = NetlinkSocket::Parse(message.payload()).value();
+  EXPECT_EQ(socket.cookie(), Cookie());
+  EXPECT_FALSE(socket.malformed() || socket.flags() || socket.send_queue() || socket.connected());
+  std::string text;
+  for (const uint64_t number :
+       {uint64_t{socket.netlink_protocol()}, uint64_t{socket.port_id()}, socket.groups(0).value(),
+        uint64_t{socket.receive_queue().value()}, uint64_t{socket.inode().value()}}) {
+    text += std::to_string(number) + " ";
+  }
   return text;
 }
 
@@ -118,6 +153,58 @@ Answer ReadUnix(std::string_view lines, size_t piece = 65536) {
 }
 
 // ---- fields ----
+
+TEST(ProcfsSource, ReadsLinesOfPacketSockets) {
+  const std::string text =
+      "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n"
+      "00000000df7a69a2 3      3    88cc   7     1 14000  1000   114965\n"
+      "0000000000000001 3      2    0800   0     0 0      0      114966\n"
+      "0000000000000001 3      2    10800  0     0 0      0      114967\n"
+      "0000000000000001 3      300  0800   0     0 0      0      114968\n"
+      "0000000000000001 3      2    0800   0     0 0\n";
+  for (const size_t piece : {1, 7, 65536}) {
+    const Answer answer = Read(text, Protocol::kPacket, Family::kPacket, piece);
+    EXPECT_THAT(answer.rows,
+                ElementsAre("raw 35020 7 14000 1000 114965", "dgram 2048 0 0 0 114966"));
+    EXPECT_EQ(answer.damaged, 3u);
+  }
+}
+
+TEST(ProcfsSource, ReadsLinesOfNetlinkSockets) {
+  const std::string text =
+      "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"
+      "00000000df7a69a2 0   4169474683 80000005 832      0        0     2        0        122111\n"
+      "0000000000000001 16  0          00000000 0        0        1     2        9        4       "
+      "\n"
+      "0000000000000001 256 0          00000000 0        0        1     2        9        4\n"
+      "0000000000000001 16  -1         00000000 0        0        1     2        9        4\n"
+      "0000000000000001 16  0          00000000 0        0        1     2        9\n";
+  for (const size_t piece : {1, 7, 65536}) {
+    const Answer answer = Read(text, Protocol::kNetlink, Family::kNetlink, piece);
+    EXPECT_THAT(answer.rows, ElementsAre("0 4169474683 2147483653 832 122111 ", "16 0 0 0 4 "));
+    EXPECT_EQ(answer.damaged, 3u);
+  }
+}
+
+// raw_sock_seq_show() and ping_v4_format_sock() write as UDP does, but for the width of numbers.
+TEST(ProcfsSource, ReadsLinesOfRawAndPingSockets) {
+  const std::string text =
+      "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout "
+      "inode ref pointer drops\n"
+      "   1: 00000000:0001 00000000:0000 07 00000000:00000300 00:00000000 00000000  1234        0 "
+      "2053 2 0000000000000000 0\n";
+  for (const Protocol protocol : {Protocol::kRaw, Protocol::kIcmp, Protocol::kUdpLite}) {
+    const Answer answer = Read(text, protocol, Family::kInet, 65536);
+    EXPECT_THAT(answer.rows,
+                ElementsAre("inet unconnected 0.0.0.0:1 0.0.0.0:0 0 768 off 0 0 1234 2053"));
+  }
+}
+
+TEST(ProcfsSource, SaysThatMptcpHasNoFile) {
+  const auto open = [](std::string_view) -> absl::StatusOr<int> { return -1; };
+  EXPECT_THAT(ProcfsSource::Open(RequestOf(Protocol::kMptcp, Family::kInet), open).status(),
+              ErrnoIs(ENOENT));
+}
 
 TEST(ProcfsSource, ReadsEveryFieldOfAV4Line) {
   const Answer answer = ReadInet(

@@ -3,7 +3,6 @@
 #include "netdiag/dump/table.h"
 
 #include <cerrno>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -22,14 +21,15 @@ using ::testing::Not;
 std::string Message(const absl::Status& status) { return std::string(status.message()); }
 
 TEST(Describe, KnowsEveryProtocol) {
-  std::set<std::string_view> modules;
   for (const TableNames& row : AllProtocols()) {
     const TableInfo& info = Describe(row.protocol);
     EXPECT_EQ(info.protocol, row.protocol);
-    EXPECT_TRUE(modules.insert(info.module).second) << info.module;
-    EXPECT_THAT(std::string(info.kernel_option), HasSubstr("CONFIG_"));
-    EXPECT_FALSE(info.proc_file.empty());
-    EXPECT_EQ(info.proc_file6.empty(), row.protocol == Protocol::kUnix);
+    // Ping sockets have no dump, MPTCP no file.
+    EXPECT_EQ(info.kernel_option.starts_with("CONFIG_"), row.protocol != Protocol::kIcmp);
+    EXPECT_EQ(info.module.ends_with("_diag"), row.protocol != Protocol::kIcmp);
+    EXPECT_EQ(info.proc_file.empty(), row.protocol == Protocol::kMptcp);
+    EXPECT_EQ(!info.proc_file6.empty(), IsInet(row.protocol) && row.protocol != Protocol::kMptcp);
+    EXPECT_FALSE(info.families.empty());
   }
   EXPECT_EQ(Describe(Protocol::kTcp).proc_file6, "tcp6");
   EXPECT_EQ(Describe(Protocol::kUdp).proc_file, "udp");
@@ -59,6 +59,10 @@ TEST(ExplainRefusal, NamesTheMissingOptionOfTheTable) {
       {Protocol::kTcp, Family::kInet, "CONFIG_INET_TCP_DIAG", "tcp_diag"},
       {Protocol::kUdp, Family::kInet6, "CONFIG_INET_UDP_DIAG", "udp_diag"},
       {Protocol::kUnix, Family::kUnix, "CONFIG_UNIX_DIAG", "unix_diag"},
+      {Protocol::kRaw, Family::kInet, "CONFIG_INET_RAW_DIAG", "raw_diag"},
+      {Protocol::kMptcp, Family::kInet, "CONFIG_INET_MPTCP_DIAG", "mptcp_diag"},
+      {Protocol::kPacket, Family::kPacket, "CONFIG_PACKET_DIAG", "af_packet_diag"},
+      {Protocol::kNetlink, Family::kNetlink, "CONFIG_NETLINK_DIAG", "netlink_diag"},
   };
   for (const auto& row : kRows) {
     const Table table{row.protocol, row.family, {}};
@@ -70,6 +74,13 @@ TEST(ExplainRefusal, NamesTheMissingOptionOfTheTable) {
                   AllOf(HasSubstr(Text(table)), HasSubstr(row.option), HasSubstr(row.module)));
     }
   }
+}
+
+TEST(ExplainRefusal, KnowsWhatNoKernelHas) {
+  const Table table{Protocol::kIcmp, Family::kInet, {}};
+  const absl::Status refusal = ExplainRefusal(ErrnoError(ENOENT, "recvmsg"), table);
+  EXPECT_TRUE(IsUnsupported(refusal));
+  EXPECT_THAT(Message(refusal), AllOf(HasSubstr("icmp"), Not(HasSubstr("CONFIG_"))));
 }
 
 TEST(ExplainRefusal, SaysWhatForbidsIt) {

@@ -1,6 +1,8 @@
 // Every accessor of every view over any message: the first byte picks the table, the rest is the
 // payload.
 
+#include <iterator>
+
 #include "netdiag/dump/table.h"
 #include "netdiag/row.h"
 #include "netdiag/socket/socket.h"
@@ -29,6 +31,7 @@ void TouchInet(const InetSocket& s) {
               s.traffic_class(), s.class_id(), s.shutdown(), s.protocol(), s.v6_only(), s.mark(),
               s.cgroup(), s.options());
   TouchFields(s.inet_memory()), TouchFields(s.tcp_info()), TouchFields(s.vegas());
+  TouchFields(s.mptcp_info());
   TouchFields(s.dctcp()), TouchFields(s.bbr()), TouchFields(s.memory());
   TouchValue(OptionsOf(s.tcp_info().value_or(TcpInfo())));
   const UlpInfo ulp = s.ulp().value_or(UlpInfo());
@@ -43,17 +46,38 @@ void TouchUnix(const UnixSocket& s) {
   for (size_t i = 0; s.pending_connection(i); ++i) Check(s.has_pending_connections());
 }
 
+void TouchPacket(const PacketSocket& s) {
+  Touch(Names(s.type()).ss), TouchFields(s.info()), TouchFields(s.memory());
+  TouchFields(s.receive_ring()), TouchFields(s.send_ring());
+  TouchValues(s.ethertype(), s.inode(), s.cookie(), s.interface(), s.uid(), s.receive_queue(),
+              s.fanout(), s.filter_withheld());
+  for (size_t i = 0; const auto row = s.filter(i); ++i) Check(i < s.filter_length());
+  for (size_t i = 0; const auto row = s.membership(i); ++i) Touch(row->address);
+}
+
+void TouchNetlink(const NetlinkSocket& s) {
+  Touch(Names(s.type()).ss), TouchFields(s.memory());
+  TouchValues(s.netlink_protocol(), s.connected(), s.port_id(), s.remote_port_id(),
+              s.remote_group(), s.inode(), s.cookie(), s.flags(), s.receive_queue(),
+              s.send_queue());
+  for (size_t i = 0; const auto word = s.groups(i); ++i) TouchValue(*word);
+}
+
 }  // namespace
 }  // namespace netdiag::fuzz
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace netdiag;  // NOLINT
   if (size == 0) return 0;
-  constexpr Protocol kProtocols[] = {Protocol::kTcp, Protocol::kUdp, Protocol::kUnix};
-  const Table table = {kProtocols[data[0] % 3], {}, {}};
+  constexpr Protocol kProtocols[] = {Protocol::kTcp,    Protocol::kUdp,   Protocol::kUnix,
+                                     Protocol::kRaw,    Protocol::kMptcp, Protocol::kPacket,
+                                     Protocol::kNetlink};
+  const Table table = {kProtocols[data[0] % std::size(kProtocols)], {}, {}};
   const Bytes payload = fuzz::AsBytes(data + 1, size - 1);
   if (const auto inet = InetSocket::Parse(payload)) fuzz::TouchInet(*inet);
   if (const auto local = UnixSocket::Parse(payload)) fuzz::TouchUnix(*local);
+  if (const auto packet = PacketSocket::Parse(payload)) fuzz::TouchPacket(*packet);
+  if (const auto netlink = NetlinkSocket::Parse(payload)) fuzz::TouchNetlink(*netlink);
   netlink::MessageCursor messages(payload);
   for (netlink::Message message; messages.Next(&message);) {
     const auto row = Row::FromMessage(message, table, SourceKind::kReplay);

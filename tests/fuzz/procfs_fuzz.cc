@@ -2,6 +2,7 @@
 // table, the second the size of the pieces.
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <unistd.h>
 
@@ -49,8 +50,10 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2 || size > kPipe) return 0;
   constexpr Table kTables[] = {{Protocol::kTcp, Family::kInet, {}},
                                {Protocol::kTcp, Family::kInet6, {}},
-                               {Protocol::kUnix, Family::kUnix, {}}};
-  const DumpRequest request = {kTables[data[0] % 3], StateSet::All(), {}, {}, {}};
+                               {Protocol::kUnix, Family::kUnix, {}},
+                               {Protocol::kPacket, Family::kPacket, {}},
+                               {Protocol::kNetlink, Family::kNetlink, {}}};
+  const DumpRequest request = {kTables[data[0] % std::size(kTables)], StateSet::All(), {}, {}, {}};
   const std::string_view text(reinterpret_cast<const char*>(data + 2), size - 2);
   const fuzz::Answer pieces = fuzz::Read(request, text, data[1] * size_t{16} + 1);
   fuzz::Check(pieces == fuzz::Read(request, text, kPipe));

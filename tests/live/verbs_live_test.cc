@@ -141,8 +141,16 @@ TEST_F(VerbsLive, CapabilitiesMayBeAskedDuringAQuery) {
   };
   ASSERT_TRUE(engine->Step(count).ok());
   EXPECT_LT(rows, 400u) << "the dump is not at its end";
-  for (const Capability& capability : engine->capabilities().tables) {
-    EXPECT_TRUE(capability.netlink.ok()) << capability.netlink;
+  // As an Engine says that has nothing else to do. Not every kernel has the dumps of every table.
+  const std::unique_ptr<Engine> idle = OpenInZoo();
+  const std::vector<Capability>& tables = engine->capabilities().tables;
+  ASSERT_EQ(tables.size(), idle->capabilities().tables.size());
+  for (size_t i = 0; i < tables.size(); ++i) {
+    EXPECT_EQ(tables[i].netlink, idle->capabilities().tables[i].netlink);
+    const Protocol protocol = tables[i].table.protocol;
+    const bool everywhere =
+        protocol == Protocol::kTcp || protocol == Protocol::kUdp || protocol == Protocol::kUnix;
+    EXPECT_TRUE(!everywhere || tables[i].netlink.ok()) << tables[i].netlink;
   }
   absl::StatusOr<Ready> ready = Ready::kSome;
   while (ready.ok() && *ready == Ready::kSome) ready = engine->Step(count);

@@ -248,7 +248,7 @@ void ExpectReadsNestedFields() {
 
 TEST(InetSocket, UlpDetailsAreReadIffTheyAreThere) {
   ExpectReadsNestedFields<TlsInfo>();
-  ExpectReadsNestedFields<MptcpInfo>();
+  ExpectReadsNestedFields<SubflowInfo>();
 }
 
 tcp_diag_md5sig Key(uint8_t family, uint16_t length, uint8_t fill) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "netdiag/dump/capture.h"
+#include "netdiag/dump/table.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/wire.h"
 #include "netdiag/types/address.h"
@@ -61,6 +62,31 @@ class UnixMessage : public DumpMessage<unix_diag_msg> {
     fixed.udiag_state = 1;
     fixed.udiag_ino = 7001;
     fixed.udiag_cookie[0] = 0x7c;
+  }
+};
+
+// A raw socket that takes everything.
+class PacketMessage : public DumpMessage<packet_diag_msg> {
+ public:
+  PacketMessage() {
+    fixed.pdiag_family = 17;
+    fixed.pdiag_type = 3;
+    fixed.pdiag_num = 3;
+    fixed.pdiag_ino = 8001;
+    fixed.pdiag_cookie[0] = 0x8c;
+  }
+};
+
+// A socket of NETLINK_ROUTE, port 4242, not connected.
+class NetlinkMessage : public DumpMessage<netlink_diag_msg> {
+ public:
+  NetlinkMessage() {
+    fixed.ndiag_family = 16;
+    fixed.ndiag_type = 3;
+    fixed.ndiag_state = 7;
+    fixed.ndiag_portid = 4242;
+    fixed.ndiag_ino = 9001;
+    fixed.ndiag_cookie[0] = 0x9c;
   }
 };
 
@@ -112,8 +138,7 @@ inline Packet CaptureOf(const std::vector<CapturedTable>& tables,
   });
   writer.Write({.type = CaptureType::kHost, .kernel = "6.18-test"});
   for (const CapturedTable& table : tables) {
-    FamilySet families = {Family::kInet, Family::kInet6};
-    if (table.protocol == Protocol::kUnix) families = Family::kUnix;
+    const FamilySet families = Describe(table.protocol).families;
     writer.Write({.type = CaptureType::kTable, .table = {table.protocol, families, NetnsId(42)}});
     for (const Packet& message : table.messages) {
       writer.Write({.type = CaptureType::kDatagram, .datagram = message});

@@ -149,8 +149,11 @@ TEST(Diag, ListsWhatThisKernelAnswers) {
   const Outcome outcome = RunDiag({"--capabilities"});
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_THAT(outcome.out, StartsWith("kernel "));
-  for (const char* table : {"\ntcp", "\nudp", "\nunix"}) EXPECT_THAT(outcome.out, HasSubstr(table));
-  EXPECT_THAT(outcome.out, HasSubstr("\nowners      bpf "));
+  for (const char* table : {"\ntcp inet ", "\nudp inet6 ", "\nudplite ", "\nraw ", "\nicmp ",
+                            "\nmptcp ", "\nunix ", "\npacket ", "\nnetlink "}) {
+    EXPECT_THAT(outcome.out, HasSubstr(table));
+  }
+  EXPECT_THAT(outcome.out, HasSubstr("\nowners         bpf "));
 }
 
 TEST(Diag, WritesOneLineASocketWithO) {

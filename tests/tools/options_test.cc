@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/dump/table.h"
 #include "netdiag/filter/filter.h"
 #include "netdiag/netlink/netns.h"
 #include "tests/tools/render_testing.h"
@@ -111,7 +112,10 @@ TEST(Options, HaveALetterAndAWordEach) {
   const OptionCase kCases[] = {
       {'t', "tcp", &Options::tcp},
       {'u', "udp", &Options::udp},
+      {'w', "raw", &Options::raw},
+      {'M', "mptcp", &Options::mptcp},
       {'x', "unix", &Options::unix_sockets},
+      {'0', "packet", &Options::packet},
       {'4', "ipv4", &Options::ipv4},
       {'6', "ipv6", &Options::ipv6},
       {'a', "all", &Options::all},
@@ -124,6 +128,10 @@ TEST(Options, HaveALetterAndAWordEach) {
       {'o', "options", &Options::timers},
       {'m', "memory", &Options::memory},
       {'i', "info", &Options::info},
+      {'\0', "tos", &Options::tos},
+      {'\0', "cgroup", &Options::cgroup},
+      {'\0', "inet-sockopt", &Options::socket_options},
+      {'b', "bpf", &Options::bpf},
       {'H', "no-header", &Options::no_header},
       {'O', "oneline", &Options::oneline},
       {'Q', "no-queues", &Options::no_queues},
@@ -147,9 +155,9 @@ TEST(Options, HaveALetterAndAWordEach) {
       EXPECT_TRUE(Good({std::string{'-', row.letter}}).*row.flag);
     }
     for (const OptionCase& other : kCases) {
-      // -e implies -o, and -T implies -p, as in ss; contexts are those of the owners.
+      // -e and -b imply -o, and -T implies -p, as in ss; contexts are those of the owners.
       const std::string pair = {row.letter, other.letter};
-      if (&other == &row || pair == "eo" || pair == "Tp") continue;
+      if (&other == &row || pair == "eo" || pair == "bo" || pair == "Tp") continue;
       if (pair == "Zp" || pair == "zp" || pair == "zZ") continue;
       EXPECT_FALSE(Good({std::string("--") + row.word}).*other.flag) << other.word;
     }
@@ -175,28 +183,70 @@ TEST(Options, OfAllAndListeningTheLastHolds) {
 
 TEST(Options, SelectTablesAsSsDoes) {
   const FamilySet inet = {Family::kInet, Family::kInet6};
-  const FamilySet everything = {Family::kUnix, Family::kInet, Family::kInet6};
+  const FamilySet everything = {Family::kUnix, Family::kInet, Family::kInet6, Family::kPacket,
+                                Family::kNetlink};
+  const std::vector<Protocol> of_inet = {Protocol::kRaw, Protocol::kUdp, Protocol::kTcp,
+                                         Protocol::kMptcp};
+  const auto and_unix = [&] {
+    std::vector<Protocol> protocols = of_inet;
+    protocols.insert(protocols.begin(), Protocol::kUnix);
+    return protocols;
+  }();
+  const auto of_ss = [&] {
+    std::vector<Protocol> protocols = and_unix;
+    protocols.insert(protocols.begin(), {Protocol::kNetlink, Protocol::kPacket});
+    return protocols;
+  }();
+  const StateSet close = State::kClose;
   const struct {
     std::vector<std::string> words;
     std::vector<Protocol> protocols;
     FamilySet families;
     StateSet states;
   } kCases[] = {
-      {{}, {Protocol::kUnix, Protocol::kUdp, Protocol::kTcp}, everything, StateSet::Connected()},
+      {{}, of_ss, everything, StateSet::Connected()},
+      {{"-w"}, {Protocol::kRaw}, inet, State::kEstablished},
+      {{"-M"}, {Protocol::kMptcp}, inet, StateSet::Connected()},
+      {{"-0"}, {Protocol::kPacket}, Family::kPacket, close},
+      {{"-f", "link"}, {Protocol::kPacket}, Family::kPacket, close},
+      {{"-f", "netlink"}, {Protocol::kNetlink}, Family::kNetlink, close},
+      {{"-f", "inet6"}, of_inet, Family::kInet6, StateSet::Connected()},
+      {{"-t0"},
+       {Protocol::kPacket, Protocol::kTcp},
+       {Family::kPacket, Family::kInet, Family::kInet6},
+       StateSet::Connected() | State::kClose},
+      {{"-A", "udp"}, {Protocol::kUdp}, inet, StateSet::Connected()},
+      {{"-u", "-A", "tcp"}, {Protocol::kTcp}, inet, StateSet::Connected()},
+      {{"-A", "tcp", "-u"}, {Protocol::kUdp, Protocol::kTcp}, inet, StateSet::Connected()},
+      {{"-A", "inet,!raw"},
+       {Protocol::kUdp, Protocol::kTcp, Protocol::kMptcp},
+       inet,
+       StateSet::Connected()},
+      {{"-A", "udplite", "-A", "icmp"},
+       {Protocol::kIcmp, Protocol::kUdpLite},
+       inet,
+       StateSet::Connected()},
+      {{"-A", "udp,!udp"}, {}, {}, StateSet::Connected()},
+      // ss lists nothing here.
+      {{"-A", "packet,netlink"},
+       {Protocol::kNetlink, Protocol::kPacket},
+       {Family::kNetlink, Family::kPacket},
+       StateSet::Connected() | State::kClose},
+      {{"-4", "-A", "netlink"},
+       {Protocol::kNetlink, Protocol::kRaw, Protocol::kUdp, Protocol::kTcp, Protocol::kMptcp},
+       {Family::kInet, Family::kNetlink},
+       StateSet::Connected()},
       {{"-t"}, {Protocol::kTcp}, inet, StateSet::Connected()},
       {{"-u"}, {Protocol::kUdp}, inet, State::kEstablished},
       {{"-tu"}, {Protocol::kUdp, Protocol::kTcp}, inet, StateSet::Connected()},
       {{"-x"}, {Protocol::kUnix}, everything, StateSet::Connected()},
       {{"-ux"}, {Protocol::kUnix, Protocol::kUdp}, everything, StateSet::Connected()},
-      {{"-4"}, {Protocol::kUdp, Protocol::kTcp}, Family::kInet, StateSet::Connected()},
-      {{"-6"}, {Protocol::kUdp, Protocol::kTcp}, Family::kInet6, StateSet::Connected()},
-      {{"-46"}, {Protocol::kUdp, Protocol::kTcp}, inet, StateSet::Connected()},
+      {{"-4"}, of_inet, Family::kInet, StateSet::Connected()},
+      {{"-6"}, of_inet, Family::kInet6, StateSet::Connected()},
+      {{"-46"}, of_inet, inet, StateSet::Connected()},
       {{"-t6"}, {Protocol::kTcp}, Family::kInet6, StateSet::Connected()},
       {{"-u4"}, {Protocol::kUdp}, Family::kInet, StateSet::Connected()},
-      {{"-x4"},
-       {Protocol::kUnix, Protocol::kUdp, Protocol::kTcp},
-       {Family::kUnix, Family::kInet},
-       StateSet::Connected()},
+      {{"-x4"}, and_unix, {Family::kUnix, Family::kInet}, StateSet::Connected()},
   };
   for (const auto& row : kCases) {
     SCOPED_TRACE(::testing::PrintToString(row.words));
@@ -204,12 +254,35 @@ TEST(Options, SelectTablesAsSsDoes) {
     EXPECT_EQ(options.query.protocols, row.protocols);
     EXPECT_EQ(options.query.states, row.states);
     for (const Protocol protocol : row.protocols) {
-      for (const Family family : {Family::kUnix, Family::kInet, Family::kInet6}) {
-        if ((protocol == Protocol::kUnix) != (family == Family::kUnix)) continue;
-        EXPECT_EQ(options.query.families.contains(family), row.families.contains(family));
+      for (const netdiag::FamilyNames& family : netdiag::AllFamilies()) {
+        if (!netdiag::Describe(protocol).families.contains(family.family)) continue;
+        EXPECT_EQ(options.query.families.contains(family.family),
+                  row.families.contains(family.family));
       }
     }
   }
+}
+
+TEST(Options, SelectTypesOfUnixAndPacketSockets) {
+  using netdiag::Set;
+  using netdiag::SocketType;
+  const netdiag::Query query = Good({"-A", "u_str,unix_seqpacket,p_dgr"}).query;
+  EXPECT_EQ(query.unix_types, Set({SocketType::kStream, SocketType::kSequentialPacket}));
+  EXPECT_EQ(query.packet_types, Set(SocketType::kDatagram));
+  EXPECT_EQ(Good({"-A", "unix,!u_dgr"}).query.unix_types, query.unix_types);
+  // All of them is no selection.
+  EXPECT_TRUE(Good({"-A", "u_str,u_dgr,u_seq,packet"}).query.unix_types.empty());
+  EXPECT_TRUE(Good({"-A", "packet"}).query.packet_types.empty());
+  EXPECT_TRUE(Good({}).query.unix_types.empty());
+}
+
+TEST(Options, RefuseTablesAndFamiliesThatDiagDoesNotHave) {
+  EXPECT_THAT(Refusal({"-A", "tcp,bogus"}), HasSubstr("bogus"));
+  EXPECT_THAT(Refusal({"-A", ""}), HasSubstr("\"\""));
+  EXPECT_THAT(Refusal({"-A", "tcp,sctp"}), HasSubstr("sctp"));
+  EXPECT_TRUE(Parse({"-A", "all,!sctp,!dccp"}).ok());
+  EXPECT_THAT(Refusal({"-f", "vsock"}), HasSubstr("vsock"));
+  EXPECT_THAT(Refusal({"-tA"}), HasSubstr("argument must follow"));
 }
 
 TEST(Options, StateWordsAddUpAndTakeAway) {
@@ -240,6 +313,9 @@ TEST(Options, AskTheKernelForWhatIsShownAndNoMore) {
   EXPECT_EQ(Good({"-i"}).query.extensions,
             ExtensionSet({Extension::kInfo, Extension::kCongestion, Extension::kCongestionDetail}));
   EXPECT_EQ(Good({"-e"}).query.extensions, ExtensionSet(Extension::kUnixFile));
+  EXPECT_EQ(Good({"--tos"}).query.extensions,
+            ExtensionSet({Extension::kTos, Extension::kTrafficClass}));
+  EXPECT_EQ(Good({"-b"}).query.extensions, ExtensionSet(Extension::kPacketFilter));
   // JSON shows everything; owners cost more than all the rest.
   EXPECT_FALSE(Good({"--json"}).query.owners);
   EXPECT_TRUE(Good({"--json", "-p"}).query.owners);

@@ -86,7 +86,7 @@ InetMessage FullInet() {
     tls.push_back(Attribute(field.offset, Filled(field.width)));
   }
   netdiag::testing::Packets mptcp;
-  for (const netdiag::StructField& field : netdiag::MptcpInfo::fields()) {
+  for (const netdiag::StructField& field : netdiag::SubflowInfo::fields()) {
     mptcp.push_back(Attribute(field.offset, Filled(field.width)));
   }
   message.Add(INET_DIAG_ULP_INFO, Join({Attribute(INET_ULP_INFO_NAME, Text("mptcp")),
@@ -119,11 +119,13 @@ TEST(RenderJson, HasEveryFieldOfTheTable) {
   peer.fixed.udiag_ino = 8001;
   peer.Add(UNIX_DIAG_NAME, Text("/run/peer"));
   const Packet capture = CaptureOf({{Protocol::kUnix, {FullUnix().Build(), peer.Build()}},
-                                    {Protocol::kTcp, {FullInet().Build()}}},
+                                    {Protocol::kTcp, {FullInet().Build()}},
+                                    {Protocol::kRaw, {FullInet().Build()}},
+                                    {Protocol::kMptcp, {FullInet().Build()}}},
                                    {{5001, 10, 3, "server"}, {8001, 11, 4, "client"}});
-  const Document document = Parse(Render({"--json", "-tuxap"}, capture));
+  const Document document = Parse(Render({"--json", "-tuxwMap"}, capture));
   EXPECT_EQ(document["schema"].GetInt(), 2);
-  ASSERT_EQ(document["sockets"].Size(), 3u);
+  ASSERT_EQ(document["sockets"].Size(), 5u);
   const Value& unix_socket = document["sockets"][0];
   const Value& inet = document["sockets"][2];
   for (const Field& field : netdiag::AllFields()) {
@@ -134,14 +136,17 @@ TEST(RenderJson, HasEveryFieldOfTheTable) {
       continue;
     }
     if (field.name == "thread") continue;  // a capture does not tell
+    // Two are of a raw socket and of an MPTCP connection alone.
+    const bool of_inet = Has(inet, field) || Has(document["sockets"][3], field) ||
+                         Has(document["sockets"][4], field);
     // The capture is of a namespace without a name, and of cgroups that are not this machine's.
     const std::set<std::string_view> kUnknown = {"cgroup_path", "container", "pod", "unit",
                                                  "netns_name"};
     if (kUnknown.count(field.name) != 0) {
-      EXPECT_FALSE(Has(inet, field) || Has(unix_socket, field));
+      EXPECT_FALSE(of_inet || Has(unix_socket, field));
       continue;
     }
-    EXPECT_EQ(Has(inet, field), field.families.contains(netdiag::Family::kInet6));
+    EXPECT_EQ(of_inet, field.families.contains(netdiag::Family::kInet6));
     const bool held = field.group == FieldGroup::kOwner;
     EXPECT_EQ(Has(unix_socket, field), field.families.contains(netdiag::Family::kUnix) && !held);
   }

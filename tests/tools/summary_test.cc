@@ -13,7 +13,9 @@ namespace {
 using netdiag::Protocol;
 using netdiag::testing::CaptureOf;
 using netdiag::testing::InetMessage;
+using netdiag::testing::NetlinkMessage;
 using netdiag::testing::Packet;
+using netdiag::testing::PacketMessage;
 using netdiag::testing::UnixMessage;
 
 Packet Inet(uint8_t state, uint32_t inode, bool v6 = false) {
@@ -33,6 +35,10 @@ TEST(SocketSummary, CountsTheSocketsOfThisNamespace) {
       {Protocol::kTcp,
        {Inet(1, 4), Inet(1, 5, true), Inet(1, 0), Inet(10, 6), Inet(4, 0), Inet(9, 0), Inet(5, 7),
         Inet(6, 0), Inet(3, 0), Inet(7, 8)}},
+      {Protocol::kRaw, {Inet(7, 1)}},
+      {Protocol::kMptcp, {Inet(1, 0, true)}},
+      {Protocol::kPacket, {PacketMessage().Build()}},
+      {Protocol::kNetlink, {NetlinkMessage().Build()}},
   });
   const auto engine = netdiag::Engine::Open({.replay = capture});
   ASSERT_THAT(engine, netdiag::testing::IsOk());
@@ -46,14 +52,16 @@ TEST(SocketSummary, CountsTheSocketsOfThisNamespace) {
   std::string text;
   counts.AppendTo(&text);
   EXPECT_TRUE(
-      text.starts_with("Total: 15\n"
+      text.starts_with("Total: 19\n"
                        "TCP:   10 (estab 3, closed 2, orphaned 2, timewait 1)\n"
                        "\n"
                        "Transport Total     IP        IPv6\n"))
       << text;
   for (const char* line :
        {"\nTCP       8         7         1\n", "\nUDP       3         1         2\n",
-        "\nINET      11        8         3\n", "\nUNIX      2\n"}) {
+        "\nINET      13        9         4\n", "\nUNIX      2\n",
+        "\nRAW       1         1         0\n", "\nMPTCP     1         0         1\n",
+        "\nPACKET    1\n", "\nNETLINK   1\n", "\nICMP      0         0         0\n"}) {
     EXPECT_NE(text.find(line), text.npos) << line << text;
   }
 }

@@ -97,15 +97,30 @@ TEST(StateNames, EveryOtherValueIsUnknown) {
 }
 
 TEST(TableNames, EveryRowIsFoundAndUnique) {
-  std::set<std::string_view> words;
-  for (const TableNames& row : AllProtocols()) {
-    EXPECT_EQ(&Names(row.protocol), &row);
-    EXPECT_TRUE(words.insert(row.word).second);
-    EXPECT_EQ(row.ss, row.word);
-    EXPECT_EQ(row.netstat, row.word);
-    EXPECT_EQ(row.gopsutil, row.word);
+  struct Row {
+    Protocol protocol;
+    const char *ss, *netstat, *gopsutil, *word;
+  };
+  constexpr Row kRows[] = {
+      {Protocol::kTcp, "tcp", "tcp", "tcp", "tcp"},
+      {Protocol::kUdp, "udp", "udp", "udp", "udp"},
+      {Protocol::kUnix, "unix", "unix", "unix", "unix"},
+      {Protocol::kMptcp, "mptcp", "", "", "mptcp"},
+      {Protocol::kRaw, "raw", "raw", "", "raw"},
+      {Protocol::kUdpLite, "udplite", "udpl", "", "udplite"},
+      {Protocol::kIcmp, "icmp", "", "", "icmp"},
+      {Protocol::kPacket, "packet", "", "", "packet"},
+      {Protocol::kNetlink, "nl", "", "", "netlink"},
+  };
+  ASSERT_EQ(AllProtocols().size(), std::size(kRows));
+  for (size_t i = 0; i < std::size(kRows); ++i) {
+    const TableNames& row = AllProtocols()[i];
+    EXPECT_EQ(&Names(kRows[i].protocol), &row);
+    EXPECT_EQ(row.ss, kRows[i].ss);
+    EXPECT_EQ(row.netstat, kRows[i].netstat);
+    EXPECT_EQ(row.gopsutil, kRows[i].gopsutil);
+    EXPECT_EQ(row.word, kRows[i].word);
   }
-  EXPECT_EQ(words, (std::set<std::string_view>{"tcp", "udp", "unix"}));
   EXPECT_EQ(Names(static_cast<Protocol>(132)).word, "unknown");
 }
 
@@ -114,13 +129,14 @@ TEST(FamilyNames, EveryRowIsFoundAndUnique) {
   for (const FamilyNames& row : AllFamilies()) {
     EXPECT_EQ(&Names(row.family), &row);
     EXPECT_TRUE(words.insert(row.word).second);
-    EXPECT_EQ(row.ss, row.word);
-    EXPECT_EQ(row.netstat, row.word);
+    EXPECT_EQ(row.ss, row.family == Family::kPacket ? "link" : row.word);
+    const bool new_family = row.family == Family::kPacket || row.family == Family::kNetlink;
+    EXPECT_EQ(row.netstat, new_family ? "" : row.word);
   }
-  EXPECT_EQ(words, (std::set<std::string_view>{"inet", "inet6", "unix"}));
+  EXPECT_EQ(words, (std::set<std::string_view>{"inet", "inet6", "unix", "netlink", "packet"}));
   EXPECT_EQ(Names(Family::kInet).word, "inet");
   EXPECT_EQ(Names(Family::kInet6).word, "inet6");
-  for (int value : {0, 3, 16, 255}) {
+  for (int value : {0, 3, 18, 255}) {
     EXPECT_EQ(Names(static_cast<Family>(value)).word, "unspecified") << value;
   }
 }
@@ -134,6 +150,7 @@ TEST(SocketTypeNames, EveryRowIsFoundAndSpelledAsTheProgramsSpellIt) {
       {SocketType::kStream, "u_str", "STREAM", "unix", "stream"},
       {SocketType::kDatagram, "u_dgr", "DGRAM", "unixgram", "dgram"},
       {SocketType::kSequentialPacket, "u_seq", "SEQPACKET", "unixpacket", "seqpacket"},
+      {SocketType::kRaw, "p_raw", "RAW", "", "raw"},
   };
   ASSERT_EQ(AllSocketTypes().size(), std::size(kRows));
   for (size_t i = 0; i < std::size(kRows); ++i) {
@@ -145,7 +162,7 @@ TEST(SocketTypeNames, EveryRowIsFoundAndSpelledAsTheProgramsSpellIt) {
     EXPECT_EQ(row.go, kRows[i].go);
     EXPECT_EQ(row.word, kRows[i].word);
   }
-  for (int value : {0, 3, 4, 6, 255}) {
+  for (int value : {0, 4, 6, 255}) {
     EXPECT_EQ(Names(static_cast<SocketType>(value)).netstat, "UNKNOWN") << value;
   }
 }

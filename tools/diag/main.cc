@@ -56,6 +56,12 @@ ExitCode Finish(Output* output, ExitCode code) {
   return kNotAnswered;
 }
 
+// A table that this kernel does not have is missed only by who named it.
+bool Missed(const Options& options, const TableOutcome& outcome) {
+  return !outcome.status.ok() &&
+         (!options.tables.empty() || !netdiag::IsUnsupported(outcome.status));
+}
+
 // Which namespaces the listing does not show.
 void ReportNamespaces(const netdiag::NetnsStats& stats) {
   if (stats.denied > 0) {
@@ -72,10 +78,10 @@ void ReportNamespaces(const netdiag::NetnsStats& stats) {
 }
 
 // What the listing does not show.
-void ReportGaps(const Summary& summary, uint64_t untold_listeners) {
+void ReportGaps(const Options& options, const Summary& summary, uint64_t untold_listeners) {
   for (const TableOutcome& outcome : summary.tables) {
-    if (!outcome.status.ok()) Complain(outcome.status);
-    if (!outcome.refusal.ok()) {
+    if (Missed(options, outcome)) Complain(outcome.status);
+    if (!outcome.refusal.ok() && (outcome.rows > 0 || !options.tables.empty())) {
       Complain(std::string(outcome.refusal.message()) +
                "; read /proc/net instead, which tells less");
     }
@@ -139,13 +145,13 @@ ExitCode List(const Options& options, const netdiag::EngineOptions& engine_optio
   renderer->End(*summary);
   const ExitCode written = Finish(&output, kAnswered);
   if (output.failed()) return written;
-  ReportGaps(*summary, renderer->untold_listeners());
+  ReportGaps(options, *summary, renderer->untold_listeners());
   if (!unlisted.ok()) {
     Complain(unlisted);
     return kNotAnswered;
   }
   for (const TableOutcome& outcome : summary->tables) {
-    if (!outcome.status.ok()) return kNotAnswered;
+    if (Missed(options, outcome)) return kNotAnswered;
   }
   return kAnswered;
 }
@@ -167,7 +173,7 @@ ExitCode Summarise(Engine* engine) {
   Output output(STDOUT_FILENO);
   output.Write(text);
   const ExitCode written = Finish(&output, kAnswered);
-  ReportGaps(*summary, 0);
+  ReportGaps(Options(), *summary, 0);  // every table there is was asked for, and none by name
   return written;
 }
 
@@ -176,7 +182,7 @@ ExitCode ListCapabilities(Engine* engine) {
   std::string text = "kernel ";
   AppendEscaped(capabilities.kernel, &text);
   text.push_back('\n');
-  text.append("owners      bpf ").append(capabilities.bpf_owners.ok() ? "yes" : "no ");
+  text.append("owners         bpf ").append(capabilities.bpf_owners.ok() ? "yes" : "no ");
   if (!capabilities.bpf_owners.ok()) {
     text.append("      /proc only: ");
     AppendEscaped(std::string(capabilities.bpf_owners.message()), &text);
@@ -184,7 +190,7 @@ ExitCode ListCapabilities(Engine* engine) {
   text.append("\n");
   for (const netdiag::Capability& row : capabilities.tables) {
     std::string line = Text(row.table);
-    line.resize(std::max<size_t>(line.size() + 1, 12), ' ');
+    line.resize(std::max<size_t>(line.size() + 1, 15), ' ');
     line.append("netlink ").append(row.netlink.ok() ? "yes" : "no ");
     line.append("  procfs ").append(row.procfs ? "yes" : "no");
     if (!row.netlink.ok()) {

@@ -16,8 +16,16 @@ namespace diag {
 class Names {
  public:
   // Appends "*" for 0, the service's name, or the number. Ephemeral ports stay numbers: a name
-  // there is an accident.
+  // there is an accident. Of raw sockets the name is that of the protocol, "ipproto-N" if it has
+  // none.
   void AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool numeric, std::string* out);
+  // Appends the ethertype's name or "[N]"; "*" for all.
+  static void AppendEthertype(uint16_t ethertype, bool numeric, std::string* out);
+  // Appends the name of NETLINK_…, as ss has them, or the number.
+  static void AppendNetlinkProtocol(uint8_t protocol, bool numeric, std::string* out);
+  // Appends a netlink port: "kernel", "command/N" if a process has that number, or the number as ss
+  // writes it, with a sign. That the process is the owner is likely, not certain.
+  static void AppendNetlinkPort(uint32_t port_id, bool numeric, std::string* out);
   // Appends the interface's name, or "ifN" if there is none: also for an interface of another
   // namespace than this program's.
   void AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out);

@@ -30,7 +30,6 @@ namespace {
 using netdiag::BadInput;
 using netdiag::Extension;
 using netdiag::Family;
-using netdiag::FamilySet;
 using netdiag::Protocol;
 using netdiag::State;
 using netdiag::StateSet;
@@ -50,7 +49,10 @@ enum : int {
   kPeers,
   kOwners,
   kHeld,
-  kAllNetns
+  kAllNetns,
+  kTos,
+  kCgroup,
+  kInetSockopt
 };
 
 // What an option sets: a flag, or the text of its argument; of several, the last one holds.
@@ -67,9 +69,15 @@ struct OptionRow {
 constexpr auto kOptions = std::to_array<OptionRow>({
     {'t', "tcp", &Options::tcp, "TCP sockets"},
     {'u', "udp", &Options::udp, "UDP sockets"},
+    {'w', "raw", &Options::raw, "raw sockets"},
+    {'M', "mptcp", &Options::mptcp, "MPTCP connections (their subflows are TCP sockets)"},
     {'x', "unix", &Options::unix_sockets, "unix sockets"},
+    {'0', "packet", &Options::packet, "packet sockets"},
     {'4', "ipv4", &Options::ipv4, "IPv4 only; with -6, both"},
     {'6', "ipv6", &Options::ipv6, "IPv6 only; with -4, both"},
+    {'f', "family", &Options::family, "inet, inet6, link, unix or netlink", "FAMILY"},
+    {'A', "query", &Options::table_list, "these tables, separated by commas; ! takes one away",
+     "LIST"},
     {'a', "all", &Options::all, "every state, listening and closed ones too"},
     {'l', "listening", &Options::listening, "listening and closed sockets (UDP that receives)"},
     {'n', "numeric", &Options::numeric, "port numbers and exact rates"},
@@ -83,6 +91,10 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {'o', "options", &Options::timers, "timers"},
     {'m', "memory", &Options::memory, "what the buffers hold"},
     {'i', "info", &Options::info, "tcp_info and what congestion control tells"},
+    {kTos, "tos", &Options::tos, "type of service, traffic class, priority"},
+    {kCgroup, "cgroup", &Options::cgroup, "the path of the cgroup"},
+    {kInetSockopt, "inet-sockopt", &Options::socket_options, "what was set on the socket"},
+    {'b', "bpf", &Options::bpf, "filters of packet sockets; implies -o"},
     {'N', "net", &Options::netns, "one network namespace: its name, a process's, or a file's",
      "NAME|PID|PATH"},
     {kAllNetns, "all-netns", &Options::all_netns, "every network namespace, this one first"},
@@ -110,7 +122,44 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {'h', "help", &Options::help, "this text"},
 });
 
-void Apply(int code, const char* argument, Options* options) {
+// What names tables, in the order of the command line.
+absl::Status Choose(int code, const char* argument, TableChoice* tables) {
+  switch (code) {
+    case 't':
+      tables->AddTable(Protocol::kTcp);
+      break;
+    case 'u':
+      tables->AddTable(Protocol::kUdp);
+      break;
+    case 'w':
+      tables->AddTable(Protocol::kRaw);
+      break;
+    case 'M':
+      tables->AddTable(Protocol::kMptcp);
+      break;
+    case 'x':
+      tables->AddFamily(Family::kUnix);
+      break;
+    case '0':
+      tables->AddFamily(Family::kPacket);
+      break;
+    case '4':
+      tables->AddFamily(Family::kInet);
+      break;
+    case '6':
+      tables->AddFamily(Family::kInet6);
+      break;
+    case 'f':
+      return tables->AddFamily(std::string_view(argument));
+    case 'A':
+      return tables->AddList(argument);
+    default:
+      break;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Apply(int code, const char* argument, Options* options) {
   const auto row = std::ranges::find(kOptions, code, &OptionRow::code);
   if (const auto* flag = std::get_if<bool Options::*>(&row->target)) options->** flag = true;
   if (const auto* text = std::get_if<std::string Options::*>(&row->target)) {
@@ -122,40 +171,19 @@ void Apply(int code, const char* argument, Options* options) {
     options->listening = code == 'l';
     options->bound_inactive = code == 'B';
   }
-  if (code == 'e') options->timers = true;
+  if (code == 'e' || code == 'b') options->timers = true;
   if (code == 'z') options->process_contexts = true;
   if (code == 'T' || code == 'Z' || code == 'z' || code == kOwners || code == kHeld) {
     options->processes = true;
   }
+  return Choose(code, argument, &options->tables);
 }
 
-// Which tables, by ss's rules of default, in its order.
-void SelectTables(const Options& options, netdiag::Query* query) {
-  const bool any_family = options.ipv4 || options.ipv6;
-  // A family option alone selects its tables; so does saying nothing.
-  const bool inet = !options.tcp && !options.udp && (any_family || !options.unix_sockets);
-  const bool everything = inet && !any_family;
-  query->families = FamilySet();
-  if (options.ipv4 || !any_family) query->families |= Family::kInet;
-  if (options.ipv6 || !any_family) query->families |= Family::kInet6;
-  query->protocols.clear();
-  if (options.unix_sockets || everything) {
-    query->families |= Family::kUnix;
-    query->protocols.push_back(Protocol::kUnix);
-  }
-  if (options.udp || inet) query->protocols.push_back(Protocol::kUdp);
-  if (options.tcp || inet) query->protocols.push_back(Protocol::kTcp);
-}
-
-// ss adds the defaults of all that is selected up: connected sockets, and of UDP alone those that
-// are established.
 StateSet DefaultStates(const Options& options) {
   if (options.all) return StateSet::SsAll();
   if (options.listening) return StateSet(State::kListen) | State::kClose;
   if (options.bound_inactive) return State::kBoundInactive;
-  const bool udp_alone =
-      options.udp && !options.tcp && !options.unix_sockets && !options.ipv4 && !options.ipv6;
-  return udp_alone ? StateSet(State::kEstablished) : StateSet::Connected();
+  return options.tables.DefaultStates();
 }
 
 // Of the predicate `state = WORD`, which is none of the words below.
@@ -238,12 +266,14 @@ void AskFor(const Options& options, netdiag::Query* query) {
     query->owners = owners;
     return;
   }
-  query->cgroups = options.extended;
+  query->cgroups = options.extended || options.cgroup;
   if (options.memory) query->extensions |= {Extension::kMemory, Extension::kSocketMemory};
   if (options.info) {
     query->extensions |= {Extension::kInfo, Extension::kCongestion, Extension::kCongestionDetail};
   }
   if (options.extended) query->extensions |= Extension::kUnixFile;
+  if (options.tos) query->extensions |= {Extension::kTos, Extension::kTrafficClass};
+  if (options.bpf) query->extensions |= Extension::kPacketFilter;
 }
 
 absl::Status ParseOwners(std::string_view word, netdiag::Query* query) {
@@ -276,9 +306,8 @@ absl::Status Settle(Options* options) {
 // -s alone counts every socket there is; in the forms for programs it is one more count.
 absl::Status SettleSummary(bool states_named, Options* options) {
   if (!options->summary) return absl::OkStatus();
-  options->only_summary = !states_named && !options->tcp && !options->udp &&
-                          !options->unix_sockets && !options->ipv4 && !options->ipv6 &&
-                          !options->all && !options->listening && !options->bound_inactive;
+  options->only_summary = !states_named && options->tables.empty() && !options->all &&
+                          !options->listening && !options->bound_inactive;
   if (options->form == Form::kText) return absl::OkStatus();
   if (!options->selection.empty()) {
     return BadInput("option", "--summary", "it is --count-by protocol,family,state here");
@@ -319,7 +348,7 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv, std::string* pointer
     if (code == '?') return BadInput("option", RefusedOption(argv), "see diag --help");
     const bool missing = code == ':' || (optarg != nullptr && *optarg == '\0');
     if (missing) return BadInput("option", argv[optind - 1], "an argument must follow");
-    Apply(code, optarg, &options);
+    NETDIAG_RETURN_IF_ERROR(Apply(code, optarg, &options));
   }
   if (options.all_netns && !options.netns.empty()) {
     return BadInput("option", "--all-netns", "not together with -N");
@@ -330,7 +359,7 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv, std::string* pointer
   NETDIAG_ASSIGN_OR_RETURN(const size_t state_words, ParseStateWords(words, &options.query.states));
   NETDIAG_RETURN_IF_ERROR(
       ParseExpression(std::span(words).subspan(state_words), &options, pointer));
-  SelectTables(options, &options.query);
+  options.tables.Settle(&options.query);
   NETDIAG_RETURN_IF_ERROR(SettleSummary(!words.empty(), &options));
   AskFor(options, &options.query);
   NETDIAG_RETURN_IF_ERROR(ParseOwners(options.owners, &options.query));
@@ -383,7 +412,7 @@ std::string HelpText() {
     line.resize(std::max<size_t>(line.size() + 1, 28), ' ');
     text.append(line).append(row.help).append("\n");
   }
-  text += "\nStates:";
+  text += "\nTables of -A: " + TableWords() + "\n\nStates:";
   for (const netdiag::StateNames& row : netdiag::AllStates()) {
     if (netdiag::ParseStates(row.word)) text.append(" ").append(row.word);
   }

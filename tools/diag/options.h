@@ -11,6 +11,7 @@
 
 #include "netdiag/engine.h"
 #include "tools/diag/columns.h"
+#include "tools/diag/tables.h"
 
 namespace diag {
 
@@ -20,8 +21,9 @@ enum class Color : uint8_t { kAuto, kAlways, kNever };
 
 struct Options {
   // What was said. Each is an option of its own; ParseOptions adds what one implies.
-  bool tcp = false, udp = false, unix_sockets = false;
+  bool tcp = false, udp = false, raw = false, mptcp = false, unix_sockets = false, packet = false;
   bool ipv4 = false, ipv6 = false;
+  std::string family, table_list;  // of -f and -A, the last of each
   bool all = false, listening = false;
   bool numeric = false;
   bool processes = false;
@@ -33,6 +35,10 @@ struct Options {
   bool timers = false;
   bool memory = false;
   bool info = false;
+  bool tos = false;
+  bool cgroup = false;
+  bool socket_options = false;
+  bool bpf = false;
   std::string netns;  // the namespace to look into; empty: this one
   bool all_netns = false;
   bool no_header = false;
@@ -52,6 +58,7 @@ struct Options {
   std::string filter_file;
 
   // What it comes to.
+  TableChoice tables;
   netdiag::Query query;
   Form form = Form::kText;
   Color color = Color::kAuto;

@@ -89,6 +89,17 @@ class Pipeline {
 
 // Appends what -i prints of a TCP socket, tokens separated by blanks, each with a blank before it.
 void AppendTcpInfo(const netdiag::InetSocket& socket, const Options& options, std::string* out);
+// The same of an MPTCP connection.
+void AppendMptcpInfo(const netdiag::MptcpInfo& info, std::string* out);
+// What -e and -b print of a packet socket, and -e of a netlink one.
+void AppendPacket(const netdiag::PacketSocket& socket, const Options& options, std::string* out);
+void AppendNetlink(const netdiag::NetlinkSocket& socket, std::string* out);
+// --tos and --inet-sockopt.
+void AppendTos(const netdiag::InetSocket& socket, std::string* out);
+void AppendSocketOptions(const netdiag::InetSocket& socket, bool oneline, std::string* out);
+// " uid:1000 ino:5001 sk:5c"; the user if it is not root.
+void AppendIdentity(std::optional<netdiag::Uid> uid, netdiag::Inode inode, netdiag::Cookie cookie,
+                    std::string* out);
 
 }  // namespace diag
 

@@ -84,6 +84,8 @@ class JsonRenderer final : public Renderer {
   }
   void Owners(const netdiag::Row& row, FieldGroup group);
   void Pending(const netdiag::Row& row);
+  void Groups(const netdiag::NetlinkSocket& socket);
+  void Lists(const netdiag::PacketSocket& socket);
   void Unknown(const netdiag::Row& row);
   void Tail(const netdiag::Summary& summary);
   void Table(const netdiag::Summary& summary, const netdiag::TableOutcome& outcome);
@@ -213,6 +215,8 @@ void JsonRenderer::Row(const netdiag::Row& row) {
   }
   if (whole_) {
     if (row.unix_socket() != nullptr) Pending(row);
+    if (row.netlink_socket() != nullptr) Groups(*row.netlink_socket());
+    if (row.packet_socket() != nullptr) Lists(*row.packet_socket());
     Unknown(row);
   }
   EndRow();
@@ -244,6 +248,47 @@ void JsonRenderer::Owners(const netdiag::Row& row, FieldGroup group) {
       if (!IsAbsent(value)) Value(column, value);
     }
     json_.EndObject();
+  }
+  json_.EndArray();
+}
+
+void JsonRenderer::Groups(const netdiag::NetlinkSocket& socket) {
+  if (!socket.groups(0)) return;
+  Key("groups");
+  json_.StartArray();
+  for (uint32_t i = 0; const std::optional<uint64_t> word = socket.groups(i); ++i) {
+    for (uint32_t bit = 0; bit < 64; ++bit) {
+      if ((*word >> bit & 1) != 0) json_.Uint(i * 64 + bit + 1);
+    }
+  }
+  json_.EndArray();
+}
+
+// What a packet socket has joined, and its filter: an array of {code, jt, jf, k} an instruction.
+void JsonRenderer::Lists(const netdiag::PacketSocket& socket) {
+  if (socket.membership(0)) {
+    Key("memberships");
+    json_.StartArray();
+    for (size_t i = 0; const auto row = socket.membership(i); ++i) {
+      json_.StartObject();
+      Number("interface", row->interface.value());
+      Number("type", row->type);
+      Number("count", row->count);
+      Hex("address_hex", row->address);
+      json_.EndObject();
+    }
+    json_.EndArray();
+  }
+  if (socket.filter_length() == 0) return;
+  Key("filter");
+  json_.StartArray();
+  for (size_t i = 0; const auto row = socket.filter(i); ++i) {
+    json_.StartArray();
+    for (const uint32_t part :
+         {uint32_t{row->code}, uint32_t{row->jump_true}, uint32_t{row->jump_false}, row->k}) {
+      json_.Uint(part);
+    }
+    json_.EndArray();
   }
   json_.EndArray();
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "tools/diag/contexts.h"
@@ -22,22 +23,43 @@ namespace {
 using netdiag::Endpoint;
 using netdiag::Family;
 using netdiag::InetSocket;
+using netdiag::NetlinkSocket;
 using netdiag::NoOwner;
 using netdiag::Owner;
+using netdiag::PacketSocket;
 using netdiag::Protocol;
 using netdiag::SocketMemory;
 using netdiag::State;
 using netdiag::UnixSocket;
 
+// A column that could hold one word only is left out. Unix sockets are three kinds, packet sockets
+// two.
+bool HasOneNetid(const netdiag::Query& query) {
+  if (query.protocols.size() != 1) return false;
+  switch (query.protocols[0]) {
+    case Protocol::kUnix:
+      return std::popcount(query.unix_types.bits()) == 1;
+    case Protocol::kPacket:
+      return std::popcount(query.packet_types.bits()) == 1;
+    default:
+      return true;
+  }
+}
+
+std::string_view Netid(const netdiag::Row& row) {
+  if (row.unix_socket() != nullptr) return netdiag::Names(row.type()).ss;
+  if (row.packet_socket() == nullptr) return netdiag::Names(row.protocol()).ss;
+  // SOCK_PACKET of old is neither, and counts as the second.
+  return row.type() == netdiag::SocketType::kRaw ? "p_raw" : "p_dgr";
+}
+
 std::vector<TableColumn> Layout(const Options& options) {
   const netdiag::Query& query = options.query;
-  // A column that could hold one word only is left out. Unix sockets are three kinds.
-  const bool one_kind = query.protocols.size() == 1 && query.protocols[0] != Protocol::kUnix;
   const bool one_state = std::popcount(query.states.bits() & netdiag::StateSet::All().bits()) == 1;
   const bool queues = !options.no_queues;
   return {
       {.header = "Netns", .visible = options.all_netns},
-      {.header = "Netid", .visible = !one_kind || options.held},
+      {.header = "Netid", .visible = !HasOneNetid(query) || options.held},
       {.header = "State", .visible = !one_state},
       {.header = "Recv-Q", .width = 6, .visible = queues},
       {.header = "Send-Q", .width = 6, .visible = queues},
@@ -147,8 +169,7 @@ class SsRenderer final : public Renderer {
     netns_ = row.table().netns;
     if (options_.all_netns) Netns(row.table());
     table_.EndCell();
-    out_->append(row.unix_socket() != nullptr ? netdiag::Names(row.type()).ss
-                                              : netdiag::Names(row.protocol()).ss);
+    out_->append(Netid(row));
     table_.EndCell();
     out_->append(netdiag::Names(row.state()).ss);
     if (color_) table_.SetTint(TintOf(row.state()));
@@ -157,21 +178,13 @@ class SsRenderer final : public Renderer {
     table_.EndCell();
     AppendNumber(row.send_queue(), out_);
     table_.EndCell();
-    if (row.inet() != nullptr) {
-      Ends(row, *row.inet());
-    } else {
-      Ends(*row.unix_socket(), row.peer());
-    }
+    std::visit([&](const auto& socket) { Ends(row, socket); }, row.socket());
     Owners(row.owners(), "users:(");
     const netdiag::Owners peer_owners = row.peer_owners();
     if (!row.owners().empty() && !peer_owners.empty()) out_->push_back(' ');
     Owners(peer_owners, "peer-users:(");
     table_.EndCell();
-    if (row.inet() != nullptr) {
-      Rest(row, *row.inet());
-    } else {
-      Rest(*row.unix_socket());
-    }
+    std::visit([&](const auto& socket) { Rest(row, socket); }, row.socket());
     table_.EndRow();
   }
   void Netns(const netdiag::Table& table);
@@ -186,7 +199,9 @@ class SsRenderer final : public Renderer {
     held_rows_ = 0;
   }
   void Ends(const netdiag::Row& row, const InetSocket& socket);
-  void Ends(const UnixSocket& socket, const std::optional<UnixSocket>& peer);
+  void Ends(const netdiag::Row& row, const UnixSocket& socket);
+  void Ends(const netdiag::Row& row, const PacketSocket& socket);
+  void Ends(const netdiag::Row& row, const NetlinkSocket& socket);
   // False: it has none.
   bool AppendName(const netdiag::IpAddress& address) {
     const std::string name = resolver_->Find(address);
@@ -196,8 +211,11 @@ class SsRenderer final : public Renderer {
   void Address(const InetSocket& socket, const Endpoint& end, bool local);
   void Owners(const netdiag::Owners& owners, std::string_view begin);
   void Rest(const netdiag::Row& row, const InetSocket& socket);
-  void Rest(const UnixSocket& socket);
+  void Rest(const netdiag::Row& row, const UnixSocket& socket);
+  void Rest(const netdiag::Row& row, const PacketSocket& socket);
+  void Rest(const netdiag::Row& row, const NetlinkSocket& socket);
   void Details(const netdiag::Row& row, const InetSocket& socket);
+  void Cgroup(const netdiag::Row& row, const InetSocket& socket);
   void File(const UnixSocket& socket);
   void Memory(const SocketMemory& memory);
 
@@ -250,17 +268,52 @@ void SsRenderer::Address(const InetSocket& socket, const Endpoint& end, bool loc
   out_->push_back(':');
 }
 
-void SsRenderer::Ends(const UnixSocket& socket, const std::optional<UnixSocket>& peer) {
+void SsRenderer::Ends(const netdiag::Row& row, const UnixSocket& socket) {
   AppendUnixName(socket.name(), out_);
   out_->push_back(' ');
   table_.EndCell();
   AppendNumber(socket.inode().value(), out_);
   table_.EndCell();
   // A socket without a name is a star, as its peer.
+  const std::optional<UnixSocket> peer = row.peer();
   AppendUnixName(peer ? peer->name() : std::string_view(), out_);
   out_->push_back(' ');
   table_.EndCell();
   AppendNumber(socket.peer().value_or(netdiag::Inode()).value(), out_);
+  table_.EndCell();
+}
+
+void SsRenderer::Ends(const netdiag::Row&, const PacketSocket& socket) {
+  Names::AppendEthertype(socket.ethertype(), options_.numeric, out_);
+  out_->push_back(':');
+  table_.EndCell();
+  if (socket.interface() == netdiag::IfIndex()) {
+    out_->push_back('*');
+  } else {
+    names_.AppendInterface(netns_, socket.interface(), out_);
+  }
+  table_.EndCell();
+  out_->push_back('*');
+  table_.EndCell();
+  table_.EndCell();
+}
+
+void SsRenderer::Ends(const netdiag::Row&, const NetlinkSocket& socket) {
+  Names::AppendNetlinkProtocol(socket.netlink_protocol(), options_.numeric, out_);
+  out_->push_back(':');
+  table_.EndCell();
+  Names::AppendNetlinkPort(socket.port_id(), options_.numeric, out_);
+  table_.EndCell();
+  if (!socket.connected()) {
+    out_->push_back('*');
+    table_.EndCell();
+    table_.EndCell();
+    return;
+  }
+  AppendNumber(socket.remote_group(), out_);
+  out_->push_back(':');
+  table_.EndCell();
+  Names::AppendNetlinkPort(socket.remote_port_id(), /*numeric=*/true, out_);
   table_.EndCell();
 }
 
@@ -319,43 +372,45 @@ void SsRenderer::Rest(const netdiag::Row& row, const InetSocket& socket) {
     out_->push_back(')');
   }
   if (options_.extended) Details(row, socket);
-  const bool info = options_.info && row.protocol() == Protocol::kTcp;
-  if (!options_.memory && !info) return;
+  if (options_.tos) AppendTos(socket, out_);
+  if (options_.cgroup) Cgroup(row, socket);
+  if (options_.socket_options) AppendSocketOptions(socket, options_.oneline, out_);
+  const bool streams = row.protocol() == Protocol::kTcp || row.protocol() == Protocol::kMptcp;
+  const bool info = options_.info && streams;
+  if (row.source() == netdiag::SourceKind::kProcfs || (!options_.memory && !info)) return;
   if (!options_.oneline) out_->append("\n\t");
   if (options_.memory) {
     if (const std::optional<SocketMemory> memory = socket.memory()) Memory(*memory);
   }
-  if (options_.info) AppendTcpInfo(socket, options_, out_);
+  if (row.protocol() == Protocol::kMptcp) {
+    if (options_.info) AppendMptcpInfo(row.mptcp_info().value_or(netdiag::MptcpInfo()), out_);
+  } else if (options_.info) {
+    AppendTcpInfo(socket, options_, out_);
+  }
+}
+
+void SsRenderer::Cgroup(const netdiag::Row& row, const InetSocket& socket) {
+  const std::optional<netdiag::CgroupId> cgroup = socket.cgroup();
+  if (!cgroup || *cgroup == netdiag::CgroupId()) return;
+  out_->append(" cgroup:");
+  if (row.cgroup() != nullptr) return AppendEscaped(row.cgroup()->path, out_);
+  out_->append("unreachable:");
+  AppendNumber(cgroup->value(), out_, 16);
 }
 
 void SsRenderer::Details(const netdiag::Row& row, const InetSocket& socket) {
-  if (socket.uid() != netdiag::Uid()) {
-    out_->append(" uid:");
-    AppendNumber(socket.uid().value(), out_);
-  }
-  out_->append(" ino:");
-  AppendNumber(socket.inode().value(), out_);
-  out_->append(" sk:");
-  AppendNumber(socket.cookie().value(), out_, 16);
+  AppendIdentity(socket.uid(), socket.inode(), socket.cookie(), out_);
   if (const auto mark = socket.mark(); mark && *mark != netdiag::Mark()) {
     out_->append(" fwmark:0x");
     AppendNumber(mark->value(), out_, 16);
   }
-  if (const auto cgroup = socket.cgroup(); cgroup && *cgroup != netdiag::CgroupId()) {
-    out_->append(" cgroup:");
-    if (row.cgroup() != nullptr) {
-      AppendEscaped(row.cgroup()->path, out_);
-    } else {
-      out_->append("unreachable:");
-      AppendNumber(cgroup->value(), out_, 16);
-    }
-  }
+  Cgroup(row, socket);
   if (const std::optional<bool> v6_only = socket.v6_only())
     out_->append(*v6_only ? " v6only:1" : " v6only:0");
   AppendShutdown(socket.shutdown(), out_);
 }
 
-void SsRenderer::Rest(const UnixSocket& socket) {
+void SsRenderer::Rest(const netdiag::Row&, const UnixSocket& socket) {
   if (options_.memory) {
     if (const std::optional<SocketMemory> memory = socket.memory()) Memory(*memory);
   }
@@ -368,6 +423,18 @@ void SsRenderer::Rest(const UnixSocket& socket) {
     out_->push_back(' ');
     AppendNumber(peer.value(), out_);
   });
+}
+
+void SsRenderer::Rest(const netdiag::Row&, const PacketSocket& socket) {
+  AppendPacket(socket, options_, out_);
+  if (!options_.memory) return;
+  if (const std::optional<SocketMemory> memory = socket.memory()) Memory(*memory);
+}
+
+void SsRenderer::Rest(const netdiag::Row&, const NetlinkSocket& socket) {
+  if (options_.extended) AppendNetlink(socket, out_);
+  if (!options_.memory) return;
+  if (const std::optional<SocketMemory> memory = socket.memory()) Memory(*memory);
 }
 
 void SsRenderer::File(const UnixSocket& socket) {

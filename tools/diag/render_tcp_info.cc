@@ -18,9 +18,9 @@ namespace {
 using netdiag::BbrInfo;
 using netdiag::DctcpInfo;
 using netdiag::InetSocket;
-using netdiag::MptcpInfo;
 using netdiag::State;
 using netdiag::StructField;
+using netdiag::SubflowInfo;
 using netdiag::TcpInfo;
 using netdiag::TcpOption;
 using netdiag::TlsInfo;
@@ -351,8 +351,8 @@ void AppendTls(const TlsInfo& tls, std::string* out) {
   if (tls[TlsInfo::Field("rx_no_padding")]) out->append(" no_pad_rx");
 }
 
-void AppendMptcp(const MptcpInfo& mptcp, std::string* out) {
-  if (const uint64_t flags = mptcp[MptcpInfo::Field("flags")].value_or(0); flags != 0) {
+void AppendSubflow(const SubflowInfo& mptcp, std::string* out) {
+  if (const uint64_t flags = mptcp[SubflowInfo::Field("flags")].value_or(0); flags != 0) {
     out->append(" flags:");
     // One letter a bit, from the lowest.
     static constexpr std::string_view kLetters = "MmJjBbecv";
@@ -369,17 +369,18 @@ void AppendMptcp(const MptcpInfo& mptcp, std::string* out) {
     AppendNumber(id.value_or(0), out);
     out->push_back(')');
   };
-  token(" token:", mptcp[MptcpInfo::Field("remote_token")], mptcp[MptcpInfo::Field("remote_id")]);
-  token("/", mptcp[MptcpInfo::Field("local_token")], mptcp[MptcpInfo::Field("local_id")]);
+  token(" token:", mptcp[SubflowInfo::Field("remote_token")],
+        mptcp[SubflowInfo::Field("remote_id")]);
+  token("/", mptcp[SubflowInfo::Field("local_token")], mptcp[SubflowInfo::Field("local_id")]);
   const auto hex = [&](std::string_view name, std::optional<uint64_t> value) {
     if (!value) return;
     out->append(name);
     AppendNumber(*value, out, 16);
   };
-  hex(" seq:", mptcp[MptcpInfo::Field("map_sequence")]);
-  hex(" sfseq:", mptcp[MptcpInfo::Field("map_subflow_sequence")]);
-  hex(" ssnoff:", mptcp[MptcpInfo::Field("subflow_offset")]);
-  hex(" maplen:", mptcp[MptcpInfo::Field("map_length")]);
+  hex(" seq:", mptcp[SubflowInfo::Field("map_sequence")]);
+  hex(" sfseq:", mptcp[SubflowInfo::Field("map_subflow_sequence")]);
+  hex(" ssnoff:", mptcp[SubflowInfo::Field("subflow_offset")]);
+  hex(" maplen:", mptcp[SubflowInfo::Field("map_length")]);
 }
 
 }  // namespace
@@ -402,7 +403,7 @@ void AppendTcpInfo(const InetSocket& socket, const Options& options, std::string
     out->append(" tcp-ulp-");
     AppendEscaped(ulp->name, out);
     if (ulp->tls) AppendTls(*ulp->tls, out);
-    if (ulp->mptcp) AppendMptcp(*ulp->mptcp, out);
+    if (ulp->mptcp) AppendSubflow(*ulp->mptcp, out);
   }
 }
 

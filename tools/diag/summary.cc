@@ -6,6 +6,7 @@
 #include <cctype>
 #include <string_view>
 
+#include "netdiag/dump/table.h"
 #include "netdiag/types/types.h"
 #include "tools/diag/text.h"
 
@@ -95,8 +96,7 @@ void SocketSummary::AppendTo(std::string* out) const {
     const auto place = tables_.find(row.protocol);
     const Counts counts = place == tables_.end() ? Counts() : place->second;
     // Of a family without addresses there is but one number.
-    const bool families =
-        counts.inet + counts.inet6 == counts.total && row.protocol != Protocol::kUnix;
+    const bool families = netdiag::Describe(row.protocol).families.contains(Family::kInet);
     line(row.word, counts, families);
     if (!families) continue;
     inet.total += counts.total;

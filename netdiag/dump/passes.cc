@@ -1,0 +1,117 @@
+// Tested by tests/dump/passes_test.cc, and against a kernel with thousands of netlink sockets by
+// tests/live/families_live_test.cc.
+
+#include "netdiag/dump/passes.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "netdiag/socket/socket.h"
+
+namespace netdiag::internal {
+namespace {
+
+using netlink::Attr;
+using netlink::AttrCursor;
+using netlink::Header;
+using netlink::kHeaderSize;
+using netlink::Message;
+
+// Appends those attributes of `message` that the message in `bytes` has none of.
+void AppendMissing(const Message& message, std::vector<std::byte>* bytes) {
+  constexpr size_t kFixed = kHeaderSize + NetlinkSocket::kFixedSize;
+  AttrCursor offered(message.whole().subspan(kFixed));
+  for (Attr attribute; offered.Next(&attribute);) {
+    AttrCursor present(Bytes(*bytes).subspan(kFixed));
+    bool found = false;
+    for (Attr other; present.Next(&other);) found |= other.type() == attribute.type();
+    if (found) continue;
+    bytes->resize(netlink::Align(bytes->size()));
+    const netlink::AttrHeader header = {
+        static_cast<uint16_t>(netlink::kAttrHeaderSize + attribute.payload().size()),
+        attribute.type()};
+    const Bytes head = std::as_bytes(std::span(&header, 1));
+    bytes->insert(bytes->end(), head.begin(), head.end());
+    bytes->insert(bytes->end(), attribute.payload().begin(), attribute.payload().end());
+  }
+  const auto length = static_cast<uint32_t>(bytes->size());
+  std::memcpy(bytes->data() + offsetof(Header, length), &length, sizeof(length));
+}
+
+}  // namespace
+
+std::optional<Cookie> Passes::CookieOf(const Message& message) const {
+  if (message.type() < netlink::kFirstType) return std::nullopt;
+  if (protocol_ == Protocol::kPacket) {
+    const std::optional<PacketSocket> socket = PacketSocket::Parse(message.payload());
+    return socket ? std::optional(socket->cookie()) : std::nullopt;
+  }
+  const std::optional<NetlinkSocket> socket = NetlinkSocket::Parse(message.payload());
+  return socket ? std::optional(socket->cookie()) : std::nullopt;
+}
+
+Flow Passes::Visit(const Message& message, MessageVisitor visitor) {
+  const Flow flow = visitor(message);
+  stopped_ |= flow == Flow::kStop;
+  return flow;
+}
+
+Flow Passes::Add(const Message& message, MessageVisitor visitor) {
+  const std::optional<Cookie> cookie = CookieOf(message);
+  // Damage, which is the visitor's to tell.
+  if (!cookie) return pass_ == 0 ? Visit(message, visitor) : Flow::kContinue;
+  if (std::exchange(datagram_begins_, false) && last_) now_.edges.insert(*last_);
+  last_ = cookie;
+  now_.seen.insert(*cookie);
+  if (visited_.contains(*cookie)) return Flow::kContinue;
+  if (partial()) {
+    Keep(*cookie, message);
+    return Flow::kContinue;
+  }
+  visited_.insert(*cookie);
+  kept_.erase(*cookie);
+  return Visit(message, visitor);
+}
+
+void Passes::Keep(Cookie cookie, const Message& message) {
+  const auto [place, is_new] = kept_.try_emplace(cookie);
+  if (!is_new) return AppendMissing(message, &place->second);
+  const Bytes whole = message.whole();
+  place->second.assign(whole.begin(), whole.end());
+}
+
+bool Passes::Whole(const Walk& before, const Walk& after) {
+  const auto seen_within = [&](Cookie edge) {
+    return after.seen.contains(edge) && !after.edges.contains(edge);
+  };
+  const auto seen = [&](Cookie edge) { return before.seen.contains(edge); };
+  return std::ranges::all_of(before.edges, seen_within) && std::ranges::all_of(after.edges, seen);
+}
+
+Passes::Next Passes::EndPass(MessageVisitor visitor) {
+  // The end came in a datagram of its own: the row before it may have been followed by another.
+  if (datagram_begins_ && last_) now_.edges.insert(*last_);
+  last_.reset();
+  if (protocol_ == Protocol::kPacket) {
+    if (pass_ > 0) return Next::kDone;
+  } else {
+    settled_ |= pass_ == 0 ? now_.edges.empty() : Whole(before_, now_);
+    const bool round_ends = (pass_ + 1) % kNetlinkPasses == 0;
+    if (settled_ && (pass_ == 0 || round_ends)) return Finish(Next::kDone, visitor);
+    if (pass_ + 1 == kNetlinkRounds * kNetlinkPasses) return Finish(Next::kUnsettled, visitor);
+  }
+  ++pass_;
+  before_ = std::exchange(now_, Walk());
+  return Next::kAgain;
+}
+
+Passes::Next Passes::Finish(Next next, MessageVisitor visitor) {
+  for (const auto& [cookie, bytes] : kept_) {
+    const Message message(*netlink::Load<Header>(bytes), bytes);
+    if (Visit(message, visitor) == Flow::kStop) return Next::kDone;
+  }
+  return next;
+}
+
+}  // namespace netdiag::internal

@@ -1,0 +1,208 @@
+// Tested by tests/tools/tables_test.cc, and against ss by tests/live/ss_differential_test.cc.
+
+#include "tools/diag/tables.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <optional>
+
+#include "netdiag/dump/table.h"
+#include "netdiag/types/error.h"
+
+namespace diag {
+namespace {
+
+using netdiag::BadInput;
+using netdiag::Family;
+using netdiag::FamilySet;
+using netdiag::Protocol;
+using netdiag::SocketType;
+using netdiag::State;
+using netdiag::StateSet;
+
+// What can be selected by itself: a table, or the sockets of one type in it. In ss's order of
+// dumps.
+struct Kind {
+  Protocol protocol;
+  SocketType type;  // kUnknown: any
+};
+constexpr auto kKinds = std::to_array<Kind>({
+    {Protocol::kNetlink, SocketType::kUnknown},
+    {Protocol::kPacket, SocketType::kRaw},
+    {Protocol::kPacket, SocketType::kDatagram},
+    {Protocol::kUnix, SocketType::kStream},
+    {Protocol::kUnix, SocketType::kDatagram},
+    {Protocol::kUnix, SocketType::kSequentialPacket},
+    {Protocol::kRaw, SocketType::kUnknown},
+    {Protocol::kIcmp, SocketType::kUnknown},
+    {Protocol::kUdp, SocketType::kUnknown},
+    {Protocol::kUdpLite, SocketType::kUnknown},
+    {Protocol::kTcp, SocketType::kUnknown},
+    {Protocol::kMptcp, SocketType::kUnknown},
+});
+
+constexpr uint32_t Of(Protocol protocol, SocketType type = SocketType::kUnknown) {
+  uint32_t bits = 0;
+  for (size_t i = 0; i < kKinds.size(); ++i) {
+    const bool of_type = type == SocketType::kUnknown || kKinds[i].type == type;
+    if (kKinds[i].protocol == protocol && of_type) bits |= uint32_t{1} << i;
+  }
+  return bits;
+}
+
+constexpr uint32_t kAll = (uint32_t{1} << kKinds.size()) - 1;
+// ss has neither UDP-Lite nor ping sockets: they are listed if they are asked for.
+constexpr uint32_t kOfSs = kAll & ~Of(Protocol::kUdpLite) & ~Of(Protocol::kIcmp);
+constexpr uint32_t kInet =
+    Of(Protocol::kRaw) | Of(Protocol::kUdp) | Of(Protocol::kTcp) | Of(Protocol::kMptcp);
+constexpr uint32_t kNotHere = 0;  // of ss, but not of diag
+
+// Words of -A.
+struct TableWord {
+  std::string_view word;
+  uint32_t kinds;
+};
+constexpr auto kWords = std::to_array<TableWord>({
+    {"all", kAll},
+    {"inet", kInet},
+    {"tcp", Of(Protocol::kTcp)},
+    {"mptcp", Of(Protocol::kMptcp)},
+    {"udp", Of(Protocol::kUdp)},
+    {"udplite", Of(Protocol::kUdpLite)},
+    {"raw", Of(Protocol::kRaw)},
+    {"icmp", Of(Protocol::kIcmp)},
+    {"unix", Of(Protocol::kUnix)},
+    {"unix_stream", Of(Protocol::kUnix, SocketType::kStream)},
+    {"u_str", Of(Protocol::kUnix, SocketType::kStream)},
+    {"unix_dgram", Of(Protocol::kUnix, SocketType::kDatagram)},
+    {"u_dgr", Of(Protocol::kUnix, SocketType::kDatagram)},
+    {"unix_seqpacket", Of(Protocol::kUnix, SocketType::kSequentialPacket)},
+    {"u_seq", Of(Protocol::kUnix, SocketType::kSequentialPacket)},
+    {"packet", Of(Protocol::kPacket)},
+    {"packet_raw", Of(Protocol::kPacket, SocketType::kRaw)},
+    {"p_raw", Of(Protocol::kPacket, SocketType::kRaw)},
+    {"packet_dgram", Of(Protocol::kPacket, SocketType::kDatagram)},
+    {"p_dgr", Of(Protocol::kPacket, SocketType::kDatagram)},
+    {"netlink", Of(Protocol::kNetlink)},
+    {"dccp", kNotHere},
+    {"sctp", kNotHere},
+    {"tipc", kNotHere},
+    {"vsock", kNotHere},
+    {"vsock_stream", kNotHere},
+    {"v_str", kNotHere},
+    {"vsock_dgram", kNotHere},
+    {"v_dgr", kNotHere},
+    {"xdp", kNotHere},
+});
+
+// A family, its word of -f, the tables that it selects, and their states in use.
+struct FamilyRow {
+  Family family;
+  uint32_t kinds;
+  StateSet states;
+};
+constexpr auto kFamilies = std::to_array<FamilyRow>({
+    {Family::kInet, kInet, StateSet::Connected()},
+    {Family::kInet6, kInet, StateSet::Connected()},
+    {Family::kUnix, Of(Protocol::kUnix), StateSet::Connected()},
+    {Family::kPacket, Of(Protocol::kPacket), State::kClose},
+    {Family::kNetlink, Of(Protocol::kNetlink), State::kClose},
+});
+
+StateSet StatesInUse(Protocol protocol) {
+  const bool connects = protocol == Protocol::kTcp || protocol == Protocol::kMptcp;
+  return connects ? StateSet::Connected() : StateSet(State::kEstablished);
+}
+
+}  // namespace
+
+void TableChoice::AddTable(Protocol protocol) {
+  kinds_ |= Of(protocol);
+  states_ = states_ | StatesInUse(protocol);
+}
+
+void TableChoice::AddFamily(Family family) {
+  const auto row = std::ranges::find(kFamilies, family, &FamilyRow::family);
+  families_ |= family;
+  states_ = states_ | row->states;
+}
+
+absl::Status TableChoice::AddFamily(std::string_view word) {
+  for (const FamilyRow& row : kFamilies) {
+    if (word != netdiag::Names(row.family).ss) continue;
+    AddFamily(row.family);
+    return absl::OkStatus();
+  }
+  return BadInput("family", word, "expected inet, inet6, link, unix or netlink");
+}
+
+absl::Status TableChoice::AddList(std::string_view list) {
+  if (!listed_) {
+    kinds_ = 0;
+    states_ = StateSet::Connected();
+  }
+  listed_ = true;
+  for (bool more = true; more;) {
+    const size_t comma = list.find(',');
+    more = comma != list.npos;
+    std::string_view word = list.substr(0, comma);
+    list.remove_prefix(more ? comma + 1 : list.size());
+    const bool remove = word.starts_with('!');
+    if (remove) word.remove_prefix(1);
+    const auto row = std::ranges::find(kWords, word, &TableWord::word);
+    if (row == kWords.end()) return BadInput("table", word, "expected one of " + TableWords());
+    if (row->kinds == kNotHere && !remove) {
+      return BadInput("table", word, "diag does not have it; it has " + TableWords());
+    }
+    kinds_ = remove ? kinds_ & ~row->kinds : kinds_ | row->kinds;
+  }
+  return absl::OkStatus();
+}
+
+void TableChoice::Settle(netdiag::Query* query) const {
+  uint32_t kinds = empty() ? kOfSs : kinds_;
+  FamilySet families = families_;
+  for (size_t i = 0; i < kKinds.size(); ++i) {
+    const FamilySet own = netdiag::Describe(kKinds[i].protocol).families;
+    if ((kinds >> i & 1) != 0 && (families.bits() & own.bits()) == 0) families |= own;
+  }
+  for (const FamilyRow& row : kFamilies) {
+    if (families_.contains(row.family) && (kinds & row.kinds) == 0) kinds |= row.kinds;
+  }
+  query->families = families;
+  query->protocols.clear();
+  query->unix_types = query->packet_types = {};
+  for (size_t i = 0; i < kKinds.size(); ++i) {
+    if ((kinds >> i & 1) == 0) continue;
+    const Kind& kind = kKinds[i];
+    if (query->protocols.empty() || query->protocols.back() != kind.protocol) {
+      query->protocols.push_back(kind.protocol);
+    }
+    if (kind.protocol == Protocol::kUnix) query->unix_types |= kind.type;
+    if (kind.protocol == Protocol::kPacket) query->packet_types |= kind.type;
+  }
+  // All types, also those that have no name here.
+  const auto whole = [&](Protocol protocol) { return (kinds & Of(protocol)) == Of(protocol); };
+  if (whole(Protocol::kUnix)) query->unix_types = {};
+  if (whole(Protocol::kPacket)) query->packet_types = {};
+}
+
+StateSet TableChoice::DefaultStates() const {
+  if (empty()) return StateSet::Connected();
+  // ss -A packet lists nothing, for these have no other state than CLOSE: who names nothing else
+  // means them.
+  const uint32_t stateless = Of(Protocol::kPacket) | Of(Protocol::kNetlink);
+  const bool only_stateless = families_.empty() && kinds_ != 0 && (kinds_ & ~stateless) == 0;
+  return listed_ && only_stateless ? states_ | State::kClose : states_;
+}
+
+std::string TableWords() {
+  std::string words;
+  for (const TableWord& row : kWords) {
+    if (row.kinds != kNotHere) words.append(words.empty() ? "" : " ").append(row.word);
+  }
+  return words;
+}
+
+}  // namespace diag
