@@ -299,6 +299,11 @@ PacketMessage FullPacket() {
 std::map<std::string, std::string> FullPacketSays() {
   std::map<std::string, std::string> expected = {
       {"protocol", "packet"},
+      {"netns_name", "blue"},
+      {"cgroup_path", "/a/b"},
+      {"container", "c0"},
+      {"pod", "p0"},
+      {"unit", "u.service"},
       {"family", "packet"},
       {"type", "raw"},
       {"state", "unconnected"},
@@ -343,6 +348,11 @@ NetlinkMessage FullNetlink() {
 std::map<std::string, std::string> FullNetlinkSays() {
   std::map<std::string, std::string> expected = {
       {"protocol", "netlink"},
+      {"netns_name", "blue"},
+      {"cgroup_path", "/a/b"},
+      {"container", "c0"},
+      {"pod", "p0"},
+      {"unit", "u.service"},
       {"family", "netlink"},
       {"type", "raw"},
       {"state", "unconnected"},

@@ -48,11 +48,11 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace netdiag;  // NOLINT
   constexpr size_t kPipe = 65536;
   if (size < 2 || size > kPipe) return 0;
-  constexpr Table kTables[] = {{Protocol::kTcp, Family::kInet, {}},
-                               {Protocol::kTcp, Family::kInet6, {}},
-                               {Protocol::kUnix, Family::kUnix, {}},
-                               {Protocol::kPacket, Family::kPacket, {}},
-                               {Protocol::kNetlink, Family::kNetlink, {}}};
+  static const Table kTables[] = {{Protocol::kTcp, Family::kInet, {}},
+                                  {Protocol::kTcp, Family::kInet6, {}},
+                                  {Protocol::kUnix, Family::kUnix, {}},
+                                  {Protocol::kPacket, Family::kPacket, {}},
+                                  {Protocol::kNetlink, Family::kNetlink, {}}};
   const DumpRequest request = {kTables[data[0] % std::size(kTables)], StateSet::All(), {}, {}, {}};
   const std::string_view text(reinterpret_cast<const char*>(data + 2), size - 2);
   const fuzz::Answer pieces = fuzz::Read(request, text, data[1] * size_t{16} + 1);

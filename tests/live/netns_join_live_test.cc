@@ -149,8 +149,9 @@ TEST_F(NetnsJoinLive, AFilterMayNameTheNamespace) {
     const Connected blue("blue");
     const Connected green("green");
     const auto engine = OpenForAll();
-    for (const std::string& text : {std::string("netns_name = blue"), std::string("netns_name = b*"),
-                                    "netns = " + std::to_string(id.value())}) {
+    for (const std::string& text :
+         {std::string("netns_name = blue"), std::string("netns_name = b*"),
+          "netns = " + std::to_string(id.value())}) {
       Query query = OfProtocol(Protocol::kTcp);
       query.filter = FilterOf(text);
       std::set<Inode> inodes;
@@ -247,8 +248,8 @@ TEST_F(NetnsJoinLive, AFilterMayNameAContainer) {
     if (!container.possible()) GTEST_SKIP() << "no cgroup2 hierarchy in /sys/fs/cgroup";
     container.ListenIn("blue");
     const auto engine = OpenForAll();
-    for (const std::string& text :
-         {"container = " + container.id(), std::string("container = aaaa* and netns_name = blue")}) {
+    for (const std::string& text : {"container = " + container.id(),
+                                    std::string("container = aaaa* and netns_name = blue")}) {
       Query query;
       query.states = StateSet::SsAll();
       query.filter = FilterOf(text);

@@ -144,9 +144,11 @@ TEST(DiagNamespaces, OneIsNamedByNamePathOrProcess) {
     }
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, WUNTRACED), child);
-    for (const std::vector<std::string>& words :
-         {std::vector<std::string>{"-N", "blue"}, {"-Nblue"}, {"--net=blue"},
-          {"-N", "/run/netns/blue"}, {"--net", std::to_string(child)}}) {
+    for (const std::vector<std::string>& words : {std::vector<std::string>{"-N", "blue"},
+                                                  {"-Nblue"},
+                                                  {"--net=blue"},
+                                                  {"-N", "/run/netns/blue"},
+                                                  {"--net", std::to_string(child)}}) {
       std::vector<std::string> all = {"-tlnH"};
       all.insert(all.end(), words.begin(), words.end());
       const Outcome outcome = RunDiag(all);

@@ -1,5 +1,5 @@
-// tests/live/netns_testing.h — namespaces made by `ip netns` in a mount namespace of the test's own,
-// so that the host sees neither their names nor their mounts.
+// tests/live/netns_testing.h — namespaces made by `ip netns` in a mount namespace of the test's
+// own, so that the host sees neither their names nor their mounts.
 //
 //   Apart([] {
 //     AddNetns("blue");
