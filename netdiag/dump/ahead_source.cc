@@ -13,6 +13,12 @@
 #include "netdiag/types/quiet_thread.h"
 
 namespace netdiag::internal {
+namespace {
+
+// A dump's datagrams are of this size at most, padding included.
+constexpr size_t kDatagramSize = size_t{36} << 10;
+
+}  // namespace
 
 class AheadSource::Impl {
  public:
@@ -75,6 +81,7 @@ void AheadSource::Impl::Run() {
   const std::stop_callback stopped(call_.stop, [this] { stop_.request_stop(); });
   const netlink::CallOptions call = {.deadline = call_.deadline, .stop = stop_.get_token()};
   for (Chunk chunk;;) {
+    chunk.reserve(kDatagramSize);
     const auto keep = [&](const netlink::Message& message) {
       const Bytes whole = message.whole();
       chunk.insert(chunk.end(), whole.begin(), whole.end());
