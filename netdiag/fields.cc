@@ -117,25 +117,6 @@ std::optional<bool> ShutDown(const Row& row, bool Shutdown::*direction) {
   return (*shutdown).*direction;
 }
 
-std::string_view WordOfNoOwner(const Row& row) {
-  switch (row.no_owner()) {
-    case NoOwner::kNotAsked:
-    case NoOwner::kNone:
-      return "";
-    case NoOwner::kKernelHeld:
-      return "kernel-held";
-    case NoOwner::kHidden:
-      return "hidden";
-    case NoOwner::kNotRead:
-      return "not-read";
-    case NoOwner::kOtherPidNamespace:
-      return "other-pid-namespace";
-    case NoOwner::kVanished:
-      return "vanished";
-  }
-  return "";
-}
-
 // The timer's own fields, absent while it is off.
 template <class T>
 std::optional<T> IfTimer(const InetSocket& socket, T value) {
@@ -266,7 +247,9 @@ constexpr auto kSocketFields = [] {
       {kSocket, "source", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
          return Name(r.source());
        }>},
-      {kSocket, "no_owner", kNone, kEnum, kAnyFamily, {}, OfRow<WordOfNoOwner>},
+      {kSocket, "no_owner", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
+         return Name(r.no_owner());
+       }>},
   });
 }();
 

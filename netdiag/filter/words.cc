@@ -8,6 +8,7 @@
 #include <cstddef>
 
 #include "netdiag/dump/table.h"
+#include "netdiag/process/process.h"
 #include "netdiag/socket/socket.h"
 
 namespace netdiag::internal {
@@ -283,7 +284,10 @@ std::vector<std::string_view> WordsOf(const Field& field) {
       words.push_back(Name(kind));
     }
   } else if (field.name == "no_owner") {
-    words = {"kernel-held", "hidden", "gone"};
+    for (auto i = static_cast<uint8_t>(NoOwner::kKernelHeld);
+         i <= static_cast<uint8_t>(NoOwner::kVanished); ++i) {
+      words.push_back(Name(static_cast<NoOwner>(i)));
+    }
   }
   return words;
 }

@@ -15,6 +15,7 @@
 
 #include "netdiag/filter/filter.h"
 #include "netdiag/filter/words.h"
+#include "netdiag/process/process.h"
 #include "tests/testing/rounds.h"
 
 namespace netdiag {
@@ -246,6 +247,18 @@ TEST(FilterParse, TakesEveryFieldOfTheTable) {
   for (const internal::Alias& alias : internal::Aliases()) {
     EXPECT_NE(FindField(alias.field), nullptr) << alias.word;
   }
+}
+
+// Every reason that a row can give for having no owner; those that no row gives are refused.
+TEST(FilterParse, TakesEveryReasonForNoOwner) {
+  for (const NoOwner reason : {NoOwner::kKernelHeld, NoOwner::kHidden, NoOwner::kNotRead,
+                               NoOwner::kOtherPidNamespace, NoOwner::kVanished}) {
+    const std::string text = "no_owner = " + std::string(Name(reason));
+    const absl::StatusOr<Filter> filter = Filter::Parse(text);
+    ASSERT_TRUE(filter.ok()) << text << ": " << filter.status();
+    EXPECT_EQ(filter->ToString(), text);
+  }
+  EXPECT_FALSE(Filter::Parse("no_owner = gone").ok());
 }
 
 // ---- Errors ----
