@@ -19,7 +19,7 @@ namespace {
 std::vector<std::string> FieldWordsOfHelp() {
   std::vector<std::string> words;
   for (const Column& column : AllColumns(true)) words.push_back(column.title());
-  for (const Alias& row : ColumnAliases()) words.emplace_back(row.alias);
+  for (const netdiag::FieldAlias& row : netdiag::FieldAliases()) words.emplace_back(row.word);
   return words;
 }
 
@@ -215,8 +215,8 @@ std::string Man() {
   for (const Column& column : AllColumns(true)) titles.push_back(column.title());
   text += Roff(Joined(titles, ", ")) + ".\n.PP\nShort names:\n";
   std::vector<std::string> aliases;
-  for (const Alias& row : ColumnAliases()) {
-    aliases.push_back(std::string(row.alias) + " = " + std::string(row.name));
+  for (const netdiag::FieldAlias& row : netdiag::FieldAliases()) {
+    aliases.push_back(std::string(row.word) + " = " + std::string(row.field));
   }
   text += Roff(Joined(aliases, ", ")) + ".\n";
   text +=
