@@ -1,10 +1,9 @@
 // Walking the tables of a query, falling back to /proc/net, joining rows. Tested as engine.cc is.
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <fcntl.h>
 #include <limits>
 #include <string>
 #include <type_traits>
