@@ -15,22 +15,8 @@
 // (pid_nr_ns), fs/proc/array.c (do_task_stat: start time). Tested by
 // tests/process/owner_sources_test.cc.
 
-typedef unsigned char __u8;
-typedef unsigned short __u16;
-typedef unsigned int __u32;
-typedef unsigned long long __u64;
-typedef signed int __s32;
-typedef signed long long __s64;
-typedef __u16 __be16;
-typedef __u32 __be32;
-typedef __u32 __wsum;
-
+#include "netdiag/bpf/program.h"
 #include "netdiag/bpf/task_file.h"
-
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
-
-char licenses[] SEC("license") = "Dual MIT/GPL";
 
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000

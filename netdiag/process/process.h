@@ -95,6 +95,9 @@ enum class NoOwner : uint8_t {
   // flight between processes, or is held by the kernel alone.
   kVanished,
 };
+// "kernel-held", "hidden", "not-read", "other-pid-namespace", "vanished"; empty: it has owners, or
+// was not asked for.
+std::string_view Name(NoOwner reason);
 
 // Who reads the descriptors.
 enum class OwnerSource : uint8_t {
