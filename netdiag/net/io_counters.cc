@@ -117,7 +117,11 @@ absl::Status ParseNetDev(std::string_view text, std::string_view what,
 }
 
 absl::Status IoCountersByFile(bool per_nic, const std::string& path,
-                              std::vector<InterfaceCounters>* interfaces) {
+                              std::vector<InterfaceCounters>* interfaces,
+                              const netlink::CallOptions& call) {
+  if (call.stop.stop_requested()) return CancelledError(path);
+  if (call.deadline && std::chrono::steady_clock::now() >= *call.deadline)
+    return TimeoutError(path);
   errno = 0;
   const std::string text = internal::ReadProcFile(path, kMaxNetDev);
   if (text.empty() && errno != 0) return ErrnoError(errno, path);

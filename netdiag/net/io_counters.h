@@ -23,6 +23,7 @@
 
 #include "absl/status/status.h"
 
+#include "netdiag/netlink/conn.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag {
@@ -76,9 +77,10 @@ InterfaceCounters SumOf(std::span<const InterfaceCounters> interfaces);
 // `per_nic`, their sum alone. Lines without a colon, a name or 13 numbers' worth of columns are
 // left out, and a name is all that precedes the last colon, as with gopsutil. Errors: the file
 // cannot be read (errno); it has not even the two lines of a header, or a column is no number
-// (EBADMSG): then the interfaces before it are appended all the same.
+// (EBADMSG): then the interfaces before it are appended all the same; `call` had ended before.
 absl::Status IoCountersByFile(bool per_nic, const std::string& path,
-                              std::vector<InterfaceCounters>* interfaces);
+                              std::vector<InterfaceCounters>* interfaces,
+                              const netlink::CallOptions& call = {});
 // The same of text.
 absl::Status ParseNetDev(std::string_view text, std::string_view what,
                          std::vector<InterfaceCounters>* interfaces);

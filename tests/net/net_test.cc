@@ -103,6 +103,18 @@ TEST(IoCounters, OfAFileWithoutItsHeaderAreAnError) {
   EXPECT_EQ(missing.message(), "/nonexistent/dev: No such file or directory");
 }
 
+TEST(IoCounters, OfAFileAreNotReadAfterTheEndOfTheCall) {
+  std::vector<InterfaceCounters> interfaces;
+  EXPECT_THAT(IoCountersByFile(true, "/proc/net/dev", &interfaces,
+                               {.deadline = std::chrono::steady_clock::now()}),
+              testing::EndedByDeadline());
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_THAT(IoCountersByFile(true, "/proc/net/dev", &interfaces, {.stop = stop.get_token()}),
+              testing::EndedByStop());
+  EXPECT_TRUE(interfaces.empty());
+}
+
 TEST(IoCounters, AllIsTheSumOfEveryField) {
   const std::string path = ::testing::TempDir() + "/net_dev";
   std::ofstream(path) << kHeader << "lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"
