@@ -1,5 +1,5 @@
 // Tested by tests/connections_test.cc, and held against gopsutil itself by
-// tests/peers/gopsutil_test.cc.
+// tests/peers/peers_test.cc.
 
 #include "netdiag/connections.h"
 
