@@ -13,6 +13,7 @@
 
 #include "netdiag/process/held_sockets.h"
 #include "netdiag/row.h"
+#include "netdiag/socket/socket.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag {
