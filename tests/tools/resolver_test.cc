@@ -1,12 +1,14 @@
 #include "tools/diag/resolver.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <signal.h>
+#include <span>
 #include <string>
 #include <thread>
 
@@ -138,6 +140,11 @@ TEST(Resolver, LeavesSignalsToTheCaller) {
 TEST(Resolver, KnowsTheNameOfThisHost) {
   // /etc/hosts names it on every machine.
   EXPECT_NE(SystemLookup(IpAddress::V4(127, 0, 0, 1)), "");
+  constexpr std::array<uint8_t, 16> kMapped = {0, 0, 0,    0,    0,   0, 0, 0,
+                                               0, 0, 0xff, 0xff, 127, 0, 0, 1};
+  EXPECT_EQ(SystemLookup(
+                IpAddress::FromNetwork(netdiag::Family::kInet6, std::as_bytes(std::span(kMapped)))),
+            SystemLookup(IpAddress::V4(127, 0, 0, 1)));
   // TEST-NET-1 has no names. Source: RFC 5737.
   EXPECT_EQ(SystemLookup(IpAddress()), "");
 }

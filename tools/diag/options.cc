@@ -241,7 +241,13 @@ absl::Status ParseExpression(std::span<const std::string_view> words, Options* o
     text = text.empty() ? file : "(" + text + "\n) (" + file + "\n)";
   }
   if (text.empty()) return absl::OkStatus();
-  absl::StatusOr<netdiag::Filter> filter = netdiag::Filter::Parse(text, HostFilterOptions());
+  netdiag::FilterOptions filter_options = HostFilterOptions();
+  netdiag::Query asked;
+  options->tables.Settle(&asked);
+  for (const netdiag::FamilyNames& row : netdiag::AllFamilies()) {
+    if (asked.families == netdiag::FamilySet(row.family)) filter_options.family = row.family;
+  }
+  absl::StatusOr<netdiag::Filter> filter = netdiag::Filter::Parse(text, filter_options);
   if (!filter.ok() && pointer != nullptr) *pointer = netdiag::PointAt(text, filter.status());
   if (!filter.ok()) return filter.status();
   options->query.filter = std::make_shared<const netdiag::Filter>(*std::move(filter));
