@@ -125,6 +125,7 @@ class Engine::Impl {
   absl::StatusOr<int> OpenProcNet(NetnsId netns, std::string_view file);
   absl::StatusOr<Ready> StepWalk(Walk* walk, Wait wait, const CallOptions& call, Visitor visitor);
   void ReadAhead(Walk* walk, const CallOptions& call) const;
+  void Foresee(const Message& message, const Walk& walk) const;
   Flow Deliver(const Message& message, const Walk& walk, Visitor visitor);
   bool Wanted(const Row& row) const;
   KernelPart FilterPart(const Table& table) const;

@@ -105,7 +105,11 @@ absl::StatusOr<bool> Engine::Impl::AdvanceJoin(Wait wait, const Budget& budget,
     return true;
   }
   if (join_.aside()) {
-    if (!walked() && !join_.full() && !join_.aside_over()) return false;
+    // A dump that is read ahead goes on by itself, and its rows need no keeping if the scan ends
+    // first.
+    const bool ahead = std::ranges::any_of(
+        walks_, [](const Walk& walk) { return std::holds_alternative<AheadSource>(walk.source); });
+    if (!walked() && !join_.full() && !join_.aside_over() && !ahead) return false;
     NETDIAG_RETURN_IF_ERROR(join_.EndAside());
     return true;
   }
@@ -395,10 +399,14 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
   NETDIAG_RETURN_IF_ERROR(CheckCall(call, "listing sockets"));
   const bool can_wait = UsesConn(walk->source);
   const auto deliver = [&](const Message& message) { return Deliver(message, *walk, visitor); };
+  const auto foresee = [&](const Message& message) { Foresee(message, *walk); };
   absl::StatusOr<Ready> ready = std::visit(
       [&](auto& source) {
         using Kind = std::decay_t<decltype(source)>;
-        if constexpr (std::is_same_v<Kind, NetlinkSource> || std::is_same_v<Kind, LookupSource>) {
+        if constexpr (std::is_same_v<Kind, AheadSource>) {
+          return source.Step(deliver, foresee);
+        } else if constexpr (std::is_same_v<Kind, NetlinkSource> ||
+                             std::is_same_v<Kind, LookupSource>) {
           return source.Step(wait, call, deliver);
         } else {
           return source.Step(deliver);
@@ -437,6 +445,13 @@ void Engine::Impl::ReadAhead(Walk* walk, const CallOptions& call) const {
   absl::StatusOr<AheadSource> ahead =
       AheadSource::Start(source, call, query_.owners ? kAheadOfScan : kAhead);
   if (ahead.ok()) walk->source = *std::move(ahead);
+}
+
+// The owners of many sockets do not fit the processor's caches.
+void Engine::Impl::Foresee(const Message& message, const Walk& walk) const {
+  if (join_.index() == nullptr || !IsInet(summary_.tables[walk.table].table.protocol)) return;
+  const std::optional<InetSocket> socket = InetSocket::Parse(message.payload());
+  if (socket) join_.index()->Foresee(socket->inode());
 }
 
 Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor visitor) {
