@@ -21,10 +21,6 @@ constexpr Word kTcpOptions[] = {"timestamps", "sack",     "wscale",  "ecn",
                                 "ecn_seen",   "syn_data", "usec_ts", "fastopen_child"};
 constexpr Word kFastOpenFailures[] = {"unspecified", "cookie-unavailable", "data-not-acked",
                                       "syn-retransmitted"};
-// Source: TCP_ACCECN_*, include/net/tcp_ecn.h and tcp.h (6.18).
-constexpr Word kAccEcnFailures[] = {"ace_fail_send", "ace_fail_recv", "opt_fail_send",
-                                    "opt_fail_recv"};
-constexpr Word kAccEcnOptions[] = {"not-seen", "empty", "counter", "fail"};
 constexpr Word kOnOff[] = {"off", "on"};
 // Source: include/uapi/linux/tls.h.
 constexpr Word kTlsVersions[] = {"1.2", "1.3"};
@@ -46,8 +42,6 @@ constexpr auto kWords = [] {
       {kTcpInfo, "options", true, 0, kTcpOptions},
       {kTcpInfo, "delivery_rate_app_limited", false, 0, kOnOff},
       {kTcpInfo, "fastopen_client_fail", false, 0, kFastOpenFailures},
-      {kTcpInfo, "accecn_fail_mode", true, 0, kAccEcnFailures},
-      {kTcpInfo, "accecn_opt_seen", false, 0, kAccEcnOptions},
       {kVegas, "enabled", false, 0, kOnOff},
       {kDctcp, "enabled", false, 0, kOnOff},
       {kDctcp, "ce_state", false, 0, kOnOff},
