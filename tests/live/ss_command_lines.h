@@ -105,6 +105,8 @@ inline constexpr CommandLine kCommandLines[] = {
     {"-0anbH"},
     {"-0anemOH"},
     {"-A inet,!tcp -nH"},
+    {"--socket=udp,u_dgr -anH"},
+    {"--query raw,mptcp --all --numeric --no-header"},
     {"-A packet_raw,u_str -anH src unix:*"},
     {"-anHp -A u_seq"},
     {"-nH -o state fin-wait-1 state last-ack state closing"},

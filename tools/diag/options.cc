@@ -76,6 +76,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {'f', "family", &Options::family, "inet, inet6, link, unix or netlink", "FAMILY"},
     {'A', "query", &Options::table_list, "these tables, separated by commas; ! takes one away",
      "LIST"},
+    {'A', "socket", &Options::table_list, "", "LIST"},  // as ss
     {'a', "all", &Options::all, "every state, listening and closed ones too"},
     {'l', "listening", &Options::listening, "listening and closed sockets (UDP that receives)"},
     {'n', "numeric", &Options::numeric, "port numbers and exact rates"},
@@ -117,6 +118,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {kHelpFormat, "help-format", &Options::help_format, "", "FORMAT"},
     {kCapabilities, "capabilities", &Options::capabilities, "what this kernel answers and lacks"},
     {'V', "version", &Options::version, "the version"},
+    {'v', "version", &Options::version, ""},  // as ss
     {'h', "help", &Options::help, "this text"},
 });
 
