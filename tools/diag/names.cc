@@ -22,13 +22,6 @@ std::string CommandOf(int32_t pid) {
   return command;
 }
 
-// The service names that a protocol's ports have.
-netdiag::Protocol ServicesOf(netdiag::Protocol protocol) {
-  if (protocol == netdiag::Protocol::kMptcp) return netdiag::Protocol::kTcp;
-  if (protocol == netdiag::Protocol::kUdpLite) return netdiag::Protocol::kUdp;
-  return protocol;
-}
-
 void AppendIpProtocol(uint16_t number, std::string* out) {
   if (const protoent* entry = getprotobynumber(number)) {
     AppendEscaped(entry->p_name, out);
@@ -75,20 +68,6 @@ void Names::AppendNetlinkPort(uint32_t port_id, bool numeric, std::string* out) 
   AppendNumber(number, out);
 }
 
-void Names::LoadServices() {
-  // One pass over the database instead of one a port: getservbyport() reads the file each time.
-  setservent(1);
-  while (const servent* entry = getservent()) {
-    const std::string_view protocol = entry->s_proto;
-    const auto port = netdiag::Port::FromNetwork(static_cast<uint16_t>(entry->s_port));
-    for (const auto& [name, value] :
-         {std::pair{"tcp", netdiag::Protocol::kTcp}, {"udp", netdiag::Protocol::kUdp}}) {
-      if (protocol == name) services_.try_emplace({value, port.value()}, entry->s_name);
-    }
-  }
-  endservent();
-}
-
 std::optional<PortRange> ReadEphemeralPorts() {
   std::ifstream range("/proc/sys/net/ipv4/ip_local_port_range");
   uint16_t first = 0;
@@ -105,18 +84,16 @@ void Names::AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool nume
   }
   if (protocol == netdiag::Protocol::kRaw && !numeric) return AppendIpProtocol(port.value(), out);
   if (numeric) return AppendNumber(port.value(), out);
-  if (!loaded_) {
-    loaded_ = true;
-    LoadServices();
+  if (!services_) {
+    services_ = netdiag::Services::Load("/etc/services", netdiag::Services::Missing::kEmpty);
     ephemeral_ = ReadEphemeralPorts().value_or(ephemeral_);
   }
   const bool ephemeral = port >= ephemeral_.first && port <= ephemeral_.last;
-  const auto service =
-      ephemeral ? services_.end() : services_.find({ServicesOf(protocol), port.value()});
-  if (service == services_.end()) {
+  const std::string_view service = ephemeral ? "" : services_->NameOf(protocol, port);
+  if (service.empty()) {
     AppendNumber(port.value(), out);
   } else {
-    AppendEscaped(service->second, out);
+    AppendEscaped(service, out);
   }
 }
 

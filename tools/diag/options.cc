@@ -21,6 +21,7 @@
 #include "netdiag/types/error.h"
 #include "tools/diag/filter_names.h"
 #include "tools/diag/shorthand.h"
+#include "tools/diag/verbs.h"
 
 namespace diag {
 namespace {
@@ -411,7 +412,13 @@ std::string HelpText() {
       ";\n  groups: all connected synchronized bucket big\n\n"
       "EXPRESSION: predicates with and, or, not and parentheses, as `sport = :22 and dst 10/8`,\n"
       "  `rtt > 100ms`, `comm = \"nginx*\"`, `uid = nobody`: docs/filter.md.\n\n"
-      "Exit: 0 answered (what could not be seen is said on stderr), 1 a table could not be read, 2 "
+      "Commands:\n";
+  for (const VerbHelp& row : AllVerbs()) {
+    text.append("  ").append(row.usage).append("\n      ").append(row.help).append("\n");
+  }
+  text +=
+      "\nExit: 0 answered (what could not be seen is said on stderr), 1 a table could not be read, "
+      "2 "
       "usage.\n";
   return text;
 }
