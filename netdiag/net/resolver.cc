@@ -36,7 +36,8 @@ struct Resolver::State {
   bool over = false;
 };
 
-std::string LookUpAddress(const IpAddress& address) {
+std::string LookUpAddress(const IpAddress& asked) {
+  const IpAddress address = asked.Unmapped();  // the name server knows that one
   sockaddr_storage storage = {};
   socklen_t size = sizeof(sockaddr_in);
   const std::span<const uint8_t> octets = address.octets();

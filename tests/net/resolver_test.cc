@@ -178,6 +178,8 @@ TEST(Resolver, LeavesSignalsToTheCaller) {
 TEST(Resolver, KnowsTheNameOfThisHost) {
   // /etc/hosts names it on every machine.
   EXPECT_NE(LookUpAddress(IpAddress::V4(127, 0, 0, 1)), "");
+  EXPECT_EQ(LookUpAddress(IpAddress::V4(127, 0, 0, 1).Mapped()),
+            LookUpAddress(IpAddress::V4(127, 0, 0, 1)));
   // TEST-NET-1 has no names. Source: RFC 5737.
   EXPECT_EQ(LookUpAddress(IpAddress()), "");
 }

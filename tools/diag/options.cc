@@ -77,6 +77,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {'f', "family", &Options::family, "inet, inet6, link, unix or netlink", "FAMILY"},
     {'A', "query", &Options::table_list, "these tables, separated by commas; ! takes one away",
      "LIST"},
+    {'A', "socket", &Options::table_list, "", "LIST"},  // as ss
     {'a', "all", &Options::all, "every state, listening and closed ones too"},
     {'l', "listening", &Options::listening, "listening and closed sockets (UDP that receives)"},
     {'n', "numeric", &Options::numeric, "port numbers and exact rates"},
@@ -118,6 +119,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {kHelpFormat, "help-format", &Options::help_format, "", "FORMAT"},
     {kCapabilities, "capabilities", &Options::capabilities, "what this kernel answers and lacks"},
     {'V', "version", &Options::version, "the version"},
+    {'v', "version", &Options::version, ""},  // as ss
     {'h', "help", &Options::help, "this text"},
 });
 
@@ -242,7 +244,13 @@ absl::Status ParseExpression(std::span<const std::string_view> words, Options* o
     text = text.empty() ? file : "(" + text + "\n) (" + file + "\n)";
   }
   if (text.empty()) return absl::OkStatus();
-  absl::StatusOr<netdiag::Filter> filter = netdiag::Filter::Parse(text, HostFilterOptions());
+  netdiag::FilterOptions filter_options = HostFilterOptions();
+  netdiag::Query asked;
+  options->tables.Settle(&asked);
+  for (const netdiag::FamilyNames& row : netdiag::AllFamilies()) {
+    if (asked.families == netdiag::FamilySet(row.family)) filter_options.family = row.family;
+  }
+  absl::StatusOr<netdiag::Filter> filter = netdiag::Filter::Parse(text, filter_options);
   if (!filter.ok() && pointer != nullptr) *pointer = netdiag::PointAt(text, filter.status());
   if (!filter.ok()) return filter.status();
   options->query.filter = std::make_shared<const netdiag::Filter>(*std::move(filter));
