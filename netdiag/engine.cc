@@ -147,7 +147,7 @@ void Engine::Impl::PlanTables(NetnsId netns, const std::string& name) {
       if (!ports && states) PlanTable(protocol, Describe(protocol).families, netns, name);
       continue;
     }
-    const bool one_walk = protocol == Protocol::kTcp && conns_.size() <= 1 &&
+    const bool one_walk = internal::OneWalkServes(protocol) && conns_.size() <= 1 &&
                           !options_.prefer_procfs &&
                           (query_.families.bits() & inet.bits()) == inet.bits();
     if (one_walk) {

@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/bpf/socket_census.h"
 #include "netdiag/dump/capture.h"
 #include "netdiag/dump/source.h"
 #include "netdiag/dump/table.h"
@@ -134,6 +135,11 @@ class Engine::Impl {
   // In `netns`; not set: in the calling thread's.
   static absl::StatusOr<std::unique_ptr<Conn>> DialPrimed(
       const std::optional<netlink::NetNs>& netns);
+  // Runs `use` where the namespace is the calling thread's.
+  absl::Status RunIn(NetnsId netns, absl::FunctionRef<absl::Status()> use);
+  internal::WalkOptions WalkOptionsFor(const Table& table, size_t conn);
+  uint64_t TcpBuckets(const Table& table);
+  uint64_t ReadTcpBuckets() const;
 
   EngineOptions options_;
   NetnsId netns_;
@@ -151,6 +157,12 @@ class Engine::Impl {
   NetnsId visited_netns_;  // of the row that is being visited
   std::optional<Capabilities> capabilities_;
   internal::OwnerJoin join_;
+  // For the walks: a scratch for each Conn; the sizes of tables of connections; a census.
+  std::vector<std::unique_ptr<internal::WalkScratch>> scratches_;
+  std::optional<uint64_t> tcp_buckets_;  // of the Engine's namespace, read when it is wanted
+  uint64_t guest_tcp_buckets_ = 0;
+  bpf::SocketCensus census_;
+  internal::CensusTaker take_census_;
 
   // The query that runs.
   Query query_;

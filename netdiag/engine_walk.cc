@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
+#include <fstream>
 #include <limits>
 #include <string>
 #include <type_traits>
@@ -259,6 +261,7 @@ absl::StatusOr<std::unique_ptr<Conn>> Engine::Impl::DialIn(NetnsId netns) {
   absl::StatusOr<std::unique_ptr<Conn>> conn;
   NETDIAG_RETURN_IF_ERROR(namespaces_.RunIn(netns, [&]() -> absl::Status {
     conn = DialPrimed(std::nullopt);
+    guest_tcp_buckets_ = ReadTcpBuckets();
     return conn.status();
   }));
   return conn;
@@ -305,7 +308,7 @@ absl::Status Engine::Impl::AskWithoutProgram(Walk* walk, const CallOptions& call
   request.bytecode.clear();
   walk->has_program = false;
   NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, ConnFor(table.netns, walk->conn));
-  NetlinkSource source(conn, request);
+  NetlinkSource source(conn, request, WalkOptionsFor(table, walk->conn));
   NETDIAG_RETURN_IF_ERROR(source.Begin(call));
   walk->source = std::move(source);
   return absl::OkStatus();
@@ -318,13 +321,14 @@ absl::Status Engine::Impl::StartDump(size_t table, size_t conn, DumpRequest requ
   std::optional<internal::Namespaces::Lookups> lookups;
   if (!IsHome(netns)) lookups = namespaces_.PlanLookups(request);
   if (lookups) {
-    LookupSource source(way, request, std::move(lookups->tuples), lookups->listeners);
+    LookupSource source(way, request, std::move(lookups->tuples), lookups->listeners,
+                        WalkOptionsFor(request.table, conn));
     NETDIAG_RETURN_IF_ERROR(source.Begin(call));
     walks_.push_back({table, conn, std::move(source)});
     return absl::OkStatus();
   }
   const bool has_program = !request.bytecode.empty();
-  NetlinkSource source(way, std::move(request));
+  NetlinkSource source(way, request, WalkOptionsFor(request.table, conn));
   NETDIAG_RETURN_IF_ERROR(source.Begin(call));
   walks_.push_back(
       {.table = table, .conn = conn, .source = std::move(source), .has_program = has_program});
@@ -352,6 +356,57 @@ absl::StatusOr<ProcfsSource> Engine::Impl::OpenProcfs(const Table& table) {
   }
   return ProcfsSource::Open(RequestOf(table),
                             [&](std::string_view file) { return OpenProcNet(table.netns, file); });
+}
+
+// ---- Exactness ----
+
+absl::Status Engine::Impl::RunIn(NetnsId netns, absl::FunctionRef<absl::Status()> use) {
+  if (!IsHome(netns)) return namespaces_.RunIn(netns, use);
+  if (netlink::CurrentNetns() == netns_) return use();
+  if (options_.netns) return options_.netns->Run(use);
+  return SameNamespace();
+}
+
+internal::WalkOptions Engine::Impl::WalkOptionsFor(const Table& table, size_t conn) {
+  scratches_.resize(std::max(scratches_.size(), conn + 1));
+  if (scratches_[conn] == nullptr) scratches_[conn] = std::make_unique<internal::WalkScratch>();
+  if (take_census_ == nullptr) {
+    take_census_ = [this](const Table& counted) {
+      absl::StatusOr<std::vector<bpf::CountedSocket>> sockets;
+      const absl::Status status = RunIn(counted.netns, [&]() -> absl::Status {
+        sockets = census_.Take(counted.protocol);
+        return sockets.status();
+      });
+      if (!status.ok()) sockets = status;
+      return sockets;
+    };
+  }
+  const bool counts = query_.completeness == Completeness::kExact;
+  return {.completeness = query_.completeness,
+          .tcp_buckets = TcpBuckets(table),
+          .census = counts ? &take_census_ : nullptr,
+          .scratch = scratches_[conn].get()};
+}
+
+// Of the calling thread's namespace: it shares the first one's table, or has one of its own for good
+// (6.1). 0: not known.
+uint64_t Engine::Impl::ReadTcpBuckets() const {
+  int64_t buckets = 0;
+  std::ifstream(options_.proc_root + "/sys/net/ipv4/tcp_ehash_entries") >> buckets;
+  // Negative: the table is the first namespace's.
+  return static_cast<uint64_t>(std::abs(buckets));
+}
+
+uint64_t Engine::Impl::TcpBuckets(const Table& table) {
+  if (table.protocol != Protocol::kTcp) return 0;
+  if (!IsHome(table.netns)) return guest_tcp_buckets_;
+  if (tcp_buckets_) return *tcp_buckets_;
+  const absl::Status status = RunIn(netns_, [&] {
+    tcp_buckets_ = ReadTcpBuckets();
+    return absl::OkStatus();
+  });
+  if (!status.ok()) tcp_buckets_ = 0;
+  return *tcp_buckets_;
 }
 
 absl::StatusOr<int> Engine::Impl::OpenProcNet(NetnsId netns, std::string_view file) {
@@ -417,6 +472,9 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
 void Engine::Impl::ReadAhead(Walk* walk, const CallOptions& call) const {
   auto* source = std::get_if<NetlinkSource>(&walk->source);
   if (options_.threads < 2 || source == nullptr || ++walk->datagrams != kOwnDatagrams) return;
+  // A census enters the namespace, which is the Engine's thread's to do.
+  const bool home = IsHome(summary_.tables[walk->table].table.netns);
+  if (!home && query_.completeness == Completeness::kExact) return;
   absl::StatusOr<AheadSource> ahead =
       AheadSource::Start(source, call, query_.owners ? kAheadOfScan : kAhead);
   if (ahead.ok()) walk->source = *std::move(ahead);
@@ -470,8 +528,15 @@ void Engine::Impl::Finish(const Walk& walk) {
   summary_.foreign += stats.foreign;
   summary_.damaged += stats.damaged;
   summary_.interrupted |= stats.interrupted;
+  summary_.duplicates += stats.repeated;
+  TableOutcome& outcome = summary_.tables[walk.table];
+  if (std::holds_alternative<KeptSource>(walk.source)) return;  // its walk has said all
+  outcome.doubt = stats.doubt;
+  outcome.unsettled = stats.unsettled;
+  outcome.walks = stats.walks;
+  outcome.repeated = stats.repeated;
   const auto* const lookups = std::get_if<LookupSource>(&walk.source);
-  if (lookups != nullptr) summary_.tables[walk.table].looked_up = lookups->looked_up();
+  if (lookups != nullptr) outcome.looked_up = lookups->looked_up();
 }
 
 int Engine::Impl::fd() const {

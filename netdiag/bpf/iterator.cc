@@ -96,7 +96,8 @@ absl::StatusOr<internal::UniqueFd> LoadIterator(
     options.sz = sizeof(options);
     options.iter_info = &info;
     options.iter_info_len = sizeof(info);
-    const bpf_program* program = bpf_object__next_program(object, nullptr);
+    bpf_program* program = bpf_object__next_program(object, nullptr);
+    while (!bpf_program__autoload(program)) program = bpf_object__next_program(object, program);
     link = bpf_link_create(bpf_program__fd(program), 0, BPF_TRACE_ITER, &options);
   }
   bpf_object__close(object);

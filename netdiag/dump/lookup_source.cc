@@ -45,12 +45,14 @@ bool Answers(const Message& message, const bpf::TcpTuple& tuple) {
 }  // namespace
 
 LookupSource::LookupSource(netlink::Conn* conn, const DumpRequest& request,
-                           std::vector<bpf::TcpTuple> tuples, uint64_t listeners)
+                           std::vector<bpf::TcpTuple> tuples, uint64_t listeners,
+                           const WalkOptions& options)
     : conn_(conn),
       request_(request),
+      options_(options),
       tuples_(std::move(tuples)),
       listeners_(listeners),
-      dump_(conn, WithStates(State::kListen)) {
+      dump_(conn, WithStates(State::kListen), options) {
   std::erase_if(tuples_, [&](const bpf::TcpTuple& tuple) {
     return !Asked(request.states, tuple.state) || !PortsMatch(request, tuple);
   });
@@ -58,7 +60,7 @@ LookupSource::LookupSource(netlink::Conn* conn, const DumpRequest& request,
   DumpRequest listening = WithStates(State::kListen);
   listening.source_port = listening.destination_port = Port();
   listening.bytecode.clear();
-  dump_ = NetlinkSource(conn, listening);
+  dump_ = NetlinkSource(conn, listening, options);
 }
 
 DumpRequest LookupSource::WithStates(StateSet states) const {
@@ -95,7 +97,7 @@ absl::StatusOr<Ready> LookupSource::DumpListeners(Wait wait, const CallOptions& 
   if (stopped || ready != Ready::kDone) return ready;
   phase_ = heard_ == listeners_ ? Phase::kLookups : Phase::kWalk;
   if (phase_ == Phase::kWalk) {
-    dump_ = NetlinkSource(conn_, WithStates(request_.states - State::kListen));
+    dump_ = NetlinkSource(conn_, WithStates(request_.states - State::kListen), options_);
     NETDIAG_RETURN_IF_ERROR(dump_.Begin(options));
   }
   return Ready::kSome;
