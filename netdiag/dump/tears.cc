@@ -28,7 +28,8 @@ constexpr uint64_t kUsualBuckets = 8192;
 constexpr uint64_t kTinyTable = 4096;
 
 constexpr FamilySet kBothFamilies = {Family::kInet, Family::kInet6};
-const StateSet kConnectionStates = StateSet::SsAll() - State::kListen - State::kClose;
+const StateSet kConnectionStates =
+    (StateSet::SsAll() & StateSet::All()) - State::kListen - State::kClose;
 
 bool Filters(const DumpRequest& request) {
   return !request.bytecode.empty() || request.source_port != Port() ||
