@@ -113,13 +113,8 @@ void SortedRows::Keep(const Row& row, Entry* entry) {
   entry->number = next_.number;
   const Bytes whole = row.message().whole();
   entry->message.assign(whole.begin(), whole.end());
-  // Nearly always the table of the row before.
-  auto table = std::ranges::find_if(tables_, [&](const auto& own) { return *own == row.table(); });
-  if (table == tables_.end()) {
-    table = tables_.insert(table, std::make_unique<Table>(row.table()));
-  }
   entry->row.clear();
-  entry->row.push_back(row.Over(entry->message, **table));
+  entry->row.push_back(row.Over(entry->message, *tables_.Of(row.table())));
 }
 
 void SortedRows::Add(const Row& row) {

@@ -29,6 +29,7 @@
 
 #include "netdiag/fields.h"
 #include "netdiag/row.h"
+#include "netdiag/row_store.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag {
@@ -59,7 +60,6 @@ class SortedRows {
     std::vector<Value> values;
     uint64_t number = 0;  // in the order of arrival
     std::vector<std::byte> message;
-    const Table* table = nullptr;
     std::vector<Row> row;  // one, over `message`
   };
 
@@ -73,7 +73,7 @@ class SortedRows {
   Entry next_;  // the values of the row that is being added
   // With a limit, a heap whose first is the last in order. By pointer: cheap to move about.
   std::vector<std::unique_ptr<Entry>> entries_;
-  std::vector<std::unique_ptr<Table>> tables_;
+  internal::TableCopies tables_;  // that rows point to
 };
 
 // How many rows have the same values. A row that several owners hold counts once for each value

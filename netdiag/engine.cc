@@ -27,8 +27,8 @@ using netlink::Conn;
 using netlink::Message;
 using netlink::Ready;
 
-// Tables of a capture; it has one a dump, of each namespace five at most. More are damage.
-constexpr size_t kMaxReplayTables = 5 * (netlink::kMaxNamespaces + 1);
+// Tables of a capture; it has one a dump, of each namespace sixteen at most. More are damage.
+constexpr size_t kMaxReplayTables = 16 * (netlink::kMaxNamespaces + 1);
 
 // Everything but what would come back indistinguishable from something that is not wanted.
 StateSet UnfilteredStates(StateSet asked) {
@@ -172,9 +172,15 @@ absl::Status Engine::Impl::PlanReplay() {
   std::vector<HeldSocket> held;
   CaptureReader reader(*options_.replay);
   size_t tables = 0;
+  bool planned = false;  // the last table met
   for (CaptureRecord record; reader.Next(&record);) {
     if (record.type == CaptureType::kOwner && query_.owners) {
-      held.push_back({record.inode, {record.pid, record.start_time, record.fd, record.command}});
+      held.push_back({record.inode,
+                      {record.pid, record.start_time, record.fd, record.command, record.thread}});
+    }
+    if (record.type == CaptureType::kTable) planned = false;
+    if (record.type == CaptureType::kNetns && planned) {
+      summary_.tables.back().table.netns_name = record.name;
     }
     if (record.type != CaptureType::kTable) continue;
     if (++tables > kMaxReplayTables) return DamagedData("capture", "too many tables");
@@ -187,6 +193,7 @@ absl::Status Engine::Impl::PlanReplay() {
     outcome.source = SourceKind::kReplay;
     summary_.tables.push_back(std::move(outcome));
     replay_tables_.push_back(reader);
+    planned = true;
   }
   if (tables == 0) NETDIAG_RETURN_IF_ERROR(reader.status());
   if (!reader.status().ok()) ++summary_.damaged;

@@ -125,6 +125,7 @@ class Engine::Impl {
   absl::StatusOr<int> OpenProcNet(NetnsId netns, std::string_view file);
   absl::StatusOr<Ready> StepWalk(Walk* walk, Wait wait, const CallOptions& call, Visitor visitor);
   void ReadAhead(Walk* walk, const CallOptions& call) const;
+  void Foresee(const Message& message, const Walk& walk) const;
   Flow Deliver(const Message& message, const Walk& walk, Visitor visitor);
   bool Wanted(const Row& row) const;
   KernelPart FilterPart(const Table& table) const;
@@ -167,9 +168,9 @@ class Engine::Impl {
   // The query that runs.
   Query query_;
   bool one_by_one_ = false;
-  bool visiting_ = false;  // a visitor runs
+  bool visiting_ = false;   // a visitor runs
   size_t shown_table_ = 0;  // of the last row that waited
-  size_t next_table_ = 0;  // the first of summary_.tables that has no walk yet
+  size_t next_table_ = 0;   // the first of summary_.tables that has no walk yet
   std::vector<Walk> walks_;
   size_t turn_ = 0;  // of walks_: whose step is next
   absl::flat_hash_set<Cookie> delivered_;

@@ -1,12 +1,9 @@
 // Walking the tables of a query, falling back to /proc/net, joining rows. Tested as engine.cc is.
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstdlib>
-#include <fstream>
+#include <fcntl.h>
 #include <limits>
 #include <string>
 #include <type_traits>
@@ -108,7 +105,11 @@ absl::StatusOr<bool> Engine::Impl::AdvanceJoin(Wait wait, const Budget& budget,
     return true;
   }
   if (join_.aside()) {
-    if (!walked() && !join_.full() && !join_.aside_over()) return false;
+    // A dump that is read ahead goes on by itself, and its rows need no keeping if the scan ends
+    // first.
+    const bool ahead = std::ranges::any_of(
+        walks_, [](const Walk& walk) { return std::holds_alternative<AheadSource>(walk.source); });
+    if (!walked() && !join_.full() && !join_.aside_over() && !ahead) return false;
     NETDIAG_RETURN_IF_ERROR(join_.EndAside());
     return true;
   }
@@ -358,57 +359,6 @@ absl::StatusOr<ProcfsSource> Engine::Impl::OpenProcfs(const Table& table) {
                             [&](std::string_view file) { return OpenProcNet(table.netns, file); });
 }
 
-// ---- Exactness ----
-
-absl::Status Engine::Impl::RunIn(NetnsId netns, absl::FunctionRef<absl::Status()> use) {
-  if (!IsHome(netns)) return namespaces_.RunIn(netns, use);
-  if (netlink::CurrentNetns() == netns_) return use();
-  if (options_.netns) return options_.netns->Run(use);
-  return SameNamespace();
-}
-
-internal::WalkOptions Engine::Impl::WalkOptionsFor(const Table& table, size_t conn) {
-  scratches_.resize(std::max(scratches_.size(), conn + 1));
-  if (scratches_[conn] == nullptr) scratches_[conn] = std::make_unique<internal::WalkScratch>();
-  if (take_census_ == nullptr) {
-    take_census_ = [this](const Table& counted) {
-      absl::StatusOr<std::vector<bpf::CountedSocket>> sockets;
-      const absl::Status status = RunIn(counted.netns, [&]() -> absl::Status {
-        sockets = census_.Take(counted.protocol);
-        return sockets.status();
-      });
-      if (!status.ok()) sockets = status;
-      return sockets;
-    };
-  }
-  const bool counts = query_.completeness == Completeness::kExact;
-  return {.completeness = query_.completeness,
-          .tcp_buckets = TcpBuckets(table),
-          .census = counts ? &take_census_ : nullptr,
-          .scratch = scratches_[conn].get()};
-}
-
-// Of the calling thread's namespace: it shares the first one's table, or has one of its own for good
-// (6.1). 0: not known.
-uint64_t Engine::Impl::ReadTcpBuckets() const {
-  int64_t buckets = 0;
-  std::ifstream(options_.proc_root + "/sys/net/ipv4/tcp_ehash_entries") >> buckets;
-  // Negative: the table is the first namespace's.
-  return static_cast<uint64_t>(std::abs(buckets));
-}
-
-uint64_t Engine::Impl::TcpBuckets(const Table& table) {
-  if (table.protocol != Protocol::kTcp) return 0;
-  if (!IsHome(table.netns)) return guest_tcp_buckets_;
-  if (tcp_buckets_) return *tcp_buckets_;
-  const absl::Status status = RunIn(netns_, [&] {
-    tcp_buckets_ = ReadTcpBuckets();
-    return absl::OkStatus();
-  });
-  if (!status.ok()) tcp_buckets_ = 0;
-  return *tcp_buckets_;
-}
-
 absl::StatusOr<int> Engine::Impl::OpenProcNet(NetnsId netns, std::string_view file) {
   int fd = -1;
   const auto open_here = [&]() -> absl::Status {
@@ -433,10 +383,14 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
   NETDIAG_RETURN_IF_ERROR(CheckCall(call, "listing sockets"));
   const bool can_wait = UsesConn(walk->source);
   const auto deliver = [&](const Message& message) { return Deliver(message, *walk, visitor); };
+  const auto foresee = [&](const Message& message) { Foresee(message, *walk); };
   absl::StatusOr<Ready> ready = std::visit(
       [&](auto& source) {
         using Kind = std::decay_t<decltype(source)>;
-        if constexpr (std::is_same_v<Kind, NetlinkSource> || std::is_same_v<Kind, LookupSource>) {
+        if constexpr (std::is_same_v<Kind, AheadSource>) {
+          return source.Step(deliver, foresee);
+        } else if constexpr (std::is_same_v<Kind, NetlinkSource> ||
+                             std::is_same_v<Kind, LookupSource>) {
           return source.Step(wait, call, deliver);
         } else {
           return source.Step(deliver);
@@ -478,6 +432,13 @@ void Engine::Impl::ReadAhead(Walk* walk, const CallOptions& call) const {
   absl::StatusOr<AheadSource> ahead =
       AheadSource::Start(source, call, query_.owners ? kAheadOfScan : kAhead);
   if (ahead.ok()) walk->source = *std::move(ahead);
+}
+
+// The owners of many sockets do not fit the processor's caches.
+void Engine::Impl::Foresee(const Message& message, const Walk& walk) const {
+  if (join_.index() == nullptr || !IsInet(summary_.tables[walk.table].table.protocol)) return;
+  const std::optional<InetSocket> socket = InetSocket::Parse(message.payload());
+  if (socket) join_.index()->Foresee(socket->inode());
 }
 
 Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor visitor) {

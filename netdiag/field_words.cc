@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 namespace netdiag {
 namespace {
@@ -65,6 +66,60 @@ constexpr auto kWords = [] {
   });
 }();
 
+// sport and dport are predicates of their own in filters, and columns elsewhere.
+constexpr auto kAliases = std::to_array<FieldAlias>({
+    {"proto", "protocol"},
+    {"local", "local_address"},
+    {"lport", "local_port"},
+    {"sport", "local_port"},
+    {"remote", "remote_address"},
+    {"peer", "remote_address"},
+    {"rport", "remote_port"},
+    {"dport", "remote_port"},
+    {"dev", "interface"},
+    {"fwmark", "mark"},
+    {"recvq", "receive_queue"},
+    {"sendq", "send_queue"},
+    {"user", "uid"},
+    {"ino", "inode"},
+    {"sk", "cookie"},
+    {"comm", "owners.command"},
+    {"process", "owners.command"},
+    {"tclass", "traffic_class"},
+    {"cong", "congestion"},
+    {"expires", "timer_expires"},
+    {"mss", "tcp_info.snd_mss"},
+    {"cwnd", "tcp_info.snd_cwnd"},
+    {"ssthresh", "tcp_info.snd_ssthresh"},
+    {"minrtt", "tcp_info.min_rtt"},
+    {"notsent", "tcp_info.notsent_bytes"},
+    {"lastsnd", "tcp_info.last_data_sent"},
+    {"lastrcv", "tcp_info.last_data_recv"},
+    {"lastack", "tcp_info.last_ack_recv"},
+});
+
+std::string InGroup(const Field& field, std::string_view name) {
+  if (field.group == FieldGroup::kSocket) return std::string(name);
+  return std::string(Name(field.group)).append(".").append(name);
+}
+
+char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
+  for (size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t changed = d[i - 1][j - 1] + (Lower(a[i - 1]) == Lower(b[j - 1]) ? 0 : 1);
+      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, changed});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+    }
+  }
+  return d[a.size()][b.size()];
+}
+
 std::string_view Suffix(Unit unit) {
   switch (unit) {
     case Unit::kNone:
@@ -96,6 +151,39 @@ std::string NameWithUnit(const Field& field) {
   const bool said = field.unit == Unit::kBytes && name.find("bytes") != name.npos;
   if (!said) name.append(Suffix(field.unit));
   return name;
+}
+
+std::span<const FieldAlias> FieldAliases() { return kAliases; }
+
+const Field* FindFieldByWord(std::string_view word) {
+  const auto alias = std::ranges::find(kAliases, word, &FieldAlias::word);
+  if (alias != kAliases.end()) return FindField(alias->field);
+  if (const Field* field = FindField(word)) return field;
+  for (const Field& field : AllFields()) {
+    const std::string name = NameWithUnit(field);
+    if (name == word || InGroup(field, name) == word) return &field;
+  }
+  return nullptr;
+}
+
+NearWord NearestFieldWord(std::string_view word, std::span<const std::string_view> others) {
+  constexpr size_t kLongest = 80;
+  NearWord nearest = {.word = {}, .edits = ~size_t{0}};
+  const auto offer = [&](std::string_view candidate) {
+    const size_t edits = EditDistance(word.substr(0, kLongest), candidate);
+    if (edits < nearest.edits) nearest = {std::string(candidate), edits};
+  };
+  for (const std::string_view other : others) offer(other);
+  for (const FieldAlias& alias : kAliases) offer(alias.word);
+  for (const Field& field : AllFields()) {
+    const std::string name = NameWithUnit(field);
+    offer(field.name);
+    offer(name);
+    if (field.group == FieldGroup::kSocket) continue;
+    offer(InGroup(field, field.name));
+    offer(InGroup(field, name));
+  }
+  return nearest;
 }
 
 }  // namespace netdiag

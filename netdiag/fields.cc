@@ -94,18 +94,6 @@ constexpr Getter OfCgroup = {ValueType::kText, [](const Row& row, size_t) {
                                           : ToValue(std::string_view(row.cgroup()->*Member));
                              }};
 template <auto Read>
-constexpr Getter OfOwner = {TypeRead<Read, Owner>(), [](const Row& row, size_t i) {
-                              return i < row.owners().size() ? ToValue(Read(row.owners()[i]))
-                                                             : FieldValue();
-                            }};
-
-template <auto Read>
-constexpr Getter OfPeerOwner = {TypeRead<Read, Owner>(), [](const Row& row, size_t i) {
-                                  const Owners owners = row.peer_owners();
-                                  return i < owners.size() ? ToValue(Read(owners[i]))
-                                                           : FieldValue();
-                                }};
-template <auto Read>
 constexpr Getter OfPeer = {TypeRead<Read, UnixSocket>(), [](const Row& row, size_t) {
                              const std::optional<UnixSocket> peer = row.peer();
                              return peer ? ToValue(Read(*peer)) : FieldValue();
@@ -115,25 +103,6 @@ std::optional<bool> ShutDown(const Row& row, bool Shutdown::*direction) {
   const std::optional<Shutdown> shutdown = row.shutdown();
   if (!shutdown) return std::nullopt;
   return (*shutdown).*direction;
-}
-
-std::string_view WordOfNoOwner(const Row& row) {
-  switch (row.no_owner()) {
-    case NoOwner::kNotAsked:
-    case NoOwner::kNone:
-      return "";
-    case NoOwner::kKernelHeld:
-      return "kernel-held";
-    case NoOwner::kHidden:
-      return "hidden";
-    case NoOwner::kNotRead:
-      return "not-read";
-    case NoOwner::kOtherPidNamespace:
-      return "other-pid-namespace";
-    case NoOwner::kVanished:
-      return "vanished";
-  }
-  return "";
 }
 
 // The timer's own fields, absent while it is off.
@@ -266,7 +235,9 @@ constexpr auto kSocketFields = [] {
       {kSocket, "source", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
          return Name(r.source());
        }>},
-      {kSocket, "no_owner", kNone, kEnum, kAnyFamily, {}, OfRow<WordOfNoOwner>},
+      {kSocket, "no_owner", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
+         return Name(r.no_owner());
+       }>},
   });
 }();
 
@@ -421,32 +392,52 @@ constexpr auto kNetlinkFields = [] {
   });
 }();
 
-template <FieldGroup Group, auto Read>
-constexpr Field OwnerField(std::string_view name, Meaning meaning) {
-  constexpr bool kPeer = Group == FieldGroup::kPeerOwner;
-  return {Group,
-          name,
-          Unit::kNone,
-          meaning,
-          kPeer ? kUnixOnly : kAnyFamily,
-          {},
-          kPeer ? OfPeerOwner<Read> : OfOwner<Read>};
+// A fact about an owner.
+struct OwnerFact {
+  std::string_view name;
+  Meaning meaning;
+  ValueType type;
+  FieldValue (*read)(const Owner& owner);
+};
+
+template <auto Read>
+constexpr OwnerFact OfOwner(std::string_view name, Meaning meaning) {
+  return {name, meaning, TypeRead<Read, Owner>(),
+          [](const Owner& owner) { return ToValue(Read(owner)); }};
 }
 
-template <FieldGroup Group>
-constexpr auto kOwnerFields = [] {
+constexpr auto kOwnerFacts = [] {
   using enum Meaning;
   using O = const Owner&;
-  return std::to_array<Field>({
-      OwnerField<Group, [](O o) { return o.pid; }>("pid", kIdentity),
-      OwnerField<Group, [](O o) { return o.start_time; }>("start_time", kIdentity),
-      OwnerField<Group,
-                 [](O o) { return o.thread != Pid() ? std::optional(o.thread) : std::nullopt; }>(
+  return std::to_array<OwnerFact>({
+      OfOwner<[](O o) { return o.pid; }>("pid", kIdentity),
+      OfOwner<[](O o) { return o.start_time; }>("start_time", kIdentity),
+      OfOwner<[](O o) { return o.thread != Pid() ? std::optional(o.thread) : std::nullopt; }>(
           "thread", kIdentity),
-      OwnerField<Group, [](O o) { return o.fd; }>("fd", kIdentity),
-      OwnerField<Group, [](O o) { return o.command; }>("command", kText),
+      OfOwner<[](O o) { return o.fd; }>("fd", kIdentity),
+      OfOwner<[](O o) { return o.command; }>("command", kText),
   });
 }();
+
+template <FieldGroup Group, size_t I>
+FieldValue OwnerFactOf(const Row& row, size_t i) {
+  const Owners owners = Group == FieldGroup::kOwner ? row.owners() : row.peer_owners();
+  return i < owners.size() ? kOwnerFacts[I].read(owners[i]) : FieldValue();
+}
+
+// The facts as fields of the group.
+template <FieldGroup Group>
+constexpr auto kOwnerFields = []<size_t... I>(std::index_sequence<I...>) {
+  constexpr FamilySet kFamilies = Group == FieldGroup::kOwner ? kAnyFamily : kUnixOnly;
+  return std::to_array<Field>({Field{Group,
+                                     kOwnerFacts[I].name,
+                                     Unit::kNone,
+                                     kOwnerFacts[I].meaning,
+                                     kFamilies,
+                                     {},
+                                     {kOwnerFacts[I].type, OwnerFactOf<Group, I>}}...});
+}
+(std::make_index_sequence<kOwnerFacts.size()>());
 
 template <class... Arrays>
 constexpr auto Concatenate(const Arrays&... arrays) {
@@ -509,6 +500,11 @@ const Field* FindField(std::string_view name) {
     return Name(field.group) == name.substr(0, dot) && field.name == name.substr(dot + 1);
   });
   return row == kFields.end() ? nullptr : &*row;
+}
+
+FieldValue ValueOf(const Field& field, const Owner& owner) {
+  const auto fact = std::ranges::find(kOwnerFacts, field.name, &OwnerFact::name);
+  return fact == kOwnerFacts.end() ? FieldValue() : fact->read(owner);
 }
 
 void AddNeeds(std::span<const Field> fields, Query* query) {

@@ -88,6 +88,8 @@ struct Field {
 std::span<const Field> AllFields();
 // The field "group.name", or the first of any group with that name; null if there is none.
 const Field* FindField(std::string_view name);
+// What a field of kOwner or kPeerOwner says of one owner, whichever row's or none's it is.
+FieldValue ValueOf(const Field& field, const Owner& owner);
 // Adds to `query` what these fields need.
 void AddNeeds(std::span<const Field> fields, Query* query);
 

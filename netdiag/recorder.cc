@@ -35,6 +35,7 @@ Flow Recorder::Add(const Row& row, const std::vector<TableOutcome>& tables) {
                    .pid = owner.pid,
                    .start_time = owner.start_time,
                    .fd = owner.fd,
+                   .thread = owner.thread,
                    .command = owner.command});
   }
   return writer_.status().ok() ? Flow::kContinue : Flow::kStop;
@@ -57,6 +58,8 @@ void Recorder::BeginTable(const TableOutcome& outcome) {
                  .table = outcome.table,
                  .source = outcome.source,
                  .request = request});
+  const std::string& name = outcome.table.netns_name;
+  if (!name.empty()) writer_.Write({.type = CaptureType::kNetns, .name = name});
 }
 
 void Recorder::EndTable(const TableOutcome& outcome) {

@@ -7,8 +7,15 @@
 
 namespace netdiag::internal {
 
-void RowStore::Add(const Row& row, const Table* table) {
+const Table* TableCopies::Of(const Table& table) {
   // Nearly always the last; rows of dumps side by side alternate.
+  for (size_t i = copies_.size(); i > 0; --i) {
+    if (*copies_[i - 1] == table) return copies_[i - 1].get();
+  }
+  return copies_.emplace_back(std::make_unique<Table>(table)).get();
+}
+
+void RowStore::Add(const Row& row, const Table* table) {
   size_t known = tables_.size();
   while (known > 0 && tables_[known - 1] != table) --known;
   if (known == 0) {

@@ -11,11 +11,23 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "netdiag/row.h"
 
 namespace netdiag::internal {
+
+// Copies of tables, for rows that outlive the ones they came with. Where a copy lies does not
+// change, a move of the object included.
+class TableCopies {
+ public:
+  // The copy of `table`, made if there is none.
+  const Table* Of(const Table& table);
+
+ private:
+  std::vector<std::unique_ptr<Table>> copies_;
+};
 
 class RowStore {
  public:

@@ -5,14 +5,7 @@
 namespace netdiag {
 
 void Snapshot::Add(const Row& row, bool with_cgroup) {
-  // Nearly always the last; rows of dumps side by side alternate.
-  size_t table = tables_.size();
-  while (table > 0 && !(*tables_[table - 1] == row.table())) --table;
-  if (table == 0) {
-    tables_.push_back(std::make_unique<Table>(row.table()));
-    table = tables_.size();
-  }
-  rows_.Add(row, tables_[table - 1].get());
+  rows_.Add(row, tables_.Of(row.table()));
   if (with_cgroup) cgroup_of_row_.push_back(row.cgroup());
 }
 

@@ -54,7 +54,7 @@ class Snapshot {
   void Add(const Row& row, bool with_cgroup);
 
   internal::RowStore rows_;
-  std::vector<std::unique_ptr<Table>> tables_;  // stable addresses: rows point to them
+  internal::TableCopies tables_;  // that rows point to
   std::unique_ptr<const OwnerIndex> owners_;
   std::shared_ptr<const internal::UnixIndex> unix_sockets_;
   std::unique_ptr<const Cgroups> cgroups_;    // null: not asked for

@@ -72,6 +72,20 @@ class Film {
     writer_.Write({.type = CaptureType::kDatagram, .datagram = datagram});
     return *this;
   }
+  Film& Netns(std::string_view name) {
+    writer_.Write({.type = CaptureType::kNetns, .name = name});
+    return *this;
+  }
+  Film& Owner(const HeldSocket& held) {
+    writer_.Write({.type = CaptureType::kOwner,
+                   .inode = held.inode,
+                   .pid = held.owner.pid,
+                   .start_time = held.owner.start_time,
+                   .fd = held.owner.fd,
+                   .thread = held.owner.thread,
+                   .command = held.owner.command});
+    return *this;
+  }
   Film& End(int errnum = 0) {
     writer_.Write({.type = CaptureType::kEnd, .errnum = errnum});
     return *this;
@@ -348,13 +362,51 @@ TEST(EngineReplay, AVisitorMayNotBeginOrStepAnotherQuery) {
   EXPECT_EQ(summary->rows, 8u);
 }
 
+TEST(EngineReplay, NamesOfNamespacesAreThoseOfTheTableBeforeThem) {
+  Film film;
+  film.Table(kUnix).Netns("blue").Unix(1, State::kListen).End();
+  film.Table(kUdp4).Inet(2, State::kClose, 53).End();
+  film.Table(kTcp).Netns("green").Inet(3, State::kListen, 80).End();
+  const auto names_of = [&](const Query& query) {
+    std::vector<std::string> names;
+    const auto summary = Replay(film.text())->Visit(query, [&](const Row& row) {
+      names.push_back(row.table().netns_name);
+      return Flow::kContinue;
+    });
+    EXPECT_TRUE(summary.ok()) << summary.status();
+    return names;
+  };
+  EXPECT_THAT(names_of({}), ElementsAre("blue", "", "green"));
+  // That of a table that is not asked for is nobody's.
+  EXPECT_THAT(names_of({.protocols = {Protocol::kUdp}}), ElementsAre(""));
+}
+
+TEST(EngineReplay, OwnersTellTheThreadWhoseTableItIs) {
+  Film film;
+  film.Table(kTcp).Inet(3, State::kListen, 80);
+  film.Owner({Inode(3), {Pid(10), 5, 7, "many", Pid(12)}});
+  film.Owner({Inode(3), {Pid(10), 5, 4, "many", Pid()}});
+  film.End();
+  Query query;
+  query.owners = true;
+  std::vector<std::pair<int, int>> owners;  // threads and descriptors
+  const auto summary = Replay(film.text())->Visit(query, [&](const Row& row) {
+    for (const netdiag::Owner& owner : row.owners()) {
+      owners.emplace_back(owner.thread.value(), owner.fd);
+    }
+    return Flow::kContinue;
+  });
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_THAT(owners, ElementsAre(std::pair(0, 4), std::pair(12, 7)));
+}
+
 // As many namespaces as a query can have, beside its own.
 TEST(EngineReplay, MoreTablesThanAnyQueryHasAreDamage) {
   Film film;
-  for (size_t i = 0; i < 5 * (netlink::kMaxNamespaces + 1); ++i) film.Table(kUnix).End();
+  for (size_t i = 0; i < 16 * (netlink::kMaxNamespaces + 1); ++i) film.Table(kUnix).End();
   const auto whole = Ask(film.text()).summary;
   ASSERT_TRUE(whole.ok()) << whole.status();
-  EXPECT_EQ(whole->tables.size(), 5 * (netlink::kMaxNamespaces + 1));
+  EXPECT_EQ(whole->tables.size(), 16 * (netlink::kMaxNamespaces + 1));
   film.Table(kUnix).End();
   EXPECT_EQ(Errno(Ask(film.text()).summary.status()), EBADMSG);
 }

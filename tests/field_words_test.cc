@@ -1,5 +1,6 @@
 #include "netdiag/field_words.h"
 
+#include <array>
 #include <set>
 #include <string>
 
@@ -59,6 +60,46 @@ TEST(NameWithUnit, TellsAllFieldsApart) {
     EXPECT_TRUE(names.insert(std::string(Name(field.group)) + "." + NameWithUnit(field)).second)
         << field.name;
   }
+}
+
+TEST(FindFieldByWord, TakesShortNamesThatStandForSomethingAndHideNothing) {
+  for (const FieldAlias& alias : FieldAliases()) {
+    // ss's minrtt is tcp_info's; that of Vegas is found with its group.
+    const Field* const hidden = FindField(alias.word);
+    EXPECT_TRUE(hidden == nullptr || hidden->group == FieldGroup::kVegas) << alias.word;
+    ASSERT_NE(FindField(alias.field), nullptr) << alias.word;
+    EXPECT_EQ(FindFieldByWord(alias.word), FindField(alias.field)) << alias.word;
+  }
+}
+
+TEST(FindFieldByWord, TakesEveryNameAndGivesTheFieldOfThatName) {
+  for (const Field& field : AllFields()) {
+    const std::string group(Name(field.group));
+    const std::string lead = group.empty() ? "" : group + ".";
+    EXPECT_EQ(FindFieldByWord(lead + std::string(field.name)), &field) << lead << field.name;
+    EXPECT_EQ(FindFieldByWord(lead + NameWithUnit(field)), &field) << lead << field.name;
+    EXPECT_NE(FindFieldByWord(NameWithUnit(field)), nullptr) << field.name;
+  }
+  for (const char* word : {"", ".", "rtt_ms", "tcp_info.", "unix.rtt", "RTT"}) {
+    EXPECT_EQ(FindFieldByWord(word), nullptr) << word;
+  }
+}
+
+TEST(NearestFieldWord, CountsLettersThatAreMissingTooManyWrongOrSwapped) {
+  const auto near = [](std::string_view word) {
+    const NearWord nearest = NearestFieldWord(word);
+    return nearest.word + " " + std::to_string(nearest.edits);
+  };
+  EXPECT_EQ(near("rtt"), "rtt 0");
+  EXPECT_EQ(near("stat"), "state 1");
+  EXPECT_EQ(near("staate"), "state 1");
+  EXPECT_EQ(near("inide"), "inode 1");
+  EXPECT_EQ(near("indoe"), "inode 1");
+  EXPECT_EQ(near("INODE"), "inode 0");
+  EXPECT_EQ(near("tcp_info.rttt"), "tcp_info.rtt 1");
+  EXPECT_EQ(NearestFieldWord("autobonud", std::to_array<std::string_view>({"autobound"})).word,
+            "autobound");
+  EXPECT_LE(NearestFieldWord(std::string(5000, '_')).edits, 80u);
 }
 
 }  // namespace

@@ -15,42 +15,25 @@
 // (pid_nr_ns), fs/proc/array.c (do_task_stat: start time). Tested by
 // tests/process/owner_sources_test.cc.
 
-typedef unsigned char __u8;
-typedef unsigned short __u16;
-typedef unsigned int __u32;
-typedef unsigned long long __u64;
-typedef signed int __s32;
-typedef signed long long __s64;
-typedef __u16 __be16;
-typedef __u32 __be32;
-typedef __u32 __wsum;
-
+#include "netdiag/bpf/program.h"
 #include "netdiag/bpf/task_file.h"
-
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
-
-char licenses[] SEC("license") = "Dual MIT/GPL";
 
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
-#define SOCKFS_MAGIC 0x534F434B
+#define FMODE_PATH (1 << 14)
 
-// Fields by name; the kernel's own structs have many more.
+// Fields by name; the kernel's own structs have many more. Each struct costs a walk of all the
+// kernel's types when the program is loaded.
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-struct super_block {
-  unsigned long s_magic;
-};
 
 struct inode {
   __u16 i_mode;
-  struct super_block* i_sb;
   unsigned long i_ino;
 };
 
 struct file {
   struct inode* f_inode;
+  unsigned int f_mode;
   void* private_data;
 };
 
@@ -142,6 +125,9 @@ struct task_struct___old {
   __u64 real_start_time;
 };
 
+#pragma clang attribute pop
+
+// What an iterator is given: the same in all kernels.
 struct seq_file;
 
 struct bpf_iter_meta {
@@ -155,8 +141,6 @@ struct bpf_iter__task_file {
   __u32 fd;
   struct file* file;
 };
-
-#pragma clang attribute pop
 
 // Set before the program is loaded. The kernel then drops the code that is not wanted: what a
 // socket points to is rarely in the cache, and looking there takes half as long as all the rest.
@@ -200,14 +184,16 @@ static __always_inline __u64 BootOffset(struct task_struct* reader) {
 // when another thread calls execve(), and after that the leader can be another process's memory.
 // Credentials are never changed in place, and the program runs under RCU: the four are of one
 // instant.
-static __always_inline int Describe(struct task_struct* task, struct TaskRecord* record) {
+static __always_inline int Describe(struct task_struct* task, struct TaskRecord* record,
+                                    int with_offset) {
   struct task_struct* reader = (struct task_struct*)bpf_get_current_task();
   struct task_struct* leader = task->group_leader;
   struct pid* reader_pid = BPF_CORE_READ(reader, thread_pid);
   unsigned int level = BPF_CORE_READ(reader_pid, level);
   struct upid number = NumberAt(BPF_CORE_READ(task, signal, pids[1]), level);
   if (number.nr == 0 || number.ns != NumberAt(reader_pid, level).ns) return 0;
-  __u64 start = Started(leader) + BootOffset(reader);
+  __u64 start = Started(leader);
+  if (with_offset) start += BootOffset(reader);
   const struct cred* cred = leader->real_cred;
   record->real_uid = BPF_CORE_READ(cred, uid.val);
   record->effective_uid = BPF_CORE_READ(cred, euid.val);
@@ -222,13 +208,14 @@ static __always_inline int Describe(struct task_struct* task, struct TaskRecord*
   return cred != 0 && leader->signal == task->signal;
 }
 
-SEC("iter/task_file")
-int ListSockets(struct bpf_iter__task_file* ctx) {
+static __always_inline int List(struct bpf_iter__task_file* ctx, int netns, int with_offset) {
   struct task_struct* task = ctx->task;
   struct file* file = ctx->file;
   if (task == 0 || file == 0) return 0;
   struct inode* inode = file->f_inode;
-  if ((inode->i_mode & S_IFMT) != S_IFSOCK || inode->i_sb->s_magic != SOCKFS_MAGIC) return 0;
+  // O_PATH opens the name of a unix socket, and nothing else opens an inode of a socket that is not
+  // sockfs's.
+  if ((inode->i_mode & S_IFMT) != S_IFSOCK || (file->f_mode & FMODE_PATH) != 0) return 0;
   __u64 number = inode->i_ino;
   // A number of more than 32 bits is no socket that a dump can name.
   if (number == 0 || number >> 32 != 0) return 0;
@@ -241,7 +228,7 @@ int ListSockets(struct bpf_iter__task_file* ctx) {
   } record = {};
   record.socket.fd = (int)ctx->fd;
   record.socket.inode = (__u32)number;
-  if (with_netns) {
+  if (netns) {
     struct socket* socket = file->private_data;
     struct sock* sk = BPF_CORE_READ(socket, sk);
     if (sk != 0) record.socket.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
@@ -253,10 +240,17 @@ int ListSockets(struct bpf_iter__task_file* ctx) {
     bpf_seq_write(seq, &record.socket, sizeof(record.socket));
     return 0;
   }
-  if (!Describe(task, &record.task)) return 0;
+  if (!Describe(task, &record.task, with_offset)) return 0;
   if (bpf_seq_write(seq, &record, sizeof(record)) != 0) return 0;
   last.session = ctx->meta->session_id;
   last.tid = task->pid;
   last.started = started;
   return 0;
 }
+
+// One of them is loaded. The first asks for the structs that every caller needs.
+SEC("iter/task_file")
+int ListSockets(struct bpf_iter__task_file* ctx) { return List(ctx, 0, 0); }
+
+SEC("iter/task_file")
+int ListSocketsWithMore(struct bpf_iter__task_file* ctx) { return List(ctx, with_netns, 1); }

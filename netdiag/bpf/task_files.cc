@@ -3,6 +3,8 @@
 
 #include "netdiag/bpf/task_files.h"
 
+#include <sys/stat.h>
+
 #include <bpf/libbpf.h>
 #include <cerrno>
 #include <cstring>
@@ -23,13 +25,26 @@ alignas(8) constexpr unsigned char kObject[] = {
 
 constexpr std::string_view kWhat = "BPF iterator task_file";
 
+// False also where it is not known. Elsewhere times since boot have an offset.
+bool InFirstTimeNamespace() {
+  constexpr ino_t kFirst = 0xEFFFFFFA;  // PROC_TIME_INIT_INO, include/linux/proc_ns.h, 5.6
+  struct stat status {};
+  return stat("/proc/self/ns/time", &status) == 0 && status.st_ino == kFirst;
+}
+
 }  // namespace
 
 absl::Status TaskFiles::Check() { return CheckIterator(kWhat); }
 
 absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool netns) {
   const int with_netns = netns ? 1 : 0;
+  const bool with_more = netns || !InFirstTimeNamespace();
   const auto prepare = [&](bpf_object* object) {
+    for (const auto& [name, wanted] :
+         {std::pair("ListSockets", !with_more), std::pair("ListSocketsWithMore", with_more)}) {
+      bpf_program* const program = bpf_object__find_program_by_name(object, name);
+      if (const int error = bpf_program__set_autoload(program, wanted); error != 0) return error;
+    }
     return bpf_map__set_initial_value(bpf_object__find_map_by_name(object, ".rodata"), &with_netns,
                                       sizeof(with_netns));
   };

@@ -18,22 +18,8 @@
 // (inet_ehash_insert, __inet_lookup_established), kernel/bpf/map_iter.c. Tested by
 // tests/live/netns_live_test.cc.
 
-typedef unsigned char __u8;
-typedef unsigned short __u16;
-typedef unsigned int __u32;
-typedef unsigned long long __u64;
-typedef signed int __s32;
-typedef signed long long __s64;
-typedef __u16 __be16;
-typedef __u32 __be32;
-typedef __u32 __wsum;
-
+#include "netdiag/bpf/program.h"
 #include "netdiag/bpf/tcp_hash.h"
-
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
-
-char licenses[] SEC("license") = "Dual MIT/GPL";
 
 #define AF_INET6 10
 #define BPF_MAP_TYPE_HASH 1

@@ -17,6 +17,8 @@ namespace {
 
 // A dump's datagrams are of this size at most, padding included.
 constexpr size_t kDatagramSize = size_t{36} << 10;
+// Messages that are shown ahead: enough for the memory, and few enough for the first cache.
+constexpr size_t kForeseen = 8;
 
 }  // namespace
 
@@ -44,7 +46,8 @@ class AheadSource::Impl {
   // Of an Impl that has not started.
   NetlinkSource TakeBack() { return std::move(source_); }
 
-  absl::StatusOr<netlink::Ready> Step(MessageVisitor visitor);
+  absl::StatusOr<netlink::Ready> Step(MessageVisitor visitor,
+                                      absl::FunctionRef<void(const netlink::Message&)> foresee);
   SourceStats stats() const {
     const std::lock_guard lock(mutex_);
     return stats_;
@@ -114,7 +117,8 @@ bool AheadSource::Impl::Put(Chunk chunk, const absl::StatusOr<netlink::Ready>& r
   return !abandoned_;
 }
 
-absl::StatusOr<netlink::Ready> AheadSource::Impl::Step(MessageVisitor visitor) {
+absl::StatusOr<netlink::Ready> AheadSource::Impl::Step(
+    MessageVisitor visitor, absl::FunctionRef<void(const netlink::Message&)> foresee) {
   Chunk chunk;
   {
     std::unique_lock lock(mutex_);
@@ -123,10 +127,13 @@ absl::StatusOr<netlink::Ready> AheadSource::Impl::Step(MessageVisitor visitor) {
     chunk = std::move(waiting_.front());
     waiting_.pop_front();
   }
-  netlink::MessageCursor messages(chunk);
+  netlink::MessageCursor messages(chunk), foreseen(chunk);
   bool stopped = false;
-  for (netlink::Message message; !stopped && messages.Next(&message);) {
+  netlink::Message message;
+  for (size_t i = 0; i < kForeseen && foreseen.Next(&message); ++i) foresee(message);
+  while (!stopped && messages.Next(&message)) {
     stopped = visitor(message) == Flow::kStop;
+    if (foreseen.Next(&message)) foresee(message);
   }
   const std::lock_guard lock(mutex_);
   bytes_ -= chunk.size();
@@ -150,8 +157,9 @@ AheadSource::AheadSource(AheadSource&&) noexcept = default;
 AheadSource& AheadSource::operator=(AheadSource&&) noexcept = default;
 AheadSource::~AheadSource() = default;
 
-absl::StatusOr<netlink::Ready> AheadSource::Step(MessageVisitor visitor) {
-  return impl_->Step(visitor);
+absl::StatusOr<netlink::Ready> AheadSource::Step(
+    MessageVisitor visitor, absl::FunctionRef<void(const netlink::Message&)> foresee) {
+  return impl_->Step(visitor, foresee);
 }
 SourceStats AheadSource::stats() const { return impl_->stats(); }
 

@@ -55,7 +55,7 @@ struct OwnerPart {
   uint32_t inode = 0;
   int32_t pid = 0;
   int32_t fd = 0;
-  uint32_t reserved = 0;
+  int32_t thread = 0;
 };
 static_assert(sizeof(HostPart) == 8 && sizeof(TablePart) == 16 && sizeof(OwnerPart) == 24);
 
@@ -80,12 +80,16 @@ void AppendPayload(const CaptureRecord& record, std::string* out) {
       out->append(AsText(record.datagram));
       break;
     case CaptureType::kOwner:
-      Append(OwnerPart{record.start_time, record.inode.value(), record.pid.value(), record.fd, 0},
+      Append(OwnerPart{record.start_time, record.inode.value(), record.pid.value(), record.fd,
+                       record.thread.value()},
              out);
       out->append(record.command);
       break;
     case CaptureType::kEnd:
       Append(record.errnum, out);
+      break;
+    case CaptureType::kNetns:
+      out->append(record.name);
       break;
   }
 }
@@ -132,6 +136,7 @@ bool ParsePayload(uint16_t type, Bytes payload, CaptureRecord* record) {
       record->inode = Inode(part->inode);
       record->pid = Pid(part->pid);
       record->fd = part->fd;
+      record->thread = Pid(part->thread);
       record->command = AsText(payload.subspan(sizeof(*part)));
       return true;
     }
@@ -141,13 +146,16 @@ bool ParsePayload(uint16_t type, Bytes payload, CaptureRecord* record) {
       record->errnum = *errnum;
       return true;
     }
+    case CaptureType::kNetns:
+      record->name = AsText(payload);
+      return true;
   }
   return false;
 }
 
 bool KnownType(uint16_t type) {
   return type >= static_cast<uint16_t>(CaptureType::kHost) &&
-         type <= static_cast<uint16_t>(CaptureType::kEnd);
+         type <= static_cast<uint16_t>(CaptureType::kNetns);
 }
 
 }  // namespace

@@ -40,6 +40,7 @@ enum class CaptureType : uint16_t {
   kDatagram = 3,  // netlink messages as received
   kOwner = 4,     // one descriptor that holds a socket
   kEnd = 5,       // the table ended: errno of the dump, 0 for success; else it was cut off
+  kNetns = 6,     // the name of the table's network namespace, if it has one
 };
 
 // One record of a capture. Fields that its type does not name are empty.
@@ -59,9 +60,12 @@ struct CaptureRecord {
   Pid pid;
   uint64_t start_time = 0;
   int32_t fd = 0;
+  Pid thread;  // 0, or the thread whose own descriptor table it is
   std::string_view command;
   // kEnd
   int32_t errnum = 0;
+  // kNetns
+  std::string_view name;
 };
 
 class CaptureWriter {

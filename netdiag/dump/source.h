@@ -216,8 +216,10 @@ class AheadSource {
   AheadSource& operator=(AheadSource&&) noexcept;
   ~AheadSource();
 
-  // Waits for the next datagram.
-  absl::StatusOr<netlink::Ready> Step(MessageVisitor visitor);
+  // Waits for the next datagram. `foresee` is shown each of its messages some before `visitor` is.
+  absl::StatusOr<netlink::Ready> Step(
+      MessageVisitor visitor,
+      absl::FunctionRef<void(const netlink::Message&)> foresee = [](const netlink::Message&) {});
   SourceStats stats() const;
 
  private:

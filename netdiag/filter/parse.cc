@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "netdiag/field_words.h"
 #include "netdiag/filter/lex.h"
 #include "netdiag/filter/operand.h"
 #include "netdiag/filter/words.h"
@@ -142,7 +143,7 @@ class Parser {
         return end.make(end.side, compare, operand, options_, why);
       });
     }
-    const Field* const field = FindFilterField(name.word);
+    const Field* const field = FindFieldByWord(name.word);
     if (field == nullptr) return UnknownWord(name);
     if (field->get.type == ValueType::kFlag && !HasOperand()) {
       return Count(name, MakePredicate(FieldMatch{field, Compare::kEqual, true}));

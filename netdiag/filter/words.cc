@@ -6,35 +6,15 @@
 #include <array>
 #include <charconv>
 #include <cstddef>
+#include <utility>
 
 #include "netdiag/dump/table.h"
+#include "netdiag/field_words.h"
+#include "netdiag/process/process.h"
 #include "netdiag/socket/socket.h"
 
 namespace netdiag::internal {
 namespace {
-
-constexpr auto kAliases = std::to_array<Alias>({
-    {"dev", "interface"},
-    {"fwmark", "mark"},
-    {"recvq", "receive_queue"},
-    {"sendq", "send_queue"},
-    {"cong", "congestion"},
-    {"comm", "command"},
-    {"user", "uid"},
-    {"ino", "inode"},
-    {"sk", "cookie"},
-    {"tclass", "traffic_class"},
-    {"expires", "timer_expires"},
-    {"mss", "snd_mss"},
-    {"cwnd", "snd_cwnd"},
-    {"ssthresh", "snd_ssthresh"},
-    {"minrtt", "tcp_info.min_rtt"},
-    {"notsent", "notsent_bytes"},
-    {"lastsnd", "last_data_sent"},
-    {"lastrcv", "last_data_recv"},
-    {"lastack", "last_ack_recv"},
-    {"drops", "memory.drops"},
-});
 
 // Words that begin a predicate and are no field.
 constexpr auto kOtherWords =
@@ -174,24 +154,6 @@ std::string Expected(Unit unit) {
   return "a number is expected: 10, 0x1f, 5k or 2M, by 1000";
 }
 
-// ---- Nearness ----
-
-// Insertions, deletions, replacements, and swaps of neighbours.
-size_t Distance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
-  for (size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
-  for (size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = d[i - 1][j - 1] + (Lower(a[i - 1]) == Lower(b[j - 1]) ? 0 : 1);
-      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, replaced});
-      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-      if (swapped) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-    }
-  }
-  return d[a.size()][b.size()];
-}
-
 // ---- Globs ----
 
 char Fold(char c, GlobOf of) {
@@ -233,36 +195,14 @@ bool MatchOne(std::string_view pattern, size_t* at, char c, GlobOf of) {
 
 }  // namespace
 
-std::span<const Alias> Aliases() { return kAliases; }
-
-const Field* FindFilterField(std::string_view word) {
-  const auto alias = std::ranges::find(kAliases, word, &Alias::word);
-  return FindField(alias == kAliases.end() ? word : alias->field);
-}
-
 std::string FilterName(const Field& field) {
-  if (FindFilterField(field.name) == &field) return std::string(field.name);
+  if (FindFieldByWord(field.name) == &field) return std::string(field.name);
   return std::string(Name(field.group)).append(".").append(field.name);
 }
 
 std::string NearestWord(std::string_view word) {
-  constexpr size_t kLongest = 40;
-  if (word.empty() || word.size() > kLongest) return "";
-  std::string nearest;
-  size_t least = std::max<size_t>(1, word.size() / 3) + 1;
-  const auto consider = [&](std::string_view candidate) {
-    const size_t distance = Distance(word, candidate);
-    if (distance >= least || distance >= candidate.size()) return;
-    least = distance;
-    nearest = candidate;
-  };
-  for (const std::string_view other : kOtherWords) consider(other);
-  for (const Alias& alias : kAliases) consider(alias.word);
-  for (const Field& field : AllFields()) {
-    consider(field.name);
-    if (word.find('.') != word.npos) consider(FilterName(field));
-  }
-  return nearest;
+  NearWord nearest = NearestFieldWord(word, kOtherWords);
+  return nearest.edits <= std::max<size_t>(1, word.size() / 3) ? std::move(nearest.word) : "";
 }
 
 std::vector<std::string_view> WordsOf(const Field& field) {
@@ -283,7 +223,10 @@ std::vector<std::string_view> WordsOf(const Field& field) {
       words.push_back(Name(kind));
     }
   } else if (field.name == "no_owner") {
-    words = {"kernel-held", "hidden", "gone"};
+    for (auto i = static_cast<uint8_t>(NoOwner::kKernelHeld);
+         i <= static_cast<uint8_t>(NoOwner::kVanished); ++i) {
+      words.push_back(Name(static_cast<NoOwner>(i)));
+    }
   }
   return words;
 }

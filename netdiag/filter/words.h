@@ -1,6 +1,6 @@
 // netdiag/filter/words.h — Internal. Users want filter/filter.h.
 //
-// The words of the language: fields and their short names, units, globs.
+// The words of the language that fields.h does not say: units, globs, what texts can be.
 
 #ifndef NETDIAG_FILTER_WORDS_H_
 #define NETDIAG_FILTER_WORDS_H_
@@ -17,15 +17,7 @@
 
 namespace netdiag::internal {
 
-// A short name of a field, as ss and its users say it.
-struct Alias {
-  std::string_view word;
-  std::string_view field;
-};
-std::span<const Alias> Aliases();
-// By its name, its group and name, or its short name; null: there is none.
-const Field* FindFilterField(std::string_view word);
-// The word that FindFilterField() finds it by.
+// A word that FindFieldByWord() finds the field by.
 std::string FilterName(const Field& field);
 // The word that begins a predicate and is nearest to `word`, by edits; empty: none is near.
 std::string NearestWord(std::string_view word);

@@ -33,6 +33,9 @@ class NetNs {
   static NetNs FromPath(std::string path) { return NetNs(-1, std::move(path)); }
   // The namespace of a process's main thread.
   static NetNs FromPid(Pid pid);
+  // As people say it: a path, if there is a '/' in it; a name of `ip netns`, if there is one; else
+  // a process's number. The error names what is none of them.
+  static absl::StatusOr<NetNs> FromName(const std::string& name);
 
   // Runs `work` on a thread inside the namespace and returns what it returned. The thread blocks
   // all signals and has ended when the call returns. Errors of entering name the namespace; EPERM

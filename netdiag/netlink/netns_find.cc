@@ -14,9 +14,11 @@
 #include <string_view>
 #include <tuple>
 #include <unistd.h>
+#include <utility>
 
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/netns.h"
+#include "netdiag/types/error.h"
 #include "netdiag/types/proc_file.h"
 
 namespace netdiag::netlink {
@@ -134,6 +136,19 @@ class Finder {
 };
 
 }  // namespace
+
+absl::StatusOr<NetNs> NetNs::FromName(const std::string& name) {
+  if (name.find('/') != name.npos) return FromPath(name);
+  for (const std::string_view directory : kNameDirectories) {
+    std::string path = std::string(directory).append(name);
+    if (access(path.c_str(), F_OK) == 0) return FromPath(std::move(path));
+  }
+  int32_t pid = 0;
+  const char* const end = name.data() + name.size();
+  const auto parsed = std::from_chars(name.data(), end, pid);
+  if (parsed.ec == std::errc() && parsed.ptr == end && pid > 0) return FromPid(Pid(pid));
+  return BadInput("network namespace", name, "neither in /run/netns nor a process nor a file");
+}
 
 FoundNamespaces FindNamespaces(const std::string& proc_root) { return Finder(proc_root).Find(); }
 

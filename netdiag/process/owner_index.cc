@@ -82,6 +82,7 @@ class OwnerIndex::Impl {
   std::span<const ScannedSocket> entries() const { return scan_.sockets; }
   bool Answers(uint32_t inode) const { return done() && (!is_restricted() || search_.Asks(inode)); }
   NetnsId NetnsOf(uint32_t inode) const;
+  void Foresee(uint32_t inode) const;
   absl::StatusOr<Uids> ReadUids(const Owner& owner);
   absl::StatusOr<std::string> ReadSocketProtocol(const Owner& owner, Inode inode) {
     return proc_.ReadSocketProtocol(owner, inode);
@@ -460,6 +461,10 @@ std::pair<size_t, size_t> OwnerIndex::Impl::Find(uint32_t inode) const {
   return Answers(inode) ? index_.Find(scan_, inode) : std::pair<size_t, size_t>();
 }
 
+void OwnerIndex::Impl::Foresee(uint32_t inode) const {
+  if (Answers(inode)) index_.Foresee(scan_, inode);
+}
+
 NetnsId OwnerIndex::Impl::NetnsOf(uint32_t inode) const {
   const auto [first, count] = Find(inode);
   return count > 0 && first < scan_.netns.size() ? NetnsId(scan_.netns[first]) : NetnsId();
@@ -569,6 +574,7 @@ void OwnerIndex::ForEachSocket(absl::FunctionRef<void(Inode, const Owners&)> vis
   }
 }
 
+void OwnerIndex::Foresee(Inode inode) const { impl_->Foresee(inode.value()); }
 NetnsId OwnerIndex::NetnsOf(Inode inode) const { return impl_->NetnsOf(inode.value()); }
 
 absl::StatusOr<std::string> OwnerIndex::ReadSocketProtocol(const Owner& owner, Inode inode) {

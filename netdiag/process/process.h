@@ -15,10 +15,9 @@
 // Cost: from /proc one readlinkat per open descriptor (2 to 3 µs each, nearly all of it the
 // kernel's; a fifth less when the kernel has cached them), one getdents64 per 1 000 of them, one
 // read of /proc/PID/stat per process that holds a socket, one kcmp per thread. By BPF about 17 ms
-// to load a program, once, and then 0.35 µs a descriptor. A lookup touches two cache lines. 12
-// bytes a socket, twice that at most while it grows, and 4 to 8 for the directory over them
-// (12 more with OwnerOptions::netns); memory() says. A Refresh() over an unchanged host reuses
-// every buffer and allocates nothing, but for each thread that it starts.
+// to load a program, once, and then 0.35 µs a descriptor. A lookup touches two cache lines. 25
+// to 32 bytes a socket (12 more with OwnerOptions::netns); memory() says. A Refresh() over an
+// unchanged host reuses every buffer and allocates nothing, but for each thread that it starts.
 //
 // Lifetime: Owners and the views in them are valid until the next Refresh(), Begin(), search
 // or destruction; a move of the index keeps them. Between scans a descriptor or two stay open:
@@ -96,6 +95,9 @@ enum class NoOwner : uint8_t {
   // flight between processes, or is held by the kernel alone.
   kVanished,
 };
+// "kernel-held", "hidden", "not-read", "other-pid-namespace", "vanished"; empty: it has owners, or
+// was not asked for.
+std::string_view Name(NoOwner reason);
 
 // Who reads the descriptors.
 enum class OwnerSource : uint8_t {
@@ -223,6 +225,9 @@ class OwnerIndex {
   // Why Find() gives nothing for `inode`; kNone if it gives something, kNotAsked before the end of
   // a scan.
   NoOwner Reason(Inode inode) const;
+  // Has the processor fetch what Find(inode) will read. Worth it in a loop over many sockets, some
+  // turns ahead.
+  void Foresee(Inode inode) const;
   // The user ids of an owner's process. Of BPF: as they were when the scan met the process, all
   // four at one instant; no system call, and no error once the process has ended. Of /proc: read
   // now and kept until the next scan; NotFound if the process has ended or its pid has passed to

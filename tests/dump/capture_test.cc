@@ -60,7 +60,14 @@ CaptureRecord OwnerOf(Inode inode, Pid pid, std::string_view command) {
   record.pid = pid;
   record.start_time = 0x1112131415161718;
   record.fd = 0x21222324;
+  record.thread = Pid(0x61626364);
   record.command = command;
+  return record;
+}
+CaptureRecord NetnsOf(std::string_view name) {
+  CaptureRecord record;
+  record.type = CaptureType::kNetns;
+  record.name = name;
   return record;
 }
 CaptureRecord End(int errnum) {
@@ -96,7 +103,9 @@ void ExpectSame(const CaptureRecord& got, const CaptureRecord& wanted) {
   EXPECT_EQ(got.start_time, wanted.start_time);
   EXPECT_EQ(got.fd, wanted.fd);
   EXPECT_EQ(got.command, wanted.command);
+  EXPECT_EQ(got.thread, wanted.thread);
   EXPECT_EQ(got.errnum, wanted.errnum);
+  EXPECT_EQ(got.name, wanted.name);
 }
 
 const Packet kBytes = testing::Text("seven b");
@@ -105,7 +114,10 @@ std::vector<CaptureRecord> OneOfEach() {
   return {Host("6.18.44"),
           TableOf({Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId(0x31323334)},
                   SourceKind::kNetlink, kBytes),
-          DatagramOf(kBytes), OwnerOf(Inode(0x41424344), Pid(0x51525354), "a name"), End(EPERM)};
+          NetnsOf("blue"),
+          DatagramOf(kBytes),
+          OwnerOf(Inode(0x41424344), Pid(0x51525354), "a name"),
+          End(EPERM)};
 }
 
 TEST(Capture, ReadsBackWhatWasWritten) {

@@ -373,7 +373,7 @@ TEST(FilterNeeds, AreThoseOfTheFieldsItReads) {
   EXPECT_EQ(needs("rtt > 1ms or cong = bbr").extensions,
             (ExtensionSet{Extension::kInfo, Extension::kCongestion}));
   EXPECT_TRUE(needs("not comm = x").owners);
-  EXPECT_TRUE(Filter::Parse("no_owner = gone")->ReadsOwners());
+  EXPECT_TRUE(Filter::Parse("no_owner = vanished")->ReadsOwners());
   EXPECT_FALSE(Filter::Parse("rtt > 1ms")->ReadsOwners());
 }
 

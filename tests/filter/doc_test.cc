@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "netdiag/field_words.h"
 #include "netdiag/filter/filter.h"
-#include "netdiag/filter/words.h"
 
 namespace netdiag {
 namespace {
@@ -50,7 +50,7 @@ TEST(FilterDocument, ListsTheShortNames) {
     if (line != "|---|---|") listed.push_back(line);
   }
   std::vector<std::string> expected;
-  for (const internal::Alias& alias : internal::Aliases()) {
+  for (const FieldAlias& alias : FieldAliases()) {
     expected.push_back(
         std::string("| ").append(alias.word).append(" | ").append(alias.field).append(" |"));
   }

@@ -15,6 +15,7 @@
 
 #include "netdiag/filter/filter.h"
 #include "netdiag/filter/words.h"
+#include "netdiag/process/process.h"
 #include "tests/testing/rounds.h"
 
 namespace netdiag {
@@ -243,8 +244,29 @@ TEST(FilterParse, TakesEveryFieldOfTheTable) {
     ++fields;
   }
   EXPECT_GT(fields, 150u);
-  for (const internal::Alias& alias : internal::Aliases()) {
-    EXPECT_NE(FindField(alias.field), nullptr) << alias.word;
+}
+
+// Every reason that a row can give for having no owner; those that no row gives are refused.
+TEST(FilterParse, TakesEveryReasonForNoOwner) {
+  for (const NoOwner reason : {NoOwner::kKernelHeld, NoOwner::kHidden, NoOwner::kNotRead,
+                               NoOwner::kOtherPidNamespace, NoOwner::kVanished}) {
+    const std::string text = "no_owner = " + std::string(Name(reason));
+    const absl::StatusOr<Filter> filter = Filter::Parse(text);
+    ASSERT_TRUE(filter.ok()) << text << ": " << filter.status();
+    EXPECT_EQ(filter->ToString(), text);
+  }
+  EXPECT_FALSE(Filter::Parse("no_owner = gone").ok());
+}
+
+// As --columns does: the document lists the fields with their units.
+TEST(FilterParse, TakesTheWordsOfColumns) {
+  for (const auto& [text, printed] : {std::pair{"rtt_us > 5ms", "rtt > 5000us"},
+                                      {"tcp_info.rtt_us > 5ms", "rtt > 5000us"},
+                                      {"proto = tcp", "protocol = tcp"},
+                                      {"process = nginx", "command = nginx"}}) {
+    const absl::StatusOr<Filter> filter = Filter::Parse(text);
+    ASSERT_TRUE(filter.ok()) << text << ": " << filter.status();
+    EXPECT_EQ(filter->ToString(), printed);
   }
 }
 

@@ -2,7 +2,6 @@
 // namespaces made here, held against what the socket API says.
 
 #include <net/if.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -41,12 +40,7 @@ void InNamespace(Body body) {
   if (geteuid() != 0) GTEST_SKIP() << "making a network namespace needs root";
   std::thread([&] {
     Check(unshare(CLONE_NEWNET) == 0, "unshare(CLONE_NEWNET)");
-    const int fd = Make(Family::kInet, SOCK_DGRAM);
-    ifreq lo = {};
-    std::strcpy(lo.ifr_name, "lo");
-    lo.ifr_flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING;
-    Check(ioctl(fd, SIOCSIFFLAGS, &lo) == 0, "lo up");
-    close(fd);
+    LoUp();
     body();
   }).join();
 }

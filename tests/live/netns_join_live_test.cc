@@ -300,6 +300,7 @@ void ExpectTheSameReplayed(const EngineOptions& options, const Query& query,
   ASSERT_EQ(summary.tables.size(), captured->tables.size());
   for (size_t i = 0; i < summary.tables.size(); ++i) {
     EXPECT_EQ(summary.tables[i].table.netns, captured->tables[i].table.netns);
+    EXPECT_EQ(summary.tables[i].table.netns_name, captured->tables[i].table.netns_name);
     EXPECT_EQ(summary.tables[i].rows, captured->tables[i].rows);
     EXPECT_EQ(summary.tables[i].status.code(), captured->tables[i].status.code());
   }

@@ -1,6 +1,5 @@
 // diag's own words on network namespaces: -N and --all-netns, in text and in JSON.
 
-#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include <rapidjson/schema.h>
 
 #include "tests/live/netns_testing.h"
+#include "tests/testing/run_program.h"
 
 namespace netdiag::testing {
 namespace {
@@ -24,41 +24,6 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
-
-constexpr char kDiag[] = "tools/diag/diag";  // below the test's directory: BUILD, `data`
-
-struct Outcome {
-  int exit_code = -1;
-  std::string out;
-  std::string err;
-};
-
-std::string ReadAndClose(int file) {
-  std::string text(static_cast<size_t>(lseek(file, 0, SEEK_END)), '\0');
-  EXPECT_EQ(pread(file, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
-  close(file);
-  return text;
-}
-
-// Runs diag in the namespaces of the calling thread.
-Outcome RunDiag(std::vector<std::string> words) {
-  const int out = memfd_create("out", MFD_CLOEXEC);
-  const int err = memfd_create("err", MFD_CLOEXEC);
-  words.insert(words.begin(), "diag");
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  const pid_t child = fork();
-  if (child == 0) {
-    dup2(out, STDOUT_FILENO);
-    dup2(err, STDERR_FILENO);
-    execv(kDiag, argv.data());
-    _exit(127);
-  }
-  int status = 0;
-  EXPECT_EQ(waitpid(child, &status, 0), child);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadAndClose(out), ReadAndClose(err)};
-}
 
 // The lines that hold a word.
 std::vector<std::string> LinesWith(const std::string& text, const std::string& word) {

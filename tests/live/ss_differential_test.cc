@@ -3,7 +3,6 @@
 // and of docs/output.md; nothing else may differ, and the comparison is itself tested to see a
 // change of any other token.
 
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -27,6 +26,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/testing/families.h"
+#include "tests/testing/run_program.h"
 #include "tests/testing/sockets.h"
 #include "tests/testing/zoo.h"
 #include "tools/diag/text.h"
@@ -36,8 +36,6 @@ namespace {
 
 using Words = std::vector<std::string>;
 using Lines = std::multiset<std::string>;
-
-constexpr char kDiag[] = "tools/diag/diag";  // below the test's directory: BUILD, `data`
 
 enum Side : int { kOfDiag = 1, kOfSs = 2, kOfBoth = 3 };
 
@@ -214,31 +212,18 @@ class SsDifferential : public ::testing::Test {
 
   // What a program writes to stdout when it runs in the zoo.
   static std::string Run(const std::string& program, const Words& words) {
-    const int file = memfd_create("stdout", MFD_CLOEXEC);
-    Check(file >= 0, "memfd_create");
-    std::vector<std::string> strings = words;
-    strings.insert(strings.begin(), program);
-    std::vector<char*> argv;
-    for (std::string& string : strings) argv.push_back(string.data());
-    argv.push_back(nullptr);
-    const char* environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", nullptr};
-    const pid_t child = fork();
-    Check(child >= 0, "fork");
-    if (child == 0) {
-      if (setns(zoo_->netns_fd(), CLONE_NEWNET) != 0 || dup2(file, STDOUT_FILENO) < 0) _exit(126);
-      // ss complains about tables that this kernel lacks.
-      const int null = open("/dev/null", O_WRONLY);
-      if (program == "ss") dup2(null, STDERR_FILENO);
-      execvpe(argv[0], argv.data(), const_cast<char**>(environment));
-      _exit(127);
+    const Outcome outcome = RunProgram(program, words, [] {
+      if (setns(zoo_->netns_fd(), CLONE_NEWNET) != 0) _exit(126);
+      clearenv();
+      setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+      setenv("LC_ALL", "C", 1);
+    });
+    EXPECT_EQ(outcome.exit_code, 0) << program << " " << ::testing::PrintToString(words);
+    // ss complains about tables that this kernel lacks.
+    if (program == kDiag) {
+      EXPECT_EQ(outcome.err, "") << ::testing::PrintToString(words);
     }
-    int status = 0;
-    Check(waitpid(child, &status, 0) == child, "waitpid");
-    EXPECT_EQ(status, 0) << program << " " << ::testing::PrintToString(words);
-    std::string text(static_cast<size_t>(lseek(file, 0, SEEK_END)), '\0');
-    Check(pread(file, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()), "pread");
-    close(file);
-    return text;
+    return outcome.out;
   }
 
   static Lines DiagRows(const Words& words) { return Rows(Run(kDiag, words)); }

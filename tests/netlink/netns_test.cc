@@ -279,5 +279,25 @@ TEST_F(Netns, RunInEachEntersInTurnAndSaysWhichHaveVanished) {
   EXPECT_EQ(inside, std::vector<NetnsId>{id_});
 }
 
+TEST(NetNsFromName, TakesAPathOrAProcess) {
+  const NetnsId here = CurrentNetns();
+  for (const std::string& name : {std::string("/proc/self/ns/net"), std::to_string(getpid())}) {
+    const auto netns = NetNs::FromName(name);
+    ASSERT_THAT(netns.status(), IsOk());
+    const auto id = netns->Identify();
+    ASSERT_THAT(id, IsOk());
+    EXPECT_EQ(*id, here);
+  }
+}
+
+TEST(NetNsFromName, RefusesByNameWhatIsNotThere) {
+  for (const char* name :
+       {"no-such-namespace", "0", "-1", "+1", "12x", "0x1", "99999999999", " 1"}) {
+    const auto netns = NetNs::FromName(name);
+    EXPECT_FALSE(netns.ok()) << name;
+    EXPECT_THAT(std::string(netns.status().message()), HasSubstr(name));
+  }
+}
+
 }  // namespace
 }  // namespace netdiag::netlink

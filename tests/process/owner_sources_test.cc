@@ -373,19 +373,7 @@ TEST_F(OwnerSources, TellTheNamespaceOfEachSocket) {
   ASSERT_EQ(stat("/proc/self/ns/net", &own), 0);
   const Sockets held(1);
   Children children;
-  int elsewhere[2];  // the inodes of a child's namespace and of its socket
-  ASSERT_EQ(pipe2(elsewhere, O_CLOEXEC), 0);
-  children.Add([&] {
-    struct stat theirs {};
-    if (unshare(CLONE_NEWNET) != 0 || stat("/proc/self/ns/net", &theirs) != 0) _exit(1);
-    const uint32_t answer[] = {static_cast<uint32_t>(theirs.st_ino),
-                               InodeOf(SocketOrDie()).value()};
-    if (write(elsewhere[1], answer, sizeof(answer)) != sizeof(answer)) _exit(1);
-  });
-  uint32_t theirs[2] = {};
-  ASSERT_EQ(read(elsewhere[0], theirs, sizeof(theirs)), static_cast<ssize_t>(sizeof(theirs)));
-  close(elsewhere[0]);
-  close(elsewhere[1]);
+  const Elsewhere theirs = AddElsewhere(&children);
   const absl::StatusOr<std::unique_ptr<bpf::TaskFiles>> files = bpf::TaskFiles::Load(true);
   ASSERT_TRUE(files.ok()) << files.status();
   ASSERT_TRUE((*files)->Begin().ok());
@@ -397,8 +385,8 @@ TEST_F(OwnerSources, TellTheNamespaceOfEachSocket) {
   }
   ASSERT_TRUE(more.ok()) << more.status();
   EXPECT_EQ(netns[held.inode()], NetnsId(static_cast<uint32_t>(own.st_ino)));
-  EXPECT_EQ(netns[Inode(theirs[1])], NetnsId(theirs[0]));
-  EXPECT_NE(theirs[0], own.st_ino);
+  EXPECT_EQ(netns[theirs.inode], theirs.netns);
+  EXPECT_NE(theirs.netns.value(), own.st_ino);
 }
 
 int CountPrint(libbpf_print_level, const char*, va_list) { return 0; }

@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <fstream>
+#include <memory>
 #include <numeric>
 #include <sched.h>
 #include <signal.h>
@@ -25,6 +26,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/process/process.h"
+#include "tests/process/process_testing.h"
 
 namespace netdiag::testing {
 
@@ -63,38 +65,39 @@ class Sockets {
   std::vector<int> fds_;
 };
 
-// Children that run `body` and wait. Ended and waited for at the end.
+// Several children.
 class Children {
  public:
-  Children() = default;
-  Children(const Children&) = delete;
-  Children& operator=(const Children&) = delete;
   template <class Body>
   pid_t Add(Body body) {
-    int ready[2];
-    EXPECT_EQ(pipe2(ready, O_CLOEXEC), 0);
-    const pid_t pid = fork();
-    if (pid == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      body();
-      if (write(ready[1], "x", 1) != 1) _exit(1);
-      for (;;) pause();
-    }
-    close(ready[1]);
-    char byte;
-    EXPECT_EQ(read(ready[0], &byte, 1), 1) << "the child failed";
-    close(ready[0]);
-    pids_.push_back(pid);
-    return pid;
-  }
-  ~Children() {
-    for (const pid_t pid : pids_) kill(pid, SIGKILL);
-    for (const pid_t pid : pids_) waitpid(pid, nullptr, 0);
+    return children_.emplace_back(std::make_unique<Child>(body))->pid();
   }
 
  private:
-  std::vector<pid_t> pids_;
+  std::vector<std::unique_ptr<Child>> children_;
 };
+
+// A child's socket in a network namespace of the child's own.
+struct Elsewhere {
+  NetnsId netns;
+  Inode inode;
+};
+inline Elsewhere AddElsewhere(Children* children) {
+  int ends[2];
+  EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  uint32_t inodes[2] = {};
+  children->Add([&] {
+    struct stat netns {};
+    if (unshare(CLONE_NEWNET) != 0 || stat("/proc/self/ns/net", &netns) != 0) _exit(1);
+    inodes[0] = static_cast<uint32_t>(netns.st_ino);
+    inodes[1] = InodeOf(SocketOrDie()).value();
+    if (write(ends[1], inodes, sizeof(inodes)) != sizeof(inodes)) _exit(1);
+  });
+  EXPECT_EQ(read(ends[0], inodes, sizeof(inodes)), static_cast<ssize_t>(sizeof(inodes)));
+  close(ends[0]);
+  close(ends[1]);
+  return {NetnsId(inodes[0]), Inode(inodes[1])};
+}
 
 // In a child whose failures are the test's.
 template <class Body>

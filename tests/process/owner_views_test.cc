@@ -373,30 +373,18 @@ TEST_F(OwnerViews, TheNamespaceOfEachSocketIsKeptWhenAsked) {
   ASSERT_EQ(stat("/proc/self/ns/net", &own), 0);
   const Sockets held(40);
   Children children;
-  int elsewhere[2];
-  ASSERT_EQ(pipe2(elsewhere, O_CLOEXEC), 0);
-  children.Add([&] {
-    struct stat theirs {};
-    if (unshare(CLONE_NEWNET) != 0 || stat("/proc/self/ns/net", &theirs) != 0) _exit(1);
-    const uint32_t answer[] = {static_cast<uint32_t>(theirs.st_ino),
-                               InodeOf(SocketOrDie()).value()};
-    if (write(elsewhere[1], answer, sizeof(answer)) != sizeof(answer)) _exit(1);
-  });
-  uint32_t theirs[2] = {};
-  ASSERT_EQ(read(elsewhere[0], theirs, sizeof(theirs)), static_cast<ssize_t>(sizeof(theirs)));
-  close(elsewhere[0]);
-  close(elsewhere[1]);
+  const Elsewhere theirs = AddElsewhere(&children);
   OwnerIndex asked({.source = OwnerSource::kBpf, .netns = true});
   ASSERT_TRUE(asked.Refresh().ok());
   const auto expect_known = [&](const OwnerIndex& index) {
     for (const Inode inode : held.inodes()) {
       EXPECT_EQ(index.NetnsOf(inode), NetnsId(static_cast<uint32_t>(own.st_ino)));
     }
-    EXPECT_EQ(index.NetnsOf(Inode(theirs[1])), NetnsId(theirs[0]));
+    EXPECT_EQ(index.NetnsOf(theirs.inode), theirs.netns);
     EXPECT_EQ(index.NetnsOf(Inode(UINT32_MAX)), NetnsId());
   };
   expect_known(asked);
-  EXPECT_NE(theirs[0], own.st_ino);
+  EXPECT_NE(theirs.netns.value(), own.st_ino);
   OwnerIndex next = asked.Successor();
   ASSERT_TRUE(next.Refresh().ok());
   expect_known(next);

@@ -27,6 +27,7 @@ namespace netdiag {
 namespace {
 
 using testing::AllocCounter;
+using testing::Child;
 using testing::OpenDescriptors;
 using testing::ProcTree;
 using testing::RunUnprivileged;
@@ -46,40 +47,6 @@ class Fd {
 
  private:
   int fd_;
-};
-
-// A child that runs `body` and then waits to be ended. Ready when the constructor returns.
-class Child {
- public:
-  template <class Body>
-  explicit Child(Body body) {
-    int ready[2];
-    EXPECT_EQ(pipe2(ready, O_CLOEXEC), 0);
-    pid_ = fork();
-    if (pid_ == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      body();
-      if (write(ready[1], "x", 1) != 1) _exit(1);
-      for (;;) pause();
-    }
-    close(ready[1]);
-    char byte;
-    EXPECT_EQ(read(ready[0], &byte, 1), 1) << "the child failed";
-    close(ready[0]);
-  }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-  ~Child() { End(); }
-  pid_t pid() const { return pid_; }
-  void End() {
-    if (pid_ <= 0) return;
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-    pid_ = -1;
-  }
-
- private:
-  pid_t pid_;
 };
 
 // Field 22 of /proc/PID/stat, by other means than the index: the test's commands have no blanks.

@@ -7,8 +7,10 @@
 #include <sys/wait.h>
 
 #include <cstdio>
+#include <fcntl.h>
 #include <filesystem>
 #include <grp.h>
+#include <signal.h>
 #include <string>
 #include <unistd.h>
 
@@ -60,6 +62,40 @@ void RunUnprivileged(Body body) {
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "in the unprivileged child";
 }
+
+// A child that runs `body` and then waits to be ended. Ready when the constructor returns.
+class Child {
+ public:
+  template <class Body>
+  explicit Child(Body body) {
+    int ready[2];
+    EXPECT_EQ(pipe2(ready, O_CLOEXEC), 0);
+    pid_ = fork();
+    if (pid_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      body();
+      if (write(ready[1], "x", 1) != 1) _exit(1);
+      for (;;) pause();
+    }
+    close(ready[1]);
+    char byte;
+    EXPECT_EQ(read(ready[0], &byte, 1), 1) << "the child failed";
+    close(ready[0]);
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() { End(); }
+  pid_t pid() const { return pid_; }
+  void End() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+  }
+
+ private:
+  pid_t pid_;
+};
 
 }  // namespace netdiag::testing
 

@@ -7,6 +7,7 @@
 #ifndef NETDIAG_TESTS_TESTING_SOCKETS_H_
 #define NETDIAG_TESTS_TESTING_SOCKETS_H_
 
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -220,6 +221,16 @@ inline Pair MakePair(Family family, int receive_buffer = 0) {
   pair.server = Accept(listener);
   close(listener);
   return pair;
+}
+
+// Brings "lo" up in the calling thread's network namespace. Needs CAP_NET_ADMIN.
+inline void LoUp() {
+  const int fd = Make(Family::kInet, SOCK_DGRAM);
+  ifreq lo = {};
+  std::strcpy(lo.ifr_name, "lo");
+  lo.ifr_flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING;
+  Check(ioctl(fd, SIOCSIFFLAGS, &lo) == 0, "lo up");
+  close(fd);
 }
 
 }  // namespace netdiag::testing

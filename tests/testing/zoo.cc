@@ -1,7 +1,5 @@
 #include "tests/testing/zoo.h"
 
-#include <net/if.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
@@ -464,12 +462,7 @@ Zoo::Zoo() {
     Check(unshare(CLONE_NEWNET) == 0, "unshare(CLONE_NEWNET), which needs CAP_SYS_ADMIN");
     netns_fd_ = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
     Check(netns_fd_ >= 0, "/proc/thread-self/ns/net");
-    const int fd = Make(Family::kInet, SOCK_DGRAM);
-    ifreq lo = {};
-    std::strcpy(lo.ifr_name, "lo");
-    lo.ifr_flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING;
-    Check(ioctl(fd, SIOCSIFFLAGS, &lo) == 0, "lo up");
-    close(fd);
+    LoUp();
     ZooBuilder(this).Build();
   }).join();
 }

@@ -41,14 +41,6 @@ TEST(Column, IsFoundByItsOwnTitleWhicheverItIs) {
   }
 }
 
-TEST(Column, HasAliasesThatStandForSomethingAndHideNothing) {
-  for (const Alias& row : ColumnAliases()) {
-    EXPECT_EQ(netdiag::FindField(row.alias), nullptr) << row.alias << " is a field of its own";
-    ASSERT_THAT(FindColumn(row.alias), IsOk()) << row.alias;
-    EXPECT_EQ(FindColumn(row.alias)->title(), FindColumn(row.name)->title());
-  }
-}
-
 TEST(Column, OfAnUnknownNameIsRefusedWithTheNearest) {
   const auto refusal = [](std::string_view name) {
     const absl::StatusOr<Column> column = FindColumn(name);

@@ -2,7 +2,6 @@
 // see everything.
 
 #include <netinet/in.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -26,58 +25,17 @@
 #include <rapidjson/document.h>
 
 #include "netdiag/netlink/abi.h"
+#include "tests/testing/run_program.h"
 
 namespace diag {
 namespace {
 
+using netdiag::testing::Outcome;
+using netdiag::testing::RunDiag;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
-
-constexpr char kDiag[] = "tools/diag/diag";  // below the test's directory: BUILD, `data`
-
-struct Outcome {
-  int exit_code = -1;  // 128 + N: killed by signal N
-  std::string out;
-  std::string err;
-};
-
-std::string ReadAndClose(int file) {
-  std::string text(static_cast<size_t>(lseek(file, 0, SEEK_END)), '\0');
-  EXPECT_EQ(pread(file, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
-  close(file);
-  return text;
-}
-
-// Runs diag with stdout in memory, or on `out`; `prepare` runs in the child before it.
-Outcome RunDiag(std::vector<std::string> words, const std::function<void()>& prepare = nullptr,
-                int out = -1) {
-  const int out_file = memfd_create("out", MFD_CLOEXEC);
-  const int err_file = memfd_create("err", MFD_CLOEXEC);
-  const int program = open(kDiag, O_RDONLY | O_CLOEXEC);
-  EXPECT_GE(program, 0) << kDiag;
-  words.insert(words.begin(), "diag");
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  const pid_t child = fork();
-  if (child == 0) {
-    dup2(out >= 0 ? out : out_file, STDOUT_FILENO);
-    dup2(err_file, STDERR_FILENO);
-    if (prepare) prepare();
-    fexecve(program, argv.data(), environ);
-    _exit(127);
-  }
-  int status = 0;
-  EXPECT_EQ(waitpid(child, &status, 0), child);
-  close(program);
-  Outcome outcome;
-  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  outcome.out = ReadAndClose(out_file);
-  outcome.err = ReadAndClose(err_file);
-  return outcome;
-}
 
 size_t LinesOf(const std::string& text) {
   return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));

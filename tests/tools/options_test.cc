@@ -88,26 +88,6 @@ TEST(Options, AnEmptyArgumentIsNone) {
   EXPECT_THAT(Good({"-tN", "blue", "-n"}).netns, "blue");
 }
 
-TEST(ResolveNetns, TakesAPathOrAProcess) {
-  const netdiag::NetnsId here = netdiag::netlink::CurrentNetns();
-  for (const std::string& name : {std::string("/proc/self/ns/net"), std::to_string(getpid())}) {
-    const auto netns = ResolveNetns(name);
-    ASSERT_THAT(netns, IsOk());
-    const auto id = netns->Identify();
-    ASSERT_THAT(id, IsOk());
-    EXPECT_EQ(*id, here);
-  }
-}
-
-TEST(ResolveNetns, RefusesByNameWhatIsNotThere) {
-  for (const char* name :
-       {"no-such-namespace", "0", "-1", "+1", "12x", "0x1", "99999999999", " 1"}) {
-    const auto netns = ResolveNetns(name);
-    EXPECT_THAT(netns, Not(IsOk())) << name;
-    EXPECT_THAT(std::string(netns.status().message()), HasSubstr(name));
-  }
-}
-
 TEST(Options, HaveALetterAndAWordEach) {
   const OptionCase kCases[] = {
       {'t', "tcp", &Options::tcp},

@@ -3,10 +3,8 @@
 #include "tools/diag/columns.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <numeric>
-#include <optional>
+#include <utility>
 #include <variant>
 
 #include "netdiag/types/error.h"
@@ -20,29 +18,6 @@ using netdiag::Field;
 using netdiag::FieldGroup;
 using netdiag::FieldValue;
 
-constexpr auto kAliases = std::to_array<Alias>({
-    {"proto", "protocol"},
-    {"local", "local_address"},
-    {"lport", "local_port"},
-    {"sport", "local_port"},
-    {"remote", "remote_address"},
-    {"peer", "remote_address"},
-    {"rport", "remote_port"},
-    {"dport", "remote_port"},
-    {"recvq", "receive_queue"},
-    {"sendq", "send_queue"},
-    {"dev", "interface"},
-    {"ino", "inode"},
-    {"sk", "cookie"},
-    {"fwmark", "mark"},
-    {"cong", "congestion"},
-    {"cwnd", "tcp_info.snd_cwnd"},
-    {"mss", "tcp_info.snd_mss"},
-    {"ssthresh", "tcp_info.snd_ssthresh"},
-    {"comm", "owners.command"},
-    {"process", "owners.command"},
-});
-
 Column ColumnOf(const Field& field) {
   Column column;
   column.field = &field;
@@ -51,53 +26,6 @@ Column ColumnOf(const Field& field) {
   column.as_text =
       field.group == FieldGroup::kSocket && (field.name == "cookie" || field.name == "cgroup");
   return column;
-}
-
-// How many letters have to be changed, put in or left out.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
-    }
-  }
-  return row.back();
-}
-
-std::string Nearest(std::string_view name) {
-  std::string nearest;
-  size_t least = name.size() + 100;
-  const auto offer = [&](std::string_view candidate) {
-    const size_t distance = EditDistance(name.substr(0, 80), candidate);
-    if (distance >= least) return;
-    least = distance;
-    nearest = candidate;
-  };
-  for (const Column& column : AllColumns(true)) {
-    offer(column.field->name);
-    offer(column.key);
-    if (column.field->group == FieldGroup::kSocket) continue;
-    offer(column.title());
-    offer(std::string(Name(column.field->group)) + "." + std::string(column.field->name));
-  }
-  for (const Alias& row : kAliases) offer(row.alias);
-  return nearest;
-}
-
-// A name with its unit: "rtt_us", "tcp_info.rtt_us".
-const Field* FindByKey(std::string_view name) {
-  for (const Field& field : netdiag::AllFields()) {
-    const std::string key = netdiag::NameWithUnit(field);
-    if (key == name) return &field;
-    if (field.group != FieldGroup::kSocket && std::string(Name(field.group)) + "." + key == name) {
-      return &field;
-    }
-  }
-  return nullptr;
 }
 
 // Calls `add` with each word between commas, until it fails.
@@ -180,16 +108,10 @@ std::string Column::title() const {
   return std::string(Name(field->group)) + "." + key;
 }
 
-std::span<const Alias> ColumnAliases() { return kAliases; }
-
 absl::StatusOr<Column> FindColumn(std::string_view name) {
-  std::string_view sought = name;
-  const auto alias = std::ranges::find(kAliases, name, &Alias::alias);
-  if (alias != kAliases.end()) sought = alias->name;
-  const Field* field = netdiag::FindField(sought);
-  if (field == nullptr) field = FindByKey(sought);
+  const Field* field = netdiag::FindFieldByWord(name);
   if (field != nullptr) return ColumnOf(*field);
-  return BadInput("column", name, "did you mean " + Nearest(name) + "?");
+  return BadInput("column", name, "did you mean " + netdiag::NearestFieldWord(name).word + "?");
 }
 
 std::vector<Column> AllColumns(bool owners) {

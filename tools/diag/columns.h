@@ -47,8 +47,7 @@ struct Selection {
   bool empty() const { return columns.empty() && count_by.empty(); }
 };
 
-// A field's name, the name with its unit, either as "group.name", or an alias. Errors name the
-// nearest.
+// By any word of its field (netdiag/field_words.h). Errors name the nearest.
 absl::StatusOr<Column> FindColumn(std::string_view name);
 // What the options of these names say; empty: not given.
 absl::StatusOr<Selection> ParseSelection(std::string_view columns, std::string_view sort,
@@ -60,13 +59,6 @@ void AddNeeds(std::span<const Column> columns, netdiag::Query* query);
 // The keys that rows are ordered and counted by.
 std::vector<netdiag::RowKey> KeysOf(std::span<const Selection::Order> sort);
 std::vector<netdiag::RowKey> KeysOf(std::span<const Column> count_by);
-
-// A short name of a column and what it stands for.
-struct Alias {
-  std::string_view alias;
-  std::string_view name;
-};
-std::span<const Alias> ColumnAliases();
 
 // How foreign text is made safe.
 enum class Escape : uint8_t {

@@ -8,10 +8,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <fstream>
 #include <netdb.h>
 #include <pwd.h>
 #include <string>
+
+#include "netdiag/netlink/netns.h"
+#include "tools/diag/names.h"
 
 namespace diag {
 namespace {
@@ -68,29 +70,21 @@ std::optional<netdiag::Uid> FindUser(std::string_view name) {
   return netdiag::Uid(entry->pw_uid);
 }
 
-// The inode of a path.
-std::optional<uint64_t> InodeOf(const std::string& path) {
-  struct stat file = {};
-  if (stat(path.c_str(), &file) != 0) return std::nullopt;
-  return file.st_ino;
-}
-
 // Below the mount of cgroup v2, or with it.
 std::optional<netdiag::CgroupId> FindCgroup(std::string_view path) {
   constexpr std::string_view kMount = "/sys/fs/cgroup";
   std::string full(path);
   if (!path.starts_with(kMount)) full = std::string(kMount).append("/").append(path);
-  const std::optional<uint64_t> inode = InodeOf(full);
-  if (!inode) return std::nullopt;
-  return netdiag::CgroupId(*inode);
+  struct stat directory = {};
+  if (stat(full.c_str(), &directory) != 0) return std::nullopt;
+  return netdiag::CgroupId(directory.st_ino);
 }
 
 std::optional<netdiag::NetnsId> FindNamespace(std::string_view name) {
-  const bool is_path = name.find('/') != name.npos;
-  const std::optional<uint64_t> inode =
-      InodeOf(is_path ? std::string(name) : std::string("/run/netns/").append(name));
-  if (!inode) return std::nullopt;
-  return netdiag::NetnsId(static_cast<uint32_t>(*inode));
+  const auto netns = netdiag::netlink::NetNs::FromName(std::string(name));
+  if (!netns.ok()) return std::nullopt;
+  const absl::StatusOr<netdiag::NetnsId> id = netns->Identify();
+  return id.ok() ? std::optional(*id) : std::nullopt;
 }
 
 }  // namespace
@@ -98,12 +92,9 @@ std::optional<netdiag::NetnsId> FindNamespace(std::string_view name) {
 netdiag::FilterOptions HostFilterOptions() {
   netdiag::FilterOptions options;
   options.names = {FindHost, FindService, FindInterface, FindUser, FindCgroup, FindNamespace};
-  std::ifstream range("/proc/sys/net/ipv4/ip_local_port_range");
-  uint16_t first = 0;
-  uint16_t last = 0;
-  if (range >> first >> last) {
-    options.first_local_port = Port::FromHost(first);
-    options.last_local_port = Port::FromHost(last);
+  if (const std::optional<PortRange> range = ReadEphemeralPorts()) {
+    options.first_local_port = range->first;
+    options.last_local_port = range->last;
   }
   return options;
 }

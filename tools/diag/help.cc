@@ -2,8 +2,10 @@
 
 #include "tools/diag/help.h"
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "netdiag/types/error.h"
@@ -19,7 +21,7 @@ namespace {
 std::vector<std::string> FieldWordsOfHelp() {
   std::vector<std::string> words;
   for (const Column& column : AllColumns(true)) words.push_back(column.title());
-  for (const Alias& row : ColumnAliases()) words.emplace_back(row.alias);
+  for (const netdiag::FieldAlias& row : netdiag::FieldAliases()) words.emplace_back(row.word);
   return words;
 }
 
@@ -215,8 +217,8 @@ std::string Man() {
   for (const Column& column : AllColumns(true)) titles.push_back(column.title());
   text += Roff(Joined(titles, ", ")) + ".\n.PP\nShort names:\n";
   std::vector<std::string> aliases;
-  for (const Alias& row : ColumnAliases()) {
-    aliases.push_back(std::string(row.alias) + " = " + std::string(row.name));
+  for (const netdiag::FieldAlias& row : netdiag::FieldAliases()) {
+    aliases.push_back(std::string(row.word) + " = " + std::string(row.field));
   }
   text += Roff(Joined(aliases, ", ")) + ".\n";
   text +=
@@ -285,7 +287,9 @@ constexpr std::string_view kDefinitions = R"("count": {"type": "integer", "minim
 "rows": {"$ref": "#/definitions/count"},
 "complete": {"type": "boolean"},
 "error": {"type": "string"},
-"refusal": {"type": "string"}}},
+"error_hex": {"$ref": "#/definitions/hex"},
+"refusal": {"type": "string"},
+"refusal_hex": {"$ref": "#/definitions/hex"}}},
 "namespaces": {"type": "object", "additionalProperties": false,
 "required": ["listed", "denied", "vanished", "hidden", "beyond"], "properties": {
 "listed": {"$ref": "#/definitions/count"},
@@ -293,10 +297,12 @@ constexpr std::string_view kDefinitions = R"("count": {"type": "integer", "minim
 "vanished": {"$ref": "#/definitions/count"},
 "hidden": {"$ref": "#/definitions/count"},
 "beyond": {"$ref": "#/definitions/count"},
-"denial": {"type": "string"}}},
+"denial": {"type": "string"},
+"denial_hex": {"$ref": "#/definitions/hex"}}},
 "owner_scan": {"type": "object", "additionalProperties": false, "properties": {
 "source": {"enum": ["proc", "bpf"]},
 "no_bpf": {"type": "string"},
+"no_bpf_hex": {"$ref": "#/definitions/hex"},
 "processes": {"$ref": "#/definitions/count"},
 "descriptors": {"$ref": "#/definitions/count"},
 "sockets": {"$ref": "#/definitions/count"},
@@ -305,35 +311,16 @@ constexpr std::string_view kDefinitions = R"("count": {"type": "integer", "minim
 "errors": {"$ref": "#/definitions/count"},
 "hidepid": {"type": "boolean"},
 "other_pid_namespace": {"type": "boolean"},
-"complete": {"type": "boolean"}}},
-"namespaces": {"type": "object", "additionalProperties": false, "properties": {
-"listed": {"$ref": "#/definitions/count"},
-"denied": {"$ref": "#/definitions/count"},
-"vanished": {"$ref": "#/definitions/count"},
-"hidden": {"$ref": "#/definitions/count"},
-"beyond": {"$ref": "#/definitions/count"},
-"denial": {"type": "string"}}},
-"held": {"type": "object", "additionalProperties": false,
-"required": ["protocol", "inode", "owners"], "properties": {
-"protocol": {"type": "string"},
-"protocol_hex": {"$ref": "#/definitions/hex"},
-"inode": {"$ref": "#/definitions/count"},
-"netns": {"$ref": "#/definitions/count"},
-"owners": {"type": "array", "items": {"type": "object", "additionalProperties": false, "properties": {
-"pid": {"$ref": "#/definitions/count"},
-"start_time": {"$ref": "#/definitions/count"},
-"thread": {"$ref": "#/definitions/count"},
-"fd": {"$ref": "#/definitions/count"},
-"command": {"type": "string"},
-"command_hex": {"$ref": "#/definitions/hex"}}}}}})";
+"complete": {"type": "boolean"}}})";
 
 constexpr std::string_view kOutcome = R"("schema": {"enum": [2]},
 "kernel": {"type": "string"},
+"kernel_hex": {"$ref": "#/definitions/hex"},
 "tables": {"type": "array", "items": {"$ref": "#/definitions/table"}},
 "owner_scan": {"$ref": "#/definitions/owner_scan"},
 "namespaces": {"$ref": "#/definitions/namespaces"},
 "owner_error": {"type": "string"},
-"namespaces": {"$ref": "#/definitions/namespaces"},
+"owner_error_hex": {"$ref": "#/definitions/hex"},
 "held": {"type": "array", "items": {"$ref": "#/definitions/held"}},
 "rows": {"$ref": "#/definitions/count"},
 "stopped": {"type": "boolean"},
@@ -347,6 +334,52 @@ constexpr std::string_view kRequired =
     ", \"required\": [\"schema\", \"kernel\", \"tables\", \"rows\", \"stopped\", \"interrupted\", "
     "\"foreign\",\n\"damaged\", \"duplicates\", \"unknown_attributes\"]";
 
+// "key": an array of what `items` says.
+std::string Array(std::string_view key, std::string_view items) {
+  return "\"" + std::string(key) + "\": {\"type\": \"array\", \"items\": " + std::string(items) +
+         "}";
+}
+
+constexpr std::string_view kCount = "{\"$ref\": \"#/definitions/count\"}";
+constexpr std::string_view kHex = "{\"$ref\": \"#/definitions/hex\"}";
+
+// Properties that are counts, but for one that is bytes in hex.
+std::vector<std::string> Counts(std::initializer_list<std::string_view> keys,
+                                std::string_view hex_key) {
+  std::vector<std::string> properties;
+  for (const std::string_view key : keys) {
+    properties.push_back("\"" + std::string(key) + "\": " + std::string(kCount));
+  }
+  properties.push_back("\"" + std::string(hex_key) + "\": " + std::string(kHex));
+  return properties;
+}
+
+// Lists that are no fields, for a field has one value.
+std::vector<std::string> Lists() {
+  return {
+      Array("pending_connections", kCount),
+      Array("groups", kCount),
+      Array("memberships", Object(Counts({"interface", "type", "count"}, "address_hex"))),
+      Array("filter", "{\"type\": \"array\", \"minItems\": 4, \"maxItems\": 4,\n\"items\": " +
+                          std::string(kCount) + "}"),
+      Array("unknown_attributes", Object(Counts({"type", "size"}, "hex"),
+                                         ", \"required\": [\"type\", \"size\", \"hex\"]")),
+      "\"tcp_info_rest_hex\": " + std::string(kHex),
+  };
+}
+
+std::string Held() {
+  using netdiag::FieldGroup;
+  std::vector<std::string> owner;
+  for (const Column& column : AllColumns(true)) {
+    if (column.field->group == FieldGroup::kOwner) owner.push_back(Property(column));
+  }
+  std::vector<std::string> properties = Counts({"inode", "netns"}, "protocol_hex");
+  properties.push_back("\"protocol\": {\"type\": \"string\"}");
+  properties.push_back(Array(Name(FieldGroup::kOwner), Object(owner)));
+  return Object(properties, ",\n\"required\": [\"protocol\", \"inode\", \"owners\"]");
+}
+
 std::string Socket() {
   using netdiag::FieldGroup;
   std::vector<std::string> properties;
@@ -359,39 +392,29 @@ std::string Socket() {
     if (group == FieldGroup::kSocket) {
       properties.swap(nested);
     } else {
-      const bool array = columns[i].per_owner();
-      properties.push_back("\"" + std::string(Name(group)) +
-                           "\": " + (array ? "{\"type\": \"array\", \"items\": " : "") +
-                           Object(nested) + (array ? "}" : ""));
+      const std::string_view name = Name(group);
+      properties.push_back(columns[i].per_owner()
+                               ? Array(name, Object(nested))
+                               : "\"" + std::string(name) + "\": " + Object(nested));
     }
     nested.clear();
   }
-  properties.push_back(
-      "\"pending_connections\": {\"type\": \"array\", "
-      "\"items\": {\"$ref\": \"#/definitions/count\"}}");
-  properties.push_back(
-      "\"unknown_attributes\": {\"type\": \"array\", \"items\": {\"type\": \"object\", "
-      "\"additionalProperties\": false,\n\"required\": [\"type\", \"size\", \"hex\"], "
-      "\"properties\": {\n\"type\": {\"$ref\": \"#/definitions/count\"},\n"
-      "\"size\": {\"$ref\": \"#/definitions/count\"},\n"
-      "\"hex\": {\"$ref\": \"#/definitions/hex\"}}}}");
-  properties.push_back("\"tcp_info_rest_hex\": {\"$ref\": \"#/definitions/hex\"}");
+  for (std::string& list : Lists()) properties.push_back(std::move(list));
   return Object(properties);
 }
 
 std::string Schema() {
   const std::string outcome(kOutcome);
   const auto rows_of = [](std::string_view key, std::string_view definition) {
-    return "\"" + std::string(key) +
-           "\": {\"type\": \"array\", \"items\": {\"$ref\": " + "\"#/definitions/" +
-           std::string(definition) + "\"}}";
+    return Array(key, "{\"$ref\": \"#/definitions/" + std::string(definition) + "\"}");
   };
   std::string text =
       "{\"$schema\": \"http://json-schema.org/draft-04/schema#\",\n"
       "\"title\": \"diag --json; of --jsonl, each line is a socket, a group or held, the last a "
       "summary\",\n"
       "\"definitions\": {\n";
-  text += std::string(kDefinitions) + ",\n\"socket\": " + Socket() + ",\n";
+  text +=
+      std::string(kDefinitions) + ",\n\"held\": " + Held() + ",\n\"socket\": " + Socket() + ",\n";
   text += "\"summary\": " +
           Object({"\"summary\": " + Object({outcome}, kRequired)}, ", \"required\": [\"summary\"]");
   text += "},\n\"anyOf\": [\n";

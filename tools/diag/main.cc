@@ -253,7 +253,7 @@ ExitCode Main(int argc, char** argv) {
   }
   netdiag::EngineOptions engine_options{.all_netns = options->all_netns, .threads = 2};
   if (!options->netns.empty()) {
-    const absl::StatusOr<netdiag::netlink::NetNs> netns = ResolveNetns(options->netns);
+    const auto netns = netdiag::netlink::NetNs::FromName(options->netns);
     if (!netns.ok()) {
       Complain(netns.status());
       return kUsage;

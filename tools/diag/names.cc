@@ -125,14 +125,12 @@ void Names::LoadServices() {
   endservent();
 }
 
-void Names::LoadEphemeralRange() {
+std::optional<PortRange> ReadEphemeralPorts() {
   std::ifstream range("/proc/sys/net/ipv4/ip_local_port_range");
   uint16_t first = 0;
   uint16_t last = 0;
-  if (range >> first >> last) {
-    ephemeral_first_ = first;
-    ephemeral_last_ = last;
-  }
+  if (!(range >> first >> last)) return std::nullopt;
+  return PortRange{netdiag::Port::FromHost(first), netdiag::Port::FromHost(last)};
 }
 
 void Names::AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool numeric,
@@ -146,9 +144,9 @@ void Names::AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool nume
   if (!loaded_) {
     loaded_ = true;
     LoadServices();
-    LoadEphemeralRange();
+    ephemeral_ = ReadEphemeralPorts().value_or(ephemeral_);
   }
-  const bool ephemeral = port.value() >= ephemeral_first_ && port.value() <= ephemeral_last_;
+  const bool ephemeral = port >= ephemeral_.first && port <= ephemeral_.last;
   const auto service =
       ephemeral ? services_.end() : services_.find({ServicesOf(protocol), port.value()});
   if (service == services_.end()) {

@@ -4,6 +4,7 @@
 #define NETDIAG_TOOLS_DIAG_NAMES_H_
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,14 @@
 #include "netdiag/types/types.h"
 
 namespace diag {
+
+// The local ports that the kernel gives to sockets that do not choose theirs.
+struct PortRange {
+  netdiag::Port first;
+  netdiag::Port last;
+};
+// Of this namespace; nullopt: /proc does not tell.
+std::optional<PortRange> ReadEphemeralPorts();
 
 class Names {
  public:
@@ -32,12 +41,10 @@ class Names {
 
  private:
   void LoadServices();
-  void LoadEphemeralRange();
 
   bool loaded_ = false;
   std::map<std::pair<netdiag::Protocol, uint16_t>, std::string> services_;
-  uint16_t ephemeral_first_ = 1024;
-  uint16_t ephemeral_last_ = 4999;
+  PortRange ephemeral_ = {netdiag::Port::FromHost(1024), netdiag::Port::FromHost(4999)};
   std::map<uint32_t, std::string> interfaces_;
   const netdiag::NetnsId netns_ = netdiag::netlink::CurrentNetns();
 };

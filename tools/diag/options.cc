@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <fstream>
 #include <getopt.h>
 #include <iostream>
@@ -13,7 +12,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unistd.h>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -369,21 +367,6 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv, std::string* pointer
   }
   options.query.keep_joins = !options.selection.sort.empty() || options.resolve;
   return options;
-}
-
-absl::StatusOr<netdiag::netlink::NetNs> ResolveNetns(const std::string& name) {
-  using netdiag::netlink::NetNs;
-  if (name.find('/') != name.npos) return NetNs::FromPath(name);
-  for (const char* directory : {"/run/netns/", "/var/run/netns/"}) {
-    const std::string path = directory + name;
-    if (access(path.c_str(), F_OK) == 0) return NetNs::FromPath(path);
-  }
-  int32_t pid = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-  if (error == std::errc() && end == name.data() + name.size() && pid > 0) {
-    return NetNs::FromPid(netdiag::Pid(pid));
-  }
-  return BadInput("network namespace", name, "neither in /run/netns nor a process nor a file");
 }
 
 std::vector<OptionHelp> AllOptions() {

@@ -69,10 +69,6 @@ struct Options {
 // Parses main()'s arguments, and the file of a filter. An error names the argument; of a filter's,
 // `pointer` becomes its line, with a caret below the place.
 absl::StatusOr<Options> ParseOptions(int argc, char** argv, std::string* pointer = nullptr);
-// What -N names: a file, if there is a '/' in it; a name in /run/netns, if there is one; else a
-// process by its number. An error names what is not there.
-absl::StatusOr<netdiag::netlink::NetNs> ResolveNetns(const std::string& name);
-
 // An option as it is told to people and shells.
 struct OptionHelp {
   char letter = 0;  // 0: none

@@ -82,7 +82,7 @@ class JsonRenderer final : public Renderer {
   void Message(std::string_view name, const absl::Status& status) {
     if (!status.ok()) Bytes(name, std::string(status.message()));
   }
-  void Owners(const netdiag::Row& row, FieldGroup group);
+  void Owners(const netdiag::Owners& owners, FieldGroup group);
   void Pending(const netdiag::Row& row);
   void Groups(const netdiag::NetlinkSocket& socket);
   void Lists(const netdiag::PacketSocket& socket);
@@ -210,8 +210,8 @@ void JsonRenderer::Row(const netdiag::Row& row) {
   }
   if (open != FieldGroup::kSocket) json_.EndObject();
   if (row.no_owner() != netdiag::NoOwner::kNotAsked) {
-    Owners(row, FieldGroup::kOwner);
-    if (row.peer()) Owners(row, FieldGroup::kPeerOwner);
+    Owners(row.owners(), FieldGroup::kOwner);
+    if (row.peer()) Owners(row.peer_owners(), FieldGroup::kPeerOwner);
   }
   if (whole_) {
     if (row.unix_socket() != nullptr) Pending(row);
@@ -234,17 +234,17 @@ void JsonRenderer::Count(const netdiag::RowCounts::Group& group) {
   EndRow();
 }
 
-void JsonRenderer::Owners(const netdiag::Row& row, FieldGroup group) {
+void JsonRenderer::Owners(const netdiag::Owners& owners, FieldGroup group) {
   const bool shown = std::ranges::any_of(
       owner_columns_, [&](const Column& column) { return column.field->group == group; });
   if (!shown) return;
   Key(Name(group));
   json_.StartArray();
-  for (size_t i = 0; i < ValuesOf(group, row); ++i) {
+  for (const netdiag::Owner& owner : owners) {
     json_.StartObject();
     for (const Column& column : owner_columns_) {
       if (column.field->group != group) continue;
-      const FieldValue value = column.field->get(row, i);
+      const FieldValue value = netdiag::ValueOf(*column.field, owner);
       if (!IsAbsent(value)) Value(column, value);
     }
     json_.EndObject();
@@ -380,7 +380,7 @@ void JsonRenderer::NetnsStats(const netdiag::NetnsStats& stats) {
   Number("vanished", stats.vanished);
   Number("hidden", stats.hidden);
   Number("beyond", stats.beyond);
-  if (!stats.denial.ok()) Bytes("denial", std::string(stats.denial.message()));
+  Message("denial", stats.denial);
   json_.EndObject();
 }
 
@@ -415,19 +415,7 @@ void JsonRenderer::Held(const netdiag::UnlistedSocket& socket) {
   Bytes("protocol", socket.protocol);
   Number("inode", socket.inode.value());
   if (socket.netns != netdiag::NetnsId()) Number("netns", socket.netns.value());
-  Key("owners");
-  json_.StartArray();
-  for (const netdiag::Owner& owner : socket.owners) {
-    json_.StartObject();
-    Number("pid", static_cast<uint64_t>(owner.pid.value()));
-    Number("start_time", owner.start_time);
-    if (owner.thread != netdiag::Pid())
-      Number("thread", static_cast<uint64_t>(owner.thread.value()));
-    Number("fd", static_cast<uint64_t>(owner.fd));
-    Bytes("command", owner.command);
-    json_.EndObject();
-  }
-  json_.EndArray();
+  Owners(socket.owners, FieldGroup::kOwner);
   if (lines_) json_.EndObject();
   EndRow();
 }

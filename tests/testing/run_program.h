@@ -1,0 +1,75 @@
+// tests/testing/run_program.h — a program run to its end, with all that it wrote.
+//
+//   const Outcome outcome = RunProgram(kDiag, {"-tan"}, [&] { setns(netns, CLONE_NEWNET); });
+//   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+
+#ifndef NETDIAG_TESTS_TESTING_RUN_PROGRAM_H_
+#define NETDIAG_TESTS_TESTING_RUN_PROGRAM_H_
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <fcntl.h>
+#include <functional>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace netdiag::testing {
+
+// Below the test's directory: the library has it as `data`.
+inline constexpr char kDiag[] = "tools/diag/diag";
+
+struct Outcome {
+  int exit_code = -1;  // 128 + N: killed by signal N
+  std::string out;
+  std::string err;
+};
+
+inline std::string ReadAndClose(int file) {
+  std::string text(static_cast<size_t>(lseek(file, 0, SEEK_END)), '\0');
+  EXPECT_EQ(pread(file, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+  close(file);
+  return text;
+}
+
+// `program` is a path, or looked for in PATH. `prepare` runs in the child, in the calling thread's
+// namespaces, before it. Its stdout is kept in memory, or is `out`.
+inline Outcome RunProgram(const std::string& program, std::vector<std::string> words,
+                          const std::function<void()>& prepare = nullptr, int out = -1) {
+  const int out_file = memfd_create("out", MFD_CLOEXEC);
+  const int err_file = memfd_create("err", MFD_CLOEXEC);
+  // Before `prepare`, which may enter another root or become a user who cannot reach it.
+  const bool is_path = program.find('/') != program.npos;
+  const int file = is_path ? open(program.c_str(), O_RDONLY | O_CLOEXEC) : -1;
+  EXPECT_EQ(file >= 0, is_path) << program;
+  words.insert(words.begin(), program.substr(program.rfind('/') + 1));
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(out >= 0 ? out : out_file, STDOUT_FILENO);
+    dup2(err_file, STDERR_FILENO);
+    if (prepare) prepare();
+    if (is_path) fexecve(file, argv.data(), environ);
+    if (!is_path) execvp(argv[0], argv.data());
+    _exit(127);
+  }
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  if (file >= 0) close(file);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), ReadAndClose(out_file),
+          ReadAndClose(err_file)};
+}
+
+inline Outcome RunDiag(std::vector<std::string> words,
+                       const std::function<void()>& prepare = nullptr, int out = -1) {
+  return RunProgram(kDiag, std::move(words), prepare, out);
+}
+
+}  // namespace netdiag::testing
+
+#endif  // NETDIAG_TESTS_TESTING_RUN_PROGRAM_H_
