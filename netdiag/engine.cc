@@ -343,6 +343,11 @@ absl::Status Engine::LookupUnix(Inode inode, Cookie cookie,
   return impl_->LookupUnix(inode, cookie, visitor);
 }
 
+absl::StatusOr<std::vector<DestroyOutcome>> Engine::Destroy(std::span<const SocketName> sockets,
+                                                            const CallOptions& call) {
+  return impl_->Destroy(sockets, call);
+}
+
 absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& call) {
   Snapshot snapshot;
   const auto add = [&](const Row& row) {

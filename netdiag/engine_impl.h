@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -67,6 +68,8 @@ class Engine::Impl {
   absl::StatusOr<Summary> RunToEnd(Visitor visitor, const CallOptions& call);
   absl::Status LookupUnix(Inode inode, Cookie cookie,
                           absl::FunctionRef<void(const UnixSocket&)> visitor);
+  absl::StatusOr<std::vector<DestroyOutcome>> Destroy(std::span<const SocketName> sockets,
+                                                      const CallOptions& call);
   const Capabilities& capabilities();
   int fd() const;
   // What the kernel is asked for a table of the query.
@@ -141,6 +144,8 @@ class Engine::Impl {
   internal::WalkOptions WalkOptionsFor(const Table& table, size_t conn);
   uint64_t TcpBuckets(const Table& table);
   uint64_t ReadTcpBuckets() const;
+  absl::StatusOr<absl::flat_hash_set<Cookie>> Living(Conn* conn, const SocketName& like,
+                                                     const CallOptions& call);
 
   EngineOptions options_;
   NetnsId netns_;

@@ -493,6 +493,12 @@ void Engine::Impl::Finish(const Walk& walk) {
   TableOutcome& outcome = summary_.tables[walk.table];
   if (std::holds_alternative<KeptSource>(walk.source)) return;  // its walk has said all
   outcome.doubt = stats.doubt;
+  if (outcome.source == SourceKind::kProcfs) {
+    outcome.doubt = ErrnoError(EOPNOTSUPP, "/proc/net", "it is read in pieces, and has no cookies");
+  }
+  if (outcome.source == SourceKind::kReplay) {
+    outcome.doubt = ErrnoError(EOPNOTSUPP, "capture", "it does not tell whether it is whole");
+  }
   outcome.unsettled = stats.unsettled;
   outcome.walks = stats.walks;
   outcome.repeated = stats.repeated;

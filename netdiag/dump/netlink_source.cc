@@ -10,8 +10,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/container/inlined_vector.h"
-
 #include "netdiag/dump/source.h"
 #include "netdiag/types/error.h"
 
@@ -54,14 +52,14 @@ DumpRequest WithoutLists(DumpRequest request) {
 NetlinkSource::NetlinkSource(netlink::Conn* conn, const DumpRequest& request,
                              const WalkOptions& options)
     : conn_(conn), request_(request), walked_(request), options_(options) {
+  if (options_.scratch == nullptr) {
+    own_ = std::make_unique<WalkScratch>();
+    options_.scratch = own_.get();
+  }
   if (request.table.protocol == Protocol::kNetlink) {
     passes_ = std::make_unique<Passes>();
     phase_ = Phase::kPasses;
     return;
-  }
-  if (options_.scratch == nullptr) {
-    own_ = std::make_unique<WalkScratch>();
-    options_.scratch = own_.get();
   }
   // What is hidden cannot be proved, and these cost little more.
   const bool filters = !request.bytecode.empty() || request.source_port != Port() ||
@@ -89,11 +87,12 @@ absl::Status NetlinkSource::Begin(const CallOptions& call) {
 
 absl::Status NetlinkSource::Send(const DumpRequest& request, Detail detail,
                                  const CallOptions& call) {
-  absl::InlinedVector<std::byte, kMaxRequest> storage(kMaxRequest + request.bytecode.size());
+  std::vector<std::byte>& storage = options_.scratch->requests;
+  storage.resize(kMaxRequest + request.bytecode.size());
   const size_t pass = passes_ != nullptr ? passes_->pass() : 0;
   NETDIAG_ASSIGN_OR_RETURN(
       const Bytes bytes,
-      EncodePass(request, detail, pass, std::span(storage.data(), storage.size())));
+      EncodePass(request, detail, pass, storage));
   return conn_->Send(bytes, call).status();
 }
 
@@ -259,9 +258,13 @@ absl::StatusOr<Ready> NetlinkSource::BeginProof(const CallOptions& call) {
   DumpRequest request = Wide();
   request.extensions = {};
   if (!tears.states().empty()) request.states = tears.states();
-  if (!tears.ports().empty()) request.bytecode = PortsProgram(tears.ports());
+  std::vector<std::byte>& program = options_.scratch->program;
+  PutPortsProgram(tears.ports(), &program);
+  request.bytecode.swap(program);
   phase_ = Phase::kProof;
-  NETDIAG_RETURN_IF_ERROR(Send(request, Detail::kKeys, call));
+  const absl::Status sent = Send(request, Detail::kKeys, call);
+  request.bytecode.swap(program);
+  NETDIAG_RETURN_IF_ERROR(sent);
   return Ready::kSome;
 }
 

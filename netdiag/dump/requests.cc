@@ -172,21 +172,20 @@ absl::StatusOr<Bytes> EncodePass(const DumpRequest& request, Detail detail, size
 
 // Port numbers, one test each: "S_EQ p" goes on where it holds, to a jump to the end, and skips that
 // jump where it does not. The last one's end is beyond the program, which refuses the socket.
-std::vector<std::byte> PortsProgram(std::span<const Port> ports) {
-  std::vector<std::byte> program;
+void PutPortsProgram(std::span<const Port> ports, std::vector<std::byte>* program) {
+  program->clear();
   constexpr size_t kTest = 2 * sizeof(inet_diag_bc_op), kJump = sizeof(inet_diag_bc_op);
   const size_t size = ports.size() * (kTest + kJump) - kJump;
   const auto put = [&](inet_diag_bc_op op) {
     const Bytes bytes = std::as_bytes(std::span(&op, 1));
-    program.insert(program.end(), bytes.begin(), bytes.end());
+    program->insert(program->end(), bytes.begin(), bytes.end());
   };
   for (const Port port : ports) {
     put({INET_DIAG_BC_S_EQ, kTest, kTest + kJump});
     put({0, 0, port.value()});
-    if (program.size() == size) break;
-    put({INET_DIAG_BC_JMP, kJump, static_cast<uint16_t>(size - program.size())});
+    if (program->size() == size) break;
+    put({INET_DIAG_BC_JMP, kJump, static_cast<uint16_t>(size - program->size())});
   }
-  return program;
 }
 
 absl::Status AppendLookup(const ConnectionId& connection, uint32_t sequence,
@@ -197,6 +196,18 @@ absl::Status AppendLookup(const ConnectionId& connection, uint32_t sequence,
   static_assert(sizeof(body.id) == sizeof(connection.id));
   std::memcpy(&body.id, connection.id.data(), sizeof(body.id));
   return AppendNumbered(body, sequence, out);
+}
+
+absl::StatusOr<Bytes> EncodeDestroy(Protocol protocol, const ConnectionId& socket,
+                                    std::span<std::byte> storage) {
+  if (static_cast<uint16_t>(protocol) > UINT8_MAX || !IsInet(protocol)) {
+    return ErrnoError(EOPNOTSUPP, "SOCK_DESTROY", "no kernel closes such sockets");
+  }
+  inet_diag_req_v2 body = {};
+  body.sdiag_family = socket.family;
+  body.sdiag_protocol = static_cast<uint8_t>(protocol);
+  std::memcpy(&body.id, socket.id.data(), sizeof(body.id));
+  return RequestBuilder(storage).Header(SOCK_DESTROY, netlink::kFlagAck).Put(body).Finish();
 }
 
 absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::byte> storage) {

@@ -60,6 +60,7 @@ using CensusTaker =
 struct WalkScratch {
   Tears tears;
   std::vector<std::byte> requests;
+  std::vector<std::byte> program;
   std::vector<char> met;  // of the witnesses
 };
 
@@ -79,11 +80,14 @@ absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::b
 enum class Detail : uint8_t { kAll, kKeys };
 absl::StatusOr<Bytes> EncodePass(const DumpRequest& request, Detail detail, size_t pass,
                                  std::span<std::byte> storage);
-// A program that passes these local ports. REQUIRES: some.
-std::vector<std::byte> PortsProgram(std::span<const Port> ports);
+// `program` becomes one that passes these local ports; of none, empty.
+void PutPortsProgram(std::span<const Port> ports, std::vector<std::byte>* program);
 // The request for one TCP socket, appended to `out`.
 absl::Status AppendLookup(const ConnectionId& connection, uint32_t sequence,
                           std::vector<std::byte>* out);
+// The request to close one socket of TCP, UDP or raw.
+absl::StatusOr<Bytes> EncodeDestroy(Protocol protocol, const ConnectionId& socket,
+                                    std::span<std::byte> storage);
 // The request for one TCP socket with what `request` asks for, appended to `out`.
 absl::Status AppendTcpLookup(const DumpRequest& request, const bpf::TcpTuple& tuple,
                              uint32_t sequence, std::vector<std::byte>* out);

@@ -295,9 +295,7 @@ size_t Tears::ChainLength() const {
 
 void Tears::End() {
   // The end came alone, and the datagram before it was full: more may have been to come.
-  largest_ = std::max(largest_, given_ > 0 ? bytes_ : 0);
-  const size_t room = widest_ * 2 + 64;
-  const bool full = bytes_ > kFullDatagram || (torn_ && bytes_ + room > largest_);
+  const bool full = bytes_ > kFullDatagram || (torn_ && bytes_ + widest_ > largest_);
   if (begins_ && given_ > 0 && full) Tear();
   EndPhase();
   if (ports_.size() > kMaxPorts) ports_.clear();

@@ -18,6 +18,7 @@
 #include <functional>
 #include <map>
 #include <sched.h>
+#include <set>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -47,6 +48,12 @@ inline void Alone(const std::function<void()>& body) {
 
 // Sockets of one bucket, wherever the kernel lets one have that.
 enum class Kind : uint8_t { kUdp, kUdp6, kListeners, kConnections, kUnix, kPacket, kNetlink };
+
+inline const char* NameOf(Kind kind) {
+  static constexpr const char* kNames[] = {"Udp",  "Udp6",   "Listeners", "Connections",
+                                           "Unix", "Packet", "Netlink"};
+  return kNames[static_cast<size_t>(kind)];
+}
 
 inline constexpr uint16_t kSharedPort = 5353;
 
@@ -160,15 +167,22 @@ class Crowd {
     for (const auto& [cookie, fd] : sockets_) close(fd);
   }
 
+  // Later ones are not of those that lived through a dump.
   void Add(uint32_t count) {
+    first_ = made_ == 0 ? count : first_;
     for (uint32_t i = 0; i < count; ++i) {
       std::vector<int> ends;
       const int fd = maker_.Make(made_++, &ends);
       Check(fd >= 0, "socket");
       ends.push_back(fd);
-      for (const int end : ends) sockets_.emplace(CookieOf(end).value(), end);
+      for (const int end : ends) {
+        const uint64_t cookie = CookieOf(end).value();
+        sockets_.emplace(cookie, end);
+        if (made_ <= first_) founders_.insert(cookie);
+      }
     }
   }
+  bool IsFounder(uint64_t cookie) const { return founders_.contains(cookie); }
   bool Remove(uint64_t cookie) {
     const auto socket = sockets_.find(cookie);
     if (socket == sockets_.end()) return false;
@@ -181,6 +195,8 @@ class Crowd {
  private:
   Maker maker_;
   uint32_t made_ = 0;
+  uint32_t first_ = 0;
+  std::set<uint64_t> founders_;
   std::map<uint64_t, int> sockets_;  // cookie → descriptor
 };
 
@@ -219,17 +235,23 @@ class Churn {
 
 // How often each of a crowd's sockets was given.
 struct Count {
-  uint64_t missed = 0;  // of the crowd
+  uint64_t missed = 0;           // of the crowd
+  uint64_t missed_of_first = 0;  // of those that were there from the beginning
   uint64_t twice = 0;   // of all sockets
 };
 
 class Tally {
  public:
   void Add(uint64_t cookie) { ++given_[cookie]; }
+  bool Has(uint64_t cookie) const { return given_.contains(cookie); }
   Count Of(const Crowd& crowd) const {
     Count count;
     for (const auto& [cookie, times] : given_) count.twice += times > 1 ? 1 : 0;
-    for (const auto& [cookie, fd] : crowd.sockets()) count.missed += given_.contains(cookie) ? 0 : 1;
+    for (const auto& [cookie, fd] : crowd.sockets()) {
+      if (given_.contains(cookie)) continue;
+      ++count.missed;
+      count.missed_of_first += crowd.IsFounder(cookie) ? 1 : 0;
+    }
     return count;
   }
 
