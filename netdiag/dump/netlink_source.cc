@@ -213,6 +213,7 @@ absl::StatusOr<Ready> NetlinkSource::GiveUp(std::string_view why) {
 absl::StatusOr<Ready> NetlinkSource::Prove(const CallOptions& call) {
   const Tears& tears = options_.scratch->tears;
   if (tears.hidden()) return Doubt(kHidden, call);
+  if (tears.restless()) return Doubt(kTorn, call);
   if (tears.too_full()) return Doubt(kUntold, call);
   if (tears.connections().empty()) return BeginProof(call);
   next_ = 0;
@@ -298,7 +299,7 @@ absl::StatusOr<Ready> NetlinkSource::Doubt(std::string_view why, const CallOptio
     more_->given.insert(key.cookie());
     more_->before.insert(key.bits());
   }
-  more_->compares = !tears.hidden();
+  more_->compares = !tears.hidden() && !tears.restless();
   // No census counts bound idle sockets.
   if (!tears.states().contains(State::kBoundInactive)) {
     more_->counted = true;
@@ -320,7 +321,7 @@ absl::StatusOr<Ready> NetlinkSource::Settle(const CallOptions& call) {
   const auto& now = more_->now;
   const bool all = std::ranges::all_of(more_->before, [&](uint64_t k) { return now.contains(k); });
   if (more_->compares && all) return Settled();
-  more_->compares = !tears.hidden();
+  more_->compares = !tears.hidden() && !tears.restless();
   more_->before = std::exchange(more_->now, {});
   // Connections prove the walk that they are of.
   const bool provable = tears.witnesses().empty() && !tears.connections().empty();

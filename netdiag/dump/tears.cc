@@ -118,7 +118,7 @@ void Tears::Begin(const DumpRequest& request, uint64_t tcp_buckets, bool keep_al
   earlier_.fill(0);
   tail_.fill({});
   torn_ = too_full_ = false;
-  hidden_ = false;
+  hidden_ = restless_ = in_front_ = false;
   connections_.clear();
   witnesses_.clear();
   states_ = StateSet();
@@ -145,6 +145,7 @@ bool Tears::Repeats(const Message& message) {
     }
   }
   repeating_ &= repeats;
+  in_front_ |= repeats;
   repeats ? ++repeated_ : ++given_;
   return repeats;
 }
@@ -167,6 +168,8 @@ void Tears::Tear() {
   const Protocol protocol = request_.table.protocol;
   torn_ = true;
   hidden_ |= hides_rows_ || (phase_ == Phase::kListeners && hides_listeners_);
+  // What made rows come again stands in front of them unseen, and may have left since.
+  restless_ |= in_front_;
   if (protocol == Protocol::kTcp && phase_ == Phase::kConnections && !anywhere_) {
     const uint64_t kept = std::min<uint64_t>(kTail, passed_);
     for (uint64_t i = 1; i <= kTail; ++i) {
@@ -204,7 +207,7 @@ void Tears::EnterPhase(Phase phase) {
   EndPhase();
   phase_ = phase;
   run_ = rows_.size();
-  repeating_ = false;  // of the phase before
+  repeating_ = in_front_ = false;  // of the phase before
   anywhere_ = phase == Phase::kIdle || tcp_buckets_ < kTinyTable;
   for (const SocketKey key : rows_) {
     earlier_[key.cookie() >> 6 & 63] |= uint64_t{1} << (key.cookie() & 63);
@@ -225,6 +228,7 @@ bool Tears::RepeatsConnection(Bytes row, SocketKey key) {
       std::ranges::any_of(std::span(rows_).first(earlier_rows_), same)) {
     return true;
   }
+  in_front_ = false;  // a bucket of so few is not torn again
   ConnectionId& id = tail_[passed_++ % kTail];
   id.family = static_cast<uint8_t>(row[0]);
   std::memcpy(id.id.data(), row.data() + offsetof(inet_diag_msg, id), sizeof(id.id));
@@ -242,6 +246,7 @@ bool Tears::RepeatsUdp(Bytes row, SocketKey key) {
     if (!keep_all_) rows_.clear();
     run_ = rows_.size();
     torn_rows_ = 0;
+    in_front_ = false;
     slot_ = slot;
     run_ports_.clear();
   }
@@ -273,6 +278,7 @@ void Tears::EndPhase() {
   if (rows == 0) return;
   torn_ = true;
   hidden_ |= hides_rows_;
+  restless_ |= anywhere_ && in_front_;
   const auto first = rows_.begin() + static_cast<std::ptrdiff_t>(run_);
   witnesses_.insert(witnesses_.end(), first, first + static_cast<std::ptrdiff_t>(rows));
   if (protocol != Protocol::kTcp) return;

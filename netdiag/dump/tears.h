@@ -12,7 +12,8 @@
 //
 // So Tears remembers the sockets of the bucket in flight, to drop what is repeated, and to name
 // those whose lives prove the walk: if all that a torn bucket gave before the tear live on after the
-// walk, nothing was skipped. What the bucket in flight may be: of UDP, the last rows whose ports are
+// walk, nothing was skipped. That is so unless the bucket was torn again after rows of it had come
+// again: what had entered stands in front of the place unseen, and can leave unseen. What the bucket in flight may be: of UDP, the last rows whose ports are
 // the same modulo the smallest table; of connections, the last rows, as many as a chain of the table
 // can be long; of everything else, all rows of the table.
 //
@@ -82,6 +83,8 @@ class Tears {
   bool whole() const { return !torn_; }
   // Sockets that the request hides may have stood in a torn bucket: nobody can say what left it.
   bool hidden() const { return hidden_; }
+  // Sockets that were not seen may have left a torn bucket.
+  bool restless() const { return restless_; }
   // The chains of the table are too long for its connections to prove anything.
   bool too_full() const { return too_full_; }
   // Those whose lives prove the walk, all together: connections that exact requests find, and
@@ -120,6 +123,7 @@ class Tears {
   // The datagram.
   bool begins_ = false;
   bool repeating_ = false;  // none of its rows was new yet
+  bool in_front_ = false;   // of the bucket: sockets that entered it meanwhile
   size_t bytes_ = 0;
   size_t widest_ = 0;   // row of the walk
   size_t largest_ = 0;  // datagram of the walk before
@@ -143,6 +147,7 @@ class Tears {
   // What comes of it.
   bool torn_ = false;
   bool hidden_ = false;
+  bool restless_ = false;
   bool too_full_ = false;
   std::vector<ConnectionId> connections_;
   std::vector<SocketKey> witnesses_;

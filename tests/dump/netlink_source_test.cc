@@ -511,10 +511,10 @@ TEST(NetlinkSource, LivingConnectionsProveAWalk) {
 TEST(NetlinkSource, WhatTheKernelRepeatsIsDropped) {
   for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kUnix}) {
     FakeTable table(protocol);
-    table.walks = {{{1, 2, 3}, {2, 3, 4}}};
-    table.living = {1, 2, 3, 4};
+    table.walks = {{{1, 2, 3, 4}, {3, 4, 5}}};
+    table.living = {1, 2, 3, 4, 5};
     const Answered answered = Ask(&table, RequestFor(protocol));
-    EXPECT_EQ(answered.cookies, (Cookies{1, 2, 3, 4})) << Names(protocol).word;
+    EXPECT_EQ(answered.cookies, (Cookies{1, 2, 3, 4, 5})) << Names(protocol).word;
     EXPECT_EQ(answered.stats.repeated, 2u);
     EXPECT_THAT(answered.stats.doubt, IsOk());
   }

@@ -178,6 +178,35 @@ TEST(Tears, UdpIsProvedByTheBucketInFlight) {
   EXPECT_THAT(tears.witnesses(), SizeIs(4));  // none again for the second tear
 }
 
+// 10 and 11 enter in front of what was given, so 3 and 4 come again. When 10 and 11 leave, which
+// nobody saw, 6 and 7 are skipped.
+TEST(Tears, WhatEnteredUnseenCanLeaveUnseen) {
+  for (const Protocol protocol : {Protocol::kUdp, Protocol::kRaw}) {
+    Tears tears;
+    tears.Begin(RequestFor(protocol), kLarge, false);
+    Datagram(&tears, Row({1, 2, 3, 4}));
+    Datagram(&tears, Row({3, 4, 5}));
+    End(&tears);
+    EXPECT_FALSE(tears.restless());  // not torn again since
+    tears.Begin(RequestFor(protocol), kLarge, false);
+    Datagram(&tears, Row({1, 2, 3, 4}));
+    Datagram(&tears, Row({3, 4, 5}));
+    Datagram(&tears, Row({8}));
+    End(&tears);
+    EXPECT_TRUE(tears.restless());
+  }
+  // Of UDP it is known that another port is another bucket.
+  Tears tears;
+  tears.Begin(RequestFor(Protocol::kUdp), kLarge, false);
+  Datagram(&tears, Row({1, 2, 3, 4}));
+  std::vector<Inet> rows = Row({3, 4, 5});
+  for (const Inet& row : Row({6}, 444)) rows.push_back(row);
+  Datagram(&tears, rows);
+  Datagram(&tears, Row({8}, 444));
+  End(&tears);
+  EXPECT_FALSE(tears.restless());
+}
+
 TEST(Tears, ListenersAreProvedByAllBeforeTheTear) {
   Tears tears;
   tears.Begin(RequestFor(Protocol::kTcp), kLarge, false);

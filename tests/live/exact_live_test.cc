@@ -94,12 +94,12 @@ void Apply(Change change, const Tally& tally, Crowd* crowd) {
   if (change != Change::kRemoveAllUnseen && cookies.size() > kFew) {
     cookies.erase(cookies.begin(), cookies.end() - kFew);
   }
-  for (const uint64_t cookie : cookies) crowd->Remove(cookie);
+  crowd->Remove(cookies);
 }
 
 // One dump, with the change after its `after`th datagram; false: it has not got so many.
 bool Resume(Kind kind, Change change, int after, Completeness completeness, Who who) {
-  Crowd crowd(kind, kind == Kind::kConnections ? 400 : 800);
+  Crowd crowd(kind, kind == Kind::kConnections || kind == Kind::kPacket ? 300 : 600);
   const std::unique_ptr<Engine> engine = OpenHere();
   Tally tally;
   int datagrams = 0;
@@ -141,7 +141,7 @@ TEST_P(ResumeMatrix, GivesEachSurvivorOnceOrDoubts) {
     int cases = 0;
     for (const Change change : kChanges) {
       for (const Completeness completeness : {Completeness::kFast, Completeness::kExact}) {
-        for (int after = 1; after < 9; ++after) {
+        for (int after = 1; after < 5; ++after) {
           SCOPED_TRACE(::testing::Message() << "change " << static_cast<int>(change) << " after "
                                             << after << ", "
                                             << (completeness == Completeness::kFast ? "fast" : "exact"));
@@ -150,15 +150,16 @@ TEST_P(ResumeMatrix, GivesEachSurvivorOnceOrDoubts) {
         }
       }
     }
-    EXPECT_GE(cases, 20);
+    EXPECT_GE(cases, 12);
   });
 }
 
 TEST_P(ResumeMatrix, GivesEachSurvivorOnceWithoutPrivileges) {
   Within(GetParam(), [] {
     for (const Change change : {Change::kRemoveSeen, Change::kAddMany}) {
-      // Nobody makes packet sockets.
-      if (GetParam() == Kind::kPacket && change == Change::kAddMany) continue;
+      // Nobody makes packet sockets, and a port is shared with one's own sockets only.
+      const bool needs_root = GetParam() == Kind::kPacket || GetParam() == Kind::kListeners;
+      if (needs_root && change == Change::kAddMany) continue;
       for (int after = 1; after < 3; ++after) {
         SCOPED_TRACE(::testing::Message() << static_cast<int>(change) << " after " << after);
         Resume(GetParam(), change, after, Completeness::kExact, Who::kNobody);
