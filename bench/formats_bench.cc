@@ -1,10 +1,13 @@
 // What writing costs: the text of -tan and -tani on top of the same Visit, as a share of the floor;
-// diag beside ss, as whole programs; and the other forms, for the record.
+// diag beside ss, as whole programs; a filter that few match beside no filter; and the other forms,
+// for the record.
 //
 //   tools/dev bench formats [--sockets=100000] [--repetitions=15] [--warm-up=2]
 //
 // The lines are compared with ss's first.
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <algorithm>
@@ -127,11 +130,81 @@ void BenchText(const Options& options, const std::string& words, double most, do
   Claim("ss " + words + " / diag " + words, pair.ratio, AtLeast(times), " ×");
 }
 
+// Connections that `sport = :443 and dst 10/8` finds, one of their ends each.
+class FewServed {
+ public:
+  static constexpr int kConnections = 20;
+  FewServed() {
+    RunToNull({"ip", "address", "add", "10.0.0.1/8", "dev", "lo"});
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(443);
+    address.sin_addr.s_addr = htonl(0x0a000001);
+    const auto* const at = reinterpret_cast<const sockaddr*>(&address);
+    const int listener = Keep(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (bind(listener, at, sizeof(address)) != 0 || listen(listener, kConnections) != 0) {
+      Die("10.0.0.1:443");
+    }
+    for (int i = 0; i < kConnections; ++i) {
+      if (connect(Keep(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), at, sizeof(address)) != 0) {
+        Die("connect to 10.0.0.1:443");
+      }
+      Keep(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+    }
+  }
+  FewServed(const FewServed&) = delete;
+  FewServed& operator=(const FewServed&) = delete;
+  ~FewServed() {
+    for (const int fd : fds_) close(fd);
+  }
+
+ private:
+  int Keep(int fd) {
+    if (fd < 0) Die("a socket on 10.0.0.1");
+    return fds_.emplace_back(fd);
+  }
+  std::vector<int> fds_;
+};
+
+void BenchFilter(const Options& options) {
+  const FewServed served;
+  const std::vector<std::string> words = {"-tanH", "sport = :443 and dst 10/8"};
+  const auto lines_of = [&](const std::string& program) {
+    // ss takes no blanks within a word.
+    return Squeezed(RunForLines({program, "-tanH", "sport", "=", ":443", "and", "dst", "10/8"}));
+  };
+  const std::vector<std::string> found = lines_of(DiagProgram());
+  Prove(found.size() == FewServed::kConnections && found == lines_of("ss"),
+        "lines of diag and of ss, sport = :443 and dst 10/8");
+  const auto visit = [](const diag::Options& form) {
+    const std::unique_ptr<Engine> engine = OpenEngine();
+    const auto summary = engine->Visit(form.query, [](const Row&) { return Flow::kContinue; });
+    if (!summary.ok()) Die("Visit");
+  };
+  const diag::Options filtered = OptionsOf(words);
+  const diag::Options everything = OptionsOf({"-tanH"});
+  const Comparison pair = Compare(
+      options, Clock::kThreadCpu, [&] { visit(filtered); }, [&] { visit(everything); });
+  PrintTime("-tan sport = :443 and dst 10/8", pair.a);
+  PrintTime("-tan", pair.b);
+  Claim("filtered / everything, Visit", pair.ratio, AtMost(0.5));
+  const Comparison programs = Compare(
+      options, Clock::kWall,
+      [&] {
+        RunToNull({DiagProgram(), words[0], words[1]});
+      },
+      [&] {
+        RunToNull({DiagProgram(), words[0]});
+      });
+  Claim("diag -tan 'sport = :443 and dst 10/8' / diag -tan", programs.ratio, AtMost(0.5));
+}
+
 void Main(const Options& options) {
   EnterPrivateNamespace();
   const Population population({.tcp = options.sockets});
   BenchText(options, "-tan", 0.25, 2);
   BenchText(options, "-tani", 0.60, 4);
+  BenchFilter(options);
   for (const std::vector<std::string>& words : {std::vector<std::string>{"-ta", "--csv"},
                                                 {"-ta", "--columns=state,local,lport,remote,rport"},
                                                 {"-ta", "--count-by=state"},

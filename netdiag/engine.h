@@ -158,11 +158,11 @@ class Engine {
   absl::Status LookupUnix(Inode inode, Cookie cookie,
                           absl::FunctionRef<void(const UnixSocket&)> visitor);
 
-  // Closes sockets of the Engine's namespace, whoever holds them (SOCK_DESTROY, 4.5): an outcome for
-  // each, in order. Only the socket of that very cookie is ever closed. Among sockets that share a
-  // name (SO_REUSEPORT) the kernel picks one, and closes none if it is another: those are tried
-  // again as long as others of the call go. Of sockets that the kernel did not find it is looked up
-  // in exact dumps whether they live. Needs CAP_NET_ADMIN, and CONFIG_INET_DIAG_DESTROY.
+  // Closes sockets of the Engine's namespace, whoever holds them (SOCK_DESTROY, 4.5): an outcome
+  // for each, in order. Only the socket of that very cookie is ever closed. Among sockets that
+  // share a name (SO_REUSEPORT) the kernel picks one, and closes none if it is another: those are
+  // tried again as long as others of the call go. Of sockets that the kernel did not find it is
+  // looked up in exact dumps whether they live. Needs CAP_NET_ADMIN, and CONFIG_INET_DIAG_DESTROY.
   absl::StatusOr<std::vector<DestroyOutcome>> Destroy(std::span<const SocketName> sockets,
                                                       const netlink::CallOptions& call = {});
 

@@ -71,8 +71,8 @@ internal::WalkOptions Engine::Impl::WalkOptionsFor(const Table& table, size_t co
           .scratch = scratches_[conn].get()};
 }
 
-// Of the calling thread's namespace: it shares the first one's table, or has one of its own for good
-// (6.1). 0: not known.
+// Of the calling thread's namespace: it shares the first one's table, or has one of its own for
+// good (6.1). 0: not known.
 uint64_t Engine::Impl::ReadTcpBuckets() const {
   int64_t buckets = 0;
   std::ifstream(options_.proc_root + "/sys/net/ipv4/tcp_ehash_entries") >> buckets;

@@ -122,6 +122,8 @@ class Engine::Impl {
   bool Keeps(const Walk& walk) const;
   void EndKeeping();
   absl::Status StartWalk(size_t table, size_t conn, const CallOptions& call);
+  std::optional<internal::LookupSource> PlanLookups(const DumpRequest& request, Conn* way,
+                                                    size_t conn);
   absl::Status StartDump(size_t table, size_t conn, DumpRequest request, const CallOptions& call);
   absl::StatusOr<ProcfsSource> FallBack(TableOutcome* outcome, const absl::Status& refusal);
   absl::StatusOr<ProcfsSource> OpenProcfs(const Table& table);

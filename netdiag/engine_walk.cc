@@ -315,17 +315,36 @@ absl::Status Engine::Impl::AskWithoutProgram(Walk* walk, const CallOptions& call
   return absl::OkStatus();
 }
 
+// In the stead of a walk, where that must come to the same.
+std::optional<LookupSource> Engine::Impl::PlanLookups(const DumpRequest& request, Conn* way,
+                                                      size_t conn) {
+  // Exact requests name states of connections, and run no program that a kernel could refuse.
+  const bool of_connections =
+      request.table.protocol == Protocol::kTcp && !request.states.contains(State::kBoundInactive);
+  if (!of_connections) return std::nullopt;
+  const KernelPart part = FilterPart(request.table);
+  if (part.needs_net_admin) return std::nullopt;
+  if (part.ends) {
+    bpf::TcpTuple tuple;
+    tuple.local = part.ends->local;
+    tuple.remote = part.ends->remote;
+    tuple.interface = part.ends->interface;
+    return LookupSource::Exactly(way, request, tuple, WalkOptionsFor(request.table, conn));
+  }
+  if (IsHome(request.table.netns)) return std::nullopt;
+  std::optional<internal::Namespaces::Lookups> lookups = namespaces_.PlanLookups(request);
+  if (!lookups) return std::nullopt;
+  return LookupSource(way, request, std::move(lookups->tuples), lookups->listeners,
+                      WalkOptionsFor(request.table, conn));
+}
+
 absl::Status Engine::Impl::StartDump(size_t table, size_t conn, DumpRequest request,
                                      const CallOptions& call) {
   const NetnsId netns = request.table.netns;
   NETDIAG_ASSIGN_OR_RETURN(Conn* const way, ConnFor(netns, conn));
-  std::optional<internal::Namespaces::Lookups> lookups;
-  if (!IsHome(netns)) lookups = namespaces_.PlanLookups(request);
-  if (lookups) {
-    LookupSource source(way, request, std::move(lookups->tuples), lookups->listeners,
-                        WalkOptionsFor(request.table, conn));
-    NETDIAG_RETURN_IF_ERROR(source.Begin(call));
-    walks_.push_back({table, conn, std::move(source)});
+  if (std::optional<LookupSource> source = PlanLookups(request, way, conn)) {
+    NETDIAG_RETURN_IF_ERROR(source->Begin(call));
+    walks_.push_back({table, conn, *std::move(source)});
     return absl::OkStatus();
   }
   const bool has_program = !request.bytecode.empty();

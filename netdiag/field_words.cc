@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
 namespace netdiag {
 namespace {
@@ -22,10 +21,6 @@ constexpr Word kTcpOptions[] = {"timestamps", "sack",     "wscale",  "ecn",
                                 "ecn_seen",   "syn_data", "usec_ts", "fastopen_child"};
 constexpr Word kFastOpenFailures[] = {"unspecified", "cookie-unavailable", "data-not-acked",
                                       "syn-retransmitted"};
-// Source: TCP_ACCECN_*, include/net/tcp_ecn.h and tcp.h (6.18).
-constexpr Word kAccEcnFailures[] = {"ace_fail_send", "ace_fail_recv", "opt_fail_send",
-                                    "opt_fail_recv"};
-constexpr Word kAccEcnOptions[] = {"not-seen", "empty", "counter", "fail"};
 constexpr Word kOnOff[] = {"off", "on"};
 // Source: include/uapi/linux/tls.h.
 constexpr Word kTlsVersions[] = {"1.2", "1.3"};
@@ -47,8 +42,6 @@ constexpr auto kWords = [] {
       {kTcpInfo, "options", true, 0, kTcpOptions},
       {kTcpInfo, "delivery_rate_app_limited", false, 0, kOnOff},
       {kTcpInfo, "fastopen_client_fail", false, 0, kFastOpenFailures},
-      {kTcpInfo, "accecn_fail_mode", true, 0, kAccEcnFailures},
-      {kTcpInfo, "accecn_opt_seen", false, 0, kAccEcnOptions},
       {kVegas, "enabled", false, 0, kOnOff},
       {kDctcp, "enabled", false, 0, kOnOff},
       {kDctcp, "ce_state", false, 0, kOnOff},
@@ -105,19 +98,29 @@ std::string InGroup(const Field& field, std::string_view name) {
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
-  for (size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
-  for (size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
+// Longer words are compared by their beginning.
+constexpr size_t kLongest = 80;
+
+// Of the words' first kLongest bytes; at least `limit` if it is not less.
+size_t EditDistance(std::string_view a, std::string_view b, size_t limit) {
+  a = a.substr(0, kLongest);
+  b = b.substr(0, kLongest);
+  if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) >= limit) return limit;
+  // The rows of the table of prefixes: two before, one before, and this one.
+  std::array<std::array<size_t, kLongest + 1>, 3> rows;
+  for (size_t j = 0; j <= b.size(); ++j) rows[0][j] = j;
   for (size_t i = 1; i <= a.size(); ++i) {
+    std::array<size_t, kLongest + 1>& row = rows[i % 3];
+    const std::array<size_t, kLongest + 1>& above = rows[(i - 1) % 3];
+    row[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t changed = d[i - 1][j - 1] + (Lower(a[i - 1]) == Lower(b[j - 1]) ? 0 : 1);
-      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, changed});
+      const size_t changed = above[j - 1] + (Lower(a[i - 1]) == Lower(b[j - 1]) ? 0 : 1);
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, changed});
       const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-      if (swapped) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      if (swapped) row[j] = std::min(row[j], rows[(i - 2) % 3][j - 2] + 1);
     }
   }
-  return d[a.size()][b.size()];
+  return rows[a.size() % 3][b.size()];
 }
 
 std::string_view Suffix(Unit unit) {
@@ -167,10 +170,9 @@ const Field* FindFieldByWord(std::string_view word) {
 }
 
 NearWord NearestFieldWord(std::string_view word, std::span<const std::string_view> others) {
-  constexpr size_t kLongest = 80;
   NearWord nearest = {.word = {}, .edits = ~size_t{0}};
   const auto offer = [&](std::string_view candidate) {
-    const size_t edits = EditDistance(word.substr(0, kLongest), candidate);
+    const size_t edits = EditDistance(word, candidate, nearest.edits);
     if (edits < nearest.edits) nearest = {std::string(candidate), edits};
   };
   for (const std::string_view other : others) offer(other);

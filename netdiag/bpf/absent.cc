@@ -27,7 +27,6 @@ TcpTable::TcpTable(internal::UniqueFd link, internal::UniqueFd wanted)
     : link_(std::move(link)), wanted_(std::move(wanted)) {}
 absl::StatusOr<std::vector<TcpTuple>> TcpTable::Read(std::span<const NetnsId>) { return Check(); }
 
-
 absl::Status SocketCensus::Check() { return TaskFiles::Check(); }
 bool SocketCensus::Knows(Protocol) { return false; }
 SocketCensus::~SocketCensus() = default;

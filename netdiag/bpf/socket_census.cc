@@ -1,6 +1,8 @@
 // SocketCensus: census.bpf.c, loaded by libbpf into the running kernel, then read without it.
 // Tested by tests/live/exact_live_test.cc.
 
+#include "netdiag/bpf/socket_census.h"
+
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -16,7 +18,6 @@
 
 #include "netdiag/bpf/census.h"
 #include "netdiag/bpf/iterator.h"
-#include "netdiag/bpf/socket_census.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag::bpf {

@@ -4,9 +4,9 @@
 //   SocketCensus census;
 //   NETDIAG_ASSIGN_OR_RETURN(std::vector<CountedSocket> all, census.Take(Protocol::kUdp));
 //
-// A socket that was in the table when Take() began and is still in it when it returns is among them.
-// TCP's are listeners and connections, TIME_WAIT and SYN_RECV included, not bound idle ones. A
-// cookie that a socket had not got yet is given to it.
+// A socket that was in the table when Take() began and is still in it when it returns is among
+// them. TCP's are listeners and connections, TIME_WAIT and SYN_RECV included, not bound idle ones.
+// A cookie that a socket had not got yet is given to it.
 //
 // Cost: the first Take() of a protocol 15 ms, nearly all of it libbpf looking for types in the
 // kernel's BTF; then 1 µs a socket, and 1 ms for TCP's empty table. 16 bytes of the kernel's memory

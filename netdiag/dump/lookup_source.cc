@@ -42,6 +42,11 @@ bool Answers(const Message& message, const bpf::TcpTuple& tuple) {
          socket->id.idiag_dport == tuple.remote.port.ToNetwork();
 }
 
+// What an answer's socket is bound to.
+IfIndex InterfaceOf(const Message& message) {
+  return IfIndex(netlink::Load<inet_diag_msg>(message.payload())->id.idiag_if);
+}
+
 }  // namespace
 
 LookupSource::LookupSource(netlink::Conn* conn, const DumpRequest& request,
@@ -69,7 +74,18 @@ DumpRequest LookupSource::WithStates(StateSet states) const {
   return request;
 }
 
-absl::Status LookupSource::Begin(const CallOptions& options) { return dump_.Begin(options); }
+LookupSource LookupSource::Exactly(netlink::Conn* conn, const DumpRequest& request,
+                                   const bpf::TcpTuple& tuple, const WalkOptions& options) {
+  LookupSource source(conn, request, {}, 0, options);
+  source.tuples_ = {tuple};
+  source.exactly_ = true;
+  source.phase_ = Phase::kLookups;
+  return source;
+}
+
+absl::Status LookupSource::Begin(const CallOptions& options) {
+  return exactly_ ? absl::OkStatus() : dump_.Begin(options);
+}
 
 absl::StatusOr<Ready> LookupSource::Step(Wait wait, const CallOptions& options,
                                          MessageVisitor visitor) {
@@ -79,9 +95,32 @@ absl::StatusOr<Ready> LookupSource::Step(Wait wait, const CallOptions& options,
     case Phase::kLookups:
       return LookUp(options, visitor);
     case Phase::kWalk:
-      return dump_.Step(wait, options, visitor);
+      return StepWalk(wait, options, visitor);
   }
   return Ready::kDone;
+}
+
+absl::StatusOr<Ready> LookupSource::BeginWalk(const CallOptions& options) {
+  phase_ = Phase::kWalk;
+  heard_ = 0;
+  // The listeners have been shown.
+  dump_ = NetlinkSource(conn_, exactly_ ? request_ : WithStates(request_.states - State::kListen),
+                        options_);
+  NETDIAG_RETURN_IF_ERROR(dump_.Begin(options));
+  return Ready::kSome;
+}
+
+absl::StatusOr<Ready> LookupSource::StepWalk(Wait wait, const CallOptions& options,
+                                             MessageVisitor visitor) {
+  absl::StatusOr<Ready> ready = dump_.Step(wait, options, [&](const Message& message) {
+    ++heard_;
+    return visitor(message);
+  });
+  const bool refused = Errno(ready.status()) == EINVAL || IsPermission(ready.status());
+  if (ready.ok() || !refused || heard_ > 0 || request_.bytecode.empty()) return ready;
+  // A kernel that knows less than the program asks.
+  request_.bytecode.clear();
+  return BeginWalk(options);
 }
 
 absl::StatusOr<Ready> LookupSource::DumpListeners(Wait wait, const CallOptions& options,
@@ -95,11 +134,8 @@ absl::StatusOr<Ready> LookupSource::DumpListeners(Wait wait, const CallOptions& 
   };
   NETDIAG_ASSIGN_OR_RETURN(const Ready ready, dump_.Step(wait, options, count));
   if (stopped || ready != Ready::kDone) return ready;
-  phase_ = heard_ == listeners_ ? Phase::kLookups : Phase::kWalk;
-  if (phase_ == Phase::kWalk) {
-    dump_ = NetlinkSource(conn_, WithStates(request_.states - State::kListen), options_);
-    NETDIAG_RETURN_IF_ERROR(dump_.Begin(options));
-  }
+  if (heard_ != listeners_) return BeginWalk(options);
+  phase_ = Phase::kLookups;
   return Ready::kSome;
 }
 
@@ -115,6 +151,7 @@ absl::StatusOr<Ready> LookupSource::LookUp(const CallOptions& options, MessageVi
   NETDIAG_RETURN_IF_ERROR(conn_->Write(requests, options).status());
   next_ += batch.size();
   bool stopped = false;
+  bool hidden = false;
   absl::Status refusal;
   const auto take = [&](const Message& message) {
     const uint32_t i = message.header().sequence - 1;
@@ -122,6 +159,10 @@ absl::StatusOr<Ready> LookupSource::LookUp(const CallOptions& options, MessageVi
     if (errnum != 0 && errnum != ENOENT) refusal = ErrnoError(errnum, "TCP lookup");
     if (message.type() < netlink::kFirstType || stopped) return;
     if (i >= batch.size() || !Answers(message, batch[i])) return;
+    if (exactly_ && InterfaceOf(message) != batch[i].interface) {
+      hidden = true;
+      return;
+    }
     stopped = visitor(message) == Flow::kStop;
   };
   for (size_t i = 0; i < batch.size(); ++i) {
@@ -132,6 +173,7 @@ absl::StatusOr<Ready> LookupSource::LookUp(const CallOptions& options, MessageVi
         },
         options));
   }
+  if (exactly_ && (hidden || !refusal.ok())) return BeginWalk(options);
   NETDIAG_RETURN_IF_ERROR(refusal);
   return stopped || next_ == tuples_.size() ? Ready::kDone : Ready::kSome;
 }

@@ -70,8 +70,7 @@ NetlinkSource::NetlinkSource(netlink::Conn* conn, const DumpRequest& request,
 // The request for all that stands in the same buckets, as far as this kernel can be asked for it.
 DumpRequest NetlinkSource::Wide() const {
   DumpRequest request = Tears::Widened(WithoutLists(request_));
-  if (request.table.families != request_.table.families &&
-      !OneWalkServes(request.table.protocol)) {
+  if (request.table.families != request_.table.families && !OneWalkServes(request.table.protocol)) {
     request.table.families = request_.table.families;
   }
   if (more_ == nullptr) request.extensions = request_.extensions;
@@ -90,9 +89,7 @@ absl::Status NetlinkSource::Send(const DumpRequest& request, Detail detail,
   std::vector<std::byte>& storage = options_.scratch->requests;
   storage.resize(kMaxRequest + request.bytecode.size());
   const size_t pass = passes_ != nullptr ? passes_->pass() : 0;
-  NETDIAG_ASSIGN_OR_RETURN(
-      const Bytes bytes,
-      EncodePass(request, detail, pass, storage));
+  NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes, EncodePass(request, detail, pass, storage));
   return conn_->Send(bytes, call).status();
 }
 
@@ -154,10 +151,10 @@ absl::StatusOr<Ready> NetlinkSource::StepWalk(Wait wait, const CallOptions& call
                                               MessageVisitor visitor) {
   Tears& tears = options_.scratch->tears;
   tears.BeginDatagram();
-  NETDIAG_ASSIGN_OR_RETURN(
-      const Ready ready, Receive(wait, call, [&](const Message& message) {
-        return tears.Repeats(message) ? Flow::kContinue : Give(message, visitor);
-      }));
+  NETDIAG_ASSIGN_OR_RETURN(const Ready ready, Receive(wait, call, [&](const Message& message) {
+                             return tears.Repeats(message) ? Flow::kContinue
+                                                           : Give(message, visitor);
+                           }));
   if (ready != Ready::kDone || stopped_) return ready;
   return EndWalk(call);
 }
@@ -273,13 +270,13 @@ absl::StatusOr<Ready> NetlinkSource::StepProof(Wait wait, const CallOptions& cal
   const std::vector<SocketKey>& witnesses = options_.scratch->tears.witnesses();
   std::vector<char>& met = options_.scratch->met;
   NETDIAG_ASSIGN_OR_RETURN(const Ready ready, Receive(wait, call, [&](const Message& message) {
-    const SocketKey key = SocketKey::Of(message, request_.table.protocol);
-    const auto witness = std::ranges::lower_bound(witnesses, key);
-    if (witness != witnesses.end() && *witness == key) {
-      met[static_cast<size_t>(witness - witnesses.begin())] = 1;
-    }
-    return Flow::kContinue;
-  }));
+                             const SocketKey key = SocketKey::Of(message, request_.table.protocol);
+                             const auto witness = std::ranges::lower_bound(witnesses, key);
+                             if (witness != witnesses.end() && *witness == key) {
+                               met[static_cast<size_t>(witness - witnesses.begin())] = 1;
+                             }
+                             return Flow::kContinue;
+                           }));
   if (ready != Ready::kDone) return ready;
   return std::ranges::find(met, 0) == met.end() ? Settled() : Doubt(kTorn, call);
 }
@@ -346,9 +343,9 @@ bool NetlinkSource::Missing(bool first) {
   const bool recounts = !first && request_.table.protocol == Protocol::kUnix && !more_->recounted;
   if (!first && missing.empty() && !recounts) return false;
   const absl::StatusOr<std::vector<bpf::CountedSocket>> all =
-      options_.census != nullptr ? (*options_.census)(request_.table)
-                                 : absl::StatusOr<std::vector<bpf::CountedSocket>>(
-                                       ErrnoError(EOPNOTSUPP, "census"));
+      options_.census != nullptr
+          ? (*options_.census)(request_.table)
+          : absl::StatusOr<std::vector<bpf::CountedSocket>>(ErrnoError(EOPNOTSUPP, "census"));
   more_->counted = all.ok();
   if (!all.ok()) return true;
   absl::flat_hash_set<uint64_t> still;

@@ -170,8 +170,8 @@ absl::StatusOr<Bytes> EncodePass(const DumpRequest& request, Detail detail, size
   return builder.Finish();
 }
 
-// Port numbers, one test each: "S_EQ p" goes on where it holds, to a jump to the end, and skips that
-// jump where it does not. The last one's end is beyond the program, which refuses the socket.
+// Port numbers, one test each: "S_EQ p" goes on where it holds, to a jump to the end, and skips
+// that jump where it does not. The last one's end is beyond the program, which refuses the socket.
 void PutPortsProgram(std::span<const Port> ports, std::vector<std::byte>* program) {
   program->clear();
   constexpr size_t kTest = 2 * sizeof(inet_diag_bc_op), kJump = sizeof(inet_diag_bc_op);

@@ -166,21 +166,27 @@ class NetlinkSource {
   SourceStats stats_;
   std::unique_ptr<Passes> passes_;  // of netlink sockets
   std::unique_ptr<WalkScratch> own_;
-  size_t next_ = 0;                   // of the connections to be looked up
+  size_t next_ = 0;                  // of the connections to be looked up
   std::unique_ptr<MoreWalks> more_;  // from the second walk on
 };
 
 // The answer that a dump of TCP would give, without its walk over the sockets of other namespaces:
 // a dump of what listens, whose table is its own and short, and an exact request for each of the
 // rest, whose addresses are known (bpf/tcp_table.h). Whether they are all is held against a count
-// of the listeners; if it does not come out, the walk follows after all. A socket that has gone in
-// the meantime is left out, as a dump would. Cost: 2 to 3 µs a request, 48 of them a step.
+// of the listeners; if it does not come out, the walk follows after all, without the request's
+// program if the kernel refuses that. A socket that has gone in the meantime is left out, as a dump
+// would. Cost: 2 to 3 µs a request, 48 of them a step.
 class LookupSource {
  public:
   // `tuples`: every socket that does not listen, of request.table's families. `listeners`: what the
   // dump of those must give. `conn`, `options`: as NetlinkSource.
   LookupSource(netlink::Conn* conn, const DumpRequest& request, std::vector<bpf::TcpTuple> tuples,
                uint64_t listeners, const WalkOptions& options = {});
+  // The one socket that has these ends and is bound to this interface, or none: nothing else may
+  // match what is looked for. Where the kernel finds one that is bound to none instead, which would
+  // hide it, and where it does not answer such requests, the walk follows.
+  static LookupSource Exactly(netlink::Conn* conn, const DumpRequest& request,
+                              const bpf::TcpTuple& tuple, const WalkOptions& options = {});
   absl::Status Begin(const netlink::CallOptions& options);
   absl::StatusOr<netlink::Ready> Step(Wait wait, const netlink::CallOptions& options,
                                       MessageVisitor visitor);
@@ -194,6 +200,9 @@ class LookupSource {
                                                MessageVisitor visitor);
   absl::StatusOr<netlink::Ready> LookUp(const netlink::CallOptions& options,
                                         MessageVisitor visitor);
+  absl::StatusOr<netlink::Ready> StepWalk(Wait wait, const netlink::CallOptions& options,
+                                          MessageVisitor visitor);
+  absl::StatusOr<netlink::Ready> BeginWalk(const netlink::CallOptions& options);
   DumpRequest WithStates(StateSet states) const;
 
   netlink::Conn* conn_;
@@ -202,8 +211,9 @@ class LookupSource {
   std::vector<bpf::TcpTuple> tuples_;
   uint64_t listeners_;
   Phase phase_ = Phase::kListeners;
+  bool exactly_ = false;
   NetlinkSource dump_;
-  uint64_t heard_ = 0;  // listeners
+  uint64_t heard_ = 0;  // listeners, then rows of the walk
   size_t next_ = 0;     // of tuples_
 };
 

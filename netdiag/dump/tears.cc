@@ -41,9 +41,7 @@ bool IsUdp(Protocol protocol) {
 }
 
 // Chains in which sockets of both families stand.
-bool SharesChains(Protocol protocol) {
-  return protocol == Protocol::kTcp || IsUdp(protocol);
-}
+bool SharesChains(Protocol protocol) { return protocol == Protocol::kTcp || IsUdp(protocol); }
 
 // What has to be asked for so that every socket in the buckets is shown.
 StateSet StatesInBuckets(const DumpRequest& request) {
@@ -75,7 +73,8 @@ SocketKey SocketKey::Of(const Message& message, Protocol protocol) {
       return {Load<uint64_t>(row, offsetof(packet_diag_msg, pdiag_cookie)).value_or(0), false};
     case Protocol::kNetlink:
       return {Load<uint64_t>(row, offsetof(netlink_diag_msg, ndiag_cookie)).value_or(0), false};
-    case Protocol::kMptcp:  // an accepted connection can have its listener's (mptcp_sk_clone_init())
+    case Protocol::kMptcp:  // an accepted connection can have its listener's
+                            // (mptcp_sk_clone_init())
       return {};
     default:
       return {Load<uint64_t>(row, offsetof(inet_diag_msg, id.idiag_cookie)).value_or(0), false};
@@ -101,8 +100,8 @@ void Tears::Begin(const DumpRequest& request, uint64_t tcp_buckets, bool keep_al
   tcp_buckets_ = tcp_buckets != 0 ? tcp_buckets : kUsualBuckets;
   keep_all_ = keep_all;
   const Protocol protocol = request.table.protocol;
-  const bool filters = Filters(request) ||
-                       (SharesChains(protocol) && request.table.families != kBothFamilies);
+  const bool filters =
+      Filters(request) || (SharesChains(protocol) && request.table.families != kBothFamilies);
   hides_listeners_ = filters;
   const StateSet needed = StatesInBuckets(request);
   // MPTCP's rows have no cookies to go by.
@@ -196,7 +195,7 @@ bool Tears::RepeatsTcp(Bytes row, SocketKey key) {
     const bool idle = state == State::kClose && request_.states.contains(State::kBoundInactive);
     const Phase phase = state == State::kListen && phase_ == Phase::kListeners ? Phase::kListeners
                         : idle                                                 ? Phase::kIdle
-                                                                               : Phase::kConnections;
+                               : Phase::kConnections;
     if (phase != phase_) EnterPhase(phase);
   }
   return phase_ == Phase::kConnections && !anywhere_ ? RepeatsConnection(row, key)

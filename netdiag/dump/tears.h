@@ -2,20 +2,21 @@
 //
 // What the kernel's walk of a table can have repeated or left out.
 //
-// A dump is no snapshot. Where a datagram is full the kernel lets go of the table, and it comes back
-// to "the Nth socket of bucket B". Sockets enter a bucket at its head (packet sockets, and listeners
-// of IPv6 that share a port, at its end). So what entered meanwhile makes the last sockets of the
-// bucket come again, first of all in the next datagram; and what left the bucket in front of the
-// Nth lets as many behind it be skipped. Other buckets are never touched. Of connections, and of
-// bound idle sockets, the kernel takes sixteen of a bucket at a time: chains longer than that can
-// tear anywhere.
+// A dump is no snapshot. Where a datagram is full the kernel lets go of the table, and it comes
+// back to "the Nth socket of bucket B". Sockets enter a bucket at its head (packet sockets, and
+// listeners of IPv6 that share a port, at its end). So what entered meanwhile makes the last
+// sockets of the bucket come again, first of all in the next datagram; and what left the bucket in
+// front of the Nth lets as many behind it be skipped. Other buckets are never touched. Of
+// connections, and of bound idle sockets, the kernel takes sixteen of a bucket at a time: chains
+// longer than that can tear anywhere.
 //
 // So Tears remembers the sockets of the bucket in flight, to drop what is repeated, and to name
-// those whose lives prove the walk: if all that a torn bucket gave before the tear live on after the
-// walk, nothing was skipped. That is so unless the bucket was torn again after rows of it had come
-// again: what had entered stands in front of the place unseen, and can leave unseen. What the bucket in flight may be: of UDP, the last rows whose ports are
-// the same modulo the smallest table; of connections, the last rows, as many as a chain of the table
-// can be long; of everything else, all rows of the table.
+// those whose lives prove the walk: if all that a torn bucket gave before the tear live on after
+// the walk, nothing was skipped. That is so unless the bucket was torn again after rows of it had
+// come again: what had entered stands in front of the place unseen, and can leave unseen. What the
+// bucket in flight may be: of UDP, the last rows whose ports are the same modulo the smallest
+// table; of connections, the last rows, as many as a chain of the table can be long; of everything
+// else, all rows of the table.
 //
 // Of a connection that becomes TIME_WAIT, or a request that becomes a connection, the kernel puts
 // another object into the bucket, under the same cookie: the first of the two is the row.

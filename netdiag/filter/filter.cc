@@ -40,9 +40,14 @@ bool ReadsMarks(const Node& node) {
 struct Settled {
   Port source, destination;
   std::optional<IpAddress> local, remote;
+  std::optional<IfIndex> interface;
 };
 
 void Settle(const internal::Test& test, Settled* settled) {
+  if (test.opcode == Opcode::kDevice) {
+    settled->interface = IfIndex(static_cast<uint32_t>(test.number));
+    return;
+  }
   const bool local = test.opcode == Opcode::kLocalHost || test.opcode == Opcode::kLocalEqual;
   Port& port = local ? settled->source : settled->destination;
   if (test.opcode == Opcode::kLocalEqual || test.opcode == Opcode::kRemoteEqual) {
@@ -123,8 +128,10 @@ KernelPart Filter::PlanFor(const Table& table) const {
   part.source_port = settled.source;
   part.destination_port = settled.destination;
   if (settled.local && settled.remote && settled.local->family() == settled.remote->family() &&
-      settled.source != Port() && settled.destination != Port()) {
-    part.ends = {{*settled.local, settled.source}, {*settled.remote, settled.destination}};
+      settled.source != Port() && settled.destination != Port() && settled.interface) {
+    part.ends = {{*settled.local, settled.source},
+                 {*settled.remote, settled.destination},
+                 *settled.interface};
   }
   part.needs_net_admin = ReadsMarks(*root_);
   constexpr size_t kGuardSize = 12;

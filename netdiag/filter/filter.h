@@ -58,6 +58,8 @@ struct FilterNames {
 
 struct FilterOptions {
   FilterNames names;
+  // What `src` and `dst` name where they say no family: kUnix, kNetlink and kPacket count.
+  Family family = Family::kUnspecified;
   // What `autobound` takes for the ports that the kernel hands out: net.ipv4.ip_local_port_range.
   Port first_local_port = Port::FromHost(32768);
   Port last_local_port = Port::FromHost(60999);
@@ -74,10 +76,12 @@ struct KernelPart {
   // The program asks for marks, which kernels tell, and let ask for, only to CAP_NET_ADMIN: EPERM
   // otherwise. Then there is no right answer without the program either.
   bool needs_net_admin = false;
-  // Both ends, where the filter names them. One socket then, but for those that share them: UDP
-  // with SO_REUSEPORT, sockets bound to devices.
+  // Both ends of a connection and the interface that its socket is bound to, where the filter names
+  // them all. At most one socket of TCP has these. Without the interface there could be two: one
+  // that is bound to a device, and one that is not.
   struct Ends {
     Endpoint local, remote;
+    IfIndex interface;
     friend bool operator==(const Ends&, const Ends&) = default;
   };
   std::optional<Ends> ends;

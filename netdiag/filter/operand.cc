@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "netdiag/filter/number.h"
+#include "netdiag/filter/words.h"
+#include "netdiag/types/numbers.h"
 
 namespace netdiag::internal {
 namespace {
@@ -71,20 +73,14 @@ std::optional<std::vector<PortSpan>> ParsePorts(std::string_view text, const Fil
 
 // ---- Families ----
 
-// Names of netlink's protocols. Source: include/uapi/linux/netlink.h.
-constexpr std::array<std::string_view, 23> kNetlinkProtocols = {
-    "route",   "unused", "usersock", "fw",        "sock_diag", "nflog",  "xfrm",    "selinux",
-    "iscsi",   "audit",  "fib",      "connector", "netfilter", "ip6_fw", "dnrtmsg", "uevent",
-    "generic", "",       "scsi",     "ecryptfs",  "rdma",      "crypto", "smc"};
-
-// Of the common EtherTypes. Source: include/uapi/linux/if_ether.h.
-constexpr auto kEtherTypes =
-    std::to_array<std::pair<std::string_view, uint32_t>>({{"all", 0x3},
-                                                          {"ip", 0x800},
-                                                          {"arp", 0x806},
-                                                          {"802.1q", 0x8100},
-                                                          {"ipv6", 0x86dd},
-                                                          {"lldp", 0x88cc}});
+// By the kernel's name or by the one that ss prints.
+std::optional<uint32_t> FindNumberOf(std::span<const NumberNames> names, std::string_view word) {
+  for (const NumberNames& row : names) {
+    if (!word.empty() && (EqualWords(row.word, word) || EqualWords(row.ss, word)))
+      return row.number;
+  }
+  return std::nullopt;
+}
 
 constexpr NumberedFamily kNumberedFamilies[] = {
     {"link", "packet", {{"packet.ethertype", "interface"}, {"", ""}}, ""},
@@ -102,16 +98,8 @@ std::optional<uint32_t> ParseNumberedName(const NumberedFamily& family, bool is_
     return static_cast<uint32_t>(*number);
   }
   if (is_port && !family.kernel.empty() && text == family.kernel) return 0;
-  if (family.prefix == "netlink" && !is_port) {
-    const auto row = std::ranges::find(kNetlinkProtocols, text);
-    if (row == kNetlinkProtocols.end() || text.empty()) return std::nullopt;
-    return static_cast<uint32_t>(row - kNetlinkProtocols.begin());
-  }
-  if (family.prefix == "link" && !is_port) {
-    for (const auto& [name, number] : kEtherTypes) {
-      if (name == text) return number;
-    }
-  }
+  if (family.prefix == "netlink" && !is_port) return FindNumberOf(NetlinkProtocols(), text);
+  if (family.prefix == "link" && !is_port) return FindNumberOf(EtherTypes(), text);
   if (family.prefix != "link" || !is_port || !options.names.interfaces) return std::nullopt;
   const std::optional<IfIndex> index = options.names.interfaces(text);
   if (!index) return std::nullopt;
@@ -143,15 +131,17 @@ struct FamilyPrefix {
   std::string_view rest;
   const NumberedFamily* numbered = nullptr;
 };
-FamilyPrefix SplitFamily(std::string_view operand) {
+FamilyPrefix SplitFamily(std::string_view operand, Family usual) {
   const size_t colon = operand.find(':');
-  if (colon == operand.npos) return {"", operand};
-  const std::string_view word = operand.substr(0, colon);
+  const std::string_view word = operand.substr(0, colon == operand.npos ? 0 : colon);
+  const std::string_view rest = operand.substr(colon == operand.npos ? 0 : colon + 1);
   for (const NumberedFamily& family : kNumberedFamilies) {
-    if (family.prefix == word) return {word, operand.substr(colon + 1), &family};
+    if (family.prefix == word) return {word, rest, &family};
   }
-  if (word == "unix" || word == "inet" || word == "inet6") {
-    return {word, operand.substr(colon + 1)};
+  if (word == "unix" || word == "inet" || word == "inet6") return {word, rest};
+  if (usual == Family::kUnix && operand != "*") return {"unix", operand};
+  for (const NumberedFamily& family : kNumberedFamilies) {
+    if (family.word == Names(usual).word) return {family.prefix, operand, &family};
   }
   return {"", operand};
 }
@@ -350,7 +340,7 @@ std::optional<Node> MakeHost(Side side, Compare compare, std::string_view operan
   if (!IsEquality(compare)) return Refuse(why, "addresses have no order: only = and != compare");
   if (operand.empty()) return Refuse(why, "an address is expected");
   const bool other = compare == Compare::kNotEqual;
-  const FamilyPrefix family = SplitFamily(operand);
+  const FamilyPrefix family = SplitFamily(operand, options.family);
   if (family.numbered != nullptr) {
     return MakeNumbered(*family.numbered, side, other, family.rest, options, why);
   }
@@ -366,7 +356,7 @@ std::optional<Node> MakeHost(Side side, Compare compare, std::string_view operan
 
 std::optional<Node> MakePort(Side side, Compare compare, std::string_view operand,
                              const FilterOptions& options, std::string* why) {
-  const FamilyPrefix family = SplitFamily(operand);
+  const FamilyPrefix family = SplitFamily(operand, Family::kUnspecified);
   if (family.word == "unix") return Refuse(why, "unix sockets have no ports");
   std::string_view text = family.rest;
   if (text.starts_with("*:")) text.remove_prefix(1);

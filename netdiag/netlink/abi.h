@@ -4,7 +4,7 @@
 // neither.
 //
 // Source: include/uapi/linux/{netlink,sock_diag,inet_diag,unix_diag,packet_diag,netlink_diag,tcp,
-// tls,mptcp}.h.
+// tls,mptcp,rtnetlink,if_link,if_addr}.h.
 
 #ifndef NETDIAG_NETLINK_ABI_H_
 #define NETDIAG_NETLINK_ABI_H_
@@ -18,6 +18,7 @@
 #include <linux/netlink_diag.h>
 #include <linux/nsfs.h>
 #include <linux/packet_diag.h>
+#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <linux/tls.h>
@@ -46,6 +47,8 @@ static_assert(sizeof(inet_diag_msg) == 72 && offsetof(inet_diag_msg, idiag_expir
 static_assert(sizeof(unix_diag_req) == 24 && sizeof(unix_diag_msg) == 16);
 static_assert(sizeof(packet_diag_req) == 20 && sizeof(packet_diag_msg) == 16);
 static_assert(sizeof(netlink_diag_req) == 20 && sizeof(netlink_diag_msg) == 28);
+static_assert(sizeof(ifinfomsg) == 16 && sizeof(ifaddrmsg) == 8);
+static_assert(offsetof(rtnl_link_stats64, rx_missed_errors) == 15 * 8);
 
 // Message types of NETLINK_SOCK_DIAG. 18 is the first inet_diag's own: the one request that walks
 // IPv4 and IPv6 at once.

@@ -95,6 +95,7 @@ void InodeIndex::MoveIntoBuckets(std::vector<ScannedSocket>* entries) {
   for (const ScannedSocket& entry : *entries) ++buckets_[Bucket(entry.inode)];
   uint32_t sum = 0;
   for (uint32_t& count : buckets_) count = sum += count;
+  moved_.reserve(entries->capacity());  // the scan that comes next is into it
   moved_.resize(entries->size());
   for (const ScannedSocket& entry : *entries) moved_[--buckets_[Bucket(entry.inode)]] = entry;
   entries->swap(moved_);

@@ -74,8 +74,8 @@ struct Scan {
   bool AddSocket(uint32_t inode, int32_t fd) {
     if (!Wants(inode)) return false;
     ++stats.sockets;
-    // Not doubled: with what sorts it that would be more than 32 bytes a socket.
-    if (sockets.size() == sockets.capacity()) sockets.reserve(sockets.size() * 3 / 2 + 256);
+    // Not doubled: with what sorts it, as large, that would be more than 32 bytes a socket.
+    if (sockets.size() == sockets.capacity()) sockets.reserve(sockets.size() * 5 / 4 + 256);
     sockets.push_back({inode, static_cast<uint32_t>(processes.size() - 1), fd});
     return true;
   }

@@ -164,8 +164,7 @@ struct TcpInfoTraits {
         {"received_e1_bytes", 264, 4, kBytes, kCounter},
         {"received_e0_bytes", 268, 4, kBytes, kCounter},
         {"received_ce_bytes", 272, 4, kBytes, kCounter},
-        {"accecn_fail_mode", 276, 2, kNone, kEnum},
-        {"accecn_opt_seen", 278, 2, kNone, kEnum},
+        {"accecn_bits", 276, 4, kNone, kIdentity},  // as sent: laid out anew in 7.0
     });
   }();
 };

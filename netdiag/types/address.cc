@@ -1,6 +1,6 @@
 // Text of IPv6 addresses is RFC 5952's, and of the special ones inet_ntop(3)'s; that function
 // itself costs as much as the rest of a row. Tested by tests/types/address_test.cc, and held
-// against Go itself by tests/peers/go_net_test.cc.
+// against Go itself by tests/peers/peers_test.cc.
 
 #include "netdiag/types/address.h"
 

@@ -51,6 +51,7 @@ class Kernel {
  public:
   std::vector<inet_diag_msg> sockets;
   int lookup_errnum = 0;                   // for every lookup, instead of an answer
+  int program_errnum = 0;                  // for every dump with a program
   bool answers = true;                     // lookups
   std::vector<size_t> batches;             // lookups in each datagram
   std::vector<uint32_t> dumped_states;     // of each dump
@@ -68,6 +69,9 @@ class Kernel {
     dumped_states.push_back(asked.idiag_states);
     dump_sizes.push_back(request.size());
     dump_ids.push_back(asked.id);
+    if (program_errnum != 0 && request.size() > netlink::kHeaderSize + sizeof(inet_diag_req)) {
+      return {Error(request, program_errnum)};
+    }
     Packet rows;
     for (const inet_diag_msg& socket : sockets) {
       if ((asked.idiag_states >> socket.idiag_state & 1) == 0) continue;
@@ -141,6 +145,7 @@ struct Lookup {
   DumpRequest request = RequestFor();
   std::vector<bpf::TcpTuple> tuples;
   uint64_t listeners = 0;
+  bool exactly = false;          // the first of `tuples`, and nothing else
   size_t stop_after = SIZE_MAX;  // rows
   netlink::CallOptions call;
 };
@@ -148,7 +153,9 @@ struct Lookup {
 // Steps a LookupSource to its end. The kernel may be looked at afterwards.
 Outcome Ask(Kernel* kernel, const Lookup& lookup) {
   FakeKernel fake([kernel](Bytes request) { return kernel->Answer(request); });
-  LookupSource source(&fake.conn(), lookup.request, lookup.tuples, lookup.listeners);
+  LookupSource source =
+      lookup.exactly ? LookupSource::Exactly(&fake.conn(), lookup.request, lookup.tuples[0])
+                     : LookupSource(&fake.conn(), lookup.request, lookup.tuples, lookup.listeners);
   Outcome outcome;
   outcome.status = source.Begin(lookup.call);
   const auto visit = [&](const Message& message) {
@@ -414,6 +421,87 @@ TEST(LookupSource, AnswersToNothingThatWasAskedAreDropped) {
   }
   EXPECT_THAT(ready, IsOk());
   EXPECT_EQ(rows, 1);
+}
+
+// A kernel that does not know the program's opcodes, or a namespace without the privilege.
+TEST(LookupSource, AWalkWhoseProgramIsRefusedIsMadeWithoutIt) {
+  for (const int refusal : {EINVAL, EPERM}) {
+    Kernel kernel = Town(20);
+    kernel.program_errnum = refusal;
+    Lookup lookup = LookupOf(kernel);
+    lookup.listeners = 1;  // does not add up
+    lookup.request.bytecode.resize(8);
+    const Outcome outcome = Ask(&kernel, lookup);
+    EXPECT_THAT(outcome.status, IsOk());
+    EXPECT_EQ(outcome.rows, RowsOf(kernel));
+    EXPECT_EQ(kernel.dump_sizes.size(), 3u);
+  }
+  // Whatever else it says is the answer.
+  Kernel kernel = Town(20);
+  kernel.program_errnum = ENOMEM;
+  Lookup lookup = LookupOf(kernel);
+  lookup.listeners = 1;
+  lookup.request.bytecode.resize(8);
+  EXPECT_THAT(Ask(&kernel, lookup).status, ErrnoIs(ENOMEM));
+}
+
+// ---- One socket ----
+
+// Of the second connection, which is bound to a device.
+Lookup ExactlyOne(Kernel* kernel) {
+  kernel->sockets[3].id.idiag_if = 4;
+  Lookup lookup;
+  lookup.exactly = true;
+  lookup.tuples = {TupleOf(kernel->sockets[3])};
+  lookup.request.source_port = Port::FromHost(80);
+  lookup.request.destination_port = Port::FromHost(8002);
+  return lookup;
+}
+
+TEST(LookupSource, OneSocketTakesOneRequest) {
+  Kernel kernel = Town(20);
+  const Outcome outcome = Ask(&kernel, ExactlyOne(&kernel));
+  EXPECT_THAT(outcome.status, IsOk());
+  EXPECT_EQ(outcome.rows, (Rows{{80, 8002}}));
+  EXPECT_TRUE(outcome.looked_up);
+  EXPECT_EQ(kernel.lookups.size(), 1u);
+  EXPECT_EQ(kernel.lookups[0].id.idiag_if, 4u);
+  EXPECT_THAT(kernel.dumped_states, ::testing::IsEmpty());
+}
+
+TEST(LookupSource, ThatThereIsNoSuchSocketTakesOneRequestToo) {
+  Kernel kernel = Town(20);
+  const Lookup lookup = ExactlyOne(&kernel);
+  kernel.sockets.erase(kernel.sockets.begin() + 3);
+  Outcome outcome = Ask(&kernel, lookup);  // the kernel finds the listener
+  EXPECT_THAT(outcome.status, IsOk());
+  EXPECT_THAT(outcome.rows, ::testing::IsEmpty());
+  EXPECT_TRUE(outcome.looked_up);
+  kernel.sockets.clear();  // and now nothing
+  outcome = Ask(&kernel, lookup);
+  EXPECT_THAT(outcome.status, IsOk());
+  EXPECT_THAT(outcome.rows, ::testing::IsEmpty());
+  EXPECT_THAT(kernel.dumped_states, ::testing::IsEmpty());
+}
+
+TEST(LookupSource, OneThatIsBoundToNoDeviceHidesAnotherAndSoTheWalkFollows) {
+  Kernel kernel = Town(20);
+  const Lookup lookup = ExactlyOne(&kernel);
+  kernel.sockets[3].id.idiag_if = 0;
+  const Outcome outcome = Ask(&kernel, lookup);
+  EXPECT_THAT(outcome.status, IsOk());
+  EXPECT_EQ(outcome.rows, RowsOf(kernel)) << "of the walk, each once";
+  EXPECT_FALSE(outcome.looked_up);
+  EXPECT_THAT(kernel.dumped_states, ::testing::ElementsAre(lookup.request.states.bits()));
+}
+
+TEST(LookupSource, AKernelThatDoesNotAnswerExactRequestsIsWalked) {
+  Kernel kernel = Town(20);
+  kernel.lookup_errnum = EOPNOTSUPP;
+  const Outcome outcome = Ask(&kernel, ExactlyOne(&kernel));
+  EXPECT_THAT(outcome.status, IsOk());
+  EXPECT_EQ(outcome.rows, RowsOf(kernel));
+  EXPECT_FALSE(outcome.looked_up);
 }
 
 }  // namespace

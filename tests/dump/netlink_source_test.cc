@@ -153,8 +153,8 @@ TEST(EncodeRequest, AsksForBothFamiliesOfUdpByAnAttribute) {
     body.idiag_family = AF_INET;
     body.idiag_states = StateSet::SsAll().bits();
     Packet wanted = Wanted(TCPDIAG_GETSOCK, body);
-    const Packet attribute =
-        testing::Attribute(INET_DIAG_REQ_PROTOCOL, testing::Raw(uint32_t{static_cast<uint16_t>(protocol)}));
+    const Packet attribute = testing::Attribute(
+        INET_DIAG_REQ_PROTOCOL, testing::Raw(uint32_t{static_cast<uint16_t>(protocol)}));
     wanted.insert(wanted.end(), attribute.begin(), attribute.end());
     const auto length = static_cast<uint32_t>(wanted.size());
     std::memcpy(wanted.data(), &length, sizeof(length));
@@ -393,8 +393,8 @@ class FakeTable {
 
   explicit FakeTable(Protocol protocol) : protocol_(protocol) {}
 
-  std::vector<Walk> walks;      // the last one for ever
-  std::set<uint32_t> living;    // connections
+  std::vector<Walk> walks;       // the last one for ever
+  std::set<uint32_t> living;     // connections
   std::set<uint32_t> time_wait;  // are such from the second walk on
   std::vector<Packet> requests;
 

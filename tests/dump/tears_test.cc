@@ -18,8 +18,8 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::SizeIs;
 using testing::Packet;
+using ::testing::SizeIs;
 
 constexpr uint64_t kLarge = 1 << 18;
 

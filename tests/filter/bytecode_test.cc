@@ -160,17 +160,23 @@ TEST(FilterPlan, ATableWithoutAMatchIsNotAsked) {
 }
 
 TEST(FilterPlan, NamesBothEndsOfAConnection) {
-  const auto ends = PlanOf("src = 10.0.0.1:22 and dst = 10.0.0.2 and dport = 99").ends;
+  const auto ends = PlanOf("src = 10.0.0.1:22 and dst = 10.0.0.2 and dport = 99 and dev = 3").ends;
   ASSERT_TRUE(ends.has_value());
   std::string text;
   ends->local.AppendTo(&text);
   ends->remote.AppendTo(&(text += " "));
   EXPECT_EQ(text, "10.0.0.1:22 10.0.0.2:99");
+  EXPECT_EQ(ends->interface, IfIndex(3));
   for (const char* less :
        {"src = 10.0.0.1:22 and dst = 10.0.0.2", "src = 10.0.0.1:22",
         "src = 10.0.0.0/31:22 and dst = 10.0.0.2:99", "src = 10.0.0.1:22 or dst = 10.0.0.2:99",
         "src = 10.0.0.1:22 and dst = [::1]:99"}) {
-    EXPECT_FALSE(PlanOf(less).ends.has_value()) << less;
+    EXPECT_FALSE(PlanOf(std::string("dev = 3 and (") + less + ")").ends.has_value()) << less;
+  }
+  // A socket that is bound to a device can have the ends of one that is not.
+  for (const char* more : {"", "and not dev = 3", "and dev != 3", "and (dev = 3 or uid = 0)"}) {
+    const std::string both = std::string("src = 10.0.0.1:22 and dst = 10.0.0.2:99 ") + more;
+    EXPECT_FALSE(PlanOf(both).ends.has_value()) << both;
   }
 }
 

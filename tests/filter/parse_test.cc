@@ -258,6 +258,41 @@ TEST(FilterParse, TakesEveryReasonForNoOwner) {
   EXPECT_FALSE(Filter::Parse("no_owner = gone").ok());
 }
 
+// `diag -x src '*log*'` needs no unix:, as ss does not.
+TEST(FilterParse, TakesBareHostsForTheFamilyThatIsAskedFor) {
+  const auto parsed = [](Family family, std::string_view text) {
+    FilterOptions options;
+    options.family = family;
+    const absl::StatusOr<Filter> filter = Filter::Parse(text, options);
+    return filter.ok() ? filter->ToString() : std::string(filter.status().message());
+  };
+  EXPECT_EQ(parsed(Family::kUnix, "src log*"), "src = unix:log*");
+  EXPECT_EQ(parsed(Family::kUnix, "not dst = 10.0.0.1"), "not dst = unix:10.0.0.1");
+  EXPECT_EQ(parsed(Family::kUnix, "src inet:10.0.0.1"), "src = 10.0.0.1");
+  EXPECT_EQ(parsed(Family::kUnix, "dst *"), parsed(Family::kInet, "dst *"));
+  EXPECT_EQ(parsed(Family::kNetlink, "src route:kernel"), parsed(Family::kInet, "src netlink:0:0"));
+  EXPECT_EQ(parsed(Family::kPacket, "src arp"), parsed(Family::kInet, "src link:0x806"));
+  EXPECT_EQ(parsed(Family::kInet, "src 10.0.0.1"), "src = 10.0.0.1");
+}
+
+// By the kernel's name, and by the one that ss and diag print.
+TEST(FilterParse, KnowsProtocolsByBothTheirNames) {
+  for (const auto& [name, number] : {std::pair{"netlink:route", "netlink:0"},
+                                     {"netlink:rtnl", "netlink:0"},
+                                     {"netlink:generic", "netlink:16"},
+                                     {"netlink:genl", "netlink:16"},
+                                     {"netlink:sock_diag", "netlink:4"},
+                                     {"netlink:tcpdiag", "netlink:4"},
+                                     {"link:802.1q", "link:0x8100"},
+                                     {"link:LLDP", "link:0x88cc"},
+                                     {"link:all", "link:3"}}) {
+    const absl::StatusOr<Filter> named = Filter::Parse(std::string("src ") + name);
+    ASSERT_TRUE(named.ok()) << name << ": " << named.status();
+    EXPECT_EQ(*named, *Filter::Parse(std::string("src ") + number)) << name;
+  }
+  EXPECT_FALSE(Filter::Parse("src netlink:bogus").ok());
+}
+
 // As --columns does: the document lists the fields with their units.
 TEST(FilterParse, TakesTheWordsOfColumns) {
   for (const auto& [text, printed] : {std::pair{"rtt_us > 5ms", "rtt > 5000us"},

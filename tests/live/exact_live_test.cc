@@ -24,9 +24,9 @@
 namespace netdiag::testing {
 namespace {
 
+using netlink::Ready;
 using ::testing::Each;
 using ::testing::Values;
-using netlink::Ready;
 
 std::unique_ptr<Engine> OpenHere() {
   absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open();
@@ -142,9 +142,9 @@ TEST_P(ResumeMatrix, GivesEachSurvivorOnceOrDoubts) {
     for (const Change change : kChanges) {
       for (const Completeness completeness : {Completeness::kFast, Completeness::kExact}) {
         for (int after = 1; after < 5; ++after) {
-          SCOPED_TRACE(::testing::Message() << "change " << static_cast<int>(change) << " after "
-                                            << after << ", "
-                                            << (completeness == Completeness::kFast ? "fast" : "exact"));
+          SCOPED_TRACE(::testing::Message()
+                       << "change " << static_cast<int>(change) << " after " << after << ", "
+                       << (completeness == Completeness::kFast ? "fast" : "exact"));
           if (!Resume(GetParam(), change, after, completeness, Who::kRoot)) break;
           ++cases;
         }

@@ -33,7 +33,8 @@
 
 namespace netdiag::testing {
 
-// Runs `body` on a thread with a network namespace of its own. Threads that it starts are there too.
+// Runs `body` on a thread with a network namespace of its own. Threads that it starts are there
+// too.
 inline void Alone(const std::function<void()>& body) {
   ASSERT_EQ(geteuid(), 0u) << "making a network namespace needs root";
   std::thread([&] {
@@ -245,7 +246,7 @@ class Churn {
 struct Count {
   uint64_t missed = 0;           // of the crowd
   uint64_t missed_of_first = 0;  // of those that were there from the beginning
-  uint64_t twice = 0;   // of all sockets
+  uint64_t twice = 0;            // of all sockets
 };
 
 class Tally {

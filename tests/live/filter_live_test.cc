@@ -6,9 +6,12 @@
 #include <sys/syscall.h>
 
 #include <memory>
+#include <sched.h>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -16,6 +19,7 @@
 
 #include "netdiag/filter/filter.h"
 #include "tests/live/live_testing.h"
+#include "tests/testing/sockets.h"
 
 namespace netdiag::testing {
 namespace {
@@ -127,6 +131,77 @@ TEST_F(FilterLive, LargeProgramsAreTaken) {
   const Identities told = Told(engine.get(), Make(text));
   EXPECT_EQ(Difference(told, Picked(engine.get(), Make(text))), "");
   EXPECT_FALSE(told.empty());
+}
+
+std::string TupleOf(const ZooSocket& socket) {
+  std::string text = "src = ";
+  socket.local.AppendTo(&text);
+  socket.remote.AppendTo(&(text += " and dst = "));
+  return text;
+}
+
+// How many rows match, and whether they were found without a walk.
+std::pair<uint64_t, bool> Found(Engine* engine, const std::shared_ptr<const Filter>& filter) {
+  Query query;
+  query.protocols = {Protocol::kTcp};
+  query.filter = filter;
+  const auto summary = engine->Visit(query, [](const Row&) { return Flow::kContinue; });
+  EXPECT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->tables.size(), 1u);
+  return {summary->rows, summary->tables[0].looked_up};
+}
+
+// Both ends and the interface make a socket the only one: it is asked for, and nothing walked.
+TEST_F(FilterLive, AConnectionOfADeviceIsLookedUp) {
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  for (const char* family : {"tcp4 ", "tcp6 "}) {
+    const ZooSocket& marked = zoo()[std::string(family) + "marked, tos, bound to lo"];
+    const std::string ends = TupleOf(marked);
+    EXPECT_EQ(Found(engine.get(), Make(ends + " and dev = 1")), std::pair(uint64_t{1}, true));
+    EXPECT_EQ(Found(engine.get(), Make(ends + " and dev = 1 and state = established")),
+              std::pair(uint64_t{1}, true));
+    EXPECT_EQ(Found(engine.get(), Make(ends + " and dev = 1 and state = time-wait")),
+              std::pair(uint64_t{0}, true));
+    EXPECT_EQ(Found(engine.get(), Make(ends + " and dev = 7")), std::pair(uint64_t{0}, true));
+    // Others can have the ends, and marks are judged by the program.
+    EXPECT_EQ(Found(engine.get(), Make(ends)), std::pair(uint64_t{1}, false));
+    EXPECT_EQ(Found(engine.get(), Make(ends + " and dev = 1 and fwmark != 0")),
+              std::pair(uint64_t{1}, false));
+    // This one is bound to nothing, which the kernel finds for any device.
+    const ZooSocket& peer = zoo()[std::string(family) + "peer of the marked"];
+    EXPECT_EQ(Found(engine.get(), Make(TupleOf(peer) + " and dev = 1")),
+              std::pair(uint64_t{0}, false));
+  }
+}
+
+// Two sockets of one 4-tuple: the one that is bound to a device came first, so that the other one
+// stands before it in the kernel's table.
+TEST_F(FilterLive, ASocketThatAnotherHidesIsFound) {
+  int listener = -1;
+  int first = -1;
+  int second = -1;
+  const auto connect_as = [&](Endpoint from, bool on_lo) {
+    const int fd = testing::Make(Family::kInet, SOCK_STREAM | SOCK_NONBLOCK);
+    const int on = 1;
+    Check(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0, "SO_REUSEADDR");
+    if (on_lo) Check(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2) == 0, "SO_BINDTODEVICE");
+    Bind(fd, from);
+    Connect(fd, LocalOf(listener));
+    return fd;
+  };
+  std::thread([&] {
+    Check(setns(zoo().netns_fd(), CLONE_NEWNET) == 0, "setns");
+    listener = Listen(Loopback(Family::kInet), 8);
+    first = connect_as(Loopback(Family::kInet), true);
+    second = connect_as(LocalOf(first), false);
+  }).join();
+  std::string ends = "src = ";
+  LocalOf(first).AppendTo(&ends);
+  LocalOf(listener).AppendTo(&(ends += " and dst = "));
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  EXPECT_EQ(Found(engine.get(), Make(ends)), std::pair(uint64_t{2}, false));
+  EXPECT_EQ(Found(engine.get(), Make(ends + " and dev = 1")), std::pair(uint64_t{1}, false));
+  for (const int fd : {listener, first, second}) close(fd);
 }
 
 TEST_F(FilterLive, TablesWithoutAMatchAreNotDumped) {

@@ -1,7 +1,7 @@
-// diag against ss: in one namespace with sockets in every state both write the same lines, once
-// blanks are squeezed. Every difference that is accepted is a row of kAllowances, with its reason,
-// and of docs/output.md; nothing else may differ, and the comparison is itself tested to see a
-// change of any other token.
+// diag against ss: in one namespace with sockets of every kind and state both write the same lines,
+// once blanks are squeezed. Every difference that is accepted is a row of kAllowances, or a command
+// line that says so, and names its row of docs/output.md; nothing else may differ, and the
+// comparison is itself tested to see a change of any other token.
 
 #include <sys/prctl.h>
 #include <sys/sysmacros.h>
@@ -11,12 +11,15 @@
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <regex>
 #include <sched.h>
 #include <set>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -25,6 +28,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/live/ss_command_lines.h"
 #include "tests/testing/families.h"
 #include "tests/testing/run_program.h"
 #include "tests/testing/sockets.h"
@@ -41,7 +45,7 @@ enum Side : int { kOfDiag = 1, kOfSs = 2, kOfBoth = 3 };
 
 // A difference that is none, and where it comes from.
 struct Allowance {
-  const char* name;
+  const char* documented;  // what docs/output.md says of it: these words stand there
   Side side;
   std::regex pattern;
   const char* replacement;
@@ -51,40 +55,42 @@ struct Allowance {
 const std::vector<Allowance>& Allowances() {
   static const auto& kAllowances = *new std::vector<Allowance>{
       // Clocks run between the two listings. Times of minutes stand long enough.
-      {"lastsnd lastrcv lastack", kOfBoth, std::regex(" (lastsnd|lastrcv|lastack):\\d+"),
+      {"`lastsnd:` `lastrcv:` `lastack:`", kOfBoth, std::regex(" (lastsnd|lastrcv|lastack):\\d+"),
        " $1:CLOCK"},
-      {"timer", kOfBoth,
+      {"`timer:`", kOfBoth,
        std::regex(" timer:\\((on|keepalive|timewait|persist|delack),(\\d+(\\.\\d{3})?(sec|ms))?,"),
        " timer:($1,CLOCK,"},
-      {"busy", kOfBoth, std::regex(" busy:\\d+ms"), " busy:CLOCK"},
-      {"limited", kOfBoth, std::regex(" (rwnd|sndbuf)_limited:\\d+ms\\([0-9.]+%\\)"),
+      {"`busy:`", kOfBoth, std::regex(" busy:\\d+ms"), " busy:CLOCK"},
+      {"`rwnd_limited:`", kOfBoth, std::regex(" (rwnd|sndbuf)_limited:\\d+ms\\([0-9.]+%\\)"),
        " $1_limited:CLOCK"},
       // Debian's ss is of iproute2 6.1, which does not know these yet (6.6).
-      {"rcv_wnd", kOfDiag, std::regex(" rcv_wnd:\\d+"), ""},
-      {"rehash", kOfDiag, std::regex(" rehash:\\d+"), ""},
+      {"| `rcv_wnd:` `rehash:` (`-i`) |", kOfDiag, std::regex(" rcv_wnd:\\d+"), ""},
+      {"| `rcv_wnd:` `rehash:` (`-i`) |", kOfDiag, std::regex(" rehash:\\d+"), ""},
       // Keys are secrets: diag shows how long they are. ss 6.1 prints them too, but at the very
       // beginning of its output, before anything else: SsRows() takes them out.
-      {"md5keys", kOfDiag, std::regex("=<\\d+ bytes>"), "="},
+      {"| `md5keys:` (`-i`) |", kOfDiag, std::regex("=<\\d+ bytes>"), "="},
       // ss 6.1 does not know these of MPTCP connections (6.5 and later); the rest are clocks.
-      {"mptcp", kOfDiag,
+      {"| `-M -i` |", kOfDiag,
        std::regex(" (retransmits|bytes_retrans|bytes_sent|bytes_received|bytes_acked|"
                   "subflows_total|endp_laminar_max|last_data_sent|last_data_recv|last_ack_recv):"
                   "\\d+"),
        "", "mptcp "},
       // ss tells no details of sockets that it reads from /proc, as raw ones are on kernels without
       // raw_diag.
-      {"raw details", kOfDiag, std::regex("( uid:\\d+)? ino:\\d+ sk:0"), "", "raw "},
+      {"| raw sockets from /proc (`-e`) |", kOfDiag, std::regex("( uid:\\d+)? ino:\\d+ sk:0"), "",
+       "raw "},
       // Of netlink sockets ss drops cookie, inode, flags, groups above 32 and owners.
-      {"netlink details", kOfDiag,
+      {"| `-e` of netlink |", kOfDiag,
        std::regex(" sk=[0-9a-f]+ cb=\\d groups=0x[0-9a-f]*([0-9a-f]{8}) ino:\\d+"
                   "( (pktinfo|broadcast_error|no_enobufs|listen_all_nsid|cap_ack))*"),
        " sk=0 cb=0 groups=0x$1", "nl "},
-      {"netlink owners", kOfDiag, std::regex(" users:\\(\\(.*\\)\\)"), "", "nl "},
-      {"netlink tab", kOfSs, std::regex(" *\t *"), " ", "nl "},
+      {"| `-p` of netlink |", kOfDiag, std::regex(" users:\\(\\(.*\\)\\)"), "", "nl "},
+      {"| `-m` of netlink |", kOfSs, std::regex(" *\t *"), " ", "nl "},
       // ss takes an MPTCP port for a protocol's number.
-      {"mptcp ports", kOfSs, std::regex(":ipproto-(\\d+)"), ":$1", "mptcp "},
+      {"| ports of `-M` without `-n` |", kOfSs, std::regex(":ipproto-(\\d+)"), ":$1", "mptcp "},
       // ss takes the first ')' of a command for its end.
-      {"command", kOfSs, std::regex("\\(\"heir \\(of all\","), "(\"heir (of all)\","},
+      {"| commands in `users:` |", kOfSs, std::regex("\\(\"heir \\(of all\","),
+       "(\"heir (of all)\","},
   };
   return kAllowances;
 }
@@ -210,26 +216,25 @@ class SsDifferential : public ::testing::Test {
         << "the differences in this file are those to Debian 12's ss";
   }
 
-  // What a program writes to stdout when it runs in the zoo.
-  static std::string Run(const std::string& program, const Words& words) {
+  // What a program writes to stdout when it runs in the zoo. It may refuse to answer if `may_fail`.
+  static std::string Run(const std::string& program, const Words& words, bool may_fail = false) {
     const Outcome outcome = RunProgram(program, words, [] {
       if (setns(zoo_->netns_fd(), CLONE_NEWNET) != 0) _exit(126);
       clearenv();
       setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
       setenv("LC_ALL", "C", 1);
     });
-    EXPECT_EQ(outcome.exit_code, 0) << program << " " << ::testing::PrintToString(words);
-    // ss complains about tables that this kernel lacks.
-    if (program == kDiag) {
-      EXPECT_EQ(outcome.err, "") << ::testing::PrintToString(words);
-    }
+    EXPECT_TRUE(may_fail || outcome.exit_code == 0)
+        << program << " " << ::testing::PrintToString(words) << " " << outcome.err;
     return outcome.out;
   }
 
-  static Lines DiagRows(const Words& words) { return Rows(Run(kDiag, words)); }
+  static Lines DiagRows(const Words& words, bool may_fail = false) {
+    return Rows(Run(kDiag, words, may_fail));
+  }
   // ss prints names as they are, newlines too, and any NUL as '@'.
-  static Lines SsRows(const Words& words) {
-    std::string text = Run("ss", words);
+  static Lines SsRows(const Words& words, bool may_fail = false) {
+    std::string text = Run("ss", words, may_fail);
     for (const ZooSocket& socket : zoo_->sockets()) {
       std::string escaped;
       diag::AppendUnixName(socket.name, &escaped);
@@ -430,6 +435,81 @@ TEST_F(SsDifferential, HeaderHasTheSameWords) {
   }
   EXPECT_EQ(header(Run(kDiag, {"-tn", "state", "listening"})),
             header(Run("ss", {"-tn", "state", "listening"})));
+}
+
+// ---- One question each ----
+
+// What a command line comes to.
+Words WordsOf(const CommandLine& line, const Zoo& zoo, const std::string& file) {
+  std::string text = line.words;
+  const auto port = [&](std::string_view what) {
+    return std::to_string(zoo[what].local.port.value());
+  };
+  text = Replaced(text, "{4}", port("tcp4 listen with connections waiting"));
+  text = Replaced(text, "{6}", port("tcp6 listen with connections waiting"));
+  const std::string& listener = zoo["unix listener"].name;
+  text = Replaced(text, "{dir}", listener.substr(0, listener.rfind('/')));
+  text = Replaced(text, "{file}", file);
+  std::istringstream stream(text);
+  return {std::istream_iterator<std::string>(stream), {}};
+}
+
+// The first cells of the document's table of differences, and the whole of it.
+std::set<std::string> DocumentedDifferences(std::string* document) {
+  std::ifstream file("docs/output.md");
+  EXPECT_TRUE(file.good());
+  std::set<std::string> rows;
+  for (std::string line; std::getline(file, line);) {
+    *document += line + "\n";
+    if (line.starts_with("| ")) rows.insert(line.substr(2, line.find(" | ") - 2));
+  }
+  return rows;
+}
+
+TEST_F(SsDifferential, EveryDifferenceIsDocumented) {
+  std::string document;
+  const std::set<std::string> rows = DocumentedDifferences(&document);
+  for (const Allowance& allowance : Allowances()) {
+    EXPECT_NE(document.find(allowance.documented), document.npos) << allowance.documented;
+  }
+  for (const CommandLine& line : kCommandLines) {
+    if (line.documented == nullptr) continue;
+    EXPECT_TRUE(rows.contains(line.documented)) << line.documented;
+  }
+}
+
+TEST_F(SsDifferential, CommandLines) {
+  const std::string file =
+      ::testing::TempDir() + "/ss_differential_filter_" + std::to_string(getpid());
+  std::ofstream(file) << "# sockets of two hosts\nsrc 127.0.0.1 or\nsrc [::1]\n";
+  std::set<Words> asked;
+  for (const CommandLine& line : kCommandLines) {
+    const Words words = WordsOf(line, zoo(), file);
+    EXPECT_TRUE(asked.insert(words).second) << line.words;
+    if (line.documented == nullptr) {
+      ExpectSame(words);
+    } else {
+      EXPECT_NE(Difference(DiagRows(words, true), SsRows(words, true)), "")
+          << line.words << ": nothing differs any more, against docs/output.md";
+    }
+  }
+  EXPECT_GE(asked.size(), 60u);
+  unlink(file.c_str());
+}
+
+// Neither lists anything where there are no contexts, and both say so with their exit codes.
+TEST_F(SsDifferential, ContextsWithoutSelinux) {
+  if (access("/sys/fs/selinux/enforce", F_OK) == 0) GTEST_SKIP() << "this host has SELinux";
+  for (const char* words : {"-tanZ", "-tanz", "-xapZ"}) {
+    const auto enter = [] { Check(setns(zoo().netns_fd(), CLONE_NEWNET) == 0, "setns"); };
+    const Outcome diag = RunProgram(kDiag, {words}, enter);
+    const Outcome ss = RunProgram("ss", {words}, enter);
+    EXPECT_EQ(diag.exit_code, ss.exit_code) << words;
+    EXPECT_EQ(diag.out, "");
+    EXPECT_EQ(ss.out, "");
+    EXPECT_THAT(diag.err, ::testing::HasSubstr("SELinux is not enabled"));
+    EXPECT_THAT(ss.err, ::testing::HasSubstr("SELinux is not enabled"));
+  }
 }
 
 // The comparison sees a change of every token but those that Allowances() names.

@@ -6,9 +6,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <bpf/libbpf.h>
+#include <cstdio>
 #include <fcntl.h>
 #include <map>
 #include <sched.h>
@@ -32,11 +34,13 @@
 namespace netdiag {
 namespace {
 
+using testing::AddElsewhere;
 using testing::AllocCounter;
 using ::testing::AllOf;
 using testing::Children;
 using testing::Describe;
 using testing::DropCapabilities;
+using testing::Elsewhere;
 using ::testing::HasSubstr;
 using testing::InChroot;
 using testing::InodeOf;
@@ -366,6 +370,31 @@ TEST_F(OwnerSources, CapabilitiesOfAUserNamespaceDoNotCount) {
     EXPECT_THAT(OwnerIndex::CheckBpf().ToString(), HasSubstr("first user namespace"));
     EXPECT_TRUE(IsPermission(OwnerIndex({.source = OwnerSource::kBpf}).Refresh()));
   });
+}
+
+// O_PATH opens a unix socket's name: an inode of the file system, whose number can be a socket's.
+TEST_F(OwnerSources, TakeTheNameOfASocketForNone) {
+  const int socket = SocketOrDie();
+  const int bound = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_un name = {.sun_family = AF_UNIX};
+  snprintf(name.sun_path, sizeof(name.sun_path), "%s/name", ::testing::TempDir().c_str());
+  unlink(name.sun_path);
+  ASSERT_EQ(bind(bound, reinterpret_cast<const sockaddr*>(&name), sizeof(name)), 0);
+  const int path = open(name.sun_path, O_PATH | O_CLOEXEC);
+  struct stat of_name {};
+  ASSERT_EQ(fstat(path, &of_name), 0);
+  ASSERT_TRUE(S_ISSOCK(of_name.st_mode));
+  for (const OwnerSource source : {OwnerSource::kProc, OwnerSource::kBpf}) {
+    OwnerIndex index({.source = source});
+    ASSERT_TRUE(index.Refresh().ok());
+    EXPECT_EQ(index.Find(InodeOf(socket)).size(), 1u);
+    EXPECT_EQ(index.Find(InodeOf(bound)).size(), 1u);
+    for (const Owner& owner : index.Find(Inode(static_cast<uint32_t>(of_name.st_ino)))) {
+      EXPECT_FALSE(owner.pid == Pid(getpid()) && owner.fd == path);
+    }
+  }
+  for (const int fd : {socket, bound, path}) close(fd);
+  unlink(name.sun_path);
 }
 
 TEST_F(OwnerSources, TellTheNamespaceOfEachSocket) {

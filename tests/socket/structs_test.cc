@@ -117,7 +117,7 @@ constexpr struct {
     {232, "snd_wnd"},          // 5.4
     {240, "rehash"},           // 6.2
     {248, "total_rto_time"},   // 6.7
-    {280, "accecn_opt_seen"},  // 6.18
+    {280, "accecn_bits"},      // 6.18
 };
 
 TEST(TcpInfo, HasTheFieldsOfTheKernelThatSentIt) {

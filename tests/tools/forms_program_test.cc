@@ -1,5 +1,9 @@
-// The program's JSON, JSON lines and CSV read by others: Python's json and csv, and jq.
+// The program's JSON, JSON lines and CSV read by others: Python's json and csv, jq, and RapidJSON's
+// validator of schemas.
 
+#include <linux/filter.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -10,11 +14,21 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sched.h>
+#include <sstream>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unistd.h>
+#include <vector>
 
 #include <gtest/gtest.h>
+
+#include "tests/testing/families.h"
+#include "tests/testing/run_program.h"
+#include "tests/testing/sockets.h"
+#include "tests/testing/zoo.h"
+#include "tests/tools/schema_testing.h"
 
 namespace diag {
 namespace {
@@ -136,6 +150,81 @@ TEST(Json, IsReadByJq) {
   EXPECT_EQ(RunShell("tools/diag/diag --jsonl -xa | jq -e -s '.[-1].summary.rows == (length - 1)' "
                      ">/dev/null"),
             0);
+}
+
+// ---- The schema ----
+
+// Sockets of every kind that this kernel has, in a namespace of their own.
+class EveryKind {
+ public:
+  EveryKind() {
+    std::thread([this] {
+      netdiag::testing::Check(setns(zoo_.netns_fd(), CLONE_NEWNET) == 0, "setns");
+      families_ = netdiag::testing::MakeFamilies();
+      // One that has memberships and a filter, and one with many groups.
+      packet_mreq join = {};
+      join.mr_ifindex = static_cast<int>(if_nametoindex("lo"));
+      join.mr_type = PACKET_MR_PROMISC;
+      sock_filter accept = {BPF_RET | BPF_K, 0, 0, 0xffff};
+      const sock_fprog program = {1, &accept};
+      const int packet = fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+      netdiag::testing::Check(
+          setsockopt(packet, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &join, sizeof(join)) == 0 &&
+              setsockopt(packet, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0,
+          "a packet socket");
+    }).join();
+  }
+  EveryKind(const EveryKind&) = delete;
+  EveryKind& operator=(const EveryKind&) = delete;
+  ~EveryKind() {
+    for (const netdiag::testing::FamilySocket& socket : families_) close(socket.fd);
+    close(fd_);
+  }
+  netdiag::testing::Outcome RunDiag(const std::vector<std::string>& words) const {
+    return netdiag::testing::RunDiag(words, [this] {
+      if (setns(zoo_.netns_fd(), CLONE_NEWNET) != 0) _exit(126);
+    });
+  }
+
+ private:
+  const netdiag::testing::Zoo zoo_;
+  std::vector<netdiag::testing::FamilySocket> families_;
+  int fd_ = -1;
+};
+
+TEST(Schema, HoldsForEveryKindOfSocket) {
+  if (geteuid() != 0) GTEST_SKIP() << "making a network namespace needs root";
+  std::stringstream schema;
+  schema << std::ifstream("docs/diag.schema.json").rdbuf();
+  const testing::SchemaValidator validator(schema.str());
+  const EveryKind kinds;
+  std::string everything;
+  for (const std::vector<std::string>& more : {std::vector<std::string>{},
+                                               {"-p"},
+                                               {"--peers", "-pT"},
+
+                                               {"--columns=state,comm,cgroup_path"},
+                                               {"--count-by=protocol,state,comm"},
+                                               {"--held"}}) {
+    std::vector<std::string> words = {"--json", "-A", "all", "-a"};
+    words.insert(words.end(), more.begin(), more.end());
+    const netdiag::testing::Outcome whole = kinds.RunDiag(words);
+    EXPECT_EQ(whole.exit_code, 0) << whole.err;
+    EXPECT_EQ(validator.Complaint(whole.out), "") << ::testing::PrintToString(words);
+    if (more.empty()) everything = whole.out;
+    words[0] = "--jsonl";
+    std::istringstream lines(kinds.RunDiag(words).out);
+    for (std::string line; std::getline(lines, line);) {
+      ASSERT_EQ(validator.Complaint(line), "") << line;
+    }
+  }
+  // What it is about is there.
+  for (const char* key :
+       {"\"groups\":[", "\"memberships\":[{", "\"filter\":[[", "\"tcp_info\":{",
+        "\"pending_connections\":[", "\"rx_ring\":{", "\"fanout\":{", "\"mptcp_info\":{",
+        "\"protocol\":\"udplite\"", "\"protocol\":\"icmp\"", "\"protocol\":\"raw\""}) {
+    EXPECT_NE(everything.find(key), everything.npos) << key;
+  }
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include <rapidjson/stringbuffer.h>
 
 #include "tests/tools/render_testing.h"
+#include "tests/tools/schema_testing.h"
 
 namespace diag {
 namespace {
@@ -163,29 +164,6 @@ TEST(FormatHelp, RefusesOtherFormats) {
 
 // ---- JSON Schema ----
 
-class Validator {
- public:
-  Validator() {
-    const std::string text = Made("schema");
-    EXPECT_FALSE(source_.Parse(text.c_str()).HasParseError()) << source_.GetErrorOffset();
-    schema_ = std::make_unique<rapidjson::SchemaDocument>(source_);
-  }
-  // "": it is as the schema says.
-  std::string Complaint(std::string_view text) const {
-    rapidjson::Document document;
-    if (document.Parse(text.data(), text.size()).HasParseError()) return "no JSON";
-    rapidjson::SchemaValidator validator(*schema_);
-    if (document.Accept(validator)) return "";
-    rapidjson::StringBuffer where;
-    validator.GetInvalidDocumentPointer().StringifyUriFragment(where);
-    return std::string(where.GetString()) + " " + validator.GetInvalidSchemaKeyword();
-  }
-
- private:
-  rapidjson::Document source_;
-  std::unique_ptr<rapidjson::SchemaDocument> schema_;
-};
-
 Packet Everything() {
   InetMessage inet;
   inet.SetLocal("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 8443);
@@ -215,7 +193,7 @@ Packet Everything() {
 }
 
 TEST(Schema, HoldsForEveryFormOfJson) {
-  const Validator validator;
+  const testing::SchemaValidator validator(Made("schema"));
   for (const std::vector<std::string>& words : {std::vector<std::string>{"--json", "-tuxap"},
                                                 {"--json", "-ta"},
                                                 {"--json", "-ta", "--columns=rtt,pid,cgroup_path"},
@@ -258,7 +236,7 @@ std::string RenderHeld(const std::vector<std::string>& words) {
 }
 
 TEST(Schema, HoldsForHeldSockets) {
-  const Validator validator;
+  const testing::SchemaValidator validator(Made("schema"));
   const std::string json = RenderHeld({"--json", "--held"});
   EXPECT_EQ(validator.Complaint(json), "");
   EXPECT_THAT(json, ::testing::HasSubstr("\"held\":[{\"protocol\":\"AL\\u001BG\",\"inode\":7"));
@@ -273,7 +251,7 @@ TEST(Schema, HoldsForHeldSockets) {
 }
 
 TEST(Schema, RefusesWhatDiagDoesNotWrite) {
-  const Validator validator;
+  const testing::SchemaValidator validator(Made("schema"));
   const std::string good = testing::Render({"--json", "-tuxap"}, Everything());
   ASSERT_EQ(validator.Complaint(good), "");
   const auto changed = [&](const std::string& from, const std::string& to) {

@@ -88,6 +88,12 @@ TEST(Options, AnEmptyArgumentIsNone) {
   EXPECT_THAT(Good({"-tN", "blue", "-n"}).netns, "blue");
 }
 
+TEST(Options, HaveTheOtherSpellingsOfSs) {
+  EXPECT_TRUE(Good({"-v"}).version);
+  EXPECT_EQ(Good({"--socket=udp"}).query.protocols, Good({"-A", "udp"}).query.protocols);
+  EXPECT_EQ(Good({"--query=udp"}).query.protocols, Good({"-A", "udp"}).query.protocols);
+}
+
 TEST(Options, HaveALetterAndAWordEach) {
   const OptionCase kCases[] = {
       {'t', "tcp", &Options::tcp},

@@ -17,6 +17,9 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <rapidjson/document.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
 
 #include "tests/testing/guarded_buffer.h"
 #include "tests/testing/rounds.h"
@@ -389,6 +392,20 @@ TEST(IpAddress, SameHostIsTheMappedOneToo) {
   EXPECT_TRUE(plain.Mapped().IsSameHost(plain));
   EXPECT_FALSE(plain.IsSameHost(V6("::1.2.3.4")));
   EXPECT_FALSE(plain.IsSameHost(IpAddress::V4(1, 2, 3, 5)));
+}
+
+TEST(IpAddress, SurvivesJson) {
+  for (const std::string text : {"192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "::"}) {
+    rapidjson::StringBuffer buffer;
+    rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+    const std::string written = ToText(Parsed(text));
+    writer.String(written.data(), static_cast<rapidjson::SizeType>(written.size()));
+    EXPECT_EQ(buffer.GetString(), '"' + text + '"');  // nothing in it needs an escape
+    rapidjson::Document document;
+    document.Parse(buffer.GetString());
+    ASSERT_TRUE(document.IsString());
+    EXPECT_EQ(Parsed({document.GetString(), document.GetStringLength()}), Parsed(text));
+  }
 }
 
 // ---- Masks and prefixes ----

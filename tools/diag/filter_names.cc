@@ -3,57 +3,35 @@
 #include "tools/diag/filter_names.h"
 
 #include <net/if.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <netdb.h>
 #include <pwd.h>
 #include <string>
 
+#include "netdiag/net/resolver.h"
+#include "netdiag/net/services.h"
 #include "netdiag/netlink/netns.h"
 #include "tools/diag/names.h"
 
 namespace diag {
 namespace {
 
-using netdiag::Family;
 using netdiag::IpAddress;
 using netdiag::Port;
 
 std::vector<IpAddress> FindHost(std::string_view name) {
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  std::vector<IpAddress> addresses;
-  if (getaddrinfo(std::string(name).c_str(), nullptr, &hints, &found) != 0) return addresses;
-  for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
-    IpAddress address;
-    if (entry->ai_family == AF_INET) {
-      const auto* v4 = reinterpret_cast<const sockaddr_in*>(entry->ai_addr);
-      address =
-          IpAddress::FromNetwork(Family::kInet, std::as_bytes(std::span(&v4->sin_addr, size_t{1})));
-    } else if (entry->ai_family == AF_INET6) {
-      const auto* v6 = reinterpret_cast<const sockaddr_in6*>(entry->ai_addr);
-      address = IpAddress::FromNetwork(Family::kInet6,
-                                       std::as_bytes(std::span(&v6->sin6_addr, size_t{1})));
-    } else {
-      continue;
-    }
-    if (std::ranges::find(addresses, address) == addresses.end()) addresses.push_back(address);
-  }
-  freeaddrinfo(found);
-  return addresses;
+  return netdiag::LookUpHost(std::string(name));
 }
 
 std::vector<Port> FindService(std::string_view name) {
   std::vector<Port> ports;
+  if (name.empty()) return ports;
+  const auto services =
+      netdiag::Services::Load("/etc/services", netdiag::Services::Missing::kEmpty);
   for (const char* protocol : {"tcp", "udp"}) {
-    const servent* entry = getservbyname(std::string(name).c_str(), protocol);
-    if (entry == nullptr) continue;
-    const Port port = Port::FromNetwork(static_cast<uint16_t>(entry->s_port));
-    if (std::ranges::find(ports, port) == ports.end()) ports.push_back(port);
+    const absl::StatusOr<Port> port = services.PortOf(protocol, name);
+    if (port.ok() && std::ranges::find(ports, *port) == ports.end()) ports.push_back(*port);
   }
   return ports;
 }

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 #include "netdiag/engine.h"
 #include "netdiag/types/error.h"
@@ -22,6 +23,7 @@
 #include "tools/diag/render.h"
 #include "tools/diag/summary.h"
 #include "tools/diag/text.h"
+#include "tools/diag/verbs.h"
 
 namespace diag {
 namespace {
@@ -230,10 +232,29 @@ bool HoldStandardDescriptors() {
   return fd >= 0;
 }
 
+ExitCode Run(Verb verb, const std::vector<std::string_view>& words) {
+  Output output(STDOUT_FILENO);
+  const VerbResult result = verb(words, &output);
+  if (!result.status.ok()) {
+    Complain(result.status);
+    return Finish(&output, absl::IsInvalidArgument(result.status) ? kUsage : kNotAnswered);
+  }
+  const ExitCode written = Finish(&output, kAnswered);
+  if (!result.summary) return written;
+  const Options options;  // no table was named
+  ReportGaps(options, *result.summary, 0);
+  const bool missed = std::ranges::any_of(result.summary->tables, [&](const TableOutcome& outcome) {
+    return Missed(options, outcome);
+  });
+  return missed ? kNotAnswered : written;
+}
+
 ExitCode Main(int argc, char** argv) {
   if (!HoldStandardDescriptors()) return kNotAnswered;
   // A closed pipe is an errno of write(), not a signal.
   signal(SIGPIPE, SIG_IGN);
+  if (const Verb verb = argc > 1 ? FindVerb(argv[1]) : nullptr)
+    return Run(verb, {argv + 2, argv + argc});
   std::string pointer;
   const absl::StatusOr<Options> options = ParseOptions(argc, argv, &pointer);
   if (!options.ok()) {

@@ -7,8 +7,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
+#include "netdiag/net/services.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/types/types.h"
 
@@ -40,10 +40,7 @@ class Names {
   void AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out);
 
  private:
-  void LoadServices();
-
-  bool loaded_ = false;
-  std::map<std::pair<netdiag::Protocol, uint16_t>, std::string> services_;
+  std::optional<netdiag::Services> services_;  // nullopt: not read yet
   PortRange ephemeral_ = {netdiag::Port::FromHost(1024), netdiag::Port::FromHost(4999)};
   std::map<uint32_t, std::string> interfaces_;
   const netdiag::NetnsId netns_ = netdiag::netlink::CurrentNetns();

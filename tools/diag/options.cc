@@ -21,6 +21,7 @@
 #include "netdiag/types/error.h"
 #include "tools/diag/filter_names.h"
 #include "tools/diag/shorthand.h"
+#include "tools/diag/verbs.h"
 
 namespace diag {
 namespace {
@@ -77,6 +78,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {'f', "family", &Options::family, "inet, inet6, link, unix or netlink", "FAMILY"},
     {'A', "query", &Options::table_list, "these tables, separated by commas; ! takes one away",
      "LIST"},
+    {'A', "socket", &Options::table_list, "", "LIST"},  // as ss
     {'a', "all", &Options::all, "every state, listening and closed ones too"},
     {'l', "listening", &Options::listening, "listening and closed sockets (UDP that receives)"},
     {'n', "numeric", &Options::numeric, "port numbers and exact rates"},
@@ -120,6 +122,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {kHelpFormat, "help-format", &Options::help_format, "", "FORMAT"},
     {kCapabilities, "capabilities", &Options::capabilities, "what this kernel answers and lacks"},
     {'V', "version", &Options::version, "the version"},
+    {'v', "version", &Options::version, ""},  // as ss
     {'h', "help", &Options::help, "this text"},
 });
 
@@ -244,7 +247,13 @@ absl::Status ParseExpression(std::span<const std::string_view> words, Options* o
     text = text.empty() ? file : "(" + text + "\n) (" + file + "\n)";
   }
   if (text.empty()) return absl::OkStatus();
-  absl::StatusOr<netdiag::Filter> filter = netdiag::Filter::Parse(text, HostFilterOptions());
+  netdiag::FilterOptions filter_options = HostFilterOptions();
+  netdiag::Query asked;
+  options->tables.Settle(&asked);
+  for (const netdiag::FamilyNames& row : netdiag::AllFamilies()) {
+    if (asked.families == netdiag::FamilySet(row.family)) filter_options.family = row.family;
+  }
+  absl::StatusOr<netdiag::Filter> filter = netdiag::Filter::Parse(text, filter_options);
   if (!filter.ok() && pointer != nullptr) *pointer = netdiag::PointAt(text, filter.status());
   if (!filter.ok()) return filter.status();
   options->query.filter = std::make_shared<const netdiag::Filter>(*std::move(filter));
@@ -407,7 +416,13 @@ std::string HelpText() {
       ";\n  groups: all connected synchronized bucket big\n\n"
       "EXPRESSION: predicates with and, or, not and parentheses, as `sport = :22 and dst 10/8`,\n"
       "  `rtt > 100ms`, `comm = \"nginx*\"`, `uid = nobody`: docs/filter.md.\n\n"
-      "Exit: 0 answered (what could not be seen is said on stderr), 1 a table could not be read, 2 "
+      "Commands:\n";
+  for (const VerbHelp& row : AllVerbs()) {
+    text.append("  ").append(row.usage).append("\n      ").append(row.help).append("\n");
+  }
+  text +=
+      "\nExit: 0 answered (what could not be seen is said on stderr), 1 a table could not be read, "
+      "2 "
       "usage.\n";
   return text;
 }

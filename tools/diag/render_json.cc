@@ -136,14 +136,7 @@ JsonRenderer::JsonRenderer(const Options& options, netdiag::Engine* engine, Outp
 // Text chosen by others, which need not be UTF-8.
 void JsonRenderer::Bytes(std::string_view name, std::string_view bytes) {
   scratch_.clear();
-  bool exact = true;
-  for (std::string_view rest = bytes; !rest.empty();) {
-    uint32_t code_point = 0;
-    const size_t length = Utf8Length(rest, &code_point);
-    scratch_.append(length == 0 ? std::string_view("\xef\xbf\xbd") : rest.substr(0, length));
-    exact &= length != 0;
-    rest.remove_prefix(std::max<size_t>(length, 1));
-  }
+  const bool exact = AppendUtf8(bytes, &scratch_);
   Key(name);
   Text(scratch_);
   if (!exact) Hex(std::string(name) + "_hex", std::as_bytes(std::span(bytes)));

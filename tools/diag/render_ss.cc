@@ -11,10 +11,10 @@
 #include <variant>
 #include <vector>
 
+#include "netdiag/net/resolver.h"
 #include "tools/diag/contexts.h"
 #include "tools/diag/names.h"
 #include "tools/diag/render.h"
-#include "tools/diag/resolver.h"
 #include "tools/diag/table_buffer.h"
 
 namespace diag {
@@ -116,7 +116,7 @@ class SsRenderer final : public Renderer {
         color_(WantsColor(options.color, output->fd())),
         table_(Layout(options), options.oneline ? 0 : ScreenWidth(output->fd()), output),
         out_(table_.text()) {
-    if (options.resolve) resolver_ = std::make_unique<Resolver>();
+    if (options.resolve) resolver_ = std::make_unique<netdiag::Resolver>();
   }
 
   void Begin() override {
@@ -190,7 +190,7 @@ class SsRenderer final : public Renderer {
   void Netns(const netdiag::Table& table);
   void Release() {
     if (!held_) return;
-    resolver_->Wait();
+    resolver_->Wait().IgnoreError();  // what is unanswered stays a number
     held_->Visit([this](const netdiag::Row& row) {
       Show(row);
       return netdiag::Flow::kContinue;
@@ -223,7 +223,7 @@ class SsRenderer final : public Renderer {
   bool color_;
   Names names_;
   Contexts contexts_;
-  std::unique_ptr<Resolver> resolver_;  // null: addresses stay numbers
+  std::unique_ptr<netdiag::Resolver> resolver_;  // null: addresses stay numbers
   std::optional<netdiag::SortedRows> held_;
   size_t held_rows_ = 0;
   TableBuffer table_;

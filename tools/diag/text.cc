@@ -136,6 +136,18 @@ size_t Utf8Length(std::string_view text, uint32_t* code_point) {
   return length;
 }
 
+bool AppendUtf8(std::string_view bytes, std::string* out) {
+  bool exact = true;
+  while (!bytes.empty()) {
+    uint32_t code_point = 0;
+    const size_t length = Utf8Length(bytes, &code_point);
+    out->append(length == 0 ? std::string_view("\xef\xbf\xbd") : bytes.substr(0, length));
+    exact &= length != 0;
+    bytes.remove_prefix(std::max<size_t>(length, 1));
+  }
+  return exact;
+}
+
 void AppendEscaped(std::string_view name, std::string* out) { AppendEscaped(name, "", out); }
 
 void AppendQuoted(std::string_view name, std::string* out) {

@@ -79,6 +79,8 @@ void AppendHexEscape(char byte, std::string* out);
 
 // The length in bytes of the well-formed UTF-8 character that `text` begins with; 0: it is none.
 size_t Utf8Length(std::string_view text, uint32_t* code_point);
+// Appends `bytes` as UTF-8, with U+FFFD for each byte that is none. True: there was no such byte.
+bool AppendUtf8(std::string_view bytes, std::string* out);
 
 // ---- Numbers ----
 

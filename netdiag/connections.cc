@@ -1,0 +1,291 @@
+// Tested by tests/connections_test.cc, and held against gopsutil itself by
+// tests/peers/peers_test.cc.
+
+#include "netdiag/connections.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+
+#include "netdiag/process/held_sockets.h"
+#include "netdiag/row.h"
+#include "netdiag/types/error.h"
+
+namespace netdiag {
+namespace {
+
+struct Kind {
+  std::string_view word;
+  bool tcp, udp, unix_sockets;
+  FamilySet families;
+};
+constexpr FamilySet kInetFamilies = {Family::kInet, Family::kInet6};
+constexpr Kind kKinds[] = {
+    {"all", true, true, true, {Family::kInet, Family::kInet6, Family::kUnix}},
+    {"tcp", true, false, false, kInetFamilies},
+    {"tcp4", true, false, false, Family::kInet},
+    {"tcp6", true, false, false, Family::kInet6},
+    {"udp", false, true, false, kInetFamilies},
+    {"udp4", false, true, false, Family::kInet},
+    {"udp6", false, true, false, Family::kInet6},
+    {"unix", false, false, true, Family::kUnix},
+    {"inet", true, true, false, kInetFamilies},
+    {"inet4", true, true, false, Family::kInet},
+    {"inet6", true, true, false, Family::kInet6},
+};
+
+absl::StatusOr<Query> QueryOf(const ConnectionsOptions& options) {
+  const auto* const kind = std::ranges::find(kKinds, options.kind, &Kind::word);
+  if (kind == std::end(kKinds)) {
+    return BadInput("invalid kind, " + std::string(options.kind), options.kind, {});
+  }
+  Query query;
+  query.protocols.clear();
+  if (kind->tcp) query.protocols.push_back(Protocol::kTcp);
+  // UDP has no listeners: there is nothing to ask for.
+  const bool udp_states = !(options.states - StateSet(State::kListen)).empty();
+  if (kind->udp && udp_states) query.protocols.push_back(Protocol::kUdp);
+  if (kind->unix_sockets) query.protocols.push_back(Protocol::kUnix);
+  query.families = kind->families;
+  query.states = options.states;
+  query.owners = options.holders && options.pid == Pid();
+  query.peers = options.peers;
+  return query;
+}
+
+// The namespace of a process; nullopt: it is the calling thread's, which need not be entered.
+absl::StatusOr<std::optional<netlink::NetNs>> NetnsOf(Pid pid, const std::string& proc_root) {
+  const std::string path = proc_root + "/" + std::to_string(pid.value()) + "/ns/net";
+  struct stat file = {};
+  if (stat(path.c_str(), &file) == 0) {
+    const NetnsId id(static_cast<uint32_t>(file.st_ino));
+    if (id == netlink::CurrentNetns()) return std::nullopt;
+    return netlink::NetNs::FromPath(path);
+  }
+  if (errno == ENOENT) return std::nullopt;  // a kernel without namespaces
+  return ErrnoError(errno, path);
+}
+
+// User ids by process, each read once.
+class UidCache {
+ public:
+  explicit UidCache(const std::string& proc_root) : reader_({.proc_root = proc_root}) {}
+
+  std::optional<Uids> Of(const Owner& owner) {
+    const auto [place, is_new] = known_.try_emplace({owner.pid.value(), owner.start_time});
+    if (!is_new) return place->second;
+    // A process that has ended, or whose pid has passed to another, has none any more.
+    if (const absl::StatusOr<Uids> uids = reader_.ReadUids(owner); uids.ok()) {
+      place->second = *uids;
+    }
+    return place->second;
+  }
+
+ private:
+  OwnerIndex reader_;
+  absl::flat_hash_map<std::pair<int32_t, uint64_t>, std::optional<Uids>> known_;
+};
+
+// Rows on their way to the visitor: joined, limited, and in the wanted form.
+class Shaper {
+ public:
+  using Visitor = absl::FunctionRef<Flow(const Connection&)>;
+
+  // `held`: what the one process holds; null: everybody counts.
+  Shaper(const ConnectionsOptions& options, const OwnerIndex* held, Visitor visitor)
+      : options_(options), held_(held), visitor_(visitor), uids_(options.proc_root) {}
+
+  Flow Add(const Row& row) {
+    const Owners owners = held_ != nullptr ? held_->Find(row.inode()) : row.owners();
+    if (held_ != nullptr && owners.empty()) return Flow::kContinue;
+    Connection connection = Plain(row);
+    holders_.clear();
+    if (!Admit(owners)) return Flow::kContinue;
+    connection.no_owner = holders_.empty() ? row.no_owner() : NoOwner::kNone;
+    if (!options_.flat || holders_.size() <= 1) {
+      connection.holders = holders_;
+      return visitor_(connection);
+    }
+    for (const Holder& holder : holders_) {
+      connection.holders = {&holder, 1};
+      if (visitor_(connection) == Flow::kStop) return Flow::kStop;
+    }
+    return Flow::kContinue;
+  }
+
+ private:
+  static Connection Plain(const Row& row) {
+    Connection connection;
+    connection.protocol = row.protocol();
+    connection.family = row.family();
+    connection.type = row.type();
+    connection.state = row.state();
+    connection.inode = row.inode();
+    connection.cookie = row.cookie();
+    connection.uid = row.uid();
+    if (const InetSocket* inet = row.inet()) {
+      connection.local = inet->local();
+      connection.remote = inet->remote();
+    }
+    if (const UnixSocket* socket = row.unix_socket()) {
+      connection.name = socket->name();
+      if (const std::optional<UnixSocket> peer = row.peer()) connection.peer_name = peer->name();
+    }
+    return connection;
+  }
+
+  // Fills `holders_`. False: each of the socket's processes has had its share.
+  bool Admit(const Owners& owners) {
+    int32_t admitted = -1;  // owners come by pid: a process with several descriptors counts once
+    for (const Owner& owner : owners) {
+      const int32_t pid = owner.pid.value();
+      if (options_.max_per_process != 0 && pid != admitted) {
+        uint64_t& count = counts_[pid];
+        if (count >= options_.max_per_process) continue;
+        ++count;
+        admitted = pid;
+      }
+      const std::optional<Uids> uids = options_.uids ? uids_.Of(owner) : std::nullopt;
+      holders_.push_back({owner.pid, owner.start_time, owner.fd, uids});
+    }
+    return owners.empty() || !holders_.empty();
+  }
+
+  const ConnectionsOptions& options_;
+  const OwnerIndex* held_;
+  Visitor visitor_;
+  UidCache uids_;
+  std::vector<Holder> holders_;
+  absl::flat_hash_map<int32_t, uint64_t> counts_;
+};
+
+absl::Status CheckCall(const netlink::CallOptions& call) {
+  if (call.stop.stop_requested()) return CancelledError("connections");
+  if (call.deadline && std::chrono::steady_clock::now() >= *call.deadline) {
+    return TimeoutError("connections");
+  }
+  return absl::OkStatus();
+}
+
+// Calls `visit` with each row of the query, and, of one process, with what it holds.
+absl::StatusOr<Summary> Walk(const ConnectionsOptions& options,
+                             absl::FunctionRef<Flow(const Row&, const OwnerIndex* held)> visit) {
+  NETDIAG_ASSIGN_OR_RETURN(const Query query, QueryOf(options));
+  NETDIAG_RETURN_IF_ERROR(CheckCall(options.call));
+  std::optional<OwnerIndex> held;
+  std::optional<netlink::NetNs> netns = options.netns;
+  if (options.pid != Pid()) {
+    NETDIAG_ASSIGN_OR_RETURN(const std::vector<HeldSocket> sockets,
+                             ReadHeldSockets(options.pid, options.proc_root));
+    held.emplace(OwnerOptions{.proc_root = options.proc_root}).Assign(sockets);
+    if (!netns) {
+      NETDIAG_ASSIGN_OR_RETURN(netns, NetnsOf(options.pid, options.proc_root));
+    }
+  }
+  const auto visit_row = [&](const Row& row) { return visit(row, held ? &*held : nullptr); };
+  if (options.engine != nullptr && !held) {
+    return options.engine->Visit(query, visit_row, options.call);
+  }
+  NETDIAG_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
+                           Engine::Open({.netns = netns,
+                                         .proc_root = options.proc_root,
+                                         .owner_source = options.owner_source,
+                                         .threads = options.threads}));
+  return engine->Visit(query, visit_row, options.call);
+}
+
+// The first reason why rows or their owners are missing.
+absl::Status FirstGap(const Summary& summary) {
+  for (const TableOutcome& outcome : summary.tables) {
+    const bool is_ipv6 = outcome.table.families == FamilySet(Family::kInet6);
+    if (!outcome.status.ok() && !(is_ipv6 && IsUnsupported(outcome.status))) return outcome.status;
+  }
+  return summary.owner_error;
+}
+
+// gopsutil's order of tables.
+int Rank(const Connection& row) {
+  const int family = row.family == Family::kInet6 ? 1 : 0;
+  if (row.protocol == Protocol::kTcp) return family;
+  return row.protocol == Protocol::kUdp ? 2 + family : 4;
+}
+
+}  // namespace
+
+std::string_view Connection::status() const {
+  return protocol == Protocol::kTcp ? Names(state).gopsutil : "NONE";
+}
+
+absl::StatusOr<Summary> VisitConnections(const ConnectionsOptions& options,
+                                         absl::FunctionRef<Flow(const Connection&)> visitor) {
+  std::optional<Shaper> shaper;
+  return Walk(options, [&](const Row& row, const OwnerIndex* held) {
+    if (!shaper) shaper.emplace(options, held, visitor);
+    return shaper->Add(row);
+  });
+}
+
+void ConnectionList::Add(const Connection& row) {
+  holders_.insert(holders_.end(), row.holders.begin(), row.holders.end());
+  for (const std::string_view name : {row.name, row.peer_name}) {
+    names_.insert(names_.end(), name.begin(), name.end());
+  }
+  rows_.push_back(row);
+}
+
+void ConnectionList::Finish(Summary summary) {
+  // What was added to is where it stays, now.
+  size_t holder = 0;
+  size_t name = 0;
+  for (Connection& row : rows_) {
+    row.holders = std::span<const Holder>(holders_).subspan(holder, row.holders.size());
+    holder += row.holders.size();
+    for (std::string_view* view : {&row.name, &row.peer_name}) {
+      *view = std::string_view(names_.data() + name, view->size());
+      name += view->size();
+    }
+  }
+  std::ranges::stable_sort(rows_, {}, Rank);
+  summary_ = std::move(summary);
+}
+
+absl::StatusOr<ConnectionList> Connections(const ConnectionsOptions& options) {
+  ConnectionList list;
+  NETDIAG_ASSIGN_OR_RETURN(Summary summary, VisitConnections(options, [&](const Connection& row) {
+                             list.Add(row);
+                             return Flow::kContinue;
+                           }));
+  NETDIAG_RETURN_IF_ERROR(FirstGap(summary));
+  list.Finish(std::move(summary));
+  return list;
+}
+
+absl::StatusOr<ConnectionList> Listeners(ConnectionsOptions options) {
+  options.states = State::kListen;
+  return Connections(options);
+}
+
+absl::StatusOr<StateCounts> CountByState(ConnectionsOptions options) {
+  options.holders = false;
+  StateCounts counts;
+  NETDIAG_ASSIGN_OR_RETURN(const Summary summary,
+                           Walk(options, [&](const Row& row, const OwnerIndex* held) {
+                             if (held != nullptr && held->Find(row.inode()).empty())
+                               return Flow::kContinue;
+                             const auto state = static_cast<size_t>(row.state());
+                             if (row.protocol() == Protocol::kTcp && state < counts.tcp.size()) {
+                               ++counts.tcp[state];
+                             } else {
+                               ++counts.none;
+                             }
+                             return Flow::kContinue;
+                           }));
+  NETDIAG_RETURN_IF_ERROR(FirstGap(summary));
+  return counts;
+}
+
+}  // namespace netdiag

@@ -1,0 +1,345 @@
+// Tested by tests/net/net_test.cc.
+
+#include "netdiag/net/interfaces.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <iterator>
+#include <utility>
+
+#include "netdiag/netlink/abi.h"
+#include "netdiag/netlink/wire.h"
+#include "netdiag/types/error.h"
+#include "netdiag/types/proc_file.h"
+
+namespace netdiag {
+namespace {
+
+using netlink::Attr;
+using netlink::AttrCursor;
+using netlink::CallOptions;
+using netlink::Conn;
+using netlink::Message;
+
+constexpr int kTries = 8;
+constexpr size_t kMaxGroups = size_t{16} << 20;  // bytes of /proc/net/igmp
+
+// IFF_* of linux/if.h, which clashes with net/if.h.
+struct FlagName {
+  InterfaceFlag flag;
+  uint32_t bit;
+  std::string_view name;
+};
+constexpr std::array<FlagName, kInterfaceFlagCount> kFlags = {{
+    {InterfaceFlag::kUp, 0x1, "up"},
+    {InterfaceFlag::kBroadcast, 0x2, "broadcast"},
+    {InterfaceFlag::kLoopback, 0x8, "loopback"},
+    {InterfaceFlag::kPointToPoint, 0x10, "pointtopoint"},
+    {InterfaceFlag::kMulticast, 0x1000, "multicast"},
+    {InterfaceFlag::kRunning, 0x40, "running"},
+}};
+
+struct StatField {
+  size_t offset;  // in rtnl_link_stats64
+  uint64_t IoCounters::*counter;
+};
+// What /proc/net/dev adds up: dev_seq_printf_stats(), net/core/net-procfs.c.
+constexpr StatField kStats[] = {
+    {offsetof(rtnl_link_stats64, tx_bytes), &IoCounters::bytes_sent},
+    {offsetof(rtnl_link_stats64, rx_bytes), &IoCounters::bytes_received},
+    {offsetof(rtnl_link_stats64, tx_packets), &IoCounters::packets_sent},
+    {offsetof(rtnl_link_stats64, rx_packets), &IoCounters::packets_received},
+    {offsetof(rtnl_link_stats64, rx_errors), &IoCounters::errors_in},
+    {offsetof(rtnl_link_stats64, tx_errors), &IoCounters::errors_out},
+    {offsetof(rtnl_link_stats64, rx_dropped), &IoCounters::drops_in},
+    {offsetof(rtnl_link_stats64, rx_missed_errors), &IoCounters::drops_in},
+    {offsetof(rtnl_link_stats64, tx_dropped), &IoCounters::drops_out},
+    {offsetof(rtnl_link_stats64, rx_fifo_errors), &IoCounters::fifo_in},
+    {offsetof(rtnl_link_stats64, tx_fifo_errors), &IoCounters::fifo_out},
+};
+
+InterfaceFlags FlagsFrom(uint32_t bits) {
+  InterfaceFlags flags;
+  for (const FlagName& row : kFlags) {
+    if ((bits & row.bit) != 0) flags |= row.flag;
+  }
+  return flags;
+}
+
+IoCounters CountersFrom(Bytes stats) {
+  IoCounters counters;
+  for (const StatField& field : kStats) {
+    counters.*field.counter += netlink::Load<uint64_t>(stats, field.offset).value_or(0);
+  }
+  return counters;
+}
+
+// Tunnels have the near end's IP address for one, which is none of hardware; nor are zeros.
+// ARPHRD_TUNNEL, TUNNEL6, SIT, IPGRE and IP6GRE of linux/if_arp.h, which clashes likewise.
+bool IsHardware(uint16_t type, Bytes address) {
+  constexpr uint16_t kTunnels[] = {768, 769, 776, 778, 823};
+  return std::ranges::find(kTunnels, type) == std::end(kTunnels) &&
+         std::ranges::any_of(address, [](std::byte octet) { return octet != std::byte(); });
+}
+
+// nullopt: not a message of an interface.
+std::optional<Interface> InterfaceFrom(const Message& message) {
+  const std::optional<ifinfomsg> info = netlink::Load<ifinfomsg>(message.payload());
+  if (message.type() != RTM_NEWLINK || !info || info->ifi_index <= 0) return std::nullopt;
+  Interface interface;
+  interface.index = IfIndex(static_cast<uint32_t>(info->ifi_index));
+  interface.flags = FlagsFrom(info->ifi_flags);
+  AttrCursor attributes(message.payload().subspan(sizeof(ifinfomsg)));
+  for (Attr attribute; attributes.Next(&attribute);) {
+    switch (attribute.type()) {
+      case IFLA_IFNAME:
+        interface.name = attribute.AsText();
+        break;
+      case IFLA_MTU:
+        interface.mtu = attribute.As<uint32_t>().value_or(0);
+        break;
+      case IFLA_STATS64:
+        interface.counters = CountersFrom(attribute.payload());
+        break;
+      case IFLA_ADDRESS:
+        if (IsHardware(info->ifi_type, attribute.payload())) {
+          interface.hardware_address = HardwareAddress::FromNetwork(attribute.payload());
+        }
+        break;
+      default:
+        break;
+    }
+  }
+  return interface;
+}
+
+std::optional<InterfaceAddress> AddressFrom(const Message& message) {
+  const std::optional<ifaddrmsg> info = netlink::Load<ifaddrmsg>(message.payload());
+  if (message.type() != RTM_NEWADDR || !info) return std::nullopt;
+  const auto family = static_cast<Family>(info->ifa_family);
+  if (family != Family::kInet && family != Family::kInet6) return std::nullopt;
+  std::optional<IpAddress> local;
+  std::optional<IpAddress> any;
+  AttrCursor attributes(message.payload().subspan(sizeof(ifaddrmsg)));
+  for (Attr attribute; attributes.Next(&attribute);) {
+    const IpAddress address = IpAddress::FromNetwork(family, attribute.payload());
+    if (attribute.payload().size() != address.octets().size()) continue;
+    if (attribute.type() == IFA_LOCAL) local = address;
+    if (attribute.type() == IFA_ADDRESS) any = address;
+  }
+  // IFA_ADDRESS is the far end where there is a near one.
+  const std::optional<IpAddress> address = local ? local : any;
+  const std::optional<Mask> mask = Mask::OfLength(family, info->ifa_prefixlen);
+  if (!address || !mask) return std::nullopt;
+  return InterfaceAddress{IfIndex(info->ifa_index), {*address, *mask}};
+}
+
+// Dumps into `rows` what `read` makes of each message, until a dump was not disturbed.
+template <class T, class Body>
+absl::StatusOr<std::vector<T>> DumpAll(Conn* conn, uint16_t type, const Body& body,
+                                       std::optional<T> (*read)(const Message&),
+                                       std::string_view what, const CallOptions& call) {
+  std::array<std::byte, 64> storage;
+  netlink::RequestBuilder builder(storage);
+  NETDIAG_ASSIGN_OR_RETURN(const Bytes request,
+                           builder.Header(type, netlink::kFlagDump).Put(body).Finish());
+  for (int i = 0; i < kTries; ++i) {
+    std::vector<T> rows;
+    NETDIAG_ASSIGN_OR_RETURN(const netlink::DumpResult result,
+                             conn->Dump(
+                                 request,
+                                 [&](const Message& message) {
+                                   std::optional<T> row = read(message);
+                                   if (row) rows.push_back(*std::move(row));
+                                   return Flow::kContinue;
+                                 },
+                                 call));
+    if (!result.interrupted) return rows;
+  }
+  return ErrnoError(EINTR, what, "they change faster than they can be listed");
+}
+
+// ---- /proc/net/igmp and igmp6 ----
+
+template <class T>
+std::optional<T> ReadNumber(std::string_view text, int base) {
+  T number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// Takes the next word of `line`.
+std::string_view Word(std::string_view* line) {
+  const size_t begin = std::min(line->find_first_not_of(" \t"), line->size());
+  line->remove_prefix(begin);
+  const size_t end = std::min(line->find_first_of(" \t"), line->size());
+  const std::string_view word = line->substr(0, end);
+  line->remove_prefix(end);
+  return word;
+}
+
+// A line of an interface, then one that begins with tabs for each group: "\t\t\t\t010000E0 1 …",
+// the address as the host's 32-bit number.
+void ParseIgmp(std::string_view text, std::vector<GroupMembership>* groups) {
+  IfIndex index;
+  internal::TakeUntil('\n', &text);
+  while (!text.empty()) {
+    std::string_view line = internal::TakeUntil('\n', &text);
+    const bool is_group = line.starts_with('\t');
+    const std::string_view first = Word(&line);
+    if (!is_group) {
+      index = IfIndex(ReadNumber<uint32_t>(first, 10).value_or(0));
+      continue;
+    }
+    const std::optional<uint32_t> octets = ReadNumber<uint32_t>(first, 16);
+    const std::optional<uint32_t> users = ReadNumber<uint32_t>(Word(&line), 10);
+    if (!octets || !users || index == IfIndex()) continue;
+    groups->push_back({index,
+                       IpAddress::FromNetwork(
+                           Family::kInet, std::as_bytes(std::span<const uint32_t, 1>(&*octets, 1))),
+                       *users});
+  }
+}
+
+// A line for each group: "1    lo              ff020000000000000000000000000001     1 0000000C 0".
+void ParseIgmp6(std::string_view text, std::vector<GroupMembership>* groups) {
+  while (!text.empty()) {
+    std::string_view line = internal::TakeUntil('\n', &text);
+    const std::optional<uint32_t> index = ReadNumber<uint32_t>(Word(&line), 10);
+    Word(&line);
+    const std::string_view digits = Word(&line);
+    const std::optional<uint32_t> users = ReadNumber<uint32_t>(Word(&line), 10);
+    std::array<uint8_t, 16> octets{};
+    bool good = digits.size() == 2 * octets.size() && index && users;
+    for (size_t i = 0; good && i < octets.size(); ++i) {
+      const std::optional<uint8_t> octet = ReadNumber<uint8_t>(digits.substr(2 * i, 2), 16);
+      good = octet.has_value();
+      octets[i] = octet.value_or(0);
+    }
+    if (good) groups->push_back({IfIndex(*index), IpAddress::V6(octets), *users});
+  }
+}
+
+}  // namespace
+
+std::string_view Name(InterfaceFlag flag) {
+  const auto row = std::ranges::find(kFlags, flag, &FlagName::flag);
+  return row == kFlags.end() ? "" : row->name;
+}
+
+void AppendFlags(InterfaceFlags flags, std::string* out) {
+  std::string_view separator = "";
+  for (const FlagName& row : kFlags) {
+    if (!flags.contains(row.flag)) continue;
+    out->append(separator).append(row.name);
+    separator = "|";
+  }
+  if (separator.empty()) out->push_back('0');
+}
+
+absl::StatusOr<InterfaceReader> InterfaceReader::Open(InterfaceOptions options) {
+  NETDIAG_ASSIGN_OR_RETURN(std::unique_ptr<Conn> conn,
+                           Conn::Dial(netlink::kFamilyRoute, {.netns = options.netns}));
+  return InterfaceReader(std::move(conn), std::move(options));
+}
+
+InterfaceReader::InterfaceReader(std::unique_ptr<Conn> conn, InterfaceOptions options)
+    : conn_(std::move(conn)), options_(std::move(options)) {}
+
+absl::StatusOr<std::vector<Interface>> InterfaceReader::List(const CallOptions& call) {
+  return DumpAll(conn_.get(), RTM_GETLINK, ifinfomsg{}, InterfaceFrom, "interfaces", call);
+}
+
+absl::StatusOr<Interface> InterfaceReader::Find(Bytes request, std::string_view what,
+                                                const CallOptions& call) {
+  std::optional<Interface> found;
+  const absl::Status status = conn_->Execute(
+      request,
+      [&](const Message& message) {
+        found = InterfaceFrom(message);
+        return Flow::kContinue;
+      },
+      call);
+  if (found && status.ok()) return *std::move(found);
+  if (!status.ok() && Errno(status) != ENODEV) return status;
+  return ErrnoError(ENODEV, what, "no such network interface");
+}
+
+absl::StatusOr<Interface> InterfaceReader::ByIndex(IfIndex index, const CallOptions& call) {
+  const std::string number = std::to_string(index.value());
+  ifinfomsg info = {};
+  info.ifi_index = static_cast<int>(index.value());
+  if (info.ifi_index <= 0) return BadInput("network interface index", number, "invalid");
+  std::array<std::byte, 64> storage;
+  netlink::RequestBuilder builder(storage);
+  NETDIAG_ASSIGN_OR_RETURN(const Bytes request, builder.Header(RTM_GETLINK, 0).Put(info).Finish());
+  return Find(request, "interface " + number, call);
+}
+
+absl::StatusOr<Interface> InterfaceReader::ByName(std::string_view name, const CallOptions& call) {
+  constexpr size_t kMaxName = 15;  // IFNAMSIZ - 1
+  const std::string what = "interface \"" + std::string(name) + '"';
+  if (name.empty()) return BadInput("network interface name", name, "invalid");
+  if (name.size() > kMaxName) return ErrnoError(ENODEV, what, "no such network interface");
+  std::array<char, kMaxName + 1> terminated{};
+  std::ranges::copy(name, terminated.begin());
+  std::array<std::byte, 64> storage;
+  netlink::RequestBuilder builder(storage);
+  const Bytes attribute = std::as_bytes(std::span(terminated)).first(name.size() + 1);
+  NETDIAG_ASSIGN_OR_RETURN(
+      const Bytes request,
+      builder.Header(RTM_GETLINK, 0).Put(ifinfomsg{}).Attribute(IFLA_IFNAME, attribute).Finish());
+  return Find(request, what, call);
+}
+
+absl::StatusOr<std::vector<InterfaceAddress>> InterfaceReader::Addresses(IfIndex index,
+                                                                         const CallOptions& call) {
+  NETDIAG_ASSIGN_OR_RETURN(
+      std::vector<InterfaceAddress> all,
+      DumpAll(conn_.get(), RTM_GETADDR, ifaddrmsg{}, AddressFrom, "addresses", call));
+  if (index != IfIndex()) {
+    std::erase_if(all, [index](const InterfaceAddress& row) { return row.index != index; });
+  }
+  return all;
+}
+
+absl::StatusOr<std::vector<GroupMembership>> InterfaceReader::Groups(IfIndex index) {
+  std::vector<GroupMembership> groups;
+  const auto read = [&] {
+    const std::string directory = options_.proc_root + "/thread-self/net/";
+    errno = 0;
+    const std::string igmp = internal::ReadProcFile(directory + "igmp", kMaxGroups);
+    if (igmp.empty() && errno != 0) return ErrnoError(errno, directory + "igmp");
+    ParseIgmp(igmp, &groups);
+    // Without IPv6 there is none.
+    ParseIgmp6(internal::ReadProcFile(directory + "igmp6", kMaxGroups), &groups);
+    return absl::OkStatus();
+  };
+  NETDIAG_RETURN_IF_ERROR(options_.netns ? options_.netns->Run(read) : read());
+  if (index != IfIndex()) {
+    std::erase_if(groups, [index](const GroupMembership& row) { return row.index != index; });
+  }
+  return groups;
+}
+
+absl::StatusOr<std::vector<InterfaceCounters>> InterfaceReader::Counters(bool per_nic,
+                                                                         const CallOptions& call) {
+  NETDIAG_ASSIGN_OR_RETURN(std::vector<Interface> interfaces, List(call));
+  std::vector<InterfaceCounters> counters;
+  for (Interface& interface : interfaces) {
+    counters.push_back({std::move(interface.name), interface.index, interface.counters});
+  }
+  if (!per_nic) return std::vector<InterfaceCounters>{SumOf(counters)};
+  return counters;
+}
+
+absl::StatusOr<IoSample> InterfaceReader::SampleCounters(const CallOptions& call) {
+  NETDIAG_ASSIGN_OR_RETURN(std::vector<InterfaceCounters> counters, Counters(true, call));
+  return IoSample{std::chrono::steady_clock::now(), std::move(counters)};
+}
+
+}  // namespace netdiag

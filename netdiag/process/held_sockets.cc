@@ -1,0 +1,59 @@
+// Tested by tests/connections_test.cc.
+
+#include "netdiag/process/held_sockets.h"
+
+#include <cerrno>
+#include <optional>
+#include <string_view>
+#include <unistd.h>
+
+#include "netdiag/process/directory.h"
+#include "netdiag/process/proc_files.h"
+#include "netdiag/types/error.h"
+#include "netdiag/types/unique_fd.h"
+
+namespace netdiag {
+namespace {
+
+absl::Status ProcessError(Pid pid, std::string_view file) {
+  const std::string what = "process " + std::to_string(pid.value());
+  const int errnum = errno;
+  if (errnum == ENOENT || errnum == ESRCH) return ErrnoError(ESRCH, what);
+  return ErrnoError(errnum, what + ": " + std::string(file));
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<HeldSocket>> ReadHeldSockets(Pid pid, const std::string& proc_root) {
+  const std::string path = proc_root + "/" + std::to_string(pid.value());
+  const internal::UniqueFd directory = internal::OpenDirectory(AT_FDCWD, path.c_str());
+  if (!directory.ok()) return ProcessError(pid, path);
+  internal::SmallBuffer buffer;
+  const ssize_t size = internal::ReadFile(directory.get(), "stat", &buffer);
+  if (size < 0) return ProcessError(pid, "stat");
+  const std::optional<internal::ProcessStat> stat =
+      internal::ParseStat(std::string_view(buffer.data(), static_cast<size_t>(size)));
+  if (!stat) return DamagedData(path + "/stat", "no start time");
+  const internal::UniqueFd table = internal::OpenDirectory(directory.get(), "fd");
+  if (!table.ok()) return ProcessError(pid, "fd");
+  std::vector<HeldSocket> held;
+  internal::DirectoryReader reader;
+  ssize_t filled = 0;
+  while ((filled = reader.Fill(table.get(), internal::DirectoryReader::kBufferSize)) > 0) {
+    for (auto entry = reader.Next(); entry.name != nullptr; entry = reader.Next()) {
+      const std::optional<int> fd = internal::ParseNumber<int>(entry.name);
+      char link[64];
+      const ssize_t length = fd ? readlinkat(table.get(), entry.name, link, sizeof(link)) : -1;
+      if (length < 0) continue;  // "." and "..", and what was closed meanwhile
+      const std::optional<uint32_t> inode =
+          internal::ParseSocketLink(std::string_view(link, static_cast<size_t>(length)));
+      if (!inode) continue;
+      held.push_back(
+          {Inode(*inode), {.pid = pid, .start_time = stat->start_time, .fd = *fd, .command = {}}});
+    }
+  }
+  if (filled < 0) return ProcessError(pid, "fd");
+  return held;
+}
+
+}  // namespace netdiag

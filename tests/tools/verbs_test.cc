@@ -1,0 +1,141 @@
+// diag connections and diag interfaces, as programs.
+
+#include <string>
+#include <string_view>
+#include <unistd.h>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <rapidjson/document.h>
+
+#include "tests/live/netns_testing.h"
+#include "tests/process/process_testing.h"
+#include "tests/testing/run_program.h"
+#include "tests/testing/sockets.h"
+
+namespace netdiag::testing {
+namespace {
+
+rapidjson::Document Json(std::vector<std::string> words) {
+  const Outcome outcome = RunDiag(std::move(words));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  rapidjson::Document document;
+  document.Parse(outcome.out.c_str());
+  EXPECT_FALSE(document.HasParseError()) << outcome.out;
+  return document;
+}
+
+TEST(VerbConnections, PrintGopsutilsKeys) {
+  Apart([] {
+    const int listener = Listen(Loopback(Family::kInet6), 1);
+    const rapidjson::Document rows = Json({"connections", "tcp"});
+    ASSERT_TRUE(rows.IsArray());
+    ASSERT_EQ(rows.Size(), 1u);
+    std::string keys;
+    for (const auto& member : rows[0].GetObject())
+      keys += std::string(member.name.GetString()) + " ";
+    EXPECT_EQ(keys, "fd family type localaddr remoteaddr status uids pid ");
+    EXPECT_EQ(rows[0]["fd"].GetInt(), listener);
+    EXPECT_EQ(rows[0]["family"].GetInt(), AF_INET6);
+    EXPECT_EQ(rows[0]["type"].GetInt(), SOCK_STREAM);
+    EXPECT_STREQ(rows[0]["localaddr"]["ip"].GetString(), "::1");
+    EXPECT_EQ(rows[0]["localaddr"]["port"].GetInt(), LocalOf(listener).port.value());
+    EXPECT_STREQ(rows[0]["remoteaddr"]["ip"].GetString(), "::");
+    EXPECT_EQ(rows[0]["remoteaddr"]["port"].GetInt(), 0);
+    EXPECT_STREQ(rows[0]["status"].GetString(), "LISTEN");
+    ASSERT_EQ(rows[0]["uids"].Size(), 4u);
+    EXPECT_EQ(rows[0]["uids"][0].GetInt(), static_cast<int>(getuid()));
+    EXPECT_EQ(rows[0]["pid"].GetInt(), getpid());
+
+    EXPECT_TRUE(Json({"connections", "tcp", "--no-uids"})[0]["uids"].IsNull());
+    EXPECT_EQ(Json({"connections", "tcp4"}).Size(), 0u);
+    EXPECT_EQ(Json({"connections"}).Size(), 1u);
+    Child child([] { Listen(Loopback(Family::kInet6), 1); });
+    EXPECT_EQ(Json({"connections", "--pid", std::to_string(child.pid()), "tcp"}).Size(), 2u);
+    child.End();
+    const int second = Listen(Loopback(Family::kInet), 1);
+    EXPECT_EQ(Json({"connections", "tcp"}).Size(), 2u);
+    EXPECT_EQ(Json({"connections", "tcp", "--max=1"}).Size(), 1u);
+    close(second);
+    close(listener);
+  });
+}
+
+TEST(VerbConnections, RefuseWhatMakesNoSense) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> kRows = {
+      {{"connections", "sctp"}, "invalid kind, sctp"},
+      {{"connections", "tcp", "udp"}, "\"udp\""},
+      {{"connections", "--pid", "x"}, "--pid: \"x\""},
+      {{"connections", "--pid"}, "argument is missing"},
+      {{"connections", "--pid=-1"}, "--pid: \"-1\""},
+      {{"connections", "--nonsense"}, "--nonsense"},
+      {{"connections", "--no-uids=1"}, "--no-uids"},
+      {{"connections", "--net", "no-such-namespace"}, "no-such-namespace"},
+      {{"interfaces", "eth0"}, "\"eth0\""},
+      {{"interfaces", "--rates", "soon"}, "--rates"},
+      {{"interfaces", "--rates", "-1"}, "--rates"},
+      {{"interfaces", "--rates", "nan"}, "--rates"},
+      {{"interfaces", "--rates", "1e9"}, "--rates"},
+  };
+  for (const auto& [words, expected] : kRows) {
+    const Outcome outcome = RunDiag(words);
+    EXPECT_EQ(outcome.exit_code, 2) << expected;
+    EXPECT_NE(outcome.err.find(expected), outcome.err.npos) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+  }
+}
+
+TEST(VerbConnections, OfAProcessThatIsGoneAreAnErrorOfTheAnswer) {
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  waitpid(child, nullptr, 0);
+  const Outcome outcome = RunDiag({"connections", "--pid", std::to_string(child)});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_NE(outcome.err.find("process " + std::to_string(child)), outcome.err.npos) << outcome.err;
+}
+
+TEST(VerbInterfaces, TellAddressesGroupsAndTraffic) {
+  Apart([] {
+    AddNetns("blue");
+    Shell(
+        "ip -n blue link add here type veth peer name there && ip -n blue link set here up && "
+        "ip -n blue addr add 192.0.2.1/24 dev here");
+    const Outcome outcome = RunDiag({"interfaces", "--net", "blue"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    for (const std::string_view text :
+         {"1 lo mtu 65536 up|loopback", "here mtu 1500", "    addr 127.0.0.1/8 ::1/128\n",
+          "    addr 192.0.2.1/24", "    groups 224.0.0.1", "    rx bytes 0 packets 0"}) {
+      EXPECT_NE(outcome.out.find(text), outcome.out.npos) << text << "\n" << outcome.out;
+    }
+    EXPECT_EQ(outcome.out.find("/s"), outcome.out.npos);
+    const Outcome rates = RunDiag({"interfaces", "--rates", "0.01"});
+    EXPECT_NE(rates.out.find(" +0.0/s"), rates.out.npos) << rates.out;
+  });
+}
+
+TEST(VerbInterfaces, JsonHasRatesWhereTheyWereMeasured) {
+  Apart([] {
+    rapidjson::Document answer = Json({"interfaces", "--json"});
+    ASSERT_EQ(answer["interfaces"].Size(), 1u);
+    EXPECT_FALSE(answer["interfaces"][0].HasMember("perSecond"));
+    EXPECT_STREQ(answer["interfaces"][0]["name"].GetString(), "lo");
+    EXPECT_EQ(answer["interfaces"][0]["counters"].MemberCount(), 10u);
+    EXPECT_EQ(answer["all"]["counters"].MemberCount(), 10u);
+    EXPECT_FALSE(answer.HasMember("seconds"));
+    answer = Json({"interfaces", "--json", "--rates=0.01"});
+    EXPECT_EQ(answer["interfaces"][0]["perSecond"].MemberCount(), 10u);
+    EXPECT_FALSE(answer["interfaces"][0]["reset"].GetBool());
+    EXPECT_EQ(answer["all"]["perSecond"].MemberCount(), 10u);
+    EXPECT_GE(answer["seconds"].GetDouble(), 0.01);
+    EXPECT_EQ(answer["vanished"].GetInt(), 0);
+  });
+}
+
+TEST(Verbs, AreToldByHelp) {
+  const Outcome outcome = RunDiag({"--help"});
+  EXPECT_NE(outcome.out.find("diag connections [KIND]"), outcome.out.npos);
+  EXPECT_NE(outcome.out.find("diag interfaces [--rates SECONDS]"), outcome.out.npos);
+}
+
+}  // namespace
+}  // namespace netdiag::testing
