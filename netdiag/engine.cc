@@ -147,7 +147,7 @@ void Engine::Impl::PlanTables(NetnsId netns, const std::string& name) {
       if (!ports && states) PlanTable(protocol, Describe(protocol).families, netns, name);
       continue;
     }
-    const bool one_walk = protocol == Protocol::kTcp && conns_.size() <= 1 &&
+    const bool one_walk = internal::OneWalkServes(protocol) && conns_.size() <= 1 &&
                           !options_.prefer_procfs &&
                           (query_.families.bits() & inet.bits()) == inet.bits();
     if (one_walk) {
@@ -341,6 +341,11 @@ absl::StatusOr<Summary> Engine::Visit(const Query& query, Visitor visitor,
 absl::Status Engine::LookupUnix(Inode inode, Cookie cookie,
                                 absl::FunctionRef<void(const UnixSocket&)> visitor) {
   return impl_->LookupUnix(inode, cookie, visitor);
+}
+
+absl::StatusOr<std::vector<DestroyOutcome>> Engine::Destroy(std::span<const SocketName> sockets,
+                                                            const CallOptions& call) {
+  return impl_->Destroy(sockets, call);
 }
 
 absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& call) {

@@ -30,6 +30,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,7 @@
 #include "netdiag/process/process.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
+#include "netdiag/types/address.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag {
@@ -96,6 +98,27 @@ struct Budget {
   size_t descriptors = 512;  // links of /proc/PID/fd, about 2 µs each
 };
 
+// A socket by name and cookie: what Row tells of it.
+struct SocketName {
+  Protocol protocol = Protocol::kTcp;
+  Endpoint local;
+  Endpoint remote;
+  IfIndex interface;  // that it is bound to
+  Cookie cookie;
+};
+
+// What became of a socket that was to be closed.
+enum class Destroyed : uint8_t {
+  kClosed,         // its owner's next call fails: ECONNABORTED
+  kGone,           // there is no socket of that cookie
+  kNotSelectable,  // it lives, but the kernel finds another of its group by that name
+  kRefused,        // for the reason in DestroyOutcome::status
+};
+struct DestroyOutcome {
+  Destroyed outcome = Destroyed::kRefused;
+  absl::Status status;  // of kRefused: EPERM: no CAP_NET_ADMIN; EOPNOTSUPP: not of this protocol
+};
+
 class Engine {
  public:
   using Visitor = absl::FunctionRef<Flow(const Row&)>;
@@ -134,6 +157,14 @@ class Engine {
   // kernel. May be called from a visitor.
   absl::Status LookupUnix(Inode inode, Cookie cookie,
                           absl::FunctionRef<void(const UnixSocket&)> visitor);
+
+  // Closes sockets of the Engine's namespace, whoever holds them (SOCK_DESTROY, 4.5): an outcome
+  // for each, in order. Only the socket of that very cookie is ever closed. Among sockets that
+  // share a name (SO_REUSEPORT) the kernel picks one, and closes none if it is another: those are
+  // tried again as long as others of the call go. Of sockets that the kernel did not find it is
+  // looked up in exact dumps whether they live. Needs CAP_NET_ADMIN, and CONFIG_INET_DIAG_DESTROY.
+  absl::StatusOr<std::vector<DestroyOutcome>> Destroy(std::span<const SocketName> sockets,
+                                                      const netlink::CallOptions& call = {});
 
   // Probed at the first call, then kept. Of a replayed capture: its kernel and no tables. May be
   // called during a query.

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +21,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/bpf/socket_census.h"
 #include "netdiag/dump/capture.h"
 #include "netdiag/dump/source.h"
 #include "netdiag/dump/table.h"
@@ -66,6 +68,8 @@ class Engine::Impl {
   absl::StatusOr<Summary> RunToEnd(Visitor visitor, const CallOptions& call);
   absl::Status LookupUnix(Inode inode, Cookie cookie,
                           absl::FunctionRef<void(const UnixSocket&)> visitor);
+  absl::StatusOr<std::vector<DestroyOutcome>> Destroy(std::span<const SocketName> sockets,
+                                                      const CallOptions& call);
   const Capabilities& capabilities();
   int fd() const;
   // What the kernel is asked for a table of the query.
@@ -118,7 +122,8 @@ class Engine::Impl {
   bool Keeps(const Walk& walk) const;
   void EndKeeping();
   absl::Status StartWalk(size_t table, size_t conn, const CallOptions& call);
-  std::optional<internal::LookupSource> PlanLookups(const DumpRequest& request, Conn* way);
+  std::optional<internal::LookupSource> PlanLookups(const DumpRequest& request, Conn* way,
+                                                    size_t conn);
   absl::Status StartDump(size_t table, size_t conn, DumpRequest request, const CallOptions& call);
   absl::StatusOr<ProcfsSource> FallBack(TableOutcome* outcome, const absl::Status& refusal);
   absl::StatusOr<ProcfsSource> OpenProcfs(const Table& table);
@@ -136,6 +141,13 @@ class Engine::Impl {
   // In `netns`; not set: in the calling thread's.
   static absl::StatusOr<std::unique_ptr<Conn>> DialPrimed(
       const std::optional<netlink::NetNs>& netns);
+  // Runs `use` where the namespace is the calling thread's.
+  absl::Status RunIn(NetnsId netns, absl::FunctionRef<absl::Status()> use);
+  internal::WalkOptions WalkOptionsFor(const Table& table, size_t conn);
+  uint64_t TcpBuckets(const Table& table);
+  uint64_t ReadTcpBuckets() const;
+  absl::StatusOr<absl::flat_hash_set<Cookie>> Living(Conn* conn, const SocketName& like,
+                                                     const CallOptions& call);
 
   EngineOptions options_;
   NetnsId netns_;
@@ -153,6 +165,12 @@ class Engine::Impl {
   NetnsId visited_netns_;  // of the row that is being visited
   std::optional<Capabilities> capabilities_;
   internal::OwnerJoin join_;
+  // For the walks: a scratch for each Conn; the sizes of tables of connections; a census.
+  std::vector<std::unique_ptr<internal::WalkScratch>> scratches_;
+  std::optional<uint64_t> tcp_buckets_;  // of the Engine's namespace, read when it is wanted
+  uint64_t guest_tcp_buckets_ = 0;
+  bpf::SocketCensus census_;
+  internal::CensusTaker take_census_;
 
   // The query that runs.
   Query query_;

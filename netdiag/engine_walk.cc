@@ -262,6 +262,7 @@ absl::StatusOr<std::unique_ptr<Conn>> Engine::Impl::DialIn(NetnsId netns) {
   absl::StatusOr<std::unique_ptr<Conn>> conn;
   NETDIAG_RETURN_IF_ERROR(namespaces_.RunIn(netns, [&]() -> absl::Status {
     conn = DialPrimed(std::nullopt);
+    guest_tcp_buckets_ = ReadTcpBuckets();
     return conn.status();
   }));
   return conn;
@@ -308,14 +309,15 @@ absl::Status Engine::Impl::AskWithoutProgram(Walk* walk, const CallOptions& call
   request.bytecode.clear();
   walk->has_program = false;
   NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, ConnFor(table.netns, walk->conn));
-  NetlinkSource source(conn, request);
+  NetlinkSource source(conn, request, WalkOptionsFor(table, walk->conn));
   NETDIAG_RETURN_IF_ERROR(source.Begin(call));
   walk->source = std::move(source);
   return absl::OkStatus();
 }
 
 // In the stead of a walk, where that must come to the same.
-std::optional<LookupSource> Engine::Impl::PlanLookups(const DumpRequest& request, Conn* way) {
+std::optional<LookupSource> Engine::Impl::PlanLookups(const DumpRequest& request, Conn* way,
+                                                      size_t conn) {
   // Exact requests name states of connections, and run no program that a kernel could refuse.
   const bool of_connections =
       request.table.protocol == Protocol::kTcp && !request.states.contains(State::kBoundInactive);
@@ -327,25 +329,26 @@ std::optional<LookupSource> Engine::Impl::PlanLookups(const DumpRequest& request
     tuple.local = part.ends->local;
     tuple.remote = part.ends->remote;
     tuple.interface = part.ends->interface;
-    return LookupSource::Exactly(way, request, tuple);
+    return LookupSource::Exactly(way, request, tuple, WalkOptionsFor(request.table, conn));
   }
   if (IsHome(request.table.netns)) return std::nullopt;
   std::optional<internal::Namespaces::Lookups> lookups = namespaces_.PlanLookups(request);
   if (!lookups) return std::nullopt;
-  return LookupSource(way, request, std::move(lookups->tuples), lookups->listeners);
+  return LookupSource(way, request, std::move(lookups->tuples), lookups->listeners,
+                      WalkOptionsFor(request.table, conn));
 }
 
 absl::Status Engine::Impl::StartDump(size_t table, size_t conn, DumpRequest request,
                                      const CallOptions& call) {
   const NetnsId netns = request.table.netns;
   NETDIAG_ASSIGN_OR_RETURN(Conn* const way, ConnFor(netns, conn));
-  if (std::optional<LookupSource> source = PlanLookups(request, way)) {
+  if (std::optional<LookupSource> source = PlanLookups(request, way, conn)) {
     NETDIAG_RETURN_IF_ERROR(source->Begin(call));
     walks_.push_back({table, conn, *std::move(source)});
     return absl::OkStatus();
   }
   const bool has_program = !request.bytecode.empty();
-  NetlinkSource source(way, std::move(request));
+  NetlinkSource source(way, request, WalkOptionsFor(request.table, conn));
   NETDIAG_RETURN_IF_ERROR(source.Begin(call));
   walks_.push_back(
       {.table = table, .conn = conn, .source = std::move(source), .has_program = has_program});
@@ -442,6 +445,9 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
 void Engine::Impl::ReadAhead(Walk* walk, const CallOptions& call) const {
   auto* source = std::get_if<NetlinkSource>(&walk->source);
   if (options_.threads < 2 || source == nullptr || ++walk->datagrams != kOwnDatagrams) return;
+  // A census enters the namespace, which is the Engine's thread's to do.
+  const bool home = IsHome(summary_.tables[walk->table].table.netns);
+  if (!home && query_.completeness == Completeness::kExact) return;
   absl::StatusOr<AheadSource> ahead =
       AheadSource::Start(source, call, query_.owners ? kAheadOfScan : kAhead);
   if (ahead.ok()) walk->source = *std::move(ahead);
@@ -502,8 +508,21 @@ void Engine::Impl::Finish(const Walk& walk) {
   summary_.foreign += stats.foreign;
   summary_.damaged += stats.damaged;
   summary_.interrupted |= stats.interrupted;
+  summary_.duplicates += stats.repeated;
+  TableOutcome& outcome = summary_.tables[walk.table];
+  if (std::holds_alternative<KeptSource>(walk.source)) return;  // its walk has said all
+  outcome.doubt = stats.doubt;
+  if (outcome.source == SourceKind::kProcfs) {
+    outcome.doubt = ErrnoError(EOPNOTSUPP, "/proc/net", "it is read in pieces, and has no cookies");
+  }
+  if (outcome.source == SourceKind::kReplay) {
+    outcome.doubt = ErrnoError(EOPNOTSUPP, "capture", "it does not tell whether it is whole");
+  }
+  outcome.unsettled = stats.unsettled;
+  outcome.walks = stats.walks;
+  outcome.repeated = stats.repeated;
   const auto* const lookups = std::get_if<LookupSource>(&walk.source);
-  if (lookups != nullptr) summary_.tables[walk.table].looked_up = lookups->looked_up();
+  if (lookups != nullptr) outcome.looked_up = lookups->looked_up();
 }
 
 int Engine::Impl::fd() const {

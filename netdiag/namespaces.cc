@@ -177,7 +177,7 @@ std::optional<Namespaces::Lookups> Namespaces::PlanLookups(const DumpRequest& re
     lookups.listeners += counted - found;
     std::ranges::copy_if(
         place->census, std::back_inserter(lookups.tuples),
-        [&](const bpf::TcpTuple& tuple) { return tuple.local.address.family() == family; });
+        [wanted = family](const bpf::TcpTuple& t) { return t.local.address.family() == wanted; });
   }
   return lookups;
 }

@@ -60,6 +60,9 @@ struct Query {
   // on inside one call until it finds rows (5 ms over 60 000 sockets that do not match); one that
   // does not returns after each 260 or so. For event loops.
   bool bounded_steps = false;
+  // docs/exactness.md. kExact: a dump of several datagrams may cost several, and a census by BPF
+  // the time of one more, both within one step of Step().
+  Completeness completeness = Completeness::kFast;
 };
 
 // How one dump ended.
@@ -71,6 +74,12 @@ struct TableOutcome {
   absl::Status status;     // OK, or why the rows are none or not all
   // The dump's own refusal, where /proc/net answered in its stead.
   absl::Status refusal;
+  // OK: every socket that lived from the first request to the last answer, and matched all along,
+  // is among the rows, once. Or why some may be missing.
+  absl::Status doubt;
+  uint64_t unsettled = 0;  // sockets known to live that no walk gave
+  uint64_t walks = 0;      // of the table, those that only prove another not counted
+  uint64_t repeated = 0;   // rows that the kernel gave twice: dropped
 };
 
 // How the TCP sockets of other namespaces than the Engine's own are found.
@@ -98,7 +107,7 @@ struct Summary {
   std::vector<TableOutcome> tables;
   bool stopped = false;              // the visitor answered kStop
   bool interrupted = false;          // the kernel says that a dump may be inconsistent
-  uint64_t duplicates = 0;           // rows whose cookie was delivered before (connections > 1)
+  uint64_t duplicates = 0;           // rows whose cookie was delivered before: dropped
   uint64_t foreign = 0;              // datagrams dropped because the kernel did not send them
   uint64_t damaged = 0;              // messages or lines that contradict their format
   uint64_t unknown_attributes = 0;   // newer than this library, over the rows delivered

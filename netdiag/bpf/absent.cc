@@ -1,8 +1,9 @@
-// TaskFiles and TcpTable in a program built without libbpf (--define=bpf=no): always missing.
+// What this folder has, in a program built without libbpf (--define=bpf=no): always missing.
 
 #include <cerrno>
 #include <utility>
 
+#include "netdiag/bpf/socket_census.h"
 #include "netdiag/bpf/task_files.h"
 #include "netdiag/bpf/tcp_table.h"
 #include "netdiag/types/error.h"
@@ -25,5 +26,10 @@ absl::StatusOr<std::unique_ptr<TcpTable>> TcpTable::Load() { return Check(); }
 TcpTable::TcpTable(internal::UniqueFd link, internal::UniqueFd wanted)
     : link_(std::move(link)), wanted_(std::move(wanted)) {}
 absl::StatusOr<std::vector<TcpTuple>> TcpTable::Read(std::span<const NetnsId>) { return Check(); }
+
+absl::Status SocketCensus::Check() { return TaskFiles::Check(); }
+bool SocketCensus::Knows(Protocol) { return false; }
+SocketCensus::~SocketCensus() = default;
+absl::StatusOr<std::vector<CountedSocket>> SocketCensus::Take(Protocol) { return Check(); }
 
 }  // namespace netdiag::bpf

@@ -23,10 +23,10 @@ namespace netdiag::bpf {
 // Privileges and BTF. Cost: three system calls.
 absl::Status CheckIterator(std::string_view what);
 
-// Loads the one program of the compiled `object` and links it. `prepare`, before the load, sets
-// what is constant; `attach`, after it, says what is iterated over and takes duplicates of the
-// descriptors of maps that are wanted later (libbpf's go with the object). Both answer 0 or a
-// negative errno.
+// Loads the one program of the compiled `object`, or the one that `prepare` left to be loaded, and
+// links it. `prepare`, before the load, sets what is constant; `attach`, after it, says what is
+// iterated over and takes duplicates of the descriptors of maps that are wanted later (libbpf's go
+// with the object). Both answer 0 or a negative errno.
 absl::StatusOr<internal::UniqueFd> LoadIterator(
     std::string_view what, std::span<const unsigned char> object,
     absl::FunctionRef<int(bpf_object*)> prepare,

@@ -50,12 +50,14 @@ IfIndex InterfaceOf(const Message& message) {
 }  // namespace
 
 LookupSource::LookupSource(netlink::Conn* conn, const DumpRequest& request,
-                           std::vector<bpf::TcpTuple> tuples, uint64_t listeners)
+                           std::vector<bpf::TcpTuple> tuples, uint64_t listeners,
+                           const WalkOptions& options)
     : conn_(conn),
       request_(request),
+      options_(options),
       tuples_(std::move(tuples)),
       listeners_(listeners),
-      dump_(conn, WithStates(State::kListen)) {
+      dump_(conn, WithStates(State::kListen), options) {
   std::erase_if(tuples_, [&](const bpf::TcpTuple& tuple) {
     return !Asked(request.states, tuple.state) || !PortsMatch(request, tuple);
   });
@@ -63,7 +65,7 @@ LookupSource::LookupSource(netlink::Conn* conn, const DumpRequest& request,
   DumpRequest listening = WithStates(State::kListen);
   listening.source_port = listening.destination_port = Port();
   listening.bytecode.clear();
-  dump_ = NetlinkSource(conn, listening);
+  dump_ = NetlinkSource(conn, listening, options);
 }
 
 DumpRequest LookupSource::WithStates(StateSet states) const {
@@ -73,8 +75,8 @@ DumpRequest LookupSource::WithStates(StateSet states) const {
 }
 
 LookupSource LookupSource::Exactly(netlink::Conn* conn, const DumpRequest& request,
-                                   const bpf::TcpTuple& tuple) {
-  LookupSource source(conn, request, {}, 0);
+                                   const bpf::TcpTuple& tuple, const WalkOptions& options) {
+  LookupSource source(conn, request, {}, 0, options);
   source.tuples_ = {tuple};
   source.exactly_ = true;
   source.phase_ = Phase::kLookups;
@@ -102,7 +104,8 @@ absl::StatusOr<Ready> LookupSource::BeginWalk(const CallOptions& options) {
   phase_ = Phase::kWalk;
   heard_ = 0;
   // The listeners have been shown.
-  dump_ = NetlinkSource(conn_, exactly_ ? request_ : WithStates(request_.states - State::kListen));
+  dump_ = NetlinkSource(conn_, exactly_ ? request_ : WithStates(request_.states - State::kListen),
+                        options_);
   NETDIAG_RETURN_IF_ERROR(dump_.Begin(options));
   return Ready::kSome;
 }

@@ -1,242 +1,375 @@
-// Dump requests and the kernel's answers. Tested by tests/dump/netlink_source_test.cc.
+// The kernel's answers to dumps: walks, and what proves them or mends them. Tested by
+// tests/dump/netlink_source_test.cc, and against the kernel by tests/live/exact_live_test.cc.
 
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <optional>
-
-#include "absl/container/inlined_vector.h"
+#include <utility>
 
 #include "netdiag/dump/source.h"
-#include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag::internal {
 namespace {
 
-using netlink::kFlagDump;
-using netlink::RequestBuilder;
+using netlink::CallOptions;
+using netlink::Message;
+using netlink::Ready;
 
-// idiag_ext has eight bits; our further extensions are not the kernel's inet_diag.
-uint8_t InetExtensions(ExtensionSet extensions) {
-  return static_cast<uint8_t>(extensions.bits() & 0x7f);
+// Their answers, of 2 KiB of the kernel's memory each at most, fit into a socket's default receive
+// buffer (208 KiB): all of them are queued before the first is read.
+constexpr size_t kLookups = 64;
+
+constexpr std::string_view kTorn =
+    "sockets went while the kernel was between two datagrams; others may be missing";
+constexpr std::string_view kHidden =
+    "what the kernel filters hides whether sockets went while it was between two datagrams; some "
+    "may be missing";
+constexpr std::string_view kUntold =
+    "nothing tells whether sockets went while the kernel was between two datagrams; some may be "
+    "missing";
+constexpr std::string_view kRestless = "sockets went during every walk; others may be missing";
+
+bool HasLists(const DumpRequest& request) {
+  return request.table.protocol == Protocol::kPacket &&
+         (request.extensions.contains(Extension::kPacketFilter) ||
+          request.extensions.contains(Extension::kPacketMemberships));
 }
 
-inet_diag_sockid Ports(const DumpRequest& request) {
-  inet_diag_sockid id = {};
-  id.idiag_sport = request.source_port.ToNetwork();
-  id.idiag_dport = request.destination_port.ToNetwork();
-  return id;
-}
-
-bool BothFamilies(const Table& table) {
-  return table.families.contains(Family::kInet) && table.families.contains(Family::kInet6);
-}
-
-void PutBytecode(const DumpRequest& request, RequestBuilder* builder) {
-  if (!request.bytecode.empty()) builder->Attribute(INET_DIAG_REQ_BYTECODE, request.bytecode);
-}
-
-// What a dump's pass shows of a packet socket. The first may end early, at a list that is too long
-// for a datagram; the second has nothing of that kind.
-uint32_t PacketShow(ExtensionSet extensions, size_t pass) {
-  uint32_t show =
-      PACKET_SHOW_INFO | PACKET_SHOW_RING_CFG | PACKET_SHOW_FANOUT | PACKET_SHOW_MEMINFO;
-  if (pass > 0) return show;
-  if (extensions.contains(Extension::kPacketFilter)) show |= PACKET_SHOW_FILTER;
-  if (extensions.contains(Extension::kPacketMemberships)) show |= PACKET_SHOW_MCLIST;
-  return show;
-}
-
-void PutPacket(const DumpRequest& request, size_t pass, RequestBuilder* builder) {
-  packet_diag_req body = {};
-  body.sdiag_family = AF_PACKET;
-  body.pdiag_show = PacketShow(request.extensions, pass);
-  builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
-}
-
-// Rows of three lengths, so that datagrams end at different sockets; the second and the third
-// together show what the first does.
-void PutNetlink(size_t pass, RequestBuilder* builder) {
-  static constexpr std::array<uint32_t, kNetlinkPasses> kShow = {
-      NDIAG_SHOW_MEMINFO | NDIAG_SHOW_GROUPS | NDIAG_SHOW_FLAGS,
-      NDIAG_SHOW_MEMINFO | NDIAG_SHOW_GROUPS, NDIAG_SHOW_FLAGS};
-  netlink_diag_req body = {};
-  body.sdiag_family = AF_NETLINK;
-  body.sdiag_protocol = NDIAG_PROTO_ALL;
-  body.ndiag_show = kShow[pass % kShow.size()];
-  builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
-}
-
-void PutInet(const DumpRequest& request, RequestBuilder* builder) {
-  if (BothFamilies(request.table)) {
-    // The first inet_diag's request walks both families at once; only TCP answers to it on every
-    // kernel.
-    inet_diag_req legacy = {};
-    legacy.idiag_family = AF_INET;
-    legacy.idiag_ext = InetExtensions(request.extensions);
-    legacy.id = Ports(request);
-    legacy.idiag_states = request.states.bits();
-    builder->Header(netlink::abi::kTcpDiagGetSock, kFlagDump).Put(legacy);
-    PutBytecode(request, builder);
-    return;
-  }
-  inet_diag_req_v2 body = {};
-  body.sdiag_family = request.table.families.contains(Family::kInet6) ? AF_INET6 : AF_INET;
-  // MPTCP's number has nine bits and stands in an attribute. A kernel that does not know the
-  // attribute is to find no protocol, and not the one in the lower eight, which is TCP.
-  const bool wide = static_cast<uint16_t>(request.table.protocol) > UINT8_MAX;
-  body.sdiag_protocol = wide ? 0 : static_cast<uint8_t>(request.table.protocol);
-  body.idiag_ext = InetExtensions(request.extensions);
-  body.idiag_states = request.states.bits();
-  body.id = Ports(request);
-  builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
-  if (wide) {
-    builder->Attribute(INET_DIAG_REQ_PROTOCOL,
-                       uint32_t{static_cast<uint16_t>(request.table.protocol)});
-  }
-  PutBytecode(request, builder);
-}
-
-void PutUnix(const DumpRequest& request, RequestBuilder* builder) {
-  unix_diag_req body = {};
-  body.sdiag_family = AF_UNIX;
-  body.udiag_states = request.states.bits();
-  // Never UDIAG_SHOW_ICONS: a list that does not fit into a datagram ends the whole dump, silently.
-  body.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID;
-  if (request.extensions.contains(Extension::kSocketMemory)) body.udiag_show |= UDIAG_SHOW_MEMINFO;
-  if (request.extensions.contains(Extension::kUnixFile)) body.udiag_show |= UDIAG_SHOW_VFS;
-  builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
-}
-
-absl::StatusOr<Bytes> EncodePass(const DumpRequest& request, size_t pass,
-                                 std::span<std::byte> storage) {
-  const Protocol protocol = request.table.protocol;
-  if (Describe(protocol).kernel_option.empty()) {
-    return ErrnoError(EOPNOTSUPP, "socket_diag request " + Text(request.table));
-  }
-  // The legacy request names no protocol: it would be answered with TCP.
-  if (protocol != Protocol::kTcp && BothFamilies(request.table)) {
-    return BadInput("socket_diag request", Text(request.table), "one family at a time");
-  }
-  RequestBuilder builder(storage);
-  switch (protocol) {
-    case Protocol::kUnix:
-      PutUnix(request, &builder);
-      break;
-    case Protocol::kPacket:
-      PutPacket(request, pass, &builder);
-      break;
-    case Protocol::kNetlink:
-      PutNetlink(pass, &builder);
-      break;
-    default:
-      PutInet(request, &builder);
-  }
-  return builder.Finish();
+DumpRequest WithoutLists(DumpRequest request) {
+  uint64_t bits = request.extensions.bits();
+  bits &= ~ExtensionSet({Extension::kPacketFilter, Extension::kPacketMemberships}).bits();
+  request.extensions = ExtensionSet::FromBits(bits);
+  return request;
 }
 
 }  // namespace
 
-absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::byte> storage) {
-  return EncodePass(request, 0, storage);
-}
-
-absl::Status AppendTcpLookup(const DumpRequest& request, const bpf::TcpTuple& tuple,
-                             uint32_t sequence, std::vector<std::byte>* out) {
-  inet_diag_req_v2 body = {};
-  body.sdiag_family = tuple.local.address.family() == Family::kInet6 ? AF_INET6 : AF_INET;
-  body.sdiag_protocol = IPPROTO_TCP;
-  body.idiag_ext = InetExtensions(request.extensions);
-  body.id.idiag_sport = tuple.local.port.ToNetwork();
-  body.id.idiag_dport = tuple.remote.port.ToNetwork();
-  const std::span<const uint8_t> local = tuple.local.address.octets();
-  const std::span<const uint8_t> remote = tuple.remote.address.octets();
-  std::memcpy(body.id.idiag_src, local.data(), local.size());
-  std::memcpy(body.id.idiag_dst, remote.data(), remote.size());
-  body.id.idiag_if = tuple.interface.value();
-  body.id.idiag_cookie[0] = body.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
-  std::array<std::byte, netlink::kHeaderSize + sizeof(body)> storage;
-  NETDIAG_ASSIGN_OR_RETURN(
-      const Bytes bytes,
-      RequestBuilder(storage).Header(netlink::abi::kSockDiagByFamily, 0).Put(body).Finish());
-  // Written as it is (Conn::Write), so the number is filled in here.
-  std::memcpy(&storage[offsetof(netlink::Header, sequence)], &sequence, sizeof(sequence));
-  out->insert(out->end(), bytes.begin(), bytes.end());
-  return absl::OkStatus();
-}
-
-absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std::byte> storage) {
-  unix_diag_req body = {};
-  body.sdiag_family = AF_UNIX;
-  body.udiag_states = StateSet::All().bits();
-  body.udiag_ino = inode.value();
-  body.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS |
-                    UDIAG_SHOW_RQLEN | UDIAG_SHOW_MEMINFO | UDIAG_SHOW_UID;
-  // A cookie of 0 is unknown, which the kernel spells as all ones (INET_DIAG_NOCOOKIE).
-  const uint64_t wanted = cookie == Cookie() ? ~uint64_t{0} : cookie.value();
-  body.udiag_cookie[0] = static_cast<uint32_t>(wanted);
-  body.udiag_cookie[1] = static_cast<uint32_t>(wanted >> 32);
-  return RequestBuilder(storage).Header(netlink::abi::kSockDiagByFamily, 0).Put(body).Finish();
-}
-
-NetlinkSource::NetlinkSource(netlink::Conn* conn, const DumpRequest& request)
-    : conn_(conn), request_(request) {
-  const bool lists = PacketShow(request.extensions, 0) != PacketShow(request.extensions, 1);
-  if (request.table.protocol == Protocol::kNetlink ||
-      (request.table.protocol == Protocol::kPacket && lists)) {
-    passes_ = std::make_unique<Passes>(request.table.protocol);
+NetlinkSource::NetlinkSource(netlink::Conn* conn, const DumpRequest& request,
+                             const WalkOptions& options)
+    : conn_(conn), request_(request), walked_(request), options_(options) {
+  if (options_.scratch == nullptr) {
+    own_ = std::make_unique<WalkScratch>();
+    options_.scratch = own_.get();
   }
+  if (request.table.protocol == Protocol::kNetlink) {
+    passes_ = std::make_unique<Passes>();
+    phase_ = Phase::kPasses;
+    return;
+  }
+  // What is hidden cannot be proved, and these cost little more.
+  const bool filters = !request.bytecode.empty() || request.source_port != Port() ||
+                       request.destination_port != Port();
+  if (options_.completeness == Completeness::kExact && !filters) walked_ = Wide();
 }
 
-absl::Status NetlinkSource::Begin(const netlink::CallOptions& options) {
+// The request for all that stands in the same buckets, as far as this kernel can be asked for it.
+DumpRequest NetlinkSource::Wide() const {
+  DumpRequest request = Tears::Widened(WithoutLists(request_));
+  if (request.table.families != request_.table.families && !OneWalkServes(request.table.protocol)) {
+    request.table.families = request_.table.families;
+  }
+  if (more_ == nullptr) request.extensions = request_.extensions;
+  return request;
+}
+
+absl::Status NetlinkSource::Begin(const CallOptions& call) {
   foreign_before_ = conn_->stats().foreign;
-  return SendPass(options);
+  if (passes_ == nullptr) return BeginWalk(call);
+  ++stats_.walks;
+  return Send(request_, Detail::kAll, call);
 }
 
-absl::Status NetlinkSource::SendPass(const netlink::CallOptions& options) {
-  absl::InlinedVector<std::byte, kMaxRequest> storage(kMaxRequest + request_.bytecode.size());
+absl::Status NetlinkSource::Send(const DumpRequest& request, Detail detail,
+                                 const CallOptions& call) {
+  std::vector<std::byte>& storage = options_.scratch->requests;
+  storage.resize(kMaxRequest + request.bytecode.size());
   const size_t pass = passes_ != nullptr ? passes_->pass() : 0;
-  NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes,
-                           EncodePass(request_, pass, std::span(storage.data(), storage.size())));
-  return conn_->Send(bytes, options).status();
+  NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes, EncodePass(request, detail, pass, storage));
+  return conn_->Send(bytes, call).status();
 }
 
-absl::StatusOr<netlink::Ready> NetlinkSource::Step(Wait wait, const netlink::CallOptions& options,
-                                                   MessageVisitor visitor) {
-  const auto receive = [&](MessageVisitor visit) {
-    return wait == Wait::kBlock ? conn_->Receive(visit, options) : conn_->TryReceive(visit);
-  };
-  if (passes_ == nullptr) return receive(visitor);
+absl::StatusOr<Ready> NetlinkSource::Receive(Wait wait, const CallOptions& call,
+                                             MessageVisitor visitor) {
+  return wait == Wait::kBlock ? conn_->Receive(visitor, call) : conn_->TryReceive(visitor);
+}
+
+absl::StatusOr<Ready> NetlinkSource::Step(Wait wait, const CallOptions& call,
+                                          MessageVisitor visitor) {
+  switch (phase_) {
+    case Phase::kPasses:
+      return StepPasses(wait, call, visitor);
+    case Phase::kWalk:
+      return StepWalk(wait, call, visitor);
+    case Phase::kLookups:
+      return LookUp(call);
+    case Phase::kProof:
+      return StepProof(wait, call);
+    case Phase::kOver:
+      break;
+  }
+  return Ready::kDone;
+}
+
+// ---- Netlink sockets ----
+
+absl::StatusOr<Ready> NetlinkSource::StepPasses(Wait wait, const CallOptions& call,
+                                                MessageVisitor visitor) {
   passes_->BeginDatagram();
-  NETDIAG_ASSIGN_OR_RETURN(
-      const netlink::Ready ready,
-      receive([&](const netlink::Message& message) { return passes_->Add(message, visitor); }));
-  if (ready != netlink::Ready::kDone || passes_->stopped()) return ready;
+  NETDIAG_ASSIGN_OR_RETURN(const Ready ready, Receive(wait, call, [&](const Message& message) {
+                             return passes_->Add(message, visitor);
+                           }));
+  if (ready != Ready::kDone || passes_->stopped()) return ready;
   switch (passes_->EndPass(visitor)) {
     case Passes::Next::kAgain:
-      NETDIAG_RETURN_IF_ERROR(SendPass(options));
-      return netlink::Ready::kSome;
+      ++stats_.walks;
+      NETDIAG_RETURN_IF_ERROR(Send(request_, Detail::kAll, call));
+      return Ready::kSome;
     case Passes::Next::kUnsettled:
-      return KernelError(
-          EAGAIN, "dump",
-          {"sockets came and went during every walk, and each walk leaves out a few; "
-           "some may be missing",
-           std::nullopt});
+      return GiveUp(kRestless);
     case Passes::Next::kDone:
       break;
   }
-  return netlink::Ready::kDone;
+  return Ready::kDone;
+}
+
+// ---- One walk ----
+
+absl::Status NetlinkSource::BeginWalk(const CallOptions& call) {
+  ++stats_.walks;
+  phase_ = Phase::kWalk;
+  const bool keep_all = options_.completeness == Completeness::kExact || HasLists(walked_);
+  options_.scratch->tears.Begin(walked_, options_.tcp_buckets, keep_all);
+  return Send(walked_, Detail::kAll, call);
+}
+
+absl::StatusOr<Ready> NetlinkSource::StepWalk(Wait wait, const CallOptions& call,
+                                              MessageVisitor visitor) {
+  Tears& tears = options_.scratch->tears;
+  tears.BeginDatagram();
+  NETDIAG_ASSIGN_OR_RETURN(const Ready ready, Receive(wait, call, [&](const Message& message) {
+                             return tears.Repeats(message) ? Flow::kContinue
+                                                           : Give(message, visitor);
+                           }));
+  if (ready != Ready::kDone || stopped_) return ready;
+  return EndWalk(call);
+}
+
+Flow NetlinkSource::Give(const Message& message, MessageVisitor visitor) {
+  if (more_ != nullptr) {
+    const SocketKey key = SocketKey::Of(message, request_.table.protocol);
+    if (more_->settles && !more_->counted) more_->now.insert(key.bits());
+    if (!more_->given.insert(key.cookie()).second) return Flow::kContinue;
+  }
+  if (!IsOurs(message)) return Flow::kContinue;
+  const Flow flow = visitor(message);
+  stopped_ |= flow == Flow::kStop;
+  return flow;
+}
+
+// A walk of both families shows sockets of the other one.
+bool NetlinkSource::IsOurs(const Message& message) const {
+  if (walked_.table.families == request_.table.families || message.payload().empty()) return true;
+  return request_.table.families.contains(static_cast<Family>(message.payload()[0]));
+}
+
+absl::StatusOr<Ready> NetlinkSource::EndWalk(const CallOptions& call) {
+  Tears& tears = options_.scratch->tears;
+  tears.End();
+  stats_.repeated += tears.repeated();
+  if (HasLists(walked_)) {
+    more_ = std::make_unique<MoreWalks>();
+    for (const SocketKey key : tears.keys()) more_->given.insert(key.cookie());
+    walked_ = WithoutLists(walked_);
+    NETDIAG_RETURN_IF_ERROR(BeginWalk(call));
+    return Ready::kSome;
+  }
+  if (tears.whole()) return Settled();
+  if (more_ != nullptr && more_->settles) return Settle(call);
+  return Prove(call);
+}
+
+absl::StatusOr<Ready> NetlinkSource::Settled() {
+  stats_.doubt = absl::OkStatus();
+  phase_ = Phase::kOver;
+  return Ready::kDone;
+}
+
+absl::StatusOr<Ready> NetlinkSource::GiveUp(std::string_view why) {
+  stats_.doubt = ErrnoError(EAGAIN, "dump of " + Text(request_.table), why);
+  phase_ = Phase::kOver;
+  return Ready::kDone;
+}
+
+// ---- The proof of a walk ----
+
+absl::StatusOr<Ready> NetlinkSource::Prove(const CallOptions& call) {
+  const Tears& tears = options_.scratch->tears;
+  if (tears.hidden()) return Doubt(kHidden, call);
+  if (tears.restless()) return Doubt(kTorn, call);
+  if (tears.too_full()) return Doubt(kUntold, call);
+  if (tears.connections().empty()) return BeginProof(call);
+  next_ = 0;
+  phase_ = Phase::kLookups;
+  return Ready::kSome;
+}
+
+// The kernel answers within the send, each request with one datagram, so nothing waits here.
+absl::StatusOr<Ready> NetlinkSource::LookUp(const CallOptions& call) {
+  const std::span<const ConnectionId> all = options_.scratch->tears.connections();
+  const auto batch = all.subspan(next_, std::min(kLookups, all.size() - next_));
+  if (batch.empty()) return BeginProof(call);
+  std::vector<std::byte>& requests = options_.scratch->requests;
+  requests.clear();
+  for (uint32_t i = 0; i < batch.size(); ++i) {
+    NETDIAG_RETURN_IF_ERROR(AppendLookup(batch[i], i + 1, &requests));
+  }
+  NETDIAG_RETURN_IF_ERROR(conn_->Write(requests, call).status());
+  next_ += batch.size();
+  size_t found = 0;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    NETDIAG_RETURN_IF_ERROR(conn_->ReceiveDatagram(
+        [&](const netlink::Datagram& datagram) {
+          netlink::MessageCursor messages(datagram.bytes);
+          // The cookie was in the request: whatever else is there now is ENOENT.
+          for (Message message; messages.Next(&message);) {
+            found += message.type() >= netlink::kFirstType ? 1 : 0;
+          }
+        },
+        call));
+  }
+  return found == batch.size() ? Ready::kSome : Doubt(kTorn, call);
+}
+
+// The torn part of the table, or all of it, is walked for the witnesses.
+absl::StatusOr<Ready> NetlinkSource::BeginProof(const CallOptions& call) {
+  Tears& tears = options_.scratch->tears;
+  std::vector<SocketKey>& witnesses = tears.witnesses();
+  if (witnesses.empty()) return Settled();
+  std::ranges::sort(witnesses);
+  witnesses.erase(std::unique(witnesses.begin(), witnesses.end()), witnesses.end());
+  options_.scratch->met.assign(witnesses.size(), 0);
+  DumpRequest request = Wide();
+  request.extensions = {};
+  if (!tears.states().empty()) request.states = tears.states();
+  std::vector<std::byte>& program = options_.scratch->program;
+  PutPortsProgram(tears.ports(), &program);
+  request.bytecode.swap(program);
+  phase_ = Phase::kProof;
+  const absl::Status sent = Send(request, Detail::kKeys, call);
+  request.bytecode.swap(program);
+  NETDIAG_RETURN_IF_ERROR(sent);
+  return Ready::kSome;
+}
+
+absl::StatusOr<Ready> NetlinkSource::StepProof(Wait wait, const CallOptions& call) {
+  const std::vector<SocketKey>& witnesses = options_.scratch->tears.witnesses();
+  std::vector<char>& met = options_.scratch->met;
+  NETDIAG_ASSIGN_OR_RETURN(const Ready ready, Receive(wait, call, [&](const Message& message) {
+                             const SocketKey key = SocketKey::Of(message, request_.table.protocol);
+                             const auto witness = std::ranges::lower_bound(witnesses, key);
+                             if (witness != witnesses.end() && *witness == key) {
+                               met[static_cast<size_t>(witness - witnesses.begin())] = 1;
+                             }
+                             return Flow::kContinue;
+                           }));
+  if (ready != Ready::kDone) return ready;
+  return std::ranges::find(met, 0) == met.end() ? Settled() : Doubt(kTorn, call);
+}
+
+// ---- Where there is no proof ----
+
+absl::StatusOr<Ready> NetlinkSource::Doubt(std::string_view why, const CallOptions& call) {
+  const Protocol protocol = request_.table.protocol;
+  if (options_.completeness == Completeness::kFast || protocol == Protocol::kMptcp) {
+    return GiveUp(why);
+  }
+  const Tears& tears = options_.scratch->tears;
+  if (more_ == nullptr) more_ = std::make_unique<MoreWalks>();
+  if (more_->settles) return WalkAgain(call);  // one more walk was not proved
+  more_->settles = true;
+  for (const SocketKey key : tears.keys()) {
+    more_->given.insert(key.cookie());
+    more_->before.insert(key.bits());
+  }
+  more_->compares = !tears.hidden() && !tears.restless();
+  // No census counts bound idle sockets.
+  if (!tears.states().contains(State::kBoundInactive)) {
+    more_->counted = true;
+    if (!Missing(/*first=*/true) && more_->counted && protocol != Protocol::kUnix) {
+      return Settled();
+    }
+  }
+  walked_ = Wide();
+  return WalkAgain(call);
+}
+
+// Another walk has ended, torn.
+absl::StatusOr<Ready> NetlinkSource::Settle(const CallOptions& call) {
+  Tears& tears = options_.scratch->tears;
+  if (more_->counted) {
+    if (Missing(/*first=*/false) || !more_->counted) return WalkAgain(call);
+    return Settled();
+  }
+  const auto& now = more_->now;
+  const bool all = std::ranges::all_of(more_->before, [&](uint64_t k) { return now.contains(k); });
+  if (more_->compares && all) return Settled();
+  more_->compares = !tears.hidden() && !tears.restless();
+  more_->before = std::exchange(more_->now, {});
+  // Connections prove the walk that they are of.
+  const bool provable = tears.witnesses().empty() && !tears.connections().empty();
+  return provable ? Prove(call) : WalkAgain(call);
+}
+
+absl::StatusOr<Ready> NetlinkSource::WalkAgain(const CallOptions& call) {
+  if (stats_.walks >= (more_->counted ? kMaxCensusWalks : kMaxWalks)) {
+    stats_.unsettled = more_->missing.size();
+    return GiveUp(kRestless);
+  }
+  NETDIAG_RETURN_IF_ERROR(BeginWalk(call));
+  return Ready::kSome;
+}
+
+// Whether sockets live that a census counted, at the first time or since, and no walk gave. Without
+// a census `counted` becomes false.
+bool NetlinkSource::Missing(bool first) {
+  absl::flat_hash_set<uint64_t>& missing = more_->missing;
+  absl::erase_if(missing, [&](uint64_t cookie) { return more_->given.contains(cookie); });
+  // A unix socket that was bound during the first census can have moved to where that had been.
+  const bool recounts = !first && request_.table.protocol == Protocol::kUnix && !more_->recounted;
+  if (!first && missing.empty() && !recounts) return false;
+  const absl::StatusOr<std::vector<bpf::CountedSocket>> all =
+      options_.census != nullptr
+          ? (*options_.census)(request_.table)
+          : absl::StatusOr<std::vector<bpf::CountedSocket>>(ErrnoError(EOPNOTSUPP, "census"));
+  more_->counted = all.ok();
+  if (!all.ok()) return true;
+  absl::flat_hash_set<uint64_t> still;
+  for (const bpf::CountedSocket& socket : *all) {
+    if (!Asks(socket) || more_->given.contains(socket.cookie)) continue;
+    if (first || recounts || missing.contains(socket.cookie)) still.insert(socket.cookie);
+  }
+  more_->recounted |= recounts;
+  missing = std::move(still);
+  return !missing.empty();
+}
+
+// Whether a walk of what is asked for shows it, whatever else the kernel filters.
+bool NetlinkSource::Asks(const bpf::CountedSocket& socket) const {
+  if (!request_.table.families.contains(socket.family)) return false;
+  if (request_.table.protocol != Protocol::kTcp) return true;
+  const bool listens = socket.state == State::kListen;
+  const StateSet states = walked_.states;
+  return listens ? states.contains(State::kListen)
+                 : !(states - State::kListen - State::kBoundInactive).empty();
 }
 
 SourceStats NetlinkSource::stats() const {
-  SourceStats stats;
+  SourceStats stats = stats_;
   stats.foreign = conn_->stats().foreign - foreign_before_;
   stats.interrupted = conn_->progress().interrupted;
   return stats;

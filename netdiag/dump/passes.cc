@@ -41,12 +41,8 @@ void AppendMissing(const Message& message, std::vector<std::byte>* bytes) {
 
 }  // namespace
 
-std::optional<Cookie> Passes::CookieOf(const Message& message) const {
+std::optional<Cookie> Passes::CookieOf(const Message& message) {
   if (message.type() < netlink::kFirstType) return std::nullopt;
-  if (protocol_ == Protocol::kPacket) {
-    const std::optional<PacketSocket> socket = PacketSocket::Parse(message.payload());
-    return socket ? std::optional(socket->cookie()) : std::nullopt;
-  }
   const std::optional<NetlinkSocket> socket = NetlinkSocket::Parse(message.payload());
   return socket ? std::optional(socket->cookie()) : std::nullopt;
 }
@@ -93,14 +89,10 @@ Passes::Next Passes::EndPass(MessageVisitor visitor) {
   // The end came in a datagram of its own: the row before it may have been followed by another.
   if (datagram_begins_ && last_) now_.edges.insert(*last_);
   last_.reset();
-  if (protocol_ == Protocol::kPacket) {
-    if (pass_ > 0) return Next::kDone;
-  } else {
-    settled_ |= pass_ == 0 ? now_.edges.empty() : Whole(before_, now_);
-    const bool round_ends = (pass_ + 1) % kNetlinkPasses == 0;
-    if (settled_ && (pass_ == 0 || round_ends)) return Finish(Next::kDone, visitor);
-    if (pass_ + 1 == kNetlinkRounds * kNetlinkPasses) return Finish(Next::kUnsettled, visitor);
-  }
+  settled_ |= pass_ == 0 ? now_.edges.empty() : Whole(before_, now_);
+  const bool round_ends = (pass_ + 1) % kNetlinkPasses == 0;
+  if (settled_ && (pass_ == 0 || round_ends)) return Finish(Next::kDone, visitor);
+  if (pass_ + 1 == kNetlinkRounds * kNetlinkPasses) return Finish(Next::kUnsettled, visitor);
   ++pass_;
   before_ = std::exchange(now_, Walk());
   return Next::kAgain;

@@ -1,6 +1,6 @@
 // netdiag/dump/passes.h — Internal. Users want netdiag/engine.h.
 //
-// Several walks of one table, united, where the kernel's one walk need not give every socket.
+// Several walks of the table of netlink sockets, united, for one walk need not give every socket.
 //
 // netlink_diag takes a socket off its iterator before it tries whether the row fits: at each end of
 // a datagram one socket is left out. A second walk whose rows have another length ends its
@@ -8,12 +8,10 @@
 // behind the same socket, and each has seen the sockets that the other's datagrams end with: then
 // whatever the one left out stood within a datagram of the other. Until two walks in a row are so,
 // another one is made, kNetlinkRounds × kNetlinkPasses at most.
-// packet_diag ends, silently, at a socket whose filter or list of memberships is longer than a
-// datagram: a second walk without these gives the sockets behind it.
 //
 // Cost: three entries of a hash set a socket; one walk if it was one datagram.
 // Threads: thread-compatible.
-// Source: __netlink_diag_dump() in net/netlink/diag.c, packet_diag_dump() in net/packet/diag.c.
+// Source: __netlink_diag_dump() in net/netlink/diag.c.
 
 #ifndef NETDIAG_DUMP_PASSES_H_
 #define NETDIAG_DUMP_PASSES_H_
@@ -46,9 +44,6 @@ class Passes {
     kUnsettled,  // sockets came and went too fast to be sure of that
   };
 
-  // `protocol` is kNetlink or kPacket.
-  explicit Passes(Protocol protocol) : protocol_(protocol) {}
-
   size_t pass() const { return pass_; }
   bool stopped() const { return stopped_; }
   void BeginDatagram() { datagram_begins_ = true; }
@@ -64,15 +59,14 @@ class Passes {
     absl::flat_hash_set<Cookie> edges;  // the last sockets of datagrams that another one followed
   };
 
-  std::optional<Cookie> CookieOf(const netlink::Message& message) const;
+  static std::optional<Cookie> CookieOf(const netlink::Message& message);
   // Rows of this walk lack attributes.
-  bool partial() const { return protocol_ == Protocol::kNetlink && pass_ % kNetlinkPasses != 0; }
+  bool partial() const { return pass_ % kNetlinkPasses != 0; }
   static bool Whole(const Walk& before, const Walk& after);
   Flow Visit(const netlink::Message& message, MessageVisitor visitor);
   void Keep(Cookie cookie, const netlink::Message& message);
   Next Finish(Next next, MessageVisitor visitor);
 
-  Protocol protocol_;
   size_t pass_ = 0;
   bool stopped_ = false;
   bool settled_ = false;

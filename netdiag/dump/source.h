@@ -15,20 +15,24 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/bpf/socket_census.h"
 #include "netdiag/bpf/tcp_table.h"
 #include "netdiag/dump/capture.h"
 #include "netdiag/dump/passes.h"
 #include "netdiag/dump/table.h"
+#include "netdiag/dump/tears.h"
 #include "netdiag/dump/unix_index.h"
 #include "netdiag/netlink/conn.h"
 
@@ -42,26 +46,128 @@ struct SourceStats {
   uint64_t foreign = 0;      // datagrams that the kernel did not send
   uint64_t damaged = 0;      // lines or records that could not be read
   bool interrupted = false;  // the kernel says that the dump may be inconsistent
+  uint64_t repeated = 0;     // rows of sockets that were given before: dropped
+  uint64_t walks = 0;        // of the table
+  uint64_t unsettled = 0;    // sockets known to live that no walk gave
+  absl::Status doubt;        // OK: every socket that lived was given; or why some may be missing
 };
 
-// The kernel's answer over a Conn. TCP's IPv4 and IPv6 are one walk (the legacy request); every
-// other request names its one family. Where one walk need not give all, it is repeated: passes.h.
+// Counts every socket of a table, by other means than a dump: bpf/socket_census.h. Thread-safe.
+using CensusTaker =
+    std::function<absl::StatusOr<std::vector<bpf::CountedSocket>>(const Table& table)>;
+
+// What dumps of one Conn use again and again, so that none allocates.
+struct WalkScratch {
+  Tears tears;
+  std::vector<std::byte> requests;
+  std::vector<std::byte> program;
+  std::vector<char> met;  // of the witnesses
+};
+
+struct WalkOptions {
+  Completeness completeness = Completeness::kFast;
+  uint64_t tcp_buckets = 0;             // Tears::Begin()
+  const CensusTaker* census = nullptr;  // null: there is none
+  WalkScratch* scratch = nullptr;       // null: the source has its own
+};
+
+// The request as bytes in `storage`, as NetlinkSource sends it and captures keep it.
+inline constexpr size_t kMaxRequest = 128;  // bytes, beside its bytecode
+// Whether one request can name both families of the protocol's table, on this kernel.
+bool OneWalkServes(Protocol protocol);
+absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::byte> storage);
+// The `pass`th of netlink sockets; without attributes that no SocketKey needs.
+enum class Detail : uint8_t { kAll, kKeys };
+absl::StatusOr<Bytes> EncodePass(const DumpRequest& request, Detail detail, size_t pass,
+                                 std::span<std::byte> storage);
+// `program` becomes one that passes these local ports; of none, empty.
+void PutPortsProgram(std::span<const Port> ports, std::vector<std::byte>* program);
+// The request for one TCP socket, appended to `out`.
+absl::Status AppendLookup(const ConnectionId& connection, uint32_t sequence,
+                          std::vector<std::byte>* out);
+// The request to close one socket of TCP, UDP or raw.
+absl::StatusOr<Bytes> EncodeDestroy(Protocol protocol, const ConnectionId& socket,
+                                    std::span<std::byte> storage);
+// The request for one TCP socket with what `request` asks for, appended to `out`.
+absl::Status AppendTcpLookup(const DumpRequest& request, const bpf::TcpTuple& tuple,
+                             uint32_t sequence, std::vector<std::byte>* out);
+// The request for one unix socket with all it tells, pending connections included.
+absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std::byte> storage);
+
+// What is known where one walk does not do.
+struct MoreWalks {
+  absl::flat_hash_set<uint64_t> given;  // cookies
+  // To settle a doubt: by a census, what it counted and no walk has given (cookies); or by
+  // comparing, the keys of the walk before and of this one.
+  bool settles = false;
+  bool counted = false;
+  bool recounted = false;  // unix sockets, which move
+  absl::flat_hash_set<uint64_t> missing;
+  bool compares = false;  // the walk before hid nothing
+  absl::flat_hash_set<uint64_t> before;
+  absl::flat_hash_set<uint64_t> now;
+};
+
+// The kernel's answer over a Conn. TCP's IPv4 and IPv6 are one walk (the legacy request), and UDP's
+// since 5.9; every other request names its one family.
+//
+// No socket is given twice. A walk in several datagrams is proved afterwards (tears.h): by exact
+// requests for the last connections before each tear, or by another walk, without attributes, of
+// what was torn. Where there is no proof, kFast leaves a doubt. kExact walks again, without what
+// hides sockets, until one walk is proved, by the sockets of the one before that are all in it; or
+// until every socket of a census was given or has gone. At most kMaxWalks and kMaxCensusWalks.
+// Netlink sockets are walked several times in any case: passes.h. A dump of packet sockets ends
+// silently at a list that is too long; where lists are asked for a second walk is without.
 class NetlinkSource {
  public:
-  // `conn` must outlive the source and serve nothing else meanwhile.
-  NetlinkSource(netlink::Conn* conn, const DumpRequest& request);
+  static constexpr uint64_t kMaxWalks = 6;
+  static constexpr uint64_t kMaxCensusWalks = 16;
+
+  // `conn` must outlive the source and serve nothing else meanwhile; so must what `options` names.
+  NetlinkSource(netlink::Conn* conn, const DumpRequest& request, const WalkOptions& options = {});
   absl::Status Begin(const netlink::CallOptions& options);
   absl::StatusOr<netlink::Ready> Step(Wait wait, const netlink::CallOptions& options,
                                       MessageVisitor visitor);
   SourceStats stats() const;
 
  private:
-  absl::Status SendPass(const netlink::CallOptions& options);
+  enum class Phase : uint8_t { kPasses, kWalk, kLookups, kProof, kOver };
+  using CallOptions = netlink::CallOptions;
+  using Ready = netlink::Ready;
+
+  absl::Status Send(const DumpRequest& request, Detail detail, const CallOptions& call);
+  absl::StatusOr<Ready> Receive(Wait wait, const CallOptions& call, MessageVisitor visitor);
+  absl::StatusOr<Ready> StepPasses(Wait wait, const CallOptions& call, MessageVisitor visitor);
+  absl::Status BeginWalk(const CallOptions& call);
+  absl::StatusOr<Ready> StepWalk(Wait wait, const CallOptions& call, MessageVisitor visitor);
+  absl::StatusOr<Ready> EndWalk(const CallOptions& call);
+  absl::StatusOr<Ready> Prove(const CallOptions& call);
+  absl::StatusOr<Ready> LookUp(const CallOptions& call);
+  absl::StatusOr<Ready> BeginProof(const CallOptions& call);
+  absl::StatusOr<Ready> StepProof(Wait wait, const CallOptions& call);
+  absl::StatusOr<Ready> Doubt(std::string_view why, const CallOptions& call);
+  absl::StatusOr<Ready> Settle(const CallOptions& call);
+  absl::StatusOr<Ready> WalkAgain(const CallOptions& call);
+  absl::StatusOr<Ready> GiveUp(std::string_view why);
+  absl::StatusOr<Ready> Settled();
+  DumpRequest Wide() const;
+  Flow Give(const netlink::Message& message, MessageVisitor visitor);
+  bool Missing(bool first);
+  bool IsOurs(const netlink::Message& message) const;
+  bool Asks(const bpf::CountedSocket& socket) const;
 
   netlink::Conn* conn_;
-  DumpRequest request_;
+  DumpRequest request_;  // as asked for
+  DumpRequest walked_;   // of the present walk
+  WalkOptions options_;
+  Phase phase_ = Phase::kWalk;
   uint64_t foreign_before_ = 0;
-  std::unique_ptr<Passes> passes_;  // null: one walk gives all
+  bool stopped_ = false;
+  SourceStats stats_;
+  std::unique_ptr<Passes> passes_;  // of netlink sockets
+  std::unique_ptr<WalkScratch> own_;
+  size_t next_ = 0;                  // of the connections to be looked up
+  std::unique_ptr<MoreWalks> more_;  // from the second walk on
 };
 
 // The answer that a dump of TCP would give, without its walk over the sockets of other namespaces:
@@ -73,14 +179,14 @@ class NetlinkSource {
 class LookupSource {
  public:
   // `tuples`: every socket that does not listen, of request.table's families. `listeners`: what the
-  // dump of those must give. `conn`: as NetlinkSource.
+  // dump of those must give. `conn`, `options`: as NetlinkSource.
   LookupSource(netlink::Conn* conn, const DumpRequest& request, std::vector<bpf::TcpTuple> tuples,
-               uint64_t listeners);
+               uint64_t listeners, const WalkOptions& options = {});
   // The one socket that has these ends and is bound to this interface, or none: nothing else may
   // match what is looked for. Where the kernel finds one that is bound to none instead, which would
   // hide it, and where it does not answer such requests, the walk follows.
   static LookupSource Exactly(netlink::Conn* conn, const DumpRequest& request,
-                              const bpf::TcpTuple& tuple);
+                              const bpf::TcpTuple& tuple, const WalkOptions& options = {});
   absl::Status Begin(const netlink::CallOptions& options);
   absl::StatusOr<netlink::Ready> Step(Wait wait, const netlink::CallOptions& options,
                                       MessageVisitor visitor);
@@ -101,6 +207,7 @@ class LookupSource {
 
   netlink::Conn* conn_;
   DumpRequest request_;
+  WalkOptions options_;
   std::vector<bpf::TcpTuple> tuples_;
   uint64_t listeners_;
   Phase phase_ = Phase::kListeners;
@@ -109,15 +216,6 @@ class LookupSource {
   uint64_t heard_ = 0;  // listeners, then rows of the walk
   size_t next_ = 0;     // of tuples_
 };
-
-// The request as bytes in `storage`, as NetlinkSource sends it and captures keep it.
-inline constexpr size_t kMaxRequest = 128;  // bytes, beside its bytecode
-absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::byte> storage);
-// The request for one TCP socket with what `request` asks for, appended to `out`.
-absl::Status AppendTcpLookup(const DumpRequest& request, const bpf::TcpTuple& tuple,
-                             uint32_t sequence, std::vector<std::byte>* out);
-// The request for one unix socket with all it tells, pending connections included.
-absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std::byte> storage);
 
 // A NetlinkSource that has begun, read on a thread of its own while its rows are visited. The
 // thread takes no signals and has ended when the source is gone; it ends with the call's deadline

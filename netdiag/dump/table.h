@@ -56,6 +56,15 @@ enum class SourceKind : uint8_t {
 };
 std::string_view Name(SourceKind source);
 
+// How hard to try for every socket. A dump is no snapshot: docs/exactness.md.
+enum class Completeness : uint8_t {
+  // No socket twice, and a doubt where some can be missing (TableOutcome::doubt).
+  kFast,
+  // Where there is a doubt, what is missing is looked for until there is none; or the doubt tells
+  // what could not be settled.
+  kExact,
+};
+
 // One dump. Zero ports match any port.
 struct DumpRequest {
   Table table;

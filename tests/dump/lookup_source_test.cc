@@ -41,6 +41,9 @@ constexpr uint16_t kEstablished = 1;
 inet_diag_msg Socket(uint16_t state, uint16_t local, uint16_t remote) {
   inet_diag_msg socket = InetMessage().fixed;
   socket.idiag_state = static_cast<uint8_t>(state);
+  // No two sockets have one cookie.
+  static uint32_t cookies = 0;
+  socket.id.idiag_cookie[0] = ++cookies;
   socket.id.idiag_sport = Port::FromHost(local).ToNetwork();
   socket.id.idiag_dport = Port::FromHost(remote).ToNetwork();
   return socket;

@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
 #include "tests/testing/fake_kernel.h"
+#include "tests/testing/messages.h"
 #include "tests/testing/status_matchers.h"
 
 namespace netdiag::internal {
@@ -142,10 +144,28 @@ TEST(EncodeRequest, AsksForBothFamiliesOfTcpWithTheFirstVersion) {
   }
 }
 
-// The first version names no protocol: TCP would answer.
-TEST(EncodeRequest, RefusesBothFamiliesOfUdp) {
+// The first version names no protocol but in an attribute (5.9).
+TEST(EncodeRequest, AsksForBothFamiliesOfUdpByAnAttribute) {
+  ASSERT_TRUE(OneWalkServes(Protocol::kUdp)) << "this kernel is older than 5.9";
+  for (Protocol protocol : {Protocol::kUdp, Protocol::kUdpLite}) {
+    const Table table = {protocol, {Family::kInet, Family::kInet6}, {}};
+    inet_diag_req body = {};
+    body.idiag_family = AF_INET;
+    body.idiag_states = StateSet::SsAll().bits();
+    Packet wanted = Wanted(TCPDIAG_GETSOCK, body);
+    const Packet attribute = testing::Attribute(
+        INET_DIAG_REQ_PROTOCOL, testing::Raw(uint32_t{static_cast<uint16_t>(protocol)}));
+    wanted.insert(wanted.end(), attribute.begin(), attribute.end());
+    const auto length = static_cast<uint32_t>(wanted.size());
+    std::memcpy(wanted.data(), &length, sizeof(length));
+    EXPECT_EQ(Encode({table, StateSet::SsAll(), {}, {}, {}}), wanted) << Text(table);
+  }
+}
+
+TEST(EncodeRequest, RefusesBothFamiliesOfWhatNoWalkServes) {
   std::array<std::byte, 128> storage;
-  for (Protocol protocol : {Protocol::kUdp, Protocol::kUdpLite, Protocol::kRaw, Protocol::kMptcp}) {
+  for (Protocol protocol : {Protocol::kRaw, Protocol::kMptcp}) {
+    EXPECT_FALSE(OneWalkServes(protocol));
     const Table table = {protocol, {Family::kInet, Family::kInet6}, {}};
     EXPECT_THAT(EncodeRequest({table, {}, {}, {}, {}}, storage), ErrnoIs(EINVAL));
   }
@@ -360,6 +380,279 @@ TEST(NetlinkSource, BeginSaysThatTheConnIsClosed) {
   kernel.conn().Close();
   NetlinkSource source(&kernel.conn(), kRequest);
   EXPECT_THAT(source.Begin({}), EndedByClose());
+}
+
+// ---- What walks give together ----
+
+// A kernel of one table: what each dump gives is written down beforehand, datagram by datagram, and
+// exact requests are answered from what lives.
+class FakeTable {
+ public:
+  using Cookies = std::vector<uint32_t>;
+  using Walk = std::vector<Cookies>;
+
+  explicit FakeTable(Protocol protocol) : protocol_(protocol) {}
+
+  std::vector<Walk> walks;       // the last one for ever
+  std::set<uint32_t> living;     // connections
+  std::set<uint32_t> time_wait;  // are such from the second walk on
+  std::vector<Packet> requests;
+
+  Packets Answer(Bytes request) {
+    if ((HeaderOf(request).flags & NLM_F_DUMP) != NLM_F_DUMP) return AnswerLookups(request);
+    requests.emplace_back(request.begin(), request.end());
+    const size_t walk = std::min(requests.size(), walks.size()) - 1;
+    Packets datagrams;
+    for (const Cookies& cookies : walks[walk]) {
+      Packets rows;
+      for (const uint32_t cookie : cookies) rows.push_back(Row(request, cookie));
+      datagrams.push_back(testing::Join(rows));
+    }
+    datagrams.push_back(Done(request));
+    return datagrams;
+  }
+
+ private:
+  Packet Row(Bytes request, uint32_t cookie) const {
+    const auto reply = [&](Packet message) {
+      const Packet payload(message.begin() + netlink::kHeaderSize, message.end());
+      return testing::Reply(request, SOCK_DIAG_BY_FAMILY, NLM_F_MULTI, payload);
+    };
+    if (protocol_ == Protocol::kPacket) {
+      testing::PacketMessage socket;
+      socket.fixed.pdiag_cookie[0] = cookie;
+      return reply(socket.Build());
+    }
+    if (protocol_ == Protocol::kUnix) {
+      testing::UnixMessage socket;
+      socket.fixed.udiag_cookie[0] = cookie;
+      return reply(socket.Build());
+    }
+    testing::InetMessage socket;
+    socket.fixed.id.idiag_cookie[0] = cookie;
+    if (protocol_ == Protocol::kUdp) socket.fixed.id.idiag_sport = htons(53);
+    if (requests.size() > 1 && time_wait.contains(cookie)) socket.fixed.idiag_state = 6;
+    return reply(socket.Build());
+  }
+
+  Packets AnswerLookups(Bytes requests_of_one_send) const {
+    Packets answers;
+    netlink::MessageCursor messages(requests_of_one_send);
+    for (netlink::Message message; messages.Next(&message);) {
+      const auto asked = *netlink::Load<inet_diag_req_v2>(message.payload());
+      const uint32_t cookie = asked.id.idiag_cookie[0];
+      answers.push_back(living.contains(cookie) ? Row(message.whole(), cookie)
+                                                : Error(message.whole(), ENOENT));
+    }
+    return answers;
+  }
+
+  Protocol protocol_;
+};
+
+struct Answered {
+  std::vector<uint32_t> cookies;
+  std::multiset<uint8_t> states;
+  SourceStats stats;
+};
+
+DumpRequest RequestFor(Protocol protocol) {
+  DumpRequest request;
+  request.table = {protocol, Describe(protocol).families, {}, ""};
+  request.states = StateSet::SsAll();
+  return request;
+}
+
+Answered Ask(FakeTable* table, const DumpRequest& request, const WalkOptions& options = {}) {
+  FakeKernel kernel([table](Bytes bytes) { return table->Answer(bytes); });
+  NetlinkSource source(&kernel.conn(), request, options);
+  EXPECT_THAT(source.Begin({}), IsOk());
+  Answered answered;
+  for (Ready ready = Ready::kSome; ready != Ready::kDone;) {
+    const auto step = source.Step(Wait::kBlock, {}, [&](const netlink::Message& message) {
+      const SocketKey key = SocketKey::Of(message, request.table.protocol);
+      answered.cookies.push_back(static_cast<uint32_t>(key.cookie()));
+      answered.states.insert(static_cast<uint8_t>(message.payload()[1]));
+      return Flow::kContinue;
+    });
+    EXPECT_THAT(step, IsOk());
+    if (!step.ok()) break;
+    ready = *step;
+  }
+  answered.stats = source.stats();
+  return answered;
+}
+
+using Cookies = std::vector<uint32_t>;
+
+TEST(NetlinkSource, AWalkInOnePieceNeedsNoProof) {
+  FakeTable table(Protocol::kTcp);
+  table.walks = {{{1, 2, 3}}};
+  const Answered answered = Ask(&table, RequestFor(Protocol::kTcp));
+  EXPECT_EQ(answered.cookies, (Cookies{1, 2, 3}));
+  EXPECT_THAT(answered.stats.doubt, IsOk());
+  EXPECT_EQ(answered.stats.walks, 1u);
+  EXPECT_EQ(table.requests.size(), 1u);
+}
+
+TEST(NetlinkSource, LivingConnectionsProveAWalk) {
+  FakeTable table(Protocol::kTcp);
+  table.walks = {{{1, 2, 3}, {4, 5}}};
+  table.living = {1, 2, 3};
+  EXPECT_THAT(Ask(&table, RequestFor(Protocol::kTcp)).stats.doubt, IsOk());
+  // The last one before the tear has gone: its bucket's next one may have been skipped.
+  table.living = {1, 2};
+  table.requests.clear();
+  const Answered answered = Ask(&table, RequestFor(Protocol::kTcp));
+  EXPECT_THAT(answered.stats.doubt, ErrnoIs(EAGAIN));
+  EXPECT_EQ(answered.cookies, (Cookies{1, 2, 3, 4, 5}));
+}
+
+TEST(NetlinkSource, WhatTheKernelRepeatsIsDropped) {
+  for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kUnix}) {
+    FakeTable table(protocol);
+    table.walks = {{{1, 2, 3, 4}, {3, 4, 5}}};
+    table.living = {1, 2, 3, 4, 5};
+    const Answered answered = Ask(&table, RequestFor(protocol));
+    EXPECT_EQ(answered.cookies, (Cookies{1, 2, 3, 4, 5})) << Names(protocol).word;
+    EXPECT_EQ(answered.stats.repeated, 2u);
+    EXPECT_THAT(answered.stats.doubt, IsOk());
+  }
+}
+
+TEST(NetlinkSource, AnotherWalkProvesWhatNoExactRequestFinds) {
+  for (const Protocol protocol : {Protocol::kUdp, Protocol::kUnix, Protocol::kPacket}) {
+    FakeTable table(protocol);
+    table.walks = {{{1, 2, 3}, {4}}, {{1, 2, 3, 4}}};
+    EXPECT_THAT(Ask(&table, RequestFor(protocol)).stats.doubt, IsOk());
+    EXPECT_EQ(table.requests.size(), 2u);
+    // One of the bucket has gone.
+    FakeTable torn(protocol);
+    torn.walks = {{{1, 2, 3}, {4}}, {{1, 3, 4}}};
+    EXPECT_THAT(Ask(&torn, RequestFor(protocol)).stats.doubt, ErrnoIs(EAGAIN));
+  }
+}
+
+TEST(NetlinkSource, WhatAFilterHidesIsADoubt) {
+  FakeTable table(Protocol::kUdp);
+  table.walks = {{{1, 2}, {3}}};
+  DumpRequest request = RequestFor(Protocol::kUdp);
+  request.states = State::kEstablished;
+  EXPECT_THAT(Ask(&table, request).stats.doubt, ErrnoIs(EAGAIN));
+  request = RequestFor(Protocol::kUdp);
+  request.table.families = Family::kInet;
+  EXPECT_THAT(Ask(&table, request).stats.doubt, ErrnoIs(EAGAIN));
+}
+
+TEST(NetlinkSource, ExactWalksUntilOneIsWhole) {
+  FakeTable table(Protocol::kUdp);
+  // 2 goes, so 4 is skipped; the next two walks agree.
+  table.walks = {{{1, 2, 3}, {5}}, {{1, 3, 5}}, {{1, 3, 4}, {5}}, {{1, 3, 4}, {5}}};
+  const Answered answered =
+      Ask(&table, RequestFor(Protocol::kUdp), {.completeness = Completeness::kExact});
+  EXPECT_EQ(answered.cookies, (Cookies{1, 2, 3, 5, 4}));
+  EXPECT_THAT(answered.stats.doubt, IsOk());
+  EXPECT_EQ(answered.stats.walks, 3u);
+}
+
+TEST(NetlinkSource, ExactSaysWhatItCouldNotSettle) {
+  FakeTable table(Protocol::kUdp);
+  for (uint32_t i = 0; i < 20; ++i) table.walks.push_back({{1, 100 + i}, {2}});
+  const Answered answered =
+      Ask(&table, RequestFor(Protocol::kUdp), {.completeness = Completeness::kExact});
+  EXPECT_THAT(answered.stats.doubt, ErrnoIs(EAGAIN));
+  EXPECT_EQ(answered.stats.walks, NetlinkSource::kMaxWalks);
+  EXPECT_EQ(std::set(answered.cookies.begin(), answered.cookies.end()).size(),
+            answered.cookies.size());
+}
+
+TEST(NetlinkSource, ATimeWaitRowNeverReplacesTheLiveOne) {
+  FakeTable table(Protocol::kTcp);
+  table.walks = {{{1, 2, 3}, {4}}, {{1, 2, 3, 4}}};
+  table.time_wait = {1, 2, 3, 4};  // in the second walk, all of them
+  const Answered answered =
+      Ask(&table, RequestFor(Protocol::kTcp), {.completeness = Completeness::kExact});
+  EXPECT_EQ(answered.stats.walks, 2u);
+  EXPECT_EQ(answered.states, (std::multiset<uint8_t>{1, 1, 1, 1}));
+}
+
+bpf::CountedSocket Counted(uint64_t cookie) {
+  return {.cookie = cookie, .family = Family::kInet, .state = State::kEstablished};
+}
+
+TEST(NetlinkSource, ACensusSettlesWhatWalksCannot) {
+  FakeTable table(Protocol::kUdp);
+  // 100 and so on come and go for ever; 7 is skipped twice.
+  for (uint32_t i = 0; i < 20; ++i) {
+    table.walks.push_back(i < 3 ? FakeTable::Walk{{1, 100 + i}, {2}}
+                                : FakeTable::Walk{{1, 100 + i}, {7, 2}});
+  }
+  int taken = 0;
+  const CensusTaker census = [&](const Table&) {
+    ++taken;
+    return std::vector<bpf::CountedSocket>{Counted(1), Counted(2), Counted(7)};
+  };
+  const Answered answered = Ask(&table, RequestFor(Protocol::kUdp),
+                                {.completeness = Completeness::kExact, .census = &census});
+  EXPECT_THAT(answered.stats.doubt, IsOk());
+  EXPECT_EQ(std::ranges::count(answered.cookies, 7u), 1);
+  EXPECT_GE(taken, 2);
+}
+
+TEST(NetlinkSource, WhatACensusCountedAndHasGoneIsNotMissing) {
+  FakeTable table(Protocol::kUdp);
+  for (uint32_t i = 0; i < 20; ++i) table.walks.push_back({{1, 100 + i}, {2}});
+  int taken = 0;
+  const CensusTaker census = [&](const Table&) {
+    std::vector<bpf::CountedSocket> all = {Counted(1), Counted(2)};
+    if (taken++ == 0) all.push_back(Counted(7));
+    return all;
+  };
+  const Answered answered = Ask(&table, RequestFor(Protocol::kUdp),
+                                {.completeness = Completeness::kExact, .census = &census});
+  EXPECT_THAT(answered.stats.doubt, IsOk());
+  EXPECT_EQ(answered.stats.walks, 2u);
+}
+
+TEST(NetlinkSource, ASocketThatNoWalkGivesIsCounted) {
+  FakeTable table(Protocol::kUdp);
+  for (uint32_t i = 0; i < 40; ++i) table.walks.push_back({{1, 100 + i}, {2}});
+  const CensusTaker census = [&](const Table&) {
+    return std::vector<bpf::CountedSocket>{Counted(1), Counted(2), Counted(7)};
+  };
+  const Answered answered = Ask(&table, RequestFor(Protocol::kUdp),
+                                {.completeness = Completeness::kExact, .census = &census});
+  EXPECT_THAT(answered.stats.doubt, ErrnoIs(EAGAIN));
+  EXPECT_EQ(answered.stats.unsettled, 1u);
+  EXPECT_EQ(answered.stats.walks, NetlinkSource::kMaxCensusWalks);
+}
+
+TEST(NetlinkSource, WithoutACensusItWalks) {
+  FakeTable table(Protocol::kUdp);
+  table.walks = {{{1, 2}, {3}}, {{1, 3}}, {{1, 3}}};
+  const CensusTaker census = [&](const Table&) -> absl::StatusOr<std::vector<bpf::CountedSocket>> {
+    return ErrnoError(EPERM, "census");
+  };
+  const Answered answered = Ask(&table, RequestFor(Protocol::kUdp),
+                                {.completeness = Completeness::kExact, .census = &census});
+  EXPECT_THAT(answered.stats.doubt, IsOk());
+  EXPECT_EQ(answered.cookies, (Cookies{1, 2, 3}));
+}
+
+TEST(NetlinkSource, PacketSocketsBehindAListThatIsTooLongComeInTheSecondWalk) {
+  FakeTable table(Protocol::kPacket);
+  table.walks = {{{1, 2}}, {{1, 2, 3, 4}}};
+  DumpRequest request = RequestFor(Protocol::kPacket);
+  request.extensions = Extension::kPacketFilter;
+  const Answered answered = Ask(&table, request);
+  EXPECT_EQ(answered.cookies, (Cookies{1, 2, 3, 4}));
+  EXPECT_THAT(answered.stats.doubt, IsOk());
+  ASSERT_EQ(table.requests.size(), 2u);
+  const auto show = [&](size_t i) {
+    return netlink::Load<packet_diag_req>(table.requests[i], netlink::kHeaderSize)->pdiag_show;
+  };
+  EXPECT_NE(show(0) & PACKET_SHOW_FILTER, 0u);
+  EXPECT_EQ(show(1), show(0) & ~uint32_t{PACKET_SHOW_FILTER});
 }
 
 }  // namespace

@@ -92,7 +92,7 @@ Next WalkToEnd(const Kernel& kernel, Passes* passes, Rows* rows) {
 TEST(Passes, OneDatagramNeedsOneWalk) {
   Kernel kernel({10, 11, 20});
   for (uint32_t i = 1; i <= 10; ++i) kernel.sockets.push_back(i);
-  Passes passes(Protocol::kNetlink);
+  Passes passes;
   Rows rows;
   EXPECT_EQ(WalkToEnd(kernel, &passes, &rows), Next::kDone);
   EXPECT_EQ(passes.pass(), 0u);
@@ -104,7 +104,7 @@ TEST(Passes, GiveEverySocketOnceAndWhole) {
   for (uint32_t count = 0; count < 200; ++count) {
     Kernel kernel({30, 37, 101});
     for (uint32_t i = 1; i <= count; ++i) kernel.sockets.push_back(i);
-    Passes passes(Protocol::kNetlink);
+    Passes passes;
     Rows rows;
     EXPECT_EQ(WalkToEnd(kernel, &passes, &rows), Next::kDone) << count;
     EXPECT_EQ(rows.size(), count);
@@ -123,7 +123,7 @@ TEST(Passes, NeverCallAnAnswerWholeThatIsNot) {
     for (uint32_t count = 0; count < 400; count += 7) {
       Kernel kernel(capacities);
       for (uint32_t i = 1; i <= count; ++i) kernel.sockets.push_back(i);
-      Passes passes(Protocol::kNetlink);
+      Passes passes;
       Rows rows;
       const bool whole = WalkToEnd(kernel, &passes, &rows) == Next::kDone;
       EXPECT_TRUE(!whole || rows.size() == count) << rows.size() << " of " << count;
@@ -140,7 +140,7 @@ TEST(Passes, NeverCallAnAnswerWholeThatIsNot) {
 TEST(Passes, AnEndAloneInItsDatagramIsADoubt) {
   Kernel kernel({10, 12, 20});
   for (uint32_t i = 1; i <= 11; ++i) kernel.sockets.push_back(i);
-  Passes passes(Protocol::kNetlink);
+  Passes passes;
   Rows rows;
   EXPECT_EQ(WalkToEnd(kernel, &passes, &rows), Next::kDone);
   EXPECT_EQ(rows.size(), 11u);
@@ -151,7 +151,7 @@ TEST(Passes, AnEndAloneInItsDatagramIsADoubt) {
 TEST(Passes, ASocketShownTwiceIsGivenOnce) {
   Kernel kernel({10, 11, 23});
   for (uint32_t i = 1; i <= 40; ++i) kernel.sockets.push_back(i % 20 + 1);
-  Passes passes(Protocol::kNetlink);
+  Passes passes;
   Rows rows;
   EXPECT_EQ(WalkToEnd(kernel, &passes, &rows), Next::kDone);
   EXPECT_EQ(rows.size(), 20u);
@@ -162,7 +162,7 @@ TEST(Passes, ASocketShownTwiceIsGivenOnce) {
 TEST(Passes, SayThatTheyCannotTell) {
   Kernel kernel({10, 10, 10});
   for (uint32_t i = 1; i <= 50; ++i) kernel.sockets.push_back(i);
-  Passes passes(Protocol::kNetlink);
+  Passes passes;
   Rows rows;
   EXPECT_EQ(WalkToEnd(kernel, &passes, &rows), Next::kUnsettled);
   EXPECT_EQ(passes.pass() + 1, kNetlinkRounds * kNetlinkPasses);
@@ -173,7 +173,7 @@ TEST(Passes, SayThatTheyCannotTell) {
 TEST(Passes, ASecondRoundFollowsAChange) {
   Kernel kernel({10, 11, 23});
   for (uint32_t i = 1; i <= 30; ++i) kernel.sockets.push_back(i);
-  Passes passes(Protocol::kNetlink);
+  Passes passes;
   Rows rows;
   for (bool more = true; more;) {
     kernel.Walk(&passes, &rows);
@@ -186,7 +186,7 @@ TEST(Passes, ASecondRoundFollowsAChange) {
 }
 
 TEST(Passes, StopWhenTheVisitorDoes) {
-  Passes passes(Protocol::kNetlink);
+  Passes passes;
   DumpMessage<netlink_diag_msg> message;
   message.fixed.ndiag_cookie[0] = 7;
   const Packet packet = message.Build();
@@ -196,34 +196,6 @@ TEST(Passes, StopWhenTheVisitorDoes) {
   passes.BeginDatagram();
   EXPECT_EQ(passes.Add(first, [](const netlink::Message&) { return Flow::kStop; }), Flow::kStop);
   EXPECT_TRUE(passes.stopped());
-}
-
-TEST(Passes, PacketSocketsBehindAListThatIsTooLongComeInTheSecondWalk) {
-  Passes passes(Protocol::kPacket);
-  std::multiset<uint32_t> rows;
-  const auto walk = [&](uint32_t count) {
-    passes.BeginDatagram();
-    for (uint32_t i = 1; i <= count; ++i) {
-      DumpMessage<packet_diag_msg> socket;
-      socket.fixed.pdiag_cookie[0] = i;
-      const Packet packet = socket.Build();
-      netlink::MessageCursor cursor(packet);
-      netlink::Message message;
-      ASSERT_TRUE(cursor.Next(&message));
-      const Flow flow = passes.Add(message, [&](const netlink::Message& visited) {
-        rows.insert(
-            static_cast<uint32_t>(PacketSocket::Parse(visited.payload())->cookie().value()));
-        return Flow::kContinue;
-      });
-      EXPECT_EQ(flow, Flow::kContinue);
-    }
-  };
-  const auto ignore = [](const netlink::Message&) { return Flow::kContinue; };
-  walk(2);
-  EXPECT_EQ(passes.EndPass(ignore), Next::kAgain);
-  walk(5);
-  EXPECT_EQ(passes.EndPass(ignore), Next::kDone);
-  EXPECT_EQ(rows, (std::multiset<uint32_t>{1, 2, 3, 4, 5}));
 }
 
 }  // namespace

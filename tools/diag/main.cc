@@ -83,6 +83,7 @@ void ReportNamespaces(const netdiag::NetnsStats& stats) {
 void ReportGaps(const Options& options, const Summary& summary, uint64_t untold_listeners) {
   for (const TableOutcome& outcome : summary.tables) {
     if (Missed(options, outcome)) Complain(outcome.status);
+    if (options.exact && outcome.status.ok() && !outcome.doubt.ok()) Complain(outcome.doubt);
     if (!outcome.refusal.ok() && (outcome.rows > 0 || !options.tables.empty())) {
       Complain(std::string(outcome.refusal.message()) +
                "; read /proc/net instead, which tells less");

@@ -48,6 +48,7 @@ enum : int {
   kPeers,
   kOwners,
   kHeld,
+  kExact,
   kAllNetns,
   kTos,
   kCgroup,
@@ -86,6 +87,8 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {kOwners, "owners", &Options::owners, "-p: every holder (all), or one a socket, sooner (first)",
      "WHO"},
     {kHeld, "held", &Options::held, "also sockets that only a descriptor shows; implies -p"},
+    {kExact, "exact", &Options::exact,
+     "every socket that lives meanwhile, once: docs/exactness.md"},
     {kPeers, "peers", &Options::peers, "the other end of unix sockets; with -p, who holds it"},
     {'e', "extended", &Options::extended, "user, inode, cookie, cgroup, ...; implies -o"},
     {'o', "options", &Options::timers, "timers"},
@@ -266,6 +269,7 @@ void AskFor(const Options& options, netdiag::Query* query) {
   if (!options.selection.empty()) return;
   query->owners |= options.processes;
   query->peers |= options.peers;
+  if (options.exact) query->completeness = netdiag::Completeness::kExact;
   if (options.form == Form::kJson || options.form == Form::kJsonLines) {
     // Everything but the owners, which cost more than all the rest and wait for -p.
     const bool owners = query->owners;

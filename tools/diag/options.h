@@ -31,6 +31,7 @@ struct Options {
   std::string owners;
   bool held = false;
   bool peers = false;
+  bool exact = false;
   bool extended = false;
   bool timers = false;
   bool memory = false;

@@ -340,8 +340,13 @@ void JsonRenderer::Table(const netdiag::Summary& summary, const netdiag::TableOu
   Text(Name(outcome.source));
   Number("rows", outcome.rows);
   Flag("complete", outcome.status.ok() && !summary.stopped && !summary.interrupted);
+  Flag("exact", outcome.status.ok() && outcome.doubt.ok() && !summary.stopped);
+  Number("walks", outcome.walks);
+  Number("repeated", outcome.repeated);
+  Number("unsettled", outcome.unsettled);
   Message("error", outcome.status);
   Message("refusal", outcome.refusal);
+  Message("doubt", outcome.doubt);
   json_.EndObject();
 }
 

@@ -1,0 +1,130 @@
+// Misses and repetitions under churn, beside ss, and what exactness costs when nothing happens.
+//
+//   tools/dev bench exactness [--sockets=1500] [--repetitions=200]
+//
+// --sockets: that live through and share a port; --repetitions: dumps of each kind.
+
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/child.h"
+#include "bench/compare.h"
+#include "bench/population.h"
+#include "netdiag/engine.h"
+#include "tests/live/exact_testing.h"
+
+namespace netdiag::bench {
+namespace {
+
+using testing::Churn;
+using testing::Count;
+using testing::Crowd;
+using testing::Kind;
+using testing::Tally;
+
+std::unique_ptr<Engine> OpenEngine() {
+  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open();
+  if (!engine.ok()) Die(std::string(engine.status().message()));
+  return *std::move(engine);
+}
+
+Query QueryOf(Kind kind, Completeness completeness) {
+  Query query;
+  query.protocols = {testing::ProtocolOf(kind)};
+  if (kind == Kind::kListeners) query.states = State::kListen;
+  query.completeness = completeness;
+  return query;
+}
+
+// Whether the dump raised a doubt.
+bool Dump(Engine* engine, Kind kind, Completeness completeness, Tally* tally) {
+  const absl::StatusOr<Summary> summary =
+      engine->Visit(QueryOf(kind, completeness), [&](const Row& row) {
+        if (tally != nullptr) tally->Add(row.cookie().value());
+        return Flow::kContinue;
+      });
+  if (!summary.ok() || summary->tables.size() != 1) Die("Visit failed");
+  return !summary->tables[0].doubt.ok();
+}
+
+// The cookies that ss prints, as "sk:" and a number in hexadecimal.
+void RunSs(Kind kind, Tally* tally) {
+  const char* options = kind == Kind::kUdp         ? "-Huane"
+                        : kind == Kind::kListeners ? "-Htlne"
+                                                   : "-Htane";
+  for (const std::string& line : RunForLines({"ss", options})) {
+    const size_t at = line.find(" sk:");
+    if (at != std::string::npos) tally->Add(std::stoull(line.substr(at + 4), nullptr, 16));
+  }
+}
+
+void PrintRow(const char* reader, const char* kind, int dumps, int missed, int twice, int doubts) {
+  std::printf("%-10s %-12s %6d dumps  %6d missed a live socket  %6d gave one twice", reader, kind,
+              dumps, missed, twice);
+  if (doubts >= 0) std::printf("  %6d doubts", doubts);
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+void UnderChurn(Kind kind, const Options& options) {
+  const Crowd crowd(kind, static_cast<uint32_t>(options.sockets));
+  const std::unique_ptr<Engine> engine = OpenEngine();
+  const Churn churn(kind);
+  const auto run = [&](const char* reader, const std::function<bool(Tally*)>& dump, bool doubts) {
+    int missed = 0;
+    int twice = 0;
+    int doubted = 0;
+    for (int i = 0; i < options.repetitions; ++i) {
+      Tally tally;
+      doubted += dump(&tally) ? 1 : 0;
+      const Count count = tally.Of(crowd);
+      missed += count.missed > 0 ? 1 : 0;
+      twice += count.twice > 0 ? 1 : 0;
+    }
+    PrintRow(reader, testing::NameOf(kind), options.repetitions, missed, twice,
+             doubts ? doubted : -1);
+  };
+  run(
+      "ss", [&](Tally* tally) { return RunSs(kind, tally), false; }, false);
+  run(
+      "kFast", [&](Tally* t) { return Dump(engine.get(), kind, Completeness::kFast, t); }, true);
+  run(
+      "kExact", [&](Tally* t) { return Dump(engine.get(), kind, Completeness::kExact, t); }, true);
+}
+
+void WhenQuiet(Kind kind, const Options& options) {
+  const Crowd crowd(kind, static_cast<uint32_t>(options.sockets));
+  const std::unique_ptr<Engine> engine = OpenEngine();
+  bool doubts = false;
+  const auto dump = [&](Completeness completeness) {
+    doubts |= Dump(engine.get(), kind, completeness, nullptr);
+  };
+  const Comparison comparison = Compare(
+      options, Clock::kWall, [&] { dump(Completeness::kExact); },
+      [&] { dump(Completeness::kFast); });
+  Prove(!doubts, "no doubt when nothing happens");
+  PrintTime(std::string(testing::NameOf(kind)) + ", kFast, quiet", comparison.b);
+  Claim(std::string(testing::NameOf(kind)) + ", kExact / kFast, quiet", comparison.ratio,
+        AtMost(1.3), " ×");
+}
+
+int Main(int argc, char** argv) {
+  const Options options =
+      ParseOptions(argc, argv, {.sockets = 1500, .repetitions = 200, .warm_up = 2});
+  for (const Kind kind : {Kind::kUdp, Kind::kListeners, Kind::kConnections}) {
+    testing::Alone([&] { UnderChurn(kind, options); });
+  }
+  for (const Kind kind : {Kind::kUdp, Kind::kListeners, Kind::kConnections, Kind::kUnix}) {
+    testing::Alone([&] { WhenQuiet(kind, options); });
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace netdiag::bench
+
+int main(int argc, char** argv) { return netdiag::bench::Main(argc, argv); }

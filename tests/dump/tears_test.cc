@@ -1,0 +1,310 @@
+// What Tears concludes from the order in which rows come.
+
+#include "netdiag/dump/tears.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <set>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "netdiag/netlink/abi.h"
+#include "tests/testing/messages.h"
+
+namespace netdiag::internal {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using testing::Packet;
+using ::testing::SizeIs;
+
+constexpr uint64_t kLarge = 1 << 18;
+
+DumpRequest RequestFor(Protocol protocol) {
+  DumpRequest request;
+  request.table = {protocol, Describe(protocol).families, {}, ""};
+  request.states = StateSet::SsAll();
+  return request;
+}
+
+struct Inet {
+  uint32_t cookie = 0;
+  uint16_t port = 443;
+  State state = State::kEstablished;
+};
+
+bool Repeats(Tears* tears, const Packet& packet) {
+  netlink::MessageCursor cursor(packet);
+  netlink::Message message;
+  EXPECT_TRUE(cursor.Next(&message));
+  return tears->Repeats(message);
+}
+
+// The cookies of a datagram's rows that are new.
+std::vector<uint32_t> Datagram(Tears* tears, const std::vector<Inet>& rows) {
+  tears->BeginDatagram();
+  std::vector<uint32_t> given;
+  for (const Inet& row : rows) {
+    testing::InetMessage socket;
+    socket.fixed.id.idiag_cookie[0] = row.cookie;
+    socket.fixed.id.idiag_sport = Port::FromHost(row.port).ToNetwork();
+    socket.fixed.idiag_state = static_cast<uint8_t>(row.state);
+    if (!Repeats(tears, socket.Build())) given.push_back(row.cookie);
+  }
+  return given;
+}
+
+std::vector<Inet> Row(std::vector<uint32_t> cookies, uint16_t port = 443,
+                      State state = State::kEstablished) {
+  std::vector<Inet> rows;
+  for (const uint32_t cookie : cookies) rows.push_back({cookie, port, state});
+  return rows;
+}
+
+void End(Tears* tears) {
+  tears->BeginDatagram();
+  tears->End();
+}
+
+std::vector<uint64_t> CookiesOf(std::span<const ConnectionId> connections) {
+  std::vector<uint64_t> cookies;
+  for (const ConnectionId& connection : connections) {
+    cookies.push_back(*netlink::Load<uint64_t>(connection.id, 40));
+  }
+  return cookies;
+}
+
+std::set<uint64_t> WitnessesOf(Tears* tears) {
+  std::set<uint64_t> cookies;
+  for (const SocketKey key : tears->witnesses()) cookies.insert(key.cookie());
+  return cookies;
+}
+
+TEST(Tears, OneDatagramIsWhole) {
+  Tears tears;
+  for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kRaw}) {
+    tears.Begin(RequestFor(protocol), kLarge, false);
+    EXPECT_THAT(Datagram(&tears, Row({1, 2, 3})), ElementsAre(1, 2, 3));
+    End(&tears);
+    EXPECT_TRUE(tears.whole());
+    EXPECT_THAT(tears.connections(), IsEmpty());
+    EXPECT_THAT(tears.witnesses(), IsEmpty());
+  }
+}
+
+TEST(Tears, WhatAnInsertionRepeatsIsDropped) {
+  Tears tears;
+  for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kRaw}) {
+    tears.Begin(RequestFor(protocol), kLarge, false);
+    Datagram(&tears, Row({1, 2, 3, 4}));
+    EXPECT_THAT(Datagram(&tears, Row({3, 4, 5})), ElementsAre(5));
+    EXPECT_THAT(Datagram(&tears, Row({4, 5, 6})), ElementsAre(6));
+    End(&tears);
+    EXPECT_EQ(tears.repeated(), 4u);
+  }
+}
+
+TEST(Tears, ConnectionsAreProvedByTheLastOnesBeforeEachTear) {
+  Tears tears;
+  tears.Begin(RequestFor(Protocol::kTcp), kLarge, false);
+  Datagram(&tears, Row({1, 2, 3}));
+  Datagram(&tears, Row({4, 5, 6}));
+  Datagram(&tears, Row({7}));
+  End(&tears);
+  EXPECT_FALSE(tears.whole());
+  EXPECT_FALSE(tears.hidden());
+  // So few are hardly ever two in a bucket.
+  EXPECT_THAT(CookiesOf(tears.connections()), ElementsAre(3, 6));
+}
+
+TEST(Tears, TheFullerTheTableTheMoreConnectionsProveIt) {
+  size_t before = 0;
+  for (const uint64_t buckets : {uint64_t{1} << 20, uint64_t{1} << 14, uint64_t{1} << 13}) {
+    Tears tears;
+    tears.Begin(RequestFor(Protocol::kTcp), buckets, false);
+    for (uint32_t datagram = 0; datagram < 20; ++datagram) {
+      std::vector<uint32_t> cookies(400);
+      for (uint32_t i = 0; i < 400; ++i) cookies[i] = datagram * 400 + i + 1;
+      Datagram(&tears, Row(cookies));
+    }
+    End(&tears);
+    EXPECT_GT(tears.connections().size(), before);
+    EXPECT_EQ(tears.connections().size() % 20, 0u);  // the last one was full as well
+    EXPECT_FALSE(tears.too_full());
+    before = tears.connections().size();
+  }
+}
+
+TEST(Tears, ATableTooFullProvesNothing) {
+  Tears tears;
+  tears.Begin(RequestFor(Protocol::kTcp), 4096, false);
+  for (uint32_t datagram = 0; datagram < 100; ++datagram) {
+    std::vector<uint32_t> cookies(400);
+    for (uint32_t i = 0; i < 400; ++i) cookies[i] = datagram * 400 + i + 1;
+    Datagram(&tears, Row(cookies));
+  }
+  End(&tears);
+  EXPECT_TRUE(tears.too_full());
+}
+
+TEST(Tears, LongChainsCanRepeatAnywhereAndAreProvedByAll) {
+  Tears tears;
+  tears.Begin(RequestFor(Protocol::kTcp), 1, false);
+  std::vector<uint32_t> cookies(20);
+  for (uint32_t i = 0; i < 20; ++i) cookies[i] = i + 1;
+  cookies.insert(cookies.begin() + 18, {16, 17});  // in mid-datagram
+  EXPECT_THAT(Datagram(&tears, Row(cookies)), SizeIs(20));
+  End(&tears);
+  EXPECT_FALSE(tears.whole());  // one datagram, and yet
+  EXPECT_THAT(WitnessesOf(&tears), SizeIs(20));
+}
+
+TEST(Tears, UdpIsProvedByTheBucketInFlight) {
+  Tears tears;
+  tears.Begin(RequestFor(Protocol::kUdp), 0, false);
+  std::vector<Inet> rows = Row({1, 2}, 1000);
+  for (const Inet& row : Row({3, 4}, 2001)) rows.push_back(row);
+  // The same modulo the smallest table.
+  for (const Inet& row : Row({5}, 2001 + 128)) rows.push_back(row);
+  Datagram(&tears, rows);
+  Datagram(&tears, Row({6}, 2001));
+  Datagram(&tears, Row({7}, 3000));
+  End(&tears);
+  EXPECT_EQ(WitnessesOf(&tears), (std::set<uint64_t>{3, 4, 5, 6}));
+  EXPECT_THAT(tears.ports(), ElementsAre(Port::FromHost(2001), Port::FromHost(2129)));
+  EXPECT_THAT(tears.witnesses(), SizeIs(4));  // none again for the second tear
+}
+
+// 10 and 11 enter in front of what was given, so 3 and 4 come again. When 10 and 11 leave, which
+// nobody saw, 6 and 7 are skipped.
+TEST(Tears, WhatEnteredUnseenCanLeaveUnseen) {
+  for (const Protocol protocol : {Protocol::kUdp, Protocol::kRaw}) {
+    Tears tears;
+    tears.Begin(RequestFor(protocol), kLarge, false);
+    Datagram(&tears, Row({1, 2, 3, 4}));
+    Datagram(&tears, Row({3, 4, 5}));
+    End(&tears);
+    EXPECT_FALSE(tears.restless());  // not torn again since
+    tears.Begin(RequestFor(protocol), kLarge, false);
+    Datagram(&tears, Row({1, 2, 3, 4}));
+    Datagram(&tears, Row({3, 4, 5}));
+    Datagram(&tears, Row({8}));
+    End(&tears);
+    EXPECT_TRUE(tears.restless());
+  }
+  // Of UDP it is known that another port is another bucket.
+  Tears tears;
+  tears.Begin(RequestFor(Protocol::kUdp), kLarge, false);
+  Datagram(&tears, Row({1, 2, 3, 4}));
+  std::vector<Inet> rows = Row({3, 4, 5});
+  for (const Inet& row : Row({6}, 444)) rows.push_back(row);
+  Datagram(&tears, rows);
+  Datagram(&tears, Row({8}, 444));
+  End(&tears);
+  EXPECT_FALSE(tears.restless());
+}
+
+TEST(Tears, ListenersAreProvedByAllBeforeTheTear) {
+  Tears tears;
+  tears.Begin(RequestFor(Protocol::kTcp), kLarge, false);
+  Datagram(&tears, Row({1, 2, 6, 7}, 80, State::kListen));
+  std::vector<Inet> rows = Row({3}, 80, State::kListen);
+  for (const Inet& row : Row({4})) rows.push_back(row);
+  Datagram(&tears, rows);
+  End(&tears);
+  EXPECT_EQ(WitnessesOf(&tears), (std::set<uint64_t>{1, 2, 6, 7}));
+  EXPECT_EQ(tears.states(), StateSet(State::kListen));
+  EXPECT_THAT(tears.connections(), IsEmpty());
+}
+
+TEST(Tears, AListenerThatBecameAConnectionComesOnce) {
+  Tears tears;
+  tears.Begin(RequestFor(Protocol::kTcp), kLarge, false);
+  std::vector<Inet> rows = Row({1, 2}, 80, State::kListen);
+  for (const Inet& row : Row({3, 2, 4})) rows.push_back(row);
+  EXPECT_THAT(Datagram(&tears, rows), ElementsAre(1, 2, 3, 4));
+}
+
+TEST(Tears, WhatTheRequestHidesCannotBeProved) {
+  const auto hidden = [](const DumpRequest& request, State state) {
+    Tears tears;
+    tears.Begin(request, kLarge, false);
+    Datagram(&tears, Row({1}, 443, state));
+    Datagram(&tears, Row({2}, 443, state));
+    End(&tears);
+    return tears.hidden();
+  };
+  for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp}) {
+    EXPECT_FALSE(hidden(RequestFor(protocol), State::kEstablished));
+    DumpRequest request = RequestFor(protocol);
+    request.states = State::kEstablished;
+    EXPECT_TRUE(hidden(request, State::kEstablished));
+    request = RequestFor(protocol);
+    request.source_port = Port::FromHost(443);
+    EXPECT_TRUE(hidden(request, State::kEstablished));
+    request = RequestFor(protocol);
+    request.bytecode.resize(8);
+    EXPECT_TRUE(hidden(request, State::kEstablished));
+    request = RequestFor(protocol);
+    request.table.families = Family::kInet;
+    EXPECT_TRUE(hidden(request, State::kEstablished));
+  }
+  // Listeners have a table of their own.
+  DumpRequest request = RequestFor(Protocol::kTcp);
+  request.states = State::kListen;
+  EXPECT_FALSE(hidden(request, State::kListen));
+}
+
+TEST(Tears, AFullDatagramBeforeALoneEndIsATear) {
+  constexpr uint32_t kFits = 32448 / 88;  // rows without attributes
+  for (const uint32_t count : {kFits / 2, kFits}) {
+    Tears tears;
+    tears.Begin(RequestFor(Protocol::kTcp), kLarge, false);
+    std::vector<uint32_t> cookies(count);
+    for (uint32_t i = 0; i < count; ++i) cookies[i] = i + 1;
+    Datagram(&tears, Row(cookies));
+    End(&tears);
+    EXPECT_EQ(tears.whole(), count < kFits);
+  }
+}
+
+TEST(Tears, AUnixSocketThatWasBoundIsNotTheWitnessItWas) {
+  const auto key = [](bool named) {
+    testing::UnixMessage socket;
+    if (named) socket.Add(UNIX_DIAG_NAME, testing::Text("/run/x"));
+    const Packet packet = socket.Build();
+    netlink::MessageCursor cursor(packet);
+    netlink::Message message;
+    EXPECT_TRUE(cursor.Next(&message));
+    return SocketKey::Of(message, Protocol::kUnix);
+  };
+  EXPECT_NE(key(true), key(false));
+  EXPECT_EQ(key(true).cookie(), key(false).cookie());
+}
+
+TEST(Tears, RowsWithoutACookieAreNeverDropped) {
+  Tears tears;
+  tears.Begin(RequestFor(Protocol::kMptcp), 0, false);
+  EXPECT_THAT(Datagram(&tears, Row({1, 1})), SizeIs(2));
+  EXPECT_THAT(Datagram(&tears, Row({1})), SizeIs(1));
+  End(&tears);
+  EXPECT_TRUE(tears.hidden());
+}
+
+TEST(Tears, BeginsAnew) {
+  Tears tears;
+  for (int i = 0; i < 2; ++i) {
+    tears.Begin(RequestFor(Protocol::kTcp), kLarge, true);
+    EXPECT_THAT(Datagram(&tears, Row({1, 2})), ElementsAre(1, 2));
+    EXPECT_THAT(Datagram(&tears, Row({3})), ElementsAre(3));
+    End(&tears);
+    EXPECT_THAT(tears.keys(), SizeIs(3));
+    EXPECT_THAT(CookiesOf(tears.connections()), ElementsAre(2));
+  }
+}
+
+}  // namespace
+}  // namespace netdiag::internal
