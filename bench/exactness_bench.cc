@@ -53,7 +53,9 @@ bool Dump(Engine* engine, Kind kind, Completeness completeness, Tally* tally) {
 
 // The cookies that ss prints, as "sk:" and a number in hexadecimal.
 void RunSs(Kind kind, Tally* tally) {
-  const char* options = kind == Kind::kUdp ? "-Huane" : kind == Kind::kListeners ? "-Htlne" : "-Htane";
+  const char* options = kind == Kind::kUdp         ? "-Huane"
+                        : kind == Kind::kListeners ? "-Htlne"
+                                                   : "-Htane";
   for (const std::string& line : RunForLines({"ss", options})) {
     const size_t at = line.find(" sk:");
     if (at != std::string::npos) tally->Add(std::stoull(line.substr(at + 4), nullptr, 16));
@@ -86,9 +88,12 @@ void UnderChurn(Kind kind, const Options& options) {
     PrintRow(reader, testing::NameOf(kind), options.repetitions, missed, twice,
              doubts ? doubted : -1);
   };
-  run("ss", [&](Tally* tally) { return RunSs(kind, tally), false; }, false);
-  run("kFast", [&](Tally* t) { return Dump(engine.get(), kind, Completeness::kFast, t); }, true);
-  run("kExact", [&](Tally* t) { return Dump(engine.get(), kind, Completeness::kExact, t); }, true);
+  run(
+      "ss", [&](Tally* tally) { return RunSs(kind, tally), false; }, false);
+  run(
+      "kFast", [&](Tally* t) { return Dump(engine.get(), kind, Completeness::kFast, t); }, true);
+  run(
+      "kExact", [&](Tally* t) { return Dump(engine.get(), kind, Completeness::kExact, t); }, true);
 }
 
 void WhenQuiet(Kind kind, const Options& options) {
@@ -98,9 +103,9 @@ void WhenQuiet(Kind kind, const Options& options) {
   const auto dump = [&](Completeness completeness) {
     doubts |= Dump(engine.get(), kind, completeness, nullptr);
   };
-  const Comparison comparison =
-      Compare(options, Clock::kWall, [&] { dump(Completeness::kExact); },
-              [&] { dump(Completeness::kFast); });
+  const Comparison comparison = Compare(
+      options, Clock::kWall, [&] { dump(Completeness::kExact); },
+      [&] { dump(Completeness::kFast); });
   Prove(!doubts, "no doubt when nothing happens");
   PrintTime(std::string(testing::NameOf(kind)) + ", kFast, quiet", comparison.b);
   Claim(std::string(testing::NameOf(kind)) + ", kExact / kFast, quiet", comparison.ratio,

@@ -13,6 +13,7 @@
 
 #include "netdiag/process/held_sockets.h"
 #include "netdiag/row.h"
+#include "netdiag/socket/socket.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag {
@@ -208,8 +209,9 @@ absl::Status FirstGap(const Summary& summary) {
 }
 
 // gopsutil's order of tables.
-int Rank(const Connection& row) {
-  const int family = row.family == Family::kInet6 ? 1 : 0;
+constexpr size_t kRanks = 5;
+size_t Rank(const Connection& row) {
+  const size_t family = row.family == Family::kInet6 ? 1 : 0;
   if (row.protocol == Protocol::kTcp) return family;
   return row.protocol == Protocol::kUdp ? 2 + family : 4;
 }
@@ -249,8 +251,19 @@ void ConnectionList::Finish(Summary summary) {
       name += view->size();
     }
   }
-  std::ranges::stable_sort(rows_, {}, Rank);
+  Order();
   summary_ = std::move(summary);
+}
+
+// Each row is moved once: one dump gives both families of TCP, well mixed.
+void ConnectionList::Order() {
+  if (std::ranges::is_sorted(rows_, {}, Rank)) return;
+  std::array<size_t, kRanks + 1> places{};
+  for (const Connection& row : rows_) ++places[Rank(row) + 1];
+  for (size_t rank = 1; rank < places.size(); ++rank) places[rank] += places[rank - 1];
+  std::vector<Connection> ordered(rows_.size());
+  for (const Connection& row : rows_) ordered[places[Rank(row)]++] = row;
+  rows_ = std::move(ordered);
 }
 
 absl::StatusOr<ConnectionList> Connections(const ConnectionsOptions& options) {

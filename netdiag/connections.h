@@ -125,6 +125,7 @@ class ConnectionList {
   ConnectionList() = default;
   void Add(const Connection& row);
   void Finish(Summary summary);
+  void Order();
 
   // Until Finish() the rows' views are empty but for their lengths.
   std::vector<Connection> rows_;

@@ -2,9 +2,6 @@
 
 #include "netdiag/filter/operand.h"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -12,6 +9,8 @@
 #include <span>
 #include <utility>
 #include <vector>
+
+#include "absl/status/statusor.h"
 
 #include "netdiag/filter/number.h"
 #include "netdiag/filter/words.h"
@@ -155,16 +154,10 @@ struct Prefix {
 
 uint8_t FullLength(Family family) { return family == Family::kInet6 ? 128 : 32; }
 
-// Without the bits that do not count.
+// Without the bits that do not count. REQUIRES: the address has so many.
 Prefix Masked(const IpAddress& address, uint8_t bits) {
-  std::array<uint8_t, 16> octets = {};
-  std::ranges::copy(address.octets(), octets.begin());
-  for (size_t i = 0; i < address.octets().size(); ++i) {
-    const size_t before = i * 8;
-    const size_t kept = bits <= before ? 0 : std::min<size_t>(bits - before, 8);
-    octets[i] = static_cast<uint8_t>(octets[i] & ~(0xff >> kept));
-  }
-  return {IpAddress::FromNetwork(address.family(), std::as_bytes(std::span(octets))), bits};
+  const std::optional<Mask> mask = Mask::OfLength(address.family(), bits);
+  return {address.Masked(mask.value_or(Mask())).value_or(address), bits};
 }
 
 // "10", "193.233.7", with a length behind it.
@@ -182,15 +175,8 @@ std::optional<IpAddress> ParseShortV4(std::string_view text) {
 }
 
 std::optional<IpAddress> ParseLiteral(std::string_view text, bool shortened) {
-  const std::string terminated(text);
-  std::array<std::byte, 16> octets = {};
-  if (inet_pton(AF_INET, terminated.c_str(), octets.data()) == 1 &&
-      terminated.find('\0') == terminated.npos) {
-    return IpAddress::FromNetwork(Family::kInet, octets);
-  }
-  if (inet_pton(AF_INET6, terminated.c_str(), octets.data()) == 1 &&
-      terminated.find('\0') == terminated.npos) {
-    return IpAddress::FromNetwork(Family::kInet6, octets);
+  if (const absl::StatusOr<IpAddress> address = IpAddress::Parse(text); address.ok()) {
+    return *address;
   }
   return shortened ? ParseShortV4(text) : std::nullopt;
 }

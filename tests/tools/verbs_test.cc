@@ -1,8 +1,13 @@
 // diag connections and diag interfaces, as programs.
 
+#include <sys/un.h>
+
+#include <cstddef>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -58,6 +63,35 @@ TEST(VerbConnections, PrintGopsutilsKeys) {
     EXPECT_EQ(Json({"connections", "tcp", "--max=1"}).Size(), 1u);
     close(second);
     close(listener);
+  });
+}
+
+TEST(VerbConnections, PrintAddressesAsGoDoes) {
+  Apart([] {
+    const int listener = Listen(Any(Family::kInet6), 1);
+    const int client = Make(Family::kInet, SOCK_STREAM);
+    Connect(client, {IpAddress::V4(127, 0, 0, 1), LocalOf(listener).port});
+    const int server = Accept(listener);
+    const rapidjson::Document tcp = Json({"connections", "tcp6"});
+    ASSERT_EQ(tcp.Size(), 2u);
+    const rapidjson::Value& mapped = tcp[tcp[0]["status"] == "LISTEN" ? 1 : 0];
+    EXPECT_STREQ(mapped["localaddr"]["ip"].GetString(), "127.0.0.1");
+    EXPECT_EQ(mapped["family"].GetInt(), AF_INET6);
+
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    constexpr char kName[] = "\0a name\0\xff";
+    std::memcpy(address.sun_path, kName, sizeof(kName) - 1);
+    const int named = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + sizeof(kName) - 1);
+    Check(bind(named, reinterpret_cast<const sockaddr*>(&address), size) == 0, "bind");
+    const rapidjson::Document unix_rows = Json({"connections", "unix"});
+    ASSERT_EQ(unix_rows.Size(), 1u);
+    EXPECT_STREQ(unix_rows[0]["localaddr"]["ip"].GetString(), "@a name@\xef\xbf\xbd");
+    EXPECT_STREQ(unix_rows[0]["remoteaddr"]["ip"].GetString(), "");
+    EXPECT_STREQ(unix_rows[0]["status"].GetString(), "NONE");
+    EXPECT_EQ(unix_rows[0]["type"].GetInt(), SOCK_DGRAM);
+    for (const int fd : {named, server, client, listener}) close(fd);
   });
 }
 

@@ -12,6 +12,7 @@
 #include "netdiag/types/types.h"
 #include "tools/diag/columns.h"
 #include "tools/diag/options.h"
+#include "tools/diag/verbs.h"
 
 namespace diag {
 namespace {
@@ -210,6 +211,10 @@ std::string Man() {
     text += "\\fB\\-\\-" + Roff(option.name) + "\\fR";
     if (!option.argument.empty()) text += "=\\fI" + Roff(option.argument) + "\\fR";
     text += "\n" + Roff(option.help) + "\n";
+  }
+  text += ".SH COMMANDS\n";
+  for (const VerbHelp& row : AllVerbs()) {
+    text += ".TP\n\\fB" + Roff(row.usage) + "\\fR\n" + Roff(row.help) + "\n";
   }
   text += ".SH STATES\n" + Roff(Joined(StateWords(), ", ")) + ".\n";
   text += ".SH FIELDS\nFor \\-\\-columns, \\-\\-sort and \\-\\-count\\-by:\n";
