@@ -273,7 +273,7 @@ Packet Capture(const Packets& frames) {
 
 TEST(CaptureReader, SkipsTypesThatItDoesNotKnow) {
   const Packet end = Frame(5, Packet(4));
-  for (int type : {0, 6, 7, 255, 256, 0xffff}) {
+  for (int type : {0, 7, 8, 255, 256, 0xffff}) {
     const Packet unknown = Frame(static_cast<uint16_t>(type), kBytes);
     const Read read = ReadAll(Capture({end, unknown, unknown, end, unknown}));
     EXPECT_THAT(read.types, ElementsAre(CaptureType::kEnd, CaptureType::kEnd)) << type;
