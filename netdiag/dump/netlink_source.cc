@@ -212,6 +212,7 @@ absl::StatusOr<Ready> NetlinkSource::Prove(const CallOptions& call) {
   if (tears.hidden()) return Doubt(kHidden, call);
   if (tears.restless()) return Doubt(kTorn, call);
   if (tears.too_full()) return Doubt(kUntold, call);
+  if (tears.crowded() && options_.census != nullptr) return Doubt(kUntold, call);
   if (tears.connections().empty()) return BeginProof(call);
   next_ = 0;
   phase_ = Phase::kLookups;

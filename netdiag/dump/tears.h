@@ -88,6 +88,10 @@ class Tears {
   bool restless() const { return restless_; }
   // The chains of the table are too long for its connections to prove anything.
   bool too_full() const { return too_full_; }
+  // Connections stood in long chains. One that is being made is in its chain for a moment before
+  // the kernel can show it (reqsk_queue_hash_req() sets its reference count last), so in a long one
+  // it can have stood in front unseen. Source: tcp_diag_dump().
+  bool crowded() const { return torn_ && anywhere_ && phase_ == Phase::kConnections; }
   // Those whose lives prove the walk, all together: connections that exact requests find, and
   // sockets to be looked for in another walk, of `states` and, if there are any, `ports`.
   std::span<const ConnectionId> connections() const { return connections_; }

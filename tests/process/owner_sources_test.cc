@@ -30,6 +30,7 @@
 #include "tests/process/owner_testing.h"
 #include "tests/process/process_testing.h"
 #include "tests/testing/alloc_counter.h"
+#include "tests/testing/sockets.h"
 
 namespace netdiag {
 namespace {

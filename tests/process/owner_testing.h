@@ -13,12 +13,10 @@
 #include <cstdint>
 #include <cstdio>
 #include <fcntl.h>
-#include <fstream>
 #include <memory>
 #include <numeric>
 #include <sched.h>
 #include <signal.h>
-#include <sstream>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -162,17 +160,6 @@ inline void DropCapabilities() {
   std::vector<int> all(64);
   std::iota(all.begin(), all.end(), 0);
   DropCapabilities(all);
-}
-
-// Whether "/" is no mount point: then the kernel refuses user namespaces. Source:
-// current_chrooted(), fs/namespace.c.
-inline bool InChroot() {
-  std::ifstream mounts("/proc/self/mountinfo");
-  for (std::string line, id, parent, device, root, point; std::getline(mounts, line);) {
-    std::istringstream(line) >> id >> parent >> device >> root >> point;
-    if (point == "/") return false;
-  }
-  return true;
 }
 
 }  // namespace netdiag::testing

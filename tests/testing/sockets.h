@@ -19,7 +19,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <span>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -231,6 +233,17 @@ inline void LoUp() {
   lo.ifr_flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING;
   Check(ioctl(fd, SIOCSIFFLAGS, &lo) == 0, "lo up");
   close(fd);
+}
+
+// Whether "/" is no mount point: then the kernel refuses user namespaces, and
+// no mount can be made private. Source: current_chrooted(), do_change_type(), fs/namespace.c.
+inline bool InChroot() {
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line, id, parent, device, root, point; std::getline(mounts, line);) {
+    std::istringstream(line) >> id >> parent >> device >> root >> point;
+    if (point == "/") return false;
+  }
+  return true;
 }
 
 }  // namespace netdiag::testing
