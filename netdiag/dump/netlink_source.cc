@@ -32,6 +32,8 @@ constexpr std::string_view kHidden =
 constexpr std::string_view kUntold =
     "nothing tells whether sockets went while the kernel was between two datagrams; some may be "
     "missing";
+constexpr std::string_view kUnproved =
+    "the dump took several datagrams, and nobody asked for the proof that none is missing";
 constexpr std::string_view kRestless = "sockets went during every walk; others may be missing";
 
 bool HasLists(const DumpRequest& request) {
@@ -214,6 +216,7 @@ absl::StatusOr<Ready> NetlinkSource::Prove(const CallOptions& call) {
   if (tears.too_full()) return Doubt(kUntold, call);
   if (tears.crowded() && options_.census != nullptr) return Doubt(kUntold, call);
   if (tears.connections().empty()) return BeginProof(call);
+  if (options_.completeness == Completeness::kFast) return GiveUp(kUnproved);
   next_ = 0;
   phase_ = Phase::kLookups;
   return Ready::kSome;
@@ -286,7 +289,7 @@ absl::StatusOr<Ready> NetlinkSource::StepProof(Wait wait, const CallOptions& cal
 
 absl::StatusOr<Ready> NetlinkSource::Doubt(std::string_view why, const CallOptions& call) {
   const Protocol protocol = request_.table.protocol;
-  if (options_.completeness == Completeness::kFast || protocol == Protocol::kMptcp) {
+  if (options_.completeness != Completeness::kExact || protocol == Protocol::kMptcp) {
     return GiveUp(why);
   }
   const Tears& tears = options_.scratch->tears;

@@ -65,7 +65,7 @@ struct WalkScratch {
 };
 
 struct WalkOptions {
-  Completeness completeness = Completeness::kFast;
+  Completeness completeness = Completeness::kProved;
   uint64_t tcp_buckets = 0;             // Tears::Begin()
   const CensusTaker* census = nullptr;  // null: there is none
   WalkScratch* scratch = nullptr;       // null: the source has its own
@@ -113,7 +113,8 @@ struct MoreWalks {
 //
 // No socket is given twice. A walk in several datagrams is proved afterwards (tears.h): by exact
 // requests for the last connections before each tear, or by another walk, without attributes, of
-// what was torn. Where there is no proof, kFast leaves a doubt. kExact walks again, without what
+// what was torn. Where there is no proof, kProved leaves a
+// doubt; so does kFast, which spares the exact requests. kExact walks again, without what
 // hides sockets, until one walk is proved, by the sockets of the one before that are all in it; or
 // until every socket of a census was given or has gone. At most kMaxWalks and kMaxCensusWalks.
 // Netlink sockets are walked several times in any case: passes.h. A dump of packet sockets ends

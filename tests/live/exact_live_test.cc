@@ -140,11 +140,11 @@ TEST_P(ResumeMatrix, GivesEachSurvivorOnceOrDoubts) {
   Within(GetParam(), [] {
     int cases = 0;
     for (const Change change : kChanges) {
-      for (const Completeness completeness : {Completeness::kFast, Completeness::kExact}) {
+      for (const Completeness completeness : {Completeness::kProved, Completeness::kExact}) {
         for (int after = 1; after < 5; ++after) {
           SCOPED_TRACE(::testing::Message()
                        << "change " << static_cast<int>(change) << " after " << after << ", "
-                       << (completeness == Completeness::kFast ? "fast" : "exact"));
+                       << (completeness == Completeness::kProved ? "proved" : "exact"));
           if (!Resume(GetParam(), change, after, completeness, Who::kRoot)) break;
           ++cases;
         }
@@ -219,7 +219,7 @@ class UnderChurn : public ::testing::TestWithParam<Kind> {};
 
 TEST_P(UnderChurn, AFastDumpRepeatsNothingAndFlagsEveryMiss) {
   Within(GetParam(), [] {
-    const Churned churned = DumpUnderChurn(GetParam(), Completeness::kFast, Who::kRoot, Dumps());
+    const Churned churned = DumpUnderChurn(GetParam(), Completeness::kProved, Who::kRoot, Dumps());
     EXPECT_EQ(churned.twice, 0);
     EXPECT_EQ(churned.unflagged, 0);
   });
@@ -256,7 +256,7 @@ TEST_P(Quiet, ADumpOfManyDatagramsRaisesNoDoubtAndNeedsOneWalk) {
   Alone([] {
     const Crowd crowd(GetParam(), 1500);
     const std::unique_ptr<Engine> engine = OpenHere();
-    for (const Completeness completeness : {Completeness::kFast, Completeness::kExact}) {
+    for (const Completeness completeness : {Completeness::kProved, Completeness::kExact}) {
       for (int i = 0; i < 5; ++i) {
         Tally tally;
         const absl::StatusOr<Summary> summary =
