@@ -25,6 +25,7 @@
 
 #include "netdiag/process/process.h"
 #include "tests/process/process_testing.h"
+#include "tests/testing/sockets.h"
 
 namespace netdiag::testing {
 
@@ -32,12 +33,6 @@ inline int SocketOrDie() {
   const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) _exit(2);
   return fd;
-}
-
-inline Inode InodeOf(int fd) {
-  struct stat status {};
-  EXPECT_EQ(fstat(fd, &status), 0);
-  return Inode(static_cast<uint32_t>(status.st_ino));
 }
 
 // Sockets of this process, closed at the end.
