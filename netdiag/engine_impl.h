@@ -108,7 +108,7 @@ class Engine::Impl {
   // For questions beside a dump, which can be asked at any time. Dialled when it is first wanted.
   absl::StatusOr<Conn*> SideConn();
   Capability Probe(Protocol protocol, Family family);
-  Flow Show(Row row, TableOutcome* outcome, bool counted, Visitor visitor);
+  Flow Show(Row* row, TableOutcome* outcome, bool counted, Visitor visitor);
   void Count(const Row& row, TableOutcome* outcome);
   void Uncount(TableOutcome* outcome);
   TableOutcome* OutcomeOf(const Table* table);

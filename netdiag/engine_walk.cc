@@ -114,8 +114,8 @@ absl::StatusOr<bool> Engine::Impl::AdvanceJoin(Wait wait, const Budget& budget,
     return true;
   }
   if (join_.showing()) {
-    join_.Show(kShownSlice, unix_sockets_.get(), [&](const Row& row) {
-      return Show(row, OutcomeOf(&row.table()), /*counted=*/true, visitor);
+    join_.Show(kShownSlice, unix_sockets_.get(), [&](Row& row) {
+      return Show(&row, OutcomeOf(&row.table()), /*counted=*/true, visitor);
     });
     if (summary_.stopped) EndWalks();
     return true;
@@ -128,7 +128,7 @@ absl::StatusOr<bool> Engine::Impl::AdvanceJoin(Wait wait, const Budget& budget,
 
 // Ids and pids of a capture are another host's.
 const Cgroup* Engine::Impl::CgroupOf(const Row& row) {
-  if (cgroups_ == nullptr || options_.replay) return nullptr;
+  if (options_.replay) return nullptr;
   const InetSocket* const socket = row.inet();
   const CgroupId id = socket != nullptr ? socket->cgroup().value_or(CgroupId()) : CgroupId();
   const Cgroup* const cgroup = cgroups_->Find(id);
@@ -137,16 +137,16 @@ const Cgroup* Engine::Impl::CgroupOf(const Row& row) {
 }
 
 // A row that is joined with all that is wanted: judged, counted if it was not, and shown.
-Flow Engine::Impl::Show(Row row, TableOutcome* outcome, bool counted, Visitor visitor) {
-  row.Join(CgroupOf(row));
-  if (query_.filter != nullptr && !query_.filter->Matches(row)) {
+Flow Engine::Impl::Show(Row* row, TableOutcome* outcome, bool counted, Visitor visitor) {
+  if (cgroups_ != nullptr) row->Join(CgroupOf(*row));
+  if (query_.filter != nullptr && !query_.filter->Matches(*row)) {
     if (counted) Uncount(outcome);
     return Flow::kContinue;
   }
-  if (!counted) Count(row, outcome);
+  if (!counted) Count(*row, outcome);
   visiting_ = true;
-  visited_netns_ = row.table().netns;
-  const Flow flow = visitor(row);
+  visited_netns_ = row->table().netns;
+  const Flow flow = visitor(*row);
   visiting_ = false;
   if (flow == Flow::kStop) summary_.stopped = true;
   return flow;
@@ -456,8 +456,8 @@ void Engine::Impl::ReadAhead(Walk* walk, const CallOptions& call) const {
 // The owners of many sockets do not fit the processor's caches.
 void Engine::Impl::Foresee(const Message& message, const Walk& walk) const {
   if (join_.index() == nullptr || !IsInet(summary_.tables[walk.table].table.protocol)) return;
-  const std::optional<InetSocket> socket = InetSocket::Parse(message.payload());
-  if (socket) join_.index()->Foresee(socket->inode());
+  const std::optional<Inode> inode = InetSocket::PeekInode(message.payload());
+  if (inode) join_.index()->Foresee(*inode);
 }
 
 Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor visitor) {
@@ -467,8 +467,8 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
                                                                    : ++summary_.damaged;
     return Flow::kContinue;
   }
-  const std::optional<Row> row = Row::FromMessage(message, outcome.table, outcome.source,
-                                                  {join_.index(), unix_sockets_.get()});
+  std::optional<Row> row = Row::FromMessage(message, outcome.table, outcome.source,
+                                            {join_.index(), unix_sockets_.get()});
   if (!row || row->malformed()) ++summary_.damaged;
   if (!row || !Wanted(*row)) return Flow::kContinue;
   // An accepted MPTCP connection can have its listener's cookie (mptcp_sk_clone_init()), and its
@@ -478,7 +478,7 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
     ++summary_.duplicates;
     return Flow::kContinue;
   }
-  if (!join_.MustHold(*row)) return Show(*row, &outcome, /*counted=*/false, visitor);
+  if (!join_.MustHold(*row)) return Show(&*row, &outcome, /*counted=*/false, visitor);
   // What the filter reads is known already, unless it is what the row waits for.
   const bool judged = query_.filter != nullptr && !query_.filter->ReadsOwners() && !query_.cgroups;
   if (judged && !query_.filter->Matches(*row)) return Flow::kContinue;

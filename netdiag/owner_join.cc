@@ -138,9 +138,9 @@ void OwnerJoin::Hold(const Row& row) {
 }
 
 void OwnerJoin::Show(size_t rows, const UnixIndex* unix_sockets,
-                     absl::FunctionRef<Flow(const Row&)> show) {
+                     absl::FunctionRef<Flow(Row&)> show) {
   for (; rows > 0 && shown_ < shown_of_->size(); --rows) {
-    const Row row = shown_of_->At(shown_++, {index(), unix_sockets});
+    Row row = shown_of_->At(shown_++, {index(), unix_sockets});
     if (shown_of_ == &held_ && IsUnknown(row)) {
       late_.Add(row, &row.table());
     } else if (show(row) == Flow::kStop) {

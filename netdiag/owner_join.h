@@ -72,7 +72,7 @@ class OwnerJoin {
   // Rows that have waited enough. Show() gives the next `rows` of them, joined, to `show`, but for
   // those that are to be looked up once more. kStop ends it.
   bool showing() const { return shown_of_ != nullptr; }
-  void Show(size_t rows, const UnixIndex* unix_sockets, absl::FunctionRef<Flow(const Row&)> show);
+  void Show(size_t rows, const UnixIndex* unix_sockets, absl::FunctionRef<Flow(Row&)> show);
 
   // Whether rows that wait should wait no longer for others to be searched for with them; `last`:
   // no other will come. Search() begins it, for them and for their peers.

@@ -95,7 +95,7 @@ template <class T>
 // of `rest`, with its padding as far as that is there. False, and `rest` untouched, where the
 // length lies.
 template <class H>
-bool TakeElement(Bytes* rest, H* header, Bytes* whole) {
+[[gnu::always_inline]] inline bool TakeElement(Bytes* rest, H* header, Bytes* whole) {
   if (!Fill(*rest, 0, header) || header->length < sizeof(H) ||
       !Extract(*rest, 0, header->length, whole)) {
     return false;

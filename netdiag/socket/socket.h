@@ -317,7 +317,12 @@ class InetSocket : public MessageView<72, static_cast<size_t>(InetAttribute::kOp
   uint32_t send_queue() const { return At<uint32_t>(60); }
   // Who made the socket. TIME_WAIT and SYN_RECV say 0 whoever it was.
   Uid uid() const { return Uid(At<uint32_t>(64)); }
-  Inode inode() const { return Inode(At<uint32_t>(68)); }
+  Inode inode() const { return Inode(At<uint32_t>(kInodeAt)); }
+  // The same of a payload that nobody has parsed yet; nullopt: it is too short.
+  static std::optional<Inode> PeekInode(Bytes payload) {
+    const std::optional<uint32_t> inode = netlink::Load<uint32_t>(payload, kInodeAt);
+    return inode ? std::optional(Inode(*inode)) : std::nullopt;
+  }
 
   // Attributes. Those marked (asked) come only if the query's extensions ask for them.
   // (asked: kMemory)
@@ -369,6 +374,8 @@ class InetSocket : public MessageView<72, static_cast<size_t>(InetAttribute::kOp
   Bytes attribute(size_t type) const { return index()[type]; }
 
  private:
+  static constexpr size_t kInodeAt = 68;
+
   friend MessageView;
   using A = InetAttribute;
   using MessageView::MessageView;
