@@ -7,29 +7,22 @@
 // 6.17 for TCP find their place again by cookie; this does not depend on it, and unix has no such
 // thing.)
 //
+// One thing can go wrong. A bucket of more sockets than the batch has room for (16 at first) is let
+// go of while a larger batch is made, and TCP's iterator of 6.17 goes on from the first of those 16
+// that is still there: from the next bucket if all have gone. So a batch that has grown must be
+// that of the bucket it has grown for. It is, if no other bucket can have come between; or if it
+// grew to half as much again as the bucket has. Else the walk is torn, and is taken again.
+//
 // Each program is loaded alone. What does not fit into the array is counted in `total`, so that the
 // reader knows how long it should have been.
 //
-// Source: net/ipv4/tcp_ipv4.c (bpf_iter_tcp_batch, 5.15), net/ipv4/udp.c (bpf_iter_udp_batch, 6.5),
-// net/unix/af_unix.c (bpf_iter_unix_batch, 5.15). The form of the records is census.h.
-// Tested by tests/live/exact_live_test.cc.
+// Source: net/ipv4/tcp_ipv4.c (bpf_iter_tcp_batch, 5.15 and 6.18), net/ipv4/udp.c
+// (bpf_iter_udp_batch, 6.5), net/unix/af_unix.c (bpf_iter_unix_batch, 5.15). The form of the records
+// is census.h. Tested by tests/live/exact_live_test.cc.
 
-typedef unsigned char __u8;
-typedef unsigned short __u16;
-typedef unsigned int __u32;
-typedef unsigned long long __u64;
-typedef signed int __s32;
-typedef signed long long __s64;
-typedef __u16 __be16;
-typedef __u32 __be32;
-typedef __u32 __wsum;
+#include "netdiag/bpf/program.h"
 
 #include "netdiag/bpf/census.h"
-
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
-
-char licenses[] SEC("license") = "Dual MIT/GPL";
 
 #define BPF_MAP_TYPE_ARRAY 2
 #define BPF_F_MMAPABLE (1U << 10)
@@ -57,7 +50,22 @@ struct unix_sock {
   struct unix_address* addr;
 };
 
-struct seq_file;
+struct seq_file {
+  void* private;
+};
+
+enum tcp_seq_states { TCP_SEQ_STATE_LISTENING };
+
+struct tcp_iter_state {
+  enum tcp_seq_states state;
+  int bucket;
+};
+
+struct bpf_tcp_iter_state {
+  struct tcp_iter_state state;
+  unsigned int end_sk;
+  unsigned int max_sk;
+};
 
 struct bpf_iter_meta {
   struct seq_file* seq;
@@ -88,11 +96,11 @@ struct {
   __type(value, struct CensusRecord);
 } records SEC(".maps");
 
-__u32 total = 0;
+struct CensusWalk walk = {};
 
 static __always_inline void Count(struct sock_common* socket, __u64 cookie, __u8 named) {
-  __u32 at = total;
-  total = at + 1;
+  __u32 at = walk.total;
+  walk.total = at + 1;
   struct CensusRecord* record = bpf_map_lookup_elem(&records, &at);
   if (record == 0) return;
   record->cookie = cookie;
@@ -101,9 +109,26 @@ static __always_inline void Count(struct sock_common* socket, __u64 cookie, __u8
   record->named = named;
 }
 
+// `end`: nothing is left, and no batch is there.
+static __always_inline void Watch(struct seq_file* seq, int end) {
+  struct bpf_tcp_iter_state* at = BPF_CORE_READ(seq, private);
+  __u32 phase = BPF_CORE_READ(at, state.state);
+  __u32 bucket = BPF_CORE_READ(at, state.bucket);
+  __u32 room = BPF_CORE_READ(at, max_sk);
+  if (room != walk.room) {
+    int next = phase == walk.phase && bucket == walk.bucket + 1;
+    __u32 sockets = BPF_CORE_READ(at, end_sk);
+    if (end || (!next && sockets * 3 / 2 != room)) walk.torn = 1;
+  }
+  walk.phase = phase;
+  walk.bucket = bucket;
+  walk.room = room;
+}
+
 SEC("iter/tcp")
 int CountTcp(struct bpf_iter__tcp* ctx) {
   struct sock_common* socket = ctx->sk_common;
+  Watch(ctx->meta->seq, socket == 0);
   if (socket == 0) return 0;
   Count(socket, bpf_get_socket_cookie(socket), 0);
   return 0;

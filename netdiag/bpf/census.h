@@ -12,4 +12,14 @@ struct CensusRecord {
   unsigned int unused;
 };
 
+// What a walk counted, and where it stands: the program's one variable.
+struct CensusWalk {
+  unsigned int total;  // sockets, whether there was room for them or not
+  unsigned int torn;   // sockets may be missing
+  // Of TCP's iterator.
+  unsigned int phase;
+  unsigned int bucket;
+  unsigned int room;  // of its batch
+};
+
 #endif  // NETDIAG_BPF_CENSUS_H_

@@ -31,8 +31,10 @@ static_assert(sizeof(CensusRecord) == 16);
 
 constexpr std::string_view kWhat = "BPF census of sockets";
 constexpr size_t kFirstCapacity = 16384;
-// A table that outgrows its array so often is given up.
-constexpr int kTries = 8;
+// A table that outgrows its array, or tears, so often is given up.
+constexpr int kTries = 16;
+// What TCP's iterator has room for at first (INIT_BATCH_SZ). Another number would only look torn.
+constexpr uint32_t kFirstRoom = 16;
 
 struct Known {
   Protocol protocol;
@@ -69,19 +71,19 @@ absl::Status SocketCensus::Load(size_t which, size_t capacity) {
   };
   const auto attach = [&](bpf_object* object, bpf_iter_link_info*) {
     program.records = Duplicate(object, "records");
-    program.total = Duplicate(object, ".bss");
-    return program.records.ok() && program.total.ok() ? 0 : -errno;
+    program.walk = Duplicate(object, ".bss");
+    return program.records.ok() && program.walk.ok() ? 0 : -errno;
   };
   NETDIAG_ASSIGN_OR_RETURN(program.link, LoadIterator(kWhat, kObject, prepare, attach));
   programs_[which] = std::move(program);
   return absl::OkStatus();
 }
 
-// How many sockets there were; only as many as the array has room for are in it.
-absl::StatusOr<size_t> SocketCensus::Walk(const Program& program) const {
+// What there was; only as many as the array has room for are in it.
+absl::StatusOr<CensusWalk> SocketCensus::Walk(const Program& program) const {
   const uint32_t key = 0;
-  uint32_t total = 0;
-  if (const int result = bpf_map_update_elem(program.total.get(), &key, &total, BPF_ANY);
+  CensusWalk walk = {.total = 0, .torn = 0, .phase = ~0U, .bucket = 0, .room = kFirstRoom};
+  if (const int result = bpf_map_update_elem(program.walk.get(), &key, &walk, BPF_ANY);
       result < 0) {
     return ErrnoError(-result, kWhat);
   }
@@ -92,10 +94,10 @@ absl::StatusOr<size_t> SocketCensus::Walk(const Program& program) const {
     // A million sockets end a read.
     if (size < 0 && errno != EAGAIN && errno != EINTR) return ErrnoError(errno, kWhat);
   }
-  if (const int result = bpf_map_lookup_elem(program.total.get(), &key, &total); result < 0) {
+  if (const int result = bpf_map_lookup_elem(program.walk.get(), &key, &walk); result < 0) {
     return ErrnoError(-result, kWhat);
   }
-  return total;
+  return walk;
 }
 
 absl::StatusOr<std::vector<CountedSocket>> SocketCensus::Read(const Program& program,
@@ -122,13 +124,15 @@ absl::StatusOr<std::vector<CountedSocket>> SocketCensus::Take(Protocol protocol)
   const auto which = static_cast<size_t>(known - kKnown.begin());
   const std::lock_guard lock(mutex_);
   if (programs_[which].capacity == 0) NETDIAG_RETURN_IF_ERROR(Load(which, kFirstCapacity));
-  NETDIAG_ASSIGN_OR_RETURN(size_t total, Walk(programs_[which]));
-  for (int i = 0; total > programs_[which].capacity; ++i) {
-    if (i == kTries) return ErrnoError(EAGAIN, kWhat, "the table grew during every pass");
-    NETDIAG_RETURN_IF_ERROR(Load(which, std::bit_ceil(total * 2)));
-    NETDIAG_ASSIGN_OR_RETURN(total, Walk(programs_[which]));
+  for (int i = 0; i < kTries; ++i) {
+    NETDIAG_ASSIGN_OR_RETURN(const CensusWalk walk, Walk(programs_[which]));
+    if (walk.total > programs_[which].capacity) {
+      NETDIAG_RETURN_IF_ERROR(Load(which, std::bit_ceil(size_t{walk.total} * 2)));
+    } else if (walk.torn == 0) {
+      return Read(programs_[which], walk.total);
+    }
   }
-  return Read(programs_[which], total);
+  return ErrnoError(EAGAIN, kWhat, "the table changed during every pass");
 }
 
 }  // namespace netdiag::bpf

@@ -32,6 +32,8 @@
 #include "netdiag/types/types.h"
 #include "netdiag/types/unique_fd.h"
 
+struct CensusWalk;
+
 namespace netdiag::bpf {
 
 struct CountedSocket {
@@ -57,12 +59,12 @@ class SocketCensus {
   struct Program {
     internal::UniqueFd link;  // holds the program
     internal::UniqueFd records;
-    internal::UniqueFd total;
+    internal::UniqueFd walk;
     size_t capacity = 0;
   };
 
   absl::Status Load(size_t which, size_t capacity);
-  absl::StatusOr<size_t> Walk(const Program& program) const;
+  absl::StatusOr<CensusWalk> Walk(const Program& program) const;
   absl::StatusOr<std::vector<CountedSocket>> Read(const Program& program, size_t total) const;
 
   std::mutex mutex_;
