@@ -492,14 +492,15 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
 bool Engine::Impl::Wanted(const Row& row) const {
   if (!ReportedStates(query_.states, row.protocol()).contains(row.state())) return false;
   if (!query_.families.contains(row.family())) return false;
+  if (const InetSocket* const socket = row.inet(); socket != nullptr) {
+    return (!query_.source_port || socket->local_port() == *query_.source_port) &&
+           (!query_.destination_port || socket->remote_port() == *query_.destination_port);
+  }
+  if (query_.source_port || query_.destination_port) return false;
   const Set<SocketType> types = row.unix_socket() != nullptr     ? query_.unix_types
                                 : row.packet_socket() != nullptr ? query_.packet_types
                                                                  : Set<SocketType>();
-  if (!types.empty() && !types.contains(row.type())) return false;
-  const InetSocket* socket = row.inet();
-  if (socket == nullptr) return !query_.source_port && !query_.destination_port;
-  return (!query_.source_port || socket->local_port() == *query_.source_port) &&
-         (!query_.destination_port || socket->remote_port() == *query_.destination_port);
+  return types.empty() || types.contains(row.type());
 }
 
 void Engine::Impl::Finish(const Walk& walk) {

@@ -7,39 +7,27 @@ namespace netdiag {
 std::optional<Row> Row::FromMessage(const netlink::Message& message, const Table& table,
                                     SourceKind source, const RowJoins& joins) {
   if (message.type() < netlink::kFirstType) return std::nullopt;
-  const auto row_of = [&](const auto& socket) -> std::optional<Row> {
-    if (!socket) return std::nullopt;
-    std::optional<Row> row(Row(message, *socket, table, source));
-    row->joins_ = joins;
-    if (joins.owners != nullptr) {
-      row->owners_ = joins.owners->Find(row->inode());
-      row->no_owner_ = row->owners_.empty() ? joins.owners->Reason(row->inode()) : NoOwner::kNone;
-    }
-    return row;
+  // Made where it is returned: a row is some 200 bytes, and comes a hundred thousand times.
+  const auto row_of = [&]<class View>(std::in_place_type_t<View> view) -> std::optional<Row> {
+    const auto checked = View::Checked::Check(message.payload());
+    if (!checked) return std::nullopt;
+    return std::optional<Row>(std::in_place, Key(), view, *checked, message, table, source, joins);
   };
   switch (table.protocol) {
     case Protocol::kUnix:
-      return row_of(UnixSocket::Parse(message.payload()));
+      return row_of(std::in_place_type<UnixSocket>);
     case Protocol::kPacket:
-      return row_of(PacketSocket::Parse(message.payload()));
+      return row_of(std::in_place_type<PacketSocket>);
     case Protocol::kNetlink:
-      return row_of(NetlinkSocket::Parse(message.payload()));
+      return row_of(std::in_place_type<NetlinkSocket>);
     default:
-      return row_of(InetSocket::Parse(message.payload()));
+      return row_of(std::in_place_type<InetSocket>);
   }
 }
 
-Family Row::family() const {
-  switch (protocol()) {
-    case Protocol::kUnix:
-      return Family::kUnix;
-    case Protocol::kPacket:
-      return Family::kPacket;
-    case Protocol::kNetlink:
-      return Family::kNetlink;
-    default:
-      return inet()->family();
-  }
+void Row::FindOwners() {
+  owners_ = joins_.owners->Find(inode());
+  no_owner_ = owners_.empty() ? joins_.owners->Reason(inode()) : NoOwner::kNone;
 }
 
 std::optional<UnixSocket> Row::peer() const {

@@ -33,12 +33,26 @@ struct RowJoins {
 };
 
 class Row {
+  // Of a constructor that only Row's own functions may call, though std::optional must reach it.
+  class Key {
+    friend Row;
+    Key() = default;
+  };
+
  public:
   // The row that `message` is in `table`; nullopt: not a socket message, or too short for one.
   // What it is joined with must outlive the row; so must `table`.
   [[nodiscard]] static std::optional<Row> FromMessage(const netlink::Message& message,
                                                       const Table& table, SourceKind source,
                                                       const RowJoins& joins = {});
+
+  // For FromMessage().
+  template <class View>
+  Row(Key, std::in_place_type_t<View> view, const typename View::Checked& payload,
+      const netlink::Message& message, const Table& table, SourceKind source, const RowJoins& joins)
+      : message_(message), socket_(view, payload), table_(&table), source_(source), joins_(joins) {
+    if (joins.owners != nullptr) FindOwners();
+  }
 
   // One of these is set.
   const InetSocket* inet() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
@@ -59,7 +73,13 @@ class Row {
   const Table& table() const { return *table_; }
   Protocol protocol() const { return table_->protocol; }
   SourceKind source() const { return source_; }
-  Family family() const;
+  Family family() const {
+    const InetSocket* const socket = inet();
+    return socket != nullptr            ? socket->family()
+           : unix_socket() != nullptr   ? Family::kUnix
+           : packet_socket() != nullptr ? Family::kPacket
+                                        : Family::kNetlink;
+  }
   SocketType type() const;
   State state() const {
     return std::visit([](const auto& socket) { return socket.state(); }, socket_);
@@ -107,9 +127,7 @@ class Row {
   void VisitUnknown(absl::FunctionRef<void(uint16_t type, Bytes payload)> visitor) const;
 
  private:
-  template <class View>
-  Row(const netlink::Message& message, const View& socket, const Table& table, SourceKind source)
-      : message_(message), socket_(socket), table_(&table), source_(source) {}
+  void FindOwners();
 
   netlink::Message message_;
   Socket socket_;

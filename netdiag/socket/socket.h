@@ -107,20 +107,32 @@ class MessageView {
   // Attributes of this type and above are unknown.
   static constexpr size_t kAttributeTypes = N;
 
+  // A payload that is long enough: what Parse() checks, and what makes a view where it is to stand.
+  class Checked {
+   public:
+    static std::optional<Checked> Check(Bytes payload) {
+      return payload.size() < FixedSize ? std::nullopt : std::optional(Checked(payload));
+    }
+
+   private:
+    friend MessageView;
+    explicit Checked(Bytes payload) : payload_(payload) {}
+    Bytes payload_;
+  };
+  explicit MessageView(Checked checked)
+      : fixed_(checked.payload_.data()), index_(checked.payload_.subspan(FixedSize)) {}
+
   // Every attribute as it came, unknown ones included.
   Bytes attributes() const { return index_.bytes(); }
   uint16_t unknown_attributes() const { return index_.unknown(); }
   bool malformed() const { return index_.malformed(); }
 
  protected:
-  MessageView(Bytes fixed, Bytes attributes) : fixed_(fixed.data()), index_(attributes) {}
-
   // `payload` as a View; nullopt: it is shorter than the fixed part.
   template <class View>
   static std::optional<View> ParseAs(Bytes payload) {
-    Bytes fixed;
-    if (!netlink::Extract(payload, 0, FixedSize, &fixed)) return std::nullopt;
-    return View(fixed, payload.subspan(FixedSize));
+    const std::optional<Checked> checked = Checked::Check(payload);
+    return checked ? std::optional<View>(std::in_place, *checked) : std::nullopt;
   }
   // REQUIRES: offset + sizeof(T) <= FixedSize, which Parse has checked the message for.
   template <class T>
@@ -290,6 +302,7 @@ enum class InetAttribute : uint8_t {
 // Table. Source: struct inet_diag_msg.
 class InetSocket : public MessageView<72, static_cast<size_t>(InetAttribute::kOptions) + 1> {
  public:
+  using MessageView::MessageView;
   [[nodiscard]] static std::optional<InetSocket> Parse(Bytes payload) {
     return ParseAs<InetSocket>(payload);
   }
@@ -376,9 +389,7 @@ class InetSocket : public MessageView<72, static_cast<size_t>(InetAttribute::kOp
  private:
   static constexpr size_t kInodeAt = 68;
 
-  friend MessageView;
   using A = InetAttribute;
-  using MessageView::MessageView;
 
   static constexpr size_t Type(InetAttribute attribute) { return static_cast<size_t>(attribute); }
   template <class T>
@@ -397,6 +408,7 @@ class InetSocket : public MessageView<72, static_cast<size_t>(InetAttribute::kOp
 // A unix socket. Source: struct unix_diag_msg.
 class UnixSocket : public MessageView<16, 8> {
  public:
+  using MessageView::MessageView;
   [[nodiscard]] static std::optional<UnixSocket> Parse(Bytes payload);
 
   SocketType type() const { return static_cast<SocketType>(At<uint8_t>(1)); }
@@ -431,8 +443,6 @@ class UnixSocket : public MessageView<16, 8> {
   bool has_pending_connections() const;
 
  private:
-  friend MessageView;
-  using MessageView::MessageView;
 };
 
 // Bits of the packet_info field "flags". Source: PDI_*, include/uapi/linux/packet_diag.h.
@@ -456,6 +466,7 @@ struct FilterInstruction {
 // packet_diag_msg, sk_diag_fill() in net/packet/diag.c.
 class PacketSocket : public MessageView<16, 8> {
  public:
+  using MessageView::MessageView;
   [[nodiscard]] static std::optional<PacketSocket> Parse(Bytes payload);
 
   SocketType type() const { return static_cast<SocketType>(At<uint8_t>(1)); }
@@ -499,8 +510,6 @@ class PacketSocket : public MessageView<16, 8> {
   size_t membership_count() const;  // 0: it has none, or they were not asked for
 
  private:
-  friend MessageView;
-  using MessageView::MessageView;
 };
 
 // Bits of NETLINK_DIAG_FLAGS. Source: NDIAG_FLAG_*, include/uapi/linux/netlink_diag.h.
@@ -517,6 +526,7 @@ enum class NetlinkFlag : uint8_t {
 // rest. Source: struct netlink_diag_msg, sk_diag_fill() in net/netlink/diag.c.
 class NetlinkSocket : public MessageView<28, 5> {
  public:
+  using MessageView::MessageView;
   [[nodiscard]] static std::optional<NetlinkSocket> Parse(Bytes payload);
 
   SocketType type() const { return static_cast<SocketType>(At<uint8_t>(1)); }
@@ -543,8 +553,6 @@ class NetlinkSocket : public MessageView<28, 5> {
   std::optional<uint32_t> send_queue() const;
 
  private:
-  friend MessageView;
-  using MessageView::MessageView;
 };
 
 using Socket = std::variant<InetSocket, UnixSocket, PacketSocket, NetlinkSocket>;

@@ -299,8 +299,8 @@ TEST(SocketCensus, CountsEverySocketOnce) {
   }
 }
 
-// Linux 6.17 skips a bucket of TCP's if the sockets that it saw first have gone when it has made room
-// for the others.
+// Linux 6.17 skips a bucket of TCP's if the sockets that it saw first have gone when it has made
+// room for the others.
 TEST(SocketCensus, SkipsNoBucketWhoseFirstSocketsGo) {
   ASSERT_TRUE(bpf::SocketCensus::Check().ok()) << bpf::SocketCensus::Check();
   for (const Kind kind : {Kind::kUdp, Kind::kListeners, Kind::kConnections, Kind::kUnix}) {
