@@ -164,19 +164,11 @@ class Shaper {
   absl::flat_hash_map<int32_t, uint64_t> counts_;
 };
 
-absl::Status CheckCall(const netlink::CallOptions& call) {
-  if (call.stop.stop_requested()) return CancelledError("connections");
-  if (call.deadline && std::chrono::steady_clock::now() >= *call.deadline) {
-    return TimeoutError("connections");
-  }
-  return absl::OkStatus();
-}
-
 // Calls `visit` with each row of the query, and, of one process, with what it holds.
 absl::StatusOr<Summary> Walk(const ConnectionsOptions& options,
                              absl::FunctionRef<Flow(const Row&, const OwnerIndex* held)> visit) {
   NETDIAG_ASSIGN_OR_RETURN(const Query query, QueryOf(options));
-  NETDIAG_RETURN_IF_ERROR(CheckCall(options.call));
+  NETDIAG_RETURN_IF_ERROR(netlink::CheckCall(options.call, "connections"));
   std::optional<OwnerIndex> held;
   std::optional<netlink::NetNs> netns = options.netns;
   if (options.pid != Pid()) {

@@ -47,7 +47,8 @@ absl::Status Engine::Impl::RunIn(NetnsId netns, absl::FunctionRef<absl::Status()
   if (!IsHome(netns)) return namespaces_.RunIn(netns, use);
   if (netlink::CurrentNetns() == netns_) return use();
   if (options_.netns) return options_.netns->Run(use);
-  return SameNamespace();
+  NETDIAG_RETURN_IF_ERROR(SameNamespace());
+  return use();
 }
 
 internal::WalkOptions Engine::Impl::WalkOptionsFor(const Table& table, size_t conn) {

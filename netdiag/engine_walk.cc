@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <fcntl.h>
 #include <limits>
 #include <string>
@@ -39,15 +38,6 @@ constexpr size_t kAheadOfScan = size_t{5} << 20;
 constexpr size_t kAhead = size_t{512} << 10;
 // The caller's own end of a query, as opposed to a table's failure.
 bool EndsQuery(const absl::Status& status) { return IsTimeout(status) || IsCancelled(status); }
-
-// For what never waits and so does not look itself: the owner scan, /proc/net, captures.
-absl::Status CheckCall(const CallOptions& call, std::string_view what) {
-  if (call.stop.stop_requested()) return CancelledError(what);
-  if (call.deadline && std::chrono::steady_clock::now() >= *call.deadline) {
-    return TimeoutError(what);
-  }
-  return absl::OkStatus();
-}
 
 // States that rows of the asked ones come back in: TCP reports two pseudo states as their plain
 // forms, and no other protocol has them.
@@ -391,9 +381,7 @@ absl::StatusOr<int> Engine::Impl::OpenProcNet(NetnsId netns, std::string_view fi
     const int errnum = errno;
     return ErrnoError(errnum, options_.proc_root + "/net/" + std::string(file));
   };
-  NETDIAG_RETURN_IF_ERROR(!IsHome(netns)   ? namespaces_.RunIn(netns, open_here)
-                          : options_.netns ? options_.netns->Run(open_here)
-                                           : open_here());
+  NETDIAG_RETURN_IF_ERROR(RunIn(netns, open_here));
   return fd;
 }
 

@@ -119,9 +119,7 @@ absl::Status ParseNetDev(std::string_view text, std::string_view what,
 absl::Status IoCountersByFile(bool per_nic, const std::string& path,
                               std::vector<InterfaceCounters>* interfaces,
                               const netlink::CallOptions& call) {
-  if (call.stop.stop_requested()) return CancelledError(path);
-  if (call.deadline && std::chrono::steady_clock::now() >= *call.deadline)
-    return TimeoutError(path);
+  NETDIAG_RETURN_IF_ERROR(netlink::CheckCall(call, path));
   errno = 0;
   const std::string text = internal::ReadProcFile(path, kMaxNetDev);
   if (text.empty() && errno != 0) return ErrnoError(errno, path);

@@ -102,6 +102,10 @@ struct CallOptions {
   std::stop_token stop = {};
 };
 
+// Whether the call is over before it waits for anything: cancelled or past its deadline, as an
+// error that names `what`. For what never waits itself and so does not look.
+absl::Status CheckCall(const CallOptions& call, std::string_view what);
+
 // What an exchange met. Nothing here is an error.
 struct DumpResult {
   uint64_t messages = 0;     // given to the visitor

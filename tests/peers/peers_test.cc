@@ -30,6 +30,7 @@
 #include "netdiag/types/address.h"
 #include "tests/live/netns_testing.h"
 #include "tests/process/process_testing.h"
+#include "tests/testing/damage.h"
 #include "tests/testing/rounds.h"
 #include "tests/testing/run_program.h"
 #include "tests/testing/sockets.h"
@@ -383,19 +384,7 @@ std::vector<std::string> Texts() {
   std::mt19937 random(1);
   std::vector<std::string> texts;
   for (int round = 0; round < Rounds(30000); ++round) {
-    std::string text(kBases[random() % std::size(kBases)]);
-    for (size_t edits = random() % 4; edits > 0 && !text.empty(); --edits) {
-      const size_t at = random() % text.size();
-      const char c = kChars[random() % kChars.size()];
-      if (random() % 3 == 0) {
-        text.erase(at, 1);
-      } else if (random() % 2 == 0) {
-        text.insert(at, 1, c);
-      } else {
-        text[at] = c;
-      }
-    }
-    texts.push_back(text);
+    texts.push_back(Damaged(kBases, kChars, 3, &random));
   }
   return texts;
 }

@@ -99,6 +99,14 @@ TEST(BashCompletion, OffersOptionsFieldsStatesAndWords) {
   EXPECT_THAT(Offered("diag -", 1), Not(HasSubstr("help-format")));
 }
 
+TEST(BashCompletion, OffersCommandsAndTheirWords) {
+  EXPECT_EQ(Offered("diag conn", 1), "connections ");
+  EXPECT_EQ(Offered("diag connections tcp", 2), "tcp tcp4 tcp6 ");
+  EXPECT_EQ(Offered("diag connections --m", 2), "--max ");
+  EXPECT_EQ(Offered("diag interfaces tcp --r", 3), "--rates ");
+  EXPECT_EQ(Offered("diag -t conn", 2), " ");
+}
+
 TEST(BashCompletion, OffersEveryOptionThatIsTold) {
   const std::string all = " " + Offered("diag -", 1);
   for (const OptionHelp& option : AllOptions()) {

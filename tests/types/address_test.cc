@@ -21,6 +21,7 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include "tests/testing/damage.h"
 #include "tests/testing/guarded_buffer.h"
 #include "tests/testing/rounds.h"
 #include "tests/testing/status_matchers.h"
@@ -228,18 +229,7 @@ TEST(IpAddress, ReadsAndRefusesDamagedTextAsTheSystemDoes) {
       "::",      "1:2:3:4:5:6:7::", "fe80::1:2:3:4",   "1:2:3:4:5:6:1.2.3.4"};
   const std::string_view kChars = "0123456789abcdefABCDEFgx:.%/ +-";
   for (int round = 0; round < testing::Rounds(100000); ++round) {
-    std::string text(kBases[random() % std::size(kBases)]);
-    for (size_t edits = random() % 3; edits > 0 && !text.empty(); --edits) {
-      const size_t at = random() % text.size();
-      const char c = kChars[random() % kChars.size()];
-      if (random() % 3 == 0) {
-        text.erase(at, 1);
-      } else if (random() % 2 == 0) {
-        text.insert(at, 1, c);
-      } else {
-        text[at] = c;
-      }
-    }
+    const std::string text = testing::Damaged(kBases, kChars, 2, &random);
     ASSERT_NO_FATAL_FAILURE(ExpectReadAsBySystem(text));
   }
 }

@@ -70,6 +70,14 @@ std::string Bash() {
     if (option.letter != 0) options.push_back({'-', option.letter});
     options.push_back(std::move(name));
   }
+  std::vector<std::string> verbs;
+  std::string by_verb;
+  for (const VerbHelp& verb : AllVerbs()) {
+    verbs.emplace_back(verb.name);
+    by_verb.append("  [[ ${COMP_WORDS[1]} == ").append(verb.name);
+    by_verb += " && $COMP_CWORD -gt 1 ]] && { mapfile -t COMPREPLY < <(compgen -W '" +
+               Joined(verb.words, " ") + "' -- \"$current\"); return; }\n";
+  }
   std::string text =
       "# bash completion of diag(1)\n"
       "_diag() {\n"
@@ -77,7 +85,12 @@ std::string Bash() {
       "  # bash takes --option=value apart at its '='\n"
       "  [[ $option == '=' ]] && option=${COMP_WORDS[COMP_CWORD-2]}\n"
       "  [[ $current == '=' ]] && { option=${COMP_WORDS[COMP_CWORD-1]}; current=''; }\n"
-      "  COMPREPLY=()\n"
+      "  COMPREPLY=()\n" +
+      by_verb +
+      "  [[ $COMP_CWORD -eq 1 && $current == [a-z]* ]] && {\n"
+      "    mapfile -t COMPREPLY < <(compgen -W '" +
+      Joined(verbs, " ") +
+      " state exclude' -- \"$current\"); return; }\n"
       "  case $option in\n";
   text += "  " + Joined(lists, "|") + ")\n";
   text +=
@@ -121,6 +134,17 @@ std::string Zsh() {
       Joined(FieldWordsOfHelp(), " ") +
       " }\n"
       "_diag() {\n"
+      "  if (( CURRENT > 2 )); then\n"
+      "    case ${words[2]} in\n";
+  std::string verbs;
+  for (const VerbHelp& verb : AllVerbs()) {
+    verbs.append(verb.name).append(" ");
+    text.append("    ").append(verb.name).append(") compadd -- ");
+    text += Joined(verb.words, " ") + "; return ;;\n";
+  }
+  text +=
+      "    esac\n"
+      "  fi\n"
       "  _arguments -s \\\n";
   for (const OptionHelp& option : ToldOptions()) {
     // What stands in the brackets ends at one, and a colon would begin the argument.
@@ -142,7 +166,8 @@ std::string Zsh() {
       text += "    " + Quoted(std::string{'-', option.letter} + rest) + " \\\n";
     text += "    " + Quoted("--" + std::string(option.name) + assign + rest) + " \\\n";
   }
-  text += "    '*:: :(state exclude " + Joined(StateWords(), " ") + ")'\n}\n_diag \"$@\"\n";
+  text += "    '*:: :(" + verbs + "state exclude " + Joined(StateWords(), " ") +
+          ")'\n}\n_diag \"$@\"\n";
   return text;
 }
 
@@ -166,6 +191,11 @@ std::string Fish() {
       help += c;
     }
     text += " -d '" + help + "'\n";
+  }
+  for (const VerbHelp& verb : AllVerbs()) {
+    text.append("complete -c diag -n '__fish_is_nth_token 1' -a ").append(verb.name).append("\n");
+    text.append("complete -c diag -n '__fish_seen_subcommand_from ").append(verb.name);
+    text += "' -a '" + Joined(verb.words, " ") + "'\n";
   }
   text += "complete -c diag -a 'state exclude'\n";
   text += "complete -c diag -n '__fish_prev_arg_in state exclude' -a '" +

@@ -12,6 +12,8 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
@@ -439,19 +441,32 @@ VerbResult ListInterfaces(const Words& words, Output* output) {
 struct VerbRow {
   std::string_view name;
   Verb verb;
-  VerbHelp help;
+  std::string_view usage;
+  std::string_view help;
+  std::string_view kinds;  // that KIND can be
 };
 constexpr VerbRow kVerbs[] = {
-    {"connections",
-     ListConnections,
-     {"diag connections [KIND] [--pid N] [--max N] [--no-uids] [--net NAME]",
-      "connections and who holds them, as gopsutil's JSON; KIND: all, tcp, tcp4, tcp6, udp, udp4, "
-      "udp6, unix, inet, inet4, inet6"}},
-    {"interfaces",
-     ListInterfaces,
-     {"diag interfaces [--rates SECONDS] [--json] [--net NAME]",
-      "network interfaces, their addresses, and what they carry"}},
+    {"connections", ListConnections,
+     "diag connections [KIND] [--pid N] [--max N] [--no-uids] [--net NAME]",
+     "connections and who holds them, as gopsutil's JSON",
+     "all tcp tcp4 tcp6 udp udp4 udp6 unix inet inet4 inet6"},
+    {"interfaces", ListInterfaces, "diag interfaces [--rates SECONDS] [--json] [--net NAME]",
+     "network interfaces, their addresses, and what they carry", ""},
 };
+
+VerbHelp HelpOf(const VerbRow& row) {
+  VerbHelp help = {row.name, row.usage, std::string(row.help), {}};
+  const std::vector<std::string> kinds =
+      absl::StrSplit(std::string(row.kinds), ' ', absl::SkipEmpty());
+  if (!kinds.empty()) help.help += "; KIND: " + absl::StrJoin(kinds, ", ");
+  const std::vector<std::string> usage =
+      absl::StrSplit(std::string(row.usage), absl::ByAnyChar("[ ]"));
+  for (const std::string& word : usage) {
+    if (word.starts_with("--")) help.words.push_back(word);
+  }
+  help.words.insert(help.words.end(), kinds.begin(), kinds.end());
+  return help;
+}
 
 }  // namespace
 
@@ -462,7 +477,7 @@ Verb FindVerb(std::string_view name) {
 
 std::vector<VerbHelp> AllVerbs() {
   std::vector<VerbHelp> rows;
-  for (const VerbRow& row : kVerbs) rows.push_back(row.help);
+  for (const VerbRow& row : kVerbs) rows.push_back(HelpOf(row));
   return rows;
 }
 

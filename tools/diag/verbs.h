@@ -26,10 +26,12 @@ struct VerbResult {
 using Verb = VerbResult (*)(const std::vector<std::string_view>& words, Output* output);
 // Null: there is no such command.
 Verb FindVerb(std::string_view name);
-// A line for each command, for --help.
+// A line for each command, for --help, and the words that can follow it, for completions.
 struct VerbHelp {
+  std::string_view name;
   std::string_view usage;
-  std::string_view help;
+  std::string help;
+  std::vector<std::string> words;
 };
 std::vector<VerbHelp> AllVerbs();
 
