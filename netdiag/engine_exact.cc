@@ -65,10 +65,21 @@ internal::WalkOptions Engine::Impl::WalkOptionsFor(const Table& table, size_t co
       return sockets;
     };
   }
+  if (read_activity_ == nullptr) {
+    read_activity_ = [this](uint64_t least) {
+      std::optional<internal::TcpActivity> activity;
+      const absl::Status status = RunIn(netns_, [&] {
+        activity = internal::ReadTcpActivity(options_.proc_root, least);
+        return absl::OkStatus();
+      });
+      return status.ok() ? activity : std::nullopt;
+    };
+  }
   const bool counts = query_.completeness == Completeness::kExact;
   return {.completeness = query_.completeness,
           .tcp_buckets = TcpBuckets(table),
           .census = counts ? &take_census_ : nullptr,
+          .activity = IsHome(table.netns) ? &read_activity_ : nullptr,
           .scratch = scratches_[conn].get()};
 }
 

@@ -171,6 +171,7 @@ class Engine::Impl {
   uint64_t guest_tcp_buckets_ = 0;
   bpf::SocketCensus census_;
   internal::CensusTaker take_census_;
+  internal::ActivityReader read_activity_;  // of home
 
   // The query that runs.
   Query query_;

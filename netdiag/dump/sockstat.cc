@@ -2,6 +2,9 @@
 
 #include "netdiag/dump/sockstat.h"
 
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
 #include <charconv>
 #include <optional>
 
@@ -66,6 +69,27 @@ SocketCounts ReadSockstat(const std::string& proc_root) {
   const std::string directory = proc_root + "/thread-self/net/";
   return ParseSockstat(ReadProcFile(directory + "sockstat", kLimit),
                        ReadProcFile(directory + "sockstat6", kLimit));
+}
+
+std::optional<TcpActivity> ReadTcpActivity(const std::string& proc_root, uint64_t least) {
+  constexpr size_t kLimit = size_t{64} << 10;
+  struct statfs system = {};
+  if (statfs(proc_root.c_str(), &system) != 0 || system.f_type != PROC_SUPER_MAGIC) return {};
+  const SocketCounts counts = ReadSockstat(proc_root);
+  if (!counts.known || counts.tcp() < least) return {};
+  TcpActivity activity = {counts.tcp4, counts.tcp6, counts.time_wait, {}};
+  for (const auto& [file, line] : {std::pair("snmp", "Tcp:"), std::pair("netstat", "TcpExt:")}) {
+    const std::string text = ReadProcFile(proc_root + "/thread-self/net/" + file, kLimit);
+    int lines = 0;  // of names and of numbers
+    for (std::string_view rest = text; !rest.empty();) {
+      const std::string_view whole = TakeUntil('\n', &rest);
+      if (!whole.starts_with(line)) continue;
+      activity.counters.append(whole);
+      ++lines;
+    }
+    if (lines != 2) return {};
+  }
+  return activity;
 }
 
 }  // namespace netdiag::internal

@@ -31,6 +31,7 @@
 #include "netdiag/bpf/tcp_table.h"
 #include "netdiag/dump/capture.h"
 #include "netdiag/dump/passes.h"
+#include "netdiag/dump/sockstat.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/dump/tears.h"
 #include "netdiag/dump/unix_index.h"
@@ -56,19 +57,24 @@ struct SourceStats {
 using CensusTaker =
     std::function<absl::StatusOr<std::vector<bpf::CountedSocket>>(const Table& table)>;
 
+// ReadTcpActivity() in the namespace of the table. Thread-safe.
+using ActivityReader = std::function<std::optional<TcpActivity>(uint64_t least)>;
+
 // What dumps of one Conn use again and again, so that none allocates.
 struct WalkScratch {
   Tears tears;
   std::vector<std::byte> requests;
   std::vector<std::byte> program;
-  std::vector<char> met;  // of the witnesses
+  std::vector<char> met;             // of the witnesses
+  std::optional<uint64_t> tcp_rows;  // of the last walk of TCP
 };
 
 struct WalkOptions {
   Completeness completeness = Completeness::kProved;
-  uint64_t tcp_buckets = 0;             // Tears::Begin()
-  const CensusTaker* census = nullptr;  // null: there is none
-  WalkScratch* scratch = nullptr;       // null: the source has its own
+  uint64_t tcp_buckets = 0;                  // Tears::Begin()
+  const CensusTaker* census = nullptr;       // null: there is none
+  const ActivityReader* activity = nullptr;  // likewise
+  WalkScratch* scratch = nullptr;            // null: the source has its own
 };
 
 // The request as bytes in `storage`, as NetlinkSource sends it and captures keep it.
@@ -111,18 +117,20 @@ struct MoreWalks {
 // The kernel's answer over a Conn. TCP's IPv4 and IPv6 are one walk (the legacy request), and UDP's
 // since 5.9; every other request names its one family.
 //
-// No socket is given twice. A walk in several datagrams is proved afterwards (tears.h): by exact
-// requests for the last connections before each tear, or by another walk, without attributes, of
-// what was torn. Where there is no proof, kProved leaves a
-// doubt; so does kFast, which spares the exact requests. kExact walks again, without what
-// hides sockets, until one walk is proved, by the sockets of the one before that are all in it; or
-// until every socket of a census was given or has gone. At most kMaxWalks and kMaxCensusWalks.
+// No socket is given twice. A walk in several datagrams is proved afterwards (tears.h): of TCP by
+// its activity, if there was none (sockstat.h), or by exact requests for the last connections
+// before each tear; else by another walk, without attributes, of what was torn. Where there is no
+// proof, kProved leaves a doubt; so does kFast, which spares more than kFewLookups exact requests.
+// kExact walks again, without what hides sockets, until one walk is proved, by the sockets of the
+// one before that are all in it; or until every socket of a census was given or has gone. At most
+// kMaxWalks and kMaxCensusWalks.
 // Netlink sockets are walked several times in any case: passes.h. A dump of packet sockets ends
 // silently at a list that is too long; where lists are asked for a second walk is without.
 class NetlinkSource {
  public:
   static constexpr uint64_t kMaxWalks = 6;
   static constexpr uint64_t kMaxCensusWalks = 16;
+  static constexpr size_t kFewLookups = 128;
 
   // `conn` must outlive the source and serve nothing else meanwhile; so must what `options` names.
   NetlinkSource(netlink::Conn* conn, const DumpRequest& request, const WalkOptions& options = {});
@@ -142,6 +150,8 @@ class NetlinkSource {
   absl::Status BeginWalk(const CallOptions& call);
   absl::StatusOr<Ready> StepWalk(Wait wait, const CallOptions& call, MessageVisitor visitor);
   absl::StatusOr<Ready> EndWalk(const CallOptions& call);
+  void ReadActivity();
+  bool NothingStirred() const;
   absl::StatusOr<Ready> Prove(const CallOptions& call);
   absl::StatusOr<Ready> LookUp(const CallOptions& call);
   absl::StatusOr<Ready> BeginProof(const CallOptions& call);
@@ -167,8 +177,9 @@ class NetlinkSource {
   SourceStats stats_;
   std::unique_ptr<Passes> passes_;  // of netlink sockets
   std::unique_ptr<WalkScratch> own_;
-  size_t next_ = 0;                  // of the connections to be looked up
-  std::unique_ptr<MoreWalks> more_;  // from the second walk on
+  std::optional<TcpActivity> activity_;  // before the first walk
+  size_t next_ = 0;                      // of the connections to be looked up
+  std::unique_ptr<MoreWalks> more_;      // from the second walk on
 };
 
 // The answer that a dump of TCP would give, without its walk over the sockets of other namespaces:

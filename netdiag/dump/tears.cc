@@ -43,6 +43,12 @@ bool IsUdp(Protocol protocol) {
 // Chains in which sockets of both families stand.
 bool SharesChains(Protocol protocol) { return protocol == Protocol::kTcp || IsUdp(protocol); }
 
+// Whether something beside its state can keep a socket out of the answer.
+bool FiltersOrHalves(const DumpRequest& request) {
+  return Filters(request) ||
+         (SharesChains(request.table.protocol) && request.table.families != kBothFamilies);
+}
+
 // What has to be asked for so that every socket in the buckets is shown.
 StateSet StatesInBuckets(const DumpRequest& request) {
   switch (request.table.protocol) {
@@ -95,17 +101,20 @@ DumpRequest Tears::Widened(DumpRequest request) {
   return request;
 }
 
+bool Tears::Hides(const DumpRequest& request) {
+  const StateSet needed = StatesInBuckets(request);
+  // MPTCP's rows have no cookies to go by.
+  return FiltersOrHalves(request) || request.table.protocol == Protocol::kMptcp ||
+         (request.states & needed) != needed;
+}
+
 void Tears::Begin(const DumpRequest& request, uint64_t tcp_buckets, bool keep_all) {
   request_ = request;
   tcp_buckets_ = tcp_buckets != 0 ? tcp_buckets : kUsualBuckets;
   keep_all_ = keep_all;
   const Protocol protocol = request.table.protocol;
-  const bool filters =
-      Filters(request) || (SharesChains(protocol) && request.table.families != kBothFamilies);
-  hides_listeners_ = filters;
-  const StateSet needed = StatesInBuckets(request);
-  // MPTCP's rows have no cookies to go by.
-  hides_rows_ = filters || protocol == Protocol::kMptcp || (request.states & needed) != needed;
+  hides_listeners_ = FiltersOrHalves(request);
+  hides_rows_ = Hides(request);
   begins_ = repeating_ = false;
   bytes_ = widest_ = largest_ = 0;
   given_ = repeated_ = passed_ = 0;

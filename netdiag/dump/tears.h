@@ -98,10 +98,14 @@ class Tears {
   std::vector<SocketKey>& witnesses() { return witnesses_; }
   StateSet states() const { return states_; }
   const std::vector<Port>& ports() const { return ports_; }
+  // Rows that were not repeats.
+  uint64_t given() const { return given_; }
   // keep_all: every row's.
   std::span<const SocketKey> keys() const { return rows_; }
   uint64_t repeated() const { return repeated_; }
 
+  // Whether a walk of `request` leaves out sockets that stand in the buckets of those it gives.
+  static bool Hides(const DumpRequest& request);
   // The request for all that stands in the buckets of what `request` asks for.
   static DumpRequest Widened(DumpRequest request);
 

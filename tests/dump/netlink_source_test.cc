@@ -508,6 +508,66 @@ TEST(NetlinkSource, LivingConnectionsProveAWalk) {
   EXPECT_EQ(answered.cookies, (Cookies{1, 2, 3, 4, 5}));
 }
 
+TEST(NetlinkSource, AFastDumpAsksOnlyOfFewConnections) {
+  FakeTable table(Protocol::kTcp);
+  table.walks = {{{1, 2, 3}, {4, 5}}};
+  table.living = {1, 2, 3};
+  const WalkOptions fast = {.completeness = Completeness::kFast};
+  EXPECT_THAT(Ask(&table, RequestFor(Protocol::kTcp), fast).stats.doubt, IsOk());
+  table.walks = {{}};
+  for (uint32_t cookie = 1; cookie < 3 * NetlinkSource::kFewLookups; ++cookie) {
+    table.walks[0].push_back({cookie});
+    table.living.insert(cookie);
+  }
+  table.requests.clear();
+  EXPECT_THAT(Ask(&table, RequestFor(Protocol::kTcp), fast).stats.doubt, ErrnoIs(EAGAIN));
+  table.requests.clear();
+  EXPECT_THAT(Ask(&table, RequestFor(Protocol::kTcp)).stats.doubt, IsOk());
+}
+
+// What TCP of a namespace has done so far, as its reader is told.
+class FakeActivity {
+ public:
+  WalkOptions Options(WalkScratch* scratch) const {
+    return {.completeness = Completeness::kFast, .activity = &reader_, .scratch = scratch};
+  }
+  bool busy = false;
+  int reads = 0;
+
+ private:
+  ActivityReader reader_ = [this](uint64_t) {
+    ++reads;
+    return TcpActivity{.tcp4 = 9, .counters = busy ? std::to_string(reads) : ""};
+  };
+};
+
+TEST(NetlinkSource, ConnectionsThatDidNothingProveAWalkThatHidesSome) {
+  FakeTable table(Protocol::kTcp);
+  table.walks = {{{1, 2, 3}, {4, 5}}};
+  DumpRequest request = RequestFor(Protocol::kTcp);
+  request.states = State::kEstablished;
+  FakeActivity activity;
+  WalkScratch scratch;
+  EXPECT_THAT(Ask(&table, request, activity.Options(&scratch)).stats.doubt, IsOk());
+  EXPECT_EQ(activity.reads, 2);
+  activity.busy = true;
+  scratch = {};
+  table.requests.clear();
+  EXPECT_THAT(Ask(&table, request, activity.Options(&scratch)).stats.doubt, ErrnoIs(EAGAIN));
+}
+
+TEST(NetlinkSource, AShortDumpReadsNoActivity) {
+  FakeTable table(Protocol::kTcp);
+  table.walks = {{{1, 2, 3}, {4, 5}}};
+  table.living = {1, 2, 3};
+  FakeActivity activity;
+  WalkScratch scratch;
+  scratch.tcp_rows = 5;
+  EXPECT_THAT(Ask(&table, RequestFor(Protocol::kTcp), activity.Options(&scratch)).stats.doubt,
+              IsOk());
+  EXPECT_EQ(activity.reads, 0);
+}
+
 TEST(NetlinkSource, WhatTheKernelRepeatsIsDropped) {
   for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kUnix}) {
     FakeTable table(protocol);

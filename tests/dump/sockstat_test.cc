@@ -55,5 +55,12 @@ TEST(Sockstat, SaysWhichDumpsAreEmpty) {
   EXPECT_TRUE(empty({.known = true, .udp6 = 1}, Protocol::kUdp, Family::kInet));
 }
 
+TEST(TcpActivity, IsToldByAProcfsOnly) {
+  EXPECT_TRUE(ReadTcpActivity("/proc", 0).has_value());
+  EXPECT_FALSE(ReadTcpActivity("/proc", 1'000'000'000).has_value());
+  EXPECT_FALSE(ReadTcpActivity("/sys", 0).has_value());
+  EXPECT_FALSE(ReadTcpActivity("/nowhere", 0).has_value());
+}
+
 }  // namespace
 }  // namespace netdiag::internal

@@ -35,7 +35,7 @@ inline void Shell(const std::string& command) { Check(std::system(command.c_str(
 // nothing in /run.
 inline void Apart(const std::function<void()>& body) {
   if (geteuid() != 0) GTEST_SKIP() << "making namespaces needs root";
-  if (InChroot()) GTEST_SKIP() << "a chroot has no mount of its own";
+  if (RootIsNoMountPoint()) GTEST_SKIP() << "a chroot has no mount of its own";
   std::thread([&] {
     Check(unshare(CLONE_NEWNS | CLONE_NEWNET) == 0, "unshare");
     Check(mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "private mounts");

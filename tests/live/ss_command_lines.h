@@ -43,7 +43,7 @@ inline constexpr CommandLine kCommandLines[] = {
     {"-tanH src inet6:[::1]"},
     {"-tanH not src 127.0.0.1"},
     {"-tanH ! dst [::1]"},
-    {"-tanH src localhost"},
+    {"-4tanH src localhost"},
     {"-tanH src 127.0.0.1 dst 127.0.0.1"},
     {"-tanH src 127.0.0.1 & dst 127.0.0.1"},
     {"-tanH src [::1] || src 127.0.0.1"},
