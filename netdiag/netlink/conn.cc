@@ -305,7 +305,7 @@ absl::Status Conn::Impl::Visit(Gate::Call& call, const Datagram& datagram, Answe
   }
   MessageCursor messages(datagram.bytes);
   for (Message message; messages.Next(&message);) {
-    Trace('<', message.header(), message.whole());
+    if (trace_ != nullptr) Trace('<', message.header(), message.whole());
     NETDIAG_RETURN_IF_ERROR(VisitMessage(call, message, answer, visitor));
   }
   if (messages.malformed()) {
