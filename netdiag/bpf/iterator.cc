@@ -6,13 +6,19 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <array>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <bpf/skel_internal.h>
 #include <cerrno>
 #include <cstdint>
+#include <fcntl.h>
 #include <string>
 #include <unistd.h>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
 
 #include "netdiag/types/error.h"
 
@@ -65,7 +71,75 @@ absl::Status ExplainLoad(int errnum, std::string_view what) {
                     std::string(kNeedsCapabilities) + ", and a kernel that is not locked down");
 }
 
+// A program in the kernel, and its object's maps in the object's order.
+struct Loaded {
+  internal::UniqueFd program;
+  std::vector<internal::UniqueFd> maps;
+};
+
+// All the programs that are to be loaded: one.
+bpf_program* ProgramOf(bpf_object* object) {
+  bpf_program* program = bpf_object__next_program(object, nullptr);
+  while (!bpf_program__autoload(program)) program = bpf_object__next_program(object, program);
+  return program;
+}
+
+// By a program that libbpf writes and the kernel runs: it loads the other one, and the kernel finds
+// the types of its own structs itself, and remembers them for the next time. 0, or a negative
+// errno: older kernels (5.17) do not know this.
+int LoadByLoader(bpf_object* object, Loaded* loaded) {
+  gen_loader_opts code = {};
+  code.sz = sizeof(code);
+  if (const int error = bpf_object__gen_loader(object, &code); error != 0) return error;
+  if (const int error = bpf_object__load(object); error != 0) return error;
+  size_t maps = 0, programs = 0;
+  for (bpf_map* map = nullptr; (map = bpf_object__next_map(object, map)) != nullptr;) ++maps;
+  for (bpf_program* each = nullptr; (each = bpf_object__next_program(object, each)) != nullptr;) {
+    ++programs;
+  }
+  const size_t size =
+      sizeof(bpf_loader_ctx) + maps * sizeof(bpf_map_desc) + programs * sizeof(bpf_prog_desc);
+  std::vector<uint64_t> storage(size / sizeof(uint64_t) + 1);
+  auto* const context = reinterpret_cast<bpf_loader_ctx*>(storage.data());
+  context->sz = static_cast<uint32_t>(size);
+  bpf_load_and_run_opts run = {};
+  run.ctx = context;
+  run.data = code.data;
+  run.data_sz = code.data_sz;
+  run.insns = code.insns;
+  run.insns_sz = code.insns_sz;
+  if (const int error = bpf_load_and_run(&run); error != 0) return error < 0 ? error : -EINVAL;
+  const auto* const map = reinterpret_cast<const bpf_map_desc*>(context + 1);
+  for (size_t i = 0; i < maps; ++i) loaded->maps.emplace_back(map[i].map_fd);
+  // Those that are not to be loaded have no place before it.
+  loaded->program = internal::UniqueFd(reinterpret_cast<const bpf_prog_desc*>(map + maps)->prog_fd);
+  return 0;
+}
+
+// By libbpf, which reads all of the kernel's types (5 MB).
+int LoadByLibrary(bpf_object* object, Loaded* loaded) {
+  libbpf_set_memlock_rlim(0);
+  if (const int error = bpf_object__load(object); error != 0) return error;
+  const auto duplicate = [](int fd) { return internal::UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)); };
+  for (bpf_map* map = nullptr; (map = bpf_object__next_map(object, map)) != nullptr;) {
+    loaded->maps.push_back(duplicate(bpf_map__fd(map)));
+    if (!loaded->maps.back().ok()) return -errno;
+  }
+  loaded->program = duplicate(bpf_program__fd(ProgramOf(object)));
+  return loaded->program.ok() ? 0 : -errno;
+}
+
 }  // namespace
+
+internal::UniqueFd LoadedMaps::Take(std::string_view name) {
+  // libbpf puts the object's name before that of a section.
+  const auto is_it = [&](const std::string& each) {
+    return each == name || (name.starts_with('.') && each.ends_with(name));
+  };
+  const auto found = std::ranges::find_if(names, is_it);
+  const auto at = static_cast<size_t>(found - names.begin());
+  return at < maps.size() ? std::move(maps[at]) : internal::UniqueFd();
+}
 
 absl::Status CheckIterator(std::string_view what) {
   constexpr int kSysAdmin = 21, kPerfmon = 38, kBpf = 39;
@@ -78,31 +152,37 @@ absl::Status CheckIterator(std::string_view what) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<internal::UniqueFd> LoadIterator(
-    std::string_view what, std::span<const unsigned char> bytes,
-    absl::FunctionRef<int(bpf_object*)> prepare,
-    absl::FunctionRef<int(bpf_object*, bpf_iter_link_info*)> attach) {
+absl::StatusOr<internal::UniqueFd> LoadIterator(std::string_view what,
+                                                std::span<const unsigned char> bytes,
+                                                absl::FunctionRef<int(bpf_object*)> prepare,
+                                                absl::FunctionRef<int(LoadedMaps*)> attach) {
   NETDIAG_RETURN_IF_ERROR(CheckIterator(what));
   const Silence silence;
-  libbpf_set_memlock_rlim(0);
-  bpf_object* object = bpf_object__open_mem(bytes.data(), bytes.size(), nullptr);
-  if (object == nullptr) return ErrnoError(errno, what, "libbpf does not open the program");
-  bpf_iter_link_info info = {};
-  int link = prepare(object);
-  if (link == 0) link = bpf_object__load(object);
-  if (link == 0) link = attach(object, &info);
-  if (link == 0) {
+  int error = 0;
+  for (const auto load : {LoadByLoader, LoadByLibrary}) {
+    bpf_object* const object = bpf_object__open_mem(bytes.data(), bytes.size(), nullptr);
+    if (object == nullptr) return ErrnoError(errno, what, "libbpf does not open the program");
+    const absl::Cleanup close = [object] { bpf_object__close(object); };
+    Loaded loaded;
+    error = prepare(object);
+    if (error == 0) error = load(object, &loaded);
+    if (error != 0) continue;
+    LoadedMaps maps;
+    maps.maps = std::move(loaded.maps);
+    for (bpf_map* map = nullptr; (map = bpf_object__next_map(object, map)) != nullptr;) {
+      maps.names.emplace_back(bpf_map__name(map));
+    }
+    bpf_iter_link_info info = {};
+    info.map.map_fd = static_cast<uint32_t>(attach(&maps));
     bpf_link_create_opts options = {};
     options.sz = sizeof(options);
     options.iter_info = &info;
     options.iter_info_len = sizeof(info);
-    bpf_program* program = bpf_object__next_program(object, nullptr);
-    while (!bpf_program__autoload(program)) program = bpf_object__next_program(object, program);
-    link = bpf_link_create(bpf_program__fd(program), 0, BPF_TRACE_ITER, &options);
+    const int link = bpf_link_create(loaded.program.get(), 0, BPF_TRACE_ITER, &options);
+    if (link >= 0) return internal::UniqueFd(link);
+    error = link;
   }
-  bpf_object__close(object);
-  if (link < 0) return ExplainLoad(-link, what);
-  return internal::UniqueFd(link);
+  return ExplainLoad(-error, what);
 }
 
 absl::StatusOr<internal::UniqueFd> BeginPass(std::string_view what, int link) {

@@ -43,11 +43,6 @@ struct Known {
 constexpr std::array<Known, 3> kKnown = {
     {{Protocol::kTcp, "CountTcp"}, {Protocol::kUdp, "CountUdp"}, {Protocol::kUnix, "CountUnix"}}};
 
-internal::UniqueFd Duplicate(bpf_object* object, const char* map) {
-  const int fd = bpf_map__fd(bpf_object__find_map_by_name(object, map));
-  return internal::UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-}
-
 }  // namespace
 
 SocketCensus::~SocketCensus() = default;
@@ -69,10 +64,10 @@ absl::Status SocketCensus::Load(size_t which, size_t capacity) {
     return bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "records"),
                                     static_cast<uint32_t>(capacity));
   };
-  const auto attach = [&](bpf_object* object, bpf_iter_link_info*) {
-    program.records = Duplicate(object, "records");
-    program.walk = Duplicate(object, ".bss");
-    return program.records.ok() && program.walk.ok() ? 0 : -errno;
+  const auto attach = [&](LoadedMaps* maps) {
+    program.records = maps->Take("records");
+    program.walk = maps->Take(".bss");
+    return 0;
   };
   NETDIAG_ASSIGN_OR_RETURN(program.link, LoadIterator(kWhat, kObject, prepare, attach));
   programs_[which] = std::move(program);

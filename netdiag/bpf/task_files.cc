@@ -48,7 +48,7 @@ absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool netns) {
     return bpf_map__set_initial_value(bpf_object__find_map_by_name(object, ".rodata"), &with_netns,
                                       sizeof(with_netns));
   };
-  const auto attach = [](bpf_object*, bpf_iter_link_info*) { return 0; };
+  const auto attach = [](LoadedMaps*) { return 0; };
   NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link, LoadIterator(kWhat, kObject, prepare, attach));
   return std::unique_ptr<TaskFiles>(new TaskFiles(std::move(link)));
 }

@@ -71,14 +71,12 @@ TcpTable::TcpTable(internal::UniqueFd link, internal::UniqueFd wanted)
 absl::Status TcpTable::Check() { return CheckIterator(kWhat); }
 
 absl::StatusOr<std::unique_ptr<TcpTable>> TcpTable::Load() {
-  internal::UniqueFd wanted;
+  internal::UniqueFd parts, wanted;
   const auto prepare = [](bpf_object*) { return 0; };
-  const auto attach = [&](bpf_object* object, bpf_iter_link_info* info) {
-    info->map.map_fd =
-        static_cast<uint32_t>(bpf_map__fd(bpf_object__find_map_by_name(object, "parts")));
-    const int map = bpf_map__fd(bpf_object__find_map_by_name(object, "wanted"));
-    wanted = internal::UniqueFd(fcntl(map, F_DUPFD_CLOEXEC, 0));
-    return wanted.ok() ? 0 : -errno;
+  const auto attach = [&](LoadedMaps* maps) {
+    wanted = maps->Take("wanted");
+    parts = maps->Take("parts");  // the link holds it from now on
+    return parts.get();
   };
   NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link, LoadIterator(kWhat, kObject, prepare, attach));
   return std::unique_ptr<TcpTable>(new TcpTable(std::move(link), std::move(wanted)));
