@@ -2,19 +2,18 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/utsname.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
-#include <cstdio>
 #include <cstring>
 #include <optional>
 
 #include "netdiag/dump/source.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/proc_file.h"
 
 namespace netdiag::internal {
 namespace {
@@ -133,14 +132,7 @@ absl::Status AppendNumbered(const inet_diag_req_v2& body, uint32_t sequence,
 bool OneWalkServes(Protocol protocol) {
   if (protocol == Protocol::kTcp) return true;
   if (protocol != Protocol::kUdp && protocol != Protocol::kUdpLite) return false;
-  static const bool kReadsProtocol = [] {
-    utsname name = {};
-    int major = 0;
-    int minor = 0;
-    if (uname(&name) != 0 || std::sscanf(name.release, "%d.%d", &major, &minor) != 2) return false;
-    return major > 5 || (major == 5 && minor >= 9);
-  }();
-  return kReadsProtocol;
+  return KernelIsAtLeast(5, 9);
 }
 
 absl::StatusOr<Bytes> EncodePass(const DumpRequest& request, Detail detail, size_t pass,

@@ -36,6 +36,9 @@ constexpr std::string_view kNoProcfs = "is it a mounted procfs?";
 // Links between two looks at the clock and at what is left: half a millisecond.
 constexpr size_t kClaim = 256;
 
+// Processes whose sizes are asked for between two looks at whether they are enough for BPF.
+constexpr size_t kSizedAtOnce = 8;
+
 // Descriptor numbers in a unit. Tables with fewer descriptors than two units are not split.
 constexpr int32_t kRange = 4096;
 
@@ -89,7 +92,7 @@ absl::StatusOr<size_t> ProcScan::Step(size_t budget, Allowance::Deadline deadlin
     case Phase::kListing:
       return ListProcesses(std::min(budget, kClaim), scan);
     case Phase::kSizing:
-      return SizeProcesses(std::min(budget, kClaim));
+      return SizeProcesses(std::min(budget, kSizedAtOnce));
     case Phase::kReading:
       if (workers_.size() > 1 && budget >= 2 * kWorthAThread) {
         return ReadShared(budget, deadline, scan);
@@ -136,12 +139,11 @@ absl::StatusOr<size_t> ProcScan::ListProcesses(size_t budget, Scan* scan) {
   return names;
 }
 
-// Drops kernel threads and others that have no descriptor, which would cost five times as much to
-// open.
+// The youngest first: the oldest are the kernel's threads.
 size_t ProcScan::SizeProcesses(size_t budget) {
   size_t asked = 0;
   for (; next_ < candidates_.size() && asked < budget; ++asked, ++next_) {
-    Candidate& candidate = candidates_[next_];
+    Candidate& candidate = candidates_[candidates_.size() - 1 - next_];
     const auto [count, identity] = SizeOfTable(root_.get(), PidPath(candidate.pid, "/fd").c_str());
     candidate.identity = identity;
     candidate.descriptors =
@@ -151,13 +153,18 @@ size_t ProcScan::SizeProcesses(size_t budget) {
       candidate.state = kLeaderless;
     }
   }
-  if (next_ == candidates_.size()) {
-    std::erase_if(candidates_,
-                  [](const Candidate& c) { return c.descriptors == 0 && c.state != kLeaderless; });
-    MarkKnown();
-    phase_ = Phase::kListed;
-  }
+  if (next_ == candidates_.size()) EndSizing();
   return asked;
+}
+
+// Drops kernel threads and others that have no descriptor, which would cost five times as much to
+// open; and those whose sizes were not asked for.
+void ProcScan::EndSizing() {
+  candidates_.erase(candidates_.begin(), candidates_.end() - static_cast<std::ptrdiff_t>(next_));
+  std::erase_if(candidates_,
+                [](const Candidate& c) { return c.descriptors == 0 && c.state != kLeaderless; });
+  MarkKnown();
+  phase_ = Phase::kListed;
 }
 
 // Both lists are in order of pid. The threads of a process without leader are always looked at.
@@ -197,6 +204,7 @@ bool ProcScan::HasFresh() const {
 }
 
 void ProcScan::StopReading() {
+  if (sizing()) EndSizing();
   for (Worker& worker : workers_) worker.reader.Close();
   units_.clear();
 }

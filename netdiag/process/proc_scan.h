@@ -73,6 +73,8 @@ class ProcScan {
   bool listed() const { return phase_ == Phase::kListed; }
   void StartReading(Part part = Part::kAll);
   bool reading() const { return phase_ == Phase::kReading; }
+  // Their sizes are being asked for: expected() grows.
+  bool sizing() const { return phase_ == Phase::kSizing; }
   // When listed: the descriptors of all processes; 0 if the kernel does not tell (before 6.2).
   uint64_t expected() const { return expected_; }
   // Of those, the ones of a part. REQUIRES: not kLow or kHigh.
@@ -122,6 +124,7 @@ class ProcScan {
 
   absl::StatusOr<size_t> ListProcesses(size_t budget, Scan* scan);
   size_t SizeProcesses(size_t budget);
+  void EndSizing();
   void MarkKnown();
   bool OpenNext(Worker* worker, Scan* scan);
   size_t ReadAlone(size_t budget, Scan* scan);

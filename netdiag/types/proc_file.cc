@@ -2,10 +2,14 @@
 
 #include "netdiag/types/proc_file.h"
 
+#include <sys/utsname.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <fcntl.h>
 #include <unistd.h>
+#include <utility>
 
 #include "netdiag/types/unique_fd.h"
 
@@ -30,6 +34,17 @@ std::string Unescape(std::string_view text) {
 }
 
 }  // namespace
+
+bool KernelIsAtLeast(int major, int minor) {
+  static const std::pair<int, int> version = [] {
+    utsname name = {};
+    std::pair<int, int> told;
+    const bool known =
+        uname(&name) == 0 && std::sscanf(name.release, "%d.%d", &told.first, &told.second) == 2;
+    return known ? told : std::pair<int, int>();
+  }();
+  return version >= std::pair(major, minor);
+}
 
 std::string ReadProcFile(const std::string& path, size_t limit) {
   std::string text;

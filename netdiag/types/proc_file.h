@@ -1,4 +1,5 @@
-// netdiag/types/proc_file.h — Internal. Small files of procfs: read whole, and mountinfo's lines.
+// netdiag/types/proc_file.h — Internal. Small files of procfs, read whole; mountinfo's lines; the
+// kernel's version.
 
 #ifndef NETDIAG_TYPES_PROC_FILE_H_
 #define NETDIAG_TYPES_PROC_FILE_H_
@@ -14,6 +15,9 @@ inline constexpr size_t kMaxMountInfo = size_t{8} << 20;
 
 // The file's first `limit` bytes or a little more; empty and errno set if it cannot be opened.
 std::string ReadProcFile(const std::string& path, size_t limit);
+
+// By uname(2), which is asked once; false where it does not tell.
+bool KernelIsAtLeast(int major, int minor);
 
 // What precedes the first `separator` in `text`, which then begins behind it.
 std::string_view TakeUntil(char separator, std::string_view* text);

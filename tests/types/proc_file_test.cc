@@ -133,6 +133,12 @@ TEST(NextMount, PassesOverLinesThatAreNone) {
               ::testing::ElementsAre(Mount{"", "", ""}, Mount{"", "", "x"}, Mount{"", "", "y"}));
 }
 
+TEST(KernelIsAtLeast, ComparesMajorAndMinor) {
+  EXPECT_TRUE(KernelIsAtLeast(2, 99));
+  EXPECT_TRUE(KernelIsAtLeast(5, 8)) << "older ones have no business here";
+  EXPECT_FALSE(KernelIsAtLeast(99, 0));
+}
+
 TEST(NextMount, FindsTheMountsOfThisMachine) {
   const std::vector<Mount> mounts = MountsOf(ReadProcFile("/proc/self/mountinfo", kMaxMountInfo));
   EXPECT_THAT(mounts, ::testing::Contains(::testing::Field(&Mount::point, "/")));
