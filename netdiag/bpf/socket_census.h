@@ -8,12 +8,14 @@
 // them. TCP's are listeners and connections, TIME_WAIT and SYN_RECV included, not bound idle ones.
 // A cookie that a socket had not got yet is given to it.
 //
-// Cost: the first Take() of a protocol loads its program: LoadIterator(). Then 1 µs a socket, and 1
-// ms for TCP's empty table. 16 bytes of the kernel's memory a socket. Each socket is locked for a
-// moment, as by a dump with tcp_info. Lifetime: three descriptors a protocol stay open until
-// destruction, one more during Take(); all close-on-exec. Threads: thread-safe; one census at a
-// time. The namespace is the calling thread's. Errors: CAP_BPF and CAP_PERFMON, BTF, a kernel
-// of 5.15 (TCP, unix) or 5.9 (UDP); EOPNOTSUPP: another protocol.
+// Cost: the first Take() of a protocol loads its program: LoadIterator(). Then 1 µs a socket, and
+// 1 ms for TCP's empty table. 16 bytes of the kernel's memory a socket. Each socket is locked for a
+// moment, as by a dump with tcp_info.
+// Lifetime: three descriptors a protocol stay open until destruction, one more during Take(); all
+// close-on-exec.
+// Threads: thread-safe; one census at a time. The namespace is the calling thread's.
+// Errors: CAP_BPF and CAP_PERFMON, BTF, a kernel of 5.15 (TCP, unix) or 5.9 (UDP); EOPNOTSUPP:
+// another protocol.
 
 #ifndef NETDIAG_BPF_SOCKET_CENSUS_H_
 #define NETDIAG_BPF_SOCKET_CENSUS_H_

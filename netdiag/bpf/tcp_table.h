@@ -12,10 +12,11 @@
 // table is the one of the calling thread's namespace.
 //
 // Cost: Load(): LoadIterator(). A pass about 1 ms for an empty table, 0.1 µs a socket that is not
-// wanted, 0.5 µs one that is. Lifetime: two descriptors stay open until destruction, one more
-// during a pass. Threads: thread-compatible. Load(): as TaskFiles::Load(). Errors: CAP_BPF and
-// CAP_PERFMON, BTF, a kernel of 5.17; E2BIG: more than 680 wanted sockets in each 8192nd part of
-// the table; EOVERFLOW: the table has more than 524 288 buckets.
+// wanted, 0.5 µs one that is.
+// Lifetime: two descriptors stay open until destruction, one more during a pass.
+// Threads: thread-compatible. Load(): as TaskFiles::Load().
+// Errors: CAP_BPF and CAP_PERFMON, BTF, a kernel of 5.17; E2BIG: more than 680 wanted sockets in
+// each 8192nd part of the table; EOVERFLOW: the table has more than 524 288 buckets.
 
 #ifndef NETDIAG_BPF_TCP_TABLE_H_
 #define NETDIAG_BPF_TCP_TABLE_H_
