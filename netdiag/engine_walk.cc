@@ -175,7 +175,9 @@ void Engine::Impl::EndWalks() {
 }
 
 absl::StatusOr<Summary> Engine::Impl::RunToEnd(Visitor visitor, const CallOptions& call) {
-  if (join_.scanning() && options_.threads > 1) {
+  // In a capture the rows of one table come before those of the next, also the rows that are looked
+  // up once more; so none may wait for a scan that outlasts its table.
+  if (join_.scanning() && options_.threads > 1 && !one_by_one_) {
     join_.StartAside([&call] { return CheckCall(call, "owner scan"); });
   }
   for (;;) {

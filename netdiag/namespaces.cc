@@ -19,7 +19,7 @@ constexpr double kWalkedSocket = 0.08;  // of another namespace
 constexpr double kLookup = 2.5;
 constexpr double kCensus = 3'000;
 constexpr double kCensusSocket = 0.15;
-constexpr double kLoad = 25'000;
+constexpr double kLoad = 4'000;
 
 uint64_t Count(std::span<const bpf::TcpTuple> tuples, Family family) {
   return static_cast<uint64_t>(std::ranges::count_if(tuples, [&](const bpf::TcpTuple& tuple) {

@@ -166,6 +166,8 @@ absl::StatusOr<internal::UniqueFd> LoadIterator(std::string_view what,
     Loaded loaded;
     error = prepare(object);
     if (error == 0) error = load(object, &loaded);
+    // What lacks now lacks the other way, too, which does not say so.
+    if (error == -EMFILE || error == -ENFILE || error == -ENOMEM) break;
     if (error != 0) continue;
     LoadedMaps maps;
     maps.maps = std::move(loaded.maps);

@@ -107,6 +107,24 @@ inline void Deafen(int fd) {
   Set(fd, SOL_SOCKET, SO_ATTACH_FILTER, sock_fprog{1, &drop});
 }
 
+// Sends a copy of `fd` over the unix socket `via`: in flight, nobody holds it.
+inline void SendDescriptor(int via, int fd) {
+  char byte = 'x';
+  iovec vector = {&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message = {};
+  message.msg_iov = &vector;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+  Check(sendmsg(via, &message, 0) == 1, "SCM_RIGHTS");
+}
+
 inline void Send(int fd, size_t bytes) {
   const std::string data(bytes, 'z');
   Check(send(fd, data.data(), data.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes), "send");

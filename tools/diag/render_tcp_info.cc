@@ -27,7 +27,8 @@ using netdiag::TlsInfo;
 using netdiag::VegasInfo;
 
 // Writes tokens of one socket; remembers what most of them need. They are put together in a buffer
-// of its own, which a section (a public function) fills by a quarter at most and hands over.
+// of its own, which a section (a public function) fills by a quarter at most, and which HandOver()
+// ends.
 class Writer {
  public:
   Writer(const InetSocket& socket, const TcpInfo& info, const Options& options, std::string* out)
@@ -42,6 +43,10 @@ class Writer {
   void Limits();
   void Losses();
   void Receiver();
+  void HandOver() {
+    out_->append(buffer_, static_cast<size_t>(at_ - buffer_));
+    at_ = buffer_;
+  }
 
  private:
   // The names are literals: inlined, they are a move or two.
@@ -81,9 +86,9 @@ class Writer {
                                                     const StructField& field) {
     if (const uint64_t value = Get(field); value != 0) Milliseconds(name, value);
   }
+  // A section writes a quarter of the buffer at most: the next one has room.
   void EndSection() {
-    out_->append(buffer_, static_cast<size_t>(at_ - buffer_));
-    at_ = buffer_;
+    if (at_ - buffer_ > static_cast<std::ptrdiff_t>(sizeof(buffer_) / 2)) HandOver();
   }
 
   const InetSocket& socket_;
@@ -131,7 +136,7 @@ void Writer::Flags() {
   }
   if (!socket_.congestion().empty()) {
     *at_++ = ' ';
-    EndSection();
+    HandOver();
     AppendEscaped(socket_.congestion(), out_);
   }
   if (set.contains(TcpOption::kWindowScale)) {
@@ -397,6 +402,7 @@ void AppendTcpInfo(const InetSocket& socket, const Options& options, std::string
     writer.Limits();
     writer.Losses();
     writer.Receiver();
+    writer.HandOver();
   }
   AppendMd5Keys(socket, out);
   if (const std::optional<netdiag::UlpInfo> ulp = socket.ulp()) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cmath>
 #include <ctime>
@@ -75,6 +76,22 @@ char* WriteThreeDigits(double value, char* out) {
   const double rest = scaled - static_cast<double>(whole);
   if (rest > 0.5 - 1e-6 && rest < 0.5 + 1e-6) return nullptr;
   return WriteDecimal(whole + (rest > 0.5 ? 1 : 0), decimals, out);
+}
+
+// How many digits `value` has: as many as its bits promise, or one more.
+size_t DigitsOf(uint64_t value) {
+  static constexpr auto kPowers = [] {
+    std::array<uint64_t, 20> powers{};
+    uint64_t power = 1;
+    for (uint64_t& each : powers) {
+      each = power;
+      power *= 10;
+    }
+    return powers;
+  }();
+  // 1233 / 4096: the logarithm of 2, near enough for 64 bits.
+  const size_t least = static_cast<size_t>(std::bit_width(value | 1)) * 1233 >> 12;
+  return least + (least < kPowers.size() && (value | 1) >= kPowers[least] ? 1 : 0);
 }
 
 }  // namespace
@@ -180,21 +197,16 @@ char* WriteNumber(uint64_t value, char* out) {
     }
     return pairs;
   }();
-  if (value < 10) {
-    *out = static_cast<char>('0' + value);
-    return out + 1;
-  }
-  char digits[20];
-  char* at = digits + sizeof(digits);
+  // Straight to where they stand: a copy of a few bytes is a call.
+  char* const end = out + DigitsOf(value);
+  char* at = end;
   for (; value >= 100; value /= 100) std::memcpy(at -= 2, &kPairs[2 * (value % 100)], 2);
   if (value >= 10) {
-    std::memcpy(at -= 2, &kPairs[2 * value], 2);
+    std::memcpy(at - 2, &kPairs[2 * value], 2);
   } else {
-    *--at = static_cast<char>('0' + value);
+    at[-1] = static_cast<char>('0' + value);
   }
-  const auto length = static_cast<size_t>(digits + sizeof(digits) - at);
-  std::memcpy(out, at, length);
-  return out + length;
+  return end;
 }
 
 char* WriteThousandths(uint64_t value, char* out) {
