@@ -58,9 +58,8 @@ std::string_view Name(SourceKind source);
 
 // How hard to try for every socket. A dump is no snapshot: docs/exactness.md.
 enum class Completeness : uint8_t {
-  // No socket twice, and a doubt where some can be missing (TableOutcome::doubt): after every dump
-  // of
-  // connections that took several datagrams, for their proof costs a fifth of the dump.
+  // No socket twice, and a doubt where some can be missing (TableOutcome::doubt): also after a long
+  // dump of connections while TCP was busy, whose proof costs a fifth of the dump.
   kFast,
   // The same with that proof: a doubt only where sockets went in the wrong place, or may have.
   kProved,
