@@ -253,27 +253,22 @@ inline void LoUp() {
   close(fd);
 }
 
-// Whether "/" is no mount point: then no mount can be made private. Source: do_change_type(),
-// fs/namespace.c.
-inline bool RootIsNoMountPoint() {
+// What "/" is: which directory of its filesystem. Empty: no mount point.
+inline std::string RootOfMounts() {
   std::ifstream mounts("/proc/self/mountinfo");
   for (std::string line, id, parent, device, root, point; std::getline(mounts, line);) {
     std::istringstream(line) >> id >> parent >> device >> root >> point;
-    if (point == "/") return false;
+    if (point == "/") return root;
   }
-  return true;
+  return "";
 }
 
-// Whether "/" is not that of the mount namespace, which the first process is taken to have: then
-// the kernel refuses user namespaces. Source: current_chrooted(), fs/namespace.c.
-inline bool InChroot() {
-  struct stat ours = {}, first = {}, our_mounts = {}, first_mounts = {};
-  const bool known = stat("/", &ours) == 0 && stat("/proc/1/root/", &first) == 0 &&
-                     stat("/proc/self/ns/mnt", &our_mounts) == 0 &&
-                     stat("/proc/1/ns/mnt", &first_mounts) == 0;
-  if (!known || our_mounts.st_ino != first_mounts.st_ino) return RootIsNoMountPoint();
-  return ours.st_ino != first.st_ino || ours.st_dev != first.st_dev;
-}
+// No mount can be made private then. Source: do_change_type(), fs/namespace.c.
+inline bool RootIsNoMountPoint() { return RootOfMounts().empty(); }
+
+// Whether "/" is likely not to be that of the mount namespace, but a directory that was mounted
+// over itself: then the kernel refuses user namespaces. Source: current_chrooted(), fs/namespace.c.
+inline bool InChroot() { return RootOfMounts() != "/"; }
 
 }  // namespace netdiag::testing
 
