@@ -81,8 +81,10 @@ TEST_F(OwnerPoliciesLive, TheFirstCostsNoMoreThanAHandfulOfLinks) {
   Bind(listener, Loopback(Family::kInet));
   Query query = With(OwnerPolicy::kFirst);
   query.protocols = {Protocol::kUdp};
-  // In the namespace of the test program, whose sockets these are not.
-  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open();
+  // In the namespace of the test program, whose sockets these are not. By /proc: BPF would count
+  // the sockets' descriptors alone.
+  const absl::StatusOr<std::unique_ptr<Engine>> engine =
+      Engine::Open({.owner_source = OwnerSource::kProc});
   ASSERT_TRUE(engine.ok()) << engine.status();
   query.source_port = LocalOf(listener).port;
   const Answer first = Ask(engine->get(), query);
