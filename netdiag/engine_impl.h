@@ -124,7 +124,8 @@ class Engine::Impl {
   absl::Status StartWalk(size_t table, size_t conn, const CallOptions& call);
   std::optional<internal::LookupSource> PlanLookups(const DumpRequest& request, Conn* way,
                                                     size_t conn);
-  absl::Status StartDump(size_t table, size_t conn, DumpRequest request, const CallOptions& call);
+  absl::Status StartDump(size_t table, size_t conn, const DumpRequest& request,
+                         const CallOptions& call);
   absl::StatusOr<ProcfsSource> FallBack(TableOutcome* outcome, const absl::Status& refusal);
   absl::StatusOr<ProcfsSource> OpenProcfs(const Table& table);
   absl::StatusOr<int> OpenProcNet(NetnsId netns, std::string_view file);

@@ -21,10 +21,7 @@ using internal::LookupSource;
 using internal::NetlinkSource;
 using internal::ProcfsSource;
 using internal::ReplaySource;
-using internal::Wait;
-using netlink::CallOptions;
 using netlink::Conn;
-using netlink::Message;
 using netlink::Ready;
 
 // Descriptors read between two looks at the caller's deadline.
@@ -198,7 +195,7 @@ absl::Status Engine::Impl::StartWalks(const CallOptions& call) {
     // A Conn serves one dump at once.
     size_t conn = 0;
     while (std::ranges::find(walks_, conn, &Walk::conn) != walks_.end()) ++conn;
-    const absl::Status status = StartWalk(next_table_, conn, call);
+    absl::Status status = StartWalk(next_table_, conn, call);
     if (EndsQuery(status)) return status;
     TableOutcome& outcome = summary_.tables[next_table_++];
     if (!status.ok() && !namespaces_.Vanished(outcome.table.netns)) outcome.status = status;
@@ -287,7 +284,7 @@ absl::Status Engine::Impl::StartWalk(size_t table, size_t conn, const CallOption
     walks_.push_back({table, conn, std::move(source)});
     return absl::OkStatus();
   }
-  const absl::Status status = StartDump(table, conn, std::move(request), call);
+  absl::Status status = StartDump(table, conn, request, call);
   if (status.ok() || EndsQuery(status) || namespaces_.Vanished(outcome.table.netns)) return status;
   NETDIAG_ASSIGN_OR_RETURN(ProcfsSource source, FallBack(&outcome, status));
   walks_.push_back({table, conn, std::move(source)});
@@ -330,7 +327,7 @@ std::optional<LookupSource> Engine::Impl::PlanLookups(const DumpRequest& request
                       WalkOptionsFor(request.table, conn));
 }
 
-absl::Status Engine::Impl::StartDump(size_t table, size_t conn, DumpRequest request,
+absl::Status Engine::Impl::StartDump(size_t table, size_t conn, const DumpRequest& request,
                                      const CallOptions& call) {
   const NetnsId netns = request.table.netns;
   NETDIAG_ASSIGN_OR_RETURN(Conn* const way, ConnFor(netns, conn));

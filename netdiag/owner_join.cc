@@ -100,7 +100,7 @@ void OwnerJoin::StartAside(absl::AnyInvocable<absl::Status()> check) {
 }
 
 absl::Status OwnerJoin::EndAside() {
-  const absl::Status scanned = aside_->Join();
+  absl::Status scanned = aside_->Join();
   aside_.reset();
   summary_->owners = index_->stats();
   phase_ = Phase::kJoined;

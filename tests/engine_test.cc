@@ -30,9 +30,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr Table kTcp = {Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId(7)};
-constexpr Table kUdp4 = {Protocol::kUdp, Family::kInet, NetnsId(7)};
-constexpr Table kUnix = {Protocol::kUnix, Family::kUnix, NetnsId(7)};
+const Table kTcp = {Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId(7)};
+const Table kUdp4 = {Protocol::kUdp, Family::kInet, NetnsId(7)};
+const Table kUnix = {Protocol::kUnix, Family::kUnix, NetnsId(7)};
 
 // A capture being made.
 class Film {

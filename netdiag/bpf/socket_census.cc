@@ -83,7 +83,7 @@ absl::StatusOr<CensusWalk> SocketCensus::Walk(const Program& program) const {
     return ErrnoError(-result, kWhat);
   }
   NETDIAG_ASSIGN_OR_RETURN(const internal::UniqueFd pass, BeginPass(kWhat, program.link.get()));
-  for (std::byte nothing;;) {
+  for (std::byte nothing{};;) {
     const ssize_t size = read(pass.get(), &nothing, sizeof(nothing));
     if (size == 0) break;
     // A million sockets end a read.

@@ -16,7 +16,6 @@
 namespace netdiag::internal {
 namespace {
 
-using netlink::CallOptions;
 using netlink::Message;
 using netlink::Ready;
 

@@ -248,7 +248,7 @@ absl::Status Conn::Impl::SendRequest(Gate::Call& call, Bytes request, uint32_t s
   message.msg_iovlen = 2;
   // Before it is sent: another thread may read the answer before sendmsg() returns.
   if (IsDump(*header)) dump_.store(sequence);
-  const absl::Status status = call.Run(Side::kWrite, [&] { return SendOnce(call.fd(), &message); });
+  absl::Status status = call.Run(Side::kWrite, [&] { return SendOnce(call.fd(), &message); });
   if (!status.ok()) {
     Ended(sequence);
   } else {
@@ -542,7 +542,7 @@ absl::Status Conn::Execute(Bytes request, absl::FunctionRef<Flow(const Message&)
   answer.acknowledged = header && (header->flags & kFlagAck) != 0;
   answer.sequence = impl_->NextSequence();
   NETDIAG_RETURN_IF_ERROR(impl_->SendRequest(call, request, answer.sequence));
-  const absl::Status status = impl_->ReceiveAnswer(call, &answer, visitor);
+  absl::Status status = impl_->ReceiveAnswer(call, &answer, visitor);
   impl_->AbandonDump();
   return status;
 }

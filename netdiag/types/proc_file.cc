@@ -6,7 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
+#include <charconv>
+#include <cstring>
 #include <fcntl.h>
 #include <unistd.h>
 #include <utility>
@@ -39,9 +40,11 @@ bool KernelIsAtLeast(int major, int minor) {
   static const std::pair<int, int> version = [] {
     utsname name = {};
     std::pair<int, int> told;
-    const bool known =
-        uname(&name) == 0 && std::sscanf(name.release, "%d.%d", &told.first, &told.second) == 2;
-    return known ? told : std::pair<int, int>();
+    if (uname(&name) != 0) return told;
+    const char* const end = name.release + std::strlen(name.release);
+    const auto [dot, error] = std::from_chars(name.release, end, told.first);
+    if (error == std::errc() && dot != end) std::from_chars(dot + 1, end, told.second);
+    return told;
   }();
   return version >= std::pair(major, minor);
 }

@@ -294,8 +294,9 @@ TEST_F(Peers, CountersAndInterfacesAreGopsutils) {
       EXPECT_EQ(flags, "");
       for (const rapidjson::Value& sums : counters.GetArray()) {
         if (sums["name"] != theirs["name"]) continue;
-        for (const auto& counter : (*row)["counters"].GetObject()) {
-          EXPECT_EQ(counter.value, sums[counter.name]) << counter.name.GetString();
+        const rapidjson::Value& each = (*row)["counters"];
+        for (auto counter = each.MemberBegin(); counter < each.MemberEnd(); ++counter) {
+          EXPECT_EQ(counter->value, sums[counter->name]) << counter->name.GetString();
         }
       }
     }

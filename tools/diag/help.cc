@@ -164,7 +164,9 @@ std::string Zsh() {
     const std::string assign = option.argument.empty() ? "" : "=";
     if (option.letter != 0)
       text += "    " + Quoted(std::string{'-', option.letter} + rest) + " \\\n";
-    text += "    " + Quoted("--" + std::string(option.name) + assign + rest) + " \\\n";
+    std::string name = "--";
+    name.append(option.name).append(assign).append(rest);
+    text += "    " + Quoted(name) + " \\\n";
   }
   text += "    '*:: :(" + verbs + "state exclude " + Joined(StateWords(), " ") +
           ")'\n}\n_diag \"$@\"\n";
