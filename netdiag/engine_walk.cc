@@ -31,7 +31,7 @@ constexpr size_t kShownSlice = 256;
 // A dump of more datagrams than this is worth a thread that reads ahead, and so far ahead: the rest
 // of what may wait (OwnerJoin) while owners are scanned, else what evens out the two threads.
 constexpr size_t kOwnDatagrams = 2;
-constexpr size_t kAheadOfScan = (size_t{8} << 20) - (size_t{64} << 10);
+constexpr size_t kAheadOfScan = size_t{5} << 20;
 constexpr size_t kAhead = size_t{512} << 10;
 // The caller's own end of a query, as opposed to a table's failure.
 bool EndsQuery(const absl::Status& status) { return IsTimeout(status) || IsCancelled(status); }
