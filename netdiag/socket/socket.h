@@ -441,8 +441,6 @@ class UnixSocket : public MessageView<16, 8> {
   // does not fit into one datagram.
   std::optional<Inode> pending_connection(size_t i) const;
   bool has_pending_connections() const;
-
- private:
 };
 
 // Bits of the packet_info field "flags". Source: PDI_*, include/uapi/linux/packet_diag.h.
@@ -508,8 +506,6 @@ class PacketSocket : public MessageView<16, 8> {
   };
   std::optional<Membership> membership(size_t i) const;
   size_t membership_count() const;  // 0: it has none, or they were not asked for
-
- private:
 };
 
 // Bits of NETLINK_DIAG_FLAGS. Source: NDIAG_FLAG_*, include/uapi/linux/netlink_diag.h.
@@ -551,8 +547,6 @@ class NetlinkSocket : public MessageView<28, 5> {
   std::optional<Shutdown> shutdown() const { return std::nullopt; }
   std::optional<uint32_t> receive_queue() const;  // memory, in bytes
   std::optional<uint32_t> send_queue() const;
-
- private:
 };
 
 using Socket = std::variant<InetSocket, UnixSocket, PacketSocket, NetlinkSocket>;

@@ -518,8 +518,8 @@ TEST_F(SsDifferential, ComparisonSeesEveryChangedToken) {
   static const std::regex kAllowed(
       "(lastsnd|lastrcv|lastack|busy|rwnd_limited|sndbuf_limited|rcv_wnd|rehash):.*|"
       "timer:\\((on|keepalive|timewait|persist),.*(sec|ms),.*|md5keys:.*|bytes>.*");
-  // Each place of a token in turn, and each fourth of those; in the long form all.
-  const bool all = Rounds(1) > 1;
+  // All but where it would take minutes: there each place of a token in turn, a fourth of them.
+  const bool all = !Sanitized() || Rounds(1) > 1;
   size_t places = 0;
   size_t changed = 0;
   size_t allowed = 0;
@@ -540,7 +540,7 @@ TEST_F(SsDifferential, ComparisonSeesEveryChangedToken) {
     }
   }
   EXPECT_GT(places, 5'000u);
-  EXPECT_GE(changed, places / 4);
+  EXPECT_GE(changed, all ? places : places / 4);
   EXPECT_LT(allowed, changed / 10);
 }
 

@@ -13,6 +13,15 @@ inline int Rounds(int usual) {
   return std::getenv("NETDIAG_LONG") != nullptr ? kLong * usual : usual;
 }
 
+// Whether this is a sanitizer's build, which takes many times as long.
+constexpr bool Sanitized() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return true;
+#else
+  return false;
+#endif
+}
+
 }  // namespace netdiag::testing
 
 #endif  // NETDIAG_TESTS_TESTING_ROUNDS_H_

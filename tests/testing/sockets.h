@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <array>
 #include <cerrno>
@@ -20,6 +21,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <sched.h>
 #include <span>
 #include <sstream>
 #include <string>
@@ -266,9 +268,15 @@ inline std::string RootOfMounts() {
 // No mount can be made private then. Source: do_change_type(), fs/namespace.c.
 inline bool RootIsNoMountPoint() { return RootOfMounts().empty(); }
 
-// Whether "/" is likely not to be that of the mount namespace, but a directory that was mounted
-// over itself: then the kernel refuses user namespaces. Source: current_chrooted(), fs/namespace.c.
-inline bool InChroot() { return RootOfMounts() != "/"; }
+// Whether "/" is not that of the mount namespace, so that the kernel refuses user namespaces: it
+// may be a directory that was mounted over itself. Source: current_chrooted(), fs/namespace.c.
+inline bool InChroot() {
+  if (RootOfMounts() == "/") return false;
+  const pid_t child = fork();
+  if (child == 0) _exit(unshare(CLONE_NEWUSER) != 0 && errno == EPERM ? 1 : 0);
+  int status = 0;
+  return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 1;
+}
 
 }  // namespace netdiag::testing
 
