@@ -152,7 +152,8 @@ absl::StatusOr<Ready> NetlinkSource::StepPasses(Wait wait, const CallOptions& ca
 absl::Status NetlinkSource::BeginWalk(const CallOptions& call) {
   ++stats_.walks;
   phase_ = Phase::kWalk;
-  const bool keep_all = options_.completeness == Completeness::kExact || HasLists(walked_);
+  const bool keep_all =
+      options_.completeness == Completeness::kExact || HasLists(walked_) || CanUnhide();
   options_.scratch->tears.Begin(walked_, options_.tcp_buckets, keep_all);
   return Send(walked_, Detail::kAll, call);
 }
@@ -192,16 +193,20 @@ absl::StatusOr<Ready> NetlinkSource::EndWalk(const CallOptions& call) {
   tears.End();
   stats_.repeated += tears.repeated();
   if (request_.table.protocol == Protocol::kTcp) options_.scratch->tcp_rows = tears.given();
-  if (HasLists(walked_)) {
-    more_ = std::make_unique<MoreWalks>();
-    for (const SocketKey key : tears.keys()) more_->given.insert(key.cookie());
-    walked_ = WithoutLists(walked_);
-    NETDIAG_RETURN_IF_ERROR(BeginWalk(call));
-    return Ready::kSome;
-  }
+  if (HasLists(walked_)) return WalkInstead(WithoutLists(walked_), call);
   if (tears.whole()) return Settled();
   if (more_ != nullptr && more_->settles) return Settle(call);
   return Prove(call);
+}
+
+// Another walk gives what the first one did not, and is proved in its stead.
+absl::StatusOr<Ready> NetlinkSource::WalkInstead(const DumpRequest& request,
+                                                 const CallOptions& call) {
+  more_ = std::make_unique<MoreWalks>();
+  for (const SocketKey key : options_.scratch->tears.keys()) more_->given.insert(key.cookie());
+  walked_ = request;
+  NETDIAG_RETURN_IF_ERROR(BeginWalk(call));
+  return Ready::kSome;
 }
 
 absl::StatusOr<Ready> NetlinkSource::Settled() {
@@ -241,7 +246,7 @@ bool NetlinkSource::NothingStirred() const {
 absl::StatusOr<Ready> NetlinkSource::Prove(const CallOptions& call) {
   const Tears& tears = options_.scratch->tears;
   if (NothingStirred()) return Settled();
-  if (tears.hidden()) return Doubt(kHidden, call);
+  if (tears.hidden()) return CanUnhide() ? WalkInstead(Wide(), call) : Doubt(kHidden, call);
   if (tears.restless()) return Doubt(kTorn, call);
   if (tears.too_full()) return Doubt(kUntold, call);
   if (tears.crowded()) return Doubt(kUntold, call);
@@ -251,6 +256,15 @@ absl::StatusOr<Ready> NetlinkSource::Prove(const CallOptions& call) {
   next_ = 0;
   phase_ = Phase::kLookups;
   return Ready::kSome;
+}
+
+// Whether another walk can show all that this one hides, so that it is proved instead. A census
+// needs none; connections are too many to be walked for this.
+bool NetlinkSource::CanUnhide() const {
+  if (options_.completeness == Completeness::kExact || !Tears::Hides(walked_)) return false;
+  const DumpRequest wide = Wide();
+  const bool listens = wide.states == StateSet(State::kListen);
+  return (wide.table.protocol != Protocol::kTcp || listens) && !Tears::Hides(wide);
 }
 
 // The kernel answers within the send, each request with one datagram, so nothing waits here.

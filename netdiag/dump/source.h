@@ -119,10 +119,11 @@ struct MoreWalks {
 //
 // No socket is given twice. A walk in several datagrams is proved afterwards (tears.h): of TCP by
 // its activity, if there was none (sockstat.h), or by exact requests for the last connections
-// before each tear; else by another walk, without attributes, of what was torn. Where there is no
-// proof, kProved leaves a doubt; so does kFast, which spares more than kFewLookups exact requests.
-// kExact walks again, without what hides sockets, until one walk is proved, by the sockets of the
-// one before that are all in it; or until every socket of a census was given or has gone. At most
+// before each tear; else by another walk, without attributes, of what was torn. A torn walk that
+// hid sockets, but of connections, is made again without what hid them. Where there is no proof,
+// kProved leaves a doubt; so does kFast, which spares more than kFewLookups exact requests. kExact
+// walks again, without what hides sockets, until one walk is proved, by the sockets of the one
+// before that are all in it; or until every socket of a census was given or has gone. At most
 // kMaxWalks and kMaxCensusWalks.
 // Netlink sockets are walked several times in any case: passes.h. A dump of packet sockets ends
 // silently at a list that is too long; where lists are asked for a second walk is without.
@@ -150,8 +151,10 @@ class NetlinkSource {
   absl::Status BeginWalk(const CallOptions& call);
   absl::StatusOr<Ready> StepWalk(Wait wait, const CallOptions& call, MessageVisitor visitor);
   absl::StatusOr<Ready> EndWalk(const CallOptions& call);
+  absl::StatusOr<Ready> WalkInstead(const DumpRequest& request, const CallOptions& call);
   void ReadActivity();
   bool NothingStirred() const;
+  bool CanUnhide() const;
   absl::StatusOr<Ready> Prove(const CallOptions& call);
   absl::StatusOr<Ready> LookUp(const CallOptions& call);
   absl::StatusOr<Ready> BeginProof(const CallOptions& call);

@@ -115,15 +115,14 @@ void Tears::Begin(const DumpRequest& request, uint64_t tcp_buckets, bool keep_al
   const Protocol protocol = request.table.protocol;
   hides_listeners_ = FiltersOrHalves(request);
   hides_rows_ = Hides(request);
-  begins_ = repeating_ = false;
+  begins_ = false;
   bytes_ = widest_ = largest_ = 0;
   given_ = repeated_ = passed_ = 0;
   phase_ = protocol == Protocol::kTcp ? Phase::kListeners : Phase::kConnections;
   anywhere_ = false;
-  chain_.clear();
+  cookies_.Clear();
   rows_.clear();
-  run_ = torn_rows_ = earlier_rows_ = 0;
-  earlier_.fill(0);
+  run_ = torn_rows_ = 0;
   tail_.fill({});
   torn_ = too_full_ = false;
   hidden_ = restless_ = in_front_ = false;
@@ -138,32 +137,35 @@ bool Tears::Repeats(const Message& message) {
   if (message.type() < netlink::kFirstType) return false;
   BeginRow(message.whole().size());
   const SocketKey key = SocketKey::Of(message, request_.table.protocol);
-  bool repeats = false;
-  if (key != SocketKey()) {
-    switch (request_.table.protocol) {
-      case Protocol::kTcp:
-        repeats = RepeatsTcp(message.payload(), key);
-        break;
-      case Protocol::kUdp:
-      case Protocol::kUdpLite:
-        repeats = RepeatsUdp(message.payload(), key);
-        break;
-      default:
-        repeats = RepeatsInList(key);
-    }
+  if (key == SocketKey()) {
+    ++given_;
+    return false;
   }
-  repeating_ &= repeats;
-  in_front_ |= repeats;
-  repeats ? ++repeated_ : ++given_;
-  return repeats;
+  if (!cookies_.Insert(key.cookie())) {
+    in_front_ = true;
+    ++repeated_;
+    return true;
+  }
+  ++given_;
+  switch (request_.table.protocol) {
+    case Protocol::kTcp:
+      KeepTcp(message.payload(), key);
+      break;
+    case Protocol::kUdp:
+    case Protocol::kUdpLite:
+      KeepUdp(message.payload(), key);
+      break;
+    default:
+      rows_.push_back(key);
+  }
+  return false;
 }
 
 // A row of `size` bytes has come.
 void Tears::BeginRow(size_t size) {
   if (begins_) {
     begins_ = false;
-    repeating_ = given_ > 0;
-    if (repeating_) Tear();
+    if (given_ > 0) Tear();
     largest_ = std::max(largest_, bytes_);
     bytes_ = 0;
   }
@@ -198,7 +200,7 @@ void Tears::Tear() {
 
 // ---- TCP: listeners, then bound idle sockets if they are asked for, then connections ----
 
-bool Tears::RepeatsTcp(Bytes row, SocketKey key) {
+void Tears::KeepTcp(Bytes row, SocketKey key) {
   if (phase_ != Phase::kConnections) {
     const auto state = static_cast<State>(row[offsetof(inet_diag_msg, idiag_state)]);
     const bool idle = state == State::kClose && request_.states.contains(State::kBoundInactive);
@@ -207,50 +209,32 @@ bool Tears::RepeatsTcp(Bytes row, SocketKey key) {
                                : Phase::kConnections;
     if (phase != phase_) EnterPhase(phase);
   }
-  return phase_ == Phase::kConnections && !anywhere_ ? RepeatsConnection(row, key)
-                                                     : RepeatsInList(key);
-}
-
-void Tears::EnterPhase(Phase phase) {
-  EndPhase();
-  phase_ = phase;
-  run_ = rows_.size();
-  repeating_ = in_front_ = false;  // of the phase before
-  anywhere_ = phase == Phase::kIdle || tcp_buckets_ < kTinyTable;
-  for (const SocketKey key : rows_) {
-    earlier_[key.cookie() >> 6 & 63] |= uint64_t{1} << (key.cookie() & 63);
-    if (anywhere_) chain_.insert(key.cookie());
-  }
-  earlier_rows_ = rows_.size();
-}
-
-bool Tears::RepeatsConnection(Bytes row, SocketKey key) {
-  const uint64_t cookie = key.cookie();
-  const auto is_it = [&](const ConnectionId& id) {
-    return *Load<uint64_t>(id.id, offsetof(inet_diag_sockid, idiag_cookie)) == cookie;
-  };
-  if (repeating_ && std::ranges::any_of(tail_, is_it)) return true;
-  // A listener that was shut down and connected, an idle socket that was.
-  const auto same = [&](SocketKey other) { return other == key; };
-  if ((earlier_[cookie >> 6 & 63] >> (cookie & 63) & 1) != 0 &&
-      std::ranges::any_of(std::span(rows_).first(earlier_rows_), same)) {
-    return true;
+  if (phase_ != Phase::kConnections || anywhere_) {
+    rows_.push_back(key);
+    return;
   }
   in_front_ = false;  // a bucket of so few is not torn again
   ConnectionId& id = tail_[passed_++ % kTail];
   id.family = static_cast<uint8_t>(row[0]);
   std::memcpy(id.id.data(), row.data() + offsetof(inet_diag_msg, id), sizeof(id.id));
   if (keep_all_) rows_.push_back(key);
-  return false;
 }
 
-// ---- UDP, and lists ----
+void Tears::EnterPhase(Phase phase) {
+  EndPhase();
+  phase_ = phase;
+  run_ = rows_.size();
+  in_front_ = false;  // of the phase before
+  anywhere_ = phase == Phase::kIdle || tcp_buckets_ < kTinyTable;
+}
 
-bool Tears::RepeatsUdp(Bytes row, SocketKey key) {
+// ---- UDP ----
+
+void Tears::KeepUdp(Bytes row, SocketKey key) {
   const auto port = Load<uint16_t>(row, offsetof(inet_diag_msg, id.idiag_sport)).value_or(0);
   const Port local = Port::FromNetwork(port);
   const auto slot = static_cast<uint16_t>(local.value() % kUdpSlots);
-  if (slot != slot_ || given_ == 0) {
+  if (slot != slot_ || given_ == 1) {
     if (!keep_all_) rows_.clear();
     run_ = rows_.size();
     torn_rows_ = 0;
@@ -258,20 +242,8 @@ bool Tears::RepeatsUdp(Bytes row, SocketKey key) {
     slot_ = slot;
     run_ports_.clear();
   }
-  if (RepeatsInList(key)) return true;
-  if (std::ranges::find(run_ports_, local) == run_ports_.end()) run_ports_.push_back(local);
-  return false;
-}
-
-bool Tears::RepeatsInList(SocketKey key) {
-  const auto is_it = [&](SocketKey other) { return other.cookie() == key.cookie(); };
-  if (anywhere_) {
-    if (!chain_.insert(key.cookie()).second) return true;
-  } else if (repeating_ && std::ranges::any_of(std::span(rows_).subspan(run_), is_it)) {
-    return true;
-  }
   rows_.push_back(key);
-  return false;
+  if (std::ranges::find(run_ports_, local) == run_ports_.end()) run_ports_.push_back(local);
 }
 
 // ---- The end ----

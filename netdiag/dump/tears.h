@@ -10,19 +10,20 @@
 // connections, and of bound idle sockets, the kernel takes sixteen of a bucket at a time: chains
 // longer than that can tear anywhere.
 //
-// So Tears remembers the sockets of the bucket in flight, to drop what is repeated, and to name
-// those whose lives prove the walk: if all that a torn bucket gave before the tear live on after
-// the walk, nothing was skipped. That is so unless the bucket was torn again after rows of it had
-// come again: what had entered stands in front of the place unseen, and can leave unseen. What the
-// bucket in flight may be: of UDP, the last rows whose ports are the same modulo the smallest
-// table; of connections, the last rows, as many as a chain of the table can be long; of everything
-// else, all rows of the table.
+// So Tears remembers the cookies of a walk, to drop what comes again (wherever: a socket can move
+// to a bucket that is still to come), and the sockets of the bucket in flight, to name those whose
+// lives prove the walk: if all that a torn bucket gave before the tear live on after the walk,
+// nothing was skipped. That is so unless the bucket was torn again after rows of it had come again:
+// what had entered stands in front of the place unseen, and can leave unseen. What the bucket in
+// flight may be: of UDP, the last rows whose ports are the same modulo the smallest table; of
+// connections, the last rows, as many as a chain of the table can be long; of everything else, all
+// rows of the table.
 //
 // Of a connection that becomes TIME_WAIT, or a request that becomes a connection, the kernel puts
 // another object into the bucket, under the same cookie: the first of the two is the row.
 //
-// Cost: 2 ns a connection, of which the last 16 are kept; 8 bytes a row of other tables. No
-// allocation once its vectors have grown.
+// Cost: 3 ns a connection, of which the last 16 are kept; 8 bytes a row of other tables; and what
+// cookie_set.h says. No allocation once they have grown.
 // Threads: thread-compatible.
 // Source: tcp_diag_dump(), udp_dump(), raw_diag_dump(), unix_diag_dump(), packet_diag_dump(), 6.18.
 
@@ -36,8 +37,7 @@
 #include <span>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
-
+#include "netdiag/dump/cookie_set.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/netlink/wire.h"
 #include "netdiag/types/types.h"
@@ -115,10 +115,8 @@ class Tears {
 
   void BeginRow(size_t size);
   void EnterPhase(Phase phase);
-  bool RepeatsTcp(Bytes row, SocketKey key);
-  bool RepeatsConnection(Bytes row, SocketKey key);
-  bool RepeatsInList(SocketKey key);
-  bool RepeatsUdp(Bytes row, SocketKey key);
+  void KeepTcp(Bytes row, SocketKey key);
+  void KeepUdp(Bytes row, SocketKey key);
   void Tear();
   void EndPhase();
   size_t ChainLength() const;
@@ -131,25 +129,22 @@ class Tears {
 
   // The datagram.
   bool begins_ = false;
-  bool repeating_ = false;  // none of its rows was new yet
-  bool in_front_ = false;   // of the bucket: sockets that entered it meanwhile
+  bool in_front_ = false;  // of the bucket: sockets that entered it meanwhile
   size_t bytes_ = 0;
   size_t widest_ = 0;   // row of the walk
   size_t largest_ = 0;  // datagram of the walk before
 
   // The walk.
+  CookieSet cookies_;
   uint64_t given_ = 0;
   uint64_t repeated_ = 0;
   Phase phase_ = Phase::kListeners;
-  bool anywhere_ = false;                 // the phase's rows can be repeated anywhere
-  absl::flat_hash_set<uint64_t> chain_;   // if so, all before
+  bool anywhere_ = false;                 // the phase's buckets can tear anywhere
   std::vector<SocketKey> rows_;           // of the bucket in flight; keep_all: all
   size_t run_ = 0;                        // of rows_: where the phase, or UDP's bucket, begins
   size_t torn_rows_ = 0;                  // of rows_ from run_: those before the phase's last tear
   uint16_t slot_ = 0;                     // of UDP's bucket
   std::vector<Port> run_ports_;           // in it
-  std::array<uint64_t, 64> earlier_{};    // filter of the cookies of earlier phases
-  size_t earlier_rows_ = 0;               // of rows_
   uint64_t passed_ = 0;                   // connections
   std::array<ConnectionId, kTail> tail_;  // connection N at N % kTail
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -593,15 +594,52 @@ TEST(NetlinkSource, AnotherWalkProvesWhatNoExactRequestFinds) {
   }
 }
 
-TEST(NetlinkSource, WhatAFilterHidesIsADoubt) {
-  FakeTable table(Protocol::kUdp);
-  table.walks = {{{1, 2}, {3}}};
-  DumpRequest request = RequestFor(Protocol::kUdp);
-  request.states = State::kEstablished;
-  EXPECT_THAT(Ask(&table, request).stats.doubt, ErrnoIs(EAGAIN));
-  request = RequestFor(Protocol::kUdp);
-  request.table.families = Family::kInet;
-  EXPECT_THAT(Ask(&table, request).stats.doubt, ErrnoIs(EAGAIN));
+// Requests each of which hides sockets of its buckets in another way.
+std::vector<DumpRequest> HidingRequests(Protocol protocol) {
+  std::vector<DumpRequest> requests(3, RequestFor(protocol));
+  requests[0].states = State::kEstablished;
+  requests[1].table.families = Family::kInet;
+  requests[2].source_port = Port::FromHost(53);
+  return requests;
+}
+
+TEST(NetlinkSource, WhatHidesConnectionsIsADoubt) {
+  for (const DumpRequest& request : HidingRequests(Protocol::kTcp)) {
+    FakeTable table(Protocol::kTcp);
+    table.walks = {{{1, 2}, {3}}};
+    EXPECT_THAT(Ask(&table, request).stats.doubt, ErrnoIs(EAGAIN));
+    EXPECT_EQ(table.requests.size(), 1u);
+  }
+}
+
+TEST(NetlinkSource, AnotherWalkShowsWhatTheFirstHidAndIsProved) {
+  for (const DumpRequest& request : HidingRequests(Protocol::kUdp)) {
+    FakeTable table(Protocol::kUdp);
+    // 4 was skipped; 9 had been hidden, and what else is given for it is the caller's to drop.
+    table.walks = {{{1, 2}, {3}}, {{1, 2, 9}, {3, 4}}, {{1, 2, 9, 3, 4}}};
+    const Answered answered = Ask(&table, request);
+    EXPECT_THAT(answered.stats.doubt, IsOk());
+    EXPECT_EQ(answered.cookies, (Cookies{1, 2, 3, 9, 4}));
+    EXPECT_EQ(answered.stats.walks, 2u);
+    ASSERT_EQ(table.requests.size(), 3u);
+    // It asks for all that stands in the bucket.
+    const Packet wide = Encode(RequestFor(Protocol::kUdp));
+    EXPECT_TRUE(std::ranges::equal(std::span(table.requests[1]).subspan(sizeof(nlmsghdr)),
+                                   std::span(wide).subspan(sizeof(nlmsghdr))));
+    // What was hidden has gone.
+    table.requests.clear();
+    table.walks[2] = {{1, 2, 3, 4}};
+    EXPECT_THAT(Ask(&table, request).stats.doubt, ErrnoIs(EAGAIN));
+  }
+}
+
+TEST(NetlinkSource, AWalkInOnePieceHidesWhatItLikes) {
+  for (const DumpRequest& request : HidingRequests(Protocol::kUdp)) {
+    FakeTable table(Protocol::kUdp);
+    table.walks = {{{1, 2, 3}}};
+    EXPECT_THAT(Ask(&table, request).stats.doubt, IsOk());
+    EXPECT_EQ(table.requests.size(), 1u);
+  }
 }
 
 TEST(NetlinkSource, ExactWalksUntilOneIsWhole) {

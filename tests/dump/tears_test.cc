@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <random>
 #include <set>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/dump/cookie_set.h"
 #include "netdiag/netlink/abi.h"
 #include "tests/testing/messages.h"
 
@@ -104,6 +106,41 @@ TEST(Tears, WhatAnInsertionRepeatsIsDropped) {
     EXPECT_THAT(Datagram(&tears, Row({4, 5, 6})), ElementsAre(6));
     End(&tears);
     EXPECT_EQ(tears.repeated(), 4u);
+  }
+}
+
+// More entered the bucket than stood in it before the place: some of them come first.
+TEST(Tears, WhatComesAgainBehindNewOnesIsDropped) {
+  Tears tears;
+  for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kRaw}) {
+    tears.Begin(RequestFor(protocol), kLarge, false);
+    Datagram(&tears, Row({1, 2}));
+    EXPECT_THAT(Datagram(&tears, Row({7, 8, 1, 2, 3})), ElementsAre(7, 8, 3));
+    EXPECT_EQ(tears.repeated(), 2u);
+  }
+}
+
+// It moved to a bucket that was still to come.
+TEST(Tears, ASocketThatMovesIsGivenOnce) {
+  Tears tears;
+  for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kRaw}) {
+    tears.Begin(RequestFor(protocol), kLarge, false);
+    Datagram(&tears, Row({1, 2}, 443));
+    Datagram(&tears, Row({3, 4}, 444));
+    EXPECT_THAT(Datagram(&tears, Row({5, 1}, 445)), ElementsAre(5));
+  }
+}
+
+TEST(CookieSet, HoldsWhateverItWasGiven) {
+  CookieSet set;
+  std::mt19937_64 random(1);
+  for (const uint64_t range : {uint64_t{300}, uint64_t{1} << 14, uint64_t{1} << 62}) {
+    std::set<uint64_t> reference;
+    for (int i = 0; i < 20'000; ++i) {
+      const uint64_t cookie = random() % range;
+      EXPECT_EQ(set.Insert(cookie), reference.insert(cookie).second);
+    }
+    set.Clear();
   }
 }
 
