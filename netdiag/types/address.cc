@@ -17,15 +17,30 @@ namespace {
 constexpr std::array<uint8_t, 12> kMappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 constexpr char kDigits[] = "0123456789abcdef";
 
+// An octet in decimal, with a dot behind it, so that each is copied as four bytes.
+struct OctetText {
+  std::array<char, 4> text{};
+  uint8_t size = 0;  // with the dot
+};
+
 char* WriteV4(const uint8_t* octets, char* out) {
+  static constexpr auto kTexts = [] {
+    std::array<OctetText, 256> texts;
+    for (unsigned octet = 0; octet < 256; ++octet) {
+      OctetText& text = texts[octet];
+      if (octet >= 100) text.text[text.size++] = static_cast<char>('0' + octet / 100);
+      if (octet >= 10) text.text[text.size++] = static_cast<char>('0' + octet / 10 % 10);
+      text.text[text.size++] = static_cast<char>('0' + octet % 10);
+      text.text[text.size++] = '.';
+    }
+    return texts;
+  }();
   for (size_t i = 0; i < 4; ++i) {
-    if (i > 0) *out++ = '.';
-    const unsigned octet = octets[i];
-    if (octet >= 100) *out++ = static_cast<char>('0' + octet / 100);
-    if (octet >= 10) *out++ = static_cast<char>('0' + octet / 10 % 10);
-    *out++ = static_cast<char>('0' + octet % 10);
+    const OctetText& text = kTexts[octets[i]];
+    std::memcpy(out, text.text.data(), text.text.size());
+    out += text.size;
   }
-  return out;
+  return out - 1;
 }
 
 char* WriteV6(const uint8_t* octets, char* out) {
@@ -271,11 +286,13 @@ std::optional<Mask> IpAddress::DefaultMask() const {
                                                                  : 24);
 }
 
+char* IpAddress::WriteTo(char* out) const {
+  return family_ == Family::kInet ? WriteV4(octets_.data(), out) : WriteV6(octets_.data(), out);
+}
+
 void IpAddress::AppendTo(std::string* out) const {
-  char text[sizeof("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")];
-  char* const end =
-      family_ == Family::kInet ? WriteV4(octets_.data(), text) : WriteV6(octets_.data(), text);
-  out->append(text, static_cast<size_t>(end - text));
+  char text[kTextRoom];
+  out->append(text, static_cast<size_t>(WriteTo(text) - text));
 }
 
 // ---- Mask, Prefix, Cidr ----

@@ -98,6 +98,9 @@ class IpAddress {
 
   // Appends "127.0.0.1" or RFC 5952 text, without brackets.
   void AppendTo(std::string* out) const;
+  // The same at `out`, where kTextRoom bytes must be free. Answers the text's end.
+  static constexpr size_t kTextRoom = 48;
+  char* WriteTo(char* out) const;
   friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) = default;
   template <class H>
   friend H AbslHashValue(H h, const IpAddress& address) {

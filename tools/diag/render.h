@@ -18,6 +18,8 @@
 
 namespace diag {
 
+class TableBuffer;
+
 // The one virtual interface of the project: a form of output. Calls come in the order Begin,
 // Row... or Count..., Held..., End.
 class Renderer {
@@ -87,9 +89,9 @@ class Pipeline {
   std::optional<netdiag::RowCounts> counts_;
 };
 
-// Appends what -i prints of a TCP socket, tokens separated by blanks, each with a blank before it.
-void AppendTcpInfo(const netdiag::InetSocket& socket, const Options& options, std::string* out);
-// The same of an MPTCP connection.
+// Writes what -i prints of a TCP socket, tokens separated by blanks, each with a blank before it.
+void WriteTcpInfo(const netdiag::InetSocket& socket, const Options& options, TableBuffer* out);
+// Appends the same of an MPTCP connection.
 void AppendMptcpInfo(const netdiag::MptcpInfo& info, std::string* out);
 // What -e and -b print of a packet socket, and -e of a netlink one.
 void AppendPacket(const netdiag::PacketSocket& socket, const Options& options, std::string* out);

@@ -71,6 +71,13 @@ std::vector<TableColumn> Layout(const Options& options) {
   };
 }
 
+// A name of a table in this program, at `out`, where kNameRoom bytes are free.
+constexpr size_t kNameRoom = 32;
+char* WriteName(std::string_view name, char* out) {
+  for (const char c : name) *out++ = c;
+  return out;
+}
+
 // Time until a timer fires, as ss writes it: "59min", "1min10sec", "32sec", "1.200sec", "040ms"; 0
 // is nothing.
 void AppendTimer(uint32_t milliseconds, std::string* out) {
@@ -169,19 +176,17 @@ class SsRenderer final : public Renderer {
     netns_ = row.table().netns;
     if (options_.all_netns) Netns(row.table());
     table_.EndCell();
-    out_->append(Netid(row));
-    table_.EndCell();
-    out_->append(netdiag::Names(row.state()).ss);
+    char* out = table_.Reserve(2 * kNameRoom + 2 * kNumberRoom);
+    table_.EndCell(out = WriteName(Netid(row), out));
     if (color_) table_.SetTint(TintOf(row.state()));
-    table_.EndCell();
-    AppendNumber(row.receive_queue(), out_);
-    table_.EndCell();
-    AppendNumber(row.send_queue(), out_);
-    table_.EndCell();
+    table_.EndCell(out = WriteName(netdiag::Names(row.state()).ss, out));
+    table_.EndCell(out = WriteNumber(row.receive_queue(), out));
+    table_.EndCell(WriteNumber(row.send_queue(), out));
     std::visit([&](const auto& socket) { Ends(row, socket); }, row.socket());
-    Owners(row.owners(), "users:(");
+    const netdiag::Owners owners = row.owners();
     const netdiag::Owners peer_owners = row.peer_owners();
-    if (!row.owners().empty() && !peer_owners.empty()) out_->push_back(' ');
+    Owners(owners, "users:(");
+    if (!owners.empty() && !peer_owners.empty()) out_->push_back(' ');
     Owners(peer_owners, "peer-users:(");
     table_.EndCell();
     std::visit([&](const auto& socket) { Rest(row, socket); }, row.socket());
@@ -208,7 +213,8 @@ class SsRenderer final : public Renderer {
     AppendEscaped(name, out_);
     return !name.empty();
   }
-  void Address(const InetSocket& socket, const Endpoint& end, bool local);
+  void EndpointCells(Protocol protocol, const InetSocket& socket, const Endpoint& end,
+                     netdiag::IfIndex interface);
   void Owners(const netdiag::Owners& owners, std::string_view begin);
   void Rest(const netdiag::Row& row, const InetSocket& socket);
   void Rest(const netdiag::Row& row, const UnixSocket& socket);
@@ -227,7 +233,7 @@ class SsRenderer final : public Renderer {
   std::optional<netdiag::SortedRows> held_;
   size_t held_rows_ = 0;
   TableBuffer table_;
-  std::string* out_;        // the table's text
+  std::string* out_;        // the table's text()
   netdiag::NetnsId netns_;  // of the row being written
 };
 
@@ -238,34 +244,40 @@ void SsRenderer::Netns(const netdiag::Table& table) {
 }
 
 void SsRenderer::Ends(const netdiag::Row& row, const InetSocket& socket) {
-  Address(socket, socket.local(), true);
-  table_.EndCell();
-  names_.AppendPort(row.protocol(), socket.local_port(), options_.numeric, out_);
-  table_.EndCell();
-  Address(socket, socket.remote(), false);
-  table_.EndCell();
-  names_.AppendPort(row.protocol(), socket.remote_port(), options_.numeric, out_);
-  table_.EndCell();
+  EndpointCells(row.protocol(), socket, socket.local(), socket.interface());
+  EndpointCells(row.protocol(), socket, socket.remote(), netdiag::IfIndex());
 }
 
-void SsRenderer::Address(const InetSocket& socket, const Endpoint& end, bool local) {
+// Address and port.
+void SsRenderer::EndpointCells(Protocol protocol, const InetSocket& socket, const Endpoint& end,
+                               netdiag::IfIndex interface) {
   const bool named = resolver_ != nullptr && AppendName(end.address);
+  char* out = table_.Reserve(netdiag::IpAddress::kTextRoom + 3 + kNumberRoom);
   if (named) {
     // Without brackets: it has no colons.
   } else if (end.address.family() == Family::kInet) {
-    end.address.AppendTo(out_);
+    out = end.address.WriteTo(out);
   } else if (end.address.IsUnspecified() && !socket.v6_only().value_or(false)) {
-    out_->push_back('*');  // takes IPv4 too
+    *out++ = '*';  // takes IPv4 too
   } else {
-    out_->push_back('[');
-    end.address.AppendTo(out_);
-    out_->push_back(']');
+    *out++ = '[';
+    out = end.address.WriteTo(out);
+    *out++ = ']';
   }
-  if (local && socket.interface() != netdiag::IfIndex()) {
-    out_->push_back('%');
-    names_.AppendInterface(netns_, socket.interface(), out_);
+  if (interface != netdiag::IfIndex()) {
+    *out++ = '%';
+    table_.Commit(out);
+    names_.AppendInterface(netns_, interface, out_);
+    out = table_.Reserve(1 + kNumberRoom);
   }
-  out_->push_back(':');
+  *out++ = ':';
+  table_.EndCell(out);
+  if (options_.numeric && end.port != netdiag::Port()) {
+    table_.EndCell(WriteNumber(end.port.value(), out));
+  } else {
+    names_.AppendPort(protocol, end.port, options_.numeric, out_);
+    table_.EndCell();
+  }
 }
 
 void SsRenderer::Ends(const netdiag::Row& row, const UnixSocket& socket) {
@@ -385,7 +397,7 @@ void SsRenderer::Rest(const netdiag::Row& row, const InetSocket& socket) {
   if (row.protocol() == Protocol::kMptcp) {
     if (options_.info) AppendMptcpInfo(row.mptcp_info().value_or(netdiag::MptcpInfo()), out_);
   } else if (options_.info) {
-    AppendTcpInfo(socket, options_, out_);
+    WriteTcpInfo(socket, options_, &table_);
   }
 }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "tools/diag/render.h"
+#include "tools/diag/table_buffer.h"
 
 namespace diag {
 namespace {
@@ -26,13 +27,12 @@ using netdiag::TcpOption;
 using netdiag::TlsInfo;
 using netdiag::VegasInfo;
 
-// Writes tokens of one socket; remembers what most of them need. They are put together in a buffer
-// of its own, which a section (a public function) fills by a quarter at most, and which HandOver()
-// ends.
+// Writes tokens of one socket; remembers what most of them need. EndSection() at the end of each
+// public function, which writes less than kSection.
 class Writer {
  public:
-  Writer(const InetSocket& socket, const TcpInfo& info, const Options& options, std::string* out)
-      : socket_(socket), info_(info), options_(options), out_(out) {}
+  Writer(const InetSocket& socket, const TcpInfo& info, const Options& options, TableBuffer* out)
+      : socket_(socket), info_(info), options_(options), out_(out), at_(out->Reserve(kSection)) {}
 
   void Flags();
   void Timing();
@@ -43,12 +43,9 @@ class Writer {
   void Limits();
   void Losses();
   void Receiver();
-  void HandOver() {
-    out_->append(buffer_, static_cast<size_t>(at_ - buffer_));
-    at_ = buffer_;
-  }
 
  private:
+  static constexpr size_t kSection = 4096;
   // The names are literals: inlined, they are a move or two.
   [[gnu::always_inline]] void Put(std::string_view text) {
     std::memcpy(at_, text.data(), text.size());
@@ -86,17 +83,16 @@ class Writer {
                                                     const StructField& field) {
     if (const uint64_t value = Get(field); value != 0) Milliseconds(name, value);
   }
-  // A section writes a quarter of the buffer at most: the next one has room.
   void EndSection() {
-    if (at_ - buffer_ > static_cast<std::ptrdiff_t>(sizeof(buffer_) / 2)) HandOver();
+    out_->Commit(at_);
+    at_ = out_->Reserve(kSection);
   }
 
   const InetSocket& socket_;
   const TcpInfo& info_;
   const Options& options_;
-  std::string* out_;
-  char buffer_[4096];
-  char* at_ = buffer_;
+  TableBuffer* out_;
+  char* at_;  // the end of what was written; room for a section
 };
 
 #define FIELD(name) TcpInfo::Field(name)
@@ -136,8 +132,9 @@ void Writer::Flags() {
   }
   if (!socket_.congestion().empty()) {
     *at_++ = ' ';
-    HandOver();
-    AppendEscaped(socket_.congestion(), out_);
+    out_->Commit(at_);
+    AppendEscaped(socket_.congestion(), out_->text());
+    at_ = out_->Reserve(kSection);
   }
   if (set.contains(TcpOption::kWindowScale)) {
     Token("wscale:", Get(FIELD("snd_wscale")));
@@ -390,9 +387,9 @@ void AppendSubflow(const SubflowInfo& mptcp, std::string* out) {
 
 }  // namespace
 
-void AppendTcpInfo(const InetSocket& socket, const Options& options, std::string* out) {
+void WriteTcpInfo(const InetSocket& socket, const Options& options, TableBuffer* table) {
   if (const std::optional<TcpInfo> info = socket.tcp_info()) {
-    Writer writer(socket, *info, options, out);
+    Writer writer(socket, *info, options, table);
     writer.Flags();
     writer.Timing();
     writer.Segments();
@@ -402,8 +399,8 @@ void AppendTcpInfo(const InetSocket& socket, const Options& options, std::string
     writer.Limits();
     writer.Losses();
     writer.Receiver();
-    writer.HandOver();
   }
+  std::string* const out = table->text();
   AppendMd5Keys(socket, out);
   if (const std::optional<netdiag::UlpInfo> ulp = socket.ulp()) {
     out->append(" tcp-ulp-");

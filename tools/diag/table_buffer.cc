@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <utility>
 
 namespace diag {
@@ -46,27 +47,56 @@ char* Trimmed(const char* begin, char* out) {
 }  // namespace
 
 TableBuffer::TableBuffer(std::vector<TableColumn> columns, size_t screen, Output* output)
-    : columns_(std::move(columns)), screen_(screen), output_(output) {
-  for (const TableColumn& column : columns_) widths_.push_back(column.width);
-  text_.reserve(kLimit + 4096);
+    : columns_(std::move(columns)), stride_(columns_.size() + 1), screen_(screen), output_(output) {
+  for (const TableColumn& column : columns_) {
+    widths_.push_back(static_cast<uint32_t>(column.width));
+  }
+  Clear();
+}
+
+void TableBuffer::TakeAppended() {
+  if (room_end_ - at_ < static_cast<std::ptrdiff_t>(appended_.size())) Grow(appended_.size());
+  at_ = PutExactly(appended_, at_);
+  appended_.clear();
+}
+
+// Room for `size` bytes and kSlack.
+void TableBuffer::Grow(size_t size) {
+  const auto used = static_cast<size_t>(at_ - text_.get());
+  const size_t capacity = std::max<size_t>(kLimit + 4096, 2 * (used + size)) + kSlack;
+  auto text = std::make_unique_for_overwrite<char[]>(capacity);
+  if (used > 0) std::memcpy(text.get(), text_.get(), used);
+  text_ = std::move(text);
+  at_ = text_.get() + used;
+  room_end_ = text_.get() + capacity - kSlack;
+}
+
+void TableBuffer::Clear() {
+  at_ = text_.get();
+  tints_.clear();
+  if (ends_.empty()) ends_.resize(64 * stride_ + 1);
+  end_ = ends_.data() + 1;
 }
 
 void TableBuffer::EndRow() {
   EndCell();
   tints_.push_back(std::exchange(tint_, Tint::kPlain));
-  const size_t before = ends_.size() - Stride();
-  uint32_t start = before == 0 ? 0 : ends_[before - 1];
-  for (size_t i = 0; i < columns_.size(); ++i) {
-    const uint32_t end = ends_[before + i];
-    widths_[i] = std::max<size_t>(widths_[i], end - start);
-    start = end;
+  const uint32_t* end = end_ - stride_;
+  for (uint32_t& width : widths_) {
+    const uint32_t size = end[0] - end[-1];
+    if (size > width) width = size;
+    ++end;
   }
-  if (text_.size() >= kLimit) Flush();
+  if (at_ - text_.get() >= static_cast<std::ptrdiff_t>(kLimit)) return Flush();
+  const auto used = static_cast<size_t>(end_ - ends_.data());
+  if (ends_.size() - used >= stride_) return;
+  ends_.resize(2 * ends_.size());
+  end_ = ends_.data() + used;
 }
 
 void TableBuffer::Header() {
   for (const TableColumn& column : columns_) {
-    text_.append(column.header);
+    appended_.append(column.header);
     EndCell();
   }
   EndRow();
@@ -78,14 +108,15 @@ void TableBuffer::Fit() {
   line_ = 0;
   for (size_t i = 0; i < columns_.size(); ++i) {
     if (!columns_[i].visible) continue;
-    places_.push_back({i, widths_[i], places_.empty() ? "" : columns_[i].left, columns_[i].right});
-    line_ += places_.back().left.size() + places_.back().width;
+    const size_t blanks = places_.empty() ? 0 : columns_[i].left.size();
+    places_.push_back({i, widths_[i], blanks, false, columns_[i].right});
+    line_ += blanks + widths_[i];
   }
   if (screen_ == 0 || places_.empty()) return;
   if (line_ <= screen_) {
     // A column that is nothing but the tail of another, as the port is of its address, stays with
     // it.
-    const auto spreads = [](const Place& place) { return place.left == " "; };
+    const auto spreads = [](const Place& place) { return place.blanks == 1; };
     size_t takers = static_cast<size_t>(std::ranges::count_if(places_, spreads));
     size_t spare = screen_ - line_;
     for (Place& place : places_) {
@@ -101,16 +132,16 @@ void TableBuffer::Fit() {
   for (size_t i = 0; i < places_.size(); ++i) {
     Place& place = places_[i];
     // What has no delimiter before it belongs to the column before.
-    size_t needs = place.left.size() + place.width;
-    for (size_t j = i + 1; j < places_.size() && places_[j].left.empty(); ++j) {
+    size_t needs = place.blanks + place.width;
+    for (size_t j = i + 1; j < places_.size() && places_[j].blanks == 0; ++j) {
       needs += places_[j].width;
     }
-    if (i > 0 && !place.left.empty() && at + needs > screen_) {
-      line_ += kNextLine.size() - place.left.size();
-      place.left = kNextLine;
+    if (place.blanks > 0 && at + needs > screen_) {
+      line_ += kNextLine.size() - place.blanks;
+      place.next_line = true;
       at = kNextLine.size() - 1 + place.width;
     } else {
-      at += place.left.size() + place.width;
+      at += place.blanks + place.width;
     }
   }
 }
@@ -118,40 +149,40 @@ void TableBuffer::Fit() {
 void TableBuffer::Flush() {
   if (tints_.empty()) return;
   Fit();
-  text_.append(kSlack, ' ');
   for (size_t row = 0; row < tints_.size(); ++row) WriteRow(row);
-  text_.clear();
-  ends_.clear();
-  tints_.clear();
+  Clear();
 }
 
 void TableBuffer::WriteRow(size_t row) {
-  const uint32_t* const ends = &ends_[row * Stride()];
-  const uint32_t begin = row == 0 ? 0 : ends[-1];
-  const char* const text = text_.data();
-  const std::string_view rest(text + ends[columns_.size() - 1],
-                              ends[columns_.size()] - ends[columns_.size() - 1]);
+  const uint32_t* const starts = &ends_[row * stride_];
+  const char* const text = text_.get();
+  const std::string_view rest(text + starts[stride_ - 1], starts[stride_] - starts[stride_ - 1]);
+  const size_t tinted = tints_[row] == Tint::kPlain ? stride_ : tinted_;
   char* const line = output_->Reserve(line_ + rest.size() + 64);
   char* out = line;
-  for (const Place& place : places_) {
-    if (place.left.size() == 1) {
-      *out++ = ' ';
-    } else if (!place.left.empty()) {
-      out = PutExactly(place.left, Trimmed(line, out));
+  char* solid = line;  // the end of the last cell that has a text
+  for (const Place& place : std::span(places_)) {
+    if (place.next_line) {
+      out = PutExactly(kNextLine, Trimmed(line, solid));
+    } else {
+      *out = ' ';
+      out += place.blanks;
     }
-    const uint32_t start = place.column == 0 ? begin : ends[place.column - 1];
-    const size_t size = ends[place.column] - start;
-    if (place.right) out = Blanks(place.width - size, out);
-    if (tints_[row] != Tint::kPlain && place.column == tinted_) {
+    const char* const cell = text + starts[place.column];
+    const size_t size = starts[place.column + 1] - starts[place.column];
+    const size_t padding = place.width - size;
+    if (place.right) out = Blanks(padding, out);
+    if (place.column == tinted) {
       out = PutExactly(EscapeOf(tints_[row]), out);
-      out = PutExactly({text + start, size}, out);
+      out = PutExactly({cell, size}, out);
       out = PutExactly(kTintOff, out);
     } else {
-      out = Put(text + start, size, out);
+      out = Put(cell, size, out);
     }
-    if (!place.right) out = Blanks(place.width - size, out);
+    if (size > 0) solid = out;
+    if (!place.right) out = Blanks(padding, out);
   }
-  if (rest.empty() || rest.front() == '\n') out = Trimmed(line, out);
+  if (rest.empty() || rest.front() == '\n') out = Trimmed(line, solid);
   if (!rest.empty()) out = PutExactly(rest, out);
   *out++ = '\n';
   output_->Commit(static_cast<size_t>(out - line));

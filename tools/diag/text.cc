@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cerrno>
 #include <cmath>
 #include <ctime>
@@ -51,47 +50,73 @@ void AppendEscaped(std::string_view name, std::string_view quotes, std::string* 
   }
 }
 
-// `value` / 10^decimals without zeros at the end. REQUIRES: decimals <= 3.
-char* WriteDecimal(uint64_t value, int decimals, char* out) {
-  static constexpr std::array<uint64_t, 4> kScales = {1, 10, 100, 1000};
-  const uint64_t scale = kScales[static_cast<size_t>(decimals)];
-  out = WriteNumber(value / scale, out);
-  uint64_t rest = value % scale;
+// The hundred pairs of digits.
+constexpr auto kPairs = [] {
+  std::array<std::array<char, 2>, 100> pairs{};
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    pairs[i] = {static_cast<char>('0' + i / 10), static_cast<char>('0' + i % 10)};
+  }
+  return pairs;
+}();
+
+char* WritePair(uint64_t value, char* out) {
+  std::memcpy(out, kPairs[value].data(), 2);
+  return out + 2;
+}
+
+// REQUIRES: value < 10'000.
+char* WriteFourDigits(uint64_t value, char* out) {
+  return WritePair(value % 100, WritePair(value / 100, out));
+}
+
+// The same without zeros in front.
+char* WriteUpToFourDigits(uint64_t value, char* out) {
+  if (value < 10) {
+    *out = static_cast<char>('0' + value);
+    return out + 1;
+  }
+  if (value < 100) return WritePair(value, out);
+  if (value >= 1000) return WriteFourDigits(value, out);
+  *out = static_cast<char>('0' + value / 100);
+  return WritePair(value % 100, out + 1);
+}
+
+// `value` / 1000 without zeros at the end.
+char* WriteDecimal(uint64_t value, char* out) {
+  out = WriteNumber(value / 1000, out);
+  const uint64_t rest = value % 1000;
   if (rest == 0) return out;
+  *out++ = '.';
+  *out++ = static_cast<char>('0' + rest / 100);
+  WritePair(rest % 100, out);
+  return out + (rest % 100 == 0 ? 0 : rest % 10 == 0 ? 1 : 2);
+}
+
+// %.{digits}g of numbers from 1 up that have no more digits before the point. Null: the number is
+// another, or lies so close to the middle of two that only exact arithmetic can tell. REQUIRES:
+// digits <= 6.
+char* WriteDigits(double value, int digits, char* out) {
+  static constexpr std::array<uint64_t, 7> kScales = {1, 10, 100, 1000, 10'000, 100'000, 1'000'000};
+  if (!(value >= 1 && value < static_cast<double>(kScales[static_cast<size_t>(digits)] - 1))) {
+    return nullptr;
+  }
+  int decimals = digits - 1;
+  for (uint64_t whole = 10; value >= static_cast<double>(whole); whole *= 10) --decimals;
+  const uint64_t scale = kScales[static_cast<size_t>(decimals)];
+  const double scaled = value * static_cast<double>(scale);
+  auto rounded = static_cast<uint64_t>(scaled);
+  const double rest = scaled - static_cast<double>(rounded);
+  if (rest > 0.5 - 1e-6 && rest < 0.5 + 1e-6) return nullptr;
+  if (rest > 0.5) ++rounded;
+  out = WriteNumber(rounded / scale, out);
+  uint64_t fraction = rounded % scale;
+  if (fraction == 0) return out;
   *out = '.';
-  for (int i = decimals; i > 0; --i, rest /= 10) out[i] = static_cast<char>('0' + rest % 10);
+  for (int i = decimals; i > 0; --i, fraction /= 10)
+    out[i] = static_cast<char>('0' + fraction % 10);
   out += decimals + 1;
   while (out[-1] == '0') --out;
   return out;
-}
-
-// %.3g of 1 to 999. Null: the number is another, or lies so close to the middle of two that only
-// exact arithmetic can tell.
-char* WriteThreeDigits(double value, char* out) {
-  if (!(value >= 1 && value < 999)) return nullptr;
-  // Where two decimals would round up to 10.0, one is enough; so for 100.
-  const int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
-  const double scaled = value * (decimals == 2 ? 100 : decimals == 1 ? 10 : 1);
-  const auto whole = static_cast<uint64_t>(scaled);
-  const double rest = scaled - static_cast<double>(whole);
-  if (rest > 0.5 - 1e-6 && rest < 0.5 + 1e-6) return nullptr;
-  return WriteDecimal(whole + (rest > 0.5 ? 1 : 0), decimals, out);
-}
-
-// How many digits `value` has: as many as its bits promise, or one more.
-size_t DigitsOf(uint64_t value) {
-  static constexpr auto kPowers = [] {
-    std::array<uint64_t, 20> powers{};
-    uint64_t power = 1;
-    for (uint64_t& each : powers) {
-      each = power;
-      power *= 10;
-    }
-    return powers;
-  }();
-  // 1233 / 4096: the logarithm of 2, near enough for 64 bits.
-  const size_t least = static_cast<size_t>(std::bit_width(value | 1)) * 1233 >> 12;
-  return least + (least < kPowers.size() && (value | 1) >= kPowers[least] ? 1 : 0);
 }
 
 }  // namespace
@@ -189,35 +214,23 @@ void AppendUnixName(std::string_view name, std::string* out) {
 }
 
 char* WriteNumber(uint64_t value, char* out) {
-  static constexpr auto kPairs = [] {
-    std::array<char, 200> pairs{};
-    for (size_t i = 0; i < 100; ++i) {
-      pairs[2 * i] = static_cast<char>('0' + i / 10);
-      pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
-    }
-    return pairs;
-  }();
-  // Straight to where they stand: a copy of a few bytes is a call.
-  char* const end = out + DigitsOf(value);
-  char* at = end;
-  for (; value >= 100; value /= 100) std::memcpy(at -= 2, &kPairs[2 * (value % 100)], 2);
-  if (value >= 10) {
-    std::memcpy(at - 2, &kPairs[2 * value], 2);
-  } else {
-    at[-1] = static_cast<char>('0' + value);
-  }
-  return end;
+  constexpr uint64_t kScale = 10'000;
+  if (value < kScale) return WriteUpToFourDigits(value, out);
+  out = value < kScale * kScale ? WriteUpToFourDigits(value / kScale, out)
+                                : WriteNumber(value / kScale, out);
+  return WriteFourDigits(value % kScale, out);
 }
 
 char* WriteThousandths(uint64_t value, char* out) {
   if (value >= 1'000'000) return WriteGeneral(static_cast<double>(value) / 1000, 6, out);
   // Six digits at most, which %g shows as they are, without the zeros at the end.
-  return WriteDecimal(value, 3, out);
+  return WriteDecimal(value, out);
 }
 
 char* WriteGeneral(double value, int precision, char* out) {
-  if (precision == 3) {
-    if (char* const end = WriteThreeDigits(value, out)) return end;
+  if (value == 0 && !std::signbit(value)) return WriteNumber(0, out);
+  if (precision == 3 || precision == 6) {
+    if (char* const end = WriteDigits(value, precision, out)) return end;
   }
   return std::to_chars(out, out + kNumberRoom, value, std::chars_format::general, precision).ptr;
 }
