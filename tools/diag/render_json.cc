@@ -1,7 +1,7 @@
 // One JSON object for the whole answer, or an object a line (--jsonl), written as rows come. Keys
 // are the field table's names with their units; a text that is not UTF-8 shows U+FFFD for what is
-// not, and its exact bytes in a key of the same name with "_hex". Escaping and number formats are
-// RapidJSON's. docs/diag.schema.json says it all; tested by tests/tools/render_json_test.cc.
+// not, and its exact bytes in a key of the same name with "_hex". docs/diag.schema.json says it
+// all; tested by tests/tools/render_json_test.cc.
 
 #include <algorithm>
 #include <optional>
@@ -12,9 +12,8 @@
 #include <variant>
 #include <vector>
 
-#include <rapidjson/writer.h>
-
 #include "netdiag/fields.h"
+#include "tools/diag/json.h"
 #include "tools/diag/render.h"
 
 namespace diag {
@@ -28,27 +27,16 @@ constexpr int kSchema = 2;
 // What is told of the attributes that are newer than this program, in bytes a socket.
 constexpr size_t kMaxUnknown = 4096;
 
-// What RapidJSON writes to.
-struct Stream {
-  using Ch = char;
-  void Put(char c) { text.push_back(c); }
-  void Flush() {}
-  std::string text;
-};
-
-// RapidJSON's escaper finds it by the stream's namespace.
-void PutUnsafe(Stream& stream, char c) { stream.Put(c); }
-
 class JsonRenderer final : public Renderer {
  public:
   JsonRenderer(const Options& options, netdiag::Engine* engine, Output* output);
 
   void Begin() override {
     if (lines_) return;
-    json_.StartObject();
+    json_->StartObject();
     Head();
-    Key(counts_.empty() ? "sockets" : "counts");
-    json_.StartArray();
+    json_.Key(counts_.empty() ? "sockets" : "counts");
+    json_->StartArray();
   }
   void Row(const netdiag::Row& row) override;
   void Count(const netdiag::RowCounts::Group& group) override;
@@ -56,23 +44,9 @@ class JsonRenderer final : public Renderer {
   void End(const netdiag::Summary& summary) override;
 
  private:
-  void Key(std::string_view name) {
-    json_.Key(name.data(), static_cast<rapidjson::SizeType>(name.size()));
-  }
-  void Text(std::string_view text) {
-    json_.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
-  }
-  void Number(std::string_view name, uint64_t value) {
-    Key(name);
-    json_.Uint64(value);
-  }
-  void Flag(std::string_view name, bool value) {
-    Key(name);
-    json_.Bool(value);
-  }
   void Head() {
-    Key("schema");
-    json_.Int(kSchema);
+    json_.Key("schema");
+    json_->Int(kSchema);
     Bytes("kernel", engine()->capabilities().kernel);
   }
   void Value(const Column& column, const FieldValue& value);
@@ -91,19 +65,13 @@ class JsonRenderer final : public Renderer {
   void Table(const netdiag::Summary& summary, const netdiag::TableOutcome& outcome);
   void OwnerStats(const netdiag::OwnerStats& stats);
   void NetnsStats(const netdiag::NetnsStats& stats);
+  // A line's end keeps lines short enough for tools that read lines.
   void EndRow() {
-    json_.EndObject();
-    Drain();
+    json_->EndObject();
+    json_.EndLine();
     if (!lines_) return;
-    json_.Reset(stream_);
+    json_.Reset();
     output_->FlushIfStale();
-  }
-  // Hands over what has been written; a line's end keeps lines short enough for tools that read
-  // lines.
-  void Drain() {
-    stream_.text.push_back('\n');
-    output_->Write(stream_.text);
-    stream_.text.clear();
   }
 
   Output* output_;
@@ -113,9 +81,7 @@ class JsonRenderer final : public Renderer {
   std::vector<Column> columns_;        // of the socket, group by group
   std::vector<Column> owner_columns_;  // of each of its owners
   std::vector<Column> counts_;
-  Stream stream_;
-  // ASCII only: every other character is \uXXXX, so none of them can act on a terminal.
-  rapidjson::Writer<Stream, rapidjson::UTF8<>, rapidjson::ASCII<>> json_;
+  Json json_;
   std::string scratch_;
 };
 
@@ -125,7 +91,7 @@ JsonRenderer::JsonRenderer(const Options& options, netdiag::Engine* engine, Outp
       lines_(options.form == Form::kJsonLines),
       whole_(options.selection.columns.empty()),
       counts_(options.selection.count_by),
-      json_(stream_) {
+      json_(output) {
   std::vector<Column> all = whole_ ? AllColumns(true) : options.selection.columns;
   std::ranges::stable_sort(all, {}, [](const Column& column) { return column.field->group; });
   for (Column& column : all) {
@@ -135,11 +101,8 @@ JsonRenderer::JsonRenderer(const Options& options, netdiag::Engine* engine, Outp
 
 // Text chosen by others, which need not be UTF-8.
 void JsonRenderer::Bytes(std::string_view name, std::string_view bytes) {
-  scratch_.clear();
-  const bool exact = AppendUtf8(bytes, &scratch_);
-  Key(name);
-  Text(scratch_);
-  if (!exact) Hex(std::string(name) + "_hex", std::as_bytes(std::span(bytes)));
+  if (json_.Text(name, bytes)) return;
+  Hex(std::string(name) + "_hex", std::as_bytes(std::span(bytes)));
 }
 
 void JsonRenderer::Hex(std::string_view name, netdiag::Bytes bytes) {
@@ -149,59 +112,58 @@ void JsonRenderer::Hex(std::string_view name, netdiag::Bytes bytes) {
     scratch_.push_back(kDigits[std::to_integer<size_t>(byte) >> 4]);
     scratch_.push_back(kDigits[std::to_integer<size_t>(byte) & 15]);
   }
-  Key(name);
-  Text(scratch_);
+  json_.Key(name);
+  json_.Text(scratch_);
 }
 
 void JsonRenderer::NumberOf(const Column& column, uint64_t number) {
   const auto text_of = [this](std::string_view word, std::string_view lead, uint64_t value) {
-    if (!word.empty()) return Text(word);
-    scratch_.assign(lead);
-    AppendNumber(value, &scratch_);
-    Text(scratch_);
+    scratch_.assign(word);
+    if (word.empty()) AppendNumber(value, &scratch_.append(lead));
+    json_.Text(scratch_);
   };
   if (column.words == nullptr) {
     if (column.as_text) return text_of("", "", number);
-    json_.Uint64(number);
+    json_->Uint64(number);
     return;
   }
   if (!column.words->flags) return text_of(column.words->Word(number), "", number);
-  json_.StartArray();
+  json_->StartArray();
   for (uint64_t bit = 0; bit < 64; ++bit) {
     if ((number >> bit & 1) != 0) text_of(column.words->Word(bit), "bit", bit);
   }
-  json_.EndArray();
+  json_->EndArray();
 }
 
 void JsonRenderer::Value(const Column& column, const FieldValue& value) {
   if (const auto* text = std::get_if<std::string_view>(&value)) return Bytes(column.key, *text);
   const auto* number = std::get_if<uint64_t>(&value);
-  Key(column.key);
+  json_.Key(column.key);
   if (number != nullptr) NumberOf(column, *number);
-  if (const auto* flag = std::get_if<bool>(&value)) json_.Bool(*flag);
+  if (const auto* flag = std::get_if<bool>(&value)) json_->Bool(*flag);
   if (const auto* address = std::get_if<netdiag::IpAddress>(&value)) {
     scratch_.clear();
     address->AppendTo(&scratch_);
-    Text(scratch_);
+    json_.Text(scratch_);
   }
 }
 
 void JsonRenderer::Row(const netdiag::Row& row) {
-  json_.StartObject();
+  json_->StartObject();
   FieldGroup open = FieldGroup::kSocket;
   for (const Column& column : columns_) {
     const FieldValue value = column.field->get(row, 0);
     if (IsAbsent(value)) continue;
     const FieldGroup group = column.field->group;
     if (group != open) {
-      if (open != FieldGroup::kSocket) json_.EndObject();
-      Key(Name(group));
-      json_.StartObject();
+      if (open != FieldGroup::kSocket) json_->EndObject();
+      json_.Key(Name(group));
+      json_->StartObject();
       open = group;
     }
     Value(column, value);
   }
-  if (open != FieldGroup::kSocket) json_.EndObject();
+  if (open != FieldGroup::kSocket) json_->EndObject();
   if (row.no_owner() != netdiag::NoOwner::kNotAsked) {
     Owners(row.owners(), FieldGroup::kOwner);
     if (row.peer()) Owners(row.peer_owners(), FieldGroup::kPeerOwner);
@@ -216,14 +178,14 @@ void JsonRenderer::Row(const netdiag::Row& row) {
 }
 
 void JsonRenderer::Count(const netdiag::RowCounts::Group& group) {
-  json_.StartObject();
+  json_->StartObject();
   for (size_t i = 0; i < counts_.size(); ++i) {
     if (IsAbsent(group.values[i])) continue;
     Column named = counts_[i];
     named.key = named.title();
     Value(named, group.values[i]);
   }
-  Number("count", group.count);
+  json_.Number("count", group.count);
   EndRow();
 }
 
@@ -231,77 +193,77 @@ void JsonRenderer::Owners(const netdiag::Owners& owners, FieldGroup group) {
   const bool shown = std::ranges::any_of(
       owner_columns_, [&](const Column& column) { return column.field->group == group; });
   if (!shown) return;
-  Key(Name(group));
-  json_.StartArray();
+  json_.Key(Name(group));
+  json_->StartArray();
   for (const netdiag::Owner& owner : owners) {
-    json_.StartObject();
+    json_->StartObject();
     for (const Column& column : owner_columns_) {
       if (column.field->group != group) continue;
       const FieldValue value = netdiag::ValueOf(*column.field, owner);
       if (!IsAbsent(value)) Value(column, value);
     }
-    json_.EndObject();
+    json_->EndObject();
   }
-  json_.EndArray();
+  json_->EndArray();
 }
 
 void JsonRenderer::Groups(const netdiag::NetlinkSocket& socket) {
   if (!socket.groups(0)) return;
-  Key("groups");
-  json_.StartArray();
+  json_.Key("groups");
+  json_->StartArray();
   for (uint32_t i = 0; const std::optional<uint64_t> word = socket.groups(i); ++i) {
     for (uint32_t bit = 0; bit < 64; ++bit) {
-      if ((*word >> bit & 1) != 0) json_.Uint(i * 64 + bit + 1);
+      if ((*word >> bit & 1) != 0) json_->Uint(i * 64 + bit + 1);
     }
   }
-  json_.EndArray();
+  json_->EndArray();
 }
 
 // What a packet socket has joined, and its filter: an array of {code, jt, jf, k} an instruction.
 void JsonRenderer::Lists(const netdiag::PacketSocket& socket) {
   if (socket.membership(0)) {
-    Key("memberships");
-    json_.StartArray();
+    json_.Key("memberships");
+    json_->StartArray();
     for (size_t i = 0; const auto row = socket.membership(i); ++i) {
-      json_.StartObject();
-      Number("interface", row->interface.value());
-      Number("type", row->type);
-      Number("count", row->count);
+      json_->StartObject();
+      json_.Number("interface", row->interface.value());
+      json_.Number("type", row->type);
+      json_.Number("count", row->count);
       Hex("address_hex", row->address);
-      json_.EndObject();
+      json_->EndObject();
     }
-    json_.EndArray();
+    json_->EndArray();
   }
   if (socket.filter_length() == 0) return;
-  Key("filter");
-  json_.StartArray();
+  json_.Key("filter");
+  json_->StartArray();
   for (size_t i = 0; const auto row = socket.filter(i); ++i) {
-    json_.StartArray();
+    json_->StartArray();
     for (const uint32_t part :
          {uint32_t{row->code}, uint32_t{row->jump_true}, uint32_t{row->jump_false}, row->k}) {
-      json_.Uint(part);
+      json_->Uint(part);
     }
-    json_.EndArray();
+    json_->EndArray();
   }
-  json_.EndArray();
+  json_->EndArray();
 }
 
 // What a newer kernel tells: attributes that nobody here knows, and the end of a longer tcp_info.
 void JsonRenderer::Unknown(const netdiag::Row& row) {
   if (row.unknown_attributes() > 0) {
     size_t room = kMaxUnknown;
-    Key("unknown_attributes");
-    json_.StartArray();
+    json_.Key("unknown_attributes");
+    json_->StartArray();
     row.VisitUnknown([&](uint16_t type, netdiag::Bytes payload) {
-      json_.StartObject();
-      Number("type", type);
-      Number("size", payload.size());
+      json_->StartObject();
+      json_.Number("type", type);
+      json_.Number("size", payload.size());
       const size_t shown = std::min(room, payload.size());
       room -= shown;
       Hex("hex", payload.first(shown));
-      json_.EndObject();
+      json_->EndObject();
     });
-    json_.EndArray();
+    json_->EndArray();
   }
   static const size_t known = [] {
     size_t end = 0;
@@ -318,119 +280,119 @@ void JsonRenderer::Unknown(const netdiag::Row& row) {
 
 void JsonRenderer::Pending(const netdiag::Row& row) {
   if (row.state() != netdiag::State::kListen || row.receive_queue() == 0) return;
-  Key("pending_connections");
-  json_.StartArray();
-  VisitWaiting(*row.unix_socket(), [this](netdiag::Inode peer) { json_.Uint(peer.value()); });
-  json_.EndArray();
+  json_.Key("pending_connections");
+  json_->StartArray();
+  VisitWaiting(*row.unix_socket(), [this](netdiag::Inode peer) { json_->Uint(peer.value()); });
+  json_->EndArray();
 }
 
 void JsonRenderer::Table(const netdiag::Summary& summary, const netdiag::TableOutcome& outcome) {
-  json_.StartObject();
-  Key("protocol");
-  Text(netdiag::Names(outcome.table.protocol).word);
-  Key("families");
-  json_.StartArray();
+  json_->StartObject();
+  json_.Key("protocol");
+  json_.Text(netdiag::Names(outcome.table.protocol).word);
+  json_.Key("families");
+  json_->StartArray();
   for (const netdiag::FamilyNames& family : netdiag::AllFamilies()) {
-    if (outcome.table.families.contains(family.family)) Text(family.word);
+    if (outcome.table.families.contains(family.family)) json_.Text(family.word);
   }
-  json_.EndArray();
-  Number("netns", outcome.table.netns.value());
+  json_->EndArray();
+  json_.Number("netns", outcome.table.netns.value());
   if (!outcome.table.netns_name.empty()) Bytes("netns_name", outcome.table.netns_name);
-  Key("source");
-  Text(Name(outcome.source));
-  Number("rows", outcome.rows);
-  Flag("complete", outcome.status.ok() && !summary.stopped && !summary.interrupted);
-  Flag("exact", outcome.status.ok() && outcome.doubt.ok() && !summary.stopped);
-  Number("walks", outcome.walks);
-  Number("repeated", outcome.repeated);
-  Number("unsettled", outcome.unsettled);
+  json_.Key("source");
+  json_.Text(Name(outcome.source));
+  json_.Number("rows", outcome.rows);
+  json_.Flag("complete", outcome.status.ok() && !summary.stopped && !summary.interrupted);
+  json_.Flag("exact", outcome.status.ok() && outcome.doubt.ok() && !summary.stopped);
+  json_.Number("walks", outcome.walks);
+  json_.Number("repeated", outcome.repeated);
+  json_.Number("unsettled", outcome.unsettled);
   Message("error", outcome.status);
   Message("refusal", outcome.refusal);
   Message("doubt", outcome.doubt);
-  json_.EndObject();
+  json_->EndObject();
 }
 
 void JsonRenderer::OwnerStats(const netdiag::OwnerStats& stats) {
-  Key("owner_scan");
-  json_.StartObject();
+  json_.Key("owner_scan");
+  json_->StartObject();
   if (stats.source != netdiag::OwnerSource::kAuto) {
-    Key("source");
-    Text(stats.source == netdiag::OwnerSource::kBpf ? "bpf" : "proc");
+    json_.Key("source");
+    json_.Text(stats.source == netdiag::OwnerSource::kBpf ? "bpf" : "proc");
   }
   Message("no_bpf", stats.no_bpf);
-  Number("processes", stats.processes);
-  Number("descriptors", stats.descriptors);
-  Number("sockets", stats.sockets);
-  Number("vanished", stats.vanished);
-  Number("denied", stats.denied);
-  Number("errors", stats.errors);
-  Flag("hidepid", stats.hidepid);
-  Flag("other_pid_namespace", stats.other_pid_namespace);
-  Flag("complete", !stats.partial && stats.denied == 0 && stats.errors == 0);
-  json_.EndObject();
+  json_.Number("processes", stats.processes);
+  json_.Number("descriptors", stats.descriptors);
+  json_.Number("sockets", stats.sockets);
+  json_.Number("vanished", stats.vanished);
+  json_.Number("denied", stats.denied);
+  json_.Number("errors", stats.errors);
+  json_.Flag("hidepid", stats.hidepid);
+  json_.Flag("other_pid_namespace", stats.other_pid_namespace);
+  json_.Flag("complete", !stats.partial && stats.denied == 0 && stats.errors == 0);
+  json_->EndObject();
 }
 
 void JsonRenderer::NetnsStats(const netdiag::NetnsStats& stats) {
-  Key("namespaces");
-  json_.StartObject();
-  Number("listed", stats.listed);
-  Number("denied", stats.denied);
-  Number("vanished", stats.vanished);
-  Number("hidden", stats.hidden);
-  Number("beyond", stats.beyond);
+  json_.Key("namespaces");
+  json_->StartObject();
+  json_.Number("listed", stats.listed);
+  json_.Number("denied", stats.denied);
+  json_.Number("vanished", stats.vanished);
+  json_.Number("hidden", stats.hidden);
+  json_.Number("beyond", stats.beyond);
   Message("denial", stats.denial);
-  json_.EndObject();
+  json_->EndObject();
 }
 
 void JsonRenderer::Tail(const netdiag::Summary& summary) {
-  Key("tables");
-  json_.StartArray();
+  json_.Key("tables");
+  json_->StartArray();
   for (const netdiag::TableOutcome& outcome : summary.tables) Table(summary, outcome);
-  json_.EndArray();
+  json_->EndArray();
   Message("owner_error", summary.owner_error);
   if (summary.owners) OwnerStats(*summary.owners);
   if (summary.netns) NetnsStats(*summary.netns);
-  Number("rows", summary.rows);
-  Flag("stopped", summary.stopped);
-  Flag("interrupted", summary.interrupted);
-  Number("foreign", summary.foreign);
-  Number("damaged", summary.damaged);
-  Number("duplicates", summary.duplicates);
-  Number("unknown_attributes", summary.unknown_attributes);
+  json_.Number("rows", summary.rows);
+  json_.Flag("stopped", summary.stopped);
+  json_.Flag("interrupted", summary.interrupted);
+  json_.Number("foreign", summary.foreign);
+  json_.Number("damaged", summary.damaged);
+  json_.Number("duplicates", summary.duplicates);
+  json_.Number("unknown_attributes", summary.unknown_attributes);
 }
 
 void JsonRenderer::Held(const netdiag::UnlistedSocket& socket) {
   if (!lines_ && !std::exchange(in_held_, true)) {
-    json_.EndArray();
-    Key("held");
-    json_.StartArray();
+    json_->EndArray();
+    json_.Key("held");
+    json_->StartArray();
   }
-  json_.StartObject();
+  json_->StartObject();
   if (lines_) {
-    Key("held");
-    json_.StartObject();
+    json_.Key("held");
+    json_->StartObject();
   }
   Bytes("protocol", socket.protocol);
-  Number("inode", socket.inode.value());
-  if (socket.netns != netdiag::NetnsId()) Number("netns", socket.netns.value());
+  json_.Number("inode", socket.inode.value());
+  if (socket.netns != netdiag::NetnsId()) json_.Number("netns", socket.netns.value());
   Owners(socket.owners, FieldGroup::kOwner);
-  if (lines_) json_.EndObject();
+  if (lines_) json_->EndObject();
   EndRow();
 }
 
 void JsonRenderer::End(const netdiag::Summary& summary) {
   if (lines_) {
-    json_.StartObject();
-    Key("summary");
-    json_.StartObject();
+    json_->StartObject();
+    json_.Key("summary");
+    json_->StartObject();
     Head();
   } else {
-    json_.EndArray();
+    json_->EndArray();
   }
   Tail(summary);
-  json_.EndObject();
-  if (lines_) json_.EndObject();
-  Drain();
+  json_->EndObject();
+  if (lines_) json_->EndObject();
+  json_.EndLine();
 }
 
 }  // namespace

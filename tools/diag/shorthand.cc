@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "netdiag/fields.h"
-#include "tools/diag/columns.h"
+#include "netdiag/field_words.h"
 
 namespace diag {
 namespace {
@@ -27,8 +26,8 @@ bool IsNumber(std::string_view word) {
 
 // A field, or an expression without blanks.
 bool IsExpression(std::string_view word) {
-  return std::ranges::find(kKeywords, word) != kKeywords.end() || FindColumn(word).ok() ||
-         word.find_first_of("=<>()!&|") != word.npos;
+  return std::ranges::find(kKeywords, word) != kKeywords.end() ||
+         word.find_first_of("=<>()!&|") != word.npos || netdiag::FindFieldByWord(word) != nullptr;
 }
 
 std::string PortExpression(std::string_view port) {

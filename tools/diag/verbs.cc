@@ -14,14 +14,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 
 #include "netdiag/connections.h"
 #include "netdiag/net/interfaces.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/types/address.h"
 #include "netdiag/types/error.h"
+#include "tools/diag/json.h"
 
 namespace diag {
 namespace {
@@ -38,45 +37,6 @@ using netdiag::IoCounters;
 using netdiag::IoRate;
 using netdiag::IoRates;
 using Words = std::vector<std::string_view>;
-
-// ASCII only, as the listing's JSON.
-class Json {
- public:
-  explicit Json(Output* output) : output_(output) {}
-
-  auto* operator->() { return &writer_; }
-  void Key(std::string_view key) { writer_.Key(key.data(), static_cast<unsigned>(key.size())); }
-  // Names that others chose need not be UTF-8.
-  void Text(std::string_view bytes) {
-    scratch_.clear();
-    AppendUtf8(bytes, &scratch_);
-    writer_.String(scratch_.data(), static_cast<unsigned>(scratch_.size()));
-  }
-  void Text(std::string_view key, std::string_view bytes) {
-    Key(key);
-    Text(bytes);
-  }
-  void Number(std::string_view key, uint64_t number) {
-    Key(key);
-    writer_.Uint64(number);
-  }
-  // Hands over what was written since.
-  void Drain() {
-    output_->Write({buffer_.GetString(), buffer_.GetSize()});
-    buffer_.Clear();
-  }
-  void End() {
-    Drain();
-    output_->Write("\n");
-  }
-
- private:
-  Output* output_;
-  rapidjson::StringBuffer buffer_;
-  rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::ASCII<>> writer_{
-      buffer_};
-  std::string scratch_;
-};
 
 // ---- The command line ----
 
@@ -225,7 +185,7 @@ VerbResult ListConnections(const Words& words, Output* output) {
   });
   if (!summary.ok()) return {summary.status()};
   json->EndArray();
-  json.End();
+  json.EndLine();
   return {absl::OkStatus(), *std::move(summary)};
 }
 
@@ -346,7 +306,7 @@ void PutInterfaces(const InterfacesAnswer& answer, Output* output) {
     json.Number("vanished", answer.rates->vanished);
   }
   json->EndObject();
-  json.End();
+  json.EndLine();
 }
 
 // "    rx bytes 12 packets 3 errors 0 dropped 0 fifo 0", or what they gain in a second.
