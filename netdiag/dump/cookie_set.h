@@ -35,6 +35,10 @@ class CookieSet {
     word->bits |= bit;
     return is_new;
   }
+  bool Contains(uint64_t cookie) const {
+    const Word& word = words_[PlaceOf(cookie / kBits)];
+    return (word.bits >> (cookie % kBits) & 1) != 0;
+  }
   void Clear() {
     if (used_ > 0) std::ranges::fill(words_, Word());
     used_ = 0;

@@ -174,7 +174,7 @@ Flow NetlinkSource::Give(const Message& message, MessageVisitor visitor) {
   if (more_ != nullptr) {
     const SocketKey key = SocketKey::Of(message, request_.table.protocol);
     if (more_->settles && !more_->counted) more_->now.insert(key.bits());
-    if (!more_->given.insert(key.cookie()).second) return Flow::kContinue;
+    if (!more_->given.Insert(key.cookie())) return Flow::kContinue;
   }
   if (!IsOurs(message)) return Flow::kContinue;
   const Flow flow = visitor(message);
@@ -203,7 +203,7 @@ absl::StatusOr<Ready> NetlinkSource::EndWalk(const CallOptions& call) {
 absl::StatusOr<Ready> NetlinkSource::WalkInstead(const DumpRequest& request,
                                                  const CallOptions& call) {
   more_ = std::make_unique<MoreWalks>();
-  for (const SocketKey key : options_.scratch->tears.keys()) more_->given.insert(key.cookie());
+  for (const SocketKey key : options_.scratch->tears.keys()) more_->given.Insert(key.cookie());
   walked_ = request;
   NETDIAG_RETURN_IF_ERROR(BeginWalk(call));
   return Ready::kSome;
@@ -342,7 +342,7 @@ absl::StatusOr<Ready> NetlinkSource::Doubt(std::string_view why, const CallOptio
   if (more_->settles) return WalkAgain(call);  // one more walk was not proved
   more_->settles = true;
   for (const SocketKey key : tears.keys()) {
-    more_->given.insert(key.cookie());
+    more_->given.Insert(key.cookie());
     more_->before.insert(key.bits());
   }
   more_->compares = !tears.hidden() && !tears.restless();
@@ -387,7 +387,7 @@ absl::StatusOr<Ready> NetlinkSource::WalkAgain(const CallOptions& call) {
 // a census `counted` becomes false.
 bool NetlinkSource::Missing(bool first) {
   absl::flat_hash_set<uint64_t>& missing = more_->missing;
-  absl::erase_if(missing, [&](uint64_t cookie) { return more_->given.contains(cookie); });
+  absl::erase_if(missing, [&](uint64_t cookie) { return more_->given.Contains(cookie); });
   // A unix socket that was bound during the first census can have moved to where that had been.
   const bool recounts = !first && request_.table.protocol == Protocol::kUnix && !more_->recounted;
   if (!first && missing.empty() && !recounts) return false;
@@ -399,7 +399,7 @@ bool NetlinkSource::Missing(bool first) {
   if (!all.ok()) return true;
   absl::flat_hash_set<uint64_t> still;
   for (const bpf::CountedSocket& socket : *all) {
-    if (!Asks(socket) || more_->given.contains(socket.cookie)) continue;
+    if (!Asks(socket) || more_->given.Contains(socket.cookie)) continue;
     if (first || recounts || missing.contains(socket.cookie)) still.insert(socket.cookie);
   }
   more_->recounted |= recounts;

@@ -30,6 +30,7 @@
 #include "netdiag/bpf/socket_census.h"
 #include "netdiag/bpf/tcp_table.h"
 #include "netdiag/dump/capture.h"
+#include "netdiag/dump/cookie_set.h"
 #include "netdiag/dump/passes.h"
 #include "netdiag/dump/sockstat.h"
 #include "netdiag/dump/table.h"
@@ -102,7 +103,7 @@ absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std
 
 // What is known where one walk does not do.
 struct MoreWalks {
-  absl::flat_hash_set<uint64_t> given;  // cookies
+  CookieSet given;
   // To settle a doubt: by a census, what it counted and no walk has given (cookies); or by
   // comparing, the keys of the walk before and of this one.
   bool settles = false;

@@ -138,7 +138,9 @@ TEST(CookieSet, HoldsWhateverItWasGiven) {
     std::set<uint64_t> reference;
     for (int i = 0; i < 20'000; ++i) {
       const uint64_t cookie = random() % range;
+      EXPECT_EQ(set.Contains(cookie), reference.contains(cookie));
       EXPECT_EQ(set.Insert(cookie), reference.insert(cookie).second);
+      EXPECT_TRUE(set.Contains(cookie));
     }
     set.Clear();
   }

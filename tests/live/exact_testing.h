@@ -10,12 +10,14 @@
 #define NETDIAG_TESTS_LIVE_EXACT_TESTING_H_
 
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <fcntl.h>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <sched.h>
@@ -48,6 +50,25 @@ inline void Alone(const std::function<void()>& body) {
   }).join();
 }
 
+// On a thread without privileges, in the namespace of this one. System calls change one thread's.
+inline void AsNobody(const std::function<void()>& body) {
+  std::thread([&] {
+    Check(syscall(SYS_setresgid, 65534, 65534, 65534) == 0, "setresgid");
+    Check(syscall(SYS_setresuid, 65534, 65534, 65534) == 0, "setresuid");
+    body();
+  }).join();
+}
+
+// In a namespace whose table of connections has one bucket, which sysctls of its maker decide.
+inline void InTinyTable(const std::function<void()>& body) {
+  Alone([&] {
+    std::ofstream("/proc/sys/net/ipv4/tcp_child_ehash_entries") << 1;
+    Check(unshare(CLONE_NEWNET) == 0, "unshare");
+    Check(std::system("ip link set lo up") == 0, "ip link");
+    body();
+  });
+}
+
 // Sockets of one bucket, wherever the kernel lets one have that.
 enum class Kind : uint8_t { kUdp, kUdp6, kListeners, kConnections, kUnix, kPacket, kNetlink };
 
@@ -55,6 +76,11 @@ inline const char* NameOf(Kind kind) {
   static constexpr const char* kNames[] = {"Udp",  "Udp6",   "Listeners", "Connections",
                                            "Unix", "Packet", "Netlink"};
   return kNames[static_cast<size_t>(kind)];
+}
+
+// Where all sockets of the kind stand in one bucket, if that can be had.
+inline void Within(Kind kind, const std::function<void()>& body) {
+  kind == Kind::kConnections ? InTinyTable(body) : Alone(body);
 }
 
 inline constexpr uint16_t kSharedPort = 5353;
