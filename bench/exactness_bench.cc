@@ -98,20 +98,22 @@ void UnderChurn(Kind kind, const Options& options) {
   const Crowd crowd(kind, static_cast<uint32_t>(options.sockets));
   const std::unique_ptr<Engine> engine = OpenEngine();
   const Churn churn(kind);
-  const auto run = [&](const char* reader, Completeness completeness) {
+  const auto run = [&](const char* reader, Engine* by, Completeness completeness) {
     return Run(
         options, reader, kind, crowd,
-        [&](Tally* tally) { return Dump(engine.get(), kind, completeness, tally); }, true);
+        [&](Tally* tally) { return Dump(by, kind, completeness, tally); }, true);
   };
   // ss shows no cookies of unix sockets.
   if (kind != Kind::kUnix) {
     Run(
         options, "ss", kind, crowd, [&](Tally* tally) { return RunSs(kind, tally), false; }, false);
   }
-  const Outcome fast = run("kFast", Completeness::kFast);
-  const Outcome exact = run("kExact", Completeness::kExact);
+  const Outcome fast = run("kFast", engine.get(), Completeness::kFast);
+  const Outcome exact = run("kExact", engine.get(), Completeness::kExact);
+  // With an Engine of its own: what root has loaded stays loaded.
   Outcome nobody;
-  testing::AsNobody([&] { nobody = run("kExact, nobody", Completeness::kExact); });
+  testing::AsNobody(
+      [&] { nobody = run("kExact, nobody", OpenEngine().get(), Completeness::kExact); });
   Prove(fast.twice == 0 && exact.twice == 0 && nobody.twice == 0, "sockets, each once");
   Prove(fast.unflagged == 0 && nobody.unflagged == 0, "dumps that miss one and those that doubt");
   Prove(exact.missed == 0 && exact.doubts == 0, "kExact as root and what lived through");
