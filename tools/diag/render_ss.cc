@@ -24,7 +24,6 @@ using netdiag::Endpoint;
 using netdiag::Family;
 using netdiag::InetSocket;
 using netdiag::NetlinkSocket;
-using netdiag::NoOwner;
 using netdiag::Owner;
 using netdiag::PacketSocket;
 using netdiag::Protocol;

@@ -116,13 +116,14 @@ void TableBuffer::Fit() {
   if (line_ <= screen_) {
     // A column that is nothing but the tail of another, as the port is of its address, stays with
     // it.
-    const auto spreads = [](const Place& place) { return place.blanks == 1; };
-    size_t takers = static_cast<size_t>(std::ranges::count_if(places_, spreads));
-    size_t spare = screen_ - line_;
+    std::vector<Place*> takers;
     for (Place& place : places_) {
-      if (!spreads(place)) continue;
-      const size_t share = spare / takers--;
-      place.width += share;
+      if (place.blanks > 0) takers.push_back(&place);
+    }
+    size_t spare = screen_ - line_;
+    for (size_t i = 0; i < takers.size(); ++i) {
+      const size_t share = spare / (takers.size() - i);
+      takers[i]->width += share;
       spare -= share;
       line_ += share;
     }
