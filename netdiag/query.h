@@ -60,8 +60,9 @@ struct Query {
   // on inside one call until it finds rows (5 ms over 60 000 sockets that do not match); one that
   // does not returns after each 260 or so. For event loops.
   bool bounded_steps = false;
-  // docs/exactness.md. kExact: a dump of several datagrams may cost several, and a census by BPF
-  // the time of one more, both within one step of Step().
+  // docs/exactness.md. A dump in several datagrams is proved, and where a filter hides sockets (but
+  // connections) made again without it for that. kExact: a dump of several datagrams may cost
+  // several, and a census by BPF the time of one more, both within one step of Step().
   Completeness completeness = Completeness::kFast;
 };
 

@@ -6,8 +6,9 @@
 // of neighbours in a table are mostly neighbours too: each word of the set holds 64 of them, and
 // the word of the last one is found without a search.
 //
-// Cost: 1 ns where the next cookie is near the last one; else one probe of a hash table. 16 bytes
-// for each 64 neighbours. No allocation once it has grown.
+// Cost: 1 ns where the next cookie is near the last one; else one probe of a hash table. 32 to 64
+// bytes for each 64 neighbours, or for each cookie without any. Clear() writes all of it. No
+// allocation once it has grown.
 // Threads: thread-compatible.
 // Source: sock_gen_cookie() in net/core/sock_diag.c, gen_cookie_next() in include/linux/cookie.h.
 

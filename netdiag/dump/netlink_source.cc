@@ -202,7 +202,7 @@ absl::StatusOr<Ready> NetlinkSource::EndWalk(const CallOptions& call) {
 // Another walk gives what the first one did not, and is proved in its stead.
 absl::StatusOr<Ready> NetlinkSource::WalkInstead(const DumpRequest& request,
                                                  const CallOptions& call) {
-  more_ = std::make_unique<MoreWalks>();
+  if (more_ == nullptr) more_ = std::make_unique<MoreWalks>();
   for (const SocketKey key : options_.scratch->tears.keys()) more_->given.Insert(key.cookie());
   walked_ = request;
   NETDIAG_RETURN_IF_ERROR(BeginWalk(call));

@@ -141,12 +141,9 @@ bool Tears::Repeats(const Message& message) {
     ++given_;
     return false;
   }
-  if (!cookies_.Insert(key.cookie())) {
-    in_front_ = true;
-    ++repeated_;
-    return true;
-  }
-  ++given_;
+  const bool repeats = !cookies_.Insert(key.cookie());
+  repeats ? ++repeated_ : ++given_;
+  // What comes again is in its bucket all the same, and what leaves it lets others be skipped.
   switch (request_.table.protocol) {
     case Protocol::kTcp:
       KeepTcp(message.payload(), key);
@@ -158,7 +155,8 @@ bool Tears::Repeats(const Message& message) {
     default:
       rows_.push_back(key);
   }
-  return false;
+  in_front_ |= repeats;
+  return repeats;
 }
 
 // A row of `size` bytes has come.
@@ -234,7 +232,7 @@ void Tears::KeepUdp(Bytes row, SocketKey key) {
   const auto port = Load<uint16_t>(row, offsetof(inet_diag_msg, id.idiag_sport)).value_or(0);
   const Port local = Port::FromNetwork(port);
   const auto slot = static_cast<uint16_t>(local.value() % kUdpSlots);
-  if (slot != slot_ || given_ == 1) {
+  if (slot != slot_) {
     if (!keep_all_) rows_.clear();
     run_ = rows_.size();
     torn_rows_ = 0;

@@ -5,10 +5,10 @@
 // A dump is no snapshot. Where a datagram is full the kernel lets go of the table, and it comes
 // back to "the Nth socket of bucket B". Sockets enter a bucket at its head (packet sockets, and
 // listeners of IPv6 that share a port, at its end). So what entered meanwhile makes the last
-// sockets of the bucket come again, first of all in the next datagram; and what left the bucket in
-// front of the Nth lets as many behind it be skipped. Other buckets are never touched. Of
-// connections, and of bound idle sockets, the kernel takes sixteen of a bucket at a time: chains
-// longer than that can tear anywhere.
+// sockets of the bucket come again, behind those of the new ones that stand beyond the Nth; and
+// what left the bucket in front of the Nth lets as many behind it be skipped. Other buckets are
+// never touched. Of connections, and of bound idle sockets, the kernel takes sixteen of a bucket at
+// a time: chains longer than that can tear anywhere.
 //
 // So Tears remembers the cookies of a walk, to drop what comes again (wherever: a socket can move
 // to a bucket that is still to come), and the sockets of the bucket in flight, to name those whose

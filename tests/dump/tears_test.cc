@@ -120,6 +120,25 @@ TEST(Tears, WhatComesAgainBehindNewOnesIsDropped) {
   }
 }
 
+// 1 has moved to the bucket that is torn, in front of the others: if it leaves, one is skipped.
+TEST(Tears, ASocketThatMovedIntoTheTornBucketProvesItToo) {
+  for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kRaw}) {
+    Tears tears;
+    tears.Begin(RequestFor(protocol), uint64_t{1} << 13, false);
+    Datagram(&tears, Row({1}, 100));
+    std::vector<Inet> rows;
+    for (uint32_t i = 0; i < 20'000; ++i) rows.push_back({1000 + i, 101, State::kEstablished});
+    Datagram(&tears, rows);
+    EXPECT_THAT(Datagram(&tears, Row({1, 20, 21}, 105)), ElementsAre(20, 21));
+    EXPECT_THAT(Datagram(&tears, Row({22, 23}, 105)), ElementsAre(22, 23));
+    End(&tears);
+    std::set<uint64_t> proof = WitnessesOf(&tears);
+    for (const uint64_t cookie : CookiesOf(tears.connections())) proof.insert(cookie);
+    EXPECT_TRUE(proof.contains(1));
+    EXPECT_TRUE(proof.contains(20));
+  }
+}
+
 // It moved to a bucket that was still to come.
 TEST(Tears, ASocketThatMovesIsGivenOnce) {
   Tears tears;

@@ -2,8 +2,9 @@
 //
 //   Alone([] {
 //     const Crowd crowd(Kind::kUdp, 1500);
-//     const Churn churn(Kind::kUdp, crowd);
-//     const Count count = Compare(crowd, engine, query);   // who was missed, who came twice
+//     const Churn churn(Kind::kUdp);
+//     Tally tally;                               // Add() the cookie of each row of a dump
+//     const Count count = tally.Of(crowd);       // who was missed, who came twice
 //   });
 
 #ifndef NETDIAG_TESTS_LIVE_EXACT_TESTING_H_
@@ -16,6 +17,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
 #include <functional>

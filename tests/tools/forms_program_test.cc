@@ -35,7 +35,8 @@ namespace {
 
 // Sockets whose names try to break out of every form.
 constexpr std::string_view kNames[] = {"a,b\"c", "x\ny\r\n", "\x1b[2J",     "=cmd|' /C calc'!A0",
-                                       "p\\x41", "\xff\xfe", "caf\xc3\xa9", "{\"state\":1}"};
+                                       "p\\x41", "\xff\xfe", "caf\xc3\xa9", "{\"state\":1}",
+                                       "d\x7f"};
 
 class HostileSockets {
  public:
@@ -81,7 +82,8 @@ int Read(const std::string& diag_words, const std::string& program) {
          "                else b'\\\\' if b else c.encode())\n"
          "    return out\n"
          "wanted = [b'a,b\"c', b'x\\ny\\r\\n', b'\\x1b[2J', b\"=cmd|' /C calc'!A0\",\n"
-         "          b'p\\\\x41', b'\\xff\\xfe', 'caf\\u00e9'.encode(), b'{\"state\":1}']\n"
+         "          b'p\\\\x41', b'\\xff\\xfe', 'caf\\u00e9'.encode(), b'{\"state\":1}', "
+         "b'd\\x7f']\n"
       << program;
   const int written = RunShell("tools/diag/diag " + diag_words + " > " + base + ".out");
   EXPECT_EQ(written, 0) << diag_words;
@@ -116,6 +118,8 @@ names = [bytes.fromhex(s['name_hex']) if 'name_hex' in s else s.get('name', '').
 for name in wanted: assert b'\0' + name in names, name
 assert answer['rows'] == len(answer['sockets']) == sum(t['rows'] for t in answer['tables'])
 assert all(t['complete'] for t in answer['tables'])
+raw = open(sys.argv[1], 'rb').read()
+assert all(32 <= byte < 127 or byte == 10 for byte in raw)
 )"),
             0);
 }

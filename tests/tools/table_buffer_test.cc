@@ -39,6 +39,11 @@ std::string Laid(size_t screen, const std::vector<std::string>& rows) {
   return file.Read();
 }
 
+TEST(TableBuffer, RowsWithoutAnyTextAreEmptyLines) {
+  EXPECT_EQ(Laid(0, {"||||", "||||"}), "\n\n");
+  EXPECT_EQ(Laid(80, {"||||"}), "\n");
+}
+
 TEST(TableBuffer, PadsToTheLongestAndLeavesNoBlanksAtTheEnd) {
   EXPECT_EQ(Laid(0, {"a|1.2.3.4:|80||", "long|1:|1000|users| rest", "b|1:|1|| rest"}),
             "a    1.2.3.4:80\n"

@@ -4,10 +4,17 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_replace.h"
+
 namespace diag {
+namespace {
+
+constexpr char kDelete = 0x7f;  // ASCII's last
+
+}  // namespace
 
 bool Json::Text(std::string_view bytes) {
-  if (std::ranges::all_of(bytes, [](char c) { return static_cast<unsigned char>(c) < 0x80; })) {
+  if (std::ranges::all_of(bytes, [](char c) { return static_cast<unsigned char>(c) < kDelete; })) {
     writer_.String(bytes.data(), SizeOf(bytes));
     return true;
   }
@@ -17,7 +24,10 @@ bool Json::Text(std::string_view bytes) {
   rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::ASCII<>> escaper(
       escaped_);
   escaper.String(scratch_.data(), SizeOf(scratch_));
-  writer_.RawValue(escaped_.GetString(), escaped_.GetSize(), rapidjson::kStringType);
+  // RapidJSON escapes it as little as JSON asks for.
+  scratch_.assign(escaped_.GetString(), escaped_.GetSize());
+  absl::StrReplaceAll({{"\x7f", "\\u007f"}}, &scratch_);
+  writer_.RawValue(scratch_.data(), scratch_.size(), rapidjson::kStringType);
   return exact;
 }
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <span>
 #include <utility>
 
 namespace diag {
@@ -51,6 +50,7 @@ TableBuffer::TableBuffer(std::vector<TableColumn> columns, size_t screen, Output
   for (const TableColumn& column : columns_) {
     widths_.push_back(static_cast<uint32_t>(column.width));
   }
+  Grow(0);
   Clear();
 }
 
@@ -162,7 +162,7 @@ void TableBuffer::WriteRow(size_t row) {
   char* const line = output_->Reserve(line_ + rest.size() + 64);
   char* out = line;
   char* solid = line;  // the end of the last cell that has a text
-  for (const Place& place : std::span(places_)) {
+  for (const Place& place : places_) {
     if (place.next_line) {
       out = PutExactly(kNextLine, Trimmed(line, solid));
     } else {

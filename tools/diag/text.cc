@@ -237,7 +237,7 @@ char* WriteGeneral(double value, int precision, char* out) {
 
 char* WriteFixed(double value, int precision, char* out) {
   // Below 2^53 a double is rounded to a whole number as printf does it: to even.
-  if (precision == 0 && value >= 0 && value < 9e15) {
+  if (precision == 0 && value < 9e15 && !std::signbit(value)) {
     return WriteNumber(static_cast<uint64_t>(std::llrint(value)), out);
   }
   return std::to_chars(out, out + kNumberRoom, value, std::chars_format::fixed, precision).ptr;

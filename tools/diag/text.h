@@ -89,7 +89,7 @@ inline constexpr size_t kNumberRoom = 400;  // the largest double has 309 digits
 char* WriteNumber(uint64_t value, char* out);
 // `value` / 1000 as printf's %g.
 char* WriteThousandths(uint64_t value, char* out);
-// As printf's %.{precision}g and %.{precision}f; of ordinary numbers, precisions 3 and 0 have a
+// As printf's %.{precision}g and %.{precision}f; of ordinary numbers %.3g, %.6g and %.0f have a
 // quick way.
 char* WriteGeneral(double value, int precision, char* out);
 char* WriteFixed(double value, int precision, char* out);
