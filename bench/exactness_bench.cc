@@ -33,21 +33,12 @@ std::unique_ptr<Engine> OpenEngine() {
   return *std::move(engine);
 }
 
-Query QueryOf(Kind kind, Completeness completeness) {
-  Query query;
-  query.protocols = {testing::ProtocolOf(kind)};
-  if (kind == Kind::kListeners) query.states = State::kListen;
-  query.completeness = completeness;
-  return query;
-}
-
 // Whether the dump raised a doubt.
 bool Dump(Engine* engine, Kind kind, Completeness completeness, Tally* tally) {
+  const Query query = testing::QueryOf(kind, completeness);
   const absl::StatusOr<Summary> summary =
-      engine->Visit(QueryOf(kind, completeness), [&](const Row& row) {
-        if (tally != nullptr) tally->Add(row.cookie().value());
-        return Flow::kContinue;
-      });
+      tally != nullptr ? testing::DumpInto(tally, engine, query)
+                       : engine->Visit(query, [](const Row&) { return Flow::kContinue; });
   if (!summary.ok() || summary->tables.size() != 1 || !summary->tables[0].status.ok()) {
     Die("Visit failed");
   }

@@ -3,7 +3,8 @@
 //   Alone([] {
 //     const Crowd crowd(Kind::kUdp, 1500);
 //     const Churn churn(Kind::kUdp);
-//     Tally tally;                               // Add() the cookie of each row of a dump
+//     Tally tally;
+//     DumpInto(&tally, engine, QueryOf(Kind::kUdp, Completeness::kExact));
 //     const Count count = tally.Of(crowd);       // who was missed, who came twice
 //   });
 
@@ -32,10 +33,17 @@
 
 #include <gtest/gtest.h>
 
+#include "netdiag/engine.h"
 #include "netdiag/types/types.h"
 #include "tests/testing/sockets.h"
 
 namespace netdiag::testing {
+
+// The calling thread's, with its loopback up.
+inline void EnterNewNetns() {
+  Check(unshare(CLONE_NEWNET) == 0, "unshare");
+  Check(std::system("ip link set lo up") == 0, "ip link");
+}
 
 // Runs `body` on a thread with a network namespace of its own. Threads that it starts are there
 // too.
@@ -46,8 +54,7 @@ inline void Alone(const std::function<void()>& body) {
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     Check(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
-    Check(unshare(CLONE_NEWNET) == 0, "unshare");
-    Check(std::system("ip link set lo up") == 0, "ip link");
+    EnterNewNetns();
     body();
   }).join();
 }
@@ -65,8 +72,7 @@ inline void AsNobody(const std::function<void()>& body) {
 inline void InTinyTable(const std::function<void()>& body) {
   Alone([&] {
     std::ofstream("/proc/sys/net/ipv4/tcp_child_ehash_entries") << 1;
-    Check(unshare(CLONE_NEWNET) == 0, "unshare");
-    Check(std::system("ip link set lo up") == 0, "ip link");
+    EnterNewNetns();
     body();
   });
 }
@@ -103,6 +109,14 @@ inline Protocol ProtocolOf(Kind kind) {
       return Protocol::kNetlink;
   }
   return Protocol::kTcp;
+}
+
+inline Query QueryOf(Kind kind, Completeness completeness) {
+  Query query;
+  query.protocols = {ProtocolOf(kind)};
+  if (kind == Kind::kListeners) query.states = State::kListen;
+  query.completeness = completeness;
+  return query;
 }
 
 // One more socket of the kind. Connections need Served().
@@ -295,6 +309,14 @@ class Tally {
  private:
   std::map<uint64_t, int> given_;
 };
+
+// Adds what the query gives.
+inline absl::StatusOr<Summary> DumpInto(Tally* tally, Engine* engine, const Query& query) {
+  return engine->Visit(query, [tally](const Row& row) {
+    tally->Add(row.cookie().value());
+    return Flow::kContinue;
+  });
+}
 
 }  // namespace netdiag::testing
 
