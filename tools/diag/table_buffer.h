@@ -45,7 +45,7 @@ class TableBuffer {
   void Commit(char* end) { at_ = end; }
   void EndCell() {
     if (!appended_.empty()) TakeAppended();
-    *end_++ = static_cast<uint32_t>(at_ - text_.get());
+    EndCell(at_);
   }
   // The same in one: nothing was appended since Reserve().
   void EndCell(char* end) {

@@ -81,15 +81,14 @@ char* WriteUpToFourDigits(uint64_t value, char* out) {
   return WritePair(value % 100, out + 1);
 }
 
-// `value` / 1000 without zeros at the end.
-char* WriteDecimal(uint64_t value, char* out) {
-  out = WriteNumber(value / 1000, out);
-  const uint64_t rest = value % 1000;
-  if (rest == 0) return out;
-  *out++ = '.';
-  *out++ = static_cast<char>('0' + rest / 100);
-  WritePair(rest % 100, out);
-  return out + (rest % 100 == 0 ? 0 : rest % 10 == 0 ? 1 : 2);
+// The point and what stands behind it, `digits` without the zeros at their end.
+char* WriteFraction(uint64_t fraction, int digits, char* out) {
+  if (fraction == 0) return out;
+  *out = '.';
+  for (int i = digits; i > 0; --i, fraction /= 10) out[i] = static_cast<char>('0' + fraction % 10);
+  out += digits + 1;
+  while (out[-1] == '0') --out;
+  return out;
 }
 
 // %.{digits}g of numbers from 1 up that have no more digits before the point. Null: the number is
@@ -108,15 +107,7 @@ char* WriteDigits(double value, int digits, char* out) {
   const double rest = scaled - static_cast<double>(rounded);
   if (rest > 0.5 - 1e-6 && rest < 0.5 + 1e-6) return nullptr;
   if (rest > 0.5) ++rounded;
-  out = WriteNumber(rounded / scale, out);
-  uint64_t fraction = rounded % scale;
-  if (fraction == 0) return out;
-  *out = '.';
-  for (int i = decimals; i > 0; --i, fraction /= 10)
-    out[i] = static_cast<char>('0' + fraction % 10);
-  out += decimals + 1;
-  while (out[-1] == '0') --out;
-  return out;
+  return WriteFraction(rounded % scale, decimals, WriteNumber(rounded / scale, out));
 }
 
 }  // namespace
@@ -224,7 +215,7 @@ char* WriteNumber(uint64_t value, char* out) {
 char* WriteThousandths(uint64_t value, char* out) {
   if (value >= 1'000'000) return WriteGeneral(static_cast<double>(value) / 1000, 6, out);
   // Six digits at most, which %g shows as they are, without the zeros at the end.
-  return WriteDecimal(value, out);
+  return WriteFraction(value % 1000, 3, WriteNumber(value / 1000, out));
 }
 
 char* WriteGeneral(double value, int precision, char* out) {

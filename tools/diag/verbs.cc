@@ -246,8 +246,7 @@ void PutRate(const IoRate& rate, Json* json) {
     (*json)->Double(rate.PerSecond(field));
   }
   (*json)->EndObject();
-  json->Key("reset");
-  (*json)->Bool(rate.reset);
+  json->Flag("reset", rate.reset);
 }
 
 void PutInterface(const InterfacesAnswer& answer, const Interface& row, Json* json) {
