@@ -36,7 +36,7 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/engine.h"
-#include "netdiag/netlink/conn.h"
+#include "netdiag/netlink/call.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/process/process.h"
 #include "netdiag/query.h"

@@ -41,7 +41,8 @@
 
 #include "netdiag/dump/capture.h"
 #include "netdiag/dump/table.h"
-#include "netdiag/netlink/conn.h"
+#include "netdiag/netlink/call.h"
+#include "netdiag/netlink/netns.h"
 #include "netdiag/process/process.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"

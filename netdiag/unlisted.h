@@ -26,7 +26,7 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/engine.h"
-#include "netdiag/netlink/conn.h"
+#include "netdiag/netlink/call.h"
 #include "netdiag/process/process.h"
 #include "netdiag/types/types.h"
 

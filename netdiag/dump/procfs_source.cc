@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <span>
 #include <string_view>
 #include <tuple>
@@ -20,6 +19,7 @@
 #include "netdiag/dump/source.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
 #include "netdiag/types/unique_fd.h"
 
 namespace netdiag::internal {
@@ -54,10 +54,9 @@ class Words {
   }
   template <class T>
   T Parse(std::string_view text, int base) {
-    T value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-    if (error != std::errc() || end != text.data() + text.size() || text.empty()) ok_ = false;
-    return value;
+    const std::optional<T> value = ParseNumber<T>(text, base);
+    if (!value) ok_ = false;
+    return value.value_or(T());
   }
   // "left:right", both hexadecimal.
   template <class T>

@@ -5,9 +5,9 @@
 #include <linux/magic.h>
 #include <sys/vfs.h>
 
-#include <charconv>
 #include <optional>
 
+#include "netdiag/types/parse_number.h"
 #include "netdiag/types/proc_file.h"
 
 namespace netdiag::internal {
@@ -21,11 +21,7 @@ std::optional<uint64_t> Number(std::string_view text, std::string_view line,
     if (TakeUntil(' ', &rest) != line) continue;
     while (!rest.empty()) {
       if (TakeUntil(' ', &rest) != word) continue;
-      const std::string_view digits = TakeUntil(' ', &rest);
-      uint64_t number = 0;
-      const auto [end, error] = std::from_chars(digits.begin(), digits.end(), number);
-      if (error == std::errc() && end == digits.end()) return number;
-      return std::nullopt;
+      return ParseNumber<uint64_t>(TakeUntil(' ', &rest));
     }
   }
   return std::nullopt;

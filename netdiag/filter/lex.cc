@@ -10,6 +10,7 @@
 
 #include "netdiag/filter/number.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
 
 namespace netdiag::internal {
 namespace {
@@ -145,7 +146,7 @@ absl::Status ErrorAt(std::string_view text, size_t offset, size_t length, std::s
 std::optional<size_t> PlaceOf(const absl::Status& error) {
   const absl::optional<absl::Cord> payload = error.GetPayload(kPlacePayload);
   if (!payload) return std::nullopt;
-  return ParseDecimalNumber(std::string(*payload));
+  return ParseNumber<uint64_t>(std::string(*payload));
 }
 
 }  // namespace netdiag::internal

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <iterator>
 #include <span>
 #include <utility>
@@ -15,6 +14,7 @@
 #include "netdiag/filter/number.h"
 #include "netdiag/filter/words.h"
 #include "netdiag/types/numbers.h"
+#include "netdiag/types/parse_number.h"
 
 namespace netdiag::internal {
 namespace {
@@ -41,7 +41,7 @@ struct PortSpan {
 };
 
 std::optional<uint16_t> ParsePortNumber(std::string_view text, std::string* why) {
-  const std::optional<uint64_t> number = ParseNumber(text);
+  const std::optional<uint64_t> number = ParseNumberWithBase(text);
   if (number && *number <= UINT16_MAX) return static_cast<uint16_t>(*number);
   return Refuse(why, "ports are numbers from 0 to 65535");
 }
@@ -92,7 +92,7 @@ constexpr NumberedFamily kNumberedFamilies[] = {
 
 std::optional<uint32_t> ParseNumberedName(const NumberedFamily& family, bool is_port,
                                           std::string_view text, const FilterOptions& options) {
-  if (const std::optional<uint64_t> number = ParseNumber(text)) {
+  if (const std::optional<uint64_t> number = ParseNumberWithBase(text)) {
     if (*number > UINT32_MAX) return std::nullopt;
     return static_cast<uint32_t>(*number);
   }
@@ -164,12 +164,12 @@ Prefix Masked(const IpAddress& address, uint8_t bits) {
 std::optional<IpAddress> ParseShortV4(std::string_view text) {
   std::array<uint8_t, 4> octets = {};
   for (size_t i = 0; i < octets.size(); ++i) {
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, octets[i]);
-    if (error != std::errc()) return std::nullopt;
-    if (stop == end) return IpAddress::V4(octets[0], octets[1], octets[2], octets[3]);
-    if (*stop != '.') return std::nullopt;
-    text.remove_prefix(static_cast<size_t>(stop - text.data()) + 1);
+    const std::optional<uint8_t> octet = TakeNumber<uint8_t>(&text);
+    if (!octet) return std::nullopt;
+    octets[i] = *octet;
+    if (text.empty()) return IpAddress::V4(octets[0], octets[1], octets[2], octets[3]);
+    if (text[0] != '.') return std::nullopt;
+    text.remove_prefix(1);
   }
   return std::nullopt;
 }
@@ -187,7 +187,7 @@ std::optional<std::vector<Prefix>> ParseAddresses(std::string_view text,
   const bool has_length = slash != text.npos;
   std::optional<uint64_t> length;
   if (has_length) {
-    length = ParseDecimalNumber(text.substr(slash + 1));
+    length = ParseNumber<uint64_t>(text.substr(slash + 1));
     if (!length) return Refuse(why, "the length of a prefix is a number of bits");
     text = text.substr(0, slash);
   }

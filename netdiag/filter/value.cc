@@ -6,6 +6,7 @@
 #include "netdiag/filter/number.h"
 #include "netdiag/filter/operand.h"
 #include "netdiag/filter/words.h"
+#include "netdiag/types/parse_number.h"
 
 namespace netdiag::internal {
 namespace {
@@ -53,9 +54,9 @@ std::optional<Node> MakeState(Compare compare, std::string_view operand, std::st
 // VALUE[/MASK].
 std::optional<Node> MakeMark(Compare compare, std::string_view operand, std::string* why) {
   const size_t slash = operand.find('/');
-  const std::optional<uint64_t> value = ParseNumber(operand.substr(0, slash));
+  const std::optional<uint64_t> value = ParseNumberWithBase(operand.substr(0, slash));
   std::optional<uint64_t> mask = UINT32_MAX;
-  if (slash != operand.npos) mask = ParseNumber(operand.substr(slash + 1));
+  if (slash != operand.npos) mask = ParseNumberWithBase(operand.substr(slash + 1));
   if (!value || !mask || *value > UINT32_MAX || *mask > UINT32_MAX) {
     return Refuse(why, "a mark is expected: 5, 0x10 or 0x10/0xff");
   }
@@ -96,7 +97,7 @@ std::optional<uint64_t> ParseValue(const Field& field, std::string_view operand,
   if (quantity) return ParseAmount(operand, field.unit, why);
   const bool hex = operand.starts_with("0x") || operand.starts_with("0X");
   const std::optional<uint64_t> number =
-      hex ? ParseDigits(operand.substr(2), 16) : ParseDecimalNumber(operand);
+      ParseNumber<uint64_t>(hex ? operand.substr(2) : operand, hex ? 16 : 10);
   if (!number) *why = "a number is expected: 10 or 0x1f";
   return number;
 }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <iterator>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/wire.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
 #include "netdiag/types/proc_file.h"
 
 namespace netdiag {
@@ -164,14 +164,6 @@ absl::StatusOr<std::vector<T>> DumpAll(Conn* conn, uint16_t type, const Body& bo
 
 // ---- /proc/net/igmp and igmp6 ----
 
-template <class T>
-std::optional<T> ReadNumber(std::string_view text, int base) {
-  T number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
 // Takes the next word of `line`.
 std::string_view Word(std::string_view* line) {
   const size_t begin = std::min(line->find_first_not_of(" \t"), line->size());
@@ -192,11 +184,11 @@ void ParseIgmp(std::string_view text, std::vector<GroupMembership>* groups) {
     const bool is_group = line.starts_with('\t');
     const std::string_view first = Word(&line);
     if (!is_group) {
-      index = IfIndex(ReadNumber<uint32_t>(first, 10).value_or(0));
+      index = IfIndex(internal::ParseNumber<uint32_t>(first).value_or(0));
       continue;
     }
-    const std::optional<uint32_t> octets = ReadNumber<uint32_t>(first, 16);
-    const std::optional<uint32_t> users = ReadNumber<uint32_t>(Word(&line), 10);
+    const std::optional<uint32_t> octets = internal::ParseNumber<uint32_t>(first, 16);
+    const std::optional<uint32_t> users = internal::ParseNumber<uint32_t>(Word(&line));
     if (!octets || !users || index == IfIndex()) continue;
     groups->push_back({index,
                        IpAddress::FromNetwork(
@@ -209,14 +201,15 @@ void ParseIgmp(std::string_view text, std::vector<GroupMembership>* groups) {
 void ParseIgmp6(std::string_view text, std::vector<GroupMembership>* groups) {
   while (!text.empty()) {
     std::string_view line = internal::TakeUntil('\n', &text);
-    const std::optional<uint32_t> index = ReadNumber<uint32_t>(Word(&line), 10);
+    const std::optional<uint32_t> index = internal::ParseNumber<uint32_t>(Word(&line));
     Word(&line);
     const std::string_view digits = Word(&line);
-    const std::optional<uint32_t> users = ReadNumber<uint32_t>(Word(&line), 10);
+    const std::optional<uint32_t> users = internal::ParseNumber<uint32_t>(Word(&line));
     std::array<uint8_t, 16> octets{};
     bool good = digits.size() == 2 * octets.size() && index && users;
     for (size_t i = 0; good && i < octets.size(); ++i) {
-      const std::optional<uint8_t> octet = ReadNumber<uint8_t>(digits.substr(2 * i, 2), 16);
+      const std::optional<uint8_t> octet =
+          internal::ParseNumber<uint8_t>(digits.substr(2 * i, 2), 16);
       good = octet.has_value();
       octets[i] = octet.value_or(0);
     }

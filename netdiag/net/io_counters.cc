@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
 #include "netdiag/types/proc_file.h"
 
 namespace netdiag {
@@ -64,11 +64,9 @@ absl::StatusOr<std::optional<InterfaceCounters>> ParseLine(std::string_view line
   interface.name = name;
   for (const Column& column : kNetDevColumns) {
     const std::string_view text = columns[column.column];
-    uint64_t& counter = interface.counters.*column.counter;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), counter);
-    if (error != std::errc() || end != text.data() + text.size()) {
-      return DamagedData(what, "not a number: \"" + std::string(text) + "\"");
-    }
+    const std::optional<uint64_t> counter = internal::ParseNumber<uint64_t>(text);
+    if (!counter) return DamagedData(what, "not a number: \"" + std::string(text) + "\"");
+    interface.counters.*column.counter = *counter;
   }
   return interface;
 }

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <optional>
 
 #include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
 #include "netdiag/types/proc_file.h"
 
 namespace netdiag {
@@ -30,13 +30,6 @@ std::string_view Word(std::string_view* line) {
   return word;
 }
 
-std::optional<uint32_t> Number(std::string_view text) {
-  uint32_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
 }  // namespace
 
 void Services::Add(Protocol protocol, uint16_t port, std::string_view name, bool is_alias) {
@@ -52,7 +45,8 @@ Services Services::Parse(std::string_view text) {
     line = line.substr(0, line.find('#'));
     const std::string_view name = Word(&line);
     std::string_view protocol = Word(&line);
-    const std::optional<uint32_t> port = Number(internal::TakeUntil('/', &protocol));
+    const std::optional<uint32_t> port =
+        internal::ParseNumber<uint32_t>(internal::TakeUntil('/', &protocol));
     if (!port || *port > 0xffff || (protocol != "tcp" && protocol != "udp")) continue;
     const Protocol value = protocol == "tcp" ? Protocol::kTcp : Protocol::kUdp;
     services.Add(value, static_cast<uint16_t>(*port), name, false);
@@ -87,7 +81,7 @@ absl::StatusOr<Port> Services::PortOf(std::string_view network, std::string_view
   const bool negative = service.starts_with('-');
   const bool is_number = service.find_first_not_of("0123456789", negative ? 1 : 0) == service.npos;
   if (is_number && service != "-") {
-    const std::optional<uint32_t> number = Number(service);
+    const std::optional<uint32_t> number = internal::ParseNumber<uint32_t>(service);
     if (!number || *number > 0xffff) return BadInput("address", service, "invalid port");
     return Port::FromHost(static_cast<uint16_t>(*number));
   }

@@ -140,14 +140,6 @@ struct Answer {
 
 }  // namespace
 
-absl::Status CheckCall(const CallOptions& call, std::string_view what) {
-  if (call.stop.stop_requested()) return CancelledError(what);
-  if (call.deadline && std::chrono::steady_clock::now() >= *call.deadline) {
-    return TimeoutError(what);
-  }
-  return absl::OkStatus();
-}
-
 class Conn::Impl {
  public:
   Impl(MnlSocket socket, internal::UniqueFd wake_fd, bool is_netlink, uint32_t port_id,

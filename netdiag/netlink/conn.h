@@ -31,13 +31,11 @@
 #ifndef NETDIAG_NETLINK_CONN_H_
 #define NETDIAG_NETLINK_CONN_H_
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <string_view>
 
 #include "absl/functional/any_invocable.h"
@@ -45,13 +43,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/netlink/call.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/netlink/wire.h"
+#include "netdiag/types/bpf_instruction.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag::netlink {
-
-using TimePoint = std::chrono::steady_clock::time_point;
 
 inline constexpr int kFamilySockDiag = 4;  // NETLINK_SOCK_DIAG
 inline constexpr int kFamilyRoute = 0;     // NETLINK_ROUTE
@@ -96,16 +94,6 @@ struct Config {
   absl::AnyInvocable<void(std::string_view line)> trace = nullptr;
 };
 
-// For one call only; the Conn's own deadlines hold besides.
-struct CallOptions {
-  std::optional<TimePoint> deadline = std::nullopt;
-  std::stop_token stop = {};
-};
-
-// Whether the call is over before it waits for anything: cancelled or past its deadline, as an
-// error that names `what`. For what never waits itself and so does not look.
-absl::Status CheckCall(const CallOptions& call, std::string_view what);
-
 // What an exchange met. Nothing here is an error.
 struct DumpResult {
   uint64_t messages = 0;     // given to the visitor
@@ -123,8 +111,6 @@ struct ConnStats {
   uint64_t busy_retries = 0;  // requests sent again because of EBUSY
 };
 
-enum class Ready : uint8_t { kSome, kWouldBlock, kDone };
-
 // One datagram of the kernel.
 struct Datagram {
   Bytes bytes;
@@ -138,14 +124,6 @@ struct Datagram {
 struct NetlinkAddress {
   uint32_t port_id = 0;
   uint32_t groups = 0;
-};
-
-// One instruction of classic BPF. Same layout as struct sock_filter, linux/filter.h.
-struct BpfInstruction {
-  uint16_t code = 0;
-  uint8_t jump_true = 0;
-  uint8_t jump_false = 0;
-  uint32_t k = 0;
 };
 
 class Conn {

@@ -26,7 +26,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 
-#include "netdiag/netlink/conn.h"
+#include "netdiag/netlink/call.h"
 #include "netdiag/netlink/options.h"
 #include "netdiag/types/unique_fd.h"
 

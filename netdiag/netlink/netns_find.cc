@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <dirent.h>
 #include <map>
 #include <optional>
@@ -19,6 +18,7 @@
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
 #include "netdiag/types/proc_file.h"
 
 namespace netdiag::netlink {
@@ -41,11 +41,9 @@ void ForEachName(const std::string& directory, absl::FunctionRef<void(const char
 std::optional<NetnsId> ParseName(std::string_view text) {
   constexpr std::string_view kPrefix = "net:[";
   if (!text.starts_with(kPrefix) || !text.ends_with("]")) return std::nullopt;
-  const std::string_view digits = text.substr(kPrefix.size(), text.size() - kPrefix.size() - 1);
-  uint32_t inode = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), inode);
-  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  return NetnsId(inode);
+  text = text.substr(kPrefix.size(), text.size() - kPrefix.size() - 1);
+  const std::optional<uint32_t> inode = internal::ParseNumber<uint32_t>(text);
+  return inode ? std::optional(NetnsId(*inode)) : std::nullopt;
 }
 
 class Finder {
@@ -143,10 +141,8 @@ absl::StatusOr<NetNs> NetNs::FromName(const std::string& name) {
     std::string path = std::string(directory).append(name);
     if (access(path.c_str(), F_OK) == 0) return FromPath(std::move(path));
   }
-  int32_t pid = 0;
-  const char* const end = name.data() + name.size();
-  const auto parsed = std::from_chars(name.data(), end, pid);
-  if (parsed.ec == std::errc() && parsed.ptr == end && pid > 0) return FromPid(Pid(pid));
+  const int32_t pid = internal::ParseNumber<int32_t>(name).value_or(0);
+  if (pid > 0) return FromPid(Pid(pid));
   return BadInput("network namespace", name, "neither in /run/netns nor a process nor a file");
 }
 

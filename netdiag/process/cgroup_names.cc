@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "netdiag/process/cgroup.h"
+#include "netdiag/types/parse_number.h"
 #include "netdiag/types/proc_file.h"
 
 namespace netdiag {
@@ -75,10 +75,7 @@ uint64_t StartTime(std::string_view stat) {
   if (command == stat.npos) return 0;
   stat.remove_prefix(command + 2);
   for (int i = 0; i < kFieldsBefore; ++i) TakeUntil(' ', &stat);
-  const std::string_view digits = TakeUntil(' ', &stat);
-  uint64_t ticks = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), ticks);
-  return ticks;
+  return internal::ParseNumber<uint64_t>(TakeUntil(' ', &stat)).value_or(0);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "netdiag/process/directory.h"
 #include "netdiag/process/proc_files.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
 #include "netdiag/types/unique_fd.h"
 
 namespace netdiag {

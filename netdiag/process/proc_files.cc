@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "netdiag/types/parse_number.h"
 #include "netdiag/types/unique_fd.h"
 
 namespace netdiag::internal {

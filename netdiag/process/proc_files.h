@@ -21,17 +21,6 @@
 
 namespace netdiag::internal {
 
-// A whole string that is a decimal number, without sign or blanks.
-template <class T>
-std::optional<T> ParseNumber(std::string_view text) {
-  T value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || text[0] == '-') {
-    return std::nullopt;
-  }
-  return value;
-}
-
 // "123" + suffix, as a path.
 class PidPath {
  public:

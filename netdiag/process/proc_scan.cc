@@ -26,6 +26,7 @@
 #include "netdiag/process/horizon.h"
 #include "netdiag/process/proc_files.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
 #include "netdiag/types/quiet_thread.h"
 
 namespace netdiag::internal {

@@ -20,6 +20,7 @@
 
 #include "netdiag/process/horizon.h"
 #include "netdiag/process/proc_files.h"
+#include "netdiag/types/parse_number.h"
 
 namespace netdiag::internal {
 namespace {

@@ -40,8 +40,8 @@ static_assert(1 << static_cast<int>(PacketFlag::kRunning) == PDI_RUNNING &&
               1 << static_cast<int>(PacketFlag::kOriginalDevice) == PDI_ORIGDEV &&
               1 << static_cast<int>(PacketFlag::kVnetHeader) == PDI_VNETHDR &&
               1 << static_cast<int>(PacketFlag::kLoss) == PDI_LOSS);
-static_assert(sizeof(FilterInstruction) == sizeof(sock_filter) &&
-              offsetof(FilterInstruction, jump_false) == offsetof(sock_filter, jf));
+static_assert(sizeof(BpfInstruction) == sizeof(sock_filter) &&
+              offsetof(BpfInstruction, jump_false) == offsetof(sock_filter, jf));
 
 }  // namespace
 
@@ -78,13 +78,12 @@ std::optional<PacketSocket::Fanout> PacketSocket::fanout() const {
   return Fanout{static_cast<uint16_t>(*value), static_cast<uint16_t>(*value >> 16)};
 }
 
-std::optional<FilterInstruction> PacketSocket::filter(size_t i) const {
+std::optional<BpfInstruction> PacketSocket::filter(size_t i) const {
   if (i >= filter_length()) return std::nullopt;
-  return netlink::Load<FilterInstruction>(index()[PACKET_DIAG_FILTER],
-                                          i * sizeof(FilterInstruction));
+  return netlink::Load<BpfInstruction>(index()[PACKET_DIAG_FILTER], i * sizeof(BpfInstruction));
 }
 size_t PacketSocket::filter_length() const {
-  return index()[PACKET_DIAG_FILTER].size() / sizeof(FilterInstruction);
+  return index()[PACKET_DIAG_FILTER].size() / sizeof(BpfInstruction);
 }
 bool PacketSocket::filter_withheld() const {
   return index().has(PACKET_DIAG_FILTER) && index()[PACKET_DIAG_FILTER].empty();

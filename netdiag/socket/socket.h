@@ -33,6 +33,7 @@
 #include "netdiag/netlink/wire.h"
 #include "netdiag/socket/structs.h"
 #include "netdiag/types/address.h"
+#include "netdiag/types/bpf_instruction.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag {
@@ -452,14 +453,6 @@ enum class PacketFlag : uint8_t {
   kLoss = 4,
 };
 
-// One instruction of a classic BPF program. Same layout as struct sock_filter, linux/filter.h.
-struct FilterInstruction {
-  uint16_t code = 0;
-  uint8_t jump_true = 0;
-  uint8_t jump_false = 0;
-  uint32_t k = 0;
-};
-
 // A packet socket (packet(7)). Its state is always kClose, as ss has it. Source: struct
 // packet_diag_msg, sk_diag_fill() in net/packet/diag.c.
 class PacketSocket : public MessageView<16, 8> {
@@ -493,7 +486,7 @@ class PacketSocket : public MessageView<16, 8> {
   std::optional<Fanout> fanout() const;
   // Its classic BPF program, by instruction. (asked: kPacketFilter, CAP_NET_ADMIN; else it is
   // withheld.)
-  std::optional<FilterInstruction> filter(size_t i) const;
+  std::optional<BpfInstruction> filter(size_t i) const;
   size_t filter_length() const;  // in instructions; 0: it has none, or it is not told
   // It has a filter, maybe, but it is not told.
   bool filter_withheld() const;

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
 
 namespace netdiag {
 namespace {
@@ -98,23 +99,6 @@ void AppendDecimal(uint32_t number, std::string* out) {
 
 // ---- Reading ----
 
-// Takes a number off the front of `text`; nullopt: there is none, or it does not fit T.
-template <class T>
-std::optional<T> TakeNumber(int base, std::string_view* text) {
-  T number = 0;
-  const auto [end, error] =
-      std::from_chars(text->data(), text->data() + text->size(), number, base);
-  if (error != std::errc()) return std::nullopt;
-  text->remove_prefix(static_cast<size_t>(end - text->data()));
-  return number;
-}
-
-template <class T>
-std::optional<T> ReadNumber(std::string_view text) {
-  const std::optional<T> number = TakeNumber<T>(10, &text);
-  return text.empty() ? number : std::nullopt;
-}
-
 bool ReadV4(std::string_view text, uint8_t* octets) {
   for (size_t i = 0; i < 4; ++i) {
     if (i > 0) {
@@ -123,7 +107,7 @@ bool ReadV4(std::string_view text, uint8_t* octets) {
     }
     const bool zero = text.starts_with('0');
     const size_t before = text.size();
-    const std::optional<uint8_t> octet = TakeNumber<uint8_t>(10, &text);
+    const std::optional<uint8_t> octet = internal::TakeNumber<uint8_t>(&text);
     if (!octet || (zero && before - text.size() > 1)) return false;
     octets[i] = *octet;
   }
@@ -147,7 +131,7 @@ bool TakeGroup(std::string_view* text, Groups* groups) {
   }
   if (end > 4 || groups->size > 14) return false;
   std::string_view digits = text->substr(0, end);
-  const std::optional<uint16_t> value = TakeNumber<uint16_t>(16, &digits);
+  const std::optional<uint16_t> value = internal::TakeNumber<uint16_t>(&digits, 16);
   if (!value || !digits.empty()) return false;
   groups->octets[groups->size++] = static_cast<uint8_t>(*value >> 8);
   groups->octets[groups->size++] = static_cast<uint8_t>(*value & 0xff);
@@ -342,7 +326,7 @@ absl::StatusOr<Cidr> Cidr::Parse(std::string_view text) {
   const size_t slash = text.find('/');
   const std::optional<IpAddress> address = ReadAddress(text.substr(0, slash));
   const std::optional<uint8_t> ones =
-      slash == text.npos ? std::nullopt : ReadNumber<uint8_t>(text.substr(slash + 1));
+      slash == text.npos ? std::nullopt : internal::ParseNumber<uint8_t>(text.substr(slash + 1));
   const std::optional<Mask> mask =
       address && ones ? Mask::OfLength(address->family(), *ones) : std::nullopt;
   if (!mask) return BadInput("CIDR address", text, "invalid");
@@ -352,7 +336,7 @@ absl::StatusOr<Cidr> Cidr::Parse(std::string_view text) {
 // ---- Endpoint ----
 
 std::optional<IfIndex> Endpoint::NumericZone(std::string_view zone) {
-  const std::optional<uint32_t> number = ReadNumber<uint32_t>(zone);
+  const std::optional<uint32_t> number = internal::ParseNumber<uint32_t>(zone);
   if (!number || *number == 0) return std::nullopt;
   return IfIndex(*number);
 }
@@ -375,7 +359,7 @@ absl::StatusOr<Endpoint> Endpoint::ParseHost(std::string_view text, ZoneNames zo
 
 absl::StatusOr<Endpoint> Endpoint::Parse(std::string_view text, ZoneNames zones) {
   NETDIAG_ASSIGN_OR_RETURN(const HostPort parts, SplitHostPort(text));
-  const std::optional<uint16_t> port = ReadNumber<uint16_t>(parts.port);
+  const std::optional<uint16_t> port = internal::ParseNumber<uint16_t>(parts.port);
   if (!port) return BadInput("address", text, "invalid port");
   NETDIAG_ASSIGN_OR_RETURN(Endpoint end, ParseHost(parts.host, zones));
   end.port = Port::FromHost(*port);
@@ -458,7 +442,7 @@ absl::StatusOr<HardwareAddress> HardwareAddress::Parse(std::string_view text) {
       continue;
     }
     std::string_view octet = text.substr(i, 2);
-    const std::optional<uint8_t> value = TakeNumber<uint8_t>(16, &octet);
+    const std::optional<uint8_t> value = internal::TakeNumber<uint8_t>(&octet, 16);
     if (!value || !octet.empty()) return invalid;
     address.octets_[address.size_++] = *value;
   }

@@ -3,13 +3,14 @@
 #include "netdiag/types/error.h"
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
 #include "absl/types/optional.h"
+
+#include "netdiag/types/parse_number.h"
 
 namespace netdiag {
 namespace {
@@ -61,11 +62,7 @@ std::string Payload(const absl::Status& status, const char* url) {
 
 template <class T>
 std::optional<T> PayloadNumber(const absl::Status& status, const char* url) {
-  const std::string text = Payload(status, url);
-  T number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error != std::errc()) return std::nullopt;
-  return number;
+  return internal::ParseNumber<T>(Payload(status, url));
 }
 
 }  // namespace

@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <fcntl.h>
 #include <unistd.h>
 #include <utility>
 
+#include "netdiag/types/parse_number.h"
 #include "netdiag/types/unique_fd.h"
 
 namespace netdiag::internal {
@@ -41,9 +41,10 @@ bool KernelIsAtLeast(int major, int minor) {
     utsname name = {};
     std::pair<int, int> told;
     if (uname(&name) != 0) return told;
-    const char* const end = name.release + std::strlen(name.release);
-    const auto [dot, error] = std::from_chars(name.release, end, told.first);
-    if (error == std::errc() && dot != end) std::from_chars(dot + 1, end, told.second);
+    std::string_view release = name.release;
+    told.first = TakeNumber<int>(&release).value_or(0);
+    if (release.starts_with('.')) release.remove_prefix(1);
+    told.second = TakeNumber<int>(&release).value_or(0);
     return told;
   }();
   return version >= std::pair(major, minor);

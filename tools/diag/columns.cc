@@ -3,11 +3,11 @@
 #include "tools/diag/columns.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 #include <variant>
 
 #include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
 #include "tools/diag/text.h"
 
 namespace diag {
@@ -137,9 +137,8 @@ absl::StatusOr<Selection> ParseSelection(std::string_view columns, std::string_v
   };
   NETDIAG_RETURN_IF_ERROR(ForEachName(sort, add));
   if (!limit.empty()) {
-    const char* const end = limit.data() + limit.size();
-    const auto parsed = std::from_chars(limit.data(), end, selection.limit);
-    if (parsed.ec != std::errc() || parsed.ptr != end || selection.limit == 0) {
+    selection.limit = netdiag::internal::ParseNumber<size_t>(limit).value_or(0);
+    if (selection.limit == 0) {
       return BadInput("limit", limit, "expected a number of rows, 1 or more");
     }
   }

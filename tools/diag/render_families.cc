@@ -12,7 +12,7 @@
 namespace diag {
 namespace {
 
-using netdiag::FilterInstruction;
+using netdiag::BpfInstruction;
 using netdiag::MptcpInfo;
 using netdiag::NetlinkFlag;
 using netdiag::NetlinkSocket;
@@ -103,7 +103,7 @@ void AppendPacket(const PacketSocket& socket, const Options& options, std::strin
   out->append(newline).append("bpf filter (");
   AppendNumber(socket.filter_length(), out);
   out->append("): ");
-  for (size_t i = 0; const std::optional<FilterInstruction> row = socket.filter(i); ++i) {
+  for (size_t i = 0; const std::optional<BpfInstruction> row = socket.filter(i); ++i) {
     out->append(row->code < 16 ? " 0x0" : " 0x");
     AppendNumber(row->code, out, 16);
     for (const uint32_t part : {uint32_t{row->jump_true}, uint32_t{row->jump_false}, row->k}) {

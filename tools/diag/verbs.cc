@@ -4,7 +4,6 @@
 #include "tools/diag/verbs.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <functional>
 #include <span>
@@ -20,6 +19,7 @@
 #include "netdiag/netlink/netns.h"
 #include "netdiag/types/address.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
 #include "tools/diag/json.h"
 
 namespace diag {
@@ -49,11 +49,10 @@ struct VerbOption {
 
 template <class T>
 absl::Status ReadNumber(std::string_view option, std::string_view text, T* number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
-  if (error == std::errc() && end == text.data() + text.size() && *number >= T()) {
-    return absl::OkStatus();
-  }
-  return netdiag::BadInput(option, text, "a number is expected");
+  const std::optional<T> parsed = netdiag::internal::ParseNumber<T>(text);
+  if (!parsed) return netdiag::BadInput(option, text, "a number is expected");
+  *number = *parsed;
+  return absl::OkStatus();
 }
 
 // Reads `words`; what is no option goes to `operand`.
