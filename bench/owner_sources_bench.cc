@@ -14,7 +14,7 @@
 
 #include "bench/compare.h"
 #include "bench/population.h"
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner_index.h"
 
 namespace netdiag::bench {
 namespace {

@@ -19,7 +19,7 @@
 #include "bench/compare.h"
 #include "bench/population.h"
 #include "bench/raw_dump.h"
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner_index.h"
 
 namespace netdiag::bench {
 namespace {

@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 
 #include "netdiag/process/held_sockets.h"
+#include "netdiag/process/owner_index.h"
 #include "netdiag/row.h"
 #include "netdiag/socket/socket.h"
 #include "netdiag/types/error.h"

@@ -38,7 +38,7 @@
 #include "netdiag/engine.h"
 #include "netdiag/netlink/call.h"
 #include "netdiag/netlink/netns.h"
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner.h"
 #include "netdiag/query.h"
 #include "netdiag/types/address.h"
 #include "netdiag/types/types.h"

@@ -20,7 +20,7 @@
 // returns. No setting of the
 // process is touched. Do not use an Engine after fork().
 // Cost: one send a table, and one recvmsg per 260 TCP rows; no allocation per row.
-// Owners: process/process.h.
+// Owners: process/owner_index.h.
 // Source: sock_diag(7), net/core/sock_diag.c.
 
 #ifndef NETDIAG_ENGINE_H_
@@ -43,7 +43,7 @@
 #include "netdiag/dump/table.h"
 #include "netdiag/netlink/call.h"
 #include "netdiag/netlink/netns.h"
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
 #include "netdiag/types/address.h"
@@ -66,7 +66,7 @@ struct EngineOptions {
   TcpPlan tcp_plan = TcpPlan::kAuto;
   // The procfs that owners and /proc/net are read from.
   std::string proc_root = "/proc";
-  // Who reads the descriptors of processes, for owners: process/process.h.
+  // Who reads the descriptors of processes, for owners: process/owner_index.h.
   OwnerSource owner_source = OwnerSource::kAuto;
   // Conns to spread a query's dumps over, each with a dump in flight. Above 1, TCP is asked per
   // family, and a socket that two dumps give is delivered once (merged by cookie).

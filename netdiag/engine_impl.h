@@ -34,7 +34,7 @@
 #include "netdiag/netlink/wire.h"
 #include "netdiag/owner_join.h"
 #include "netdiag/process/cgroup.h"
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner_index.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
 #include "netdiag/types/types.h"

@@ -29,7 +29,7 @@
 #include "absl/status/status.h"
 
 #include "netdiag/dump/unix_index.h"
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner_index.h"
 #include "netdiag/process/side_scan.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"

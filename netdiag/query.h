@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 
 #include "netdiag/dump/table.h"
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag {

@@ -2,6 +2,8 @@
 
 #include "netdiag/row.h"
 
+#include "netdiag/process/owner_index.h"
+
 namespace netdiag {
 
 std::optional<Row> Row::FromMessage(const netlink::Message& message, const Table& table,
@@ -29,6 +31,8 @@ void Row::FindOwners() {
   owners_ = joins_.owners->Find(inode());
   no_owner_ = owners_.empty() ? joins_.owners->Reason(inode()) : NoOwner::kNone;
 }
+
+Owners Row::OwnersNow() const { return joins_.owners->Find(inode()); }
 
 std::optional<UnixSocket> Row::peer() const {
   const UnixSocket* socket = unix_socket();

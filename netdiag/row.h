@@ -20,7 +20,7 @@
 #include "netdiag/dump/unix_index.h"
 #include "netdiag/netlink/wire.h"
 #include "netdiag/process/cgroup.h"
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner.h"
 #include "netdiag/socket/socket.h"
 #include "netdiag/types/types.h"
 
@@ -104,9 +104,7 @@ class Row {
   }
 
   // Every descriptor that holds the socket, and why there is none.
-  Owners owners() const {
-    return is_copy_ && joins_.owners != nullptr ? joins_.owners->Find(inode()) : owners_;
-  }
+  Owners owners() const { return is_copy_ && joins_.owners != nullptr ? OwnersNow() : owners_; }
   NoOwner no_owner() const { return no_owner_; }
   // The socket at the other end of a unix socket, and who holds it. Query::peers. Nothing: it is
   // not connected, or its other end is in a namespace that was not asked, or waits for accept().
@@ -128,6 +126,7 @@ class Row {
 
  private:
   void FindOwners();
+  Owners OwnersNow() const;
 
   netlink::Message message_;
   Socket socket_;

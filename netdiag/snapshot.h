@@ -19,7 +19,7 @@
 #include "absl/base/attributes.h"
 
 #include "netdiag/process/cgroup.h"
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner_index.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
 #include "netdiag/row_store.h"

@@ -8,6 +8,7 @@
 
 #include "absl/container/flat_hash_set.h"
 
+#include "netdiag/process/owner_index.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
 #include "netdiag/types/error.h"

@@ -27,7 +27,7 @@
 
 #include "netdiag/engine.h"
 #include "netdiag/netlink/call.h"
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag {

@@ -39,7 +39,7 @@
 #include "netdiag/net/interfaces.h"
 #include "netdiag/netlink/conn.h"
 #include "netdiag/netlink/netns.h"
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner_index.h"
 #include "netdiag/row.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"

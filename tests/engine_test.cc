@@ -19,6 +19,7 @@
 
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/netns.h"
+#include "netdiag/process/owner_index.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
 

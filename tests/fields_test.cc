@@ -13,6 +13,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/process/owner_index.h"
 #include "tests/testing/messages.h"
 
 namespace netdiag {

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/netlink/abi.h"
+#include "netdiag/process/owner_index.h"
 #include "tests/testing/fake_kernel.h"
 #include "tests/testing/guarded_buffer.h"
 #include "tests/testing/proc_tree.h"

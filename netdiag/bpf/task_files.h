@@ -1,5 +1,5 @@
 // netdiag/bpf/task_files.h — every descriptor that is a socket, from the kernel's own iterator.
-// Internal, and the one door to libbpf. Users want process/process.h.
+// Internal, and the one door to libbpf. Users want process/owner_index.h.
 //
 //   NETDIAG_ASSIGN_OR_RETURN(std::unique_ptr<TaskFiles> files, TaskFiles::Load(/*netns=*/false));
 //   NETDIAG_RETURN_IF_ERROR(files->Begin());

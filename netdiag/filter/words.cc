@@ -10,7 +10,7 @@
 
 #include "netdiag/dump/table.h"
 #include "netdiag/field_words.h"
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner.h"
 #include "netdiag/socket/socket.h"
 
 namespace netdiag::internal {

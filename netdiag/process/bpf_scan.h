@@ -1,5 +1,5 @@
 // netdiag/process/bpf_scan.h — owners from the kernel's own walk over all descriptors. Internal.
-// Users want process.h.
+// Users want owner_index.h.
 //
 // Cost, errors: bpf/task_files.h; a slice is one Read() of it at least.
 

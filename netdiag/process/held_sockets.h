@@ -13,7 +13,7 @@
 
 #include "absl/status/statusor.h"
 
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner_index.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag {

@@ -10,31 +10,7 @@
 #include <unistd.h>
 
 #include "netdiag/process/directory.h"
-#include "netdiag/process/process.h"
 #include "netdiag/types/unique_fd.h"
-
-namespace netdiag {
-
-std::string_view Name(NoOwner reason) {
-  switch (reason) {
-    case NoOwner::kNotAsked:
-    case NoOwner::kNone:
-      return "";
-    case NoOwner::kKernelHeld:
-      return "kernel-held";
-    case NoOwner::kHidden:
-      return "hidden";
-    case NoOwner::kNotRead:
-      return "not-read";
-    case NoOwner::kOtherPidNamespace:
-      return "other-pid-namespace";
-    case NoOwner::kVanished:
-      return "vanished";
-  }
-  return "";
-}
-
-}  // namespace netdiag
 
 namespace netdiag::internal {
 namespace {

@@ -7,6 +7,8 @@
 //
 // Tested by tests/process/process_test.cc, tests/process/owner_sources_test.cc.
 
+#include "netdiag/process/owner_index.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -20,7 +22,6 @@
 #include "netdiag/process/inode_index.h"
 #include "netdiag/process/owner_search.h"
 #include "netdiag/process/proc_scan.h"
-#include "netdiag/process/process.h"
 #include "netdiag/process/scan.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/proc_file.h"
@@ -38,7 +39,6 @@ using internal::Part;
 using internal::Process;
 using internal::ProcScan;
 using internal::Scan;
-using internal::ScannedSocket;
 
 // What loading costs, in links of /proc at 3 µs each, the difference between the two ways: 2.3 ms
 // where the kernel loads (LoadIterator()), 17 to 30 where libbpf does.
@@ -83,8 +83,7 @@ class OwnerIndex::Impl {
   void Assign(std::span<const HeldSocket> held);
   std::pair<size_t, size_t> Find(uint32_t inode) const;
   NoOwner Reason(uint32_t inode) const;
-  Owner At(size_t entry) const;
-  std::span<const ScannedSocket> entries() const { return scan_.sockets; }
+  const Scan& scan() const { return scan_; }
   bool Answers(uint32_t inode) const { return done() && (!is_restricted() || search_.Asks(inode)); }
   NetnsId NetnsOf(uint32_t inode) const;
   void Foresee(uint32_t inode) const;
@@ -487,16 +486,6 @@ NoOwner OwnerIndex::Impl::Reason(uint32_t inode) const {
   return scan_.stats.other_pid_namespace ? NoOwner::kOtherPidNamespace : NoOwner::kVanished;
 }
 
-Owner OwnerIndex::Impl::At(size_t i) const {
-  const ScannedSocket& entry = scan_.sockets[i];
-  const Process& process = scan_.processes[entry.process];
-  return Owner{.pid = Pid(process.pid),
-               .start_time = process.start_time,
-               .fd = entry.fd,
-               .command = {process.command.data(), process.command_size},
-               .thread = Pid(process.thread)};
-}
-
 absl::StatusOr<Uids> OwnerIndex::Impl::ReadUids(const Owner& owner) {
   auto known =
       std::lower_bound(scan_.processes.begin(), scan_.processes.end(), owner.pid.value(),
@@ -566,17 +555,17 @@ absl::StatusOr<bool> OwnerIndex::Step(size_t descriptors) { return impl_->Step(d
 
 Owners OwnerIndex::Find(Inode inode) const {
   const auto [first, count] = impl_->Find(inode.value());
-  return Owners(impl_.get(), first, count);
+  return Owners(&impl_->scan(), first, count);
 }
 
 NoOwner OwnerIndex::Reason(Inode inode) const { return impl_->Reason(inode.value()); }
 
 void OwnerIndex::ForEachSocket(absl::FunctionRef<void(Inode, const Owners&)> visit) const {
-  const size_t size = impl_->done() ? impl_->entries().size() : 0;
+  const size_t size = impl_->done() ? impl_->scan().sockets.size() : 0;
   for (size_t first = 0, last = 0; first < size; first = last) {
-    const uint32_t inode = impl_->entries()[first].inode;
-    while (last < size && impl_->entries()[last].inode == inode) ++last;
-    if (impl_->Answers(inode)) visit(Inode(inode), Owners(impl_.get(), first, last - first));
+    const uint32_t inode = impl_->scan().sockets[first].inode;
+    while (last < size && impl_->scan().sockets[last].inode == inode) ++last;
+    if (impl_->Answers(inode)) visit(Inode(inode), Owners(&impl_->scan(), first, last - first));
   }
 }
 
@@ -592,7 +581,5 @@ absl::StatusOr<Uids> OwnerIndex::ReadUids(const Owner& owner) { return impl_->Re
 const OwnerStats& OwnerIndex::stats() const { return impl_->stats(); }
 
 size_t OwnerIndex::memory() const { return impl_->memory(); }
-
-Owner OwnerIndex::At(const Impl* impl, size_t entry) { return impl->At(entry); }
 
 }  // namespace netdiag

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "netdiag/process/inode_index.h"
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner.h"
 #include "netdiag/process/scan.h"
 #include "netdiag/types/unique_fd.h"
 

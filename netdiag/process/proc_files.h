@@ -17,7 +17,7 @@
 #include <optional>
 #include <string_view>
 
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner.h"
 
 namespace netdiag::internal {
 

@@ -1,11 +1,11 @@
-// netdiag/process/proc_scan.h — owners from a procfs. Internal. Users want process.h.
+// netdiag/process/proc_scan.h — owners from a procfs. Internal. Users want owner_index.h.
 //
 // Begin() opens the procfs; Step() lists the processes, asks each for the number of its descriptors
 // (where the kernel tells it), and then, after StartReading(), reads them: with all threads, if the
 // budget is worth it.
 //
 // Lifetime: the procfs stays open until the next Begin(). No thread outlives a call. Cost, errors:
-// process.h.
+// owner_index.h.
 
 #ifndef NETDIAG_PROCESS_PROC_SCAN_H_
 #define NETDIAG_PROCESS_PROC_SCAN_H_
@@ -23,7 +23,7 @@
 
 #include "netdiag/process/directory.h"
 #include "netdiag/process/horizon.h"
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner.h"
 #include "netdiag/process/scan.h"
 #include "netdiag/process/table_reader.h"
 #include "netdiag/types/unique_fd.h"

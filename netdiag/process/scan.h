@@ -1,5 +1,5 @@
 // netdiag/process/scan.h — what a scan of descriptors gives, whoever makes it. Internal. Users want
-// process.h.
+// owner_index.h.
 //
 // A scanner has Begin(), Step(…, Scan*), which answers what it spent, done() and memory(); it
 // appends processes and sockets here, and keeps count. They may come in any order, a process may
@@ -20,7 +20,7 @@
 #include <string_view>
 #include <vector>
 
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner.h"
 
 namespace netdiag::internal {
 

@@ -14,7 +14,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner_index.h"
 
 namespace netdiag::internal {
 

@@ -6,7 +6,7 @@
 // has passed to another process. So links, start time and command are always of one and the same
 // process.
 //
-// Lifetime: two descriptors are open while open(). Cost: process.h; nothing is allocated per
+// Lifetime: two descriptors are open while open(). Cost: owner_index.h; nothing is allocated per
 // descriptor. Threads: thread-compatible; readers of ranges of one table may run concurrently.
 
 #ifndef NETDIAG_PROCESS_TABLE_READER_H_

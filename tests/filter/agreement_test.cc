@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/filter/filter.h"
+#include "netdiag/process/owner_index.h"
 #include "tests/testing/alloc_counter.h"
 #include "tests/testing/bytecode_vm.h"
 #include "tests/testing/messages.h"

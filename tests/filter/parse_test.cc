@@ -15,7 +15,7 @@
 
 #include "netdiag/filter/filter.h"
 #include "netdiag/filter/words.h"
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner.h"
 #include "tests/testing/rounds.h"
 
 namespace netdiag {

@@ -32,7 +32,7 @@
 
 #include <gtest/gtest.h>
 
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner_index.h"
 #include "tests/process/owner_testing.h"
 #include "tests/testing/rounds.h"
 

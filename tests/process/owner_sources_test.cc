@@ -25,7 +25,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/bpf/task_files.h"
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner_index.h"
 #include "netdiag/types/error.h"
 #include "tests/process/owner_testing.h"
 #include "tests/process/process_testing.h"

@@ -23,7 +23,7 @@
 
 #include <gtest/gtest.h>
 
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner_index.h"
 #include "tests/process/process_testing.h"
 #include "tests/testing/sockets.h"
 

@@ -1,6 +1,6 @@
 // OwnerIndex over made-up trees of /proc. What only a kernel can show is in process_live_test.cc.
 
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner_index.h"
 
 #include <cerrno>
 #include <filesystem>

@@ -16,7 +16,7 @@
 
 #include <gtest/gtest.h>
 
-#include "netdiag/process/process.h"
+#include "netdiag/process/owner_index.h"
 
 namespace netdiag::testing {
 
