@@ -1,6 +1,6 @@
-// Text of IPv6 addresses is RFC 5952's, and of the special ones inet_ntop(3)'s; that function
-// itself costs as much as the rest of a row. Tested by tests/types/address_test.cc, and held
-// against Go itself by tests/peers/peers_test.cc.
+// The text of an IPv6 address follows RFC 5952, and inet_ntop(3) for addresses with an IPv4 part.
+// inet_ntop() itself is not used, because it costs as much as the rest of a row. Tested by
+// tests/types/address_test.cc, and compared with Go in tests/peers/peers_test.cc.
 
 #include "netdiag/types/address.h"
 
@@ -18,10 +18,10 @@ namespace {
 constexpr std::array<uint8_t, 12> kMappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 constexpr char kDigits[] = "0123456789abcdef";
 
-// An octet in decimal, with a dot behind it, so that each is copied as four bytes.
+// An octet in decimal, followed by a dot. Always copied as four bytes.
 struct OctetText {
   std::array<char, 4> text{};
-  uint8_t size = 0;  // with the dot
+  uint8_t size = 0;  // including the dot
 };
 
 char* WriteV4(const uint8_t* octets, char* out) {
@@ -48,7 +48,7 @@ char* WriteV6(const uint8_t* octets, char* out) {
   const auto group = [octets](size_t i) {
     return unsigned{octets[2 * i]} << 8 | octets[2 * i + 1];
   };
-  // The first of the longest runs of two or more zero groups is left out.
+  // "::" replaces the longest run of two or more zero groups, the first one if there are several.
   size_t run = 8;
   size_t run_length = 1;
   for (size_t i = 0; i < 8;) {
@@ -68,7 +68,7 @@ char* WriteV6(const uint8_t* octets, char* out) {
       if (i == 8) break;
     }
     if (i > 0) *out++ = ':';
-    // IPv4 in IPv6: ::a.b.c.d and ::ffff:a.b.c.d.
+    // An IPv4 address in IPv6: ::a.b.c.d or ::ffff:a.b.c.d.
     const bool v4 =
         i == 6 && run == 0 && (run_length == 6 || (run_length == 5 && group(5) == 0xffff));
     if (v4) return WriteV4(octets + 12, out);
@@ -114,13 +114,14 @@ bool ReadV4(std::string_view text, uint8_t* octets) {
   return text.empty();
 }
 
-// The groups before or after a "::", and what they came to.
+// The octets of the groups before or after a "::".
 struct Groups {
   std::array<uint8_t, 16> octets{};
-  size_t size = 0;  // in octets
+  size_t size = 0;  // the number of octets
 };
 
-// One group of `text`, or, if it is the last, an IPv4 address. False: it is neither.
+// Takes one group off the front of `text`; the last group may be an IPv4 address. Returns false if
+// `text` starts with neither.
 bool TakeGroup(std::string_view* text, Groups* groups) {
   const size_t end = std::min(text->find(':'), text->size());
   if (end == text->size() && text->find('.') != text->npos) {
@@ -155,7 +156,7 @@ bool ReadV6(std::string_view text, uint8_t* octets) {
   if (!ReadGroups(text.substr(0, gap), &head)) return false;
   std::copy_n(head.octets.begin(), head.size, octets);
   if (gap == text.npos) return head.size == 16;
-  // An IPv4 address stands at the end only.
+  // An IPv4 address may only be at the end.
   if (text.substr(0, gap).find('.') != text.npos) return false;
   Groups tail;
   if (!ReadGroups(text.substr(gap + 2), &tail) || head.size + tail.size > 14) return false;
@@ -174,7 +175,7 @@ std::optional<IpAddress> ReadAddress(std::string_view text) {
   return IpAddress::V4(octets[0], octets[1], octets[2], octets[3]);
 }
 
-// The first `count` octets of `octets`, with `ones` bits set from the left.
+// Sets the first `ones` bits of `octets` and clears the others.
 void SetOnes(unsigned ones, std::span<uint8_t> octets) {
   for (uint8_t& octet : octets) {
     const unsigned here = std::min(ones, 8u);

@@ -1,5 +1,5 @@
-// netdiag/types/address.h — addresses, prefixes, endpoints and hardware addresses as small
-// comparable values, with Go net's text forms and questions.
+// netdiag/types/address.h — addresses, prefixes, endpoints and hardware addresses as small values
+// that can be compared, with the text forms and predicates of Go's package net.
 //
 //   Endpoint local = socket.local();
 //   std::string text;
@@ -7,10 +7,10 @@
 //   NETDIAG_ASSIGN_OR_RETURN(Cidr cidr, Cidr::Parse("10.1.2.3/8"));
 //   if (cidr.network.Contains(local.address)) …
 //
-// Cost: no allocation but the caller's string, and that of an error.
+// Cost: no allocation except in the caller's string and in errors.
 // Threads: values.
-// Errors: every bit pattern is an address, so only Parse() has any: kInvalidArgument with the text
-// that was given and Go's reason.
+// Errors: every bit pattern is an address, so only Parse() and Split() functions return errors:
+// kInvalidArgument with the given text and Go's reason.
 // Source: RFC 5952 and inet_ntop(3) (text of IPv6), RFC 4291, RFC 4632, RFC 4007 (zones); Go's
 // packages net and net/netip (names and meanings).
 
@@ -38,12 +38,12 @@ namespace netdiag {
 
 class Mask;
 
-// An IPv4 or IPv6 address. A v4-mapped IPv6 address stays IPv6 (ss and netstat show it as it is)
-// and differs from the IPv4 address that it stands for, which Unmapped() gives.
+// An IPv4 or IPv6 address. A v4-mapped IPv6 address is an IPv6 address, as ss and netstat show it,
+// and is not equal to the IPv4 address inside it, which Unmapped() returns.
 class IpAddress {
  public:
   constexpr IpAddress() = default;  // 0.0.0.0
-  // `octets` holds 4 bytes (kInet) or 16 (kInet6) in network order; fewer read as zero.
+  // `octets` holds 4 bytes (kInet) or 16 bytes (kInet6) in network order. Missing bytes are zero.
   static IpAddress FromNetwork(Family family, Bytes octets) {
     IpAddress address;
     address.family_ = family == Family::kInet6 ? Family::kInet6 : Family::kInet;
@@ -62,43 +62,45 @@ class IpAddress {
     address.octets_ = octets;
     return address;
   }
-  // Reads what AppendTo() writes, and every other form of RFC 4291. As in Go, octets have no
-  // leading zeros, and there is no zone.
+  // Reads the text that AppendTo() writes and every other form of RFC 4291. As in Go, octets with
+  // leading zeros and zones are errors.
   static absl::StatusOr<IpAddress> Parse(std::string_view text);
 
   constexpr Family family() const { return family_; }
-  // 4 or 16 octets in network order. Lifetime: as the address.
+  // The 4 or 16 octets in network order. Lifetime: as the address.
   constexpr std::span<const uint8_t> octets() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
     return {octets_.data(), family_ == Family::kInet6 ? size_t{16} : size_t{4}};
   }
 
   bool IsV4Mapped() const;
+  // The IPv4 address in a v4-mapped address; other addresses unchanged.
   IpAddress Unmapped() const;
-  // The v4-mapped form of an IPv4 address; others as they are.
+  // The v4-mapped form of an IPv4 address; other addresses unchanged.
   IpAddress Mapped() const;
-  // Equal, or one is the other's v4-mapped form (Go's IP.Equal).
+  // True if the addresses are equal or one is the v4-mapped form of the other (Go's IP.Equal).
   bool IsSameHost(const IpAddress& other) const { return Unmapped() == other.Unmapped(); }
 
-  // 0.0.0.0 and :: alone, as in Go's netip.
+  // True for 0.0.0.0 and :: only, as in Go's netip.
   bool IsUnspecified() const;
-  // Of a v4-mapped address the rest asks about the IPv4 address.
+  // For a v4-mapped address, the following predicates test the IPv4 address inside it.
   bool IsLoopback() const;                 // 127/8, ::1
   bool IsPrivate() const;                  // RFC 1918, fc00::/7
   bool IsMulticast() const;                // 224/4, ff00::/8
   bool IsInterfaceLocalMulticast() const;  // ffx1::/16
   bool IsLinkLocalMulticast() const;       // 224.0.0/24, ffx2::/16
   bool IsLinkLocalUnicast() const;         // 169.254/16, fe80::/10
-  // Neither unspecified, loopback, multicast, link-local nor 255.255.255.255; private ones are.
+  // False for unspecified, loopback, multicast and link-local addresses and for 255.255.255.255.
+  // True for private addresses.
   bool IsGlobalUnicast() const;
 
-  // Without the bits that `mask` leaves out. nullopt: one is IPv4 and the other IPv6.
+  // The address with the bits outside `mask` cleared. nullopt if the families differ.
   std::optional<IpAddress> Masked(const Mask& mask) const;
-  // The mask of the address's class: /8, /16 or /24. nullopt: IPv6.
+  // The mask of the address's class: /8, /16 or /24. nullopt for IPv6.
   std::optional<Mask> DefaultMask() const;
 
   // Appends "127.0.0.1" or RFC 5952 text, without brackets.
   void AppendTo(std::string* out) const;
-  // The same at `out`, where kTextRoom bytes must be free. Answers the text's end.
+  // Writes the same text at `out`, which must have room for kTextRoom bytes. Returns its end.
   static constexpr size_t kTextRoom = 48;
   char* WriteTo(char* out) const;
   friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) = default;
@@ -127,11 +129,11 @@ inline constexpr IpAddress kIpv6LinkLocalAllNodes =
 inline constexpr IpAddress kIpv6LinkLocalAllRouters =
     IpAddress::V6({0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2});
 
-// Which bits of an address count; any bits, not only a run of ones.
+// The bits of an address that count. They can be any bits, not only a run of ones from the left.
 class Mask {
  public:
-  constexpr Mask() = default;  // of IPv4, no bits
-  // `ones` bits from the left. nullopt: more than the family's addresses have.
+  constexpr Mask() = default;  // IPv4, no bits
+  // A mask of `ones` bits from the left. nullopt if addresses of the family have fewer bits.
   static std::optional<Mask> OfLength(Family family, unsigned ones);
   static Mask FromNetwork(Family family, Bytes octets) {
     return Mask(IpAddress::FromNetwork(family, octets));
@@ -141,7 +143,7 @@ class Mask {
   constexpr std::span<const uint8_t> octets() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
     return bits_.octets();
   }
-  // nullopt: the ones are not one run from the left.
+  // The number of ones; nullopt if they are not one run from the left.
   std::optional<uint8_t> length() const;
   // Appends the bits in hexadecimal, "ffffff00".
   void AppendTo(std::string* out) const;
@@ -152,15 +154,15 @@ class Mask {
   IpAddress bits_;
 };
 
-// A network: the addresses that agree with one in the bits of a mask (Go's IPNet).
+// A network: all addresses that equal `address` in the bits of `mask` (Go's IPNet).
 struct Prefix {
   IpAddress address;
   Mask mask;
 
-  // As in Go, IPv4 and v4-mapped addresses are the same here: of the prefix, if its mask has the
-  // mapping's 96 bits, and of `host`. So ::/0 has no IPv4 addresses in it.
+  // As in Go, a v4-mapped `host` counts as IPv4, and so does a v4-mapped prefix whose mask covers
+  // the 96 bits of the mapping. Therefore ::/0 contains no IPv4 address.
   bool Contains(const IpAddress& host) const;
-  // Appends "192.0.2.0/24", and of a mask that has no length "198.51.100.0/c000ff00".
+  // Appends "192.0.2.0/24", or "198.51.100.0/c000ff00" if the mask has no length.
   void AppendTo(std::string* out) const;
   friend constexpr auto operator<=>(const Prefix&, const Prefix&) = default;
 };
@@ -173,10 +175,10 @@ struct Cidr {
   friend constexpr auto operator<=>(const Cidr&, const Cidr&) = default;
 };
 
-// An address and a port; of a link-local address, the interface too (Go's TCPAddr, UDPAddr and,
-// with port 0, IPAddr).
+// An address and a port, and for a link-local address its interface (Go's TCPAddr and UDPAddr, and
+// IPAddr with port 0).
 struct Endpoint {
-  // What a zone's text stands for; nullopt: there is no such interface.
+  // Returns the interface for the text of a zone; nullopt if there is no such interface.
   using ZoneNames = absl::FunctionRef<std::optional<IfIndex>(std::string_view zone)>;
   static std::optional<IfIndex> NumericZone(std::string_view zone);
 
@@ -184,9 +186,9 @@ struct Endpoint {
   Port port;
   IfIndex zone;  // 0: none
 
-  // Reads "127.0.0.1:22", "[::1]:22", "[fe80::1%2]:22"; other zones than numbers by `zones`.
+  // Reads "127.0.0.1:22", "[::1]:22", "[fe80::1%2]:22". `zones` reads the zone.
   static absl::StatusOr<Endpoint> Parse(std::string_view text, ZoneNames zones = NumericZone);
-  // Reads an address and its zone alone: "127.0.0.1", "fe80::1%2".
+  // Reads an address and its zone without a port: "127.0.0.1", "fe80::1%2".
   static absl::StatusOr<Endpoint> ParseHost(std::string_view text, ZoneNames zones = NumericZone);
   void AppendTo(std::string* out) const;
   void AppendHostTo(std::string* out) const;
@@ -200,17 +202,17 @@ struct HostPort {
   std::string_view port;
 };
 absl::StatusOr<HostPort> SplitHostPort(std::string_view text);
-// Brackets stand around a host that has a colon in it.
+// Puts brackets around a host that contains a colon.
 std::string JoinHostPort(std::string_view host, std::string_view port);
 
 // A link-layer address: 6, 8 or 20 octets in text, up to 32 from the kernel (MAX_ADDR_LEN).
 class HardwareAddress {
  public:
   static constexpr size_t kMaxSize = 32;
-  constexpr HardwareAddress() = default;  // of an interface that has none
-  // More than kMaxSize octets are cut off.
+  constexpr HardwareAddress() = default;  // empty: the interface has no address
+  // Octets beyond kMaxSize are ignored.
   static HardwareAddress FromNetwork(Bytes octets);
-  // "00:00:5e:00:53:01", "00-00-5e-00-53-01", "0000.5e00.5301"; of 8 and of 20 octets likewise.
+  // Reads "00:00:5e:00:53:01", "00-00-5e-00-53-01" and "0000.5e00.5301", with 6, 8 or 20 octets.
   static absl::StatusOr<HardwareAddress> Parse(std::string_view text);
 
   constexpr std::span<const uint8_t> octets() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
@@ -226,7 +228,7 @@ class HardwareAddress {
   std::array<uint8_t, kMaxSize> octets_{};
 };
 
-// What `value` appends, as a string of its own.
+// The text that value.AppendTo() appends.
 template <class T>
 std::string ToText(const T& value) {
   std::string text;

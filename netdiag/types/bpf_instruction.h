@@ -7,7 +7,7 @@
 
 namespace netdiag {
 
-// Same layout as struct sock_filter. Source: include/uapi/linux/filter.h.
+// The layout is that of struct sock_filter. Source: include/uapi/linux/filter.h.
 struct BpfInstruction {
   uint16_t code = 0;
   uint8_t jump_true = 0;

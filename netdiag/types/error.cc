@@ -1,4 +1,4 @@
-// The one place where Statuses are made. Tested by tests/types/error_test.cc.
+// The only place that makes a Status. Tested by tests/types/error_test.cc.
 
 #include "netdiag/types/error.h"
 
@@ -20,7 +20,7 @@ constexpr char kMessagePayload[] = "netdiag/kernel-message";
 constexpr char kOffsetPayload[] = "netdiag/kernel-offset";
 constexpr char kEndPayload[] = "netdiag/end";
 
-// strerror_r() as glibc has it: thread-safe, and the text may or may not be in the buffer.
+// glibc's strerror_r() is thread-safe. The text that it returns need not be in the buffer.
 std::string ErrnoText(int errnum) {
   char buffer[128] = "";
   return strerror_r(errnum, buffer, sizeof(buffer));
@@ -42,8 +42,8 @@ absl::Status Make(absl::StatusCode code, int errnum, const std::string& text) {
   return status;
 }
 
-// The end that the caller or the Conn gave a call. Marked, because a kernel may answer with the
-// same errno and code.
+// The error of a call that the caller or the Conn ended. A payload marks it, because an answer of
+// the kernel can have the same errno and code.
 absl::Status MakeEnd(absl::StatusCode code, int errnum, std::string_view what,
                      std::string_view why) {
   absl::Status status = Make(code, errnum, Join(what, why, {}));
@@ -90,11 +90,11 @@ absl::Status ClosedError(std::string_view what) {
   return MakeEnd(absl::StatusCode::kFailedPrecondition, EBADF, what, "connection is closed");
 }
 
-absl::Status BadInput(std::string_view what, std::string_view input, std::string_view expected) {
+absl::Status BadInput(std::string_view what, std::string_view input, std::string_view reason) {
   std::string quoted = "\"";
   quoted.append(input);
   quoted += '"';
-  return Make(absl::StatusCode::kInvalidArgument, EINVAL, Join(what, quoted, expected));
+  return Make(absl::StatusCode::kInvalidArgument, EINVAL, Join(what, quoted, reason));
 }
 
 absl::Status DamagedData(std::string_view what, std::string_view detail) {

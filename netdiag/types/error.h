@@ -1,12 +1,14 @@
-// netdiag/types/error.h — how errors are made and asked.
+// netdiag/types/error.h — makes errors and answers questions about them.
 //
 //   absl::Status status = engine->Visit(query, visitor).status();
 //   if (IsTimeout(status)) …; else if (Errno(status) == EPERM) …;
 //
-// Errors are absl::Status values of the form `what: errno text: what to do`. The errno and the
-// kernel's extended acknowledgement (the kernel's own words) travel inside, so that callers compare
-// numbers and never parse text. Nothing is thrown, printed or logged. Cost: a Status allocates;
-// none is made per row. Threads: values.
+// Errors are absl::Status values with a text of the form `what: errno text: what to do`. The errno
+// and the kernel's extended acknowledgement (the kernel's own words) are inside the Status, so that
+// callers compare numbers and do not parse text. Nothing is thrown, printed or logged.
+//
+// Threads: pure functions.
+// Cost: making a Status allocates. The library makes none per row.
 
 #ifndef NETDIAG_TYPES_ERROR_H_
 #define NETDIAG_TYPES_ERROR_H_
@@ -27,9 +29,10 @@ struct KernelWords {
   std::optional<uint32_t> offset;  // of the offending byte in the request
 };
 
-// `errnum` as a Status: "recvmsg: Connection refused", and `advice`, if any, after another colon.
+// An errno as a Status: "recvmsg: Connection refused", followed by ": " and `advice` if it is not
+// empty.
 absl::Status ErrnoError(int errnum, std::string_view what, std::string_view advice = {});
-// The same for an answer of the kernel to a request, with the kernel's own words.
+// As ErrnoError(), for an errno in the kernel's answer to a request, with the kernel's own words.
 absl::Status KernelError(int errnum, std::string_view what, const KernelWords& words);
 // The deadline of the call or of the Conn passed. kDeadlineExceeded, errno ETIMEDOUT.
 absl::Status TimeoutError(std::string_view what);
@@ -37,25 +40,25 @@ absl::Status TimeoutError(std::string_view what);
 absl::Status CancelledError(std::string_view what);
 // The Conn was closed before or during the call. kFailedPrecondition, errno EBADF.
 absl::Status ClosedError(std::string_view what);
-// The caller gave something that has no meaning; `input` is named in the text. kInvalidArgument,
+// The caller's `input` is not valid. The text quotes it and gives the reason. kInvalidArgument,
 // errno EINVAL.
-absl::Status BadInput(std::string_view what, std::string_view input, std::string_view expected);
+absl::Status BadInput(std::string_view what, std::string_view input, std::string_view reason);
 // Foreign bytes (netlink, /proc, a capture) contradict their own format. kDataLoss, errno EBADMSG.
 absl::Status DamagedData(std::string_view what, std::string_view detail);
 
-// The errno inside; 0 for OK and for a Status from elsewhere.
+// The errno inside; 0 for OK and for a Status that this header did not make.
 int Errno(const absl::Status& status);
 KernelWords WordsOfKernel(const absl::Status& status);
-// The call ended because of its deadline, or because of Close(); nothing that a kernel answers is
-// taken for either. A stop token's end is absl::IsCancelled().
+// True if the call ended because of a deadline, or because of Close(). An errno in a kernel's
+// answer is neither. absl::IsCancelled() is true if a stop token ended the call.
 bool IsTimeout(const absl::Status& status);
 bool IsClosed(const absl::Status& status);
-// The kernel has no such dump: not built in, module not loaded, or the family is refused by a
-// sandbox (ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, EAFNOSUPPORT, ENOSYS).
+// True if the kernel does not have the dump: it is not built in, its module is not loaded, or a
+// sandbox refuses the family (ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, EAFNOSUPPORT, ENOSYS).
 bool IsUnsupported(const absl::Status& status);
 // EPERM or EACCES.
 bool IsPermission(const absl::Status& status);
-// Worth another try as it is: EINTR, ENOBUFS, EBUSY, EAGAIN.
+// True if the same call may succeed when it is repeated: EINTR, ENOBUFS, EBUSY, EAGAIN.
 bool IsRetryable(const absl::Status& status);
 
 }  // namespace netdiag

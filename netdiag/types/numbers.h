@@ -1,4 +1,4 @@
-// netdiag/types/numbers.h — numbers of netlink and link protocols, and what they are called.
+// netdiag/types/numbers.h — the names of netlink protocols and ethertypes.
 //
 // Lifetime: string literals. Threads: immutable.
 
@@ -13,8 +13,8 @@ namespace netdiag {
 
 struct NumberNames {
   uint16_t number = 0;
-  std::string_view word;  // of the kernel's header; empty: as ss says
-  std::string_view ss;    // what ss prints; empty: it prints the number
+  std::string_view word;  // the name in the kernel's header; empty: use `ss`
+  std::string_view ss;    // what ss prints; empty: ss prints the number
 };
 
 // NETLINK_*. Source: include/uapi/linux/netlink.h.
@@ -22,7 +22,7 @@ std::span<const NumberNames> NetlinkProtocols();
 // ETH_P_*. Source: include/uapi/linux/if_ether.h.
 std::span<const NumberNames> EtherTypes();
 
-// Null: it has no name.
+// Returns null if the number has no name.
 const NumberNames* FindNumber(std::span<const NumberNames> names, uint16_t number);
 
 }  // namespace netdiag

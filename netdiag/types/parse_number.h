@@ -1,4 +1,4 @@
-// netdiag/types/parse_number.h — Internal. Text to numbers, for every parser of the project.
+// netdiag/types/parse_number.h — Internal. Reads numbers in text, for every parser of the project.
 //
 // Threads: pure functions. Cost: no allocation. Errors: std::nullopt.
 
@@ -14,8 +14,8 @@
 
 namespace netdiag::internal {
 
-// Takes a number without a sign off the front of `text`. Nothing, and `text` as it was, if there is
-// none or if it does not fit T.
+// Removes a number without a sign from the front of `text` and returns it. Returns nullopt and
+// leaves `text` alone if there is no number or if it does not fit T.
 template <class T>
 std::optional<T> TakeNumber(std::string_view* text, int base = 10) {
   T number = T();
@@ -32,7 +32,7 @@ std::optional<T> TakeNumber(std::string_view* text, int base = 10) {
   return number;
 }
 
-// The whole of `text` as a number without a sign.
+// The whole `text` as a number without a sign; nullopt if it is anything else.
 template <class T>
 std::optional<T> ParseNumber(std::string_view text, int base = 10) {
   const std::optional<T> number = TakeNumber<T>(&text, base);

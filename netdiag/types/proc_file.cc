@@ -17,7 +17,7 @@
 namespace netdiag::internal {
 namespace {
 
-// mountinfo writes blanks, newlines and backslashes as three octal digits: "\040".
+// Decodes mountinfo's escapes: blanks, newlines and backslashes are three octal digits, "\040".
 std::string Unescape(std::string_view text) {
   const auto octal = [](char c) { return c >= '0' && c <= '7'; };
   std::string plain;
@@ -39,13 +39,13 @@ std::string Unescape(std::string_view text) {
 bool KernelIsAtLeast(int major, int minor) {
   static const std::pair<int, int> version = [] {
     utsname name = {};
-    std::pair<int, int> told;
-    if (uname(&name) != 0) return told;
+    std::pair<int, int> parsed;
+    if (uname(&name) != 0) return parsed;
     std::string_view release = name.release;
-    told.first = TakeNumber<int>(&release).value_or(0);
+    parsed.first = TakeNumber<int>(&release).value_or(0);
     if (release.starts_with('.')) release.remove_prefix(1);
-    told.second = TakeNumber<int>(&release).value_or(0);
-    return told;
+    parsed.second = TakeNumber<int>(&release).value_or(0);
+    return parsed;
   }();
   return version >= std::pair(major, minor);
 }
@@ -71,6 +71,13 @@ std::string_view TakeUntil(char separator, std::string_view* text) {
   const std::string_view taken = text->substr(0, end);
   text->remove_prefix(std::min(end + 1, text->size()));
   return taken;
+}
+
+std::string_view TakeWord(std::string_view blanks, std::string_view* text) {
+  text->remove_prefix(std::min(text->find_first_not_of(blanks), text->size()));
+  const std::string_view word = text->substr(0, text->find_first_of(blanks));
+  text->remove_prefix(word.size());
+  return word;
 }
 
 bool NextMount(std::string_view* mountinfo, MountLine* line) {

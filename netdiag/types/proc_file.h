@@ -1,5 +1,5 @@
-// netdiag/types/proc_file.h — Internal. Small files of procfs, read whole; mountinfo's lines; the
-// kernel's version.
+// netdiag/types/proc_file.h — Internal. Reads small files of procfs whole and splits their text;
+// lines of mountinfo; the kernel's version.
 
 #ifndef NETDIAG_TYPES_PROC_FILE_H_
 #define NETDIAG_TYPES_PROC_FILE_H_
@@ -10,26 +10,32 @@
 
 namespace netdiag::internal {
 
-// A machine with tens of thousands of mounts has a mountinfo of this size.
+// The size of mountinfo on a machine with tens of thousands of mounts.
 inline constexpr size_t kMaxMountInfo = size_t{8} << 20;
 
-// The file's first `limit` bytes or a little more; empty and errno set if it cannot be opened.
+// Returns the first `limit` bytes of the file, or a little more. If the file cannot be opened,
+// returns an empty string and sets errno.
 std::string ReadProcFile(const std::string& path, size_t limit);
 
-// By uname(2), which is asked once; false where it does not tell.
+// Compares with the release from uname(2), which is called once. False if uname() fails.
 bool KernelIsAtLeast(int major, int minor);
 
-// What precedes the first `separator` in `text`, which then begins behind it.
+// Removes the text before the first `separator`, and the separator, from the front of `text`.
+// Returns the text before it; all of `text` if there is no separator.
 std::string_view TakeUntil(char separator, std::string_view* text);
+
+// Skips `blanks`, then removes the text before the next blank from the front of `text` and returns
+// it. Empty: there is no word left.
+std::string_view TakeWord(std::string_view blanks, std::string_view* text);
 
 // One line of mountinfo: `id parent major:minor root mount-point options [tags…] - type source
 // options`. Source: proc(5).
 struct MountLine {
-  std::string_view root;  // as it is in the file: blanks and their like are \040
+  std::string_view root;  // as in the file, with escapes such as \040
   std::string mount_point;
   std::string_view type;
 };
-// Takes the next line that is one; false: there is none.
+// Removes the next valid line from `mountinfo`. Returns false if there is none.
 [[nodiscard]] bool NextMount(std::string_view* mountinfo, MountLine* line);
 
 }  // namespace netdiag::internal

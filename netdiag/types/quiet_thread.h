@@ -1,4 +1,4 @@
-// netdiag/types/quiet_thread.h — Internal. A thread that the host does not notice.
+// netdiag/types/quiet_thread.h — Internal. Threads that take no signals of the host program.
 
 #ifndef NETDIAG_TYPES_QUIET_THREAD_H_
 #define NETDIAG_TYPES_QUIET_THREAD_H_
@@ -15,8 +15,8 @@
 
 namespace netdiag::internal {
 
-// A thread that runs `body` and takes none of the host's signals from its first instruction on: it
-// inherits the mask of the thread that starts it, which is as before when this returns.
+// Starts a thread that runs `body` with every signal blocked from its first instruction on: it
+// inherits the signal mask of the calling thread, which is restored before this returns.
 template <class Body>
 absl::StatusOr<std::thread> StartQuietThread(Body body) {
   sigset_t all;

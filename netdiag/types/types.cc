@@ -1,4 +1,4 @@
-// The name tables. Each table is walked row by row by tests/types/types_test.cc.
+// The tables of names. Tested row by row in tests/types/types_test.cc.
 
 #include "netdiag/types/types.h"
 
@@ -16,8 +16,8 @@ bool SameWord(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, [](char x, char y) { return ToLower(x) == ToLower(y); });
 }
 
-// Values: include/net/tcp_states.h. ss prints SYN-RECV for a request socket too, and UNCONN for a
-// closed one.
+// Values: include/net/tcp_states.h. ss prints SYN-RECV for request sockets too, and UNCONN for
+// closed sockets.
 constexpr auto kStates = std::to_array<StateNames>({
     {State::kEstablished, "ESTAB", "ESTABLISHED", "ESTABLISHED", "established"},
     {State::kSynSent, "SYN-SENT", "SYN_SENT", "SYN_SENT", "syn-sent"},
@@ -44,7 +44,7 @@ static_assert(IndexedByValue(), "Names() indexes kStates by value");
 
 constexpr StateNames kUnknownState = {State{}, "UNKNOWN", "UNKNOWN", "NONE", "unknown"};
 
-// ss's other words. ss(8), "STATE-FILTER".
+// The other words of ss. Source: ss(8), "STATE-FILTER".
 struct StateWord {
   std::string_view word;
   StateSet states;

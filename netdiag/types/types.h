@@ -1,4 +1,4 @@
-// netdiag/types/types.h — the values of socket diagnostics, and the names the field gives them.
+// netdiag/types/types.h — the values of socket diagnostics, and the names that programs give them.
 //
 //   Port port = Port::FromNetwork(message.idiag_sport);       // the byte order is in the name
 //   StateSet wanted = StateSet::All() - State::kListen;
@@ -22,14 +22,14 @@
 
 namespace netdiag {
 
-// Binary data, as it came from the kernel. Text is std::string_view; a unix name is text only by
-// courtesy.
+// Binary data as the kernel sent it. Text is std::string_view, and so are the names of unix
+// sockets, which may hold any bytes.
 using Bytes = std::span<const std::byte>;
 
-// What a visitor answers: go on, or stop the walk (which is not an error).
+// What a visitor returns: continue, or stop. A stop is not an error.
 enum class Flow : uint8_t { kContinue, kStop };
 
-// A number that is not interchangeable with other numbers of the same width.
+// A number with a type of its own, so that it cannot be confused with other numbers.
 template <class Tag, class Rep>
 class Id {
  public:
@@ -47,21 +47,21 @@ class Id {
   Rep value_ = 0;
 };
 
-// Inode of the socket in sockfs, as /proc/PID/fd shows it. 0: the socket has no file (TIME_WAIT,
-// SYN_RECV, orphan, not yet accepted). Source: sock_i_ino(), include/net/sock.h.
+// Inode of a socket in sockfs, as /proc/PID/fd shows it. 0: the socket has no file (TIME_WAIT,
+// SYN_RECV, orphaned, not yet accepted). Source: sock_i_ino(), include/net/sock.h.
 using Inode = Id<struct InodeTag, uint32_t>;
-// Number of the socket, unique on the machine and stable for the socket's life; equals
+// Number of a socket, unique on the machine and constant during the socket's life. Equals
 // getsockopt(SO_COOKIE). Source: sock_gen_cookie(), net/core/sock_diag.c.
 using Cookie = Id<struct CookieTag, uint64_t>;
 using Pid = Id<struct PidTag, int32_t>;
 using Uid = Id<struct UidTag, uint32_t>;
-// Index of an interface in its namespace; 0: not bound to a device.
+// Index of an interface in its namespace; 0: none.
 using IfIndex = Id<struct IfIndexTag, uint32_t>;
 // SO_MARK of a socket (fwmark).
 using Mark = Id<struct MarkTag, uint32_t>;
-// Id of a cgroup v2 directory; equals the directory's inode number.
+// Id of a cgroup v2 directory, which is the directory's inode number.
 using CgroupId = Id<struct CgroupTag, uint64_t>;
-// Inode of a network namespace (nsfs), as `readlink /proc/self/ns/net` prints it. 0: not known.
+// Inode of a network namespace (nsfs), as `readlink /proc/self/ns/net` prints it. 0: unknown.
 using NetnsId = Id<struct NetnsTag, uint32_t>;
 
 // A TCP, UDP, … port in host order.
@@ -83,7 +83,7 @@ class Port {
   uint16_t value_ = 0;
 };
 
-// States of TCP, which the other families borrow. Source: include/net/tcp_states.h.
+// States of TCP. The other families use the same numbers. Source: include/net/tcp_states.h.
 enum class State : uint8_t {
   kEstablished = 1,
   kSynSent = 2,
@@ -97,24 +97,24 @@ enum class State : uint8_t {
   kListen = 10,
   kClosing = 11,
   kNewSynReceived = 12,  // a request socket; dumps report it as kSynReceived
-  kBoundInactive = 13,   // asked for only (6.8+); dumps report it as kClose
+  kBoundInactive = 13,   // only in requests (6.8+); dumps report it as kClose
 };
 inline constexpr uint8_t kStateCount = 14;  // values 0 … 13; 0 is no state
 
-// A set of states in the kernel's own form: bit N is state N (idiag_states, udiag_states).
+// A set of states in the kernel's form: bit N is state N (idiag_states, udiag_states).
 class StateSet {
  public:
   constexpr StateSet() = default;
-  // Empty for a value without a bit: what a message says its state is may be any byte.
+  // Empty for a value above 31: the state in a message may be any byte.
   constexpr StateSet(State state)  // NOLINT: a state is a set
       : bits_(static_cast<uint8_t>(state) < 32 ? uint32_t{1} << static_cast<uint8_t>(state) : 0) {}
   static constexpr StateSet FromBits(uint32_t bits) { return StateSet(bits); }
   static constexpr StateSet None() { return StateSet(); }
-  // Every state that a socket can be in or be asked by, kBoundInactive included.
+  // Every state that a socket or a request can have, including kBoundInactive.
   static constexpr StateSet All() { return FromBits((1u << kStateCount) - 2); }
-  // What Debian's `ss -a` asks for: states 1 … 11, so bound but idle TCP sockets stay out.
+  // The states that Debian's `ss -a` requests: 1 … 11, without bound but idle TCP sockets.
   static constexpr StateSet SsAll() { return FromBits(0xfff); }
-  // What ss lists when nothing is said: all but LISTEN, CLOSE, TIME_WAIT and SYN_RECV.
+  // The states that ss lists by default: all except LISTEN, CLOSE, TIME_WAIT and SYN_RECV.
   static constexpr StateSet Connected() {
     return SsAll() - State::kListen - State::kClose - State::kTimeWait - State::kSynReceived;
   }
@@ -143,7 +143,7 @@ template <class E>
 class Set {
  public:
   constexpr Set() = default;
-  // Empty for a value of 64 and above: foreign bytes become enumerators unchecked.
+  // Empty for a value above 63: the value may be an unchecked foreign byte.
   constexpr Set(E value)  // NOLINT: a value is a set
       : bits_(static_cast<uint64_t>(value) < 64 ? uint64_t{1} << static_cast<uint64_t>(value) : 0) {
   }
@@ -169,7 +169,7 @@ class Set {
   uint64_t bits_ = 0;
 };
 
-// Address families that have a dump. Values are AF_*. Source: include/linux/socket.h.
+// The address families that have dumps. Values are AF_*. Source: include/linux/socket.h.
 enum class Family : uint8_t {
   kUnspecified = 0,
   kUnix = 1,
@@ -181,21 +181,21 @@ enum class Family : uint8_t {
 
 using FamilySet = Set<Family>;
 
-// Transport of an inet socket. Values are IPPROTO_*; kUnix, kNetlink and kPacket are ours, so that
-// a Protocol alone names a table.
+// The protocol of a table. Values are IPPROTO_*, except kUnix, kNetlink and kPacket, which only
+// this library uses.
 enum class Protocol : uint16_t {
   kUnix = 0,
-  kIcmp = 1,  // ping sockets, of IPv6 too (icmp(7)); raw sockets of ICMP are kRaw
+  kIcmp = 1,  // ping sockets of IPv4 and IPv6 (icmp(7)); raw sockets of ICMP are kRaw
   kTcp = 6,
   kUdp = 17,
-  kUdpLite = 136,  // gone in 7.x
+  kUdpLite = 136,  // removed in 7.x
   kRaw = 255,
-  kMptcp = 262,  // the connection; its subflows are kTcp
+  kMptcp = 262,  // a connection; its subflows are kTcp
   kNetlink = 0x1010,
   kPacket = 0x1011,
 };
 
-// Type of a socket. Values are SOCK_*.
+// The type of a socket. Values are SOCK_*.
 enum class SocketType : uint8_t {
   kUnknown = 0,
   kStream = 1,
@@ -204,7 +204,7 @@ enum class SocketType : uint8_t {
   kSequentialPacket = 5,
 };
 
-// Unit of a number.
+// The unit of a number.
 enum class Unit : uint8_t {
   kNone,  // a plain number, a flag or a code
   kBytes,
@@ -214,41 +214,43 @@ enum class Unit : uint8_t {
   kBytesPerSecond,
 };
 
-// What a number does over time, so that whoever reads it twice knows what a difference means.
+// How a number changes over time, which decides what the difference of two readings means.
 enum class Meaning : uint8_t {
-  kCounter,  // only grows, over the socket's life
-  kGauge,    // the value now
+  kCounter,  // grows during the socket's life
+  kGauge,    // the current value
   kEnum,     // one of a few named values, or a set of flags
   kText,
-  kIdentity,  // names the socket or what it belongs to: never added up
+  kIdentity,  // identifies the socket or something that it belongs to; sums have no meaning
 };
 
 // ---- Names ----
 
-// One row a value; every column is what that program prints or accepts, so scripts written for it
-// keep working.
+// Each table has one row per value. A column holds what the program of that name prints or accepts,
+// so that scripts written for it keep working.
 
 struct StateNames {
   State state;
   std::string_view ss;        // `ss`: column State, "ESTAB"
   std::string_view netstat;   // `netstat`: "ESTABLISHED", "FIN_WAIT1"
-  std::string_view gopsutil;  // gopsutil ConnectionStat.Status; "NONE" where it has none
-  std::string_view word;      // ss's filter word and our JSON: "established", "fin-wait-1"
+  std::string_view gopsutil;  // gopsutil: ConnectionStat.Status; "NONE" if it has no name
+  std::string_view word;      // ss's filter word and diag's JSON: "established", "fin-wait-1"
 };
-// Rows in order of value, kEstablished first.
+// The rows in order of value, kEstablished first.
 std::span<const StateNames> AllStates();
-// Names of a state; a value the table does not have gives {"UNKNOWN", …}.
+// The names of a state; {"UNKNOWN", …} for an unknown value.
 const StateNames& Names(State state);
-// States that an ss word stands for: one state, a synonym ("closed", "syn-rcv"), or a group ("all",
-// "connected", "synchronized", "bucket", "big"). Case does not matter. nullopt: not a word of ss.
+// The states that a word of ss means: one state, a synonym ("closed", "syn-rcv"), or a group
+// ("all", "connected", "synchronized", "bucket", "big"). Case does not matter. nullopt: ss has no
+// such word.
 std::optional<StateSet> ParseStates(std::string_view word);
 
 struct TableNames {
   Protocol protocol;
-  // `ss`: column Netid ("tcp"; unix and packet rows print their type instead). ss has no udplite
+  // `ss`: column Netid ("tcp"). Unix and packet rows print their type instead. ss has no udplite
   // and no icmp.
   std::string_view ss;
-  std::string_view netstat;   // `netstat`: column Proto for IPv4 ("tcp"; IPv6 adds a 6); "": none
+  std::string_view
+      netstat;  // `netstat`: column Proto for IPv4 ("tcp"; a 6 follows for IPv6); "": none
   std::string_view gopsutil;  // the kind that gopsutil's Connections takes; "": none
   std::string_view word;      // JSON and messages
 };
@@ -266,9 +268,9 @@ const FamilyNames& Names(Family family);
 
 struct SocketTypeNames {
   SocketType type;
-  std::string_view ss;       // unix rows, column Netid: "u_str"; of kRaw, packet rows: "p_raw"
-  std::string_view netstat;  // unix rows, column Type: "STREAM"
-  std::string_view go;       // Go net's network of a UnixAddr: "unix", "unixgram"; "": none
+  std::string_view ss;  // column Netid of unix rows: "u_str"; for kRaw, of packet rows: "p_raw"
+  std::string_view netstat;  // column Type of unix rows: "STREAM"
+  std::string_view go;       // Go net: network of a UnixAddr: "unix", "unixgram"; "": none
   std::string_view word;     // JSON: "stream"
 };
 std::span<const SocketTypeNames> AllSocketTypes();

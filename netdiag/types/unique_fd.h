@@ -1,4 +1,4 @@
-// netdiag/types/unique_fd.h — Internal. Owns a descriptor: it is closed once, when its owner goes.
+// netdiag/types/unique_fd.h — Internal. Owns a descriptor and closes it when destroyed.
 
 #ifndef NETDIAG_TYPES_UNIQUE_FD_H_
 #define NETDIAG_TYPES_UNIQUE_FD_H_
