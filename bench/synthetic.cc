@@ -9,6 +9,7 @@
 #include "bench/population.h"
 #include "netdiag/dump/capture.h"
 #include "netdiag/netlink/abi.h"
+#include "netdiag/netlink/request_builder.h"
 #include "netdiag/netlink/wire.h"
 
 namespace netdiag::bench {

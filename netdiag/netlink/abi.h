@@ -1,7 +1,7 @@
-// netdiag/netlink/abi.h — Internal. The only place that includes kernel headers (<linux/…>), and
-// the kernel's numbers that are newer than the build host's headers. Included by .cc files and
-// tests, never by a public header: the kernel's and glibc's headers clash, and users should see
-// neither.
+// netdiag/netlink/abi.h — Internal. The only file that includes kernel headers (<linux/…>). It also
+// defines the kernel's numbers that are newer than the build host's headers. Only .cc files and
+// tests include it, never a public header: the kernel's and glibc's headers clash, and users should
+// see neither.
 //
 // Source: include/uapi/linux/{netlink,sock_diag,inet_diag,unix_diag,packet_diag,netlink_diag,tcp,
 // tls,mptcp,rtnetlink,if_link,if_addr}.h.
@@ -31,7 +31,7 @@
 
 namespace netdiag::netlink::abi {
 
-// wire.h has its own copies of these; here they are held against the kernel's.
+// wire.h has its own copies of these; they must equal the kernel's.
 static_assert(sizeof(Header) == sizeof(nlmsghdr) &&
               offsetof(Header, port_id) == offsetof(nlmsghdr, nlmsg_pid));
 static_assert(kAttrHeaderSize == sizeof(nlattr));
@@ -41,7 +41,7 @@ static_assert(kFlagRequest == NLM_F_REQUEST && kFlagMulti == NLM_F_MULTI && kFla
               kFlagDumpInterrupted == NLM_F_DUMP_INTR && kFlagDump == NLM_F_DUMP);
 static_assert(kFlagCapped == NLM_F_CAPPED && kFlagAckTlvs == NLM_F_ACK_TLVS);
 
-// The layouts that the views read and the requests write.
+// The layouts that views read and requests write.
 static_assert(sizeof(inet_diag_req) == 60 && sizeof(inet_diag_req_v2) == 56);
 static_assert(sizeof(inet_diag_msg) == 72 && offsetof(inet_diag_msg, idiag_expires) == 52);
 static_assert(sizeof(unix_diag_req) == 24 && sizeof(unix_diag_msg) == 16);
@@ -50,12 +50,12 @@ static_assert(sizeof(netlink_diag_req) == 20 && sizeof(netlink_diag_msg) == 28);
 static_assert(sizeof(ifinfomsg) == 16 && sizeof(ifaddrmsg) == 8);
 static_assert(offsetof(rtnl_link_stats64, rx_missed_errors) == 15 * 8);
 
-// Message types of NETLINK_SOCK_DIAG. 18 is the first inet_diag's own: the one request that walks
-// IPv4 and IPv6 at once.
+// Message types of NETLINK_SOCK_DIAG. kTcpDiagGetSock (18) belongs to the first version of
+// inet_diag; it is the only request that dumps IPv4 and IPv6 together.
 inline constexpr uint16_t kSockDiagByFamily = SOCK_DIAG_BY_FAMILY;
 inline constexpr uint16_t kTcpDiagGetSock = TCPDIAG_GETSOCK;
 
-// f_type of namespace files. Source: linux/magic.h.
+// statfs::f_type of namespace files. Source: linux/magic.h.
 inline constexpr decltype(NSFS_MAGIC) kNsfsMagic = NSFS_MAGIC;
 
 }  // namespace netdiag::netlink::abi

@@ -1,4 +1,4 @@
-// netdiag/netlink/call.h — how long one call may take, and how a call that does not wait answers.
+// netdiag/netlink/call.h — the limits of one call, and the answer of a call that does not wait.
 //
 // Threads, lifetime: values.
 
@@ -19,14 +19,14 @@ namespace netdiag::netlink {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 
-// What may end one call early. The deadlines of the Conn itself apply too.
+// What ends one call early. The deadlines of the Conn apply too.
 struct CallOptions {
   std::optional<TimePoint> deadline = std::nullopt;
   std::stop_token stop = {};
 };
 
-// Not OK if the call is already cancelled or past its deadline; the error names `what`. Loops that
-// never wait call it between their steps.
+// Returns an error that names `what` if the call is cancelled or past its deadline. For loops that
+// never wait: they check between their steps.
 inline absl::Status CheckCall(const CallOptions& call, std::string_view what) {
   if (call.stop.stop_requested()) return CancelledError(what);
   if (call.deadline && std::chrono::steady_clock::now() >= *call.deadline) {
@@ -35,7 +35,7 @@ inline absl::Status CheckCall(const CallOptions& call, std::string_view what) {
   return absl::OkStatus();
 }
 
-// kSome: there may be more; call again. kWouldBlock: nothing to read yet. kDone: the end.
+// kSome: there may be more, call again. kWouldBlock: there is nothing to read yet. kDone: the end.
 enum class Ready : uint8_t { kSome, kWouldBlock, kDone };
 
 }  // namespace netdiag::netlink

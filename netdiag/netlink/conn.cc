@@ -1,5 +1,6 @@
 // Conn: opening, exchanges, options. Waiting, deadlines and Close are gate.h. Tested by
-// tests/netlink/conn_test.cc (fake kernel), conn_concurrency_test.cc and conn_live_test.cc.
+// tests/netlink/conn_test.cc (fake kernel), conn_failure_test.cc, conn_concurrency_test.cc and
+// conn_live_test.cc.
 
 #include "netdiag/netlink/conn.h"
 
@@ -18,124 +19,40 @@
 
 #include <libmnl/libmnl.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define NETDIAG_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define NETDIAG_ASAN 1
-#endif
-#endif
-#ifdef NETDIAG_ASAN
-#include <sanitizer/asan_interface.h>
-#endif
-
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/gate.h"
 #include "netdiag/netlink/options.h"
+#include "netdiag/netlink/receive_buffer.h"
+#include "netdiag/netlink/result.h"
+#include "netdiag/netlink/tracer.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/unique_fd.h"
 
 namespace netdiag::netlink {
 namespace {
 
-// A dump that the kernel refuses because another one still runs on the socket is asked for again
-// so often, with the rest of the other one read in between.
+// The number of times a dump is requested again after EBUSY: another dump still runs on the socket.
+// The rest of that dump is read in between.
 constexpr int kBusyRetries = 4;
 
 int ErrnoOf(int result) { return result < 0 ? errno : 0; }
 
-bool IsResult(const Header& header) {
-  return header.type == kTypeError || header.type == kTypeDone;
-}
-
 bool IsDump(const Header& header) { return (header.flags & kFlagDump) == kFlagDump; }
 
-// What the kernel adds to a NLMSG_ERROR or NLMSG_DONE: attributes behind the errno and, in an
-// ERROR, behind the echo of the request. Its absence or damage costs only the words.
-KernelWords WordsIn(const Message& message) {
-  KernelWords words;
-  if ((message.header().flags & kFlagAckTlvs) == 0) return words;
-  size_t offset = sizeof(int32_t);
-  if (message.type() == kTypeError) {
-    const std::optional<Header> echo = Load<Header>(message.payload(), offset);
-    if (!echo) return words;
-    const bool capped = (message.header().flags & kFlagCapped) != 0;
-    offset += capped ? kHeaderSize : Align(echo->length);
-  }
-  if (offset > message.payload().size()) return words;
-  AttrCursor attributes(message.payload().subspan(offset));
-  for (Attr attribute; attributes.Next(&attribute);) {
-    if (attribute.type() == NLMSGERR_ATTR_MSG) words.message = attribute.AsText();
-    if (attribute.type() == NLMSGERR_ATTR_OFFS) words.offset = attribute.As<uint32_t>();
-  }
-  return words;
-}
-
-// The errno in a NLMSG_ERROR or NLMSG_DONE as a Status. A DONE without one is a success.
-absl::Status ResultIn(const Message& message, std::string_view what) {
-  const std::optional<int> errnum = message.errnum();
-  if (!errnum && message.type() == kTypeError) {
-    return DamagedData(what, "NLMSG_ERROR without an errno");
-  }
-  if (errnum.value_or(0) == 0) return absl::OkStatus();
-  return KernelError(*errnum, what, WordsIn(message));
-}
-
-std::string TraceLine(char direction, const Header& header, Bytes whole) {
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string line;
-  line += direction;
-  line += " length " + std::to_string(header.length) + " type " + std::to_string(header.type) +
-          " flags " + std::to_string(header.flags) + " sequence " +
-          std::to_string(header.sequence) + " port " + std::to_string(header.port_id) + ":";
-  for (size_t i = 0; i < whole.size(); ++i) {
-    if (i % 4 == 0) line += ' ';
-    line += kHex[std::to_integer<unsigned>(whole[i]) >> 4];
-    line += kHex[std::to_integer<unsigned>(whole[i]) & 15];
-  }
-  return line;
-}
-
-// The receive buffer. Under AddressSanitizer its bytes can be touched only while a Use is alive,
-// so a view kept beyond its visitor is caught.
-class Buffer {
- public:
-  explicit Buffer(size_t size) : bytes_(new std::byte[size]), size_(size) { Poison(); }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() { Unpoison(); }
-
-  class Use {
-   public:
-    explicit Use(Buffer& buffer) : buffer_(buffer) { buffer_.Unpoison(); }
-    Use(const Use&) = delete;
-    Use& operator=(const Use&) = delete;
-    ~Use() { buffer_.Poison(); }
-    std::span<std::byte> bytes() { return {buffer_.bytes_.get(), buffer_.size_}; }
-
-   private:
-    Buffer& buffer_;
-  };
-
- private:
-#ifdef NETDIAG_ASAN
-  void Poison() { ASAN_POISON_MEMORY_REGION(bytes_.get(), size_); }
-  void Unpoison() { ASAN_UNPOISON_MEMORY_REGION(bytes_.get(), size_); }
-#else
-  void Poison() {}
-  void Unpoison() {}
-#endif
-
-  std::unique_ptr<std::byte[]> bytes_;
-  size_t size_;
-};
-
-// One answer being read.
+// An answer that is being read.
 struct Answer {
-  uint32_t sequence = 0;      // of the request; 0: messages of any
-  bool acknowledged = false;  // the request had kFlagAck: only NLMSG_ERROR or DONE ends it
+  uint32_t sequence = 0;      // of the request; 0: messages of any sequence number belong to it
+  bool acknowledged = false;  // the request had kFlagAck: only NLMSG_ERROR or DONE ends the answer
   bool ended = false;
   DumpResult result;
+};
+
+// ConnStats that several threads update.
+struct Counters {
+  std::atomic<uint64_t> foreign{0};
+  std::atomic<uint64_t> stale{0};
+  std::atomic<uint64_t> overruns{0};
+  std::atomic<uint64_t> busy_retries{0};
 };
 
 }  // namespace
@@ -148,8 +65,8 @@ class Conn::Impl {
         port_id_(port_id),
         is_netlink_(is_netlink),
         buffer_(std::max<size_t>(config.receive_buffer, kHeaderSize)),
-        trace_(std::move(config.trace)),
-        // Sockets that share a queue (Dup) should not use the same numbers.
+        tracer_(std::move(config.trace)),
+        // Starts at the time, so that sockets that share a queue (Dup) use different numbers.
         sequence_(
             static_cast<uint32_t>(std::chrono::steady_clock::now().time_since_epoch().count())) {}
 
@@ -161,7 +78,7 @@ class Conn::Impl {
   // Sends `request` under a sequence number from NextSequence().
   absl::Status SendRequest(Gate::Call& call, Bytes request, uint32_t sequence);
   int SendOnce(int fd, msghdr* message);
-  // 0 and a datagram, or an errno. EINTR also stands for a foreign datagram, now dropped.
+  // Returns 0 and a datagram, or an errno. EINTR also means that a foreign datagram was dropped.
   int ReceiveOnce(int fd, std::span<std::byte> buffer, Datagram* datagram);
   absl::Status ReceiveDatagram(Gate::Call& call, std::span<std::byte> buffer, Datagram* datagram);
   // Visits the messages of a datagram that belong to `answer`.
@@ -175,38 +92,37 @@ class Conn::Impl {
   // Reads until the answer has ended.
   absl::Status ReceiveAnswer(Gate::Call& call, Answer* answer,
                              absl::FunctionRef<Flow(const Message&)> visitor);
-  // What Send() opened; of any sequence number if nothing is open.
+  // The answer to the last Send() if it is still open, else an Answer for any sequence number.
   Answer OpenAnswer();
   void StoreProgress(const Answer& answer, bool over);
   absl::StatusOr<Ready> VisitOpen(Gate::Call& call, const absl::Status& received,
                                   const Datagram& datagram,
                                   absl::FunctionRef<Flow(const Message&)> visitor);
-  // Drops what is left of a dump that nobody reads any more. Never waits: the kernel has the next
-  // datagram of a dump ready as soon as one was taken, so an empty queue means that there is no
-  // rest. `force`: even if no such dump is known.
+  // Drops the rest of an abandoned dump. Never waits: the kernel queues the next datagram of a dump
+  // as soon as one is received, so an empty queue means that there is no rest. `force`: even if no
+  // dump is known to be abandoned.
   absl::Status Drain(Gate::Call& call, Side side, bool force);
-  // Nobody will read the unfinished dump, if there is one: its messages are stale from now on.
+  // Marks the unfinished dump, if there is one, as abandoned: from now on its messages are stale.
   void AbandonDump() { abandoned_.store(dump_.load()); }
-  // The last message under this sequence number was seen.
+  // Records that the last message with this sequence number was received.
   void Ended(uint32_t sequence);
-  // Not a notification: those carry the sequence number and port id of whoever caused them.
+  // False for a notification, which carries the sequence number and port id of the socket that
+  // caused it.
   bool IsAnswer(const Header& header) const { return !is_netlink_ || header.port_id == port_id_; }
   bool Belongs(const Header& header, const Answer& answer) const;
-  void Trace(char direction, const Header& header, Bytes whole);
 
   Gate gate_;
   const uint32_t port_id_;
   const bool is_netlink_;
-  Buffer buffer_;  // used by the holder of the turn
-  absl::AnyInvocable<void(std::string_view)> trace_;
-  std::mutex trace_mutex_;
-  std::atomic<uint32_t> sequence_;
-  // Sequence numbers of the dump whose end was not seen yet, and of the one nobody reads; or 0.
+  ReceiveBuffer buffer_;  // used by the exchange that has the turn
+  Tracer tracer_;
+  Counters counters_;
+  std::atomic<uint32_t> sequence_;  // the last one used
+  // Sequence numbers, or 0: of the dump whose end was not received yet, and of the abandoned dump.
   std::atomic<uint32_t> dump_{0};
   std::atomic<uint32_t> abandoned_{0};
-  std::atomic<uint64_t> foreign_{0}, stale_{0}, overruns_{0}, busy_retries_{0};
-  // The exchange of Send() + TryReceive(): its sequence number while it is open, or 0, and what it
-  // has met.
+  // The exchange of Send() and TryReceive(): its sequence number while it is open, or 0, and what
+  // it has received.
   std::atomic<uint32_t> open_{0};
   std::mutex progress_mutex_;
   Answer progress_;
@@ -227,24 +143,24 @@ absl::Status Conn::Impl::SendRequest(Gate::Call& call, Bytes request, uint32_t s
   std::optional<Header> header = Load<Header>(request);
   if (!header || header->length != request.size()) {
     Ended(sequence);
-    return ErrnoError(EINVAL, call.what(), "the request's length is not that of its bytes");
+    return ErrnoError(EINVAL, call.what(), "the length in the request's header is wrong");
   }
   header->sequence = sequence;
   header->port_id = port_id_;
-  // The iovec wants a pointer to non-const; sendmsg() only reads.
+  // iovec needs a pointer to non-const; sendmsg() only reads.
   iovec parts[] = {
       {&*header, kHeaderSize},
       {const_cast<std::byte*>(request.data()) + kHeaderSize, request.size() - kHeaderSize}};
   msghdr message{};
   message.msg_iov = parts;
   message.msg_iovlen = 2;
-  // Before it is sent: another thread may read the answer before sendmsg() returns.
+  // Before sending, because another thread may read the answer before sendmsg() returns.
   if (IsDump(*header)) dump_.store(sequence);
   absl::Status status = call.Run(Side::kWrite, [&] { return SendOnce(call.fd(), &message); });
   if (!status.ok()) {
     Ended(sequence);
   } else {
-    Trace('>', *header, request);
+    tracer_.Trace('>', *header, request);
   }
   return status;
 }
@@ -259,11 +175,11 @@ int Conn::Impl::ReceiveOnce(int fd, std::span<std::byte> buffer, Datagram* datag
   message.msg_iovlen = 1;
   const ssize_t size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_TRUNC);
   if (size < 0) {
-    if (errno == ENOBUFS) ++overruns_;
+    if (errno == ENOBUFS) ++counters_.overruns;
     return errno;
   }
   if (is_netlink_ && (message.msg_namelen != sizeof(from) || from.nl_pid != 0)) {
-    ++foreign_;
+    ++counters_.foreign;
     return EINTR;
   }
   datagram->length = static_cast<size_t>(size);
@@ -297,7 +213,7 @@ absl::Status Conn::Impl::Visit(Gate::Call& call, const Datagram& datagram, Answe
   }
   MessageCursor messages(datagram.bytes);
   for (Message message; messages.Next(&message);) {
-    if (trace_ != nullptr) Trace('<', message.header(), message.whole());
+    tracer_.Trace('<', message.header(), message.whole());
     NETDIAG_RETURN_IF_ERROR(VisitMessage(call, message, answer, visitor));
   }
   if (messages.malformed()) {
@@ -311,14 +227,14 @@ absl::Status Conn::Impl::VisitMessage(Gate::Call& call, const Message& message, 
   const Header& header = message.header();
   if (header.type == kTypeNoop) return absl::OkStatus();
   if (header.type == kTypeOverrun) {
-    ++overruns_;
+    ++counters_.overruns;
     return ErrnoError(ENOBUFS, call.what(), "the kernel lost messages (NLMSG_OVERRUN)");
   }
   const bool belongs = Belongs(header, *answer);
   const bool ends = IsResult(header) || (!answer->acknowledged && (header.flags & kFlagMulti) == 0);
   if (ends && IsAnswer(header)) Ended(header.sequence);
   if (!belongs) {
-    ++stale_;
+    ++counters_.stale;
     return absl::OkStatus();
   }
   answer->ended |= ends;
@@ -355,7 +271,7 @@ void Conn::Impl::StoreProgress(const Answer& answer, bool over) {
 absl::Status Conn::Impl::ReceiveAnswer(Gate::Call& call, Answer* answer,
                                        absl::FunctionRef<Flow(const Message&)> visitor) {
   while (!answer->ended && !answer->result.stopped) {
-    Buffer::Use buffer(buffer_);
+    ReceiveBuffer::Use buffer(buffer_);
     Datagram datagram;
     NETDIAG_RETURN_IF_ERROR(ReceiveDatagram(call, buffer.bytes(), &datagram));
     NETDIAG_RETURN_IF_ERROR(Visit(call, datagram, answer, visitor));
@@ -365,31 +281,25 @@ absl::Status Conn::Impl::ReceiveAnswer(Gate::Call& call, Answer* answer,
 
 absl::Status Conn::Impl::Drain(Gate::Call& call, Side side, bool force) {
   while (force || abandoned_.load() != 0) {
-    Buffer::Use buffer(buffer_);
+    ReceiveBuffer::Use buffer(buffer_);
     Datagram datagram;
     int errnum = 0;
     NETDIAG_RETURN_IF_ERROR(call.Run(side, [&] {
       errnum = ReceiveOnce(call.fd(), buffer.bytes(), &datagram);
       return errnum == EINTR ? EINTR : 0;
     }));
-    if (errnum == ENOBUFS) continue;  // counted; what is queued is still there
-    // Nothing is left, or nothing can be read any more, which the next call will say itself.
+    if (errnum == ENOBUFS) continue;  // counted; the queued datagrams are still there
+    // Either nothing is left or the socket cannot be read; in that case the next call reports it.
     if (errnum != 0 || datagram.bytes.empty()) break;
     MessageCursor messages(datagram.bytes);
     for (Message message; messages.Next(&message);) {
-      Trace('<', message.header(), message.whole());
-      ++stale_;
+      tracer_.Trace('<', message.header(), message.whole());
+      ++counters_.stale;
       if (IsResult(message.header())) Ended(message.header().sequence);
     }
   }
   abandoned_.store(0);
   return absl::OkStatus();
-}
-
-void Conn::Impl::Trace(char direction, const Header& header, Bytes whole) {
-  if (!trace_) return;
-  std::lock_guard lock(trace_mutex_);
-  trace_(TraceLine(direction, header, whole));
 }
 
 // ---- Opening ----
@@ -445,7 +355,7 @@ absl::StatusOr<uint32_t> Conn::Send(Bytes request, const CallOptions& options) {
   Gate::Call call(&impl_->gate_, "netlink send", options);
   NETDIAG_RETURN_IF_ERROR(call.Check(Side::kWrite));
   const std::optional<Header> header = Load<Header>(request);
-  // The kernel runs one dump a socket. If another thread has the turn, it drops the old one.
+  // The kernel runs one dump per socket. If another thread has the turn, it drops the old dump.
   if (header && IsDump(*header)) impl_->AbandonDump();
   if (impl_->abandoned_.load() != 0) {
     Gate::Call drain(&impl_->gate_, call.what(), options);
@@ -463,8 +373,8 @@ absl::StatusOr<uint32_t> Conn::Send(Bytes request, const CallOptions& options) {
   return sequence;
 }
 
-// Visits a datagram as part of the answer to the last Send(); if it could not be `received`, the
-// answer is over.
+// Visits a datagram as part of the answer to the last Send(). If `received` is an error, the answer
+// is over.
 absl::StatusOr<Ready> Conn::Impl::VisitOpen(Gate::Call& call, const absl::Status& received,
                                             const Datagram& datagram,
                                             absl::FunctionRef<Flow(const Message&)> visitor) {
@@ -480,10 +390,10 @@ absl::StatusOr<Ready> Conn::Receive(absl::FunctionRef<Flow(const Message&)> visi
                                     const CallOptions& options) {
   Gate::Call call(&impl_->gate_, "netlink receive", options);
   NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
-  Buffer::Use buffer(impl_->buffer_);
+  ReceiveBuffer::Use buffer(impl_->buffer_);
   Datagram datagram;
   const absl::Status received = impl_->ReceiveDatagram(call, buffer.bytes(), &datagram);
-  // The end of this call is not the end of the answer.
+  // The call ended early; the answer is still open.
   if (IsTimeout(received) || absl::IsCancelled(received) || IsClosed(received)) return received;
   return impl_->VisitOpen(call, received, datagram, visitor);
 }
@@ -494,7 +404,7 @@ absl::StatusOr<Ready> Conn::TryReceive(absl::FunctionRef<Flow(const Message&)> v
   NETDIAG_RETURN_IF_ERROR(call.Check(Side::kRead));
   NETDIAG_RETURN_IF_ERROR(call.CheckNotNested());
   if (!call.TryTurn()) return Ready::kWouldBlock;
-  Buffer::Use buffer(impl_->buffer_);
+  ReceiveBuffer::Use buffer(impl_->buffer_);
   Datagram datagram;
   const int errnum = impl_->ReceiveOnce(call.fd(), buffer.bytes(), &datagram);
   if (errnum == EAGAIN) return Ready::kWouldBlock;
@@ -518,7 +428,7 @@ absl::StatusOr<DumpResult> Conn::Dump(Bytes request,
     impl_->AbandonDump();
     if (status.ok()) return answer.result;
     if (Errno(status) != EBUSY || !answer.ended || retries == kBusyRetries) return status;
-    ++impl_->busy_retries_;
+    ++impl_->counters_.busy_retries;
     NETDIAG_RETURN_IF_ERROR(impl_->Drain(call, Side::kRead, true));
   }
 }
@@ -569,7 +479,7 @@ absl::Status Conn::ReceiveDatagram(absl::FunctionRef<void(const Datagram&)> visi
                                    const CallOptions& options) {
   Gate::Call call(&impl_->gate_, "netlink receive", options);
   NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
-  Buffer::Use buffer(impl_->buffer_);
+  ReceiveBuffer::Use buffer(impl_->buffer_);
   Datagram datagram;
   NETDIAG_RETURN_IF_ERROR(impl_->ReceiveDatagram(call, buffer.bytes(), &datagram));
   visitor(datagram);
@@ -591,7 +501,7 @@ absl::Status Conn::SendTo(Bytes bytes, const NetlinkAddress& to, const CallOptio
   return call.Run(Side::kWrite, [&] { return impl_->SendOnce(call.fd(), &message); });
 }
 
-// ---- Deadlines, end ----
+// ---- Deadlines and the end ----
 
 void Conn::SetDeadline(std::optional<TimePoint> deadline) {
   impl_->gate_.SetDeadlines(true, true, deadline);
@@ -668,8 +578,9 @@ absl::Status Conn::SetOption(int level, int name, int value) {
 }
 
 ConnStats Conn::stats() const {
-  return {impl_->foreign_.load(), impl_->stale_.load(), impl_->overruns_.load(),
-          impl_->busy_retries_.load()};
+  const Counters& counters = impl_->counters_;
+  return {counters.foreign.load(), counters.stale.load(), counters.overruns.load(),
+          counters.busy_retries.load()};
 }
 
 }  // namespace netdiag::netlink

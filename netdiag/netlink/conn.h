@@ -1,5 +1,5 @@
-// netdiag/netlink/conn.h — a netlink socket with deadlines, cancellation and a Close that wakes
-// everyone.
+// netdiag/netlink/conn.h — a netlink socket with deadlines, cancellation and a Close() that wakes
+// every blocked call.
 //
 //   NETDIAG_ASSIGN_OR_RETURN(std::unique_ptr<Conn> conn, Conn::Dial(kFamilySockDiag));
 //   NETDIAG_ASSIGN_OR_RETURN(DumpResult result, conn->Dump(request, [&](const Message& m) {
@@ -7,25 +7,30 @@
 //     return Flow::kContinue;
 //   }));
 //
-// The mirror of Go's mdlayher/socket and mdlayher/netlink for C++: blocking calls for threads, fd()
-// + TryReceive() for any event loop. It talks to the kernel only: the socket is connected to port
-// id 0, and a datagram from anybody else is dropped and counted.
+// Conn is a product of its own: the C++ counterpart of Go's mdlayher/socket and mdlayher/netlink.
+// It has their whole interface for netlink sockets, although the Engine uses only a part of it.
+// Dial is netlink.Dial, Dup is socket.FileConn, Adopt is socket.New, WithFd is SyscallConn, and
+// CallOptions stand for a context; most other names are the same. docs/ancestors.md has the table.
+// A Conn serves threads (calls block) and event loops (fd() and TryReceive()). It talks to the
+// kernel only: Dial connects the socket to port id 0, and a datagram from another sender is dropped
+// and counted.
 //
-// Threads: every method may be called by any thread at any time. One exchange (Dump, Execute,
-// Receive, TryReceive, Read, ReceiveDatagram) runs at once, others wait their turn, under their own
-// deadlines; Send may run beside it. Close, SetDeadline and the other setters never wait for an
-// exchange. A visitor may call those, but no exchange of the same Conn (EDEADLK).
+// Threads: any thread may call any method at any time. One exchange (Dump, Execute, Receive,
+// TryReceive, Read, ReceiveDatagram) runs at a time. The others wait for their turn, until their
+// own deadlines. Send may run beside an exchange. Close, SetDeadline and the other setters never
+// wait for one. A visitor may call those, but it must not start an exchange on the same Conn
+// (EDEADLK).
 //
 // Ends of a call: a deadline (IsTimeout), a stop token (absl::IsCancelled), Close (IsClosed), an
-// errno (Errno). Deadlines are absolute; those of the Conn hit pending calls too and can be
-// extended; those of a call leave the Conn's own alone. After a call that ended early (timeout,
-// cancellation, Flow::kStop) the Conn is as usable as before: the next exchange first drops the
-// rest of the old answer, recognised by its sequence number.
+// errno (Errno). Deadlines are absolute. A deadline of the Conn applies to pending calls too and
+// can be extended; a deadline of one call does not change those of the Conn. A call that ended
+// early (timeout, cancellation, Flow::kStop) leaves the Conn usable: the next exchange first drops
+// the rest of the old answer, which it recognises by the sequence number.
 //
-// Lifetime: Messages and Datagrams are views of the one receive buffer, valid until the visitor
-// returns (AddressSanitizer builds poison it then).
-// Errors: absl::Status with the errno inside; nothing is thrown or printed.
-// Cost: one send and one recvmsg a datagram, no allocation after Dial.
+// Lifetime: Messages and Datagrams are views of the one receive buffer and are valid until the
+// visitor returns. Builds with AddressSanitizer poison the buffer then.
+// Errors: absl::Status with the errno inside. Nothing is thrown or printed.
+// Cost: one send per request, one recvmsg per datagram, no allocation after Dial.
 // Source: netlink(7), net/netlink/af_netlink.c.
 
 #ifndef NETDIAG_NETLINK_CONN_H_
@@ -45,6 +50,7 @@
 
 #include "netdiag/netlink/call.h"
 #include "netdiag/netlink/netns.h"
+#include "netdiag/netlink/request_builder.h"
 #include "netdiag/netlink/wire.h"
 #include "netdiag/types/bpf_instruction.h"
 #include "netdiag/types/types.h"
@@ -55,69 +61,70 @@ inline constexpr int kFamilySockDiag = 4;  // NETLINK_SOCK_DIAG
 inline constexpr int kFamilyRoute = 0;     // NETLINK_ROUTE
 
 struct Config {
-  // ---- What it is (Dial only) ----
+  // ---- The socket (Dial only) ----
 
-  // The namespace to make the socket in; not set: the calling thread's, without any privilege.
+  // The namespace of the socket. Not set: the calling thread's, which needs no privilege.
   std::optional<NetNs> netns = std::nullopt;
-  // Multicast groups 1 … 32 to bind to, bit N-1 for group N; more with JoinGroup().
+  // Multicast groups 1 … 32 to bind to, bit N-1 for group N. JoinGroup() adds groups above 32.
   uint32_t groups = 0;
   // The port id to bind to; 0: the kernel picks a free one.
   uint32_t port_id = 0;
 
-  // ---- How it behaves ----
+  // ---- Behaviour ----
 
-  // Kernel words in errors (NETLINK_EXT_ACK, 4.12) and errors that do not echo the request
-  // (NETLINK_CAP_ACK, 4.3). A kernel without them is no error unless `strict`.
+  // Errors carry the kernel's message (NETLINK_EXT_ACK, 4.12) and do not echo the request
+  // (NETLINK_CAP_ACK, 4.3). On a kernel without them Dial fails only if `strict` is set.
   bool extended_ack = true;
   bool cap_ack = true;
-  // NETLINK_GET_STRICT_CHK (4.20): the kernel refuses request fields that it would ignore.
+  // NETLINK_GET_STRICT_CHK (4.20): the kernel refuses request fields that it ignores otherwise.
   bool strict_check = false;
-  // NETLINK_NO_ENOBUFS: multicast overruns are silent.
+  // NETLINK_NO_ENOBUFS: the kernel does not report multicast overruns.
   bool no_enobufs = false;
-  // Dial fails if one of the wanted options above cannot be set.
+  // Dial fails if one of the options above is wanted and cannot be set.
   bool strict = false;
 
-  // ---- How fast ----
+  // ---- Buffers ----
 
-  // Bytes of the receive buffer. The kernel fills at most 32 KiB of dump at once; a smaller buffer
-  // means more calls, and EMSGSIZE for what does not fit.
+  // Size of the receive buffer in bytes. The kernel puts at most 32 KiB of a dump into one
+  // datagram. A smaller buffer means more calls, and EMSGSIZE for datagrams that do not fit.
   size_t receive_buffer = 32 * 1024;
-  // SO_RCVBUF and SO_SNDBUF in bytes (…FORCE is tried first; the kernel doubles them); 0: the
-  // system's default.
+  // SO_RCVBUF and SO_SNDBUF in bytes (the FORCE form is tried first; the kernel doubles the value).
+  // 0: the system's default.
   int socket_receive_buffer = 0;
   int socket_send_buffer = 0;
 
   // ---- For debugging ----
 
-  // Called with one line of text for every message sent ("> …") and received ("< …"), on the
-  // thread that does it, one call at a time. Must not call the Conn.
+  // Called with one line of text for every message sent ("> …") and received ("< …"), on the thread
+  // that sends or receives, one call at a time. Must not call the Conn.
   absl::AnyInvocable<void(std::string_view line)> trace = nullptr;
 };
 
-// What an exchange met. Nothing here is an error.
+// What an exchange received. None of this is an error.
 struct DumpResult {
-  uint64_t messages = 0;     // given to the visitor
-  uint64_t datagrams = 0;    // received
-  uint64_t bytes = 0;        // in them
-  bool interrupted = false;  // NLM_F_DUMP_INTR: the dump may be inconsistent; never of sock_diag
-  bool stopped = false;      // the visitor answered kStop
+  uint64_t messages = 0;   // given to the visitor
+  uint64_t datagrams = 0;  // received
+  uint64_t bytes = 0;      // received
+  bool interrupted =
+      false;             // NLM_F_DUMP_INTR: the dump may be inconsistent; sock_diag never sets it
+  bool stopped = false;  // the visitor returned kStop
 };
 
-// Counts since Dial. Monotonic; read by any thread.
+// Counts since Dial. They only grow; any thread may read them.
 struct ConnStats {
-  uint64_t foreign = 0;       // datagrams dropped because the kernel did not send them
-  uint64_t stale = 0;         // messages dropped because they do not answer the request
+  uint64_t foreign = 0;       // datagrams dropped because another sender than the kernel sent them
+  uint64_t stale = 0;         // messages dropped because they answer no current request
   uint64_t overruns = 0;      // NLMSG_OVERRUN messages and ENOBUFS
-  uint64_t busy_retries = 0;  // requests sent again because of EBUSY
+  uint64_t busy_retries = 0;  // requests sent again after EBUSY
 };
 
-// One datagram of the kernel.
+// One datagram from the kernel.
 struct Datagram {
   Bytes bytes;
-  size_t length = 0;    // true length
-  uint32_t groups = 0;  // multicast group mask it was sent to; 0: unicast
+  size_t length = 0;    // as sent
+  uint32_t groups = 0;  // mask of the multicast groups that it was sent to; 0: unicast
 
-  // The buffer was too small; the rest is lost.
+  // True if the buffer was too small. The rest of the datagram is lost.
   bool truncated() const { return length > bytes.size(); }
 };
 
@@ -128,87 +135,88 @@ struct NetlinkAddress {
 
 class Conn {
  public:
-  // Opens a netlink socket of `family` through libmnl, bound, connected to the kernel,
-  // non-blocking, close-on-exec.
+  // Opens a netlink socket of `family` with libmnl: bound, connected to the kernel, non-blocking,
+  // close-on-exec.
   static absl::StatusOr<std::unique_ptr<Conn>> Dial(int family, Config config = {});
-  // Takes over `fd` (closed even on error). Sends nothing and binds nothing. Senders are checked if
-  // the socket is AF_NETLINK (SO_DOMAIN, read once); a socketpair of any kind with datagram borders
-  // serves as a fake kernel.
+  // Takes ownership of `fd`, which is closed on error too. Sends nothing and binds nothing. Senders
+  // are checked if the socket is AF_NETLINK (SO_DOMAIN, read once). In tests, one end of a
+  // socketpair that keeps message boundaries serves as a fake kernel.
   static absl::StatusOr<std::unique_ptr<Conn>> Adopt(int fd, Config config = {});
-  // As Adopt, of a duplicate: both can be closed on their own. O_NONBLOCK becomes set for `fd` too:
-  // it belongs to the open file description, which both share.
+  // As Adopt, with a duplicate of `fd`: each is closed on its own. This sets O_NONBLOCK for `fd`
+  // too, because both share the open file description.
   static absl::StatusOr<std::unique_ptr<Conn>> Dup(int fd, Config config = {});
 
   Conn(const Conn&) = delete;
   Conn& operator=(const Conn&) = delete;
-  // Closes. REQUIRES: no call is running.
+  // Closes the socket. REQUIRES: no call is running.
   ~Conn();
 
   // ---- Exchanges ----
 
-  // Sends one request made by RequestBuilder; sequence number and port id are filled in on the way,
-  // `request` stays as it is. Returns the sequence number. A dump sent before its predecessor was
-  // read to the end drops the rest of that one.
+  // Sends one request made by RequestBuilder, with a sequence number and the port id filled in;
+  // `request` itself is not changed. Returns the sequence number. If the previous dump was not read
+  // to its end, a new dump drops the rest of it.
   absl::StatusOr<uint32_t> Send(Bytes request, const CallOptions& options = {});
-  // Receives one datagram, waiting for it, and visits those of its messages that answer the last
-  // Send(), results (NLMSG_DONE, NLMSG_ERROR) excepted; when that answer has ended, and without a
-  // Send(), messages of any sequence number (multicast). kDone: the answer has ended; an errno in
-  // its result is the Status. kStop drops the rest of the answer. After a deadline or a stop the
-  // answer is still open, and the next Receive() goes on with it.
+  // Waits for one datagram and visits its messages that answer the last Send(), except the results
+  // (NLMSG_DONE, NLMSG_ERROR). When that answer has ended, or without a Send(), visits messages of
+  // any sequence number (multicast). Returns kDone at the end of the answer; an errno in its result
+  // becomes the Status. A visitor that returns kStop drops the rest of the answer. After a deadline
+  // or a stop the answer is still open, and the next Receive() continues it.
   absl::StatusOr<Ready> Receive(absl::FunctionRef<Flow(const Message&)> visitor,
                                 const CallOptions& options = {});
-  // The same without waiting, for event loops that poll fd(): kWouldBlock, not a Status, when there
-  // is nothing.
+  // As Receive(), without waiting, for event loops that poll fd(). Returns kWouldBlock if there is
+  // no datagram.
   absl::StatusOr<Ready> TryReceive(absl::FunctionRef<Flow(const Message&)> visitor);
-  // Sends a dump request (kFlagDump) and visits every message of the answer, over as many datagrams
-  // as it has. An errno in NLMSG_ERROR or NLMSG_DONE is the Status; messages visited before it are
-  // good. EBUSY is tried again a few times.
+  // Sends a dump request (kFlagDump) and visits every message of the answer, in all its datagrams.
+  // An errno in NLMSG_ERROR or NLMSG_DONE becomes the Status; the messages visited before it are
+  // good. After EBUSY the request is sent again, a few times.
   absl::StatusOr<DumpResult> Dump(Bytes request, absl::FunctionRef<Flow(const Message&)> visitor,
                                   const CallOptions& options = {});
-  // Sends a request that is answered by one message or an acknowledgement (set kFlagAck if it has
-  // no other answer), and visits the messages that are neither.
+  // Sends a request whose answer is one message or an acknowledgement, and visits the messages that
+  // are not the acknowledgement. Set kFlagAck in a request that has no other answer.
   absl::Status Execute(Bytes request,
                        absl::FunctionRef<Flow(const Message&)> visitor = IgnoreMessage,
                        const CallOptions& options = {});
-  // What the exchange driven by Send() + TryReceive() has met since that Send().
+  // What the exchange of Send() and TryReceive() has received since that Send().
   DumpResult progress() const;
 
   // ---- Raw bytes ----
 
-  // One datagram in or out, as it is. Read gives the datagram's true length, which is above
-  // buffer.size() if it was cut; 0: the other end of a socketpair is closed.
+  // One datagram in or out, unchanged. Read returns the length as sent, which is above
+  // buffer.size() if the datagram was cut, and 0 if the other end of a socketpair is closed.
   absl::StatusOr<size_t> Read(std::span<std::byte> buffer, const CallOptions& options = {});
   absl::StatusOr<size_t> Write(Bytes bytes, const CallOptions& options = {});
   absl::Status ReceiveDatagram(absl::FunctionRef<void(const Datagram&)> visitor,
                                const CallOptions& options = {});
-  // To another port id or group than the kernel's. Needs an adopted Conn: a dialled one is
-  // connected.
+  // Sends to another port id or to a group. Works for an adopted Conn only: Dial connects the
+  // socket to the kernel.
   absl::Status SendTo(Bytes bytes, const NetlinkAddress& to, const CallOptions& options = {});
 
   // ---- Deadlines and the end ----
 
-  // Absolute; std::nullopt: none. A past deadline ends pending calls and fails new ones at once,
-  // even if data is ready; a later one makes the Conn usable again.
+  // Absolute; std::nullopt: no deadline. A past deadline ends pending calls and fails new ones at
+  // once, even if data is ready. A deadline in the future makes the Conn usable again.
   void SetDeadline(std::optional<TimePoint> deadline);
   void SetReadDeadline(std::optional<TimePoint> deadline);
   void SetWriteDeadline(std::optional<TimePoint> deadline);
-  // Idempotent. Wakes every blocked call (IsClosed); the descriptor itself is closed when the last
-  // call inside has left, so its number is never reused under one.
+  // Idempotent. Wakes every blocked call (IsClosed). The descriptor is closed when the last running
+  // call has returned, so the kernel cannot reuse its number under a call.
   void Close();
 
   // ---- The socket ----
 
-  // The descriptor, for poll(2); -1 once closed. Do not read, write or close it.
+  // The descriptor, for poll(2); -1 after Close(). Do not read, write or close it.
   int fd() const;
-  // Runs `use` with the descriptor, which stays open meanwhile whatever Close() does.
+  // Runs `use` with the descriptor, which stays open until `use` returns, even if Close() is
+  // called.
   absl::Status WithFd(absl::FunctionRef<absl::Status(int fd)> use);
   uint32_t port_id() const { return port_id_; }
   absl::StatusOr<NetlinkAddress> LocalAddress();
   absl::StatusOr<NetlinkAddress> RemoteAddress();
   absl::Status JoinGroup(uint32_t group);
   absl::Status LeaveGroup(uint32_t group);
-  // A classic BPF program that the kernel runs on each datagram before it is queued. An empty one
-  // is EINVAL.
+  // Sets the classic BPF program that the kernel runs on each datagram before queueing it. EINVAL
+  // if the program is empty.
   absl::Status SetBPF(std::span<const BpfInstruction> program);
   absl::Status RemoveBPF();
   absl::StatusOr<int> ReadBuffer();

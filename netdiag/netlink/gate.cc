@@ -1,4 +1,5 @@
-// Entering, waiting and leaving. Tested by tests/netlink/conn_concurrency_test.cc, under tsan too.
+// Entering, waiting and leaving. Tested by tests/netlink/conn_concurrency_test.cc, also under
+// ThreadSanitizer.
 
 #include "netdiag/netlink/gate.h"
 
@@ -17,7 +18,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The time left, for ppoll(). REQUIRES: `deadline` is not past, so the difference cannot overflow.
+// The time left, for ppoll(). REQUIRES: `deadline` is not past, so that the difference cannot
+// overflow.
 timespec Left(TimePoint deadline, TimePoint now) {
   const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(deadline - now).count();
   timespec out{};
@@ -132,7 +134,7 @@ absl::Status Gate::Call::CheckNotNested() const {
 
 absl::Status Gate::Call::CheckNotNestedLocked() const {
   if (gate_->turn_ != std::this_thread::get_id()) return absl::OkStatus();
-  return ErrnoError(EDEADLK, what_, "a visitor may not begin another exchange on its Conn");
+  return ErrnoError(EDEADLK, what_, "a visitor must not start another exchange on its Conn");
 }
 
 absl::Status Gate::Call::Run(Side side, absl::FunctionRef<int()> attempt) {
@@ -150,8 +152,8 @@ absl::Status Gate::Call::Run(Side side, absl::FunctionRef<int()> attempt) {
 
 void Gate::Call::WaitReady(Side side) {
   std::unique_lock lock(gate_->mutex_);
-  // All who poll have been woken and are about to leave; polling beside them would spin on the
-  // signal that the last of them takes back.
+  // If wake_fd_ is signalled, all polling threads are about to leave, and the last of them clears
+  // the signal. A thread that polled before that would spin.
   gate_->changed_.wait(lock, [this] { return !gate_->signalled_; });
   if (!CheckLocked(side).ok()) return;
   const std::optional<TimePoint> deadline = DeadlineLocked(side);

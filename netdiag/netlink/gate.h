@@ -1,16 +1,19 @@
 // netdiag/netlink/gate.h — Internal. Users want netlink/conn.h.
 //
-// Who is inside a Conn, whose turn it is, and what ends a call: deadlines, a stop token, Close.
+// The concurrency of a Conn: which calls are running, which exchange has the turn, and what ends a
+// call (deadlines, a stop token, Close).
 //
 //   Gate::Call call(&gate, "receive", options);
 //   NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
 //   NETDIAG_RETURN_IF_ERROR(call.Run(Side::kRead, [&] { return Attempt(call.fd()); }));
 //
-// The Gate owns the descriptor. It stays open while a Call is alive and is closed by the last one
-// that leaves after Close(), so its number is never reused under a system call. Whoever waits does
-// so in ppoll() on the descriptor and one eventfd, or on one condition variable for its turn; every
-// change (deadline, stop, Close) wakes all of them and each looks again whether the change is its
-// end. Locks: std::mutex and not absl::Mutex, because ThreadSanitizer cannot see into Debian's
+// The Gate owns the descriptor. The descriptor stays open while a Call is alive, and the last Call
+// to end after Close() closes it, so the kernel cannot reuse its number under a system call. A call
+// waits either in ppoll() on the descriptor and one eventfd, or on one condition variable for its
+// turn. Every change (deadline, stop, Close) wakes all waiting calls, and each checks whether the
+// change ends it.
+//
+// Locks are std::mutex and not absl::Mutex, because ThreadSanitizer cannot see into Debian's
 // prebuilt Abseil.
 
 #ifndef NETDIAG_NETLINK_GATE_H_
@@ -32,7 +35,7 @@
 
 namespace netdiag::netlink {
 
-// Which deadline of the Conn holds, and which readiness is waited for.
+// Selects the deadline of the Conn that applies and the readiness to wait for.
 enum class Side { kRead, kWrite };
 
 class Gate {
@@ -48,11 +51,11 @@ class Gate {
 
   void SetDeadlines(bool read, bool write, std::optional<TimePoint> deadline);
   void Close();
-  // -1 once closed.
+  // The descriptor; -1 after Close().
   int fd() const;
 
  private:
-  // Runs on whatever thread requests the stop.
+  // Runs on the thread that requests the stop.
   struct WakeOnStop {
     Gate* gate;
     void operator()() const { gate->Wake(); }
@@ -64,21 +67,21 @@ class Gate {
 
   const internal::UniqueFd wake_fd_;
   mutable std::mutex mutex_;
-  // Notified when anything below changes that somebody may wait for.
+  // Notified when a member below changes that a call may wait for.
   std::condition_variable changed_;
-  // The rest is guarded by mutex_. `socket_` is also read without it by Calls that are inside.
+  // mutex_ guards the rest. Running Calls also read `socket_` without the lock.
   MnlSocket socket_;
   bool closed_ = false;
-  int inside_ = 0;          // Calls that keep the descriptor open
-  std::thread::id turn_;    // whose exchange runs; default: nobody's
-  int polling_ = 0;         // threads in ppoll()
-  bool signalled_ = false;  // wake_fd_ is readable: nobody may begin to poll until all have left
+  int inside_ = 0;          // the number of Calls that keep the descriptor open
+  std::thread::id turn_;    // the thread whose exchange runs; default: no exchange runs
+  int polling_ = 0;         // the number of threads in ppoll()
+  bool signalled_ = false;  // wake_fd_ is readable; no thread may start to poll until all have left
   std::optional<TimePoint> read_deadline_;
   std::optional<TimePoint> write_deadline_;
 };
 
-// One call of a public method, for as long as it runs. Every method but the constructor may find
-// that the call has ended; all return OK without an allocation otherwise.
+// One running call of a public method. Every method except the constructor may report that the call
+// has ended. If it has not, they return OK and do not allocate.
 class Gate::Call {
  public:
   // `what` names the call in errors. Both it and `options` must outlive the Call.
@@ -87,29 +90,29 @@ class Gate::Call {
   Call& operator=(const Call&) = delete;
   ~Call();
 
-  // OK unless the call has ended. REQUIRED before fd() is used for the first time.
+  // Returns OK unless the call has ended. REQUIRED before the first use of fd().
   absl::Status Check(Side side);
-  // Waits until no other exchange runs; the turn is held until the Call is destroyed. EDEADLK from
-  // inside a visitor.
+  // Waits until no other exchange runs and takes the turn, which the Call keeps until it is
+  // destroyed. EDEADLK inside a visitor.
   absl::Status TakeTurn(Side side);
-  // The same without waiting: false, if it is another's turn, or the caller's own already.
+  // As TakeTurn(), without waiting. Returns false if an exchange runs, of this thread or another.
   bool TryTurn();
   // EDEADLK inside a visitor.
   absl::Status CheckNotNested() const;
-  // Repeats `attempt` until it answers something else than EAGAIN (then waits) and EINTR (then
-  // looks whether the call has ended). 0 is success; any other errno is returned as ErrnoError.
+  // Calls `attempt` until it returns 0 or an error. On EAGAIN it waits for readiness and repeats;
+  // on EINTR it repeats unless the call has ended. Any other errno is returned as ErrnoError.
   absl::Status Run(Side side, absl::FunctionRef<int()> attempt);
-  // False: the Conn was closed before.
+  // False if the Conn was closed before the Call began.
   bool inside() const { return inside_; }
   int fd() const { return fd_; }
   std::string_view what() const { return what_; }
 
  private:
-  // REQUIRES, of the three: mutex_ is held.
+  // The next three REQUIRE that mutex_ is held.
   absl::Status CheckLocked(Side side) const;
   absl::Status CheckNotNestedLocked() const;
   std::optional<TimePoint> DeadlineLocked(Side side) const;
-  // Returns when the descriptor is ready, the deadline passed, or something changed.
+  // Returns when the descriptor is ready, the deadline has passed, or the Gate has changed.
   void WaitReady(Side side);
 
   Gate* const gate_;

@@ -1,4 +1,4 @@
-// Entering a namespace on a thread that then ends. Tested by tests/netlink/netns_test.cc.
+// Enters a namespace on a thread that then ends. Tested by tests/netlink/netns_test.cc.
 
 #include "netdiag/netlink/netns.h"
 
@@ -24,27 +24,27 @@ std::string NameOf(int fd, const std::string& path) {
   return "network namespace " + (fd >= 0 ? "of descriptor " + std::to_string(fd) : path);
 }
 
-// OK if `fd` is a network namespace.
+// Returns OK if `fd` is a network namespace.
 absl::Status CheckNetns(int fd, std::string_view name) {
   struct statfs filesystem {};
   if (fstatfs(fd, &filesystem) != 0) return ErrnoError(errno, name);
   if (filesystem.f_type != abi::kNsfsMagic) {
     return ErrnoError(EINVAL, name, "not a namespace file (nsfs)");
   }
-  // Kernels before 4.11 do not tell the type; there setns() refuses.
+  // Kernels before 4.11 do not report the type; there setns() fails.
   const int type = ioctl(fd, NS_GET_NSTYPE);
   if (type >= 0 && type != CLONE_NEWNET) {
-    return ErrnoError(EINVAL, name, "a namespace, but not of the network");
+    return ErrnoError(EINVAL, name, "a namespace, but not a network namespace");
   }
   return absl::OkStatus();
 }
 
-// O_NONBLOCK: a FIFO or a device under this name must not hang the caller.
+// O_NONBLOCK, because a FIFO or a device of this name must not block the caller.
 internal::UniqueFd OpenPath(const std::string& path) {
   return internal::UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
 }
 
-// Calls `use` with a descriptor of the namespace, known to be one.
+// Calls `use` with a descriptor that is known to be a network namespace.
 absl::Status WithNetns(int borrowed, const std::string& path,
                        absl::FunctionRef<absl::Status(int fd, const std::string& name)> use) {
   const std::string name = NameOf(borrowed, path);
@@ -54,7 +54,7 @@ absl::Status WithNetns(int borrowed, const std::string& path,
     opened = OpenPath(path);
     if (!opened.ok()) {
       const int errnum = errno;
-      return ErrnoError(errnum, name, errnum == EACCES ? "needs CAP_SYS_PTRACE" : "");
+      return ErrnoError(errnum, name, errnum == EACCES ? "opening it needs CAP_SYS_PTRACE" : "");
     }
   }
   const int fd = opened.ok() ? opened.get() : borrowed;
@@ -68,7 +68,7 @@ absl::Status Enter(int fd, const std::string& name) {
   return ErrnoError(errnum, name, errnum == EPERM ? "entering it needs CAP_SYS_ADMIN" : "");
 }
 
-// Runs `body` on a new thread, and waits for its end.
+// Runs `body` on a new thread and waits for the thread's end.
 absl::Status OnThread(absl::FunctionRef<absl::Status()> body) {
   absl::Status status;
   NETDIAG_ASSIGN_OR_RETURN(std::thread thread,
@@ -82,7 +82,7 @@ NetnsId IdOf(int fd) {
   return fstat(fd, &file) == 0 ? NetnsId(static_cast<uint32_t>(file.st_ino)) : NetnsId();
 }
 
-// Enters by the first path that still leads there.
+// Enters by the first path that still leads to the namespace.
 absl::Status EnterByAnyPath(const FoundNetns& netns) {
   absl::Status refusal;
   for (const std::string& path : netns.paths) {

@@ -1,4 +1,4 @@
-// Looking for network namespaces in /proc, /run/netns and among mounts. Tested by
+// Finds network namespaces in /proc, in /run/netns and among mounts. Tested by
 // tests/netlink/netns_test.cc.
 
 #include <sys/stat.h>
@@ -24,7 +24,7 @@
 namespace netdiag::netlink {
 namespace {
 
-// `ip netns` mounts here. Source: ip-netns(8).
+// Where `ip netns` mounts namespaces. Source: ip-netns(8).
 constexpr std::array<std::string_view, 2> kNameDirectories = {"/run/netns/", "/var/run/netns/"};
 constexpr size_t kMaxPaths = 3;
 
@@ -37,8 +37,8 @@ void ForEachName(const std::string& directory, absl::FunctionRef<void(const char
   closedir(stream);
 }
 
-// The inode in "net:[4026531840]", as links of /proc/PID/ns and roots of mounts name it.
-std::optional<NetnsId> ParseName(std::string_view text) {
+// The inode in "net:[4026531840]": the form of links in /proc/PID/ns and of roots of mounts.
+std::optional<NetnsId> ParseInode(std::string_view text) {
   constexpr std::string_view kPrefix = "net:[";
   if (!text.starts_with(kPrefix) || !text.ends_with("]")) return std::nullopt;
   text = text.substr(kPrefix.size(), text.size() - kPrefix.size() - 1);
@@ -50,7 +50,7 @@ class Finder {
  public:
   explicit Finder(const std::string& proc_root) : proc_root_(proc_root) {}
 
-  // Mounts first: they outlive processes.
+  // Mounts come first, because they outlive processes.
   FoundNamespaces Find() {
     FindMounts();
     for (const std::string_view directory : kNameDirectories) FindNames(std::string(directory));
@@ -64,8 +64,8 @@ class Finder {
 
  private:
   void FindMounts() {
-    // A thread can be in another mount namespace than its process; a tree that only looks like
-    // procfs has no threads.
+    // The calling thread can be in another mount namespace than its process. Trees that only look
+    // like procfs (in tests) have no threads.
     std::string mountinfo =
         internal::ReadProcFile(proc_root_ + "/thread-self/mountinfo", internal::kMaxMountInfo);
     if (mountinfo.empty()) {
@@ -74,7 +74,7 @@ class Finder {
     std::string_view rest = mountinfo;
     for (internal::MountLine mount; internal::NextMount(&rest, &mount);) {
       if (mount.type != "nsfs") continue;
-      const std::optional<NetnsId> id = ParseName(mount.root);
+      const std::optional<NetnsId> id = ParseInode(mount.root);
       if (id) Add(*id, mount.mount_point, NameIn(mount.mount_point));
     }
   }
@@ -87,14 +87,14 @@ class Finder {
     return {};
   }
 
-  // A name need not be a mount: some link it to /proc/PID/ns/net.
+  // A name is not always a mount; it can be a link to /proc/PID/ns/net.
   void FindNames(const std::string& directory) {
     ForEachName(directory, [&](const char* name) {
       const std::string path = directory + name;
       struct stat file {};
       struct statfs filesystem {};
       if (stat(path.c_str(), &file) != 0 || statfs(path.c_str(), &filesystem) != 0) return;
-      // Whether it is one of the network is seen when it is entered.
+      // Whether it is a network namespace is checked on entering.
       if (filesystem.f_type == abi::kNsfsMagic) {
         Add(NetnsId(static_cast<uint32_t>(file.st_ino)), path, name);
       }
@@ -107,11 +107,11 @@ class Finder {
     std::array<char, 64> text;
     const ssize_t size = readlink(path.c_str(), text.data(), text.size());
     if (size < 0) {
-      // ENOENT and ESRCH: it has ended.
+      // ENOENT and ESRCH mean that the process has ended.
       if (errno == EACCES || errno == EPERM) ++found_.hidden;
       return;
     }
-    const std::optional<NetnsId> id = ParseName({text.data(), static_cast<size_t>(size)});
+    const std::optional<NetnsId> id = ParseInode({text.data(), static_cast<size_t>(size)});
     if (id) Add(*id, path, {});
   }
 
@@ -143,7 +143,7 @@ absl::StatusOr<NetNs> NetNs::FromName(const std::string& name) {
   }
   const int32_t pid = internal::ParseNumber<int32_t>(name).value_or(0);
   if (pid > 0) return FromPid(Pid(pid));
-  return BadInput("network namespace", name, "neither in /run/netns nor a process nor a file");
+  return BadInput("network namespace", name, "not a name in /run/netns, a process or a file");
 }
 
 FoundNamespaces FindNamespaces(const std::string& proc_root) { return Finder(proc_root).Find(); }

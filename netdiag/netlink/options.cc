@@ -1,4 +1,4 @@
-// Opening and options. Tested by tests/netlink/conn_live_test.cc.
+// Tested by tests/netlink/conn_live_test.cc.
 
 #include "netdiag/netlink/options.h"
 
@@ -71,7 +71,7 @@ absl::StatusOr<MnlSocket> OpenNetlink(int family, const Config& config) {
   if (mnl_socket_bind(socket.get(), config.groups, static_cast<pid_t>(config.port_id)) != 0) {
     return ErrnoError(errno, "binding a netlink socket");
   }
-  // From here on the kernel refuses datagrams from other processes (ECONNREFUSED for them).
+  // From here on the kernel refuses datagrams from other processes, which get ECONNREFUSED.
   sockaddr_nl kernel{};
   kernel.nl_family = AF_NETLINK;
   if (connect(mnl_socket_get_fd(socket.get()), reinterpret_cast<const sockaddr*>(&kernel),
@@ -101,7 +101,7 @@ absl::Status SetFilter(int fd, std::span<const BpfInstruction> program) {
   if (program.empty() || program.size() > BPF_MAXINSNS) {
     return ErrnoError(EINVAL, "SO_ATTACH_FILTER", "a program has 1 to 4096 instructions");
   }
-  // The kernel's struct wants a pointer to non-const.
+  // sock_fprog needs a pointer to non-const.
   std::vector<sock_filter> copy(program.size());
   std::memcpy(copy.data(), program.data(), program.size_bytes());
   const sock_fprog filter{static_cast<uint16_t>(copy.size()), copy.data()};

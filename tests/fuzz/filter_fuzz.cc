@@ -5,6 +5,7 @@
 
 #include "netdiag/filter/bytecode.h"
 #include "netdiag/filter/filter.h"
+#include "netdiag/netlink/request_builder.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/testing/bytecode_vm.h"
 

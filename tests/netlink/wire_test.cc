@@ -1,5 +1,5 @@
-// Cursors and the request builder. libmnl walks the same bytes as an oracle; every buffer ends
-// where mapped memory ends.
+// The cursors over messages and attributes, compared with libmnl on the same bytes. Every buffer
+// ends where mapped memory ends.
 
 #include "netdiag/netlink/wire.h"
 
@@ -243,51 +243,6 @@ TEST(Wire, TextEndsAtItsFirstNul) {
   EXPECT_EQ(text("abc"), "abc");
   EXPECT_EQ(text(std::string_view("abc\0def", 7)), "abc");
   EXPECT_EQ(text(std::string_view("\0abc", 4)), "");
-}
-
-TEST(RequestBuilder, MakesWhatLibmnlMakes) {
-  alignas(4) std::array<std::byte, 128> storage;
-  RequestBuilder builder(storage);
-  const uint32_t fixed = 0x01020304;
-  builder.Header(20, kFlagDump)
-      .Put(fixed)
-      .Attribute(5, Bytes(Text("abc")))
-      .Attribute(6, uint16_t{7});
-  const absl::StatusOr<Bytes> ours = builder.Finish();
-  ASSERT_THAT(ours, IsOk());
-
-  alignas(4) char theirs[128] = {};
-  nlmsghdr* const header = mnl_nlmsg_put_header(theirs);
-  header->nlmsg_type = 20;
-  header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  *static_cast<uint32_t*>(mnl_nlmsg_put_extra_header(header, sizeof(fixed))) = fixed;
-  mnl_attr_put(header, 5, 3, "abc");
-  mnl_attr_put_u16(header, 6, 7);
-  ASSERT_EQ(ours->size(), header->nlmsg_len);
-  EXPECT_EQ(std::memcmp(ours->data(), theirs, ours->size()), 0);
-}
-
-TEST(RequestBuilder, OverflowIsReportedOnceAtTheEnd) {
-  for (size_t size = 0; size < 28; ++size) {
-    GuardedBuffer guarded(size);
-    RequestBuilder builder(guarded.writable());
-    builder.Header(20, 0).Attribute(1, Bytes(Text("12345678")));
-    EXPECT_THAT(builder.Finish(), ErrnoIs(ENOBUFS)) << size;
-  }
-  GuardedBuffer guarded(28);
-  RequestBuilder builder(guarded.writable());
-  EXPECT_THAT(builder.Header(20, 0).Attribute(1, Bytes(Text("12345678"))).Finish(), IsOk());
-}
-
-TEST(RequestBuilder, AttributeThatIsTooLongIsAnOverflow) {
-  Packet storage(100000);
-  RequestBuilder builder(storage);
-  EXPECT_THAT(builder.Header(20, 0).Attribute(1, Bytes(Packet(65532))).Finish(), ErrnoIs(ENOBUFS));
-}
-
-TEST(RequestBuilder, RequestWithoutHeaderIsAnError) {
-  std::array<std::byte, 32> storage;
-  EXPECT_THAT(RequestBuilder(storage).Finish(), ErrnoIs(EINVAL));
 }
 
 }  // namespace
