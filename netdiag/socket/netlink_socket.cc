@@ -1,11 +1,11 @@
-// Views of netlink_diag messages. Every attribute is tested in three sizes by
-// tests/socket/netlink_socket_test.cc.
+// Tested by tests/socket/netlink_socket_test.cc, which reads every attribute in three sizes.
+
+#include "netdiag/socket/netlink_socket.h"
 
 #include <algorithm>
 #include <cstring>
 
 #include "netdiag/netlink/abi.h"
-#include "netdiag/socket/socket.h"
 
 namespace netdiag {
 namespace {
@@ -39,7 +39,7 @@ std::optional<NetlinkSocket> NetlinkSocket::Parse(Bytes payload) {
 std::optional<uint64_t> NetlinkSocket::groups(size_t i) const {
   const Bytes mask = index()[NETLINK_DIAG_GROUPS];
   if (i >= (mask.size() + 7) / 8) return std::nullopt;
-  // The kernel sends whole longs, /proc half of one.
+  // The kernel sends whole longs. ProcfsSource sends 32 bits.
   uint64_t word = 0;
   std::memcpy(&word, mask.data() + i * 8, std::min<size_t>(mask.size() - i * 8, 8));
   return word;

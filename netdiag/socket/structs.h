@@ -4,12 +4,12 @@
 //   std::optional<uint64_t> rtt = info[TcpInfo::Field("rtt")];
 //   for (const StructField& field : TcpInfo::fields()) Print(field.name, info[field]);
 //
-// One row says all of a field: where it lies, its unit, what it means. Whoever prints, filters or
-// tests fields walks the rows; a new field is a new row. A field is there if the attribute is long
-// enough to hold it, so short structs of old kernels give nullopt for what they lack, and longer
-// ones of newer kernels are read as far as they are known.
+// One row describes one field: its place, its unit and its meaning. Code that prints, filters or
+// tests fields iterates over the rows, so a new field is a new row. A field exists if the attribute
+// is long enough to hold it: the short structs of old kernels give nullopt for the fields they
+// lack, and the longer structs of newer kernels are read as far as the table goes.
 //
-// Cost: a compare and a load.
+// Cost: one comparison and one load.
 // Lifetime: as the bytes of the message.
 // Threads: values.
 // Source: include/uapi/linux/{tcp,mptcp,inet_diag,sock_diag,packet_diag}.h.
@@ -35,11 +35,11 @@ struct StructField {
   uint8_t width = 4;    // bytes: 1, 2, 4 or 8, host order
   Unit unit = Unit::kNone;
   Meaning meaning = Meaning::kGauge;
-  uint8_t shift = 0;  // of a bit-field, from the low end
-  uint8_t bits = 0;   // of a bit-field; 0: the whole width
+  uint8_t shift = 0;  // position of a bit-field, from the low end
+  uint8_t bits = 0;   // size of a bit-field; 0: the field has the whole width
 };
 
-// A view of one such struct. `Traits` is a type with a static constexpr array `kFields`.
+// A view of one struct. `Traits` is a type with a static constexpr array `kFields`.
 template <class Traits>
 class StructView {
  public:
@@ -47,26 +47,26 @@ class StructView {
   explicit StructView(Bytes bytes) : bytes_(bytes) {}
 
   static constexpr std::span<const StructField> fields() { return Traits::kFields; }
-  // The row of that name; a name that no row has does not compile.
+  // The row with that name. A name that no row has does not compile.
   static consteval StructField Field(std::string_view name) {
     for (const StructField& field : Traits::kFields) {
       if (field.name == name) return field;
     }
-    throw "no such field";  // reached at compile time only
+    throw "no such field";  // at compile time only
   }
 
-  // Inlined, so that a field known at compile time costs what the header says.
+  // Inlined, so that a field known at compile time costs one comparison and one load.
   [[gnu::always_inline]] std::optional<uint64_t> operator[](const StructField& field) const {
     if (field.offset + size_t{field.width} > bytes_.size()) return std::nullopt;
     uint64_t value = Read(field);
     if (field.bits != 0) value = (value >> field.shift) & ((uint64_t{1} << field.bits) - 1);
     return value;
   }
-  // As the kernel sent it: longer than the table knows if the kernel is newer.
+  // The struct as the kernel sent it. A newer kernel sends more than the table describes.
   Bytes bytes() const { return bytes_; }
 
  private:
-  // REQUIRES: the field lies within the bytes.
+  // REQUIRES: the field is within the bytes.
   [[gnu::always_inline]] uint64_t Read(const StructField& field) const {
     switch (field.width) {
       case 1:
@@ -89,8 +89,8 @@ class StructView {
   Bytes bytes_;
 };
 
-// struct tcp_info. Filled by tcp_get_info(), net/ipv4/tcp.c; a LISTEN socket fills only state,
-// pacing, reordering, snd_cwnd, unacked (accept queue) and sacked (backlog).
+// struct tcp_info, filled by tcp_get_info() in net/ipv4/tcp.c. For a LISTEN socket it fills only
+// state, pacing, reordering, snd_cwnd, unacked (accept queue) and sacked (backlog).
 struct TcpInfoTraits {
   static constexpr auto kFields = [] {
     using enum Unit;
@@ -98,7 +98,7 @@ struct TcpInfoTraits {
     return std::to_array<StructField>({
         {"state", 0, 1, kNone, kEnum},
         {"ca_state", 1, 1, kNone, kEnum},
-        {"retransmits", 2, 1},  // of the segment at the head, now
+        {"retransmits", 2, 1},  // of the first unacknowledged segment
         {"probes", 3, 1},
         {"backoff", 4, 1},
         {"options", 5, 1, kNone, kEnum},  // bits: TcpOption
@@ -116,7 +116,7 @@ struct TcpInfoTraits {
         {"retrans", 36, 4, kPackets},
         {"fackets", 40, 4, kPackets},
         {"last_data_sent", 44, 4, kMilliseconds},  // ago
-        {"last_ack_sent", 48, 4, kMilliseconds},   // the kernel leaves it 0
+        {"last_ack_sent", 48, 4, kMilliseconds},   // always 0 in the kernel
         {"last_data_recv", 52, 4, kMilliseconds},
         {"last_ack_recv", 56, 4, kMilliseconds},
         {"pmtu", 60, 4, kBytes},
@@ -164,13 +164,13 @@ struct TcpInfoTraits {
         {"received_e1_bytes", 264, 4, kBytes, kCounter},
         {"received_e0_bytes", 268, 4, kBytes, kCounter},
         {"received_ce_bytes", 272, 4, kBytes, kCounter},
-        {"accecn_bits", 276, 4, kNone, kIdentity},  // as sent: laid out anew in 7.0
+        {"accecn_bits", 276, 4, kNone, kIdentity},  // as sent: 7.0 has another layout
     });
   }();
 };
 using TcpInfo = StructView<TcpInfoTraits>;
 
-// Bits of the tcp_info field "options". Source: TCPI_OPT_*.
+// Bits of the field "options" of TcpInfo. Source: TCPI_OPT_*.
 enum class TcpOption : uint8_t {
   kTimestamps = 0,
   kSack = 1,
@@ -191,7 +191,7 @@ inline TcpOptionSet OptionsOf(const TcpInfo& info) {
   return options;
 }
 
-// SK_MEMINFO_*: what the socket's buffers hold. Source: sk_get_meminfo(), net/core/sock.c.
+// SK_MEMINFO_*: the memory of the socket's buffers. Source: sk_get_meminfo(), net/core/sock.c.
 struct SocketMemoryTraits {
   static constexpr auto kFields = std::to_array<StructField>({
       {"rmem_alloc", 0, 4, Unit::kBytes},
@@ -207,7 +207,7 @@ struct SocketMemoryTraits {
 };
 using SocketMemory = StructView<SocketMemoryTraits>;
 
-// struct inet_diag_meminfo, the older and smaller form.
+// struct inet_diag_meminfo, the older and smaller form of SocketMemory.
 struct InetMemoryTraits {
   static constexpr auto kFields = std::to_array<StructField>({
       {"rmem", 0, 4, Unit::kBytes},
@@ -218,7 +218,7 @@ struct InetMemoryTraits {
 };
 using InetMemory = StructView<InetMemoryTraits>;
 
-// struct tcpvegas_info: what Vegas, Illinois, Westwood, … tell.
+// struct tcpvegas_info, which Vegas, Illinois, Westwood, … fill.
 struct VegasTraits {
   static constexpr auto kFields = std::to_array<StructField>({
       {"enabled", 0, 4, Unit::kNone, Meaning::kEnum},
@@ -244,7 +244,7 @@ using DctcpInfo = StructView<DctcpTraits>;
 // struct tcp_bbr_info; gains are in 1/256.
 struct BbrTraits {
   static constexpr auto kFields = std::to_array<StructField>({
-      {"bw_lo", 0, 4, Unit::kBytesPerSecond},  // low and high half of one 64-bit number
+      {"bw_lo", 0, 4, Unit::kBytesPerSecond},  // the low and high half of one 64-bit number
       {"bw_hi", 4, 4, Unit::kBytesPerSecond},
       {"min_rtt", 8, 4, Unit::kMicroseconds},
       {"pacing_gain", 12, 4},
@@ -253,20 +253,20 @@ struct BbrTraits {
 };
 using BbrInfo = StructView<BbrTraits>;
 
-// struct mptcp_info: the connection as a whole. Filled by mptcp_diag_fill_info(),
+// struct mptcp_info: the connection as a whole, filled by mptcp_diag_fill_info() in
 // net/mptcp/sockopt.c.
 struct MptcpInfoTraits {
   static constexpr auto kFields = [] {
     using enum Unit;
     using enum Meaning;
     return std::to_array<StructField>({
-        {"subflows", 0, 1},  // beside the first one; 5.9
+        {"subflows", 0, 1},  // in addition to the first one; 5.9
         {"add_addr_signal", 1, 1},
         {"add_addr_accepted", 2, 1},
         {"subflows_max", 3, 1},
         {"add_addr_signal_max", 4, 1},
         {"add_addr_accepted_max", 5, 1},
-        {"fallback", 8, 4, kNone, kEnum, 0, 1},  // it goes on as plain TCP
+        {"fallback", 8, 4, kNone, kEnum, 0, 1},  // continues as plain TCP
         {"remote_key_received", 8, 4, kNone, kEnum, 1, 1},
         {"token", 12, 4, kNone, kIdentity},
         {"write_seq", 16, 8, kBytes},
@@ -290,10 +290,10 @@ struct MptcpInfoTraits {
 };
 using MptcpInfo = StructView<MptcpInfoTraits>;
 
-// struct packet_diag_info. Filled by pdiag_put_info(), net/packet/diag.c.
+// struct packet_diag_info, filled by pdiag_put_info() in net/packet/diag.c.
 struct PacketInfoTraits {
   static constexpr auto kFields = std::to_array<StructField>({
-      // The first is PacketSocket::interface().
+      // The first member is PacketSocket::interface().
       {"version", 4, 4, Unit::kNone, Meaning::kEnum},  // TPACKET_V1 0, V2 1, V3 2
       {"reserve", 8, 4, Unit::kBytes},
       {"copy_thresh", 12, 4, Unit::kPackets},
@@ -310,7 +310,7 @@ struct PacketRingTraits {
       {"block_count", 4},
       {"frame_size", 8, 4, Unit::kBytes},
       {"frame_count", 12},
-      {"retire_timeout", 16, 4, Unit::kMilliseconds},  // of version 3, as the next two
+      {"retire_timeout", 16, 4, Unit::kMilliseconds},  // this and the next two: version 3 only
       {"private_size", 20, 4, Unit::kBytes},
       {"features", 24, 4, Unit::kNone, Meaning::kEnum},
   });

@@ -1,10 +1,10 @@
-// Views of packet_diag messages. Every attribute is tested in three sizes by
-// tests/socket/packet_test.cc.
+// Tested by tests/socket/packet_socket_test.cc, which reads every attribute in three sizes.
+
+#include "netdiag/socket/packet_socket.h"
 
 #include <algorithm>
 
 #include "netdiag/netlink/abi.h"
-#include "netdiag/socket/socket.h"
 
 namespace netdiag {
 namespace {

@@ -1,8 +1,8 @@
-// Views of unix_diag messages. Every attribute is tested in three sizes by
-// tests/socket/unix_test.cc.
+// Tested by tests/socket/unix_socket_test.cc, which reads every attribute in three sizes.
+
+#include "netdiag/socket/unix_socket.h"
 
 #include "netdiag/netlink/abi.h"
-#include "netdiag/socket/socket.h"
 
 namespace netdiag {
 namespace {
@@ -19,7 +19,7 @@ std::optional<UnixSocket> UnixSocket::Parse(Bytes payload) { return ParseAs<Unix
 std::string_view UnixSocket::name() const {
   const Bytes bytes = index()[UNIX_DIAG_NAME];
   const std::string_view name(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  // A path ends at its NUL; an abstract name begins with one and has its length alone.
+  // A path ends at its NUL. An abstract name begins with NUL and ends at its length.
   return name.starts_with('\0') ? name : name.substr(0, name.find('\0'));
 }
 
@@ -28,7 +28,7 @@ std::optional<Inode> UnixSocket::peer() const { return index().GetId<Inode>(UNIX
 std::optional<UnixSocket::File> UnixSocket::file() const {
   const std::optional<unix_diag_vfs> vfs = index().Get<unix_diag_vfs>(UNIX_DIAG_VFS);
   if (!vfs) return std::nullopt;
-  // The kernel's own dev_t: 12 bits of major above 20 bits of minor (MKDEV), not the libc's.
+  // The kernel's dev_t, which differs from libc's: 12 bits of major above 20 bits of minor (MKDEV).
   return File{vfs->udiag_vfs_ino, vfs->udiag_vfs_dev >> 20, vfs->udiag_vfs_dev & 0xfffff};
 }
 

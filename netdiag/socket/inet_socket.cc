@@ -1,15 +1,15 @@
-// Views of inet_diag messages. Every attribute is tested in three sizes by
-// tests/socket/inet_test.cc.
+// Tested by tests/socket/inet_socket_test.cc, which reads every attribute in three sizes.
+
+#include "netdiag/socket/inet_socket.h"
 
 #include <algorithm>
 
 #include "netdiag/netlink/abi.h"
-#include "netdiag/socket/socket.h"
 
 namespace netdiag {
 namespace {
 
-// The numbers in socket.h, held against the kernel's.
+// The numbers in inet_socket.h must equal the kernel's.
 constexpr bool Is(InetAttribute attribute, int type) { return static_cast<int>(attribute) == type; }
 using A = InetAttribute;
 static_assert(Is(A::kMemory, INET_DIAG_MEMINFO) && Is(A::kInfo, INET_DIAG_INFO) &&
@@ -22,8 +22,8 @@ static_assert(Is(A::kMemory, INET_DIAG_MEMINFO) && Is(A::kInfo, INET_DIAG_INFO) 
               Is(A::kMd5Keys, INET_DIAG_MD5SIG) && Is(A::kUlp, INET_DIAG_ULP_INFO) &&
               Is(A::kCgroup, INET_DIAG_CGROUP_ID) && Is(A::kOptions, INET_DIAG_SOCKOPT));
 
-// The literal offsets in socket.h and structs.h, held against the kernel's structs as far as the
-// host's headers go.
+// The literal offsets in inet_socket.h, structs.h and ulp.h must equal those of the kernel's
+// structs, as far as the build host's headers have them.
 static_assert(offsetof(inet_diag_msg, id.idiag_sport) == 4 &&
               offsetof(inet_diag_msg, id.idiag_dport) == 6);
 static_assert(offsetof(inet_diag_msg, id.idiag_src) == 8 &&
