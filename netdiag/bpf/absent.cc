@@ -1,4 +1,4 @@
-// What this folder has, in a program built without libbpf (--define=bpf=no): always missing.
+// The classes of this folder for a build without libbpf (--define=bpf=no). Every call fails.
 
 #include <cerrno>
 #include <utility>
@@ -28,7 +28,7 @@ TcpTable::TcpTable(internal::UniqueFd link, internal::UniqueFd wanted)
 absl::StatusOr<std::vector<TcpTuple>> TcpTable::Read(std::span<const NetnsId>) { return Check(); }
 
 absl::Status SocketCensus::Check() { return TaskFiles::Check(); }
-bool SocketCensus::Knows(Protocol) { return false; }
+bool SocketCensus::Supports(Protocol) { return false; }
 SocketCensus::~SocketCensus() = default;
 absl::StatusOr<std::vector<CountedSocket>> SocketCensus::Take(Protocol) { return Check(); }
 

@@ -1,4 +1,4 @@
-// Loading iterators by libbpf. Tested by tests/process/owner_sources_test.cc and
+// Loads iterators with libbpf. Tested by tests/process/owner_sources_test.cc and
 // tests/live/netns_live_test.cc.
 
 #include "netdiag/bpf/iterator.h"
@@ -29,7 +29,7 @@ constexpr char kBtf[] = "/sys/kernel/btf/vmlinux";
 constexpr std::string_view kNeedsCapabilities =
     "needs CAP_BPF and CAP_PERFMON in the first user namespace";
 
-// Keeps libbpf silent while it lives.
+// Keeps libbpf from printing while it is alive.
 class Silence {
  public:
   Silence() : old_(libbpf_set_print(nullptr)) {}
@@ -41,7 +41,7 @@ class Silence {
   const libbpf_print_fn_t old_;
 };
 
-// This thread's effective capabilities, by bit. Source: capget(2), version 3.
+// The effective capabilities of this thread, one bit each. Source: capget(2), version 3.
 uint64_t Capabilities() {
   struct {
     uint32_t version = 0x20080522;
@@ -55,8 +55,8 @@ uint64_t Capabilities() {
   return data[0].effective | uint64_t{data[1].effective} << 32;
 }
 
-// Elsewhere all capabilities together do not load a program. Where there is no /proc it is not
-// known.
+// In other user namespaces no capability is enough to load a program. True if there is no /proc to
+// tell.
 bool InFirstUserNamespace() {
   constexpr ino_t kFirst = 0xEFFFFFFD;  // PROC_USER_INIT_INO, include/linux/proc_ns.h, 3.8
   struct stat status {};
@@ -71,22 +71,22 @@ absl::Status ExplainLoad(int errnum, std::string_view what) {
                     std::string(kNeedsCapabilities) + ", and a kernel that is not locked down");
 }
 
-// A program in the kernel, and its object's maps in the object's order.
+// A loaded program and the maps of its object, in the object's order.
 struct Loaded {
   internal::UniqueFd program;
   std::vector<internal::UniqueFd> maps;
 };
 
-// All the programs that are to be loaded: one.
-bpf_program* ProgramOf(bpf_object* object) {
+// The one program of the object that is marked to be loaded.
+bpf_program* SelectedProgram(bpf_object* object) {
   bpf_program* program = bpf_object__next_program(object, nullptr);
   while (!bpf_program__autoload(program)) program = bpf_object__next_program(object, program);
   return program;
 }
 
-// By a program that libbpf writes and the kernel runs: it loads the other one, and the kernel finds
-// the types of its own structs itself, and remembers them for the next time. 0, or a negative
-// errno: older kernels (5.17) do not know this.
+// Loads with a loader program, which libbpf generates and the kernel runs. The kernel then looks up
+// the types of its own structs and caches them. Returns 0 or a negative errno; kernels before 5.17
+// cannot do this.
 int LoadByLoader(bpf_object* object, Loaded* loaded) {
   gen_loader_opts code = {};
   code.sz = sizeof(code);
@@ -111,12 +111,13 @@ int LoadByLoader(bpf_object* object, Loaded* loaded) {
   if (const int error = bpf_load_and_run(&run); error != 0) return error < 0 ? error : -EINVAL;
   const auto* const map = reinterpret_cast<const bpf_map_desc*>(context + 1);
   for (size_t i = 0; i < maps; ++i) loaded->maps.emplace_back(map[i].map_fd);
-  // Those that are not to be loaded have no place before it.
+  // Programs that are not loaded have no descriptor here, so the first one is the loaded one.
   loaded->program = internal::UniqueFd(reinterpret_cast<const bpf_prog_desc*>(map + maps)->prog_fd);
   return 0;
 }
 
-// By libbpf, which reads all of the kernel's types (5 MB).
+// Loads with libbpf itself, which reads all types of the kernel (5 MB). Returns 0 or a negative
+// errno.
 int LoadByLibrary(bpf_object* object, Loaded* loaded) {
   libbpf_set_memlock_rlim(0);
   if (const int error = bpf_object__load(object); error != 0) return error;
@@ -125,14 +126,14 @@ int LoadByLibrary(bpf_object* object, Loaded* loaded) {
     loaded->maps.push_back(duplicate(bpf_map__fd(map)));
     if (!loaded->maps.back().ok()) return -errno;
   }
-  loaded->program = duplicate(bpf_program__fd(ProgramOf(object)));
+  loaded->program = duplicate(bpf_program__fd(SelectedProgram(object)));
   return loaded->program.ok() ? 0 : -errno;
 }
 
 }  // namespace
 
 internal::UniqueFd LoadedMaps::Take(std::string_view name) {
-  // libbpf puts the object's name before that of a section.
+  // libbpf prefixes the names of sections with the name of the object.
   const auto is_it = [&](const std::string& each) {
     return each == name || (name.starts_with('.') && each.ends_with(name));
   };
@@ -166,7 +167,7 @@ absl::StatusOr<internal::UniqueFd> LoadIterator(std::string_view what,
     Loaded loaded;
     error = prepare(object);
     if (error == 0) error = load(object, &loaded);
-    // What lacks now lacks the other way, too, which does not say so.
+    // The other way would run out of these too, and report a different errno.
     if (error == -EMFILE || error == -ENFILE || error == -ENOMEM) break;
     if (error != 0) continue;
     LoadedMaps maps;

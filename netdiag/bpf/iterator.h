@@ -1,5 +1,5 @@
-// netdiag/bpf/iterator.h — what every BPF iterator needs: privileges, libbpf kept silent, the
-// loaded program's link. Internal to netdiag/bpf.
+// netdiag/bpf/iterator.h — Internal to netdiag/bpf. What every BPF iterator needs: the check of
+// privileges, and loading with a silent libbpf. The only code of the library that loads programs.
 
 #ifndef NETDIAG_BPF_ITERATOR_H_
 #define NETDIAG_BPF_ITERATOR_H_
@@ -21,35 +21,36 @@ struct bpf_object;
 
 namespace netdiag::bpf {
 
-// Privileges and BTF. Cost: three system calls.
+// Returns an error that names `what` if privileges or the kernel's BTF are missing. Cost: three
+// system calls.
 absl::Status CheckIterator(std::string_view what);
 
-// The maps of a program that was loaded.
+// The maps of a loaded program.
 struct LoadedMaps {
   std::vector<std::string> names;
   std::vector<internal::UniqueFd> maps;
-  // The map of this name, which becomes the caller's. Not ok(): there is none.
+  // Passes the map with this name to the caller; not ok() if there is none.
   internal::UniqueFd Take(std::string_view name);
 };
 
-// Loads the one program of the compiled `object`, or the one that `prepare` left to be loaded, and
-// links it. `prepare`, before the load, sets what is constant, and answers 0 or a negative errno;
-// it can be called twice. `attach`, after it, takes the maps that are wanted later, and answers the
-// one that is iterated over, or 0. Cost: 2 to 4 ms, 12 the first time after the kernel was booted;
-// on kernels before 5.17 17 to 30.
+// Loads one program of the compiled `object` and links it. `prepare` runs before the load: it sets
+// constants, selects the program if there are several, and returns 0 or a negative errno. It can
+// run twice. `attach` runs after the load: it takes the maps that the caller needs and returns the
+// map to iterate over, or 0. Cost: 2 to 4 ms, 12 ms the first time after booting; 17 to 30 ms on
+// kernels before 5.17.
 absl::StatusOr<internal::UniqueFd> LoadIterator(std::string_view what,
                                                 std::span<const unsigned char> object,
                                                 absl::FunctionRef<int(bpf_object*)> prepare,
                                                 absl::FunctionRef<int(LoadedMaps*)> attach);
 
-// A new pass.
+// Starts a pass: the descriptor to read the output from.
 absl::StatusOr<internal::UniqueFd> BeginPass(std::string_view what, int link);
 
-// The kernel collects pages of output and hands out what fits into the reader's buffer: one of this
-// size never cuts a record.
+// The size of a buffer that no record crosses: as much as the kernel collects before it hands
+// output to the reader.
 size_t IteratorBufferSize();
 
-// The record that `from` begins with; false if there is too little for one.
+// Copies the record at `from`. Returns false if there are fewer bytes than a record has.
 template <class Record>
 bool Take(const std::byte* from, const std::byte* end, Record* record) {
   if (static_cast<size_t>(end - from) < sizeof(Record)) return false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 //
-// netdiag/bpf/program.h — what every *.bpf.c begins with: the kernel's integer types, which
-// libbpf's headers expect instead of linux/types.h, its helpers, and the license. Internal.
+// netdiag/bpf/program.h — Internal. The start of every *.bpf.c: the kernel's integer types, which
+// libbpf's headers need in place of linux/types.h, libbpf's helpers, and the license.
 
 #ifndef NETDIAG_BPF_PROGRAM_H_
 #define NETDIAG_BPF_PROGRAM_H_

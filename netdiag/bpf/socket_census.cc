@@ -1,5 +1,5 @@
-// SocketCensus: census.bpf.c, loaded by libbpf into the running kernel, then read without it.
-// Tested by tests/live/exact_live_test.cc.
+// SocketCensus: loads socket_census.bpf.c into the kernel with libbpf. Tested by
+// tests/live/exact_live_test.cc.
 
 #include "netdiag/bpf/socket_census.h"
 
@@ -16,31 +16,32 @@
 #include <unistd.h>
 #include <utility>
 
-#include "netdiag/bpf/census.h"
 #include "netdiag/bpf/iterator.h"
+#include "netdiag/bpf/socket_census_format.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag::bpf {
 namespace {
 
 alignas(8) constexpr unsigned char kObject[] = {
-#include "netdiag/bpf/census.inc"
+#include "netdiag/bpf/socket_census.inc"
 };
 
 static_assert(sizeof(CensusRecord) == 16);
 
 constexpr std::string_view kWhat = "BPF census of sockets";
 constexpr size_t kFirstCapacity = 16384;
-// A table that outgrows its array, or tears, so often is given up.
+// The number of passes before Take() gives up because the table outgrows its array or tears.
 constexpr int kTries = 16;
-// What TCP's iterator has room for at first (INIT_BATCH_SZ). Another number would only look torn.
+// The size of the first batch of TCP's iterator (INIT_BATCH_SZ). If a kernel has another size,
+// passes only look torn.
 constexpr uint32_t kFirstRoom = 16;
 
-struct Known {
+struct ProgramOf {
   Protocol protocol;
-  const char* program;
+  const char* name;
 };
-constexpr std::array<Known, 3> kKnown = {
+constexpr std::array<ProgramOf, 3> kPrograms = {
     {{Protocol::kTcp, "CountTcp"}, {Protocol::kUdp, "CountUdp"}, {Protocol::kUnix, "CountUnix"}}};
 
 }  // namespace
@@ -49,24 +50,24 @@ SocketCensus::~SocketCensus() = default;
 
 absl::Status SocketCensus::Check() { return CheckIterator(kWhat); }
 
-bool SocketCensus::Knows(Protocol protocol) {
-  return std::ranges::find(kKnown, protocol, &Known::protocol) != kKnown.end();
+bool SocketCensus::Supports(Protocol protocol) {
+  return std::ranges::find(kPrograms, protocol, &ProgramOf::protocol) != kPrograms.end();
 }
 
 absl::Status SocketCensus::Load(size_t which, size_t capacity) {
   Program program;
   program.capacity = capacity;
   const auto prepare = [&](bpf_object* object) {
-    for (const Known& known : kKnown) {
-      bpf_program__set_autoload(bpf_object__find_program_by_name(object, known.program),
-                                &known == &kKnown[which]);
+    for (const ProgramOf& each : kPrograms) {
+      bpf_program__set_autoload(bpf_object__find_program_by_name(object, each.name),
+                                &each == &kPrograms[which]);
     }
     return bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "records"),
                                     static_cast<uint32_t>(capacity));
   };
   const auto attach = [&](LoadedMaps* maps) {
     program.records = maps->Take("records");
-    program.walk = maps->Take(".bss");
+    program.pass = maps->Take(".bss");
     return 0;
   };
   NETDIAG_ASSIGN_OR_RETURN(program.link, LoadIterator(kWhat, kObject, prepare, attach));
@@ -74,32 +75,32 @@ absl::Status SocketCensus::Load(size_t which, size_t capacity) {
   return absl::OkStatus();
 }
 
-// What there was; only as many as the array has room for are in it.
-absl::StatusOr<CensusWalk> SocketCensus::Walk(const Program& program) const {
+// Runs the program once. The array holds as many sockets as it has room for.
+absl::StatusOr<CensusPass> SocketCensus::RunPass(const Program& program) const {
   const uint32_t key = 0;
-  CensusWalk walk = {.total = 0, .torn = 0, .phase = ~0U, .bucket = 0, .room = kFirstRoom};
-  if (const int result = bpf_map_update_elem(program.walk.get(), &key, &walk, BPF_ANY);
+  CensusPass pass = {.total = 0, .torn = 0, .phase = ~0U, .bucket = 0, .room = kFirstRoom};
+  if (const int result = bpf_map_update_elem(program.pass.get(), &key, &pass, BPF_ANY);
       result < 0) {
     return ErrnoError(-result, kWhat);
   }
-  NETDIAG_ASSIGN_OR_RETURN(const internal::UniqueFd pass, BeginPass(kWhat, program.link.get()));
+  NETDIAG_ASSIGN_OR_RETURN(const internal::UniqueFd iterator, BeginPass(kWhat, program.link.get()));
   for (std::byte nothing{};;) {
-    const ssize_t size = read(pass.get(), &nothing, sizeof(nothing));
+    const ssize_t size = read(iterator.get(), &nothing, sizeof(nothing));
     if (size == 0) break;
-    // A million sockets end a read.
+    // EAGAIN: the kernel ends a read after a million sockets.
     if (size < 0 && errno != EAGAIN && errno != EINTR) return ErrnoError(errno, kWhat);
   }
-  if (const int result = bpf_map_lookup_elem(program.walk.get(), &key, &walk); result < 0) {
+  if (const int result = bpf_map_lookup_elem(program.pass.get(), &key, &pass); result < 0) {
     return ErrnoError(-result, kWhat);
   }
-  return walk;
+  return pass;
 }
 
 absl::StatusOr<std::vector<CountedSocket>> SocketCensus::Read(const Program& program,
                                                               size_t total) const {
   std::vector<CountedSocket> sockets(total);
   if (total == 0) return sockets;
-  const size_t size = program.capacity * sizeof(CensusRecord);  // of whole pages: a power of two
+  const size_t size = program.capacity * sizeof(CensusRecord);  // a power of two, so whole pages
   void* const map = mmap(nullptr, size, PROT_READ, MAP_SHARED, program.records.get(), 0);
   if (map == MAP_FAILED) return ErrnoError(errno, kWhat);
   const auto* const records = static_cast<const CensusRecord*>(map);
@@ -114,17 +115,17 @@ absl::StatusOr<std::vector<CountedSocket>> SocketCensus::Read(const Program& pro
 }
 
 absl::StatusOr<std::vector<CountedSocket>> SocketCensus::Take(Protocol protocol) {
-  const auto known = std::ranges::find(kKnown, protocol, &Known::protocol);
-  if (known == kKnown.end()) return ErrnoError(EOPNOTSUPP, kWhat);
-  const auto which = static_cast<size_t>(known - kKnown.begin());
+  const auto row = std::ranges::find(kPrograms, protocol, &ProgramOf::protocol);
+  if (row == kPrograms.end()) return ErrnoError(EOPNOTSUPP, kWhat);
+  const auto which = static_cast<size_t>(row - kPrograms.begin());
   const std::lock_guard lock(mutex_);
   if (programs_[which].capacity == 0) NETDIAG_RETURN_IF_ERROR(Load(which, kFirstCapacity));
   for (int i = 0; i < kTries; ++i) {
-    NETDIAG_ASSIGN_OR_RETURN(const CensusWalk walk, Walk(programs_[which]));
-    if (walk.total > programs_[which].capacity) {
-      NETDIAG_RETURN_IF_ERROR(Load(which, std::bit_ceil(size_t{walk.total} * 2)));
-    } else if (walk.torn == 0) {
-      return Read(programs_[which], walk.total);
+    NETDIAG_ASSIGN_OR_RETURN(const CensusPass pass, RunPass(programs_[which]));
+    if (pass.total > programs_[which].capacity) {
+      NETDIAG_RETURN_IF_ERROR(Load(which, std::bit_ceil(size_t{pass.total} * 2)));
+    } else if (pass.torn == 0) {
+      return Read(programs_[which], pass.total);
     }
   }
   return ErrnoError(EAGAIN, kWhat, "the table changed during every pass");

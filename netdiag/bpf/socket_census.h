@@ -1,21 +1,22 @@
-// netdiag/bpf/socket_census.h — every socket of a table by its cookie, exactly once, whatever comes
-// and goes meanwhile. Internal. Users want netdiag/engine.h.
+// netdiag/bpf/socket_census.h — Internal. Users want netdiag/engine.h.
+//
+// Lists every socket of a table by its cookie, exactly once, even while sockets come and go.
 //
 //   SocketCensus census;
 //   NETDIAG_ASSIGN_OR_RETURN(std::vector<CountedSocket> all, census.Take(Protocol::kUdp));
 //
-// A socket that was in the table when Take() began and is still in it when it returns is among
-// them. TCP's are listeners and connections, TIME_WAIT and SYN_RECV included, not bound idle ones.
-// A cookie that a socket had not got yet is given to it.
+// The list contains every socket that is in the table from the start of Take() to its return. For
+// TCP these are listeners and connections, including TIME_WAIT and SYN_RECV, but not sockets that
+// are only bound. A socket that has no cookie yet gets one.
 //
-// Cost: the first Take() of a protocol loads its program: LoadIterator(). Then 1 µs a socket, and
-// 1 ms for TCP's empty table. 16 bytes of the kernel's memory a socket. Each socket is locked for a
-// moment, as by a dump with tcp_info.
-// Lifetime: three descriptors a protocol stay open until destruction, one more during Take(); all
-// close-on-exec.
-// Threads: thread-safe; one census at a time. The namespace is the calling thread's.
-// Errors: CAP_BPF and CAP_PERFMON, BTF, a kernel of 5.15 (TCP, unix) or 5.9 (UDP); EOPNOTSUPP:
-// another protocol.
+// Cost: the first Take() of a protocol loads its program: see LoadIterator(). Then 1 µs per socket,
+// and 1 ms for an empty TCP table. 16 bytes of kernel memory per socket. Each socket is locked for
+// a moment, as in a dump with tcp_info.
+// Lifetime: three descriptors per protocol stay open until destruction, and one more during Take().
+// All are close-on-exec.
+// Threads: thread-safe; one census runs at a time. The namespace is the calling thread's.
+// Errors: missing CAP_BPF and CAP_PERFMON, BTF, or kernel 5.15 (TCP, unix) or 5.9 (UDP); EOPNOTSUPP
+// for another protocol; EAGAIN if the table changed during every pass.
 
 #ifndef NETDIAG_BPF_SOCKET_CENSUS_H_
 #define NETDIAG_BPF_SOCKET_CENSUS_H_
@@ -32,7 +33,7 @@
 #include "netdiag/types/types.h"
 #include "netdiag/types/unique_fd.h"
 
-struct CensusWalk;
+struct CensusPass;
 
 namespace netdiag::bpf {
 
@@ -40,7 +41,7 @@ struct CountedSocket {
   uint64_t cookie = 0;
   Family family = Family::kUnspecified;
   State state = State::kEstablished;
-  bool named = false;  // unix
+  bool named = false;  // unix: the socket has an address
 };
 
 class SocketCensus {
@@ -50,21 +51,22 @@ class SocketCensus {
   SocketCensus& operator=(const SocketCensus&) = delete;
   ~SocketCensus();
 
-  // Whether Take() is worth trying: privileges and BTF; and of which tables.
+  // Returns an error if Take() would fail for lack of privileges or BTF.
   static absl::Status Check();
-  static bool Knows(Protocol protocol);
+  // True if there is a census of the protocol's table.
+  static bool Supports(Protocol protocol);
   absl::StatusOr<std::vector<CountedSocket>> Take(Protocol protocol);
 
  private:
   struct Program {
     internal::UniqueFd link;  // holds the program
     internal::UniqueFd records;
-    internal::UniqueFd walk;
+    internal::UniqueFd pass;  // the map of the program's variable
     size_t capacity = 0;
   };
 
   absl::Status Load(size_t which, size_t capacity);
-  absl::StatusOr<CensusWalk> Walk(const Program& program) const;
+  absl::StatusOr<CensusPass> RunPass(const Program& program) const;
   absl::StatusOr<std::vector<CountedSocket>> Read(const Program& program, size_t total) const;
 
   std::mutex mutex_;

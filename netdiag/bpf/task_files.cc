@@ -1,5 +1,5 @@
-// TaskFiles: task_file.bpf.c, loaded by libbpf into the running kernel, then read without it.
-// Tested by tests/process/owner_sources_test.cc.
+// TaskFiles: loads task_files.bpf.c into the kernel with libbpf. Tested by
+// tests/process/owner_sources_test.cc.
 
 #include "netdiag/bpf/task_files.h"
 
@@ -13,19 +13,19 @@
 #include <utility>
 
 #include "netdiag/bpf/iterator.h"
-#include "netdiag/bpf/task_file.h"
+#include "netdiag/bpf/task_files_format.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag::bpf {
 namespace {
 
 alignas(8) constexpr unsigned char kObject[] = {
-#include "netdiag/bpf/task_file.inc"
+#include "netdiag/bpf/task_files.inc"
 };
 
 constexpr std::string_view kWhat = "BPF iterator task_file";
 
-// False also where it is not known. Elsewhere times since boot have an offset.
+// In other time namespaces, times since boot have an offset. False if the namespace is unknown.
 bool InFirstTimeNamespace() {
   constexpr ino_t kFirst = 0xEFFFFFFA;  // PROC_TIME_INIT_INO, include/linux/proc_ns.h, 5.6
   struct stat status {};
@@ -67,7 +67,7 @@ absl::Status TaskFiles::Begin() {
 absl::StatusOr<bool> TaskFiles::Read(absl::FunctionRef<void(const Task&)> on_task,
                                      absl::FunctionRef<void(const SocketFile&)> on_socket) {
   const ssize_t size = read(iterator_.get(), buffer_.data(), buffer_.size());
-  // A million descriptors in a row that are no sockets end a read, without output.
+  // EAGAIN: the kernel ends a read after a million descriptors that are not sockets.
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return true;
   if (size <= 0) {
     const int errnum = errno;
@@ -96,7 +96,7 @@ absl::StatusOr<bool> TaskFiles::Read(absl::FunctionRef<void(const Task&)> on_tas
       on_socket({.fd = socket.fd, .inode = Inode(socket.inode), .netns = NetnsId(socket.netns)});
     } else {
       End();
-      return DamagedData(kWhat, "a record is cut");
+      return DamagedData(kWhat, "a record is incomplete");
     }
   }
   return true;

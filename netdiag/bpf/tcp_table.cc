@@ -1,4 +1,4 @@
-// TcpTable: tcp_hash.bpf.c, loaded by libbpf into the running kernel. Tested by
+// TcpTable: loads tcp_table.bpf.c into the kernel with libbpf. Tested by
 // tests/live/netns_live_test.cc.
 
 #include "netdiag/bpf/tcp_table.h"
@@ -15,20 +15,20 @@
 #include <utility>
 
 #include "netdiag/bpf/iterator.h"
-#include "netdiag/bpf/tcp_hash.h"
+#include "netdiag/bpf/tcp_table_format.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag::bpf {
 namespace {
 
 alignas(8) constexpr unsigned char kObject[] = {
-#include "netdiag/bpf/tcp_hash.inc"
+#include "netdiag/bpf/tcp_table.inc"
 };
 
 static_assert(sizeof(TcpRecord) == 48);
 static_assert(TcpTable::kMaxNamespaces == kTcpMaxWanted);
 
-constexpr std::string_view kWhat = "BPF walk of the TCP table";
+constexpr std::string_view kWhat = "BPF pass over the TCP table";
 
 TcpTuple ToTuple(const TcpRecord& record) {
   const Family family = record.family == AF_INET6 ? Family::kInet6 : Family::kInet;
@@ -42,7 +42,7 @@ TcpTuple ToTuple(const TcpRecord& record) {
           .state = static_cast<State>(record.state)};
 }
 
-// By namespace; records of one socket beside each other.
+// Orders by namespace, with equal records next to each other.
 bool Before(const TcpRecord& a, const TcpRecord& b) {
   return a.netns != b.netns ? a.netns < b.netns : std::memcmp(&a, &b, sizeof(TcpRecord)) < 0;
 }
@@ -51,8 +51,8 @@ bool SameSocket(const TcpRecord& a, const TcpRecord& b) {
   return std::memcmp(&a, &b, sizeof(TcpRecord)) == 0;
 }
 
-// Exactly `wanted` is in the map.
-absl::Status Fill(int map, std::span<const NetnsId> wanted) {
+// Makes `wanted` the content of the map.
+absl::Status SetWanted(int map, std::span<const NetnsId> wanted) {
   uint32_t key = 0;
   while (bpf_map_get_next_key(map, nullptr, &key) == 0) bpf_map_delete_elem(map, &key);
   for (const NetnsId id : wanted) {
@@ -75,7 +75,7 @@ absl::StatusOr<std::unique_ptr<TcpTable>> TcpTable::Load() {
   const auto prepare = [](bpf_object*) { return 0; };
   const auto attach = [&](LoadedMaps* maps) {
     wanted = maps->Take("wanted");
-    parts = maps->Take("parts");  // the link holds it from now on
+    parts = maps->Take("parts");  // the link keeps it open from now on
     return parts.get();
   };
   NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link, LoadIterator(kWhat, kObject, prepare, attach));
@@ -83,7 +83,7 @@ absl::StatusOr<std::unique_ptr<TcpTable>> TcpTable::Load() {
 }
 
 absl::StatusOr<std::vector<TcpTuple>> TcpTable::Read(std::span<const NetnsId> namespaces) {
-  NETDIAG_RETURN_IF_ERROR(Fill(wanted_.get(), namespaces));
+  NETDIAG_RETURN_IF_ERROR(SetWanted(wanted_.get(), namespaces));
   NETDIAG_ASSIGN_OR_RETURN(const internal::UniqueFd iterator, BeginPass(kWhat, link_.get()));
   std::vector<std::byte> buffer(IteratorBufferSize());
   std::vector<TcpRecord> records;
@@ -95,11 +95,12 @@ absl::StatusOr<std::vector<TcpTuple>> TcpTable::Read(std::span<const NetnsId> na
     const std::byte* const end = buffer.data() + size;
     TcpRecord record;
     for (const std::byte* at = buffer.data(); Take(at, end, &record); at += sizeof(record)) {
-      if (record.netns == 0) return ErrnoError(EOVERFLOW, kWhat, "the table is too full");
+      if (record.netns == 0)
+        return ErrnoError(EOVERFLOW, kWhat, "the table is too large to be read in parts");
       records.push_back(record);
     }
   }
-  // A chain that was read twice gives its sockets twice.
+  // The sockets of a chain that was read again are there twice.
   std::ranges::sort(records, Before);
   records.erase(std::unique(records.begin(), records.end(), SameSocket), records.end());
   std::vector<TcpTuple> tuples;

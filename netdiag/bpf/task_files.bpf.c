@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 //
-// Lists every descriptor that is a socket, by the iterator iter/task_file. Compiled for BPF and
-// embedded in the program; the form of its output is task_file.h.
+// Lists every descriptor that is a socket, with the kernel's iterator iter/task_file. Compiled for
+// BPF and embedded in the library. The output is declared in task_files_format.h.
 //
-// One program for kernels from 5.8 on: only types, helpers and fields that all of them have, moved
-// to their places in the running kernel's structs when it is loaded (CO-RE). Not bpf_sock_from_file
-// (5.11) and not sk_ino (6.18), but what lies below both: an inode of sockfs.
+// One program serves all kernels from 5.8 on. It uses only types, helpers and fields that all of
+// them have; loading it adapts the offsets to the running kernel (CO-RE). So it reads the inode of
+// sockfs and uses neither bpf_sock_from_file (5.11) nor sk_ino (6.18).
 //
-// What is remembered from call to call is in `last`, and changes only with a write that succeeded:
-// after an overflow the kernel drops the write and shows the same descriptor again. It belongs to
-// one iterator, so one at a time may be read.
+// `last` is the state between calls. It changes only after a write that succeeded: after an
+// overflow the kernel drops the write and shows the same descriptor again. The state belongs to one
+// iterator, so only one iterator may be read at a time.
 //
 // Source: kernel/bpf/{bpf_iter,task_iter}.c, net/socket.c (sock_alloc_file), kernel/pid.c
 // (pid_nr_ns), fs/proc/array.c (do_task_stat: start time). Tested by
 // tests/process/owner_sources_test.cc.
 
 #include "netdiag/bpf/program.h"
-#include "netdiag/bpf/task_file.h"
+#include "netdiag/bpf/task_files_format.h"
 
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 #define FMODE_PATH (1 << 14)
 
-// Fields by name; the kernel's own structs have many more. Each struct costs a walk of all the
-// kernel's types when the program is loaded.
+// The used fields of the kernel's structs, which CO-RE finds by name. Each struct costs a search in
+// all types of the kernel when the program is loaded.
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct inode {
@@ -104,7 +104,7 @@ struct cred {
 };
 
 struct signal_struct {
-  struct pid* pids[2];  // [1]: of the process (4.19)
+  struct pid* pids[2];  // [1]: the process (4.19)
 };
 
 struct task_struct {
@@ -120,14 +120,14 @@ struct task_struct {
   char comm[16];
 };
 
-// RHEL 8: iterators of 5.8 and later in a kernel older than the field's new name (5.5).
+// RHEL 8 has the iterators of 5.8 in a kernel where the field still has its name from before 5.5.
 struct task_struct___old {
   __u64 real_start_time;
 };
 
 #pragma clang attribute pop
 
-// What an iterator is given: the same in all kernels.
+// The context of the iterator: the same in all kernels.
 struct seq_file;
 
 struct bpf_iter_meta {
@@ -142,34 +142,34 @@ struct bpf_iter__task_file {
   struct file* file;
 };
 
-// Set before the program is loaded. The kernel then drops the code that is not wanted: what a
-// socket points to is rarely in the cache, and looking there takes half as long as all the rest.
+// Set before the program is loaded, so that the kernel removes the code if it is 0. The namespace
+// of a socket is rarely in the cache, and reading it takes half as long as all the rest.
 const volatile int with_netns = 0;
 
 struct Last {
   __u64 session;  // the iterator
-  __u64 started;  // with tid: the task that the last record was for
+  __u64 started;  // with tid: the task of the last record
   int tid;
 };
 
 struct Last last;
 
-static __always_inline __u64 Started(struct task_struct* task) {
+static __always_inline __u64 StartOf(struct task_struct* task) {
   if (bpf_core_field_exists(task->start_boottime)) return BPF_CORE_READ(task, start_boottime);
   return BPF_CORE_READ((struct task_struct___old*)task, real_start_time);
 }
 
-// A task's number in the pid namespace `level` deep; 0: it is not in there.
+// A task's number in the pid namespace at depth `level`; 0: the task is not in one.
 static __always_inline struct upid NumberAt(struct pid* pid, unsigned int level) {
   struct upid number = {};
   if (pid == 0 || level > BPF_CORE_READ(pid, level)) return number;
-  // struct upid has been these two fields since 4.15.
+  // struct upid has had these two fields since 4.15.
   bpf_probe_read_kernel(&number, sizeof(number),
                         (char*)&pid->numbers + (__u64)level * sizeof(struct upid));
   return number;
 }
 
-// What the reader's time namespace adds to times since boot (5.6).
+// The offset of the reader's time namespace for times since boot (5.6).
 static __always_inline __u64 BootOffset(struct task_struct* reader) {
   struct nsproxy* proxy = BPF_CORE_READ(reader, nsproxy);
   if (!bpf_core_field_exists(proxy->time_ns)) return 0;
@@ -179,20 +179,21 @@ static __always_inline __u64 BootOffset(struct task_struct* reader) {
          (__u64)BPF_CORE_READ(time_ns, offsets.boottime.tv_nsec);
 }
 
-// Whether the task's process is still there, and in the reader's pid namespace. Its number is the
-// signal_struct's, which the task keeps for as long as it is shown: the leader's own number changes
-// when another thread calls execve(), and after that the leader can be another process's memory.
-// Credentials are never changed in place, and the program runs under RCU: the four are of one
-// instant.
-static __always_inline int Describe(struct task_struct* task, struct TaskRecord* record,
-                                    int with_offset) {
+// Fills the record of the task's process. Returns 0 if the process has ended or is not in the
+// reader's pid namespace. The pid is that of the signal_struct, which the task keeps while the
+// iterator shows it. The pid of the group leader would be wrong: it changes when another thread
+// calls execve(), and after that the leader can be the memory of another process. The four user ids
+// belong to one instant, because credentials are never changed in place and the program runs under
+// RCU.
+static __always_inline int DescribeProcess(struct task_struct* task, struct TaskRecord* record,
+                                           int with_offset) {
   struct task_struct* reader = (struct task_struct*)bpf_get_current_task();
   struct task_struct* leader = task->group_leader;
   struct pid* reader_pid = BPF_CORE_READ(reader, thread_pid);
   unsigned int level = BPF_CORE_READ(reader_pid, level);
   struct upid number = NumberAt(BPF_CORE_READ(task, signal, pids[1]), level);
   if (number.nr == 0 || number.ns != NumberAt(reader_pid, level).ns) return 0;
-  __u64 start = Started(leader);
+  __u64 start = StartOf(leader);
   if (with_offset) start += BootOffset(reader);
   const struct cred* cred = leader->real_cred;
   record->real_uid = BPF_CORE_READ(cred, uid.val);
@@ -213,13 +214,13 @@ static __always_inline int List(struct bpf_iter__task_file* ctx, int netns, int 
   struct file* file = ctx->file;
   if (task == 0 || file == 0) return 0;
   struct inode* inode = file->f_inode;
-  // O_PATH opens the name of a unix socket, and nothing else opens an inode of a socket that is not
-  // sockfs's.
+  // A descriptor opened with O_PATH can refer to the path of a unix socket. All other descriptors
+  // with an inode of this type belong to sockfs.
   if ((inode->i_mode & S_IFMT) != S_IFSOCK || (file->f_mode & FMODE_PATH) != 0) return 0;
   __u64 number = inode->i_ino;
-  // A number of more than 32 bits is no socket that a dump can name.
+  // Dumps have inodes of 32 bits only.
   if (number == 0 || number >> 32 != 0) return 0;
-  // The first kernels show a process's table once for each of its threads.
+  // Early kernels show the descriptor table of a process once per thread.
   if (task->pid != task->tgid && task->files == task->group_leader->files) return 0;
 
   struct {
@@ -235,12 +236,12 @@ static __always_inline int List(struct bpf_iter__task_file* ctx, int netns, int 
   }
 
   struct seq_file* seq = ctx->meta->seq;
-  __u64 started = Started(task);
+  __u64 started = StartOf(task);
   if (last.session == ctx->meta->session_id && last.tid == task->pid && last.started == started) {
     bpf_seq_write(seq, &record.socket, sizeof(record.socket));
     return 0;
   }
-  if (!Describe(task, &record.task, with_offset)) return 0;
+  if (!DescribeProcess(task, &record.task, with_offset)) return 0;
   if (bpf_seq_write(seq, &record, sizeof(record)) != 0) return 0;
   last.session = ctx->meta->session_id;
   last.tid = task->pid;
@@ -248,7 +249,7 @@ static __always_inline int List(struct bpf_iter__task_file* ctx, int netns, int 
   return 0;
 }
 
-// One of them is loaded. The first asks for the structs that every caller needs.
+// One of these is loaded. ListSockets needs fewer structs.
 SEC("iter/task_file")
 int ListSockets(struct bpf_iter__task_file* ctx) { return List(ctx, 0, 0); }
 

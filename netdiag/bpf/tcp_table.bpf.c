@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 //
-// Lists the sockets in the kernel's hash table of TCP connections (everything but LISTEN: TIME_WAIT,
-// SYN_RECV, orphans and connections not yet accepted as well) that belong to wanted namespaces, in
-// one pass for all of them. The kernel's own iter/tcp makes a pass for one namespace, as a dump
-// does. The form of the output is tcp_hash.h.
+// Lists the sockets of the wanted namespaces in the kernel's hash table of TCP connections, in one
+// pass for all of them. The table contains every TCP socket except LISTEN and bound ones, including
+// TIME_WAIT, SYN_RECV, orphans and connections not yet accepted. The kernel's own iter/tcp makes
+// one pass per namespace, as a dump does. The output is declared in tcp_table_format.h.
 //
-// It is an iterator over an array that serves as a counter: the program runs once for each element,
-// under RCU, and reads that part of the table. A part is read whole into `heads`, then its chains
-// are followed. Nothing is locked: sockets are freed by RCU (SLAB_TYPESAFE_BY_RCU), what is read of
-// one that is being replaced is a socket still, and every read is a copy that may fail. A chain
-// whose end names another bucket was left by a socket that moved, and is read again.
+// The program is an iterator over an array that serves as a counter: it runs once per element,
+// under RCU, and reads one part of the table. It copies the bucket heads of the part into `heads`,
+// then follows their chains. It takes no locks. Sockets are freed by RCU (SLAB_TYPESAFE_BY_RCU), so
+// the memory of a socket that is being replaced still contains a socket, and every read is a copy
+// that can fail. If the end of a chain names another bucket, a socket has moved there during the
+// read, and the chain is read again.
 //
-// bpf_loop() (5.17) is what makes the load cheap: of a loop in the program the verifier follows every
-// turn, which took it 200 ms.
+// bpf_loop() (5.17) keeps the load cheap: the verifier follows every iteration of a loop in the
+// program, which takes 200 ms.
 //
 // Source: include/net/inet_hashtables.h, include/linux/list_nulls.h, net/ipv4/inet_hashtables.c
 // (inet_ehash_insert, __inet_lookup_established), kernel/bpf/map_iter.c. Tested by
 // tests/live/netns_live_test.cc.
 
 #include "netdiag/bpf/program.h"
-#include "netdiag/bpf/tcp_hash.h"
+#include "netdiag/bpf/tcp_table_format.h"
 
 #define AF_INET6 10
 #define BPF_MAP_TYPE_HASH 1
 #define BPF_MAP_TYPE_ARRAY 2
 
-// Fields by name; the kernel's own structs have many more.
+// The used fields of the kernel's structs, which CO-RE finds by name.
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct ns_common {
@@ -52,7 +53,7 @@ struct net {
   struct netns_ipv4 ipv4;
 };
 
-// 5.19 and 6.0.
+// The layout of 5.19 and 6.0.
 struct netns_ipv4___pointer {
   struct inet_timewait_death_row* tcp_death_row;
 };
@@ -127,14 +128,14 @@ struct {
   __type(value, __u32);
 } wanted SEC(".maps");
 
-struct Walk {
-  __u64 node;    // the next one; odd: the end of a chain
-  __u64 net;     // the last socket's, and
+struct Position {
+  __u64 node;    // the next node; odd: the end of a chain
+  __u64 net;     // the namespace of the last socket
   __u32 netns;   // its inode, or 0 if it is not wanted
-  __u32 bucket;  // the next one's place in `heads`
+  __u32 bucket;  // the index in `heads` of the next bucket
 };
 
-struct Walk walk;
+struct Position position;
 __u64 heads[kTcpMaxBuckets];
 
 static __always_inline struct inet_hashinfo* HashInfo(void) {
@@ -147,20 +148,20 @@ static __always_inline struct inet_hashinfo* HashInfo(void) {
   return BPF_CORE_READ(other, ipv4.tcp_death_row, hashinfo);
 }
 
-// Whether the socket is of a wanted namespace; which one is in `walk`.
-static __always_inline int Wanted(struct sock_common* socket) {
+// True if the socket belongs to a wanted namespace; then position.netns is its inode.
+static __always_inline int IsWanted(struct sock_common* socket) {
   struct net* net = BPF_CORE_READ(socket, skc_net.net);
-  if ((__u64)net != walk.net) {
+  if ((__u64)net != position.net) {
     __u32 inode = BPF_CORE_READ(net, ns.inum);
-    walk.net = (__u64)net;
-    walk.netns = bpf_map_lookup_elem(&wanted, &inode) != 0 ? inode : 0;
+    position.net = (__u64)net;
+    position.netns = bpf_map_lookup_elem(&wanted, &inode) != 0 ? inode : 0;
   }
-  return walk.netns != 0;
+  return position.netns != 0;
 }
 
 static __always_inline int Write(struct seq_file* seq, struct sock_common* socket) {
   struct TcpRecord record = {};
-  record.netns = walk.netns;
+  record.netns = position.netns;
   record.family = BPF_CORE_READ(socket, skc_family);
   record.state = BPF_CORE_READ(socket, skc_state);
   record.local_port = BPF_CORE_READ(socket, skc_num);
@@ -176,34 +177,34 @@ static __always_inline int Write(struct seq_file* seq, struct sock_common* socke
   return bpf_seq_write(seq, &record, sizeof(record)) == 0;
 }
 
-// What the steps of one part have in common.
+// The part of the table that one call reads.
 struct Part {
   struct seq_file* seq;
   char* table;
-  __u64 first;  // of its buckets
-  __u64 count;
-  int unread;  // something could not be read
+  __u64 first;  // the first bucket
+  __u64 count;  // the number of buckets
+  int unread;   // 1 if something could not be read
 };
 
 enum { kGoOn = 0, kStop = 1 };
 
-// The end of a chain, or the beginning: on to the next bucket.
+// Goes to the next bucket, at the end of a chain or at the start of the part.
 static __always_inline long NextBucket(struct Part* part, __u64 node) {
-  __u32 bucket = walk.bucket;
-  // The end of a chain names its bucket.
+  __u32 bucket = position.bucket;
+  // The end of a chain names its bucket. If it names another one, read the chain again.
   if (bucket > 0 && (node >> 1) != part->first + bucket - 1) {
-    bpf_probe_read_kernel(&walk.node, sizeof(walk.node),
+    bpf_probe_read_kernel(&position.node, sizeof(position.node),
                           part->table + (part->first + bucket - 1) * sizeof(__u64));
     return kGoOn;
   }
   if (bucket >= part->count) return kStop;
-  walk.node = heads[bucket & (kTcpMaxBuckets - 1)];
-  walk.bucket = bucket + 1;
+  position.node = heads[bucket & (kTcpMaxBuckets - 1)];
+  position.bucket = bucket + 1;
   return kGoOn;
 }
 
 static long Step(__u64 index, struct Part* part) {
-  __u64 node = walk.node;
+  __u64 node = position.node;
   if (index == kTcpStepsOfAPart - 1) part->unread = 1;
   if (node & 1) return NextBucket(part, node);
   struct sock_common* socket = 0;
@@ -213,9 +214,9 @@ static long Step(__u64 index, struct Part* part) {
     part->unread = 1;
     return kStop;
   }
-  walk.node = next;
-  // What does not fit is dropped, and the whole part is shown again.
-  return Wanted(socket) && !Write(part->seq, socket) ? kStop : kGoOn;
+  position.node = next;
+  // If the record does not fit, the kernel drops the output of this call and repeats it.
+  return IsWanted(socket) && !Write(part->seq, socket) ? kStop : kGoOn;
 }
 
 SEC("iter/bpf_map_elem")
@@ -224,20 +225,21 @@ int ListTcp(struct bpf_iter__bpf_map_elem* ctx) {
   if (key == 0) return 0;
   struct inet_hashinfo* info = HashInfo();
   __u64 buckets = (__u64)BPF_CORE_READ(info, ehash_mask) + 1;
-  // Powers of two.
+  // Both are powers of two.
   __u64 count = (buckets + kTcpParts - 1) / kTcpParts;
   struct Part part = {.seq = ctx->meta->seq,
                       .table = (char*)BPF_CORE_READ(info, ehash),
                       .first = *key * count,
                       .count = count};
   if (part.first >= buckets) return 0;
-  barrier_var(count);  // or the compiler tests `buckets` below, which tells the verifier nothing
+  // Without this the compiler tests `buckets` below, from which the verifier learns nothing.
+  barrier_var(count);
   if (count > kTcpMaxBuckets ||
       bpf_probe_read_kernel(heads, count * sizeof(__u64),
                             part.table + part.first * sizeof(__u64)) != 0) {
     part.unread = 1;
   } else {
-    walk = (struct Walk){.node = 1};
+    position = (struct Position){.node = 1};
     bpf_loop(kTcpStepsOfAPart, Step, &part, 0);
   }
   struct TcpRecord unread = {};
