@@ -110,7 +110,7 @@ bool Resume(Kind kind, Change change, int after, const Query& query, Who who) {
   EXPECT_EQ(count.twice, 0u);
   const bool exact = query.completeness == Completeness::kExact;
   const bool counts = exact && who == Who::kRoot;
-  if (counts && bpf::SocketCensus::Knows(ProtocolOf(kind))) {
+  if (counts && bpf::SocketCensus::Supports(ProtocolOf(kind))) {
     EXPECT_TRUE(outcome.doubt.ok()) << outcome.doubt;
   }
   // One change is settled by walking again.
@@ -234,7 +234,7 @@ TEST_P(UnderChurn, AnExactDumpGivesEverySocketOnce) {
                                            Who::kRoot, Dumps(GetParam()));
     EXPECT_EQ(churned.twice, 0);
     EXPECT_EQ(churned.unflagged, 0);
-    if (!bpf::SocketCensus::Knows(ProtocolOf(GetParam()))) return;
+    if (!bpf::SocketCensus::Supports(ProtocolOf(GetParam()))) return;
     EXPECT_EQ(churned.missing, 0);
     EXPECT_EQ(churned.doubts, 0);
   });
@@ -441,7 +441,7 @@ TEST(SocketCensus, OutgrowsItsFirstArray) {
 TEST(SocketCensus, KnowsNoPacketSockets) {
   bpf::SocketCensus census;
   EXPECT_FALSE(census.Take(Protocol::kPacket).ok());
-  EXPECT_FALSE(bpf::SocketCensus::Knows(Protocol::kPacket));
+  EXPECT_FALSE(bpf::SocketCensus::Supports(Protocol::kPacket));
 }
 
 // ---- Closing sockets ----
