@@ -18,16 +18,18 @@
 namespace netdiag {
 namespace {
 
+using internal::TakeWord;
 using netlink::Attr;
 using netlink::AttrCursor;
 using netlink::CallOptions;
 using netlink::Conn;
 using netlink::Message;
 
-constexpr int kTries = 8;
+constexpr int kTries = 8;                        // dumps before giving up
 constexpr size_t kMaxGroups = size_t{16} << 20;  // bytes of /proc/net/igmp
+constexpr std::string_view kBlanks = " \t";
 
-// IFF_* of linux/if.h, which clashes with net/if.h.
+// Values of IFF_*, copied from linux/if.h, which clashes with net/if.h.
 struct FlagName {
   InterfaceFlag flag;
   uint32_t bit;
@@ -46,7 +48,7 @@ struct StatField {
   size_t offset;  // in rtnl_link_stats64
   uint64_t IoCounters::*counter;
 };
-// What /proc/net/dev adds up: dev_seq_printf_stats(), net/core/net-procfs.c.
+// Adds up the same fields as /proc/net/dev. Source: dev_seq_printf_stats(), net/core/net-procfs.c.
 constexpr StatField kStats[] = {
     {offsetof(rtnl_link_stats64, tx_bytes), &IoCounters::bytes_sent},
     {offsetof(rtnl_link_stats64, rx_bytes), &IoCounters::bytes_received},
@@ -77,15 +79,16 @@ IoCounters CountersFrom(Bytes stats) {
   return counters;
 }
 
-// Tunnels have the near end's IP address for one, which is none of hardware; nor are zeros.
-// ARPHRD_TUNNEL, TUNNEL6, SIT, IPGRE and IP6GRE of linux/if_arp.h, which clashes likewise.
+// False for zeros and for the address of a tunnel, which is the IP address of its near end.
+// kTunnels are ARPHRD_TUNNEL, TUNNEL6, SIT, IPGRE and IP6GRE, copied from linux/if_arp.h, which
+// clashes with net/if_arp.h.
 bool IsHardware(uint16_t type, Bytes address) {
   constexpr uint16_t kTunnels[] = {768, 769, 776, 778, 823};
   return std::ranges::find(kTunnels, type) == std::end(kTunnels) &&
          std::ranges::any_of(address, [](std::byte octet) { return octet != std::byte(); });
 }
 
-// nullopt: not a message of an interface.
+// nullopt if the message does not describe an interface.
 std::optional<Interface> InterfaceFrom(const Message& message) {
   const std::optional<ifinfomsg> info = netlink::Load<ifinfomsg>(message.payload());
   if (message.type() != RTM_NEWLINK || !info || info->ifi_index <= 0) return std::nullopt;
@@ -122,22 +125,22 @@ std::optional<InterfaceAddress> AddressFrom(const Message& message) {
   const auto family = static_cast<Family>(info->ifa_family);
   if (family != Family::kInet && family != Family::kInet6) return std::nullopt;
   std::optional<IpAddress> local;
-  std::optional<IpAddress> any;
+  std::optional<IpAddress> other;
   AttrCursor attributes(message.payload().subspan(sizeof(ifaddrmsg)));
   for (Attr attribute; attributes.Next(&attribute);) {
     const IpAddress address = IpAddress::FromNetwork(family, attribute.payload());
     if (attribute.payload().size() != address.octets().size()) continue;
     if (attribute.type() == IFA_LOCAL) local = address;
-    if (attribute.type() == IFA_ADDRESS) any = address;
+    if (attribute.type() == IFA_ADDRESS) other = address;
   }
-  // IFA_ADDRESS is the far end where there is a near one.
-  const std::optional<IpAddress> address = local ? local : any;
+  // If IFA_LOCAL is there, IFA_ADDRESS is the address of the far end.
+  const std::optional<IpAddress> address = local ? local : other;
   const std::optional<Mask> mask = Mask::OfLength(family, info->ifa_prefixlen);
   if (!address || !mask) return std::nullopt;
   return InterfaceAddress{IfIndex(info->ifa_index), {*address, *mask}};
 }
 
-// Dumps into `rows` what `read` makes of each message, until a dump was not disturbed.
+// Dumps and returns what `read` makes of each message. Repeats the dump if it was disturbed.
 template <class T, class Body>
 absl::StatusOr<std::vector<T>> DumpAll(Conn* conn, uint16_t type, const Body& body,
                                        std::optional<T> (*read)(const Message&),
@@ -159,36 +162,26 @@ absl::StatusOr<std::vector<T>> DumpAll(Conn* conn, uint16_t type, const Body& bo
                                  call));
     if (!result.interrupted) return rows;
   }
-  return ErrnoError(EINTR, what, "they change faster than they can be listed");
+  return ErrnoError(EINTR, what, "changed during every dump; try again");
 }
 
 // ---- /proc/net/igmp and igmp6 ----
 
-// Takes the next word of `line`.
-std::string_view Word(std::string_view* line) {
-  const size_t begin = std::min(line->find_first_not_of(" \t"), line->size());
-  line->remove_prefix(begin);
-  const size_t end = std::min(line->find_first_of(" \t"), line->size());
-  const std::string_view word = line->substr(0, end);
-  line->remove_prefix(end);
-  return word;
-}
-
-// A line of an interface, then one that begins with tabs for each group: "\t\t\t\t010000E0 1 …",
-// the address as the host's 32-bit number.
+// The file has a line per interface, followed by a line per group that begins with tabs:
+// "\t\t\t\t010000E0 1 …". The address is a 32-bit number in host order.
 void ParseIgmp(std::string_view text, std::vector<GroupMembership>* groups) {
   IfIndex index;
   internal::TakeUntil('\n', &text);
   while (!text.empty()) {
     std::string_view line = internal::TakeUntil('\n', &text);
     const bool is_group = line.starts_with('\t');
-    const std::string_view first = Word(&line);
+    const std::string_view first = TakeWord(kBlanks, &line);
     if (!is_group) {
       index = IfIndex(internal::ParseNumber<uint32_t>(first).value_or(0));
       continue;
     }
     const std::optional<uint32_t> octets = internal::ParseNumber<uint32_t>(first, 16);
-    const std::optional<uint32_t> users = internal::ParseNumber<uint32_t>(Word(&line));
+    const std::optional<uint32_t> users = internal::ParseNumber<uint32_t>(TakeWord(kBlanks, &line));
     if (!octets || !users || index == IfIndex()) continue;
     groups->push_back({index,
                        IpAddress::FromNetwork(
@@ -197,14 +190,14 @@ void ParseIgmp(std::string_view text, std::vector<GroupMembership>* groups) {
   }
 }
 
-// A line for each group: "1    lo              ff020000000000000000000000000001     1 0000000C 0".
+// The file has a line per group: "1 lo ff020000000000000000000000000001 1 0000000C 0".
 void ParseIgmp6(std::string_view text, std::vector<GroupMembership>* groups) {
   while (!text.empty()) {
     std::string_view line = internal::TakeUntil('\n', &text);
-    const std::optional<uint32_t> index = internal::ParseNumber<uint32_t>(Word(&line));
-    Word(&line);
-    const std::string_view digits = Word(&line);
-    const std::optional<uint32_t> users = internal::ParseNumber<uint32_t>(Word(&line));
+    const std::optional<uint32_t> index = internal::ParseNumber<uint32_t>(TakeWord(kBlanks, &line));
+    TakeWord(kBlanks, &line);
+    const std::string_view digits = TakeWord(kBlanks, &line);
+    const std::optional<uint32_t> users = internal::ParseNumber<uint32_t>(TakeWord(kBlanks, &line));
     std::array<uint8_t, 16> octets{};
     bool good = digits.size() == 2 * octets.size() && index && users;
     for (size_t i = 0; good && i < octets.size(); ++i) {
@@ -308,7 +301,7 @@ absl::StatusOr<std::vector<GroupMembership>> InterfaceReader::Groups(IfIndex ind
     const std::string igmp = internal::ReadProcFile(directory + "igmp", kMaxGroups);
     if (igmp.empty() && errno != 0) return ErrnoError(errno, directory + "igmp");
     ParseIgmp(igmp, &groups);
-    // Without IPv6 there is none.
+    // There is no such file without IPv6.
     ParseIgmp6(internal::ReadProcFile(directory + "igmp6", kMaxGroups), &groups);
     return absl::OkStatus();
   };

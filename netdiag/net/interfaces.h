@@ -1,18 +1,19 @@
-// netdiag/net/interfaces.h — network interfaces, their addresses and what they have carried.
+// netdiag/net/interfaces.h — network interfaces, their addresses and their counters.
 //
 //   NETDIAG_ASSIGN_OR_RETURN(InterfaceReader reader, InterfaceReader::Open());
 //   NETDIAG_ASSIGN_OR_RETURN(std::vector<Interface> all, reader.List());
 //   NETDIAG_ASSIGN_OR_RETURN(Interface eth0, reader.ByName("eth0"));
 //
-// Go's net.Interfaces() and gopsutil's, for any network namespace. Every answer is one dump; where
-// interfaces came or went during it, it is asked again, a few times (then IsRetryable()).
+// The counterpart of Go's and gopsutil's net.Interfaces(), for any network namespace. Every answer
+// is one dump. If interfaces came or went during the dump, it is repeated a few times; if that does
+// not help, the error is IsRetryable().
 //
 // Lifetime: values.
 // Threads: thread-compatible.
-// Errors: a namespace that cannot be entered; no such interface (ENODEV); the deadline or the stop
-// token of `call`; the kernel's errno.
-// Cost: a request, and one recvmsg for each 20 interfaces or 400 addresses.
-// Source: rtnetlink(7), net/core/rtnetlink.c; igmp(4) /proc files: net/ipv4/igmp.c, ipv6/mcast.c.
+// Errors: the namespace cannot be entered; there is no such interface (ENODEV); the deadline or the
+// stop token of `call`; the kernel's errno.
+// Cost: one request, and one recvmsg per 20 interfaces or 400 addresses.
+// Source: rtnetlink(7), net/core/rtnetlink.c; for igmp(4) files net/ipv4/igmp.c, net/ipv6/mcast.c.
 
 #ifndef NETDIAG_NET_INTERFACES_H_
 #define NETDIAG_NET_INTERFACES_H_
@@ -28,6 +29,7 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/net/io_counters.h"
+#include "netdiag/netlink/call.h"
 #include "netdiag/netlink/conn.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/types/address.h"
@@ -35,7 +37,7 @@
 
 namespace netdiag {
 
-// Go's flags of an interface. kRunning: it can carry packets now.
+// Go's flags of an interface. kRunning: the interface can carry packets now.
 enum class InterfaceFlag : uint8_t {
   kUp,
   kBroadcast,
@@ -53,17 +55,17 @@ void AppendFlags(InterfaceFlags flags, std::string* out);
 
 struct Interface {
   IfIndex index;
-  std::string name;  // up to 15 bytes that somebody chose: escape before a terminal
+  std::string name;  // up to 15 arbitrary bytes: escape them before printing to a terminal
   uint32_t mtu = 0;  // bytes
   HardwareAddress hardware_address;
   InterfaceFlags flags;
   IoCounters counters;
 };
 
-// A unicast address of an interface: of a tunnel, of its near end.
+// A unicast address of an interface; for a tunnel, of the near end.
 struct InterfaceAddress {
   IfIndex index;
-  Prefix prefix;  // the address itself, with the mask of its network
+  Prefix prefix;  // the address, with the mask of its network
 };
 
 // A multicast group that an interface listens to.
@@ -74,16 +76,16 @@ struct GroupMembership {
 };
 
 struct InterfaceOptions {
-  // The network namespace to look into; not set: the one of the thread that calls Open().
+  // The network namespace to read. Not set: that of the thread that calls Open().
   std::optional<netlink::NetNs> netns;
-  // Where Groups() finds /proc/net/igmp and igmp6.
+  // Where Groups() finds the files igmp and igmp6.
   std::string proc_root = "/proc";
 };
 
 class InterfaceReader {
  public:
   static absl::StatusOr<InterfaceReader> Open(InterfaceOptions options = {});
-  // Asks through `conn`, a Conn of kFamilyRoute.
+  // Uses `conn`, a Conn of kFamilyRoute.
   InterfaceReader(std::unique_ptr<netlink::Conn> conn, InterfaceOptions options);
 
   // Every interface, in the kernel's order.
@@ -91,18 +93,18 @@ class InterfaceReader {
   absl::StatusOr<Interface> ByIndex(IfIndex index, const netlink::CallOptions& call = {});
   absl::StatusOr<Interface> ByName(std::string_view name, const netlink::CallOptions& call = {});
 
-  // Unicast addresses, of one interface or (0) of all.
+  // The unicast addresses of one interface, or of all interfaces if `index` is 0.
   absl::StatusOr<std::vector<InterfaceAddress>> Addresses(IfIndex index = {},
                                                           const netlink::CallOptions& call = {});
-  // Multicast groups likewise, IPv4's first. Read from /proc: kernels before 6.15 tell those of
-  // IPv4 nowhere else. Without InterfaceOptions::netns: of the calling thread's namespace. Does not
-  // wait.
+  // The multicast groups of one interface or of all, those of IPv4 first. Reads them from /proc,
+  // because kernels before 6.15 do not dump those of IPv4. Without InterfaceOptions::netns it reads
+  // those of the calling thread's namespace. Does not wait.
   absl::StatusOr<std::vector<GroupMembership>> Groups(IfIndex index = {});
 
-  // gopsutil's IOCounters(pernic): of every interface, or one row that is their sum.
+  // gopsutil's IOCounters(pernic): the counters of every interface, or one row with their sum.
   absl::StatusOr<std::vector<InterfaceCounters>> Counters(bool per_nic = true,
                                                           const netlink::CallOptions& call = {});
-  // The counters with the time at which they were read, for RatesBetween().
+  // The counters and the time when they were read, for RatesBetween().
   absl::StatusOr<IoSample> SampleCounters(const netlink::CallOptions& call = {});
 
  private:

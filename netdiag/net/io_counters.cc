@@ -17,11 +17,11 @@
 namespace netdiag {
 namespace {
 
-// A host with 100 000 interfaces has a file of this size.
+// The size of the file on a host with 100 000 interfaces.
 constexpr size_t kMaxNetDev = size_t{16} << 20;
-constexpr size_t kColumns = 13;  // up to the last that is read
+constexpr size_t kColumns = 13;  // up to the last column that is read
 
-// The columns of /proc/net/dev: eight of receiving, then of sending.
+// The columns of /proc/net/dev: eight for receiving, then eight for sending.
 struct Column {
   size_t column;
   uint64_t IoCounters::*counter;
@@ -44,15 +44,14 @@ std::string_view Trim(std::string_view text) {
 
 std::vector<std::string_view> Columns(std::string_view text) {
   std::vector<std::string_view> columns;
-  for (text = Trim(text); !text.empty(); text = Trim(text)) {
-    const size_t end = std::min(text.find_first_of(kBlanks), text.size());
-    columns.push_back(text.substr(0, end));
-    text.remove_prefix(end);
+  for (;;) {
+    const std::string_view column = internal::TakeWord(kBlanks, &text);
+    if (column.empty()) return columns;
+    columns.push_back(column);
   }
-  return columns;
 }
 
-// nullopt: the line is none of an interface's.
+// nullopt if the line does not describe an interface.
 absl::StatusOr<std::optional<InterfaceCounters>> ParseLine(std::string_view line,
                                                            std::string_view what) {
   const size_t colon = line.rfind(':');

@@ -1,4 +1,4 @@
-// netdiag/net/io_counters.h — what interfaces have carried, and how fast: gopsutil's IOCounters.
+// netdiag/net/io_counters.h — counters of interfaces and their rates: gopsutil's IOCounters.
 //
 //   NETDIAG_ASSIGN_OR_RETURN(IoSample before, reader.SampleCounters());
 //   …;                                                          // a second later
@@ -6,7 +6,7 @@
 //   const IoRates rates = RatesBetween(before, after);
 //   for (const IoRate& rate : rates.interfaces) Print(rate.name, rate.PerSecond(kIoFields[0]));
 //
-// Threads: values. Cost: a string an interface.
+// Threads: values. Cost: one string per interface.
 // Source: proc(5) (/proc/net/dev), net/core/net-procfs.c, rtnetlink(7).
 
 #ifndef NETDIAG_NET_IO_COUNTERS_H_
@@ -23,13 +23,13 @@
 
 #include "absl/status/status.h"
 
-#include "netdiag/netlink/conn.h"
+#include "netdiag/netlink/call.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag {
 
-// Since the interface was made, as /proc/net/dev counts. Drops of receiving include packets that
-// the device had no room for (rx_missed_errors).
+// Counts since the interface was created, as in /proc/net/dev. drops_in includes packets that the
+// device had no room for (rx_missed_errors).
 struct IoCounters {
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
@@ -44,7 +44,7 @@ struct IoCounters {
   friend bool operator==(const IoCounters&, const IoCounters&) = default;
 };
 
-// Every counter, with gopsutil's JSON key.
+// All counters with gopsutil's JSON keys.
 struct IoField {
   std::string_view gopsutil;
   uint64_t IoCounters::*counter;
@@ -65,7 +65,7 @@ inline constexpr std::array<IoField, 10> kIoFields = {{
 // The counters of one interface.
 struct InterfaceCounters {
   std::string name;
-  IfIndex index;  // 0: from a file, which does not tell it
+  IfIndex index;  // 0: unknown, because the counters are from a file
   IoCounters counters;
   friend bool operator==(const InterfaceCounters&, const InterfaceCounters&) = default;
 };
@@ -73,15 +73,15 @@ struct InterfaceCounters {
 // The sum of every counter under the name "all". (gopsutil leaves the FIFO counters out.)
 InterfaceCounters SumOf(std::span<const InterfaceCounters> interfaces);
 
-// Appends the interfaces of a file in the form of /proc/net/dev, in its order, or, unless
-// `per_nic`, their sum alone. Lines without a colon, a name or 13 numbers' worth of columns are
-// left out, and a name is all that precedes the last colon, as with gopsutil. Errors: the file
-// cannot be read (errno); it has not even the two lines of a header, or a column is no number
-// (EBADMSG): then the interfaces before it are appended all the same; `call` had ended before.
+// Reads a file in the format of /proc/net/dev and appends its interfaces in their order, or only
+// their sum if `per_nic` is false. As in gopsutil, lines without a colon, a name or 13 columns are
+// left out, and the name is everything before the last colon. Errors: the file cannot be read
+// (errno); the two header lines are missing or a column is not a number (EBADMSG), in which case
+// the interfaces before it are appended; `call` had ended before the file was read.
 absl::Status IoCountersByFile(bool per_nic, const std::string& path,
                               std::vector<InterfaceCounters>* interfaces,
                               const netlink::CallOptions& call = {});
-// The same of text.
+// As IoCountersByFile() with `per_nic`, for text. Errors name `what`.
 absl::Status ParseNetDev(std::string_view text, std::string_view what,
                          std::vector<InterfaceCounters>* interfaces);
 
@@ -91,30 +91,31 @@ struct IoSample {
   std::vector<InterfaceCounters> interfaces;
 };
 
-// What became of one interface between two samples.
+// The change of one interface between two samples.
 struct IoRate {
   std::string name;
   IfIndex index;
-  // What was added. Of counters that were set back (a driver was loaded anew, `reset`): what they
-  // count since, so less than there was.
+  // The difference of the counters. If a counter was reset (for example because its driver was
+  // reloaded), `reset` is true and the increase is the count since then, which is too small.
   IoCounters increase;
   bool reset = false;
   double seconds = 0;
 
-  // 0 if no time passed.
+  // 0 if no time has passed.
   double PerSecond(const IoField& field) const {
     return seconds > 0 ? static_cast<double>(increase.*field.counter) / seconds : 0;
   }
 };
 
 struct IoRates {
-  // Those in both samples, in the order of the later one. An interface is its index, or, from
-  // files, its name; one that was made anew under its old name has a new index.
+  // The interfaces in both samples, in the order of the later one. Interfaces are matched by index,
+  // or by name if they are from a file. An interface that was deleted and created again has a new
+  // index.
   std::vector<IoRate> interfaces;
-  // Their sum, "all". It never goes down when an interface vanishes: only what was added counts.
+  // Their sum, "all". Only increases count, so it does not shrink when an interface vanishes.
   IoRate all;
   size_t appeared = 0;  // only in the later sample
-  size_t vanished = 0;  // only in the earlier one: what they carried last is not known
+  size_t vanished = 0;  // only in the earlier sample; their last traffic is unknown
 };
 IoRates RatesBetween(const IoSample& before, const IoSample& after);
 

@@ -14,13 +14,14 @@
 #include <mutex>
 #include <netdb.h>
 #include <optional>
-#include <signal.h>
 #include <span>
-#include <system_error>
 #include <thread>
 #include <utility>
 
+#include "absl/status/statusor.h"
+
 #include "netdiag/types/error.h"
+#include "netdiag/types/quiet_thread.h"
 
 namespace netdiag {
 
@@ -28,7 +29,7 @@ struct Resolver::State {
   std::mutex mutex;
   std::condition_variable asked;
   std::condition_variable_any answered;
-  // Guarded by `mutex`. nullopt: not answered yet.
+  // `mutex` guards the rest. nullopt: not answered yet.
   std::map<IpAddress, std::optional<std::string>> names;
   std::map<std::string, std::optional<std::vector<IpAddress>>> hosts;
   std::deque<Job> queue;
@@ -37,7 +38,7 @@ struct Resolver::State {
 };
 
 std::string LookUpAddress(const IpAddress& asked) {
-  const IpAddress address = asked.Unmapped();  // the name server knows that one
+  const IpAddress address = asked.Unmapped();  // name servers have names for the IPv4 address
   sockaddr_storage storage = {};
   socklen_t size = sizeof(sockaddr_in);
   const std::span<const uint8_t> octets = address.octets();
@@ -118,18 +119,12 @@ void Resolver::Begin(Job job) {
   ++state_->unanswered;
   state_->asked.notify_one();
   if (threads_ >= std::min(limits_.threads, state_->unanswered)) return;
-  // A new thread inherits the mask: signals stay the caller's.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    std::thread([state = state_] { Work(state); }).detach();
-    ++threads_;
-  } catch (const std::system_error&) {
-    // Those that run already do the work; without any, nothing is answered.
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  absl::StatusOr<std::thread> thread =
+      internal::StartQuietThread([state = state_] { Work(state); });
+  // Without a new thread, those that run do the work. If there are none, nothing is answered.
+  if (!thread.ok()) return;
+  thread->detach();
+  ++threads_;
 }
 
 void Resolver::Ask(const IpAddress& address) {

@@ -1,21 +1,19 @@
-// netdiag/net/resolver.h — names of addresses and addresses of names, looked up beside whatever
-// else is being done.
+// netdiag/net/resolver.h — looks up names of addresses and addresses of names on other threads.
 //
 //   Resolver resolver;
 //   resolver.Ask(address);                         // returns at once
-//   resolver.Wait({.deadline = soon});             // for the answers, but not for long
-//   resolver.Find(address);                        // "localhost", or "" where there is none
+//   resolver.Wait({.deadline = soon});             // waits for the answers, but not for long
+//   resolver.Find(address);                        // "localhost", or "" if there is no name
 //
-// A system's resolver blocks and cannot be stopped, so it is asked by threads of their own, at most
-// Limits::threads of them, which take no signals. What is still unanswered when the caller's time
-// or the resolver's patience is at an end has no name. Each answer is kept, also that there is
-// none; no more than Limits::entries are.
+// The system's resolver blocks and cannot be interrupted, so threads of their own call it: at most
+// Limits::threads, which take no signals. A look-up that is unanswered when the caller's deadline
+// or the resolver's patience ends counts as having no answer. Every answer is kept, including "no
+// name"; at most Limits::entries look-ups are made.
 //
-// Threads: for one caller. The only part of the library whose threads may outlive it: a look-up
-// that has begun is left to itself, and its thread ends with it. Nobody waits for them, not even
-// the end of the program.
-// Errors: of Wait() alone. A name that cannot be found is none.
-// Source: getnameinfo(3), getaddrinfo(3).
+// Threads: for one caller. These are the only threads of the library that may outlive their object:
+// a look-up that has begun cannot be stopped, and its thread ends when it does. Neither the
+// destructor nor the end of the program waits for them. Errors: only Wait() returns errors. A name
+// that is not found is not an error. Source: getnameinfo(3), getaddrinfo(3).
 
 #ifndef NETDIAG_NET_RESOLVER_H_
 #define NETDIAG_NET_RESOLVER_H_
@@ -25,18 +23,19 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 
-#include "netdiag/netlink/conn.h"
+#include "netdiag/netlink/call.h"
 #include "netdiag/types/address.h"
 
 namespace netdiag {
 
-// Of one address; empty: it has no name. Blocks.
+// The name of an address; empty if it has none. Blocks.
 std::string LookUpAddress(const IpAddress& address);
-// Of one name, each address once; empty: there are none. Blocks.
+// The addresses of a name, each once; empty if there are none. Blocks.
 std::vector<IpAddress> LookUpHost(const std::string& name);
 
 class Resolver {
@@ -45,8 +44,8 @@ class Resolver {
   using HostLookup = std::function<std::vector<IpAddress>(const std::string&)>;
   struct Limits {
     size_t threads = 16;
-    size_t entries = 65536;                    // more are not looked up
-    std::chrono::milliseconds patience{5000};  // over all calls of Wait()
+    size_t entries = 65536;                    // further look-ups are ignored
+    std::chrono::milliseconds patience{5000};  // the time that all calls of Wait() have together
   };
 
   explicit Resolver(AddressLookup address = LookUpAddress, HostLookup host = LookUpHost)
@@ -54,32 +53,34 @@ class Resolver {
   Resolver(AddressLookup address, HostLookup host, Limits limits);
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
-  // Drops what was not begun.
+  // Drops the look-ups that have not begun.
   ~Resolver();
 
-  // Each is looked up once, whatever the answer.
+  // Start a look-up, unless the same one was started before.
   void Ask(const IpAddress& address);
   void AskHost(const std::string& name);
-  // Until all is answered. Not OK: the deadline or the patience passed, or a stop was requested;
-  // what is unanswered goes on, and may be waited for again.
+  // Waits until all look-ups are answered. Returns an error if the deadline or the patience ended
+  // or a stop was requested. The unanswered look-ups continue, and a later Wait() may wait for
+  // them.
   absl::Status Wait(const netlink::CallOptions& call = {});
-  // What was answered so far.
+  // The answers that have arrived; empty if there is none yet.
   std::string Find(const IpAddress& address) const;
   std::vector<IpAddress> FindHost(const std::string& name) const;
 
  private:
   struct State;
-  // Looks something up; what it returns puts the answer where it belongs, under the lock.
+  // A Job looks something up without the lock. The Store that it returns saves the answer, under
+  // the lock.
   using Store = std::function<void(State*)>;
   using Job = std::function<Store()>;
   static void Work(const std::shared_ptr<State>& state);
   void Begin(Job job);
 
-  std::shared_ptr<State> state_;  // the threads' too
+  std::shared_ptr<State> state_;  // shared with the threads
   AddressLookup address_;
   HostLookup host_;
   Limits limits_;
-  size_t threads_ = 0;  // started
+  size_t threads_ = 0;  // the number of threads started
 };
 
 }  // namespace netdiag

@@ -13,27 +13,22 @@
 namespace netdiag {
 namespace {
 
+using internal::TakeWord;
+
 constexpr size_t kMaxServices = size_t{4} << 20;
 constexpr std::string_view kBlanks = " \t\r";
 
-// What Go falls back to: net/lookup.go.
+// Go's built-in services. Source: net/lookup.go.
 constexpr std::string_view kBuiltIn =
     "domain 53/udp\n"
     "ftp 21/tcp\nftps 990/tcp\ngopher 70/tcp\nhttp 80/tcp\nhttps 443/tcp\nimap2 143/tcp\n"
     "imap3 220/tcp\nimaps 993/tcp\npop3 110/tcp\npop3s 995/tcp\nsmtp 25/tcp\n"
     "submissions 465/tcp\nssh 22/tcp\ntelnet 23/tcp\n";
 
-std::string_view Word(std::string_view* line) {
-  line->remove_prefix(std::min(line->find_first_not_of(kBlanks), line->size()));
-  const std::string_view word = line->substr(0, line->find_first_of(kBlanks));
-  line->remove_prefix(word.size());
-  return word;
-}
-
 }  // namespace
 
 void Services::Add(Protocol protocol, uint16_t port, std::string_view name, bool is_alias) {
-  // The first that the file has counts.
+  // The first entry in the file counts.
   if (!is_alias) names_.try_emplace({protocol, port}, name);
   ports_.try_emplace({protocol, std::string(name)}, port);
 }
@@ -43,14 +38,15 @@ Services Services::Parse(std::string_view text) {
   while (!text.empty()) {
     std::string_view line = internal::TakeUntil('\n', &text);
     line = line.substr(0, line.find('#'));
-    const std::string_view name = Word(&line);
-    std::string_view protocol = Word(&line);
+    const std::string_view name = TakeWord(kBlanks, &line);
+    std::string_view protocol = TakeWord(kBlanks, &line);
     const std::optional<uint32_t> port =
         internal::ParseNumber<uint32_t>(internal::TakeUntil('/', &protocol));
     if (!port || *port > 0xffff || (protocol != "tcp" && protocol != "udp")) continue;
     const Protocol value = protocol == "tcp" ? Protocol::kTcp : Protocol::kUdp;
     services.Add(value, static_cast<uint16_t>(*port), name, false);
-    for (std::string_view alias = Word(&line); !alias.empty(); alias = Word(&line)) {
+    for (std::string_view alias = TakeWord(kBlanks, &line); !alias.empty();
+         alias = TakeWord(kBlanks, &line)) {
       services.Add(value, static_cast<uint16_t>(*port), alias, true);
     }
   }

@@ -1,13 +1,13 @@
-// netdiag/net/services.h — ports by the names of their services, and back: Go's LookupPort.
+// netdiag/net/services.h — the names of ports, and the ports of names: Go's LookupPort.
 //
 //   const Services services = Services::Load();
 //   services.NameOf(Protocol::kTcp, Port::FromHost(22));        // "ssh"
 //   services.PortOf("tcp", "https");                            // 443
 //
-// Lifetime: the names are the object's.
+// Lifetime: the names belong to the Services.
 // Threads: immutable; const methods may run concurrently.
-// Cost: one read of the file; a look-up is a search in an ordered list.
-// Source: services(5); net/lookup.go and port_unix.go of Go (behaviour alone).
+// Cost: Load() reads the file once. A look-up is a search in a std::map.
+// Source: services(5); net/lookup.go and port_unix.go of Go (behaviour only).
 
 #ifndef NETDIAG_NET_SERVICES_H_
 #define NETDIAG_NET_SERVICES_H_
@@ -27,17 +27,18 @@ namespace netdiag {
 
 class Services {
  public:
-  // What a file that cannot be read stands for: the few services that Go knows by itself, or none.
+  // The services to use if the file cannot be read: the few that are built into Go, or none.
   enum class Missing : uint8_t { kBuiltIn, kEmpty };
   static Services Load(const std::string& path = "/etc/services",
                        Missing missing = Missing::kBuiltIn);
   static Services Parse(std::string_view text);
 
-  // Empty: there is none. MPTCP's are TCP's, UDP-Lite's UDP's; other protocols have none.
+  // Empty if the port has no name. MPTCP uses the names of TCP, UDP-Lite those of UDP; other
+  // protocols have none.
   std::string_view NameOf(Protocol protocol, Port port) const ABSL_ATTRIBUTE_LIFETIME_BOUND;
-  // A service's or alias's port, or a number's. `network`: "tcp", "tcp4", "tcp6", "udp", …, or
-  // "ip" and "": either. Case matters as in the file. Errors (EINVAL), with the text that was
-  // given: "unknown network", "invalid port" (above 65535), "unknown port".
+  // The port of a service, an alias or a number. `network` is "tcp", "tcp4", "tcp6", "udp", …; "ip"
+  // and "" mean either protocol. Names are case-sensitive. Errors (EINVAL) quote the text: "unknown
+  // network", "invalid port" (above 65535), "unknown port".
   absl::StatusOr<Port> PortOf(std::string_view network, std::string_view service) const;
 
  private:
