@@ -1,5 +1,6 @@
-// Interfaces, their addresses and counters: gopsutil's vectors of /proc/net/dev; a fake kernel that
-// interrupts, lies and cuts; the kernel itself, held against /proc and what `ip` was told to make.
+// Interfaces, their addresses and counters: gopsutil's test vectors of /proc/net/dev; a fake kernel
+// that interrupts dumps and sends damaged messages; the live kernel, compared with /proc and with
+// what `ip` has created.
 
 #include <net/if.h>
 
@@ -46,6 +47,7 @@ std::vector<InterfaceCounters> Parse(const std::string& lines) {
 TEST(IoCounters, ReadsEveryColumnAndAnyName) {
   for (const std::string name : {"eth0", "eth0:0", "a b"}) {
     for (const std::string separator : {":   ", ":", ": "}) {
+      SCOPED_TRACE(name + separator);
       const auto interfaces =
           Parse("  " + name + separator + "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n");
       ASSERT_EQ(interfaces.size(), 1u);
@@ -59,12 +61,12 @@ TEST(IoCounters, ReadsEveryColumnAndAnyName) {
                                    .drops_out = 12,
                                    .fifo_in = 5,
                                    .fifo_out = 13};
-      EXPECT_EQ(interfaces[0], (InterfaceCounters{name, {}, expected})) << interfaces[0].name;
+      EXPECT_EQ(interfaces[0], (InterfaceCounters{name, {}, expected}));
     }
   }
 }
 
-TEST(IoCounters, LeavesOutLinesThatAreNoInterface) {
+TEST(IoCounters, SkipsLinesWithoutAnInterface) {
   const std::string numbers = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n";
   EXPECT_TRUE(Parse("no colon " + numbers).empty());
   EXPECT_TRUE(Parse("  : " + numbers).empty());
@@ -84,15 +86,16 @@ TEST(IoCounters, KeepsWhatCameBeforeDamage) {
   EXPECT_EQ(status.message(), "/a/file: not a number: \"x\"");
   ASSERT_EQ(interfaces.size(), 1u);
   EXPECT_EQ(interfaces[0].name, "lo");
-  // Larger than 64 bits, negative.
+  // Numbers that do not fit into 64 bits, are negative or have an exponent.
   for (const std::string_view number : {"18446744073709551616", "-1", "1e3"}) {
     const std::string line = "lo: " + std::string(number) + " 2 3 4 5 6 7 8 9 10 11 12 13\n";
     EXPECT_FALSE(ParseNetDev(std::string(kHeader) + line, "f", &interfaces).ok()) << number;
   }
 }
 
-TEST(IoCounters, OfAFileWithoutItsHeaderAreAnError) {
+TEST(IoCounters, FileWithoutAHeaderIsAnError) {
   for (const auto& [text, lines] : {std::pair{"", "0"}, {"one line", "1"}, {"one line\n", "1"}}) {
+    SCOPED_TRACE(text);
     std::vector<InterfaceCounters> interfaces;
     EXPECT_EQ(ParseNetDev(text, "f", &interfaces).message(),
               std::string("f: expected at least 2 header lines, got ") + lines);
@@ -103,7 +106,7 @@ TEST(IoCounters, OfAFileWithoutItsHeaderAreAnError) {
   EXPECT_EQ(missing.message(), "/nonexistent/dev: No such file or directory");
 }
 
-TEST(IoCounters, OfAFileAreNotReadAfterTheEndOfTheCall) {
+TEST(IoCounters, FileIsNotReadAfterTheCallHasEnded) {
   std::vector<InterfaceCounters> interfaces;
   EXPECT_THAT(IoCountersByFile(true, "/proc/net/dev", &interfaces,
                                {.deadline = std::chrono::steady_clock::now()}),
@@ -143,7 +146,7 @@ InterfaceCounters Counted(std::string name, uint32_t index, uint64_t sent, uint6
   return {std::move(name), IfIndex(index), {.bytes_sent = sent, .bytes_received = received}};
 }
 
-TEST(IoRates, AreWhatWasAddedInTheTimeBetween) {
+TEST(IoRates, AreTheIncreasePerSecond) {
   const IoRates rates =
       RatesBetween(SampleAt(10, {Counted("a", 1, 100, 0), Counted("b", 2, 7, 1)}),
                    SampleAt(14, {Counted("b", 2, 9, 1), Counted("a", 1, 500, 8)}));
@@ -157,7 +160,7 @@ TEST(IoRates, AreWhatWasAddedInTheTimeBetween) {
   EXPECT_FALSE(rates.all.reset);
 }
 
-TEST(IoRates, OfACounterThatWasSetBackAreWhatItCountsSince) {
+TEST(IoRates, CountAResetCounterFromZero) {
   const IoRates rates = RatesBetween(SampleAt(0, {Counted("a", 1, 1000, 1000)}),
                                      SampleAt(1, {Counted("a", 1, 30, 1500)}));
   ASSERT_EQ(rates.interfaces.size(), 1u);
@@ -178,8 +181,8 @@ TEST(IoRates, NeverGoDownWhenAnInterfaceVanishes) {
   EXPECT_EQ(rates.all.PerSecond(kIoFields[0]), 2.0);
 }
 
-TEST(IoRates, TellAnInterfaceMadeAnewFromOneRenamed) {
-  // Made anew under its name.
+TEST(IoRates, DistinguishRecreatedFromRenamedInterfaces) {
+  // Deleted and created again under the same name.
   EXPECT_EQ(RatesBetween(SampleAt(0, {Counted("a", 1, 5, 0)}), SampleAt(1, {Counted("a", 2, 9, 0)}))
                 .vanished,
             1u);
@@ -188,17 +191,17 @@ TEST(IoRates, TellAnInterfaceMadeAnewFromOneRenamed) {
   ASSERT_EQ(renamed.interfaces.size(), 1u);
   EXPECT_EQ(renamed.interfaces[0].name, "b");
   EXPECT_EQ(renamed.all.increase.bytes_sent, 4u);
-  // From files, where the name is all there is.
+  // Samples from files have names only.
   const IoRates files =
       RatesBetween(SampleAt(0, {Counted("a", 0, 5, 0)}), SampleAt(1, {Counted("a", 0, 9, 0)}));
   EXPECT_EQ(files.all.increase.bytes_sent, 4u);
-  // Two samples of one instant.
+  // Two samples with the same time.
   EXPECT_EQ(RatesBetween(SampleAt(1, {Counted("a", 1, 5, 0)}), SampleAt(1, {Counted("a", 1, 9, 0)}))
                 .all.PerSecond(kIoFields[0]),
             0.0);
 }
 
-// ---- A kernel in the test's hands ----
+// ---- A fake kernel ----
 
 constexpr uint16_t kNewLink = 16, kNewAddress = 20;
 
@@ -213,7 +216,7 @@ InterfaceReader ReaderOf(FakeKernel* kernel) {
   return {netlink::Conn::Dup(kernel->conn().fd()).value(), {}};
 }
 
-TEST(InterfaceReader, AsksAgainWhenADumpWasDisturbed) {
+TEST(InterfaceReader, RepeatsADisturbedDump) {
   int asked = 0;
   FakeKernel kernel([&](Bytes request) -> Packets {
     const uint16_t flags = ++asked < 3 ? 2 | 0x10 : 2;  // NLM_F_MULTI | NLM_F_DUMP_INTR
@@ -232,7 +235,7 @@ TEST(InterfaceReader, AsksAgainWhenADumpWasDisturbed) {
             (InterfaceFlags{InterfaceFlag::kUp, InterfaceFlag::kMulticast}));
 }
 
-TEST(InterfaceReader, GivesUpOnInterfacesThatNeverRest) {
+TEST(InterfaceReader, GivesUpIfEveryDumpIsDisturbed) {
   int asked = 0;
   FakeKernel kernel([&](Bytes request) -> Packets {
     ++asked;
@@ -244,13 +247,14 @@ TEST(InterfaceReader, GivesUpOnInterfacesThatNeverRest) {
   EXPECT_EQ(asked, 8);
 }
 
-TEST(InterfaceReader, TakesDamagedAndForeignMessagesForNoInterface) {
+TEST(InterfaceReader, SkipsDamagedAndForeignMessages) {
   FakeKernel kernel([&](Bytes request) -> Packets {
     return {testing::Reply(request, kNewLink, 2, testing::Text("short")),
             testing::Reply(request, kNewAddress, 2, Packet(64)),
             LinkMessage(request, 0, {}),                                  // no index
-            LinkMessage(request, 5, testing::Attribute(23, Packet(17))),  // cut statistics
-            LinkMessage(request, 6, testing::Attribute(1, Packet(6))),    // all zeros: none
+            LinkMessage(request, 5, testing::Attribute(23, Packet(17))),  // truncated statistics
+            LinkMessage(request, 6,
+                        testing::Attribute(1, Packet(6))),  // all zeros: no hardware address
             testing::Done(request)};
   });
   InterfaceReader reader = ReaderOf(&kernel);
@@ -262,7 +266,7 @@ TEST(InterfaceReader, TakesDamagedAndForeignMessagesForNoInterface) {
 }
 
 TEST(InterfaceReader, EndsWithItsDeadlineAndItsStopToken) {
-  FakeKernel kernel;  // answers nothing
+  FakeKernel kernel;  // never answers
   InterfaceReader reader = ReaderOf(&kernel);
   EXPECT_THAT(reader.List({.deadline = std::chrono::steady_clock::now()}),
               testing::EndedByDeadline());
@@ -282,14 +286,14 @@ TEST(InterfaceFlags, HaveGosText) {
   EXPECT_EQ(text, "up|broadcast|loopback|pointtopoint|multicast|running");
 }
 
-// ---- The kernel ----
+// ---- The live kernel ----
 
 const Interface* Named(const std::vector<Interface>& interfaces, std::string_view name) {
   const auto row = std::ranges::find(interfaces, name, &Interface::name);
   return row == interfaces.end() ? nullptr : &*row;
 }
 
-TEST(InterfaceReaderLive, SeesWhatIpMade) {
+TEST(InterfaceReaderLive, ListsInterfacesAndAddressesMadeByIp) {
   testing::Apart([] {
     testing::Shell(
         "ip link add here type veth peer name there &&"
@@ -323,12 +327,12 @@ TEST(InterfaceReaderLive, SeesWhatIpMade) {
     EXPECT_EQ(addresses[0], "192.0.2.1/24");
     EXPECT_NE(std::ranges::find(addresses, "2001:db8::1/64"), addresses.end());
     const auto near = reader.Addresses(IfIndex(if_nametoindex("there"))).value();
-    EXPECT_EQ(ToText(near.front().prefix), "10.0.0.1/32");  // and not the far end's
+    EXPECT_EQ(ToText(near.front().prefix), "10.0.0.1/32");  // not the address of the far end
     EXPECT_GT(reader.Addresses()->size(), addresses.size());
   });
 }
 
-TEST(InterfaceReaderLive, NamesWhatIsNotThere) {
+TEST(InterfaceReaderLive, NamesTheMissingInterface) {
   testing::Apart([] {
     InterfaceReader reader = InterfaceReader::Open().value();
     const absl::Status by_name = reader.ByName("eth9").status();
@@ -339,11 +343,11 @@ TEST(InterfaceReaderLive, NamesWhatIsNotThere) {
     EXPECT_THAT(reader.ByIndex(IfIndex(4242)), testing::ErrnoIs(ENODEV));
     EXPECT_THAT(reader.ByIndex(IfIndex(0)), testing::ErrnoIs(EINVAL));
     EXPECT_THAT(reader.ByIndex(IfIndex(0x80000000)), testing::ErrnoIs(EINVAL));
-    EXPECT_EQ(reader.ByName("lo")->name, "lo");  // and goes on
+    EXPECT_EQ(reader.ByName("lo")->name, "lo");  // the reader is still usable
   });
 }
 
-TEST(InterfaceReaderLive, CountsAsProcDoes) {
+TEST(InterfaceReaderLive, CountsLikeProcNetDev) {
   testing::Apart([] {
     testing::Shell(
         "ping -c 3 -i 0.01 127.0.0.1 >/dev/null 2>&1 || "
@@ -357,7 +361,7 @@ TEST(InterfaceReaderLive, CountsAsProcDoes) {
     ASSERT_EQ(counters.size(), file.size());
     for (const InterfaceCounters& row : file) {
       const auto same = std::ranges::find(counters, row.name, &InterfaceCounters::name);
-      ASSERT_NE(same, counters.end());
+      ASSERT_NE(same, counters.end()) << row.name;
       EXPECT_EQ(same->counters, row.counters) << row.name;
     }
     EXPECT_GT(SumOf(counters).counters.bytes_sent, 0u);
@@ -366,7 +370,7 @@ TEST(InterfaceReaderLive, CountsAsProcDoes) {
   });
 }
 
-TEST(InterfaceReaderLive, MeasuresWhatWasSentBetween) {
+TEST(InterfaceReaderLive, MeasuresTrafficBetweenSamples) {
   testing::Apart([] {
     InterfaceReader reader = InterfaceReader::Open().value();
     const IoSample before = reader.SampleCounters().value();
@@ -422,7 +426,7 @@ TEST(InterfaceReaderLive, ListsTheGroupsThatASocketJoined) {
   });
 }
 
-TEST(InterfaceReaderLive, LooksIntoAnyNamespace) {
+TEST(InterfaceReaderLive, ReadsAnotherNamespace) {
   testing::Apart([] {
     testing::AddNetns("blue");
     testing::Shell(
@@ -440,7 +444,7 @@ TEST(InterfaceReaderLive, LooksIntoAnyNamespace) {
   });
 }
 
-TEST(InterfaceReader, WithoutProcTellsWhy) {
+TEST(InterfaceReader, WithoutProcGroupsAreAnError) {
   InterfaceReader reader = InterfaceReader::Open({.proc_root = "/nonexistent"}).value();
   EXPECT_THAT(reader.Groups(), testing::ErrnoIs(ENOENT));
 }

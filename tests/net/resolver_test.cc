@@ -1,4 +1,4 @@
-// Look-ups of names beside the caller, bounded, remembered and given up; ports and their services.
+// Look-ups on other threads: their limits, their answers, and giving up; names of ports.
 
 #include "netdiag/net/resolver.h"
 
@@ -30,7 +30,7 @@ std::string TextOf(const IpAddress& address) {
   return text;
 }
 
-// What lookups wait for, and what they have seen.
+// A look-up that blocks until the gate is open, and counts of the calls.
 struct Gate {
   std::mutex mutex;
   std::condition_variable changed;
@@ -59,7 +59,7 @@ struct Gate {
   }
 };
 
-TEST(Resolver, FindsNamesAndRemembersThatThereIsNone) {
+TEST(Resolver, RemembersNamesAndTheirAbsence) {
   const auto calls = std::make_shared<std::atomic<int>>(0);
   Resolver resolver([calls](const IpAddress& address) {
     ++*calls;
@@ -76,7 +76,7 @@ TEST(Resolver, FindsNamesAndRemembersThatThereIsNone) {
   EXPECT_EQ(*calls, 2);
 }
 
-TEST(Resolver, AsksSeveralAtOnceAndNoMoreThanItMay) {
+TEST(Resolver, RunsAtMostItsLimitOfThreads) {
   const auto gate = std::make_shared<Gate>();
   Resolver resolver([gate](const IpAddress& address) { return gate->Pass(address); }, LookUpHost,
                     {.threads = 4, .patience = std::chrono::minutes(10)});
@@ -89,7 +89,7 @@ TEST(Resolver, AsksSeveralAtOnceAndNoMoreThanItMay) {
   EXPECT_EQ(gate->calls, 100);
 }
 
-TEST(Resolver, LeavesTheUnansweredAloneWhenItsPatienceEnds) {
+TEST(Resolver, StopsWaitingWhenItsPatienceEnds) {
   const auto gate = std::make_shared<Gate>();
   {
     Resolver resolver([gate](const IpAddress& address) { return gate->Pass(address); }, LookUpHost,
@@ -97,15 +97,15 @@ TEST(Resolver, LeavesTheUnansweredAloneWhenItsPatienceEnds) {
     resolver.Ask(Address(1));
     EXPECT_THAT(resolver.Wait(), testing::EndedByDeadline());
     EXPECT_EQ(resolver.Find(Address(1)), "");
-    // Its patience is for all calls together; a second one does not wait again, and the end of the
-    // resolver waits for nobody.
+    // The patience is for all calls together: the second one does not wait. The destructor does not
+    // wait either.
     resolver.Ask(Address(2));
     EXPECT_THAT(resolver.Wait(), testing::EndedByDeadline());
   }
   gate->Open();
 }
 
-TEST(Resolver, IsWaitedForNoLongerThanTheCallerMay) {
+TEST(Resolver, WaitEndsWithTheCallersDeadlineOrStop) {
   const auto gate = std::make_shared<Gate>();
   Resolver resolver([gate](const IpAddress& address) { return gate->Pass(address); }, LookUpHost,
                     {.threads = 1, .patience = std::chrono::minutes(10)});
@@ -120,11 +120,11 @@ TEST(Resolver, IsWaitedForNoLongerThanTheCallerMay) {
   EXPECT_THAT(resolver.Wait({.stop = stop.get_token()}), testing::EndedByStop());
   stopper.join();
   gate->Open();
-  EXPECT_THAT(resolver.Wait(), testing::IsOk());  // it went on
+  EXPECT_THAT(resolver.Wait(), testing::IsOk());  // the look-up has continued
   EXPECT_EQ(resolver.Find(Address(1)), "host-" + TextOf(Address(1)));
 }
 
-TEST(Resolver, FindsTheAddressesOfNamesOnce) {
+TEST(Resolver, LooksUpTheAddressesOfANameOnce) {
   const auto calls = std::make_shared<std::atomic<int>>(0);
   Resolver resolver(LookUpAddress, [calls](const std::string& name) -> std::vector<IpAddress> {
     ++*calls;
@@ -142,7 +142,7 @@ TEST(Resolver, FindsTheAddressesOfNamesOnce) {
   EXPECT_EQ(*calls, 2);
 }
 
-TEST(Resolver, KeepsNoMoreAddressesThanItMay) {
+TEST(Resolver, KeepsAtMostItsLimitOfEntries) {
   const auto calls = std::make_shared<std::atomic<int>>(0);
   Resolver resolver(
       [calls](const IpAddress&) {
@@ -157,7 +157,7 @@ TEST(Resolver, KeepsNoMoreAddressesThanItMay) {
   EXPECT_EQ(resolver.Find(Address(10)), "");
 }
 
-TEST(Resolver, LeavesSignalsToTheCaller) {
+TEST(Resolver, ThreadsBlockSignals) {
   const auto blocked = std::make_shared<std::atomic<bool>>(false);
   Resolver resolver([blocked](const IpAddress&) {
     sigset_t mask;
@@ -175,19 +175,19 @@ TEST(Resolver, LeavesSignalsToTheCaller) {
   EXPECT_EQ(sigismember(&after, SIGINT), sigismember(&before, SIGINT));
 }
 
-TEST(Resolver, KnowsTheNameOfThisHost) {
-  // /etc/hosts names it on every machine.
+TEST(Resolver, FindsTheNameOfLocalhost) {
+  // /etc/hosts has the loopback address on every host.
   EXPECT_NE(LookUpAddress(IpAddress::V4(127, 0, 0, 1)), "");
   EXPECT_EQ(LookUpAddress(IpAddress::V4(127, 0, 0, 1).Mapped()),
             LookUpAddress(IpAddress::V4(127, 0, 0, 1)));
-  // TEST-NET-1 has no names. Source: RFC 5737.
+  // 0.0.0.0 has no name.
   EXPECT_EQ(LookUpAddress(IpAddress()), "");
 }
 
-TEST(Resolver, KnowsTheAddressesOfThisHost) {
+TEST(Resolver, FindsTheAddressesOfLocalhost) {
   const std::vector<IpAddress> addresses = LookUpHost("localhost");
   ASSERT_FALSE(addresses.empty());
-  for (const IpAddress& address : addresses) EXPECT_TRUE(address.IsLoopback());
+  for (const IpAddress& address : addresses) EXPECT_TRUE(address.IsLoopback()) << TextOf(address);
   EXPECT_EQ(LookUpHost("192.0.2.7"), (std::vector<IpAddress>{IpAddress::V4(192, 0, 2, 7)}));
 }
 
@@ -212,7 +212,7 @@ TEST(Services, NamePortsOfTheirProtocol) {
   EXPECT_EQ(services.NameOf(Protocol::kMptcp, Port::FromHost(22)), "ssh");
   EXPECT_EQ(services.NameOf(Protocol::kUdp, Port::FromHost(22)), "");
   EXPECT_EQ(services.NameOf(Protocol::kUdpLite, Port::FromHost(443)), "quic");
-  EXPECT_EQ(services.NameOf(Protocol::kTcp, Port::FromHost(80)), "http");  // the first
+  EXPECT_EQ(services.NameOf(Protocol::kTcp, Port::FromHost(80)), "http");  // the first entry counts
   EXPECT_EQ(services.NameOf(Protocol::kTcp, Port::FromHost(9)), "");
   EXPECT_EQ(services.NameOf(Protocol::kRaw, Port::FromHost(22)), "");
 }
@@ -244,19 +244,20 @@ TEST(Services, FindPortsAsGosLookupPortDoes) {
       {"tcp5", "ssh", "network: \"tcp5\": unknown network"},
   };
   for (const auto& row : kBad) {
+    SCOPED_TRACE(row.message);
     EXPECT_EQ(services.PortOf(row.network, row.service).status().message(),
               std::string(row.message));
   }
 }
 
-TEST(Services, OfAMissingFileAreThoseThatGoKnows) {
+TEST(Services, MissingFileGivesGosBuiltInServices) {
   const Services built_in = Services::Load("/nonexistent/services");
   EXPECT_EQ(built_in.PortOf("tcp", "https")->value(), 443);
   EXPECT_EQ(built_in.PortOf("udp", "domain")->value(), 53);
   EXPECT_EQ(built_in.NameOf(Protocol::kTcp, Port::FromHost(25)), "smtp");
   const Services none = Services::Load("/nonexistent/services", Services::Missing::kEmpty);
   EXPECT_FALSE(none.PortOf("tcp", "https").ok());
-  EXPECT_EQ(Services::Load().PortOf("tcp", "ssh")->value(), 22);  // of this host
+  EXPECT_EQ(Services::Load().PortOf("tcp", "ssh")->value(), 22);  // from the file of this host
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The hot path of a Conn does not allocate. Live kernel, one thread.
+// The exchanges of a Conn do not allocate. Uses the live kernel and one thread.
 
 #include <chrono>
 #include <stop_token>
@@ -16,7 +16,7 @@ namespace {
 
 using namespace netdiag::testing;  // NOLINT
 
-// Counts the allocations of `work`, the second time that it runs.
+// The number of allocations of the second run of `work`.
 template <class F>
 uint64_t AllocationsOf(F work) {
   work();
@@ -43,8 +43,8 @@ class ConnAllocations : public ::testing::Test {
                              .stop = stop_.get_token()};
 };
 
-TEST_F(ConnAllocations, TheCounterCounts) {
-  int* volatile kept = nullptr;  // so that the compiler cannot leave the pair out
+TEST_F(ConnAllocations, CounterCountsAllocations) {
+  int* volatile kept = nullptr;  // volatile, so that the compiler keeps new and delete
   EXPECT_EQ(AllocationsOf([&] {
               kept = new int(1);
               delete kept;

@@ -1,5 +1,5 @@
-// Deadlines, cancellation, Close and many threads on one Conn, in the manner of the suite that Go
-// gives to authors of net.Conn. Two Conns talk over a socketpair. Runs under ThreadSanitizer.
+// Deadlines, cancellation, Close and many threads on one Conn. Modelled on Go's test suite for
+// implementations of net.Conn. Two Conns talk over a socketpair. Also runs under ThreadSanitizer.
 
 #include <array>
 #include <atomic>
@@ -44,7 +44,7 @@ class ConnThreads : public ::testing::Test {
       });
     }
   }
-  // Fills the way from a to b until a Write would have to wait.
+  // Writes from a to b until another Write would wait.
   void Fill() {
     absl::Status status;
     while (status.ok()) {
@@ -60,7 +60,7 @@ class ConnThreads : public ::testing::Test {
   const Packet big_ = Packet(32 * 1024);
 };
 
-TEST_F(ConnThreads, BasicTransferKeepsBordersAndOrder) {
+TEST_F(ConnThreads, BasicTransferKeepsBoundariesAndOrder) {
   constexpr uint32_t kCount = 2000;
   std::jthread writer([&] {
     for (uint32_t i = 0; i < kCount; ++i) {
@@ -174,11 +174,12 @@ TEST_F(ConnThreads, DeadlineSetNowEndsPendingCalls) {
     EXPECT_THAT(a_->Write(big_), EndedByDeadline());
   });
   begun.wait();
-  std::this_thread::sleep_for(milliseconds(20));  // so that they usually wait; right either way
+  std::this_thread::sleep_for(
+      milliseconds(20));  // they usually wait by now; the test is valid if they do not
   a_->SetDeadline(Now());
 }
 
-TEST_F(ConnThreads, DeadlineAheadEndsPendingCallsLater) {
+TEST_F(ConnThreads, FutureDeadlineEndsPendingCalls) {
   Fill();
   const TimePoint deadline = Now() + milliseconds(100);
   std::jthread reader([&] {
@@ -200,7 +201,7 @@ TEST_F(ConnThreads, DeadlineOfAPendingCallCanBeExtended) {
     EXPECT_EQ(a_->Read(buffer).value(), 4u);
   });
   a_->SetReadDeadline(Now() + std::chrono::hours(1));
-  std::this_thread::sleep_for(milliseconds(300));  // beyond the first deadline
+  std::this_thread::sleep_for(milliseconds(300));  // past the first deadline
   EXPECT_THAT(b_->Write(Text("late")), IsOk());
 }
 
@@ -218,14 +219,15 @@ TEST_F(ConnThreads, CloseWakesBlockedReadAndWrite) {
       EXPECT_THAT(a_->Write(big_), EndedByClose());
     });
     begun.wait();
-    std::this_thread::sleep_for(milliseconds(20));  // so that they usually wait; right either way
+    std::this_thread::sleep_for(
+        milliseconds(20));  // they usually wait by now; the test is valid if they do not
     a_->SetDeadline(Now() + std::chrono::hours(1));
     a_->Close();
   }
   EXPECT_THAT(a_->Read(buffer_), EndedByClose());
 }
 
-TEST_F(ConnThreads, CloseWakesEverybodyWhoWaitsForTheTurn) {
+TEST_F(ConnThreads, CloseWakesCallsThatWaitForTheTurn) {
   std::latch begun(6);
   std::vector<std::jthread> readers;
   for (int i = 0; i < 6; ++i) {
@@ -236,7 +238,8 @@ TEST_F(ConnThreads, CloseWakesEverybodyWhoWaitsForTheTurn) {
     });
   }
   begun.wait();
-  std::this_thread::sleep_for(milliseconds(20));  // so that they usually wait; right either way
+  std::this_thread::sleep_for(
+      milliseconds(20));  // they usually wait by now; the test is valid if they do not
   Together(4, [&](int) { a_->Close(); });
 }
 
@@ -248,7 +251,7 @@ TEST_F(ConnThreads, WaitingForTheTurnObeysDeadlineAndStop) {
     EXPECT_THAT(a_->Read(buffer, {.stop = stop}), EndedByStop());
   });
   begun.wait();
-  std::this_thread::sleep_for(milliseconds(20));  // so that it usually has the turn
+  std::this_thread::sleep_for(milliseconds(20));  // it usually has the turn by now
   EXPECT_THAT(a_->Read(buffer_, {.deadline = Now() + milliseconds(20)}), EndedByDeadline());
   std::stop_source stop;
   std::jthread stopper([&] {
@@ -337,7 +340,7 @@ TEST_F(ConnThreads, AllMethodsAtOnce) {
   EXPECT_EQ(a_->Read(buffer_).value(), 4u);
 }
 
-TEST_F(ConnThreads, SignalsAreInvisible) {
+TEST_F(ConnThreads, SignalsDoNotEndACall) {
   // A handler without SA_RESTART makes system calls of the reader fail with EINTR.
   struct sigaction action {};
   action.sa_handler = [](int) {};

@@ -1,4 +1,4 @@
-// A Conn in front of a kernel that refuses, loses, lies or does not answer.
+// A Conn and a fake kernel that refuses, loses messages, sends damaged data or does not answer.
 
 #include <array>
 #include <cerrno>
@@ -44,14 +44,14 @@ void ExpectWords(const absl::Status& status) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("bad thing"));
 }
 
-// The Conn works as if nothing had been before.
+// Expects that a dump through the Conn succeeds.
 void ExpectUsable(Conn& conn) {
   Collector collector;
   EXPECT_THAT(conn.Dump(DumpRequest(), collector), IsOk());
   EXPECT_THAT(collector.texts, ElementsAre("good"));
 }
 
-// Answers the first request with `first`, the others well.
+// Answers the first request with `first` and all others correctly.
 FakeKernel::Handler AtFirst(std::function<Packets(Bytes)> first) {
   return [first, count = 0](Bytes request) mutable {
     return count++ == 0 ? first(request) : Multipart(request, {Text("good")});
@@ -104,7 +104,7 @@ TEST(ConnFailure, WordsWithoutTheFlagAreNotRead) {
   EXPECT_EQ(WordsOfKernel(status).message, "");
 }
 
-TEST(ConnFailure, DamagedWordsCostOnlyTheWords) {
+TEST(ConnFailure, DamagedWordsLoseOnlyTheWords) {
   for (const uint32_t echoed : {0u, 1u, 15u, 17u, 4096u, UINT32_MAX - 2, UINT32_MAX}) {
     FakeKernel kernel([&](Bytes request) {
       Packet packet = Error(request, EINVAL, Words(), kFlagAckTlvs);
@@ -183,21 +183,21 @@ TEST(ConnFailure, OverrunIsCountedAndRetryable) {
   ExpectUsable(kernel.conn());
 }
 
-TEST(ConnFailure, BusyIsTriedAgain) {
+TEST(ConnFailure, RetriesAfterBusy) {
   FakeKernel kernel(AtFirst([](Bytes request) { return Packets{Error(request, EBUSY)}; }));
   ExpectUsable(kernel.conn());
   EXPECT_EQ(kernel.conn().stats().busy_retries, 1u);
   EXPECT_EQ(kernel.requests(), 2);
 }
 
-TEST(ConnFailure, BusyForEverEnds) {
+TEST(ConnFailure, GivesUpIfBusyPersists) {
   FakeKernel kernel([](Bytes request) { return Packets{Error(request, EBUSY)}; });
   EXPECT_THAT(kernel.conn().Dump(DumpRequest(), Conn::IgnoreMessage), ErrnoIs(EBUSY));
   EXPECT_EQ(kernel.conn().stats().busy_retries, static_cast<uint64_t>(kernel.requests() - 1));
   EXPECT_GT(kernel.requests(), 1);
 }
 
-TEST(ConnFailure, GoneKernelIsAnError) {
+TEST(ConnFailure, ClosedPeerIsAnError) {
   FakeKernel kernel;
   kernel.HangUp();
   EXPECT_THAT(kernel.conn().Receive(Conn::IgnoreMessage), ErrnoIs(ECONNRESET));
@@ -207,11 +207,11 @@ TEST(ConnFailure, GoneKernelIsAnError) {
   EXPECT_EQ(kernel.conn().Read(buffer).value(), 0u);
 }
 
-TEST(ConnFailure, GoneKernelEndsTheDrainOfAnUnfinishedDump) {
+TEST(ConnFailure, ClosedPeerEndsTheDrainOfAnUnfinishedDump) {
   FakeKernel kernel;
   EXPECT_THAT(kernel.conn().Send(DumpRequest()), IsOk());
   kernel.HangUp();
-  // Drops the unfinished dump first, of which nothing will ever come.
+  // Dump() first drops the rest of the unfinished dump, which never arrives.
   EXPECT_THAT(kernel.conn().Dump(DumpRequest(), Conn::IgnoreMessage), ErrnoIs(EPIPE));
 }
 

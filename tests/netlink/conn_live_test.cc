@@ -1,4 +1,4 @@
-// Conn and the live kernel.
+// A Conn and the live kernel.
 
 #include <net/if.h>
 #include <netinet/in.h>
@@ -59,7 +59,7 @@ std::unique_ptr<Conn> MustDial(int family = kFamilySockDiag, Config config = {})
   return Conn::Dial(family, std::move(config)).value();
 }
 
-// A socket that is neither connected nor checked.
+// A netlink socket that is bound but not connected.
 int PlainNetlink(int family = kFamilySockDiag) {
   const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family);
   sockaddr_nl address{};
@@ -68,7 +68,7 @@ int PlainNetlink(int family = kFamilySockDiag) {
   return fd;
 }
 
-// Sends from somebody else; 0 or an errno.
+// Sends from another socket. Returns 0 or an errno.
 int SendFromElsewhere(uint32_t port_id, Bytes bytes) {
   const int fd = PlainNetlink();
   sockaddr_nl to{};
@@ -81,7 +81,7 @@ int SendFromElsewhere(uint32_t port_id, Bytes bytes) {
   return errnum;
 }
 
-// UDP sockets, so that a dump has more than one datagram.
+// UDP sockets: with enough of them, a dump spans several datagrams.
 class Sockets {
  public:
   explicit Sockets(int count) {
@@ -104,7 +104,7 @@ class Sockets {
   std::vector<int> fds_;
 };
 
-// A namespace of its own for a Conn, and links in it that go up and down.
+// A network namespace with a link that goes up and down.
 class PrivateNetns {
  public:
   PrivateNetns() {
@@ -170,14 +170,14 @@ TEST(ConnLive, StoppedDumpLeavesTheConnUsable) {
       conn->Dump(InetDump(IPPROTO_UDP), Conn::IgnoreMessage, Soon());
   ASSERT_THAT(whole, IsOk());
   EXPECT_GE(whole->messages, 600u);
-  EXPECT_EQ(conn->stats().busy_retries, 0u);  // the rest was read first
-  EXPECT_GE(conn->stats().stale, 5 * 300u);   // 600 less one datagram each
+  EXPECT_EQ(conn->stats().busy_retries, 0u);  // the Conn reads the rest of the old dump first
+  EXPECT_GE(conn->stats().stale, 5 * 300u);   // 600 minus one datagram for each dump
 }
 
-TEST(ConnLive, SecondDumpOnTheSocketIsTriedAgain) {
+TEST(ConnLive, RetriesWhileAnotherDumpRunsOnTheSocket) {
   const Sockets sockets(600);
   const auto conn = MustDial();
-  // Behind the Conn's back, so it does not know of this dump.
+  // A raw write, so that the Conn does not know that this is a dump.
   ASSERT_THAT(conn->Write(InetDump(IPPROTO_UDP)), IsOk());
   const absl::StatusOr<DumpResult> result =
       conn->Dump(InetDump(IPPROTO_UDP), Conn::IgnoreMessage, Soon());
@@ -201,7 +201,7 @@ TEST(ConnLive, EventLoopReadsADump) {
   EXPECT_EQ(*conn->TryReceive(Conn::IgnoreMessage), Ready::kWouldBlock);
 }
 
-// Where the kernel puts the errno depends on what is missing: the protocol or the family.
+// The kernel sends the errno in DONE if the protocol is missing, and in ERROR if the family is.
 TEST(ConnLive, MissingHandlersAreErrors) {
   const auto conn = MustDial();
   const auto type_of_answer = [&] {
@@ -293,7 +293,7 @@ TEST(ConnLive, SendToReachesAnotherPort) {
   close(other);
 }
 
-TEST(ConnLive, PortIdsAreTheKernelsChoiceOrOurs) {
+TEST(ConnLive, PortIdsAreChosenByTheKernelOrTheConfig) {
   const auto first = MustDial();
   const auto second = MustDial();
   EXPECT_NE(first->port_id(), second->port_id());
@@ -405,14 +405,14 @@ TEST(ConnLive, NoEnobufsMakesOverrunsSilent) {
 }
 
 TEST(ConnLive, NeedsNoPrivilege) {
-  if (geteuid() != 0) GTEST_SKIP() << "is unprivileged already; the other tests say it";
+  if (geteuid() != 0) GTEST_SKIP() << "already unprivileged; the other tests cover this";
   const Sockets sockets(3);
   absl::StatusOr<DumpResult> result;
-  // Only this thread becomes nobody: the raw system call, not glibc's for the whole process.
+  // The raw system call changes this thread only; glibc would change the whole process.
   std::thread([&] {
     ASSERT_EQ(syscall(SYS_setresuid, 65534, 65534, 65534), 0);
     Config config;
-    config.socket_receive_buffer = 8192;  // …FORCE is refused
+    config.socket_receive_buffer = 8192;  // SO_RCVBUFFORCE fails
     result = MustDial(kFamilySockDiag, std::move(config))
                  ->Dump(InetDump(IPPROTO_UDP), Conn::IgnoreMessage, Soon());
   }).join();

@@ -1,5 +1,5 @@
-// Exchanges of a Conn with a kernel that keeps to the rules. Tests with one that does not:
-// conn_failure_test.cc.
+// Exchanges of a Conn with a fake kernel that follows the rules. conn_failure_test.cc has one that
+// does not.
 
 #include "netdiag/netlink/conn.h"
 
@@ -92,7 +92,7 @@ TEST(Conn, NoopIsSkipped) {
   EXPECT_THAT(collector.texts, IsEmpty());
 }
 
-TEST(Conn, StoppedDumpLeavesNothingToTheNext) {
+TEST(Conn, StoppedDumpLeavesNothingForTheNext) {
   FakeKernel kernel([](Bytes request) {
     return Split(Multipart(request, {Text("one."), Text("two."), Text("tri.")}));
   });
@@ -236,7 +236,7 @@ TEST(Conn, TryReceiveReportsTheErrnoOfTheAnswer) {
   EXPECT_EQ(kernel.conn().TryReceive(Conn::IgnoreMessage).value(), Ready::kWouldBlock);
 }
 
-TEST(Conn, RawBytesGoThroughAsTheyAre) {
+TEST(Conn, RawBytesAreNotChanged) {
   FakeKernel kernel;
   EXPECT_EQ(kernel.conn().Write(Text("abc")).value(), 3u);
   EXPECT_EQ(kernel.Next(), Text("abc"));
@@ -246,7 +246,7 @@ TEST(Conn, RawBytesGoThroughAsTheyAre) {
   EXPECT_EQ(Packet(buffer.begin(), buffer.end()), Text("12345678"));
 }
 
-TEST(Conn, ReadTellsTheLengthOfADatagramThatWasCut) {
+TEST(Conn, ReadReturnsTheFullLengthOfATruncatedDatagram) {
   FakeKernel kernel;
   kernel.Push({Text("12345678"), Text("next")});
   std::array<std::byte, 4> buffer;
@@ -255,7 +255,7 @@ TEST(Conn, ReadTellsTheLengthOfADatagramThatWasCut) {
   EXPECT_EQ(Packet(buffer.begin(), buffer.end()), Text("next"));
 }
 
-TEST(Conn, ReceiveDatagramMarksOneThatWasCut) {
+TEST(Conn, ReceiveDatagramMarksTruncatedDatagrams) {
   FakeKernel kernel(nullptr, {.receive_buffer = 64});
   kernel.Push({Packet(64), Packet(65)});
   std::vector<bool> cut;
@@ -347,7 +347,7 @@ TEST(Conn, EverythingFailsAfterClose) {
 }
 
 #if defined(__SANITIZE_ADDRESS__)
-TEST(Conn, ViewsAreDeadAfterTheVisitor) {
+TEST(Conn, ViewsArePoisonedAfterTheVisitor) {
   FakeKernel kernel([](Bytes request) { return Multipart(request, {Text("one.")}); });
   const std::byte* kept = nullptr;
   EXPECT_THAT(kernel.conn().Dump(DumpRequest(),

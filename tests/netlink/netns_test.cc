@@ -1,4 +1,4 @@
-// Network namespaces of the live kernel, made by this test.
+// Network namespaces of the live kernel, which the tests create.
 
 #include "netdiag/netlink/netns.h"
 
@@ -32,7 +32,7 @@ namespace {
 using ::testing::HasSubstr;
 using namespace netdiag::testing;  // NOLINT
 
-// A new namespace, kept by a descriptor. -1 without the privilege.
+// A descriptor of a new namespace; -1 without the privilege to create one.
 int MakeNetns() {
   int fd = -1;
   std::thread([&] {
@@ -65,9 +65,11 @@ class Netns : public ::testing::Test {
   const NetnsId before_ = CurrentNetns();
 };
 
-TEST_F(Netns, RunIsInsideByDescriptorAndByPath) {
+TEST_F(Netns, RunEntersByDescriptorAndByPath) {
   ASSERT_NE(id_, before_);
-  for (const NetNs& netns : {NetNs::FromFd(fd_), NetNs::FromPath(path_)}) {
+  for (const bool by_path : {false, true}) {
+    SCOPED_TRACE(by_path ? "by path" : "by descriptor");
+    const NetNs netns = by_path ? NetNs::FromPath(path_) : NetNs::FromFd(fd_);
     NetnsId inside;
     EXPECT_THAT(netns.Run([&]() -> absl::Status {
       inside = CurrentNetns();
@@ -79,7 +81,7 @@ TEST_F(Netns, RunIsInsideByDescriptorAndByPath) {
   }
 }
 
-TEST_F(Netns, FromPidIsThatProcesss) {
+TEST_F(Netns, FromPidIsTheNamespaceOfTheProcess) {
   int ready[2];
   ASSERT_EQ(pipe2(ready, O_CLOEXEC), 0);
   const pid_t child = fork();
@@ -92,18 +94,18 @@ TEST_F(Netns, FromPidIsThatProcesss) {
   }
   close(ready[1]);
   char byte = 0;
-  EXPECT_EQ(read(ready[0], &byte, 1), 0);  // the child has closed its end: it is inside
+  EXPECT_EQ(read(ready[0], &byte, 1), 0);  // the child closes its end when it is in the namespace
   close(ready[0]);
   EXPECT_EQ(NetNs::FromPid(Pid(child)).Identify().value(), id_);
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
 }
 
-TEST_F(Netns, RunReturnsWhatTheWorkReturned) {
+TEST_F(Netns, RunReturnsTheStatusOfTheWork) {
   EXPECT_THAT(NetNs::FromFd(fd_).Run([] { return TimeoutError("work"); }), EndedByDeadline());
 }
 
-TEST_F(Netns, RunsWithEverySignalBlockedOnAnotherThread) {
+TEST_F(Netns, RunUsesAnotherThreadWithEverySignalBlocked) {
   const std::thread::id caller = std::this_thread::get_id();
   sigset_t mask;
   EXPECT_THAT(NetNs::FromFd(fd_).Run([&] {
@@ -126,7 +128,7 @@ TEST_F(Netns, ConnLivesInTheNamespaceThatItWasDialledIn) {
   config.port_id = 4711;
   const auto inside = Conn::Dial(kFamilySockDiag, std::move(config));
   ASSERT_THAT(inside, IsOk());
-  // The same port id is free outside: it is another namespace.
+  // The same port id is free in the namespace outside.
   Config outside;
   outside.port_id = 4711;
   const auto other = Conn::Dial(kFamilySockDiag, std::move(outside));
@@ -147,7 +149,7 @@ TEST_F(Netns, NoThreadStaysInTheNamespace) {
   }
 }
 
-TEST_F(Netns, OfANetworkOnly) {
+TEST_F(Netns, RefusesOtherKindsOfNamespaces) {
   const NetNs mount = NetNs::FromPath("/proc/self/ns/mnt");
   EXPECT_THAT(mount.Identify(), ErrnoIs(EINVAL));
   EXPECT_THAT(std::string(mount.Identify().status().message()), HasSubstr("/proc/self/ns/mnt"));
@@ -160,13 +162,14 @@ TEST(NetnsErrors, OtherFilesAreRefusedWithoutHanging) {
   ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
   for (const std::string& path : {fifo, std::string("/"), std::string("/proc/self/status"),
                                   std::string("/dev/null"), std::string("/dev/tty")}) {
+    SCOPED_TRACE(path);
     const absl::Status status = NetNs::FromPath(path).Run([] {
       ADD_FAILURE() << "entered";
       return absl::OkStatus();
     });
     EXPECT_FALSE(status.ok());
     EXPECT_THAT(std::string(status.message()), HasSubstr(path));
-    if (path != "/dev/tty") {  // without a terminal it cannot even be opened
+    if (path != "/dev/tty") {  // cannot be opened without a terminal
       EXPECT_THAT(status, ErrnoIs(EINVAL));
       EXPECT_THAT(std::string(status.message()), HasSubstr("not a namespace"));
     }
@@ -189,11 +192,11 @@ TEST(NetnsErrors, DescriptorMustBeOpenAndOfANamespace) {
 }
 
 TEST(NetnsErrors, MissingCapabilityIsNamed) {
-  if (geteuid() != 0) GTEST_SKIP() << "needs root to drop from";
+  if (geteuid() != 0) GTEST_SKIP() << "needs root, to drop its privileges";
   const int fd = MakeNetns();
   ASSERT_GE(fd, 0);
   absl::Status status;
-  // Only this thread becomes nobody: the raw system call, not glibc's for the whole process.
+  // The raw system call changes this thread only; glibc would change the whole process.
   std::thread([&] {
     ASSERT_EQ(syscall(SYS_setresuid, 65534, 65534, 65534), 0);
     status = NetNs::FromFd(fd).Run([] { return absl::OkStatus(); });
@@ -203,9 +206,9 @@ TEST(NetnsErrors, MissingCapabilityIsNamed) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("CAP_SYS_ADMIN"));
 }
 
-// ---- Finding them ----
+// ---- Finding namespaces ----
 
-// A tree that looks like procfs, removed with the object.
+// A directory tree that looks like procfs, deleted by the destructor.
 class FindNamespacesTest : public ::testing::Test {
  protected:
   FindNamespacesTest() {
@@ -218,7 +221,7 @@ class FindNamespacesTest : public ::testing::Test {
     std::filesystem::create_directories(root_ + "/" + pid + "/ns");
     std::filesystem::create_symlink(link, root_ + "/" + pid + "/ns/net");
   }
-  // What was found, but for what the machine has in /run/netns.
+  // The namespaces in the tree, without those that the host has in /run/netns.
   std::vector<FoundNetns> Find() {
     FoundNamespaces found = FindNamespaces(root_);
     std::erase_if(found.namespaces,
@@ -229,7 +232,7 @@ class FindNamespacesTest : public ::testing::Test {
   std::string root_;
 };
 
-TEST_F(FindNamespacesTest, GivesEachOnceWithItsNameAndThreePathsAtMost) {
+TEST_F(FindNamespacesTest, FindsEachOnceWithItsNameAndAtMostThreePaths) {
   for (const char* pid : {"1", "2", "3", "4"}) Process(pid, "net:[77]");
   Process("5", "net:[55]");
   Process("self", "net:[99]");
@@ -247,24 +250,24 @@ TEST_F(FindNamespacesTest, GivesEachOnceWithItsNameAndThreePathsAtMost) {
   EXPECT_EQ(found[0].id, NetnsId(77));
   EXPECT_EQ(found[0].name, "b lue");
   ASSERT_EQ(found[0].paths.size(), 3u);
-  EXPECT_EQ(found[0].paths[0], "/run/netns/b lue") << "mounts outlive processes";
+  EXPECT_EQ(found[0].paths[0], "/run/netns/b lue") << "paths of mounts come first";
   EXPECT_EQ(found[1].id, NetnsId(55));
   EXPECT_EQ(found[1].name, "");
   EXPECT_EQ(found[1].paths, std::vector<std::string>{root_ + "/5/ns/net"});
   EXPECT_EQ(found[2].id, NetnsId(66));
-  EXPECT_EQ(found[2].name, "") << "a mount elsewhere has no name";
+  EXPECT_EQ(found[2].name, "") << "a mount outside /run/netns has no name";
 }
 
-TEST_F(FindNamespacesTest, FindsNothingWhereThereIsNoProcfs) {
+TEST_F(FindNamespacesTest, FindsNothingWithoutProcfs) {
   EXPECT_TRUE(Find().empty());
   root_ += "/none";
   EXPECT_TRUE(Find().empty());
 }
 
-TEST_F(Netns, RunInEachEntersInTurnAndSaysWhichHaveVanished) {
+TEST_F(Netns, RunInEachEntersInOrderAndReportsVanishedNamespaces) {
   const std::vector<FoundNetns> namespaces = {
-      {id_, "", {"/nonexistent", "/proc/self/ns/net", path_}},  // the last one is it
-      {NetnsId(7), "", {path_}},                                // another one now
+      {id_, "", {"/nonexistent", "/proc/self/ns/net", path_}},  // only the last path leads to it
+      {NetnsId(7), "", {path_}},  // the path leads to another namespace
       {id_, "", {}},
   };
   std::vector<NetnsId> inside;
@@ -279,9 +282,10 @@ TEST_F(Netns, RunInEachEntersInTurnAndSaysWhichHaveVanished) {
   EXPECT_EQ(inside, std::vector<NetnsId>{id_});
 }
 
-TEST(NetNsFromName, TakesAPathOrAProcess) {
+TEST(NetNsFromName, AcceptsAPathOrAPid) {
   const NetnsId here = CurrentNetns();
   for (const std::string& name : {std::string("/proc/self/ns/net"), std::to_string(getpid())}) {
+    SCOPED_TRACE(name);
     const auto netns = NetNs::FromName(name);
     ASSERT_THAT(netns.status(), IsOk());
     const auto id = netns->Identify();
@@ -290,7 +294,7 @@ TEST(NetNsFromName, TakesAPathOrAProcess) {
   }
 }
 
-TEST(NetNsFromName, RefusesByNameWhatIsNotThere) {
+TEST(NetNsFromName, QuotesATextThatNamesNoNamespace) {
   for (const char* name :
        {"no-such-namespace", "0", "-1", "+1", "12x", "0x1", "99999999999", " 1"}) {
     const auto netns = NetNs::FromName(name);

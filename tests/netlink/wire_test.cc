@@ -57,7 +57,7 @@ std::vector<Step> OurAttributes(Bytes bytes) {
   return steps;
 }
 
-// libmnl wants aligned bytes of its own.
+// A copy for libmnl, which needs aligned bytes.
 class MnlCopy {
  public:
   explicit MnlCopy(Bytes bytes)
@@ -68,7 +68,8 @@ class MnlCopy {
     std::vector<Step> steps;
     const nlmsghdr* header = reinterpret_cast<const nlmsghdr*>(words_.data());
     for (int left = size_; mnl_nlmsg_ok(header, left);) {
-      if (header->nlmsg_len > INT_MAX) break;  // negative, so short enough, to libmnl 1.0.4
+      if (header->nlmsg_len > INT_MAX)
+        break;  // libmnl 1.0.4 takes it for a negative number and accepts it
       steps.push_back({Offset(header), header->nlmsg_len, header->nlmsg_type});
       if (static_cast<int>(MNL_ALIGN(header->nlmsg_len)) >= left) break;
       header = mnl_nlmsg_next(header, &left);
@@ -118,7 +119,7 @@ class Generator {
     }
     return all;
   }
-  // Changes some bytes, with a liking for small values (lengths), and cuts the end.
+  // Changes some bytes, often to small values because lengths are small, and cuts the end.
   void Mutate(Packet* packet) {
     for (uint32_t i = Below(4); i > 0 && !packet->empty(); --i) {
       (*packet)[Below(static_cast<uint32_t>(packet->size()))] =
@@ -132,7 +133,7 @@ class Generator {
   std::mt19937 random_{20240607};
 };
 
-TEST(Wire, MessagesAreThoseOfLibmnl) {
+TEST(Wire, MessagesEqualThoseOfLibmnl) {
   Generator generator;
   int damaged = 0;
   for (int round = 0; round < netdiag::testing::Rounds(20000); ++round) {
@@ -148,7 +149,7 @@ TEST(Wire, MessagesAreThoseOfLibmnl) {
   EXPECT_GT(damaged, 1000);
 }
 
-TEST(Wire, AttributesAreThoseOfLibmnl) {
+TEST(Wire, AttributesEqualThoseOfLibmnl) {
   Generator generator;
   int damaged = 0;
   for (int round = 0; round < netdiag::testing::Rounds(20000); ++round) {
@@ -171,14 +172,15 @@ TEST(Wire, LastMessageMayLackItsPadding) {
     const GuardedBuffer guarded(packet);
     MessageCursor messages(guarded.bytes());
     Message message;
-    ASSERT_TRUE(messages.Next(&message)) << stray;
+    SCOPED_TRACE(stray);
+    ASSERT_TRUE(messages.Next(&message));
     EXPECT_EQ(message.payload().size(), 8 - stray);
     EXPECT_FALSE(messages.Next(&message));
     EXPECT_FALSE(messages.malformed());
   }
 }
 
-TEST(Wire, LengthThatLiesStopsTheMessages) {
+TEST(Wire, WrongLengthStopsTheCursor) {
   for (const uint32_t length : {0u, 15u, 25u, 0x7fffffffu, 0xffffffffu}) {
     const Request first(20, 0, Text("good")), second(20, 0, Text("12345678"));
     Packet bytes = Join({Packet(Bytes(first).begin(), Bytes(first).end()),
@@ -216,7 +218,7 @@ TEST(Wire, ErrnumIsTheNegatedFirstWordOfResults) {
   EXPECT_EQ(errnum(20, word(-2)), std::nullopt);
 }
 
-TEST(Wire, AsWantsTheExactLength) {
+TEST(Wire, AsRequiresTheExactLength) {
   for (size_t size = 0; size <= 9; ++size) {
     const GuardedBuffer guarded(size);
     const Attr attribute(1, guarded.bytes());
@@ -227,7 +229,7 @@ TEST(Wire, AsWantsTheExactLength) {
   }
 }
 
-TEST(Wire, AttributeTypeIsWithoutItsFlags) {
+TEST(Wire, AttributeTypeExcludesItsFlags) {
   EXPECT_EQ(Attr(kAttrNested | 5, {}).type(), 5);
   EXPECT_TRUE(Attr(kAttrNested | 5, {}).nested());
   EXPECT_FALSE(Attr(kAttrNested | 5, {}).network_order());

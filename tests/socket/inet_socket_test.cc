@@ -1,5 +1,5 @@
-// InetSocket over messages that end where mapped memory ends. The tables of fields behind
-// tcp_info() and the like: structs_test.cc.
+// InetSocket, on messages that end where mapped memory ends. structs_test.cc tests the tables of
+// fields behind tcp_info() and the other structs.
 
 #include <arpa/inet.h>
 
@@ -42,7 +42,7 @@ TEST(InetSocket, ReadsTheFixedPartInItsByteOrders) {
     message.id.idiag_src[i] = htonl(0x10111213 + 0x04040404 * i);
     message.id.idiag_dst[i] = htonl(0x20212223 + 0x04040404 * i);
   }
-  message.id.idiag_if = 0x01020304;  // host order, as are the words of the cookie
+  message.id.idiag_if = 0x01020304;  // host order, as the words of the cookie
   message.id.idiag_cookie[0] = 0x05060708;
   message.id.idiag_cookie[1] = 0x090a0b0c;
   message.idiag_expires = 0x11121314;
@@ -138,11 +138,11 @@ const Case kCases[] = {
      "2"},
 };
 
-TEST(InetSocket, ReadsEveryAttributeIffItIsThere) {
-  for (const Case& row : kCases) ExpectReadsWhatIsThere(row, Fixed());
+TEST(InetSocket, ReadsEveryAttributeIfPresent) {
+  for (const Case& row : kCases) ExpectReadsIfPresent(row, Fixed());
 }
 
-// With all attributes of the kernel at once, each accessor still reads its own.
+// Each accessor reads its own attribute when all attributes are present.
 TEST(InetSocket, TellsAttributesApart) {
   Packet message = Fixed();
   for (const Case& row : kCases) message = Join({message, Attribute(row.type, Pattern(row.exact))});
@@ -164,6 +164,7 @@ TEST(InetSocket, CongestionIsTextUpToItsNul) {
            {std::string_view("a\0b", 3), "a"},
            {std::string_view("\0", 1), ""},
            {"", ""}}) {
+    SCOPED_TRACE(wanted);
     const GuardedBuffer buffer(WithAttribute(Fixed(), INET_DIAG_CONG, Text(payload)));
     EXPECT_EQ(Parse(buffer).congestion(), wanted);
   }
@@ -171,6 +172,7 @@ TEST(InetSocket, CongestionIsTextUpToItsNul) {
 
 TEST(InetSocket, ShutdownIsAPairOfBits) {
   for (int mask = 0; mask < 4; ++mask) {
+    SCOPED_TRACE(mask);
     const GuardedBuffer buffer(
         WithAttribute(Fixed(), INET_DIAG_SHUTDOWN, {static_cast<std::byte>(mask)}));
     EXPECT_EQ(Parse(buffer).shutdown()->receive, (mask & 1) != 0);
@@ -197,6 +199,7 @@ TEST(InetSocket, EveryOptionIsTheKernelsBit) {
       {[](inet_diag_sockopt* bits) { bits->defer_connect = 1; }, SocketOption::kDeferConnect},
   };
   for (const auto& row : kBits) {
+    SCOPED_TRACE(static_cast<int>(row.option));
     inet_diag_sockopt bits = {};
     row.set(&bits);
     const GuardedBuffer buffer(WithAttribute(Fixed(), INET_DIAG_SOCKOPT, RawBytes(bits)));
@@ -215,7 +218,7 @@ TEST(InetSocket, UlpHasANameAndNestedDetails) {
   EXPECT_EQ(Packet(ulp.tls->bytes().begin(), ulp.tls->bytes().end()), Pattern(8));
   EXPECT_EQ(Packet(ulp.mptcp->bytes().begin(), ulp.mptcp->bytes().end()), Pattern(4));
 
-  // Every cut of it, the attribute's length with it: what is left is read, and nothing beyond.
+  // Truncated to every length, with the attribute's length reduced too: what is left is read.
   for (size_t size = 0; size < nested.size(); ++size) {
     const Packet part(nested.begin(), nested.begin() + static_cast<std::ptrdiff_t>(size));
     const GuardedBuffer cut(WithAttribute(Fixed(), INET_DIAG_ULP_INFO, part));
@@ -228,7 +231,7 @@ TEST(InetSocket, UlpHasANameAndNestedDetails) {
   EXPECT_FALSE(Parse(bare).ulp().has_value());
 }
 
-// Each field is there iff its attribute holds it, at the end of mapped memory.
+// A field is present if its attribute is long enough. The attribute ends where mapped memory ends.
 template <class View>
 void ExpectReadsNestedFields() {
   for (const StructField& field : View::fields()) {
@@ -246,7 +249,7 @@ void ExpectReadsNestedFields() {
   }
 }
 
-TEST(InetSocket, UlpDetailsAreReadIffTheyAreThere) {
+TEST(InetSocket, ReadsUlpDetailsIfPresent) {
   ExpectReadsNestedFields<TlsInfo>();
   ExpectReadsNestedFields<SubflowInfo>();
 }
@@ -261,12 +264,12 @@ tcp_diag_md5sig Key(uint8_t family, uint16_t length, uint8_t fill) {
   return key;
 }
 
-TEST(InetSocket, Md5KeysAreAsLongAsTheySayButNeverLongerThanTheirPlace) {
+TEST(InetSocket, Md5KeysAreCutToTheirField) {
   const GuardedBuffer buffer(
       WithAttribute(Fixed(), INET_DIAG_MD5SIG,
                     Join({RawBytes(Key(AF_INET, 5, 1)), RawBytes(Key(AF_INET6, 80, 2)),
                           RawBytes(Key(AF_INET, 81, 3)), RawBytes(Key(255, 0xffff, 4)),
-                          Packet(99)})));  // the last one is not whole
+                          Packet(99)})));  // the last key is incomplete
   const InetSocket socket = Parse(buffer);
   const struct {
     Family family;
@@ -274,6 +277,7 @@ TEST(InetSocket, Md5KeysAreAsLongAsTheySayButNeverLongerThanTheirPlace) {
   } kWanted[] = {
       {Family::kInet, 5}, {Family::kInet6, 80}, {Family::kInet, 80}, {Family::kInet, 80}};
   for (size_t i = 0; i < std::size(kWanted); ++i) {
+    SCOPED_TRACE(i);
     const Md5Key key = socket.md5_key(i).value();
     EXPECT_EQ(key.address.family(), kWanted[i].family);
     EXPECT_EQ(key.address.octets()[0], 1);
@@ -302,7 +306,7 @@ TEST(InetSocket, SkipsAndCountsUnknownAttributes) {
   ExpectSkipsAndCountsUnknown<InetSocket>(Fixed(), 23);
 }
 
-TEST(InetSocket, OfRepeatedAttributesTheLastCounts) {
+TEST(InetSocket, LastOfRepeatedAttributesCounts) {
   const GuardedBuffer buffer(
       Join({Fixed(), Attribute(INET_DIAG_TOS, Pattern(1)), Attribute(INET_DIAG_MARK, Pattern(4)),
             Attribute(INET_DIAG_TOS, Packet(1, std::byte{9}))}));
@@ -328,7 +332,7 @@ TEST(InetSocket, AttributesBeforeDamageStayGood) {
   }
 }
 
-// Offsets are kept in 16 bits: an attribute beyond is not read from a wrong place.
+// Positions have 16 bits. An attribute at a higher one must not be read from a wrong place.
 TEST(InetSocket, AnAttributeBeyond64KiBCountsAsUnknown) {
   Packet message = Join({Fixed(), Attribute(200, Packet(65000)), Attribute(201, Packet(600)),
                          Attribute(INET_DIAG_TOS, Pattern(1))});
@@ -338,10 +342,10 @@ TEST(InetSocket, AnAttributeBeyond64KiBCountsAsUnknown) {
   EXPECT_FALSE(socket.malformed());
 }
 
-TEST(InetSocket, EveryCutIsSafe) {
+TEST(InetSocket, EveryTruncationIsSafe) {
   Packet message = Fixed();
   for (const Case& row : kCases) message = Join({message, Attribute(row.type, Pattern(row.exact))});
-  ExpectEveryCutIsSafe<InetSocket>(message, [](const InetSocket& socket) {
+  ExpectEveryTruncationIsSafe<InetSocket>(message, [](const InetSocket& socket) {
     for (const Case& row : kCases) row.read(socket);
   });
 }

@@ -1,4 +1,4 @@
-// NetlinkSocket over messages that end where mapped memory ends.
+// NetlinkSocket, on messages that end where mapped memory ends.
 
 #include <sys/socket.h>
 
@@ -51,13 +51,13 @@ TEST(NetlinkSocket, ReadsTheFixedPart) {
   EXPECT_EQ(socket.cookie().value(), 0x090a0b0c05060708u);
 }
 
-// A socket begins with TCP_CLOSE (7); NETLINK_UNCONNECTED is 0.
+// A new socket has the state TCP_CLOSE (7). NETLINK_UNCONNECTED is 0.
 TEST(NetlinkSocket, IsConnectedInOneStateOnly) {
   for (int state = 0; state < 256; ++state) {
     Packet fixed = Fixed();
     fixed[offsetof(netlink_diag_msg, ndiag_state)] = static_cast<std::byte>(state);
     const GuardedBuffer buffer(fixed);
-    EXPECT_EQ(Parse(buffer).connected(), state == 1);
+    EXPECT_EQ(Parse(buffer).connected(), state == 1) << state;
     EXPECT_EQ(Parse(buffer).state(), State::kClose);
   }
 }
@@ -80,8 +80,8 @@ const Case kCases[] = {
      "24232221"},
 };
 
-TEST(NetlinkSocket, ReadsEveryAttributeIffItIsThere) {
-  for (const Case& row : kCases) ExpectReadsWhatIsThere(row, Fixed());
+TEST(NetlinkSocket, ReadsEveryAttributeIfPresent) {
+  for (const Case& row : kCases) ExpectReadsIfPresent(row, Fixed());
 }
 
 TEST(NetlinkSocket, GroupsAreAMaskOfAnyLength) {
@@ -104,10 +104,10 @@ TEST(NetlinkSocket, SkipsAndCountsUnknownAttributes) {
   ExpectSkipsAndCountsUnknown<NetlinkSocket>(Fixed(), 5);
 }
 
-TEST(NetlinkSocket, EveryCutIsSafe) {
+TEST(NetlinkSocket, EveryTruncationIsSafe) {
   Packet message = Join({Fixed(), Attribute(NETLINK_DIAG_GROUPS, Pattern(16))});
   for (const Case& row : kCases) message = Join({message, Attribute(row.type, Pattern(row.exact))});
-  ExpectEveryCutIsSafe<NetlinkSocket>(message, [](const NetlinkSocket& socket) {
+  ExpectEveryTruncationIsSafe<NetlinkSocket>(message, [](const NetlinkSocket& socket) {
     for (const Case& row : kCases) row.read(socket);
     (void)socket.groups(0);
     (void)socket.groups(1);

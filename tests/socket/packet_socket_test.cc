@@ -1,4 +1,4 @@
-// PacketSocket over messages that end where mapped memory ends.
+// PacketSocket, on messages that end where mapped memory ends.
 
 #include <sys/socket.h>
 
@@ -104,12 +104,13 @@ const Case kCases[] = {
      "a09"},
 };
 
-TEST(PacketSocket, ReadsEveryAttributeIffItIsThere) {
-  for (const Case& row : kCases) ExpectReadsWhatIsThere(row, Fixed());
+TEST(PacketSocket, ReadsEveryAttributeIfPresent) {
+  for (const Case& row : kCases) ExpectReadsIfPresent(row, Fixed());
 }
 
-TEST(PacketSocket, AddressesOfMembershipsEndWithTheirField) {
+TEST(PacketSocket, MembershipAddressesAreCutToTheirField) {
   for (const int length : {0, 6, 32, 33, 0xffff}) {
+    SCOPED_TRACE(length);
     packet_diag_mclist entry = {};
     entry.pdmc_alen = static_cast<uint16_t>(length);
     const GuardedBuffer buffer(WithAttribute(Fixed(), PACKET_DIAG_MCLIST, RawBytes(entry)));
@@ -122,6 +123,7 @@ TEST(PacketSocket, AddressesOfMembershipsEndWithTheirField) {
 TEST(PacketSocket, ListsEndWithTheLastWholeEntry) {
   for (size_t size = 0; size <= 100; ++size) {
     for (const uint16_t type : {uint16_t{PACKET_DIAG_MCLIST}, uint16_t{PACKET_DIAG_FILTER}}) {
+      SCOPED_TRACE("type " + std::to_string(type) + " of " + std::to_string(size) + " bytes");
       const GuardedBuffer buffer(WithAttribute(Fixed(), type, Pattern(size)));
       const PacketSocket socket = Parse(buffer);
       EXPECT_EQ(socket.membership_count(), type == PACKET_DIAG_MCLIST ? size / 44 : 0);
@@ -138,10 +140,10 @@ TEST(PacketSocket, SkipsAndCountsUnknownAttributes) {
   ExpectSkipsAndCountsUnknown<PacketSocket>(Fixed(), 8);
 }
 
-TEST(PacketSocket, EveryCutIsSafe) {
+TEST(PacketSocket, EveryTruncationIsSafe) {
   Packet message = Fixed();
   for (const Case& row : kCases) message = Join({message, Attribute(row.type, Pattern(row.exact))});
-  ExpectEveryCutIsSafe<PacketSocket>(message, [](const PacketSocket& socket) {
+  ExpectEveryTruncationIsSafe<PacketSocket>(message, [](const PacketSocket& socket) {
     for (const Case& row : kCases) row.read(socket);
   });
 }

@@ -1,5 +1,6 @@
-// tests/socket/socket_testing.h — messages that end where mapped memory ends, and the rule of
-// sizes: whatever length an attribute claims, a field is read iff it is there, and never beyond.
+// tests/socket/socket_testing.h — messages that end where mapped memory ends, and the checks that
+// all views share: whatever length an attribute claims, a field is read only if its bytes are
+// there.
 
 #ifndef NETDIAG_TESTS_SOCKET_SOCKET_TESTING_H_
 #define NETDIAG_TESTS_SOCKET_SOCKET_TESTING_H_
@@ -21,7 +22,7 @@
 
 namespace netdiag::testing {
 
-// 1, 2, 3, …: no two bytes of a field are equal, so that a byte order that is wrong shows.
+// The bytes 1, 2, 3, …: all bytes of a field differ, so that a wrong byte order is visible.
 inline Packet Pattern(size_t size) {
   Packet bytes(size);
   for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i + 1);
@@ -35,13 +36,13 @@ Packet RawBytes(const T& value) {
   return bytes;
 }
 
-// `fixed` and one attribute without its padding, so that the payload's end is the message's.
+// `fixed` and one attribute without padding, so that the message ends with its payload.
 inline Packet WithAttribute(const Packet& fixed, uint16_t type, const Packet& payload) {
   const uint16_t header[2] = {static_cast<uint16_t>(4 + payload.size()), type};
   return Join({fixed, RawBytes(header), payload});
 }
 
-// What an accessor gives for one attribute, as text; nullopt: it says that there is none.
+// An accessor for one attribute and its expected result as text; nullopt means absent.
 template <class View>
 struct AttributeCase {
   const char* name;
@@ -49,7 +50,7 @@ struct AttributeCase {
   size_t minimum;  // the shortest payload that the accessor reads
   size_t exact;    // what the kernel sends
   std::function<std::optional<std::string>(const View&)> read;
-  const char* expected;  // of the payload 1, 2, 3, …
+  const char* expected;  // for the payload 1, 2, 3, …
 };
 
 template <class T>
@@ -61,7 +62,7 @@ std::optional<std::string> Hex(std::optional<T> value) {
 }
 
 template <class View>
-void ExpectReadsWhatIsThere(const AttributeCase<View>& row, const Packet& fixed) {
+void ExpectReadsIfPresent(const AttributeCase<View>& row, const Packet& fixed) {
   for (const size_t size :
        std::set<size_t>{0, row.minimum - 1, row.minimum, row.exact, row.exact + 4}) {
     SCOPED_TRACE(std::string(row.name) + " of " + std::to_string(size) + " bytes");
@@ -77,12 +78,12 @@ void ExpectReadsWhatIsThere(const AttributeCase<View>& row, const Packet& fixed)
       EXPECT_EQ(value, row.expected);
     }
   }
-  // Absent: the message ends after its fixed part.
+  // The attribute is absent: the message ends after its fixed part.
   const GuardedBuffer bare(fixed);
   EXPECT_EQ(row.read(*View::Parse(bare.bytes())), std::nullopt) << row.name;
 }
 
-// The rules that hold for the attributes of either view. `known` is a type that it knows.
+// Unknown attributes are skipped and counted. `first_unknown` is the lowest unknown type.
 template <class View>
 void ExpectSkipsAndCountsUnknown(const Packet& fixed, uint16_t first_unknown) {
   const Packet payload = Pattern(5);
@@ -92,26 +93,28 @@ void ExpectSkipsAndCountsUnknown(const Packet& fixed, uint16_t first_unknown) {
   ASSERT_TRUE(view.has_value());
   EXPECT_EQ(view->unknown_attributes(), 3);
   EXPECT_FALSE(view->malformed());
-  // They can be walked with attributes().
+  // attributes() contains them.
   netlink::AttrCursor cursor(view->attributes());
   std::vector<uint16_t> types;
   for (netlink::Attr attribute; cursor.Next(&attribute);) types.push_back(attribute.type());
   EXPECT_EQ(types, (std::vector<uint16_t>{first_unknown, 0x3fff, 200}));
 
-  // More than the counter holds: it stays at its highest value.
+  // The counter stops at its highest value.
   Packet many(fixed);
   const Packet empty = Attribute(first_unknown, {});
   for (int i = 0; i < 65536 + 10; ++i) many.insert(many.end(), empty.begin(), empty.end());
   EXPECT_EQ(View::Parse(many)->unknown_attributes(), UINT16_MAX);
 }
 
-// Every cut of a message: too short is nullopt, and attributes before the cut stay readable.
+// Truncates a message to every length. Parse() fails if it is shorter than the fixed part; `touch`
+// reads the attributes that are left.
 template <class View>
-void ExpectEveryCutIsSafe(const Packet& message, void (*touch)(const View&)) {
+void ExpectEveryTruncationIsSafe(const Packet& message, void (*touch)(const View&)) {
   for (size_t size = 0; size <= message.size(); ++size) {
+    SCOPED_TRACE(std::to_string(size) + " bytes");
     const GuardedBuffer cut(Bytes(message).first(size));
     const std::optional<View> view = View::Parse(cut.bytes());
-    EXPECT_EQ(view.has_value(), size >= View::kFixedSize) << size;
+    EXPECT_EQ(view.has_value(), size >= View::kFixedSize);
     if (view) touch(*view);
   }
 }

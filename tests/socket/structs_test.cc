@@ -1,5 +1,5 @@
-// The tables of fields: layout, and reading structs of every length, up to the end of mapped
-// memory.
+// The tables of fields: their layout, and reading structs of every length that end where mapped
+// memory ends.
 
 #include "netdiag/socket/structs.h"
 
@@ -43,16 +43,16 @@ size_t SizeOf() {
 
 TYPED_TEST(StructViewTest, RowsCoverEveryByteOnce) {
   std::set<std::string_view> names;
-  size_t end = 0;              // of the rows so far
+  size_t end = 0;              // the end of the last row
   size_t start = 0, bits = 0;  // of the bit-fields in the last byte
   for (const StructField& field : TypeParam::fields()) {
     EXPECT_TRUE(names.insert(field.name).second) << field.name;
     EXPECT_TRUE(field.width == 1 || field.width == 2 || field.width == 4 || field.width == 8);
     EXPECT_EQ(field.offset % field.width, 0u) << field.name;
     if (field.bits != 0 && field.offset == start && bits != 0) {
-      EXPECT_EQ(field.shift, bits) << field.name;  // follows the bit-field before it
+      EXPECT_EQ(field.shift, bits) << field.name;  // follows the previous bit-field
     } else {
-      EXPECT_EQ(field.offset, end) << field.name;  // follows the field before it
+      EXPECT_EQ(field.offset, end) << field.name;  // follows the previous field
       EXPECT_EQ(field.shift, 0) << field.name;
       start = field.offset;
       bits = 0;
@@ -63,7 +63,7 @@ TYPED_TEST(StructViewTest, RowsCoverEveryByteOnce) {
   }
 }
 
-// Composed byte by byte, so that it shares nothing with how the view reads.
+// Computed byte by byte, independently of the code under test.
 uint64_t Expected(const StructField& field, Bytes bytes) {
   uint64_t value = 0;
   for (size_t i = field.width; i-- > 0;) {
@@ -75,7 +75,7 @@ uint64_t Expected(const StructField& field, Bytes bytes) {
   return part;
 }
 
-TYPED_TEST(StructViewTest, AFieldIsThereIfAndOnlyIfItFits) {
+TYPED_TEST(StructViewTest, FieldIsPresentOnlyIfItFits) {
   for (size_t size = 0; size <= SizeOf<TypeParam>() + 8; ++size) {
     GuardedBuffer guarded(size);
     for (size_t i = 0; i < size; ++i) guarded.writable()[i] = static_cast<std::byte>(3 * i + 1);
@@ -92,7 +92,7 @@ TYPED_TEST(StructViewTest, AFieldIsThereIfAndOnlyIfItFits) {
   }
 }
 
-TYPED_TEST(StructViewTest, OfNothingHasNothing) {
+TYPED_TEST(StructViewTest, EmptyViewHasNoFields) {
   for (const StructField& field : TypeParam::fields()) {
     EXPECT_FALSE(TypeParam()[field].has_value()) << field.name;
   }
@@ -100,7 +100,7 @@ TYPED_TEST(StructViewTest, OfNothingHasNothing) {
 
 // ---- tcp_info ----
 
-// How long each kernel's struct is, and the last field in it.
+// The size of the struct in each kernel, and its last field.
 constexpr struct {
   size_t size;
   const char* last;
@@ -142,8 +142,8 @@ TEST(TcpInfo, HasTheFieldsOfTheKernelThatSentIt) {
 #define FIELD(name) \
   { #name, offsetof(tcp_info, tcpi_##name), sizeof(tcp_info::tcpi_##name) }
 
-// Every field that the host's header has, held against it.
-TEST(TcpInfo, IsTheKernelsStruct) {
+// Compares every field that the build host's header has.
+TEST(TcpInfo, FieldsAreWhereTheKernelPutsThem) {
   const struct {
     std::string_view name;
     size_t offset, width;
@@ -228,14 +228,14 @@ TEST(TcpInfo, OptionsAreASetOfBits) {
   }
 }
 
-// ---- the small ones ----
+// ---- Small structs ----
 
 template <class View, class Raw>
 void ExpectSameSize() {
   EXPECT_EQ(SizeOf<View>(), sizeof(Raw));
 }
 
-TEST(SmallStructs, AreTheKernelsStructs) {
+TEST(SmallStructs, HaveTheSizesOfTheKernelsStructs) {
   ExpectSameSize<InetMemory, inet_diag_meminfo>();
   ExpectSameSize<VegasInfo, tcpvegas_info>();
   ExpectSameSize<DctcpInfo, tcp_dctcp_info>();

@@ -1,4 +1,4 @@
-// UnixSocket over messages that end where mapped memory ends.
+// UnixSocket, on messages that end where mapped memory ends.
 
 #include <sys/socket.h>
 
@@ -82,11 +82,11 @@ const Case kCases[] = {
      [](const UnixSocket& s) { return Hex(Value(s.pending_connection(1))); }, "8070605"},
 };
 
-TEST(UnixSocket, ReadsEveryAttributeIffItIsThere) {
-  for (const Case& row : kCases) ExpectReadsWhatIsThere(row, Fixed());
+TEST(UnixSocket, ReadsEveryAttributeIfPresent) {
+  for (const Case& row : kCases) ExpectReadsIfPresent(row, Fixed());
 }
 
-TEST(UnixSocket, DeviceIsTheKernelsOwnForm) {
+TEST(UnixSocket, DeviceHasTheKernelsForm) {
   unix_diag_vfs vfs = {};
   vfs.udiag_vfs_ino = 0x01020304;
   vfs.udiag_vfs_dev = (0x123u << 20) | 0x45678u;  // MKDEV(0x123, 0x45678)
@@ -103,20 +103,22 @@ TEST(UnixSocket, NamesAreWhatTheKernelBound) {
     bool abstract;
   } kRows[] = {
       {"/run/x.sock\0"sv, "/run/x.sock", false},
-      {"/run/x.sock"sv, "/run/x.sock", false},  // 108 bytes of path leave no room for a NUL
+      {"/run/x.sock"sv, "/run/x.sock",
+       false},  // as for a path of 108 bytes, which has no room for a NUL
       {"/run/x\0junk"sv, "/run/x", false},
       {"relative\0"sv, "relative", false},
       {"@not abstract\0"sv, "@not abstract", false},
       {"\0abstract"sv, "\0abstract"sv, true},
-      {"\0a\0b\0"sv, "\0a\0b\0"sv, true},  // NULs are part of it, to the end
+      {"\0a\0b\0"sv, "\0a\0b\0"sv, true},  // NULs belong to the name
       {"\0"sv, "\0"sv, true},
       {""sv, "", false},
       {"\n\x1b\xff"sv, "\n\x1b\xff", false},
   };
   for (const auto& row : kRows) {
+    SCOPED_TRACE(row.name);
     const GuardedBuffer buffer(WithAttribute(Fixed(), UNIX_DIAG_NAME, Text(row.payload)));
     EXPECT_EQ(Parse(buffer).name(), row.name);
-    EXPECT_EQ(Parse(buffer).abstract(), row.abstract) << row.name;
+    EXPECT_EQ(Parse(buffer).abstract(), row.abstract);
   }
   const GuardedBuffer unnamed(Fixed());
   EXPECT_EQ(Parse(unnamed).name(), "");
@@ -125,13 +127,14 @@ TEST(UnixSocket, NamesAreWhatTheKernelBound) {
 
 TEST(UnixSocket, PendingConnectionsAreAList) {
   for (size_t size = 0; size <= 14; ++size) {
+    SCOPED_TRACE(std::to_string(size) + " bytes");
     const GuardedBuffer buffer(WithAttribute(Fixed(), UNIX_DIAG_ICONS, Pattern(size)));
     const UnixSocket socket = Parse(buffer);
     EXPECT_TRUE(socket.has_pending_connections());
     size_t count = 0;
     while (socket.pending_connection(count)) ++count;
     EXPECT_EQ(count, size / 4);
-    // Numbers whose offset does not fit into a size_t.
+    // The offsets of these entries overflow a size_t.
     for (size_t i : {SIZE_MAX / 4 + 1, SIZE_MAX / 2 + 2, SIZE_MAX}) {
       EXPECT_FALSE(socket.pending_connection(i).has_value()) << i;
     }
@@ -144,7 +147,7 @@ TEST(UnixSocket, SkipsAndCountsUnknownAttributes) {
   ExpectSkipsAndCountsUnknown<UnixSocket>(Fixed(), 8);
 }
 
-TEST(UnixSocket, OfRepeatedAttributesTheLastCounts) {
+TEST(UnixSocket, LastOfRepeatedAttributesCounts) {
   const GuardedBuffer buffer(Join({Fixed(), Attribute(UNIX_DIAG_NAME, Text("/first")),
                                    Attribute(UNIX_DIAG_NAME, Text("/second"))}));
   EXPECT_EQ(Parse(buffer).name(), "/second");
@@ -160,10 +163,10 @@ TEST(UnixSocket, AttributesBeforeDamageStayGood) {
   EXPECT_EQ(Parse(buffer).name(), "");
 }
 
-TEST(UnixSocket, EveryCutIsSafe) {
+TEST(UnixSocket, EveryTruncationIsSafe) {
   Packet message = Join({Fixed(), Attribute(UNIX_DIAG_NAME, Text("/run/x"))});
   for (const Case& row : kCases) message = Join({message, Attribute(row.type, Pattern(row.exact))});
-  ExpectEveryCutIsSafe<UnixSocket>(message, [](const UnixSocket& socket) {
+  ExpectEveryTruncationIsSafe<UnixSocket>(message, [](const UnixSocket& socket) {
     for (const Case& row : kCases) row.read(socket);
     (void)socket.name();
   });

@@ -1,5 +1,5 @@
-// Addresses: inet_pton(3) reads back what AppendTo writes, and the text is RFC 5952's; what Parse
-// reads and refuses is what inet_pton and Go's package net do.
+// Addresses. The text that AppendTo writes follows RFC 5952 and is read back by inet_pton(3). Parse
+// accepts and refuses the same texts as inet_pton and Go's package net.
 
 #include "netdiag/types/address.h"
 
@@ -79,16 +79,16 @@ TEST(IpAddress, EveryV6TextReadsBackWhereverItsZerosAre) {
   }
 }
 
-TEST(IpAddress, TextIsThatOfRfc5952) {
+TEST(IpAddress, TextFollowsRfc5952) {
   const struct {
     const char *input, *text;
   } kRows[] = {
       {"0:0:0:0:0:0:0:0", "::"},
       {"0:0:0:0:0:0:0:1", "::1"},
       {"2001:0db8:0:0:0:0:0:1", "2001:db8::1"},
-      {"2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"},  // one zero group is not shortened
-      {"2001:0:0:1:0:0:0:1", "2001:0:0:1::1"},           // the longest run is
-      {"2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},     // the first of equal ones is
+      {"2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"},  // a single zero group is not shortened
+      {"2001:0:0:1:0:0:0:1", "2001:0:0:1::1"},           // the longest run is shortened
+      {"2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},  // the first of equally long runs is shortened
       {"2001:DB8:AAAA:BBBB:CCCC:DDDD:EEEE:AAA", "2001:db8:aaaa:bbbb:cccc:dddd:eeee:aaa"},
       {"fe80:0:0:0:1:2:3:4", "fe80::1:2:3:4"},
       {"1:2:3:4:5:6:0:0", "1:2:3:4:5:6::"},
@@ -101,12 +101,12 @@ TEST(IpAddress, TextIsThatOfRfc5952) {
   EXPECT_EQ(Text(IpAddress()), "0.0.0.0");
 }
 
-TEST(IpAddress, TextOfAnyV6IsTheSystems) {
+TEST(IpAddress, TextOfV6EqualsInetNtops) {
   std::mt19937 random(5);
   for (int round = 0; round < testing::Rounds(20000); ++round) {
     std::array<uint8_t, 16> octets = {};
     for (size_t group = 0; group < 8; ++group) {
-      // Mostly zeros, so that there are runs of them; all lengths of the others.
+      // Mostly zeros, for runs of zero groups. The other groups have all lengths.
       const auto kind = static_cast<unsigned>(random() % 8);
       const auto any = static_cast<unsigned>(random() & (0xffffu >> (random() % 16)));
       const unsigned value = kind < 5 ? 0 : kind == 5 ? 0xffff : any;
@@ -121,7 +121,7 @@ TEST(IpAddress, TextOfAnyV6IsTheSystems) {
   }
 }
 
-TEST(IpAddress, TakesNoMoreThanItsOctetsAndReadsMissingOnesAsZero) {
+TEST(IpAddress, ReadsOnlyItsOctetsAndMissingOnesAsZero) {
   for (Family family : {Family::kInet, Family::kInet6}) {
     const size_t wanted = family == Family::kInet ? 4 : 16;
     for (size_t size = 0; size <= 20; ++size) {
@@ -137,7 +137,7 @@ TEST(IpAddress, TakesNoMoreThanItsOctetsAndReadsMissingOnesAsZero) {
   }
 }
 
-// What a message's 16 bytes hold behind a v4 address is no part of it.
+// In a message, a v4 address is the first 4 of 16 bytes; the rest does not belong to it.
 TEST(IpAddress, V4IsItsFirstFourOctets) {
   std::array<std::byte, 16> octets;
   octets.fill(std::byte{7});
@@ -145,7 +145,7 @@ TEST(IpAddress, V4IsItsFirstFourOctets) {
   EXPECT_EQ(IpAddress::FromNetwork(static_cast<Family>(99), octets), IpAddress::V4(7, 7, 7, 7));
 }
 
-TEST(IpAddress, KnowsSpecialOnes) {
+TEST(IpAddress, RecognizesUnspecifiedAndLoopback) {
   EXPECT_TRUE(IpAddress().IsUnspecified());
   EXPECT_TRUE(V6("::").IsUnspecified());
   EXPECT_FALSE(V6("::1").IsUnspecified());
@@ -160,7 +160,7 @@ TEST(IpAddress, KnowsSpecialOnes) {
   EXPECT_FALSE(IpAddress::V4(0, 0, 0, 1).IsLoopback());
 }
 
-TEST(IpAddress, UnmapsMappedOnesOnly) {
+TEST(IpAddress, UnmapsOnlyV4MappedAddresses) {
   EXPECT_TRUE(V6("::ffff:1.2.3.4").IsV4Mapped());
   EXPECT_EQ(V6("::ffff:1.2.3.4").Unmapped(), IpAddress::V4(1, 2, 3, 4));
   for (const char* text : {"::1.2.3.4", "::fffe:1.2.3.4", "1::ffff:1.2.3.4", "64:ff9b::1.2.3.4"}) {
@@ -169,7 +169,7 @@ TEST(IpAddress, UnmapsMappedOnesOnly) {
   }
   EXPECT_FALSE(IpAddress::V4(1, 2, 3, 4).IsV4Mapped());
   EXPECT_EQ(IpAddress::V4(1, 2, 3, 4).Unmapped(), IpAddress::V4(1, 2, 3, 4));
-  EXPECT_NE(V6("::ffff:1.2.3.4"), IpAddress::V4(1, 2, 3, 4));  // until it is asked for
+  EXPECT_NE(V6("::ffff:1.2.3.4"), IpAddress::V4(1, 2, 3, 4));  // only Unmapped() makes them equal
 }
 
 TEST(IpAddress, OrdersByFamilyThenOctets) {
@@ -182,6 +182,7 @@ TEST(IpAddress, OrdersByFamilyThenOctets) {
                                           V6("1::")};
   for (size_t i = 0; i < ordered.size(); ++i) {
     for (size_t j = 0; j < ordered.size(); ++j) {
+      SCOPED_TRACE(ToText(ordered[i]) + " and " + ToText(ordered[j]));
       EXPECT_EQ(ordered[i] < ordered[j], i < j);
       EXPECT_EQ(ordered[i] == ordered[j], i == j);
     }
@@ -196,7 +197,7 @@ IpAddress Parsed(std::string_view text) {
   return address.value_or(IpAddress());
 }
 
-// Of what inet_pton(3) reads, too.
+// Expects that Parse() and inet_pton(3) read `text` in the same way.
 void ExpectReadAsBySystem(const std::string& text) {
   std::array<uint8_t, 16> octets{};
   const absl::StatusOr<IpAddress> address = IpAddress::Parse(text);
@@ -209,8 +210,8 @@ void ExpectReadAsBySystem(const std::string& text) {
 }
 
 TEST(IpAddress, ReadsAndRefusesEveryShortTextAsTheSystemDoes) {
-  // Every text of up to six of these parts: groups, octets, too long and too large ones, both
-  // separators.
+  // Every text of up to six of these parts: groups, octets, numbers that are too long or too large,
+  // and both separators.
   const std::string_view kParts[] = {":", "1", ".", "f0", "256", "04", "12345"};
   std::vector<std::string> texts = {""};
   for (size_t begin = 0, length = 0; length < 6; ++length) {
@@ -235,7 +236,7 @@ TEST(IpAddress, ReadsAndRefusesDamagedTextAsTheSystemDoes) {
 }
 
 TEST(IpAddress, EveryV4AddressSurvivesItsText) {
-  // Primes, so that each octet comes in each place.
+  // The steps are prime, so that every octet takes every value.
   const uint64_t step = testing::Rounds(1) > 1 ? 7 : 4099;
   std::string text;
   for (uint64_t number = 0; number <= 0xffffffff; number += step) {
@@ -250,7 +251,7 @@ TEST(IpAddress, EveryV4AddressSurvivesItsText) {
 }
 
 TEST(IpAddress, EveryShapeOfV6AddressSurvivesItsText) {
-  // Each group one of: 0, one digit, four digits, ffff.
+  // Each group is 0, one digit, four digits or ffff.
   constexpr uint16_t kGroups[] = {0, 1, 0xab0f, 0xffff};
   for (uint32_t shape = 0; shape < 1u << 16; ++shape) {
     std::array<uint8_t, 16> octets{};
@@ -294,7 +295,7 @@ TEST(IpAddress, RefusesTextsAsGoDoes) {
   EXPECT_FALSE(IpAddress::Parse(std::string_view("1.2.3.4\0", 8)).ok());
 }
 
-// ---- Questions ----
+// ---- Predicates ----
 
 TEST(IpAddress, ClassifiesAsGoDoes) {
   constexpr unsigned kNone = 0, kLoop = 1, kPrivate = 2, kMulti = 4, kIfMulti = 8;
@@ -360,7 +361,7 @@ TEST(IpAddress, ClassifiesAsGoDoes) {
   }
 }
 
-TEST(IpAddress, WellKnownOnesAreThoseOfGo) {
+TEST(IpAddress, WellKnownAddressesAreGos) {
   EXPECT_EQ(ToText(kIpv4Zero), "0.0.0.0");
   EXPECT_EQ(ToText(kIpv4Broadcast), "255.255.255.255");
   EXPECT_EQ(ToText(kIpv4AllSystems), "224.0.0.1");
@@ -374,7 +375,7 @@ TEST(IpAddress, WellKnownOnesAreThoseOfGo) {
   EXPECT_EQ(kIpv6Loopback.octets().size(), 16u);
 }
 
-TEST(IpAddress, SameHostIsTheMappedOneToo) {
+TEST(IpAddress, SameHostIncludesTheMappedForm) {
   const IpAddress plain = IpAddress::V4(1, 2, 3, 4);
   EXPECT_EQ(plain.Mapped(), V6("::ffff:1.2.3.4"));
   EXPECT_EQ(plain.Mapped().Mapped(), plain.Mapped());
@@ -386,11 +387,12 @@ TEST(IpAddress, SameHostIsTheMappedOneToo) {
 
 TEST(IpAddress, SurvivesJson) {
   for (const std::string text : {"192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "::"}) {
+    SCOPED_TRACE(text);
     rapidjson::StringBuffer buffer;
     rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
     const std::string written = ToText(Parsed(text));
     writer.String(written.data(), static_cast<rapidjson::SizeType>(written.size()));
-    EXPECT_EQ(buffer.GetString(), '"' + text + '"');  // nothing in it needs an escape
+    EXPECT_EQ(buffer.GetString(), '"' + text + '"');  // nothing needs an escape
     rapidjson::Document document;
     document.Parse(buffer.GetString());
     ASSERT_TRUE(document.IsString());
@@ -405,11 +407,12 @@ TEST(Mask, EveryLengthHasOneMask) {
     const unsigned bits = family == Family::kInet ? 32 : 128;
     for (unsigned ones = 0; ones <= bits; ++ones) {
       const std::optional<Mask> mask = Mask::OfLength(family, ones);
+      SCOPED_TRACE(std::to_string(ones) + " of " + std::to_string(bits) + " bits");
       ASSERT_TRUE(mask);
       EXPECT_EQ(mask->length(), ones);
       EXPECT_EQ(mask->family(), family);
       for (unsigned bit = 0; bit < bits; ++bit) {
-        EXPECT_EQ((mask->octets()[bit / 8] >> (7 - bit % 8) & 1) != 0, bit < ones) << ones;
+        EXPECT_EQ((mask->octets()[bit / 8] >> (7 - bit % 8) & 1) != 0, bit < ones) << bit;
       }
     }
     EXPECT_EQ(Mask::OfLength(family, bits + 1), std::nullopt);
@@ -433,7 +436,7 @@ TEST(Mask, BitsWithHolesHaveNoLength) {
   EXPECT_FALSE(odd.Contains(IpAddress::V4(198, 51, 101, 0)));
 }
 
-TEST(Mask, OfAClassIsGos) {
+TEST(Mask, DefaultMaskIsGos) {
   EXPECT_EQ(IpAddress::V4(10, 0, 0, 1).DefaultMask(), Mask::OfLength(Family::kInet, 8));
   EXPECT_EQ(IpAddress::V4(127, 0, 0, 1).DefaultMask(), Mask::OfLength(Family::kInet, 8));
   EXPECT_EQ(IpAddress::V4(128, 0, 0, 1).DefaultMask(), Mask::OfLength(Family::kInet, 16));
@@ -442,7 +445,7 @@ TEST(Mask, OfAClassIsGos) {
   EXPECT_EQ(kIpv6Loopback.DefaultMask(), std::nullopt);
 }
 
-TEST(Mask, TakesBitsOffAddressesOfItsFamily) {
+TEST(Mask, ClearsBitsOfAddressesOfItsFamily) {
   const IpAddress ip = IpAddress::V4(192, 168, 1, 127);
   EXPECT_EQ(ip.Masked(*Mask::OfLength(Family::kInet, 25)), IpAddress::V4(192, 168, 1, 0));
   EXPECT_EQ(ip.Masked(MaskOf({255, 0, 255, 0})), IpAddress::V4(192, 0, 1, 0));
@@ -465,6 +468,7 @@ TEST(Cidr, ReadsAddressAndNetwork) {
       {"::ffff:10.1.2.3/104", "::ffff:10.1.2.3", "::ffff:10.0.0.0/104"},
   };
   for (const auto& row : kRows) {
+    SCOPED_TRACE(row.text);
     const absl::StatusOr<Cidr> cidr = Cidr::Parse(row.text);
     ASSERT_TRUE(cidr.ok()) << cidr.status();
     EXPECT_EQ(ToText(cidr->address), row.address);
@@ -499,7 +503,7 @@ TEST(Prefix, ContainsItsAddressesInBothForms) {
   EXPECT_FALSE(contains("0.0.0.0/0", "::1"));
   EXPECT_TRUE(contains("0.0.0.0/0", "255.1.2.3"));
   EXPECT_FALSE((Prefix{IpAddress::V4(1, 2, 3, 4), *Mask::OfLength(Family::kInet6, 0)})
-                   .Contains(IpAddress::V4(1, 2, 3, 4)));  // a mask of another family
+                   .Contains(IpAddress::V4(1, 2, 3, 4)));  // the mask has another family
 }
 
 // ---- Endpoints, hosts and ports ----
@@ -537,11 +541,12 @@ TEST(Endpoint, EveryPortSurvivesItsText) {
   }
 }
 
-TEST(Endpoint, IsNeverCutToFit) {
+TEST(Endpoint, RefusesInvalidText) {
   for (const std::string_view text :
        {"127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:", "127.0.0.1:http", ":80", "::1:80",
         "[::1%2%3]:80", "[fe80::1%eth0]:22", "[fe80::1%]:22", "[fe80::1%0]:22", "1.2.3.4%2:80",
         "localhost:80", "[::1]", "[fe80::1%4294967296]:1"}) {
+    SCOPED_TRACE(text);
     const absl::StatusOr<Endpoint> end = Endpoint::Parse(text);
     EXPECT_FALSE(end.ok()) << text;
     EXPECT_THAT(end, testing::ErrnoIs(EINVAL));
@@ -567,6 +572,7 @@ TEST(HostPort, SplitsAsGoDoes) {
       {"golang.org:https%foo", "golang.org", "https%foo"},
   };
   for (const auto& row : kGood) {
+    SCOPED_TRACE(row.text);
     const absl::StatusOr<HostPort> parts = SplitHostPort(row.text);
     ASSERT_TRUE(parts.ok()) << parts.status();
     EXPECT_EQ(parts->host, row.host);
@@ -623,6 +629,7 @@ TEST(HardwareAddress, ReadsGosThreeFormsOfThreeLengths) {
        "0000.0000.fe80.0000.0000.0000.0200.5e10.0000.0001"},
   };
   for (const auto& row : kRows) {
+    SCOPED_TRACE(row.colons);
     std::string dashes = row.colons;
     std::ranges::replace(dashes, ':', '-');
     std::string upper = row.colons;
@@ -652,6 +659,7 @@ TEST(HardwareAddress, TakesWhatTheKernelGives) {
   std::array<std::byte, 40> octets;
   for (size_t i = 0; i < octets.size(); ++i) octets[i] = static_cast<std::byte>(i);
   for (size_t size = 0; size <= octets.size(); ++size) {
+    SCOPED_TRACE(std::to_string(size) + " octets");
     const auto address = HardwareAddress::FromNetwork(Bytes(octets).first(size));
     EXPECT_EQ(address.octets().size(), std::min(size, HardwareAddress::kMaxSize));
     EXPECT_EQ(address.empty(), size == 0);

@@ -1,4 +1,4 @@
-// Errors: the form of their text, the errno inside, the kernel's words, the questions.
+// Errors: the form of their text, the errno inside, the kernel's words, the predicates.
 
 #include "netdiag/types/error.h"
 
@@ -37,7 +37,7 @@ TEST(Error, KeepsEveryErrno) {
   }
 }
 
-TEST(Error, HasTheErrnoAndTheCodeThatItsMakerPromises) {
+TEST(Error, EveryMakerSetsErrnoAndCode) {
   const struct {
     absl::Status status;
     absl::StatusCode code;
@@ -55,7 +55,7 @@ TEST(Error, HasTheErrnoAndTheCodeThatItsMakerPromises) {
   }
 }
 
-TEST(Error, OfElsewhereHasNoErrno) {
+TEST(Error, OtherStatusesHaveNoErrno) {
   EXPECT_EQ(Errno(absl::OkStatus()), 0);
   EXPECT_EQ(Errno(absl::InternalError("boom")), 0);
   for (const char* damaged : {"", "x", " 5", "99999999999999999999"}) {
@@ -73,16 +73,16 @@ TEST(KernelError, KeepsTheKernelsWords) {
   EXPECT_EQ(WordsOfKernel(status).offset, 0xfffffffe);
 }
 
-TEST(KernelError, WithoutWordsIsAnErrno) {
+TEST(KernelError, WithoutWordsHasOnlyTheErrno) {
   const absl::Status status = KernelError(EINVAL, "dump tcp", {});
   EXPECT_EQ(Text(status), "dump tcp: Invalid argument");
   EXPECT_EQ(WordsOfKernel(status).message, "");
   EXPECT_FALSE(WordsOfKernel(status).offset.has_value());
-  EXPECT_EQ(WordsOfKernel(KernelError(EINVAL, "x", {"", 0})).offset, 0u);  // 0 is an offset
+  EXPECT_EQ(WordsOfKernel(KernelError(EINVAL, "x", {"", 0})).offset, 0u);  // 0 is a valid offset
   EXPECT_FALSE(WordsOfKernel(absl::OkStatus()).offset.has_value());
 }
 
-// Which errnos a question holds for; everything else, it must not.
+// Expects that `question` is true for these errnos and false for everything else.
 void ExpectHoldsFor(bool (*question)(const absl::Status&), const std::vector<int>& errnos) {
   for (int errnum = 1; errnum < 200; ++errnum) {
     bool wanted = false;
@@ -93,14 +93,13 @@ void ExpectHoldsFor(bool (*question)(const absl::Status&), const std::vector<int
   EXPECT_FALSE(question(absl::InternalError("boom")));
 }
 
-TEST(Error, QuestionsHoldForTheirErrnosOnly) {
+TEST(Error, PredicatesHoldForTheirErrnosOnly) {
   ExpectHoldsFor(IsUnsupported, {ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, EAFNOSUPPORT, ENOSYS});
   ExpectHoldsFor(IsPermission, {EPERM, EACCES});
   ExpectHoldsFor(IsRetryable, {EINTR, ENOBUFS, EBUSY, EAGAIN});
 }
 
-// A deadline of ours is told from a connection that timed out, and Close() from a bad descriptor,
-// by the code.
+// A deadline differs from ETIMEDOUT in an answer of the kernel, and Close() from EBADF.
 TEST(Error, EndsOfACallExcludeEachOther) {
   const absl::Status timeout = TimeoutError("x"), closed = ClosedError("x");
   const absl::Status cancelled = CancelledError("x");
@@ -129,7 +128,7 @@ absl::Status IsQuarter(int value) {
   return absl::OkStatus();
 }
 
-TEST(Macros, HandOnTheFirstError) {
+TEST(Macros, ReturnTheFirstError) {
   EXPECT_EQ(Quarter(12).value(), 3);
   EXPECT_EQ(Text(Quarter(6).status()), "half: \"3\": an even number");
   EXPECT_TRUE(IsQuarter(12).ok());

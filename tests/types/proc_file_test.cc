@@ -39,21 +39,22 @@ TEST(ReadProcFile, GivesTheWholeFile) {
   }
 }
 
-// procfs tells a size of 0, and gives a page or so a read.
+// procfs reports a size of 0 and returns about one page per read.
 TEST(ReadProcFile, ReadsProcfsWhoseFilesHaveNoSize) {
   const std::string mounts = ReadProcFile("/proc/self/mountinfo", kMaxMountInfo);
   EXPECT_TRUE(mounts.ends_with('\n'));
   const std::string maps = ReadProcFile("/proc/self/smaps", size_t{1} << 20);
-  EXPECT_GT(maps.size(), 3u * 4096) << "several reads";
+  EXPECT_GT(maps.size(), 3u * 4096) << "needs several reads";
   EXPECT_TRUE(maps.ends_with('\n'));
 }
 
-TEST(ReadProcFile, StopsAtItsLimitOrALittleBehindIt) {
+TEST(ReadProcFile, StopsSoonAfterItsLimit) {
   const TemporaryFile file(std::string(300'000, 'x'));
   for (const size_t limit : {1, 4096, 40'000, 100'000}) {
+    SCOPED_TRACE(limit);
     const std::string text = ReadProcFile(file.path(), limit);
     EXPECT_GE(text.size(), limit);
-    EXPECT_LT(text.size(), limit + 32768 + 1) << limit;
+    EXPECT_LT(text.size(), limit + 32768 + 1);
   }
 }
 
@@ -63,21 +64,31 @@ TEST(ReadProcFile, SaysWhyItCouldNotOpen) {
   EXPECT_EQ(errno, ENOENT);
 }
 
-TEST(ReadProcFile, GivesWhatItGotIfItCannotBeRead) {
-  EXPECT_EQ(ReadProcFile("/proc", 4096), "") << "a directory opens, and read() fails";
+TEST(ReadProcFile, IsEmptyIfTheFileCannotBeRead) {
+  EXPECT_EQ(ReadProcFile("/proc", 4096), "") << "open() succeeds for a directory, and read() fails";
 }
 
-TEST(TakeUntil, TakesThePartsInTurn) {
+TEST(TakeUntil, TakesThePartsInOrder) {
   std::string_view text = "a,,bc";
   EXPECT_EQ(TakeUntil(',', &text), "a");
   EXPECT_EQ(text, ",bc");
   EXPECT_EQ(TakeUntil(',', &text), "");
-  EXPECT_EQ(TakeUntil(',', &text), "bc") << "the last one has no separator behind it";
+  EXPECT_EQ(TakeUntil(',', &text), "bc") << "no separator follows the last part";
   EXPECT_EQ(text, "");
   EXPECT_EQ(TakeUntil(',', &text), "");
   text = "a,";
   EXPECT_EQ(TakeUntil(',', &text), "a");
   EXPECT_EQ(text, "");
+}
+
+TEST(TakeWord, SkipsBlanksBeforeAWord) {
+  std::string_view text = " \ta  bc\t";
+  EXPECT_EQ(TakeWord(" \t", &text), "a");
+  EXPECT_EQ(text, "  bc\t");
+  EXPECT_EQ(TakeWord(" \t", &text), "bc");
+  EXPECT_EQ(TakeWord(" \t", &text), "");
+  EXPECT_EQ(text, "");
+  EXPECT_EQ(TakeWord(" \t", &text), "");
 }
 
 struct Mount {
@@ -115,31 +126,31 @@ TEST(NextMount, ReadsEscapesInMountPoints) {
   EXPECT_EQ(point("/a\\040b\\011c\\012d\\134e"), "/a b\tc\nd\\e");
   EXPECT_EQ(point("/a\\040"), "/a ") << "at the end";
   EXPECT_EQ(point("\\040"), " ") << "alone";
-  EXPECT_EQ(point("/\\1340401"), "/\\0401") << "what an escape gives is no escape";
+  EXPECT_EQ(point("/\\1340401"), "/\\0401") << "the result of an escape is not an escape";
   EXPECT_EQ(point("/\\377"), "/\xff");
-  // What is no escape stays.
+  // Other backslashes are kept.
   for (const char* plain : {"/a\\", "/a\\04", "/a\\0", "/a\\089", "/a\\x20b", "/\\\\"}) {
     EXPECT_EQ(point(plain), plain);
   }
 }
 
-TEST(NextMount, PassesOverLinesThatAreNone) {
+TEST(NextMount, SkipsInvalidLines) {
   EXPECT_THAT(MountsOf(""), ::testing::IsEmpty());
   EXPECT_THAT(MountsOf("\n\nrubbish\n1 2 3 4 5 6 nsfs\n"), ::testing::IsEmpty());
   EXPECT_THAT(MountsOf("rubbish\n1 2 0:4 / /x rw - nsfs nsfs rw"),
               ::testing::ElementsAre(Mount{"/", "/x", "nsfs"}));
-  // Too few fields: empty ones, and nothing is read beyond the line.
+  // If there are too few fields, the missing ones are empty; the next line is not read.
   EXPECT_THAT(MountsOf("1 - \n2 - x\n - y z"),
               ::testing::ElementsAre(Mount{"", "", ""}, Mount{"", "", "x"}, Mount{"", "", "y"}));
 }
 
 TEST(KernelIsAtLeast, ComparesMajorAndMinor) {
   EXPECT_TRUE(KernelIsAtLeast(2, 99));
-  EXPECT_TRUE(KernelIsAtLeast(5, 8)) << "older ones have no business here";
+  EXPECT_TRUE(KernelIsAtLeast(5, 8)) << "no older kernel is supported";
   EXPECT_FALSE(KernelIsAtLeast(99, 0));
 }
 
-TEST(NextMount, FindsTheMountsOfThisMachine) {
+TEST(NextMount, FindsTheMountsOfThisHost) {
   const std::vector<Mount> mounts = MountsOf(ReadProcFile("/proc/self/mountinfo", kMaxMountInfo));
   EXPECT_THAT(mounts, ::testing::Contains(::testing::Field(&Mount::point, "/")));
   EXPECT_THAT(mounts, ::testing::Contains(Mount{"/", "/proc", "proc"}));

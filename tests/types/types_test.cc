@@ -1,5 +1,4 @@
-// The name tables, row by row, against a list written down from what the programs print; words of
-// states; sets.
+// The tables of names, compared row by row with what the programs print; words of states; sets.
 
 #include "netdiag/types/types.h"
 
@@ -16,7 +15,7 @@
 namespace netdiag {
 namespace {
 
-// What ss, netstat and gopsutil print for the kernel's state numbers 1 … 11, and ss's filter word.
+// What ss, netstat and gopsutil print for the states 1 … 11 of the kernel, and ss's filter word.
 struct Spelling {
   int value;
   const char* ss;
@@ -56,8 +55,9 @@ TEST(StateNames, AreDenseAndFoundByValue) {
   }
 }
 
-TEST(StateNames, AreSpelledAsTheProgramsSpellThem) {
+TEST(StateNames, AreThoseOfThePrograms) {
   for (const Spelling& spelling : kSpellings) {
+    SCOPED_TRACE(spelling.value);
     const StateNames& row = Names(static_cast<State>(spelling.value));
     EXPECT_EQ(row.ss, spelling.ss);
     EXPECT_EQ(row.netstat, spelling.netstat);
@@ -78,7 +78,7 @@ TEST(StateNames, AreUniqueAmongStatesThatDumpsReport) {
   for (const StateNames& row : AllStates()) EXPECT_TRUE(words.insert(row.word).second) << row.word;
 }
 
-TEST(StateNames, StatesOfQueriesOnlyAreShownAsTheKernelReportsThem) {
+TEST(StateNames, RequestOnlyStatesAreNamedAsTheKernelReportsThem) {
   EXPECT_EQ(Names(State::kNewSynReceived).ss, Names(State::kSynReceived).ss);
   EXPECT_EQ(Names(State::kNewSynReceived).netstat, Names(State::kSynReceived).netstat);
   EXPECT_EQ(Names(State::kBoundInactive).ss, Names(State::kClose).ss);
@@ -114,6 +114,7 @@ TEST(TableNames, EveryRowIsFoundAndUnique) {
   };
   ASSERT_EQ(AllProtocols().size(), std::size(kRows));
   for (size_t i = 0; i < std::size(kRows); ++i) {
+    SCOPED_TRACE(kRows[i].word);
     const TableNames& row = AllProtocols()[i];
     EXPECT_EQ(&Names(kRows[i].protocol), &row);
     EXPECT_EQ(row.ss, kRows[i].ss);
@@ -127,6 +128,7 @@ TEST(TableNames, EveryRowIsFoundAndUnique) {
 TEST(FamilyNames, EveryRowIsFoundAndUnique) {
   std::set<std::string_view> words;
   for (const FamilyNames& row : AllFamilies()) {
+    SCOPED_TRACE(row.word);
     EXPECT_EQ(&Names(row.family), &row);
     EXPECT_TRUE(words.insert(row.word).second);
     EXPECT_EQ(row.ss, row.family == Family::kPacket ? "link" : row.word);
@@ -141,7 +143,7 @@ TEST(FamilyNames, EveryRowIsFoundAndUnique) {
   }
 }
 
-TEST(SocketTypeNames, EveryRowIsFoundAndSpelledAsTheProgramsSpellIt) {
+TEST(SocketTypeNames, EveryRowIsFoundAndHasTheNamesOfThePrograms) {
   struct Row {
     SocketType type;
     const char *ss, *netstat, *go, *word;
@@ -154,6 +156,7 @@ TEST(SocketTypeNames, EveryRowIsFoundAndSpelledAsTheProgramsSpellIt) {
   };
   ASSERT_EQ(AllSocketTypes().size(), std::size(kRows));
   for (size_t i = 0; i < std::size(kRows); ++i) {
+    SCOPED_TRACE(kRows[i].word);
     const SocketTypeNames& row = AllSocketTypes()[i];
     EXPECT_EQ(&Names(kRows[i].type), &row);
     EXPECT_EQ(row.type, kRows[i].type);
@@ -167,10 +170,10 @@ TEST(SocketTypeNames, EveryRowIsFoundAndSpelledAsTheProgramsSpellIt) {
   }
 }
 
-// Bits of the kernel's states, as ss(8) and its observed behaviour group them.
+// The groups of states follow ss(8) and the observed behaviour of ss.
 constexpr uint32_t Bit(int state) { return 1u << state; }
 
-TEST(ParseStates, KnowsEveryWordOfSsInAnyCase) {
+TEST(ParseStates, ReadsEveryWordOfSsInAnyCase) {
   constexpr uint32_t kAllBits = 0x2fff;  // 0 … 11 and bound-inactive
   const struct {
     const char* word;
@@ -207,7 +210,7 @@ TEST(ParseStates, KnowsEveryWordOfSsInAnyCase) {
   }
 }
 
-TEST(ParseStates, ConnectedHoldsTimeWaitThoughTheDefaultDoesNot) {
+TEST(ParseStates, ConnectedIncludesTimeWaitUnlikeTheDefault) {
   EXPECT_TRUE(ParseStates("connected")->contains(State::kTimeWait));
   EXPECT_FALSE(StateSet::Connected().contains(State::kTimeWait));
 }
@@ -222,7 +225,7 @@ TEST(ParseStates, RefusesWhatSsRefuses) {
 
 TEST(StateSet, HasTheKernelsBits) {
   for (int value = 1; value < kStateCount; ++value) {
-    EXPECT_EQ(StateSet(static_cast<State>(value)).bits(), Bit(value));
+    EXPECT_EQ(StateSet(static_cast<State>(value)).bits(), Bit(value)) << value;
   }
   EXPECT_EQ(StateSet::All().bits(), 0x3ffeu);
   EXPECT_EQ(StateSet::SsAll().bits(), 0xfffu);      // ss 6.1 SS_ALL
@@ -238,6 +241,7 @@ TEST(StateSet, IsABooleanAlgebra) {
     EXPECT_EQ(a - a, StateSet::None());
     EXPECT_EQ(a | StateSet::None(), a);
     for (const StateSet b : sets) {
+      SCOPED_TRACE(std::to_string(a.bits()) + " and " + std::to_string(b.bits()));
       EXPECT_EQ(a | b, b | a);
       EXPECT_EQ(a & b, b & a);
       EXPECT_EQ((a - b) | (a & b), a);
@@ -251,15 +255,15 @@ TEST(StateSet, IsABooleanAlgebra) {
   }
 }
 
-// A message's state and family are whatever byte stands there; asking a set for them must be safe.
-TEST(StateSet, HoldsNoStateThatHasNoBit) {
+// The state and the family in a message can be any byte.
+TEST(StateSet, IgnoresStatesWithoutABit) {
   for (int value = kStateCount; value < 256; ++value) {
     EXPECT_FALSE(StateSet::All().contains(static_cast<State>(value))) << value;
   }
   EXPECT_TRUE(StateSet(static_cast<State>(200)).empty());
 }
 
-TEST(Set, HoldsWhatWasPutIn) {
+TEST(Set, ContainsItsMembers) {
   FamilySet families = {Family::kUnix, Family::kInet6};
   EXPECT_TRUE(families.contains(Family::kUnix));
   EXPECT_TRUE(families.contains(Family::kInet6));
@@ -271,7 +275,7 @@ TEST(Set, HoldsWhatWasPutIn) {
   EXPECT_FALSE(families.empty());
 }
 
-TEST(Set, HoldsNoValueThatHasNoBit) {
+TEST(Set, IgnoresValuesWithoutABit) {
   const FamilySet families = {Family::kUnix, Family::kInet, Family::kInet6};
   for (int value = 64; value < 256; ++value) {
     EXPECT_FALSE(families.contains(static_cast<Family>(value))) << value;
