@@ -5,19 +5,13 @@
 #include <algorithm>
 #include <array>
 
+#include "netdiag/types/ascii.h"
+
 namespace netdiag {
 namespace {
 
-constexpr char ToLower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool SameWord(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return ToLower(x) == ToLower(y); });
-}
-
-// Values: include/net/tcp_states.h. ss prints SYN-RECV for request sockets too, and UNCONN for
-// closed sockets.
+// Values: include/net/tcp_states.h. ss prints SYN-RECV for a request socket too, and UNCONN for a
+// closed one.
 constexpr auto kStates = std::to_array<StateNames>({
     {State::kEstablished, "ESTAB", "ESTABLISHED", "ESTABLISHED", "established"},
     {State::kSynSent, "SYN-SENT", "SYN_SENT", "SYN_SENT", "syn-sent"},
@@ -109,10 +103,11 @@ const StateNames& Names(State state) {
 
 std::optional<StateSet> ParseStates(std::string_view word) {
   for (const StateWord& row : kStateWords) {
-    if (SameWord(word, row.word)) return row.states;
+    if (internal::EqualIgnoringCase(word, row.word)) return row.states;
   }
   for (const StateNames& row : kStates) {
-    if (SameWord(word, row.word) && row.state != State::kNewSynReceived) return row.state;
+    if (internal::EqualIgnoringCase(word, row.word) && row.state != State::kNewSynReceived)
+      return row.state;
   }
   return std::nullopt;
 }
