@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
+
+#include "netdiag/types/ascii.h"
 
 namespace netdiag {
 namespace {
@@ -59,7 +62,7 @@ constexpr auto kWords = [] {
   });
 }();
 
-// sport and dport are predicates of their own in filters, and columns elsewhere.
+// Filters never look up sport and dport here, because the two are predicates of their own.
 constexpr auto kAliases = std::to_array<FieldAlias>({
     {"proto", "protocol"},
     {"local", "local_address"},
@@ -91,34 +94,33 @@ constexpr auto kAliases = std::to_array<FieldAlias>({
     {"lastack", "tcp_info.last_ack_recv"},
 });
 
-std::string InGroup(const Field& field, std::string_view name) {
-  if (field.group == FieldGroup::kSocket) return std::string(name);
-  return std::string(Name(field.group)).append(".").append(name);
-}
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-// Longer words are compared by their beginning.
+// EditDistance() compares only this many bytes of each word.
 constexpr size_t kLongest = 80;
 
-// Of the words' first kLongest bytes; at least `limit` if it is not less.
+// The number of edits between the words, if it is less than `limit`; else a number that is not less
+// than `limit`.
 size_t EditDistance(std::string_view a, std::string_view b, size_t limit) {
   a = a.substr(0, kLongest);
   b = b.substr(0, kLongest);
   if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) >= limit) return limit;
-  // The rows of the table of prefixes: two before, one before, and this one.
+  // rows[i % 3][j] is the distance between the first i bytes of a and the first j bytes of b.
   std::array<std::array<size_t, kLongest + 1>, 3> rows;
   for (size_t j = 0; j <= b.size(); ++j) rows[0][j] = j;
+  size_t least_above = 0;  // the least value of the row above
   for (size_t i = 1; i <= a.size(); ++i) {
     std::array<size_t, kLongest + 1>& row = rows[i % 3];
     const std::array<size_t, kLongest + 1>& above = rows[(i - 1) % 3];
-    row[0] = i;
+    size_t least = row[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t changed = above[j - 1] + (Lower(a[i - 1]) == Lower(b[j - 1]) ? 0 : 1);
-      row[j] = std::min({above[j] + 1, row[j - 1] + 1, changed});
+      const bool same = internal::ToLower(a[i - 1]) == internal::ToLower(b[j - 1]);
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (same ? 0 : 1)});
       const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
       if (swapped) row[j] = std::min(row[j], rows[(i - 2) % 3][j - 2] + 1);
+      least = std::min(least, row[j]);
     }
+    // Values grow from row to row, and a row is made of the two above it.
+    if (least >= limit && least_above >= limit) return limit;
+    least_above = least;
   }
   return rows[a.size() % 3][b.size()];
 }
@@ -138,6 +140,30 @@ std::string_view Suffix(Unit unit) {
       return "_bytes_per_second";
   }
   return "";
+}
+
+struct FieldName {
+  std::string text;
+  const Field* field;
+};
+
+// The names of all fields, with and without unit and group.
+const std::vector<FieldName>& AllNames() {
+  static const auto* const kNames = [] {
+    auto* const names = new std::vector<FieldName>;
+    for (const Field& field : AllFields()) {
+      const std::string name(field.name);
+      const std::string with_unit = NameWithUnit(field);
+      names->push_back({name, &field});
+      if (with_unit != name) names->push_back({with_unit, &field});
+      if (field.group == FieldGroup::kSocket) continue;
+      const std::string group = std::string(Name(field.group)) + ".";
+      names->push_back({group + name, &field});
+      if (with_unit != name) names->push_back({group + with_unit, &field});
+    }
+    return names;
+  }();
+  return *kNames;
 }
 
 }  // namespace
@@ -162,30 +188,24 @@ const Field* FindFieldByWord(std::string_view word) {
   const auto alias = std::ranges::find(kAliases, word, &FieldAlias::word);
   if (alias != kAliases.end()) return FindField(alias->field);
   if (const Field* field = FindField(word)) return field;
-  for (const Field& field : AllFields()) {
-    const std::string name = NameWithUnit(field);
-    if (name == word || InGroup(field, name) == word) return &field;
-  }
-  return nullptr;
+  const auto name = std::ranges::find(AllNames(), word, &FieldName::text);
+  return name == AllNames().end() ? nullptr : name->field;
 }
 
 NearWord NearestFieldWord(std::string_view word, std::span<const std::string_view> others) {
-  NearWord nearest = {.word = {}, .edits = ~size_t{0}};
+  std::string_view nearest;
+  size_t edits = ~size_t{0};
   const auto offer = [&](std::string_view candidate) {
-    const size_t edits = EditDistance(word, candidate, nearest.edits);
-    if (edits < nearest.edits) nearest = {std::string(candidate), edits};
+    const size_t distance = EditDistance(word, candidate, edits);
+    if (distance < edits) {
+      nearest = candidate;
+      edits = distance;
+    }
   };
   for (const std::string_view other : others) offer(other);
   for (const FieldAlias& alias : kAliases) offer(alias.word);
-  for (const Field& field : AllFields()) {
-    const std::string name = NameWithUnit(field);
-    offer(field.name);
-    offer(name);
-    if (field.group == FieldGroup::kSocket) continue;
-    offer(InGroup(field, field.name));
-    offer(InGroup(field, name));
-  }
-  return nearest;
+  for (const FieldName& name : AllNames()) offer(name.text);
+  return {std::string(nearest), edits};
 }
 
 }  // namespace netdiag

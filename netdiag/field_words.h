@@ -1,14 +1,16 @@
-// netdiag/field_words.h — the words of fields: what their numbers stand for, their names with
-// units, the short names that people type, and the nearest to a wrong one.
+// netdiag/field_words.h — text for the field table: names for the numbers of a field, names of
+// fields with their units, short names of fields, and a suggestion for a misspelt name.
 //
 //   const Field* field = FindFieldByWord("tcp_info.ca_state");
 //   if (const FieldWords* words = WordsOf(*field)) Print(words->Word(3));   // "recovery"
 //   NameWithUnit(*FindField("rtt"));                                        // "rtt_us"
 //   FindFieldByWord("cwnd");                                                // tcp_info.snd_cwnd
 //
-// Cost: each searches tables of a few hundred rows; do it once, not a row.
+// For programs that print fields or let users name them. The filter and `diag` take these words.
+//
+// Cost: each call searches a table of a few hundred rows: call once for a field, not for each row.
 // Lifetime: words are string literals.
-// Threads: immutable.
+// Threads: any.
 
 #ifndef NETDIAG_FIELD_WORDS_H_
 #define NETDIAG_FIELD_WORDS_H_
@@ -23,39 +25,44 @@
 
 namespace netdiag {
 
+// The names of a field's numbers.
 struct FieldWords {
   FieldGroup group = FieldGroup::kSocket;
   std::string_view field;
-  bool flags = false;  // a set: word N is bit N; else a code: word N is the value `first` + N
+  // True: the number is a set of flags, and words[N] names bit N. False: the number is a code, and
+  // words[N] names the value `first` + N.
+  bool flags = false;
   uint64_t first = 0;
-  std::span<const std::string_view> words;  // an empty one: not in use
+  std::span<const std::string_view> words;  // an empty word: the kernel does not use the number
 
-  // Of a code, or of a bit; empty: the kernel is newer than this table.
+  // The name of a code, or of the bit with this index. Empty if the table does not have it, because
+  // the kernel is newer.
   std::string_view Word(uint64_t number) const {
     if (number < first || number - first >= words.size()) return {};
     return words[number - first];
   }
 };
 
-// Null: the field's numbers are plain numbers.
+// Returns null if the numbers of the field have no names.
 const FieldWords* WordsOf(const Field& field);
 
-// "rtt_us", "pmtu_bytes", "pacing_rate_bytes_per_second"; the plain name where it says its unit
-// already ("bytes_acked"), or there is none, or it counts packets.
+// Returns the name with its unit: "rtt_us", "pmtu_bytes", "pacing_rate_bytes_per_second". Returns
+// the name alone if it contains its unit ("bytes_acked"), has no unit, or counts packets.
 std::string NameWithUnit(const Field& field);
 
-// A short name of a field, as ss, netstat and their users say it.
+// A short name of a field, as in ss and netstat.
 struct FieldAlias {
   std::string_view word;
   std::string_view field;
 };
 std::span<const FieldAlias> FieldAliases();
-// By its name, the name with its unit, either as "group.name", or a short name; null: none.
+// Finds a field by its short name, its name, or its name with unit; the last two with or without
+// the group ("tcp_info.rtt_us"). Returns null if there is none.
 const Field* FindFieldByWord(std::string_view word);
 
-// Of all these words, and `others`, the one that takes the fewest edits to come from `word`:
-// letters put in, left out, changed, or swapped with a neighbour; case does not matter. Of a longer
-// word the first 80 bytes count.
+// Returns, of all words that FindFieldByWord() finds and of `others`, the one with the fewest edits
+// from `word`. An edit inserts, removes or changes a letter, or swaps two neighbours. Case is
+// ignored, and so is what follows the first 80 bytes of a word.
 struct NearWord {
   std::string word;
   size_t edits = 0;

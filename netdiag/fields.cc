@@ -1,4 +1,4 @@
-// Each row is exercised by tests/fields_test.cc.
+// The field table. How to add a field: fields.h. tests/fields_test.cc covers every row.
 
 #include "netdiag/fields.h"
 
@@ -18,8 +18,8 @@ constexpr FamilySet kUnixOnly = Family::kUnix;
 constexpr FamilySet kInetOnly = {Family::kInet, Family::kInet6};
 constexpr FamilySet kPacketOnly = Family::kPacket;
 constexpr FamilySet kNetlinkOnly = Family::kNetlink;
-constexpr FamilySet kStreams = {Family::kUnix, Family::kInet, Family::kInet6};  // and datagrams
-constexpr FamilySet kOwned = {Family::kUnix, Family::kInet, Family::kInet6, Family::kPacket};
+constexpr FamilySet kUnixAndInet = {Family::kUnix, Family::kInet, Family::kInet6};
+constexpr FamilySet kWithUid = {Family::kUnix, Family::kInet, Family::kInet6, Family::kPacket};
 constexpr FamilySet kAnyFamily = {Family::kUnix, Family::kInet, Family::kInet6, Family::kPacket,
                                   Family::kNetlink};
 
@@ -28,7 +28,7 @@ struct IsOptional : std::false_type {};
 template <class T>
 struct IsOptional<std::optional<T>> : std::true_type {};
 
-// What any of the library's values is as a FieldValue.
+// The type of the FieldValue that ToValue() makes of a T.
 template <class T>
 constexpr ValueType TypeOf() {
   if constexpr (IsOptional<T>::value) {
@@ -44,6 +44,7 @@ constexpr ValueType TypeOf() {
   }
 }
 
+// Converts a value of the library. An empty optional and an empty text are absent.
 template <class T>
 FieldValue ToValue(const T& value) {
   if constexpr (IsOptional<T>::value) {
@@ -59,7 +60,9 @@ FieldValue ToValue(const T& value) {
   }
 }
 
-// Getters are made of lambdas over the row, or over one of its sockets.
+// ---- Getters ----
+
+// Each takes a lambda over the row, or over one part of the row.
 template <auto Read, class View>
 constexpr ValueType TypeRead() {
   return TypeOf<std::remove_cvref_t<std::invoke_result_t<decltype(Read), const View&>>>();
@@ -67,64 +70,50 @@ constexpr ValueType TypeRead() {
 template <auto Read>
 constexpr Getter OfRow = {TypeRead<Read, Row>(),
                           [](const Row& row, size_t) { return ToValue(Read(row)); }};
+// `Part` is a member function of Row that returns a pointer or an optional. The field is absent if
+// the row has no such part.
+template <auto Part, auto Read>
+constexpr Getter OfPart = {
+    TypeRead<Read, std::remove_cvref_t<decltype(*(std::declval<const Row&>().*Part)())>>(),
+    [](const Row& row, size_t) {
+      const auto part = (row.*Part)();
+      return part ? ToValue(Read(*part)) : FieldValue();
+    }};
 template <auto Read>
-constexpr Getter OfInet = {TypeRead<Read, InetSocket>(), [](const Row& row, size_t) {
-                             const InetSocket* socket = row.inet();
-                             return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
-                           }};
+constexpr Getter OfInet = OfPart<&Row::inet, Read>;
 template <auto Read>
-constexpr Getter OfUnix = {TypeRead<Read, UnixSocket>(), [](const Row& row, size_t) {
-                             const UnixSocket* socket = row.unix_socket();
-                             return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
-                           }};
+constexpr Getter OfUnix = OfPart<&Row::unix_socket, Read>;
 template <auto Read>
-constexpr Getter OfPacket = {TypeRead<Read, PacketSocket>(), [](const Row& row, size_t) {
-                               const PacketSocket* socket = row.packet_socket();
-                               return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
-                             }};
+constexpr Getter OfPacket = OfPart<&Row::packet_socket, Read>;
 template <auto Read>
-constexpr Getter OfNetlink = {TypeRead<Read, NetlinkSocket>(), [](const Row& row, size_t) {
-                                const NetlinkSocket* socket = row.netlink_socket();
-                                return socket == nullptr ? FieldValue() : ToValue(Read(*socket));
-                              }};
+constexpr Getter OfNetlink = OfPart<&Row::netlink_socket, Read>;
+template <auto Read>
+constexpr Getter OfPeer = OfPart<&Row::peer, Read>;
 template <auto Member>
-constexpr Getter OfCgroup = {ValueType::kText, [](const Row& row, size_t) {
-                               return row.cgroup() == nullptr
-                                          ? FieldValue()
-                                          : ToValue(std::string_view(row.cgroup()->*Member));
-                             }};
-template <auto Read>
-constexpr Getter OfPeer = {TypeRead<Read, UnixSocket>(), [](const Row& row, size_t) {
-                             const std::optional<UnixSocket> peer = row.peer();
-                             return peer ? ToValue(Read(*peer)) : FieldValue();
-                           }};
+constexpr Getter OfCgroup =
+    OfPart<&Row::cgroup, [](const Cgroup& cgroup) { return std::string_view(cgroup.*Member); }>;
 
-std::optional<bool> ShutDown(const Row& row, bool Shutdown::*direction) {
-  const std::optional<Shutdown> shutdown = row.shutdown();
-  if (!shutdown) return std::nullopt;
-  return (*shutdown).*direction;
+// Helpers for lambdas over values that may be absent.
+template <class T, class Value>
+std::optional<Value> MemberOf(const std::optional<T>& value, Value T::*member) {
+  if (!value) return std::nullopt;
+  return (*value).*member;
+}
+template <class Flag>
+std::optional<bool> Contains(const std::optional<Set<Flag>>& flags, Flag flag) {
+  if (!flags) return std::nullopt;
+  return flags->contains(flag);
 }
 
-// The timer's own fields, absent while it is off.
+// A field of the timer is absent while the timer is off.
 template <class T>
 std::optional<T> IfTimer(const InetSocket& socket, T value) {
   if (socket.timer() == Timer::kOff) return std::nullopt;
   return value;
 }
 
-std::optional<uint32_t> OfFile(const UnixSocket& socket, uint32_t UnixSocket::File::*number) {
-  const std::optional<UnixSocket::File> file = socket.file();
-  if (!file) return std::nullopt;
-  return (*file).*number;
-}
-
-std::optional<std::string_view> Ulp(const InetSocket& socket) {
-  const std::optional<UlpInfo> ulp = socket.ulp();
-  if (!ulp) return std::nullopt;
-  return ulp->name;
-}
-
-// What a raw socket receives (IPPROTO_*), which stands in the place of its port.
+// The protocol that a raw socket receives (IPPROTO_*). The kernel sends it in the place of the
+// port.
 std::optional<uint64_t> IpProtocol(const Row& row) {
   if (row.protocol() != Protocol::kRaw) return std::nullopt;
   return row.inet()->local_port().value();
@@ -135,6 +124,8 @@ std::optional<IfIndex> Interface(const Row& row) {
   if (row.packet_socket() != nullptr) return row.packet_socket()->interface();
   return std::nullopt;
 }
+
+// ---- Fields of all sockets ----
 
 constexpr auto kSocketFields = [] {
   using enum FieldGroup;
@@ -185,7 +176,7 @@ constexpr auto kSocketFields = [] {
       {kSocket, "send_queue", kNone, kGauge, kAnyFamily, {}, OfRow<[](R r) {
          return r.send_queue();
        }>},
-      {kSocket, "uid", kNone, kIdentity, kOwned, {}, OfRow<[](R r) { return r.uid(); }>},
+      {kSocket, "uid", kNone, kIdentity, kWithUid, {}, OfRow<[](R r) { return r.uid(); }>},
       {kSocket, "inode", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.inode(); }>},
       {kSocket, "cookie", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.cookie(); }>},
       {kSocket, "timer", kNone, kEnum, kInetOnly, {}, OfInet<[](I s) { return Name(s.timer()); }>},
@@ -195,11 +186,11 @@ constexpr auto kSocketFields = [] {
       {kSocket, "timer_retransmits", kNone, kGauge, kInetOnly, {}, OfInet<[](I s) {
          return IfTimer(s, s.retransmits());
        }>},
-      {kSocket, "shutdown_receive", kNone, kEnum, kStreams, {}, OfRow<[](R r) {
-         return ShutDown(r, &Shutdown::receive);
+      {kSocket, "shutdown_receive", kNone, kEnum, kUnixAndInet, {}, OfRow<[](R r) {
+         return MemberOf(r.shutdown(), &Shutdown::receive);
        }>},
-      {kSocket, "shutdown_send", kNone, kEnum, kStreams, {}, OfRow<[](R r) {
-         return ShutDown(r, &Shutdown::send);
+      {kSocket, "shutdown_send", kNone, kEnum, kUnixAndInet, {}, OfRow<[](R r) {
+         return MemberOf(r.shutdown(), &Shutdown::send);
        }>},
       {kSocket, "v6_only", kNone, kEnum, Family::kInet6, {}, OfInet<[](I s) {
          return s.v6_only();
@@ -219,13 +210,13 @@ constexpr auto kSocketFields = [] {
       {kSocket, "congestion", kNone, kText, kInetOnly, Extension::kCongestion,
        OfInet<[](I s) { return s.congestion(); }>},
       {kSocket, "ulp", kNone, kText, kInetOnly, Extension::kInfo,
-       OfInet<[](I s) { return Ulp(s); }>},
+       OfInet<[](I s) { return MemberOf(s.ulp(), &UlpInfo::name); }>},
       {kSocket, "file_inode", kNone, kIdentity, kUnixOnly, Extension::kUnixFile,
-       OfUnix<[](U s) { return OfFile(s, &UnixSocket::File::inode); }>},
+       OfUnix<[](U s) { return MemberOf(s.file(), &UnixSocket::File::inode); }>},
       {kSocket, "file_major", kNone, kIdentity, kUnixOnly, Extension::kUnixFile,
-       OfUnix<[](U s) { return OfFile(s, &UnixSocket::File::major); }>},
+       OfUnix<[](U s) { return MemberOf(s.file(), &UnixSocket::File::major); }>},
       {kSocket, "file_minor", kNone, kIdentity, kUnixOnly, Extension::kUnixFile,
-       OfUnix<[](U s) { return OfFile(s, &UnixSocket::File::minor); }>},
+       OfUnix<[](U s) { return MemberOf(s.file(), &UnixSocket::File::minor); }>},
       {kSocket, "netns", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) {
          return r.table().netns;
        }>},
@@ -242,16 +233,14 @@ constexpr auto kSocketFields = [] {
 }();
 
 template <SocketOption Option>
-std::optional<bool> HasOption(const InetSocket& socket) {
-  const std::optional<Set<SocketOption>> options = socket.options();
-  if (!options) return std::nullopt;
-  return options->contains(Option);
-}
-
-template <SocketOption Option>
 constexpr Field OptionField(std::string_view name) {
-  return {FieldGroup::kOptions,     name, Unit::kNone, Meaning::kEnum, kInetOnly, {},
-          OfInet<HasOption<Option>>};
+  return {FieldGroup::kOptions,
+          name,
+          Unit::kNone,
+          Meaning::kEnum,
+          kInetOnly,
+          {},
+          OfInet<[](const InetSocket& s) { return Contains(s.options(), Option); }>};
 }
 
 constexpr auto kOptionFields = [] {
@@ -271,7 +260,10 @@ constexpr auto kOptionFields = [] {
   });
 }();
 
-// The rows of a struct's own table as rows of this one. `View` reads the struct off a row.
+// ---- Fields of kernel structs ----
+
+// The fields of a struct come from the struct's own table in netdiag/socket/structs.h. `View` reads
+// the struct from a row.
 template <class Struct, auto View, size_t I>
 constexpr Getter OfStruct = {ValueType::kNumber, [](const Row& row, size_t) {
                                static constexpr StructField kField = Struct::fields()[I];
@@ -289,30 +281,29 @@ constexpr auto StructFields(FieldGroup group, FamilySet families, ExtensionSet e
   (std::make_index_sequence<Struct::fields().size()>());
 }
 
+template <class Socket, class Member>
+auto StructOf(const Socket* socket, Member member) {
+  return socket != nullptr ? (socket->*member)() : std::nullopt;
+}
 template <auto Member>
 auto RowStruct(const Row& row) {
   return (row.*Member)();
 }
 template <auto Member>
-auto InetStruct(const Row& row) -> decltype((row.inet()->*Member)()) {
-  return row.inet() != nullptr ? (row.inet()->*Member)() : std::nullopt;
+auto InetStruct(const Row& row) {
+  return StructOf(row.inet(), Member);
 }
 template <auto Member>
-auto PacketStruct(const Row& row) -> decltype((row.packet_socket()->*Member)()) {
-  return row.packet_socket() != nullptr ? (row.packet_socket()->*Member)() : std::nullopt;
+auto PacketStruct(const Row& row) {
+  return StructOf(row.packet_socket(), Member);
 }
 template <auto Member>
 auto UlpStruct(const Row& row) {
-  const std::optional<UlpInfo> ulp = InetStruct<&InetSocket::ulp>(row);
+  const std::optional<UlpInfo> ulp = StructOf(row.inet(), &InetSocket::ulp);
   return ulp ? (*ulp).*Member : std::nullopt;
 }
 
-std::optional<uint16_t> FanoutPart(const PacketSocket& socket,
-                                   uint16_t PacketSocket::Fanout::*part) {
-  const std::optional<PacketSocket::Fanout> fanout = socket.fanout();
-  if (!fanout) return std::nullopt;
-  return (*fanout).*part;
-}
+// ---- Fields of packet and netlink sockets ----
 
 constexpr auto kPacketFields = [] {
   using enum Unit;
@@ -340,25 +331,23 @@ constexpr auto kFanoutFields = [] {
   constexpr FieldGroup kGroup = FieldGroup::kFanout;
   return std::to_array<Field>({
       {kGroup, "id", kNone, kIdentity, kPacketOnly, {}, OfPacket<[](P s) {
-         return FanoutPart(s, &F::id);
+         return MemberOf(s.fanout(), &F::id);
        }>},
       {kGroup, "mode", kNone, kEnum, kPacketOnly, {}, OfPacket<[](P s) {
-         return FanoutPart(s, &F::mode);
+         return MemberOf(s.fanout(), &F::mode);
        }>},
   });
 }();
 
 template <NetlinkFlag Flag>
-std::optional<bool> HasNetlinkFlag(const NetlinkSocket& socket) {
-  const std::optional<Set<NetlinkFlag>> flags = socket.flags();
-  if (!flags) return std::nullopt;
-  return flags->contains(Flag);
-}
-
-template <NetlinkFlag Flag>
 constexpr Field NetlinkFlagField(std::string_view name) {
-  return {FieldGroup::kNetlink,           name, Unit::kNone, Meaning::kEnum, kNetlinkOnly, {},
-          OfNetlink<HasNetlinkFlag<Flag>>};
+  return {FieldGroup::kNetlink,
+          name,
+          Unit::kNone,
+          Meaning::kEnum,
+          kNetlinkOnly,
+          {},
+          OfNetlink<[](const NetlinkSocket& s) { return Contains(s.flags(), Flag); }>};
 }
 
 constexpr auto kNetlinkFields = [] {
@@ -392,7 +381,8 @@ constexpr auto kNetlinkFields = [] {
   });
 }();
 
-// A fact about an owner.
+// ---- Fields of owners ----
+
 struct OwnerFact {
   std::string_view name;
   Meaning meaning;
@@ -425,7 +415,7 @@ FieldValue OwnerFactOf(const Row& row, size_t i) {
   return i < owners.size() ? kOwnerFacts[I].read(owners[i]) : FieldValue();
 }
 
-// The facts as fields of the group.
+// The owner facts as fields of `Group`, kOwner or kPeerOwner.
 template <FieldGroup Group>
 constexpr auto kOwnerFields = []<size_t... I>(std::index_sequence<I...>) {
   constexpr FamilySet kFamilies = Group == FieldGroup::kOwner ? kAnyFamily : kUnixOnly;
@@ -438,6 +428,8 @@ constexpr auto kOwnerFields = []<size_t... I>(std::index_sequence<I...>) {
                                      {kOwnerFacts[I].type, OwnerFactOf<Group, I>}}...});
 }
 (std::make_index_sequence<kOwnerFacts.size()>());
+
+// ---- The whole table ----
 
 template <class... Arrays>
 constexpr auto Concatenate(const Arrays&... arrays) {

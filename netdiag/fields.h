@@ -1,16 +1,27 @@
-// netdiag/fields.h — the one table of everything a Row can say.
+// netdiag/fields.h — the field table: the name, unit and value of everything in a Row.
 //
 //   for (const Field& field : AllFields()) {
 //     const FieldValue value = field.get(row, 0);
 //     if (!IsAbsent(value)) Print(field.name, value);
 //   }
 //
-// JSON, columns, filter words, sorting, rates and metrics read this table and nothing else, so a
-// new fact is a new row here. What a reader does not read should not be asked of the kernel:
-// AddNeeds() adds to a query what the fields it reads ask for.
+// JSON, CSV, columns, filters, sorting and counting read this table and nothing else, so a field
+// that is in the table is in all of them. The kernel should be asked only for what is read: call
+// AddNeeds() with the fields.
 //
-// Cost: a call through a pointer and a load.
-// Lifetime: texts are views as the Row's own.
+// To add a field:
+//   1. A member of a kernel struct (struct tcp_info and the others) is one row of the struct's
+//   table
+//      in netdiag/socket/structs.h, and nothing else: this table takes over all rows of that one.
+//      Any other field is one row in fields.cc, in the array of its group: kSocketFields,
+//      kOptionFields, kPacketFields, kFanoutFields, kNetlinkFields or kOwnerFacts.
+//   2. If its numbers are codes or flags that have names, add the names to field_words.cc.
+//   3. The tests then fail until the documents and the tests have the field too: docs/output.md,
+//      docs/diag.schema.json (written by `diag --help-format=schema`), tests/fields_test.cc (for
+//      fields of fields.cc) and tests/socket/structs_test.cc (for fields of structs.h).
+//
+// Cost: to get a value is a call through a pointer and a load.
+// Lifetime: texts are views, valid as long as those of the Row.
 // Threads: immutable.
 
 #ifndef NETDIAG_FIELDS_H_
@@ -28,69 +39,71 @@
 
 namespace netdiag {
 
-// What a field says of one row; monostate: nothing, because the kernel did not send it or it does
-// not apply. Text is bytes chosen by others: not always UTF-8, with NULs and control characters.
-// Escape it where it is shown.
+// The value of a field of one row. It is absent (monostate) if the kernel did not send it or if it
+// does not apply to the row. Texts are bytes that other programs chose: they may be invalid UTF-8
+// and contain NULs and control characters. Escape them where they are shown.
 using FieldValue = std::variant<std::monostate, uint64_t, bool, std::string_view, IpAddress>;
 inline bool IsAbsent(const FieldValue& value) {
   return std::holds_alternative<std::monostate>(value);
 }
 
-// Which of these a field gives whenever it gives something.
+// The type of every value of a field that is not absent.
 enum class ValueType : uint8_t { kNumber, kFlag, kText, kAddress };
 
-// Reads a field off a row. A function that knows, before there is a row, what type its answers
-// have.
+// Reads a field from a row. `owner` is the index of the owner for fields of kOwner and kPeerOwner;
+// the other fields ignore it.
 struct Getter {
   ValueType type = ValueType::kNumber;
   FieldValue (*read)(const Row& row, size_t owner) = nullptr;
   FieldValue operator()(const Row& row, size_t owner) const { return read(row, owner); }
 };
 
-// Where a field stands in a nested form (JSON), and what it is repeated by.
+// The object that holds a field in a nested form such as JSON.
 enum class FieldGroup : uint8_t {
-  kSocket,      // of the row itself
-  kOptions,     // what was set on it, booleans
+  kSocket,      // the row itself
+  kOptions,     // socket options, flags
   kTcpInfo,     // struct tcp_info
-  kMemory,      // what its buffers hold
-  kInetMemory,  // the older form of it
-  kVegas,       // what the congestion control tells
+  kMemory,      // the memory of the buffers: INET_DIAG_SKMEMINFO and its like
+  kInetMemory,  // an older form of it: INET_DIAG_MEMINFO
+  kVegas,       // congestion control
   kDctcp,
   kBbr,
-  kTls,        // what a protocol on top of TCP tells
-  kMptcp,      // of a subflow
-  kMptcpInfo,  // struct mptcp_info, of the connection
-  kPacket,     // what packet sockets have
-  kReceiveRing,
-  kSendRing,
-  kFanout,
-  kNetlink,    // what netlink sockets have
-  kOwner,      // one value an owner: get(row, i) for i < row.owners().size()
-  kPeerOwner,  // the same of row.peer_owners(): of a unix socket's other end
+  kTls,
+  kMptcp,        // an MPTCP subflow
+  kMptcpInfo,    // struct mptcp_info: an MPTCP connection
+  kPacket,       // packet sockets
+  kReceiveRing,  // of a packet socket
+  kSendRing,     // of a packet socket
+  kFanout,       // of a packet socket
+  kNetlink,      // netlink sockets
+  kOwner,        // one value for each owner: get(row, i) for i < row.owners().size()
+  kPeerOwner,    // the same for row.peer_owners(), the owners of the peer of a unix socket
 };
-// "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "tls", "mptcp",
-// "mptcp_info", "packet", "rx_ring", "tx_ring", "fanout", "netlink", "owners", "peer_owners".
+// Returns "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "tls",
+// "mptcp", "mptcp_info", "packet", "rx_ring", "tx_ring", "fanout", "netlink", "owners" or
+// "peer_owners".
 std::string_view Name(FieldGroup group);
-// How many values a field of the group has of `row`: one, or as many as there are owners.
+// The number of values that `row` has for a field of the group: the number of owners for the two
+// groups of owners, otherwise 1.
 size_t ValuesOf(FieldGroup group, const Row& row);
 
 struct Field {
   FieldGroup group = FieldGroup::kSocket;
-  std::string_view name;  // in snake case; with the group it is unique
+  std::string_view name;  // in snake case; unique within the group
   Unit unit = Unit::kNone;
   Meaning meaning = Meaning::kGauge;
-  FamilySet families;       // whose rows can have it
-  ExtensionSet extensions;  // that a query must ask for, any of them
+  FamilySet families;       // the families whose rows can have the field
+  ExtensionSet extensions;  // what a query must ask for to get the field
   Getter get;
 };
 
-// In the order in which a reader wants them, group by group.
+// All fields, group by group, in the order in which they are shown.
 std::span<const Field> AllFields();
-// The field "group.name", or the first of any group with that name; null if there is none.
+// Finds "group.name", or the first field with that name in any group; null if there is none.
 const Field* FindField(std::string_view name);
-// What a field of kOwner or kPeerOwner says of one owner, whichever row's or none's it is.
+// The value of a field of kOwner or kPeerOwner for an owner that need not belong to a row.
 FieldValue ValueOf(const Field& field, const Owner& owner);
-// Adds to `query` what these fields need.
+// Adds to `query` what the fields need: extensions, owners, peers, cgroups.
 void AddNeeds(std::span<const Field> fields, Query* query);
 
 }  // namespace netdiag

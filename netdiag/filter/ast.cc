@@ -1,4 +1,4 @@
-// Making trees and printing them. Tested by tests/filter/parse_test.cc.
+// Makes and prints trees. Tested by tests/filter/parse_test.cc.
 
 #include "netdiag/filter/ast.h"
 
@@ -14,7 +14,7 @@ namespace {
 
 using Kind = Node::Kind;
 
-// Above this many, children are not looked through for twins: it costs their square.
+// Lists longer than this keep their duplicates, because finding them takes quadratic time.
 constexpr size_t kMaxCompared = 64;
 
 bool IsNever(const Predicate& predicate) {
@@ -25,7 +25,7 @@ bool IsNever(const Predicate& predicate) {
 
 StateMatch* AsState(Node* node) { return std::get_if<StateMatch>(&node->predicate); }
 
-// `nodes` without nesting: those of the same kind give their children.
+// Replaces the nodes of `kind` by their children.
 std::vector<Node> Flatten(Kind kind, std::vector<Node> nodes) {
   std::vector<Node> flat;
   flat.reserve(nodes.size());
@@ -39,7 +39,7 @@ std::vector<Node> Flatten(Kind kind, std::vector<Node> nodes) {
   return flat;
 }
 
-// Sets of states are one set.
+// Merges the predicates on states into the first one.
 void MergeStates(Kind kind, std::vector<Node>* nodes) {
   const auto first = std::ranges::find_if(*nodes, [](Node& node) { return AsState(&node); });
   if (first == nodes->end()) return;
@@ -53,16 +53,16 @@ void MergeStates(Kind kind, std::vector<Node>* nodes) {
   nodes->erase(rest, nodes->end());
 }
 
-void DropTwins(std::vector<Node>* nodes) {
+void DropDuplicates(std::vector<Node>* nodes) {
   if (nodes->size() > kMaxCompared) return;
   for (size_t i = 0; i < nodes->size(); ++i) {
-    const auto twins = std::remove(nodes->begin() + static_cast<std::ptrdiff_t>(i) + 1,
-                                   nodes->end(), Node((*nodes)[i]));
-    nodes->erase(twins, nodes->end());
+    const auto duplicates = std::remove(nodes->begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                                        nodes->end(), Node((*nodes)[i]));
+    nodes->erase(duplicates, nodes->end());
   }
 }
 
-// And, if `kind` is kAnd; Or with the constants' parts exchanged.
+// An And or an Or, by `kind`. Or treats the two constants the other way round.
 Node MakeMany(Kind kind, std::vector<Node> nodes) {
   const bool conjunction = kind == Kind::kAnd;
   const auto neutral = [&](const Node& node) { return conjunction ? IsTrue(node) : IsFalse(node); };
@@ -74,7 +74,7 @@ Node MakeMany(Kind kind, std::vector<Node> nodes) {
   }
   nodes.erase(std::remove_if(nodes.begin(), nodes.end(), neutral), nodes.end());
   if (std::ranges::any_of(nodes, decides)) return conjunction ? MakeFalse() : MakeTrue();
-  DropTwins(&nodes);
+  DropDuplicates(&nodes);
   if (nodes.empty()) return conjunction ? MakeTrue() : MakeFalse();
   if (nodes.size() == 1) return std::move(nodes[0]);
   Node node;
@@ -85,7 +85,7 @@ Node MakeMany(Kind kind, std::vector<Node> nodes) {
 
 // ---- Text ----
 
-// As one operand: in quotation marks if it would not be read as one word.
+// `text` as one operand: in quotation marks, unless the lexer reads it as one word anyway.
 std::string Quote(std::string_view text) {
   constexpr std::string_view kPlain = "_./:*?@%+,~^[]-";
   const auto plain = [&](char c) {
@@ -149,7 +149,7 @@ std::string Say(const NumberedMatch& match) {
 }
 
 std::string StateWords(StateSet states) {
-  for (const std::string_view group : {"all", "connected", "synchronized", "bucket", "big"}) {
+  for (const std::string_view group : kStateGroups) {
     if ((*ParseStates(group) & kRowStates) == states) return std::string(group);
   }
   std::string words;
@@ -196,7 +196,7 @@ void AppendJoined(const Node& node, std::string_view separator, std::string (*sa
 }
 
 std::string InParentheses(const Node& node) { return "(" + Print(node) + ")"; }
-// What binds weaker than `and` and `not` needs parentheses within them.
+// `or` binds weaker than `and`, and both bind weaker than `not`.
 std::string PrintFactor(const Node& node) {
   return node.kind == Kind::kOr ? InParentheses(node) : Print(node);
 }

@@ -1,7 +1,7 @@
 // netdiag/filter/ast.h — Internal. Users want filter/filter.h.
 //
-// An expression as a tree. Every predicate is false for a row that lacks what it reads, whatever
-// the operator: `sport != 22` is false for a unix socket, and `not sport = 22` true.
+// The tree of an expression. A predicate is false for a row that lacks what the predicate reads,
+// whatever the operator. So `sport != 22` is false for a unix socket, and `not sport = 22` is true.
 
 #ifndef NETDIAG_FILTER_AST_H_
 #define NETDIAG_FILTER_AST_H_
@@ -20,8 +20,12 @@
 namespace netdiag::internal {
 
 enum class Compare : uint8_t { kEqual, kNotEqual, kGreaterEqual, kLessEqual, kGreater, kLess };
-// "=", "!=", ">=", "<=", ">", "<".
+// Returns "=", "!=", ">=", "<=", ">" or "<".
 std::string_view Text(Compare compare);
+
+constexpr bool IsEquality(Compare compare) {
+  return compare == Compare::kEqual || compare == Compare::kNotEqual;
+}
 
 template <class T>
 constexpr bool Holds(Compare compare, const T& a, const T& b) {
@@ -44,7 +48,8 @@ constexpr bool Holds(Compare compare, const T& a, const T& b) {
 
 enum class Side : uint8_t { kLocal, kRemote };
 
-// A port of an inet socket, between `low` and `high`, or, `outside`, not. low > high: never.
+// A port of an inet socket that lies in [low, high], or outside if `outside`. Never true if
+// low > high.
 struct PortMatch {
   Side side = Side::kLocal;
   bool outside = false;
@@ -53,20 +58,19 @@ struct PortMatch {
   friend bool operator==(const PortMatch&, const PortMatch&) = default;
 };
 
-// An end of an inet socket. IPv4 means IPv4-mapped addresses of IPv6 sockets too, as it does to
-// inet_diag.
+// An end of an inet socket. An IPv4 address also matches the IPv4-mapped address of an IPv6 socket,
+// as in inet_diag.
 struct HostMatch {
   Side side = Side::kLocal;
-  bool other = false;  // !=
+  bool other = false;  // the operator is !=
   Family family = Family::kInet;
   IpAddress address;
-  uint8_t prefix = 0;  // bits of `address` that count
+  uint8_t prefix = 0;  // the number of leading bits of `address` that are compared
   std::optional<uint16_t> port;
   friend bool operator==(const HostMatch&, const HostMatch&) = default;
 };
 
-// A glob over the name of a unix socket, or of its other end, as ss prints it; case does not
-// matter.
+// A glob over the name of a unix socket or of its peer, as ss prints names. It ignores case.
 struct NameMatch {
   Side side = Side::kLocal;
   bool other = false;
@@ -74,13 +78,14 @@ struct NameMatch {
   friend bool operator==(const NameMatch&, const NameMatch&) = default;
 };
 
-// Families whose ends are two numbers.
+// A family whose ends consist of two numbers, called its address and its port here.
 struct NumberedFamily {
-  std::string_view prefix;       // of hosts
+  std::string_view prefix;       // before an operand: "netlink" in netlink:route:77
   std::string_view word;         // Names(family).word
-  std::string_view field[2][2];  // names in the field table: [Side][address, port]
-  std::string_view kernel;       // what its port 0 can be called
+  std::string_view field[2][2];  // the names of its fields: [Side][address, port]; "": no field
+  std::string_view kernel;       // the name of port 0; "": it has none
 };
+// nullopt: any address, any port.
 struct NumberedMatch {
   Side side = Side::kLocal;
   bool other = false;
@@ -90,7 +95,8 @@ struct NumberedMatch {
   friend bool operator==(const NumberedMatch&, const NumberedMatch&) = default;
 };
 
-// States that a row can be in: a bound but idle socket says kClose, a request kSynReceived.
+// The states that rows have. A row never has the other two: a bound but inactive socket is kClose,
+// and a request socket is kSynReceived.
 inline constexpr StateSet kRowStates =
     StateSet::All() - State::kNewSynReceived - State::kBoundInactive;
 struct StateMatch {
@@ -105,14 +111,15 @@ struct MarkMatch {
   friend bool operator==(const MarkMatch&, const MarkMatch&) = default;
 };
 
-// The local end was chosen by the kernel, by all that a row shows of it.
+// The local end may be one that the kernel chose: a port in [first, last], or a unix socket without
+// a name or with a name like those that the kernel makes.
 struct AutoMatch {
   uint16_t first = 0;
   uint16_t last = 0;
   friend bool operator==(const AutoMatch&, const AutoMatch&) = default;
 };
 
-// Any field. A text of an enumeration is a word, any other a glob.
+// A field, compared with a value. A text is a glob if the field's meaning is kText, else a word.
 struct FieldMatch {
   const Field* field = nullptr;
   Compare compare = Compare::kEqual;
@@ -123,15 +130,23 @@ struct FieldMatch {
 using Predicate = std::variant<std::monostate, PortMatch, HostMatch, NameMatch, NumberedMatch,
                                StateMatch, MarkMatch, AutoMatch, FieldMatch>;
 
+// The field that a FieldMatch reads; null for the other predicates, which read what every query
+// asks for.
+inline const Field* FieldOf(const Predicate& predicate) {
+  const auto* match = std::get_if<FieldMatch>(&predicate);
+  return match != nullptr ? match->field : nullptr;
+}
+
 struct Node {
   enum class Kind : uint8_t { kTrue, kAnd, kOr, kNot, kPredicate };
   Kind kind = Kind::kTrue;
   Predicate predicate;         // of kPredicate
-  std::vector<Node> children;  // of kNot one, of kAnd and kOr two or more
+  std::vector<Node> children;  // one of kNot, two or more of kAnd and kOr
   friend bool operator==(const Node&, const Node&) = default;
 };
 
-// Made simple on the way: no constant and no And within an And, no Not of a Not, nothing twice.
+// These simplify: they fold constants, flatten nested And and Or, merge sets of states, and remove
+// double negation and duplicates.
 Node MakeTrue();
 Node MakeFalse();
 Node MakePredicate(Predicate predicate);
@@ -141,11 +156,12 @@ Node MakeOr(std::vector<Node> nodes);
 bool IsTrue(const Node& node);
 bool IsFalse(const Node& node);
 
-// An expression that parses to the same tree, for options whose local ports are the tree's.
+// An expression that parses to the same tree, if FilterOptions has the tree's local ports.
 std::string Print(const Node& node);
-// The tree itself: "and(sport 22..22, not(field uid = 0))".
+// The structure of the tree: "and(sport = :22, not(uid = 0))".
 std::string Dump(const Node& node);
 
+// These allocate nothing (match.cc).
 bool Matches(const Node& node, const Row& row);
 bool Matches(const Predicate& predicate, const Row& row);
 

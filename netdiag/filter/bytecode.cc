@@ -1,4 +1,4 @@
-// Formulas as programs. Tested by tests/filter/bytecode_test.cc and agreement_test.cc.
+// Tested by tests/filter/bytecode_test.cc and agreement_test.cc.
 
 #include "netdiag/filter/bytecode.h"
 
@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 
+#include "netdiag/filter/formula.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/wire.h"
 
@@ -22,14 +23,14 @@ static_assert(static_cast<int>(Opcode::kCgroup) == INET_DIAG_BC_CGROUP_COND);
 static_assert(sizeof(inet_diag_bc_op) == 4 && sizeof(inet_diag_hostcond) == 8);
 
 constexpr size_t kOpSize = sizeof(inet_diag_bc_op);
-// Where `no` of a rejecting jump leads: 4 beyond the end.
+// A jump that rejects leads this many bytes beyond the end.
 constexpr size_t kBeyond = 4;
 
 bool IsHost(Opcode opcode) { return opcode == Opcode::kLocalHost || opcode == Opcode::kRemoteHost; }
 
 size_t AddressSize(Family family) { return family == Family::kInet6 ? 16 : 4; }
 
-// Bytes of an instruction with its operands.
+// The size of an instruction with its operands.
 size_t SizeOf(const Test& test) {
   if (IsHost(test.opcode)) {
     return kOpSize + sizeof(inet_diag_hostcond) + AddressSize(test.host.family);
@@ -55,7 +56,7 @@ size_t SizeOf(const Formula& formula) {
   return size;
 }
 
-// A place in the program that jumps lead to before it is known.
+// The index of a place in the program. Jumps may use it before the place is known.
 using Label = size_t;
 
 class Assembler {
@@ -78,7 +79,7 @@ class Assembler {
 
  private:
   struct Jump {
-    size_t at;  // of the instruction
+    size_t at;  // the offset of the instruction
     Label to;
   };
 
@@ -124,7 +125,7 @@ class Assembler {
     }
   }
 
-  // Code that falls through if the formula holds, and else goes to `otherwise`.
+  // Emits code that falls through if the formula holds, and jumps to `otherwise` if not.
   void Generate(const Formula& formula, Label otherwise) {
     switch (formula.kind) {
       case Kind::kTrue:
@@ -223,7 +224,7 @@ Formula Coarsen(Formula formula, size_t max_size) {
   if (SizeOf(formula) <= max_size) return formula;
   if (formula.kind != Kind::kAnd) return Formula();
   std::vector<Formula> kept;
-  // The smallest first: many conditions refuse more than one.
+  // The smallest conditions first: many small ones reject more rows than one large one.
   std::ranges::stable_sort(formula.children, {}, [](const Formula& f) { return SizeOf(f); });
   for (Formula& child : formula.children) {
     const size_t size = SizeOf(child);

@@ -1,12 +1,12 @@
-// What of a tree the kernel can decide. Tested by tests/filter/bytecode_test.cc and
-// agreement_test.cc.
+// Tested by tests/filter/bytecode_test.cc and agreement_test.cc.
+
+#include "netdiag/filter/formula.h"
 
 #include <algorithm>
 #include <iterator>
 #include <utility>
 
-#include "netdiag/filter/bytecode.h"
-#include "netdiag/filter/words.h"
+#include "netdiag/types/ascii.h"
 
 namespace netdiag::internal {
 namespace {
@@ -45,23 +45,21 @@ Formula Combine(Kind kind, std::vector<Formula> parts) {
   return formula;
 }
 
-bool IsInet(const Table& table) {
-  return table.families.contains(Family::kInet) || table.families.contains(Family::kInet6);
-}
-
-// Which predicates a translation of one is asked for: itself, or its negation.
+// Translates one predicate, or its negation, to an upper bound for rows of `table`.
 struct Translator {
   const Table& table;
   bool negated;
 
-  // Known for every row of the table.
+  // The predicate is `value` for every row of the table.
   Formula Known(bool value) const { return Constant(value != negated); }
-  // Known to nobody but the row.
+  // The kernel cannot decide the predicate.
   static Formula Unknown() { return Constant(true); }
 
+  // The kernel decides the predicate exactly.
   Formula Exact(Test test, bool other) const { return TestOf(std::move(test), other != negated); }
-  // Rows that lack the field do not match, and the kernel takes it for 0: the test holds for all
-  // that match, and its negation need not.
+  // The kernel takes a missing field for 0, but a row that lacks the field does not match. So the
+  // test holds for every row that matches, but its negation need not hold for every row that does
+  // not match.
   Formula UpperBound(Test test, bool other) const {
     return negated ? Unknown() : TestOf(std::move(test), other);
   }
@@ -124,13 +122,12 @@ struct Translator {
     const Field& field = *match.field;
     if ((field.families.bits() & table.families.bits()) == 0) return Known(false);
     if (field.group != FieldGroup::kSocket) return Unknown();
-    const bool equality = match.compare == Compare::kEqual || match.compare == Compare::kNotEqual;
     const bool other = match.compare == Compare::kNotEqual;
     if (const auto* number = std::get_if<uint64_t>(&match.value)) {
       if (field.name == "netns") {
         return Known(Holds(match.compare, uint64_t{table.netns.value()}, *number));
       }
-      if (!IsInet(table) || !equality) return Unknown();
+      if (!IsInet(table) || !IsEquality(match.compare)) return Unknown();
       if (field.name == "interface") {
         if (*number > UINT32_MAX) return Known(other);
         return Exact({.opcode = Opcode::kDevice, .number = *number}, other);
@@ -143,7 +140,7 @@ struct Translator {
     const auto* word = std::get_if<std::string>(&match.value);
     if (word == nullptr) return Unknown();
     if (field.name == "protocol") {
-      return Known(EqualWords(Names(table.protocol).word, *word) != other);
+      return Known(EqualIgnoringCase(Names(table.protocol).word, *word) != other);
     }
     if (field.name == "family") return FamilyIs(*word, other);
     return Unknown();
@@ -151,11 +148,12 @@ struct Translator {
 
   Formula FamilyIs(std::string_view word, bool other) const {
     for (const FamilyNames& row : AllFamilies()) {
-      if (!EqualWords(row.word, word)) continue;
+      if (!EqualIgnoringCase(row.word, word)) continue;
       if (!table.families.contains(row.family)) return Known(other);
       if (table.families == FamilySet(row.family)) return Known(!other);
       if (!IsInet(table)) return Unknown();
-      // A table of IPv4 and IPv6. The kernel's test of IPv4 lets IPv4-mapped sockets through.
+      // The table has IPv4 and IPv6. Test for IPv6, because the kernel's test for IPv4 also accepts
+      // IPv4-mapped addresses of IPv6 sockets.
       Test v6;
       v6.opcode = Opcode::kLocalHost;
       v6.host.family = Family::kInet6;
@@ -215,13 +213,17 @@ StateSet StatesOf(const Node& node, const Table& table, bool negated) {
 
 }  // namespace
 
+bool IsInet(const Table& table) {
+  return table.families.contains(Family::kInet) || table.families.contains(Family::kInet6);
+}
+
 Formula KernelFormula(const Node& node, const Table& table) {
   return Translate(node, table, false);
 }
 
 StateSet PossibleStates(const Node& node, const Table& table) {
   StateSet states = StatesOf(node, table, false);
-  // Asked for by names of their own.
+  // A request names these two states apart, though rows do not (kRowStates).
   if (states.contains(State::kClose)) states = states | State::kBoundInactive;
   if (states.contains(State::kSynReceived)) states = states | State::kNewSynReceived;
   return states;

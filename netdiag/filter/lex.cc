@@ -8,7 +8,6 @@
 #include "absl/strings/cord.h"
 #include "absl/types/optional.h"
 
-#include "netdiag/filter/number.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/parse_number.h"
 
@@ -19,12 +18,12 @@ using Kind = Token::Kind;
 
 constexpr char kPlacePayload[] = "netdiag/filter-place";
 
-// Longer ones first.
 struct Symbol {
   std::string_view text;
   Kind kind;
   Compare compare = Compare::kEqual;
 };
+// The first that matches is taken, so longer symbols stand before their prefixes.
 constexpr auto kSymbols = std::to_array<Symbol>({
     {"==", Kind::kCompare, Compare::kEqual},
     {"!=", Kind::kCompare, Compare::kNotEqual},
@@ -110,7 +109,7 @@ class Lexer {
       if (text_[at_] == '\\' && mark == '"' && at_ + 1 < text_.size()) ++at_;
       token->word.push_back(text_[at_]);
     }
-    return ErrorAt(text_, start, 1, "this quotation mark has no other");
+    return ErrorAt(text_, start, 1, "this quotation mark is not closed");
   }
 
   std::string_view text_;

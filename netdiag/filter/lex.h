@@ -1,7 +1,7 @@
 // netdiag/filter/lex.h — Internal. Users want filter/filter.h.
 //
-// An expression as tokens. A word ends at a blank and at ( ) = < > ! & |, unless these stand in
-// quotation marks or behind a backslash; so `(sport=22)` needs no blanks.
+// Splits an expression into tokens. A word ends before a blank and before ( ) = < > ! & |, unless
+// the character is in quotation marks or follows a backslash. So `(sport=22)` needs no blanks.
 
 #ifndef NETDIAG_FILTER_LEX_H_
 #define NETDIAG_FILTER_LEX_H_
@@ -25,17 +25,17 @@ struct Token {
   Kind kind = Kind::kEnd;
   size_t offset = 0;  // in the text
   size_t length = 0;
-  std::string word;     // of kWord, without its quotation marks
-  bool quoted = false;  // so that it is no keyword
-  Compare compare = Compare::kEqual;
+  std::string word;                   // of kWord, without its quotation marks
+  bool quoted = false;                // of kWord: a quoted word is never a keyword
+  Compare compare = Compare::kEqual;  // of kCompare
 };
 
-// The last token is kEnd.
+// Returns the tokens of `text`; the last one is kEnd.
 absl::StatusOr<std::vector<Token>> Tokenize(std::string_view text);
 
-// An error at a place of the text. `why` is a sentence without its point.
+// An error about `length` bytes of `text` at `offset`. `why` is a sentence without a full stop.
 absl::Status ErrorAt(std::string_view text, size_t offset, size_t length, std::string_view why);
-// The offset inside an error made by ErrorAt().
+// Returns the offset of an error that ErrorAt() made; nullopt for any other error.
 std::optional<size_t> PlaceOf(const absl::Status& error);
 
 }  // namespace netdiag::internal

@@ -1,4 +1,4 @@
-// Hosts and ports. Tested by tests/filter/parse_test.cc.
+// The operands of src, dst, sport and dport. Tested by tests/filter/parse_test.cc.
 
 #include "netdiag/filter/operand.h"
 
@@ -11,24 +11,15 @@
 
 #include "absl/status/statusor.h"
 
-#include "netdiag/filter/number.h"
 #include "netdiag/filter/words.h"
+#include "netdiag/types/ascii.h"
 #include "netdiag/types/numbers.h"
 #include "netdiag/types/parse_number.h"
 
 namespace netdiag::internal {
 namespace {
 
-bool IsEquality(Compare compare) {
-  return compare == Compare::kEqual || compare == Compare::kNotEqual;
-}
-
-std::nullopt_t Refuse(std::string* why, std::string_view reason) {
-  *why = reason;
-  return std::nullopt;
-}
-
-// Any of the alternatives, or, for !=, none.
+// Joins alternatives that each hold for their own value. For != (`other`), all must hold.
 Node AnyOf(bool other, std::vector<Node> alternatives) {
   return other ? MakeAnd(std::move(alternatives)) : MakeOr(std::move(alternatives));
 }
@@ -43,12 +34,12 @@ struct PortSpan {
 std::optional<uint16_t> ParsePortNumber(std::string_view text, std::string* why) {
   const std::optional<uint64_t> number = ParseNumberWithBase(text);
   if (number && *number <= UINT16_MAX) return static_cast<uint16_t>(*number);
-  return Refuse(why, "ports are numbers from 0 to 65535");
+  return Refuse(why, "a port is a number from 0 to 65535");
 }
 
 std::optional<std::vector<PortSpan>> ParsePorts(std::string_view text, const FilterOptions& options,
                                                 std::string* why) {
-  if (text.empty()) return Refuse(why, "a port is expected");
+  if (text.empty()) return Refuse(why, "a port is expected: 22, :22 or 8000-8010");
   std::vector<PortSpan> ports;
   if (StartsAsNumber(text) || text[0] == '-') {
     const size_t dash = text.find('-', 1);
@@ -66,17 +57,18 @@ std::optional<std::vector<PortSpan>> ParsePorts(std::string_view text, const Fil
       ports.push_back({port.value(), port.value()});
     }
   }
-  if (ports.empty()) return Refuse(why, "no port and no service that is known by this name");
+  if (ports.empty()) return Refuse(why, "this is neither a port number nor a known service");
   return ports;
 }
 
 // ---- Families ----
 
-// By the kernel's name or by the one that ss prints.
+// Finds a number by the kernel's name for it, or by the name that ss prints.
 std::optional<uint32_t> FindNumberOf(std::span<const NumberNames> names, std::string_view word) {
   for (const NumberNames& row : names) {
-    if (!word.empty() && (EqualWords(row.word, word) || EqualWords(row.ss, word)))
+    if (!word.empty() && (EqualIgnoringCase(row.word, word) || EqualIgnoringCase(row.ss, word))) {
       return row.number;
+    }
   }
   return std::nullopt;
 }
@@ -105,7 +97,7 @@ std::optional<uint32_t> ParseNumberedName(const NumberedFamily& family, bool is_
   return index->value();
 }
 
-// ADDRESS[:PORT], both numbers, names or '*'; an empty address is '*'.
+// ADDRESS[:PORT], each a number, a name or '*'. An empty address means '*'.
 std::optional<Node> MakeNumbered(const NumberedFamily& family, Side side, bool other,
                                  std::string_view text, const FilterOptions& options,
                                  std::string* why) {
@@ -115,22 +107,24 @@ std::optional<Node> MakeNumbered(const NumberedFamily& family, Side side, bool o
   const std::string_view port = colon == text.npos ? "*" : text.substr(colon + 1);
   if (!address.empty() && address != "*") {
     match.address = ParseNumberedName(family, false, address, options);
-    if (!match.address) return Refuse(why, "no number and no name that this family knows");
+    if (!match.address)
+      return Refuse(why, "this is neither a number nor a name that this family has");
   }
   if (port != "*") {
     match.port = ParseNumberedName(family, true, port, options);
-    if (!match.port) return Refuse(why, "no port of this family");
+    if (!match.port)
+      return Refuse(why, "what follows the `:` is neither a number nor a known name");
   }
   return MakePredicate(match);
 }
 
-// A family said before a colon, and what stands behind it.
+// An operand, split at the colon after its family.
 struct FamilyPrefix {
-  std::string_view word;  // empty: none
+  std::string_view word;  // empty if the operand names no family
   std::string_view rest;
   const NumberedFamily* numbered = nullptr;
 };
-FamilyPrefix SplitFamily(std::string_view operand, Family usual) {
+FamilyPrefix SplitFamily(std::string_view operand, Family default_family) {
   const size_t colon = operand.find(':');
   const std::string_view word = operand.substr(0, colon == operand.npos ? 0 : colon);
   const std::string_view rest = operand.substr(colon == operand.npos ? 0 : colon + 1);
@@ -138,9 +132,9 @@ FamilyPrefix SplitFamily(std::string_view operand, Family usual) {
     if (family.prefix == word) return {word, rest, &family};
   }
   if (word == "unix" || word == "inet" || word == "inet6") return {word, rest};
-  if (usual == Family::kUnix && operand != "*") return {"unix", operand};
+  if (default_family == Family::kUnix && operand != "*") return {"unix", operand};
   for (const NumberedFamily& family : kNumberedFamilies) {
-    if (family.word == Names(usual).word) return {family.prefix, operand, &family};
+    if (family.word == Names(default_family).word) return {family.prefix, operand, &family};
   }
   return {"", operand};
 }
@@ -154,13 +148,13 @@ struct Prefix {
 
 uint8_t FullLength(Family family) { return family == Family::kInet6 ? 128 : 32; }
 
-// Without the bits that do not count. REQUIRES: the address has so many.
+// Clears all but the first `bits` bits. REQUIRES: the address has at least that many.
 Prefix Masked(const IpAddress& address, uint8_t bits) {
   const std::optional<Mask> mask = Mask::OfLength(address.family(), bits);
   return {address.Masked(mask.value_or(Mask())).value_or(address), bits};
 }
 
-// "10", "193.233.7", with a length behind it.
+// One to four octets: "10" or "193.233.7", as in 10/8.
 std::optional<IpAddress> ParseShortV4(std::string_view text) {
   std::array<uint8_t, 4> octets = {};
   for (size_t i = 0; i < octets.size(); ++i) {
@@ -188,7 +182,7 @@ std::optional<std::vector<Prefix>> ParseAddresses(std::string_view text,
   std::optional<uint64_t> length;
   if (has_length) {
     length = ParseNumber<uint64_t>(text.substr(slash + 1));
-    if (!length) return Refuse(why, "the length of a prefix is a number of bits");
+    if (!length) return Refuse(why, "a number of bits is expected after the `/`");
     text = text.substr(0, slash);
   }
   std::vector<Prefix> prefixes;
@@ -209,8 +203,8 @@ std::optional<std::vector<Prefix>> ParseAddresses(std::string_view text,
     }
   }
   if (!prefixes.empty()) return prefixes;
-  return Refuse(why, can_be_name ? "no address and no host that is known by this name"
-                                 : "an address is expected: 10.0.0.1, 10/8, ::1, [::1]:22");
+  return Refuse(why, can_be_name ? "this is neither an address nor a known host"
+                                 : "an address is expected: 10.0.0.1, 10/8, ::1 or [::1]:22");
 }
 
 // The parts of ADDRESS[/BITS][:PORT].
@@ -222,7 +216,7 @@ std::optional<HostParts> SplitHost(std::string_view text, std::string* why) {
   HostParts parts;
   if (text.starts_with('[')) {
     const size_t end = text.find(']');
-    if (end == text.npos) return Refuse(why, "a ']' is missing");
+    if (end == text.npos) return Refuse(why, "`]` is missing after the address");
     const size_t colon = text.find(':', end);
     parts.address = text.substr(1, end - 1);
     parts.address += text.substr(end + 1, std::min(colon, text.size()) - end - 1);
@@ -242,7 +236,8 @@ bool IsAny(std::string_view address) {
          address == "default";
 }
 
-// Each address with each port. `family` is kUnspecified if any will do.
+// ADDRESS[/BITS][:PORT] of an inet socket: each address that `text` names with each port. `family`
+// restricts the addresses, unless it is kUnspecified.
 std::optional<Node> MakeInet(Side side, bool other, Family family, std::string_view text,
                              const FilterOptions& options, std::string* why) {
   const std::optional<HostParts> parts = SplitHost(text, why);
@@ -252,7 +247,8 @@ std::optional<Node> MakeInet(Side side, bool other, Family family, std::string_v
     const std::optional<std::vector<PortSpan>> spans = ParsePorts(*parts->port, options, why);
     if (!spans) return std::nullopt;
     for (const PortSpan& span : *spans) {
-      if (span.low != span.high) return Refuse(why, "a range of ports goes with sport and dport");
+      if (span.low != span.high)
+        return Refuse(why, "a range of ports is allowed only with sport and dport");
       ports.emplace_back(span.low);
     }
   } else {
@@ -272,12 +268,13 @@ std::optional<Node> MakeInet(Side side, bool other, Family family, std::string_v
     std::ranges::copy_if(*found, std::back_inserter(prefixes), [&](const Prefix& prefix) {
       return family == Family::kUnspecified || prefix.address.family() == family;
     });
-    if (prefixes.empty()) return Refuse(why, "it has no address of that family");
+    if (prefixes.empty()) return Refuse(why, "this host has no address of that family");
   }
   std::vector<Node> alternatives;
   for (const std::optional<uint16_t> port : ports) {
-    if (prefixes.empty())
+    if (prefixes.empty()) {
       alternatives.push_back(MakePredicate(PortMatch{side, other, *port, *port}));
+    }
     for (const Prefix& prefix : prefixes) {
       alternatives.push_back(MakePredicate(
           HostMatch{side, other, prefix.address.family(), prefix.address, prefix.bits, port}));
@@ -286,7 +283,7 @@ std::optional<Node> MakeInet(Side side, bool other, Family family, std::string_v
   return AnyOf(other, std::move(alternatives));
 }
 
-// The ports that stand in `compare` to `span`.
+// Returns the match for ports p such that "p `compare` span" holds.
 PortMatch ComparePort(Side side, Compare compare, PortSpan span) {
   constexpr uint16_t kLast = UINT16_MAX;
   constexpr PortMatch kNever = {Side::kLocal, false, 1, 0};
@@ -309,7 +306,7 @@ PortMatch ComparePort(Side side, Compare compare, PortSpan span) {
   return kNever;
 }
 
-// Outside of a range that touches an end is within another range.
+// Rewrites "outside a range" as "inside a range" where one range remains.
 PortMatch Simplify(PortMatch match) {
   if (!match.outside || match.low == match.high) return match;
   constexpr uint16_t kLast = UINT16_MAX;
@@ -323,8 +320,10 @@ PortMatch Simplify(PortMatch match) {
 
 std::optional<Node> MakeHost(Side side, Compare compare, std::string_view operand,
                              const FilterOptions& options, std::string* why) {
-  if (!IsEquality(compare)) return Refuse(why, "addresses have no order: only = and != compare");
-  if (operand.empty()) return Refuse(why, "an address is expected");
+  if (!IsEquality(compare))
+    return Refuse(why, "addresses have no order, so only = and != are allowed");
+  if (operand.empty())
+    return Refuse(why, "an address is expected: 10.0.0.1, 10/8, ::1 or [::1]:22");
   const bool other = compare == Compare::kNotEqual;
   const FamilyPrefix family = SplitFamily(operand, options.family);
   if (family.numbered != nullptr) {
@@ -348,7 +347,7 @@ std::optional<Node> MakePort(Side side, Compare compare, std::string_view operan
   if (text.starts_with("*:")) text.remove_prefix(1);
   if (text.starts_with(':')) text.remove_prefix(1);
   if (!family.word.empty()) {
-    if (!IsEquality(compare)) return Refuse(why, "with a family only = and != compare");
+    if (!IsEquality(compare)) return Refuse(why, "only = and != are allowed with a family");
     return MakeHost(side, compare, std::string(family.word).append(":*:").append(text), options,
                     why);
   }
@@ -356,8 +355,10 @@ std::optional<Node> MakePort(Side side, Compare compare, std::string_view operan
   const std::optional<std::vector<PortSpan>> spans = ParsePorts(text, options, why);
   if (!spans) return std::nullopt;
   if (!IsEquality(compare)) {
-    if (spans->size() > 1) return Refuse(why, "this name stands for more than one port");
-    if ((*spans)[0].low != (*spans)[0].high) return Refuse(why, "a range goes with = and != only");
+    if (spans->size() > 1)
+      return Refuse(why, "this service has more than one port, so only = and != are allowed");
+    if ((*spans)[0].low != (*spans)[0].high)
+      return Refuse(why, "a range is allowed only with = and !=");
   }
   std::vector<Node> alternatives;
   for (const PortSpan span : *spans) {

@@ -1,7 +1,7 @@
 // netdiag/filter/operand.h — Internal. Users want filter/filter.h.
 //
-// What stands on the right of an operator, as trees. Each function answers nullopt, and says why,
-// if the operand is none of that kind.
+// The operand of a predicate, as a tree. Each function returns nullopt and sets `why` if the
+// operand is wrong; `why` is the end of the error message.
 
 #ifndef NETDIAG_FILTER_OPERAND_H_
 #define NETDIAG_FILTER_OPERAND_H_
@@ -16,17 +16,23 @@
 
 namespace netdiag::internal {
 
-// [FAMILY:]ADDRESS[/BITS][:PORT], of src and dst.
+// [FAMILY:]ADDRESS[/BITS][:PORT], the operand of src and dst.
 std::optional<Node> MakeHost(Side side, Compare compare, std::string_view operand,
                              const FilterOptions& options, std::string* why);
-// [FAMILY:][:]PORT or LOW-HIGH, of sport and dport.
+// [FAMILY:][:]PORT or LOW-HIGH, the operand of sport and dport.
 std::optional<Node> MakePort(Side side, Compare compare, std::string_view operand,
                              const FilterOptions& options, std::string* why);
-// The value of a field.
+// The value of a field (value.cc).
 std::optional<Node> MakeField(const Field& field, Compare compare, std::string_view operand,
                               const FilterOptions& options, std::string* why);
 // "yes", "no", "true", …
 std::optional<bool> ParseFlag(std::string_view word);
+
+// For `return Refuse(why, "…")`.
+inline std::nullopt_t Refuse(std::string* why, std::string_view reason) {
+  *why = reason;
+  return std::nullopt;
+}
 
 }  // namespace netdiag::internal
 

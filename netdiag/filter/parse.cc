@@ -1,4 +1,4 @@
-// Recursive descent over the tokens. Tested by tests/filter/parse_test.cc.
+// A recursive-descent parser. Tested by tests/filter/parse_test.cc.
 
 #include "netdiag/filter/parse.h"
 
@@ -35,6 +35,12 @@ constexpr auto kCompareWords = std::to_array<CompareWord>({
     {"lt", Compare::kLess},
 });
 
+constexpr std::string_view kTooLong = "the expression is longer than 65536 bytes";
+constexpr std::string_view kTooDeep = "parentheses are nested more than 64 deep";
+constexpr std::string_view kTooManyPredicates = "the expression has more than 4096 predicates";
+static_assert(Filter::kMaxText == 65536 && Filter::kMaxDepth == 64 &&
+              Filter::kMaxPredicates == 4096);
+
 size_t CountPredicates(const Node& node) {
   size_t count = 0;
   ForEachPredicate(node, [&](const Predicate&) { ++count; });
@@ -56,7 +62,7 @@ class Parser {
 
  private:
   const Token& Peek() const { return tokens_[at_]; }
-  // The end stays.
+  // Returns the next token and moves on. Does not move past the last token, kEnd.
   const Token& Take() { return tokens_[at_ + 1 < tokens_.size() ? at_++ : at_]; }
   static bool IsKeyword(const Token& token, std::string_view word) {
     return token.kind == Kind::kWord && !token.quoted && token.word == word;
@@ -106,11 +112,12 @@ class Parser {
     const Token token = Take();
     if (token.kind == Kind::kWord && !IsAnd(token) && !IsOr(token)) return ParsePredicate(token);
     if (token.kind != Kind::kOpen) {
-      return Fail(token, token.kind == Kind::kEnd ? "the expression ends where a predicate is "
-                                                    "expected"
-                                                  : "a predicate is expected, as `sport = :22`");
+      return Fail(token, token.kind == Kind::kEnd
+                             ? "the expression ends where a predicate is "
+                               "expected"
+                             : "a predicate is expected, for example `sport = :22`");
     }
-    if (++depth_ > Filter::kMaxDepth) return Fail(token, "parentheses are nested too deeply");
+    if (++depth_ > Filter::kMaxDepth) return Fail(token, kTooDeep);
     NETDIAG_ASSIGN_OR_RETURN(Node node, ParseOr());
     if (Peek().kind != Kind::kClose) {
       if (Peek().kind == Kind::kEnd) return Fail(token, "this parenthesis is not closed");
@@ -156,11 +163,11 @@ class Parser {
   absl::Status UnknownWord(const Token& name) const {
     std::string why = "no field has this name";
     const std::string nearest = NearestWord(name.word);
-    if (!nearest.empty()) why += "; the nearest is `" + nearest + "`";
+    if (!nearest.empty()) why += "; did you mean `" + nearest + "`?";
     return Fail(name, why);
   }
 
-  // Of a flag, which can stand alone.
+  // True if an operator or a value follows the name of a flag. A flag can also stand alone.
   bool HasOperand() const {
     return Peek().kind == Kind::kCompare || CompareOf(Peek()) ||
            (Peek().kind == Kind::kWord && ParseFlag(Peek().word));
@@ -180,12 +187,11 @@ class Parser {
     const std::optional<Compare> compare = CompareOf(Peek());
     if (compare) Take();
     const Token operand = Take();
-    // Behind an operator any word is an operand.
+    // After an operator, even a keyword is an operand.
     const bool keyword = !compare && (IsAnd(operand) || IsOr(operand) || IsNot(operand));
     if (operand.kind != Kind::kWord || keyword) {
-      return Fail(operand, compare ? "a value is expected here"
-                                   : "an operator is expected: = != "
-                                     ">= <= > <, or a value");
+      return Fail(operand, compare ? "a value is expected after the operator"
+                                   : "an operator is expected (= != >= <= > <), or a value");
     }
     std::string why;
     std::optional<Node> node = make(compare.value_or(Compare::kEqual), operand.word, &why);
@@ -195,7 +201,7 @@ class Parser {
 
   absl::StatusOr<Node> Count(const Token& place, Node node) {
     predicates_ += CountPredicates(node);
-    if (predicates_ > Filter::kMaxPredicates) return Fail(place, "too many predicates");
+    if (predicates_ > Filter::kMaxPredicates) return Fail(place, kTooManyPredicates);
     return node;
   }
 
@@ -211,7 +217,7 @@ class Parser {
 
 absl::StatusOr<Node> ParseFilter(std::string_view text, const FilterOptions& options) {
   if (text.size() > Filter::kMaxText) {
-    return ErrorAt(text, Filter::kMaxText, 0, "the expression is too long");
+    return ErrorAt(text, Filter::kMaxText, 0, kTooLong);
   }
   NETDIAG_ASSIGN_OR_RETURN(std::vector<Token> tokens, Tokenize(text));
   return Parser(text, std::move(tokens), options).ParseAll();

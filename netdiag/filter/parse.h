@@ -5,7 +5,7 @@
 //   not         := { "not" | "!" } primary
 //   primary     := "(" expression ")" | "autobound" | FIELD [ OPERATOR ] OPERAND
 //
-// Source: ss(8), "EXPRESSION" (the precedence is that of the page).
+// Source: ss(8), "EXPRESSION". The precedence is that of the page.
 
 #ifndef NETDIAG_FILTER_PARSE_H_
 #define NETDIAG_FILTER_PARSE_H_

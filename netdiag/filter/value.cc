@@ -1,24 +1,15 @@
-// Values of fields. Tested by tests/filter/parse_test.cc.
+// The operands of fields. Tested by tests/filter/parse_test.cc.
 
 #include <algorithm>
 #include <utility>
 
-#include "netdiag/filter/number.h"
 #include "netdiag/filter/operand.h"
 #include "netdiag/filter/words.h"
+#include "netdiag/types/ascii.h"
 #include "netdiag/types/parse_number.h"
 
 namespace netdiag::internal {
 namespace {
-
-std::nullopt_t Refuse(std::string* why, std::string_view reason) {
-  *why = reason;
-  return std::nullopt;
-}
-
-bool IsEquality(Compare compare) {
-  return compare == Compare::kEqual || compare == Compare::kNotEqual;
-}
 
 std::string OneOf(const std::vector<std::string_view>& words) {
   std::string text = "one of these is expected:";
@@ -26,15 +17,16 @@ std::string OneOf(const std::vector<std::string_view>& words) {
   return text;
 }
 
-// A state, a group, or several with commas between.
+// A list of states and groups of states, separated by commas.
 std::optional<Node> MakeState(Compare compare, std::string_view operand, std::string* why) {
-  if (!IsEquality(compare)) return Refuse(why, "states have no order: only = and != compare");
+  if (!IsEquality(compare))
+    return Refuse(why, "states have no order, so only = and != are allowed");
   StateSet states;
   for (size_t at = 0; at <= operand.size();) {
     const size_t comma = std::min(operand.find(',', at), operand.size());
     const std::optional<StateSet> named = ParseStates(operand.substr(at, comma - at));
     if (!named) {
-      std::vector<std::string_view> words = {"all", "connected", "synchronized", "bucket", "big"};
+      std::vector<std::string_view> words(std::begin(kStateGroups), std::end(kStateGroups));
       for (const StateNames& row : AllStates()) {
         if (kRowStates.contains(row.state)) words.push_back(row.word);
       }
@@ -42,8 +34,8 @@ std::optional<Node> MakeState(Compare compare, std::string_view operand, std::st
     }
     if ((*named & kRowStates).empty()) {
       return Refuse(why,
-                    "rows of bound, inactive sockets say `unconnected`; they are listed by "
-                    "the states that are asked for");
+                    "no row has this state, because sockets that are bound but inactive are "
+                    "`unconnected`");
     }
     states = states | (*named & kRowStates);
     at = comma + 1;
@@ -51,7 +43,7 @@ std::optional<Node> MakeState(Compare compare, std::string_view operand, std::st
   return MakePredicate(StateMatch{compare == Compare::kEqual ? states : kRowStates - states});
 }
 
-// VALUE[/MASK].
+// VALUE[/MASK]
 std::optional<Node> MakeMark(Compare compare, std::string_view operand, std::string* why) {
   const size_t slash = operand.find('/');
   const std::optional<uint64_t> value = ParseNumberWithBase(operand.substr(0, slash));
@@ -64,35 +56,32 @@ std::optional<Node> MakeMark(Compare compare, std::string_view operand, std::str
                                  static_cast<uint32_t>(*mask)});
 }
 
-// What a name of a field's values stands for; nullopt: nobody knows it.
-std::optional<uint64_t> Resolve(const Field& field, std::string_view name,
-                                const FilterNames& names) {
-  const auto ask = [&](const auto& resolver) -> std::optional<uint64_t> {
-    if (!resolver) return std::nullopt;
-    const auto id = resolver(name);
-    if (!id) return std::nullopt;
-    return id->value();
+// The result of looking up a name among the values of a field.
+struct NameLookup {
+  bool has_names = false;  // the values of the field have names
+  std::optional<uint64_t> value;
+};
+NameLookup LookUpName(const Field& field, std::string_view name, const FilterNames& names) {
+  const auto look_up = [&](const auto& resolver) -> NameLookup {
+    const auto id = resolver ? resolver(name) : std::nullopt;
+    return {true, id ? std::optional<uint64_t>(id->value()) : std::nullopt};
   };
-  if (field.name == "uid") return ask(names.users);
-  if (field.name == "interface") return ask(names.interfaces);
-  if (field.name == "cgroup") return ask(names.cgroups);
-  if (field.name == "netns") return ask(names.namespaces);
-  return std::nullopt;
-}
-
-bool HasNames(const Field& field) {
-  return field.group == FieldGroup::kSocket && (field.name == "uid" || field.name == "interface" ||
-                                                field.name == "cgroup" || field.name == "netns");
+  if (field.group != FieldGroup::kSocket) return {};
+  if (field.name == "uid") return look_up(names.users);
+  if (field.name == "interface") return look_up(names.interfaces);
+  if (field.name == "cgroup") return look_up(names.cgroups);
+  if (field.name == "netns") return look_up(names.namespaces);
+  return {};
 }
 
 std::optional<uint64_t> ParseValue(const Field& field, std::string_view operand,
                                    const FilterOptions& options, std::string* why) {
-  if (HasNames(field) && !StartsAsNumber(operand)) {
-    const std::optional<uint64_t> id = Resolve(field, operand, options.names);
-    if (!id) *why = "no number and no name that is known";
-    return id;
+  if (!StartsAsNumber(operand)) {
+    const NameLookup found = LookUpName(field, operand, options.names);
+    if (found.has_names && !found.value) *why = "this is neither a number nor a known name";
+    if (found.has_names) return found.value;
   }
-  // Numbers that are no quantity are never rounded to thousands.
+  // Only quantities take suffixes. Other numbers, like inodes, are exact.
   const bool quantity = field.meaning == Meaning::kCounter || field.meaning == Meaning::kGauge;
   if (quantity) return ParseAmount(operand, field.unit, why);
   const bool hex = operand.starts_with("0x") || operand.starts_with("0X");
@@ -104,10 +93,10 @@ std::optional<uint64_t> ParseValue(const Field& field, std::string_view operand,
 
 std::optional<Node> MakeText(const Field& field, Compare compare, std::string_view operand,
                              std::string* why) {
-  if (!IsEquality(compare)) return Refuse(why, "texts have no order here: only = and != compare");
-  const std::vector<std::string_view> words = WordsOf(field);
-  const bool known =
-      std::ranges::any_of(words, [&](std::string_view word) { return EqualWords(word, operand); });
+  if (!IsEquality(compare)) return Refuse(why, "text has no order, so only = and != are allowed");
+  const std::vector<std::string_view> words = AllowedWords(field);
+  const bool known = std::ranges::any_of(
+      words, [&](std::string_view word) { return EqualIgnoringCase(word, operand); });
   if (!words.empty() && !known) return Refuse(why, OneOf(words));
   return MakePredicate(FieldMatch{&field, compare, std::string(operand)});
 }
@@ -152,13 +141,14 @@ std::optional<Node> MakeField(const Field& field, Compare compare, std::string_v
     }
     case ValueType::kFlag: {
       const std::optional<bool> flag = ParseFlag(operand);
-      if (!flag || !IsEquality(compare)) return Refuse(why, "= or != and yes or no are expected");
+      if (!flag || !IsEquality(compare))
+        return Refuse(why, "a flag takes = or !=, and yes or no");
       return MakePredicate(FieldMatch{&field, compare, *flag});
     }
     case ValueType::kText:
       return MakeText(field, compare, operand, why);
     case ValueType::kAddress:
-      return Refuse(why, "only src and dst compare addresses");
+      return Refuse(why, "addresses are allowed only with src and dst");
   }
   return std::nullopt;
 }

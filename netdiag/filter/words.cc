@@ -1,4 +1,4 @@
-// Tested by tests/filter/words_test.cc.
+// Tested by tests/filter/parse_test.cc.
 
 #include "netdiag/filter/words.h"
 
@@ -12,19 +12,19 @@
 #include "netdiag/field_words.h"
 #include "netdiag/process/owner.h"
 #include "netdiag/socket/socket.h"
+#include "netdiag/types/ascii.h"
+#include "netdiag/types/parse_number.h"
 
 namespace netdiag::internal {
 namespace {
 
-// Words that begin a predicate and are no field.
+// The words other than names of fields that begin a predicate.
 constexpr auto kOtherWords =
     std::to_array<std::string_view>({"src", "dst", "sport", "dport", "autobound", "not"});
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 // ---- Units ----
 
-// A number with this behind it is multiplied by multiplier / divisor of the field's own unit.
+// A number with this suffix is multiplied by multiplier / divisor to get the field's own unit.
 struct Suffix {
   std::string_view text;
   uint64_t multiplier;
@@ -59,7 +59,7 @@ constexpr auto kByteSuffixes = std::to_array<Suffix>({
     {"GiB", kKibi* kKibi* kKibi},
     {"TiB", kKibi* kKibi* kKibi* kKibi},
 });
-// As ss prints them: bits a second, by thousands.
+// The suffixes in bits a second are those that ss prints.
 constexpr auto kRateSuffixes = std::to_array<Suffix>({
     {"", 1},
     {"k", 1000},
@@ -101,11 +101,11 @@ bool IsTime(Unit unit) { return unit == Unit::kMicroseconds || unit == Unit::kMi
 
 constexpr uint64_t kMax = ~uint64_t{0};
 
-// "12.50" as 1250 / 100.
+// A decimal number: "12.50" has digits 1250 and scale 100.
 struct Decimal {
   uint64_t digits = 0;
   uint64_t scale = 1;
-  size_t length = 0;  // of the text; 0: it is no number
+  size_t length = 0;  // the number of characters read; 0: the text does not begin with a number
   bool overflow = false;
 };
 Decimal ParseDecimal(std::string_view text) {
@@ -139,7 +139,7 @@ std::optional<uint64_t> Scale(const Decimal& number, const Suffix& suffix, std::
     return std::nullopt;
   }
   if (product % divisor != 0) {
-    *why = "finer than the field counts";
+    *why = "this is finer than the field's unit";
     return std::nullopt;
   }
   return static_cast<uint64_t>(product / divisor);
@@ -147,22 +147,22 @@ std::optional<uint64_t> Scale(const Decimal& number, const Suffix& suffix, std::
 
 std::string Expected(Unit unit) {
   if (IsTime(unit)) return "a time with its unit is expected: 500us, 100ms, 1.5s, 2min or 1h";
-  if (unit == Unit::kBytes) return "bytes are expected: 1000, 64k, 1.5M or 2G, by 1024";
+  if (unit == Unit::kBytes) return "a size is expected: 1000, 64k, 1.5M or 2G (k is 1024)";
   if (unit == Unit::kBytesPerSecond) {
-    return "bytes a second (5000, 10k, 2M, by 1000) or bits (10Mbps) are expected";
+    return "a rate is expected, in bytes a second (5000, 10k; k is 1000) or in bits (10Mbps)";
   }
-  return "a number is expected: 10, 0x1f, 5k or 2M, by 1000";
+  return "a number is expected: 10, 0x1f, 5k or 2M (k is 1000)";
 }
 
 // ---- Globs ----
 
 char Fold(char c, GlobOf of) {
   if (of == GlobOf::kText) return c;
-  return c == '\0' ? '@' : Lower(c);
+  return c == '\0' ? '@' : ToLower(c);
 }
 
-// Whether `c` is in the set that begins at pattern[*at], a '['; moves *at behind it. A set without
-// an end is the character '['.
+// True if `c` is in the set that begins with the '[' at pattern[*at]. Moves *at behind the set. A
+// '[' without a ']' is an ordinary character.
 bool InSet(std::string_view pattern, size_t* at, char c, GlobOf of) {
   size_t i = *at + 1;
   const bool negated = i < pattern.size() && (pattern[i] == '!' || pattern[i] == '^');
@@ -186,7 +186,7 @@ bool InSet(std::string_view pattern, size_t* at, char c, GlobOf of) {
   return c == '[';
 }
 
-// One character of the text against one element of the pattern that is no '*'.
+// Matches one character with the element at pattern[*at], which is not '*'. Moves *at behind it.
 bool MatchOne(std::string_view pattern, size_t* at, char c, GlobOf of) {
   if (pattern[*at] == '[') return InSet(pattern, at, Fold(c, of), of);
   const char wanted = pattern[(*at)++];
@@ -205,7 +205,7 @@ std::string NearestWord(std::string_view word) {
   return nearest.edits <= std::max<size_t>(1, word.size() / 3) ? std::move(nearest.word) : "";
 }
 
-std::vector<std::string_view> WordsOf(const Field& field) {
+std::vector<std::string_view> AllowedWords(const Field& field) {
   std::vector<std::string_view> words;
   if (field.meaning != Meaning::kEnum || field.group != FieldGroup::kSocket) return words;
   if (field.name == "protocol") {
@@ -229,6 +229,18 @@ std::vector<std::string_view> WordsOf(const Field& field) {
     }
   }
   return words;
+}
+
+bool StartsAsNumber(std::string_view text) {
+  return !text.empty() && text[0] >= '0' && text[0] <= '9';
+}
+
+std::optional<uint64_t> ParseNumberWithBase(std::string_view text) {
+  if (text.starts_with("0x") || text.starts_with("0X")) {
+    return ParseNumber<uint64_t>(text.substr(2), 16);
+  }
+  if (text.size() > 1 && text[0] == '0') return ParseNumber<uint64_t>(text.substr(1), 8);
+  return ParseNumber<uint64_t>(text);
 }
 
 std::optional<uint64_t> ParseAmount(std::string_view text, Unit unit, std::string* why) {
@@ -264,7 +276,7 @@ std::string AmountText(uint64_t amount, Unit unit) {
 bool GlobMatch(std::string_view pattern, std::string_view text, GlobOf of) {
   size_t p = 0;
   size_t t = 0;
-  // Where to go on if what follows the last '*' does not match: the star takes one more.
+  // If the rest does not match, the last '*' takes one more character and the rest is tried again.
   size_t star = pattern.npos;
   size_t taken = 0;
   while (t < text.size()) {
@@ -282,10 +294,6 @@ bool GlobMatch(std::string_view pattern, std::string_view text, GlobOf of) {
   }
   while (p < pattern.size() && pattern[p] == '*') ++p;
   return p == pattern.size();
-}
-
-bool EqualWords(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return Lower(x) == Lower(y); });
 }
 
 }  // namespace netdiag::internal

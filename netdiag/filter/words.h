@@ -1,6 +1,6 @@
 // netdiag/filter/words.h — Internal. Users want filter/filter.h.
 //
-// The words of the language that fields.h does not say: units, globs, what texts can be.
+// The parts of the language below an operand: numbers, quantities, globs, and the words of fields.
 
 #ifndef NETDIAG_FILTER_WORDS_H_
 #define NETDIAG_FILTER_WORDS_H_
@@ -17,25 +17,31 @@
 
 namespace netdiag::internal {
 
-// A word that FindFieldByWord() finds the field by.
-std::string FilterName(const Field& field);
-// The word that begins a predicate and is nearest to `word`, by edits; empty: none is near.
-std::string NearestWord(std::string_view word);
-// The words that an enumerated text can be; empty: anything.
-std::vector<std::string_view> WordsOf(const Field& field);
+// The groups of states that have a name.
+inline constexpr std::string_view kStateGroups[] = {"all", "connected", "synchronized", "bucket",
+                                                    "big"};
 
-// A quantity in `unit`: "100ms", "64k", "1.5M", "0x1f". A time must say its unit; 0 need not. Else
-// nullopt, and `why` says what is wrong.
+// A word by which FindFieldByWord() finds the field.
+std::string FilterName(const Field& field);
+// The word nearest to `word` of all that can begin a predicate; empty if none is near.
+std::string NearestWord(std::string_view word);
+// The words that a text field can have; empty if it can have any text.
+std::vector<std::string_view> AllowedWords(const Field& field);
+
+bool StartsAsNumber(std::string_view text);
+// A number as strtoul(3) reads it with base 0: 0x1f, 017 or 15.
+std::optional<uint64_t> ParseNumberWithBase(std::string_view text);
+
+// A quantity in `unit`: "100ms", "64k", "1.5M", "0x1f". A time other than 0 needs a unit. Returns
+// nullopt and sets `why` if `text` is no such quantity.
 std::optional<uint64_t> ParseAmount(std::string_view text, Unit unit, std::string* why);
-// As ParseAmount() reads it: "100us", "65536".
+// The text that ParseAmount() parses to `amount`: "100us", "65536".
 std::string AmountText(uint64_t amount, Unit unit);
 
-// `text` matches a pattern of *, ? and [sets]. Names of unix sockets: case does not matter, and a
-// NUL is an '@', as ss prints it.
+// True if `text` matches a pattern of *, ? and [sets]. Names of unix sockets are compared without
+// case, and with '@' for a NUL, as ss prints them.
 enum class GlobOf : uint8_t { kText, kUnixName };
 bool GlobMatch(std::string_view pattern, std::string_view text, GlobOf of);
-
-bool EqualWords(std::string_view a, std::string_view b);  // case does not matter
 
 }  // namespace netdiag::internal
 

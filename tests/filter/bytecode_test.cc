@@ -1,4 +1,5 @@
-// Programs as listings, and the limits that the kernel sets them.
+// What the kernel is told of a filter: programs as listings, states, ports, and the kernel's
+// limits.
 
 #include "netdiag/filter/bytecode.h"
 
@@ -10,12 +11,13 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/filter/filter.h"
-#include "netdiag/filter/parse.h"
+#include "netdiag/filter/kernel_part.h"
 #include "tests/testing/bytecode_vm.h"
 
 namespace netdiag {
 namespace {
 
+using internal::KernelPart;
 using testing::AuditBytecode;
 
 const Table kTcp = {Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId(7)};
@@ -23,10 +25,10 @@ const Table kTcp4 = {Protocol::kTcp, Family::kInet, NetnsId(7)};
 const Table kUdp6 = {Protocol::kUdp, Family::kInet6, NetnsId(7)};
 const Table kUnix = {Protocol::kUnix, Family::kUnix, NetnsId(7)};
 
-KernelPart PlanOf(std::string_view text, const Table& table = kTcp) {
+KernelPart PartOf(std::string_view text, const Table& table = kTcp) {
   const absl::StatusOr<Filter> filter = Filter::Parse(text);
   EXPECT_TRUE(filter.ok()) << filter.status();
-  const KernelPart part = filter->PlanFor(table);
+  const KernelPart part = internal::KernelPartOf(*filter, table);
   if (!part.bytecode.empty()) {
     EXPECT_EQ(AuditBytecode(part.bytecode, /*net_admin=*/true), 0) << text;
   }
@@ -38,7 +40,7 @@ struct Case {
   std::string_view listing;
 };
 
-TEST(FilterBytecode, ListsAsExpected) {
+TEST(FilterBytecode, DecidesWhatTheKernelCan) {
   const Case cases[] = {
       {"", ""},
       {"sport >= 1024", "0 sport >= 1024 else reject\n"},
@@ -80,7 +82,7 @@ TEST(FilterBytecode, ListsAsExpected) {
       {"autobound",
        "0 sport >= 32768 else reject\n"
        "8 sport <= 60999 else reject\n"},
-      // What the kernel cannot say is left out, and only that.
+      // Only what the kernel cannot decide is left out.
       {"uid = 0 and dport < 9", "0 dport <= 8 else reject\n"},
       {"uid = 0 or dport < 9", ""},
       {"not (uid = 0 and dport < 9)", ""},
@@ -88,79 +90,81 @@ TEST(FilterBytecode, ListsAsExpected) {
        "0 dport <= 8 else accept\n"
        "8 jump reject\n"},
       {"state = listening and dport < 9", "0 dport <= 8 else reject\n"},
-      // A row without a mark or a cgroup does not match, so these are not negated from outside.
+      // A row without a mark or a cgroup does not match, but the kernel takes both for 0: the
+      // kernel cannot decide the negation.
       {"cgroup != 7",
        "0 cgroup == 7 else accept\n"
        "12 jump reject\n"},
       {"not cgroup = 7", ""},
-      // Marks are not told to everybody: whoever may not ask is to be refused.
+      // Without CAP_NET_ADMIN the kernel sends no marks. It must refuse such a query.
       {"not fwmark = 5", "0 mark == 0/0 else reject\n"},
       {"fwmark = 5 or uid = 0", "0 mark == 0/0 else reject\n"},
       {"mark > 5", "0 mark == 0/0 else reject\n"},
   };
   for (const Case& c : cases) {
-    const KernelPart part = PlanOf(c.text);
-    EXPECT_EQ(internal::List(part.bytecode), c.listing) << c.text;
+    SCOPED_TRACE(c.text);
+    EXPECT_EQ(internal::List(PartOf(c.text).bytecode), c.listing);
   }
 }
 
-TEST(FilterBytecode, ListsWhatIsNoProgram) {
+TEST(FilterBytecode, ListsADamagedProgram) {
   const std::byte odd[] = {std::byte{99}, std::byte{4}, std::byte{4}, std::byte{0}, std::byte{1}};
   EXPECT_EQ(internal::List(odd), "0 ? 0 else 4\n?\n");
 }
 
-TEST(FilterPlan, PortsOfAConjunctionGoIntoTheRequest) {
-  const KernelPart part = PlanOf("sport = 22 and dport = 23 and uid = 0");
+TEST(KernelPart, PortsOfAConjunctionGoIntoTheRequest) {
+  const KernelPart part = PartOf("sport = 22 and dport = 23 and uid = 0");
   EXPECT_EQ(part.source_port, Port::FromHost(22));
   EXPECT_EQ(part.destination_port, Port::FromHost(23));
   EXPECT_TRUE(part.bytecode.empty());
-  const KernelPart host = PlanOf("src = 10.0.0.1:22");
+  const KernelPart host = PartOf("src = 10.0.0.1:22");
   EXPECT_EQ(host.source_port, Port::FromHost(22));
   EXPECT_FALSE(host.bytecode.empty());
-  // Not of a disjunction, not negated, and 0 means any.
+  // But not the ports of a disjunction, not negated ones, and not 0, which means any.
   for (const char* text : {"sport = 22 or sport = 23", "sport != 22", "sport = 0", "not sport = 22",
                            "src != 10.0.0.1:22"}) {
-    EXPECT_EQ(PlanOf(text).source_port, Port()) << text;
-    EXPECT_FALSE(PlanOf(text).bytecode.empty()) << text;
+    SCOPED_TRACE(text);
+    EXPECT_EQ(PartOf(text).source_port, Port());
+    EXPECT_FALSE(PartOf(text).bytecode.empty());
   }
-  // The second port is left to the program.
-  const KernelPart both = PlanOf("sport = 22 and sport = 23");
+  // The request has room for one local port; the program tests the second one.
+  const KernelPart both = PartOf("sport = 22 and sport = 23");
   EXPECT_EQ(both.source_port, Port::FromHost(22));
   EXPECT_EQ(internal::List(both.bytecode), "0 sport == 23 else reject\n");
 }
 
-TEST(FilterPlan, StatesGoIntoTheMask) {
-  EXPECT_EQ(PlanOf("state = established").states, StateSet(State::kEstablished));
-  EXPECT_EQ(PlanOf("uid = 0 and state = listening or state = syn-sent and dport = 1").states,
+TEST(KernelPart, StatesGoIntoTheMask) {
+  EXPECT_EQ(PartOf("state = established").states, StateSet(State::kEstablished));
+  EXPECT_EQ(PartOf("uid = 0 and state = listening or state = syn-sent and dport = 1").states,
             StateSet(State::kListen) | State::kSynSent);
-  EXPECT_EQ(PlanOf("not state = listening").states, StateSet::All() - State::kListen);
-  EXPECT_EQ(PlanOf("state = listening or uid = 0").states, StateSet::All());
-  EXPECT_EQ(PlanOf("uid = 0").states, StateSet::All());
-  // Rows of these two are asked for by other names than they have.
-  EXPECT_EQ(PlanOf("state = unconnected").states, StateSet(State::kClose) | State::kBoundInactive);
-  EXPECT_EQ(PlanOf("state = syn-recv").states,
+  EXPECT_EQ(PartOf("not state = listening").states, StateSet::All() - State::kListen);
+  EXPECT_EQ(PartOf("state = listening or uid = 0").states, StateSet::All());
+  EXPECT_EQ(PartOf("uid = 0").states, StateSet::All());
+  // A request names two states apart that rows do not.
+  EXPECT_EQ(PartOf("state = unconnected").states, StateSet(State::kClose) | State::kBoundInactive);
+  EXPECT_EQ(PartOf("state = syn-recv").states,
             StateSet(State::kSynReceived) | State::kNewSynReceived);
 }
 
-TEST(FilterPlan, ATableWithoutAMatchIsNotAsked) {
-  EXPECT_TRUE(PlanOf("sport = 22", kUnix).states.empty());
-  EXPECT_TRUE(PlanOf("src = 10/8 or rtt > 1ms", kUnix).states.empty());
-  EXPECT_TRUE(PlanOf("src = unix:/x", kTcp).states.empty());
-  EXPECT_TRUE(PlanOf("src = ::1", kTcp4).states.empty());
-  EXPECT_TRUE(PlanOf("protocol = tcp and uid = 0", kUdp6).states.empty());
-  EXPECT_TRUE(PlanOf("family != inet6", kUdp6).states.empty());
-  EXPECT_TRUE(PlanOf("netns = 8", kTcp).states.empty());
-  EXPECT_TRUE(PlanOf("not src = *", kTcp).states.empty());
-  EXPECT_TRUE(PlanOf("src = netlink:route", kTcp).states.empty());
-  // IPv4 addresses are found in IPv6 sockets, and what is not there is not equal either.
-  EXPECT_FALSE(PlanOf("src = 10/8", kUdp6).states.empty());
-  EXPECT_FALSE(PlanOf("not sport = 22", kUnix).states.empty());
-  EXPECT_TRUE(PlanOf("sport != 22", kUnix).states.empty());
-  EXPECT_FALSE(PlanOf("netns = 7 and uid = 0", kUnix).states.empty());
+TEST(KernelPart, HasNoStatesIfNoRowOfTheTableCanMatch) {
+  EXPECT_TRUE(PartOf("sport = 22", kUnix).states.empty());
+  EXPECT_TRUE(PartOf("src = 10/8 or rtt > 1ms", kUnix).states.empty());
+  EXPECT_TRUE(PartOf("src = unix:/x", kTcp).states.empty());
+  EXPECT_TRUE(PartOf("src = ::1", kTcp4).states.empty());
+  EXPECT_TRUE(PartOf("protocol = tcp and uid = 0", kUdp6).states.empty());
+  EXPECT_TRUE(PartOf("family != inet6", kUdp6).states.empty());
+  EXPECT_TRUE(PartOf("netns = 8", kTcp).states.empty());
+  EXPECT_TRUE(PartOf("not src = *", kTcp).states.empty());
+  EXPECT_TRUE(PartOf("src = netlink:route", kTcp).states.empty());
+  // An IPv6 socket can have an IPv4-mapped address, and a missing port matches no predicate.
+  EXPECT_FALSE(PartOf("src = 10/8", kUdp6).states.empty());
+  EXPECT_FALSE(PartOf("not sport = 22", kUnix).states.empty());
+  EXPECT_TRUE(PartOf("sport != 22", kUnix).states.empty());
+  EXPECT_FALSE(PartOf("netns = 7 and uid = 0", kUnix).states.empty());
 }
 
-TEST(FilterPlan, NamesBothEndsOfAConnection) {
-  const auto ends = PlanOf("src = 10.0.0.1:22 and dst = 10.0.0.2 and dport = 99 and dev = 3").ends;
+TEST(KernelPart, HasBothEndsIfAConjunctionNamesThem) {
+  const auto ends = PartOf("src = 10.0.0.1:22 and dst = 10.0.0.2 and dport = 99 and dev = 3").ends;
   ASSERT_TRUE(ends.has_value());
   std::string text;
   ends->local.AppendTo(&text);
@@ -171,27 +175,30 @@ TEST(FilterPlan, NamesBothEndsOfAConnection) {
        {"src = 10.0.0.1:22 and dst = 10.0.0.2", "src = 10.0.0.1:22",
         "src = 10.0.0.0/31:22 and dst = 10.0.0.2:99", "src = 10.0.0.1:22 or dst = 10.0.0.2:99",
         "src = 10.0.0.1:22 and dst = [::1]:99"}) {
-    EXPECT_FALSE(PlanOf(std::string("dev = 3 and (") + less + ")").ends.has_value()) << less;
+    SCOPED_TRACE(less);
+    EXPECT_FALSE(PartOf(std::string("dev = 3 and (") + less + ")").ends.has_value());
   }
-  // A socket that is bound to a device can have the ends of one that is not.
+  // A socket that is bound to a device can have the same ends as one that is not.
   for (const char* more : {"", "and not dev = 3", "and dev != 3", "and (dev = 3 or uid = 0)"}) {
     const std::string both = std::string("src = 10.0.0.1:22 and dst = 10.0.0.2:99 ") + more;
-    EXPECT_FALSE(PlanOf(both).ends.has_value()) << both;
+    SCOPED_TRACE(both);
+    EXPECT_FALSE(PartOf(both).ends.has_value());
   }
 }
 
-TEST(FilterPlan, MarksNeedAPrivilege) {
+TEST(KernelPart, NeedsNetAdminIfTheFilterReadsMarks) {
   for (const char* text : {"fwmark = 5", "not fwmark = 5", "fwmark != 5", "uid = 0 or mark < 4"}) {
-    const KernelPart part = PlanOf(text);
-    EXPECT_TRUE(part.needs_net_admin) << text;
-    EXPECT_EQ(AuditBytecode(part.bytecode, /*net_admin=*/false), EPERM) << text;
-    const KernelPart guard = Filter::Parse(text)->GuardFor(kTcp);
-    EXPECT_EQ(internal::List(guard.bytecode), "0 mark == 0/0 else reject\n");
-    EXPECT_EQ(guard.states, StateSet::All());
+    SCOPED_TRACE(text);
+    const KernelPart part = PartOf(text);
+    EXPECT_TRUE(part.needs_net_admin);
+    EXPECT_EQ(AuditBytecode(part.bytecode, /*net_admin=*/false), EPERM);
+    const KernelPart minimal = internal::MinimalKernelPartOf(*Filter::Parse(text), kTcp);
+    EXPECT_EQ(internal::List(minimal.bytecode), "0 mark == 0/0 else reject\n");
+    EXPECT_EQ(minimal.states, StateSet::All());
   }
-  EXPECT_FALSE(PlanOf("fwmark = 5", kUnix).needs_net_admin);
-  EXPECT_FALSE(PlanOf("sport = 5").needs_net_admin);
-  EXPECT_TRUE(Filter::Parse("sport != 5")->GuardFor(kTcp).bytecode.empty());
+  EXPECT_FALSE(PartOf("fwmark = 5", kUnix).needs_net_admin);
+  EXPECT_FALSE(PartOf("sport = 5").needs_net_admin);
+  EXPECT_TRUE(internal::MinimalKernelPartOf(*Filter::Parse("sport != 5"), kTcp).bytecode.empty());
 }
 
 // ---- Limits ----
@@ -205,19 +212,19 @@ std::string Many(std::string_view predicate, size_t n, std::string_view joint) {
   return text;
 }
 
-// Each of IPv6 with its jump takes 32 bytes, and 64 KiB is the end.
-TEST(FilterBytecode, WhatDoesNotFitIsLeftToMatches) {
+// A program has at most 64 KiB. A test of an IPv6 address with its jump takes 32 bytes.
+TEST(FilterBytecode, LeavesOutWhatDoesNotFit) {
   const std::string fits = Many("src = ::", 2000, "|");
-  EXPECT_GT(PlanOf(fits).bytecode.size(), 60000u);
+  EXPECT_GT(PartOf(fits).bytecode.size(), 60000u);
   const std::string does_not = Many("src = ::", 2100, "|");
-  EXPECT_TRUE(PlanOf(does_not).bytecode.empty());
-  // What else there is stays.
-  EXPECT_EQ(internal::List(PlanOf("(" + does_not + ") and dport < 9").bytecode),
+  EXPECT_TRUE(PartOf(does_not).bytecode.empty());
+  // The rest of a conjunction stays.
+  EXPECT_EQ(internal::List(PartOf("(" + does_not + ") and dport < 9").bytecode),
             "0 dport <= 8 else reject\n");
-  const KernelPart marked = PlanOf("(" + does_not + ") and not fwmark = 1");
+  const KernelPart marked = PartOf("(" + does_not + ") and not fwmark = 1");
   EXPECT_EQ(internal::List(marked.bytecode), "0 mark == 0/0 else reject\n");
-  // Of a long conjunction as much as there is room for.
-  const KernelPart part = PlanOf(Many("src != ::", 2100, "&"));
+  // A long conjunction keeps as many parts as fit.
+  const KernelPart part = PartOf(Many("src != ::", 2100, "&"));
   EXPECT_GT(part.bytecode.size(), 60000u);
   EXPECT_LE(part.bytecode.size(), internal::kMaxProgram);
 }
