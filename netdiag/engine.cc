@@ -202,13 +202,14 @@ absl::Status Engine::Impl::PlanReplay() {
 }
 
 // What the kernel is told of the query's filter.
-KernelPart Engine::Impl::FilterPart(const Table& table) const {
-  if (query_.filter == nullptr) return KernelPart();
-  return query_.bounded_steps ? query_.filter->GuardFor(table) : query_.filter->PlanFor(table);
+internal::KernelPart Engine::Impl::FilterPart(const Table& table) const {
+  if (query_.filter == nullptr) return internal::KernelPart();
+  return query_.bounded_steps ? internal::MinimalKernelPartOf(*query_.filter, table)
+                              : internal::KernelPartOf(*query_.filter, table);
 }
 
 DumpRequest Engine::Impl::RequestOf(const Table& table) const {
-  KernelPart part = FilterPart(table);
+  internal::KernelPart part = FilterPart(table);
   DumpRequest request;
   request.table = table;
   request.extensions = query_.extensions;

@@ -28,6 +28,7 @@
 #include "netdiag/dump/unix_index.h"
 #include "netdiag/engine.h"
 #include "netdiag/filter/filter.h"
+#include "netdiag/filter/kernel_part.h"
 #include "netdiag/namespaces.h"
 #include "netdiag/netlink/conn.h"
 #include "netdiag/netlink/netns.h"
@@ -134,7 +135,7 @@ class Engine::Impl {
   void Foresee(const Message& message, const Walk& walk) const;
   Flow Deliver(const Message& message, const Walk& walk, Visitor visitor);
   bool Wanted(const Row& row) const;
-  KernelPart FilterPart(const Table& table) const;
+  internal::KernelPart FilterPart(const Table& table) const;
   bool CannotTellMarks(const Table& table) const;
   absl::Status AskWithoutProgram(Walk* walk, const CallOptions& call);
   void Finish(const Walk& walk);

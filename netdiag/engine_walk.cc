@@ -311,7 +311,7 @@ std::optional<LookupSource> Engine::Impl::PlanLookups(const DumpRequest& request
   const bool of_connections =
       request.table.protocol == Protocol::kTcp && !request.states.contains(State::kBoundInactive);
   if (!of_connections) return std::nullopt;
-  const KernelPart part = FilterPart(request.table);
+  const internal::KernelPart part = FilterPart(request.table);
   if (part.needs_net_admin) return std::nullopt;
   if (part.ends) {
     bpf::TcpTuple tuple;

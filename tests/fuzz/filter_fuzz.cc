@@ -5,6 +5,7 @@
 
 #include "netdiag/filter/bytecode.h"
 #include "netdiag/filter/filter.h"
+#include "netdiag/filter/kernel_part.h"
 #include "netdiag/netlink/request_builder.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/testing/bytecode_vm.h"
@@ -26,7 +27,7 @@ netlink::Message MessageOf(uint16_t local, uint16_t remote, std::span<std::byte>
   return {*netlink::Load<netlink::Header>(whole), whole};
 }
 
-void CheckRows(const Filter& filter, const KernelPart& part, const Table& table) {
+void CheckRows(const Filter& filter, const internal::KernelPart& part, const Table& table) {
   for (const uint16_t local : kPorts) {
     for (const uint16_t remote : kPorts) {
       std::array<std::byte, 128> storage;
@@ -59,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // The printed form can be longer than what may be read.
   if (printed.size() <= Filter::kMaxText) fuzz::Check(again.ok() && *again == *filter);
   const Table table = {Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId(1)};
-  const KernelPart part = filter->PlanFor(table);
+  const internal::KernelPart part = internal::KernelPartOf(*filter, table);
   if (!part.bytecode.empty()) {
     fuzz::Check(testing::AuditBytecode(part.bytecode, /*net_admin=*/true) == 0);
     fuzz::Touch(internal::List(part.bytecode));
