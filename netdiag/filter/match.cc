@@ -120,7 +120,6 @@ bool Matches(const Predicate& predicate, const Row& row) {
   return std::visit([&](const auto& match) { return Is(match, row); }, predicate);
 }
 
-// Plain loops: the algorithms of <algorithm> double the time of a build without optimization.
 bool Matches(const Node& node, const Row& row) {
   switch (node.kind) {
     case Node::Kind::kTrue:
