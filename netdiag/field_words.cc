@@ -118,7 +118,7 @@ size_t EditDistance(std::string_view a, std::string_view b, size_t limit) {
       if (swapped) row[j] = std::min(row[j], rows[(i - 2) % 3][j - 2] + 1);
       least = std::min(least, row[j]);
     }
-    // Values grow from row to row, and a row is made of the two above it.
+    // A row is computed from the two above it, by additions only. So no later value is less.
     if (least >= limit && least_above >= limit) return limit;
     least_above = least;
   }

@@ -16,7 +16,7 @@ std::string_view WordOf(std::string_view field, uint64_t number) {
   return words == nullptr ? "(plain)" : words->Word(number);
 }
 
-TEST(FieldWords, NameCodesAsTheKernelDoes) {
+TEST(FieldWords, NameCodesAndFlags) {
   EXPECT_EQ(WordOf("tcp_info.ca_state", 4), "loss");
   EXPECT_EQ(WordOf("tcp_info.state", 8), "close-wait");
   EXPECT_EQ(WordOf("tls.version", 0x304), "1.3");
@@ -29,13 +29,14 @@ TEST(FieldWords, NameCodesAsTheKernelDoes) {
   EXPECT_EQ(WordOf("rtt", 7), "(plain)");
 }
 
-TEST(FieldWords, AreTheWordsOfTheStatesEverywhere) {
+TEST(FieldWords, NameTheStatesLikeRowsDo) {
   for (const StateNames& row : AllStates()) {
+    SCOPED_TRACE(row.word);
     EXPECT_EQ(WordOf("tcp_info.state", static_cast<uint64_t>(row.state)), row.word);
   }
 }
 
-TEST(FieldWords, HaveNoneForWhatIsNewer) {
+TEST(FieldWords, HaveNoNameForNumbersOfNewerKernels) {
   EXPECT_EQ(WordOf("tcp_info.state", 0), "");
   EXPECT_EQ(WordOf("tcp_info.ca_state", 5), "");
   EXPECT_EQ(WordOf("tls.version", 0x302), "");
@@ -43,7 +44,7 @@ TEST(FieldWords, HaveNoneForWhatIsNewer) {
   EXPECT_EQ(WordOf("tcp_info.options", 64), "");
 }
 
-TEST(NameWithUnit, SaysTheUnitOnce) {
+TEST(NameWithUnit, HasTheUnitOnce) {
   EXPECT_EQ(NameWithUnit(*FindField("rtt")), "rtt_us");
   EXPECT_EQ(NameWithUnit(*FindField("timer_expires")), "timer_expires_ms");
   EXPECT_EQ(NameWithUnit(*FindField("pmtu")), "pmtu_bytes");
@@ -54,7 +55,7 @@ TEST(NameWithUnit, SaysTheUnitOnce) {
   EXPECT_EQ(NameWithUnit(*FindField("unacked")), "unacked");
 }
 
-TEST(NameWithUnit, TellsAllFieldsApart) {
+TEST(NameWithUnit, IsUniqueWithinAGroup) {
   std::set<std::string> names;
   for (const Field& field : AllFields()) {
     EXPECT_TRUE(names.insert(std::string(Name(field.group)) + "." + NameWithUnit(field)).second)
@@ -62,17 +63,18 @@ TEST(NameWithUnit, TellsAllFieldsApart) {
   }
 }
 
-TEST(FindFieldByWord, TakesShortNamesThatStandForSomethingAndHideNothing) {
+TEST(FindFieldByWord, TakesShortNamesThatHideNoField) {
   for (const FieldAlias& alias : FieldAliases()) {
-    // ss's minrtt is tcp_info's; that of Vegas is found with its group.
+    SCOPED_TRACE(alias.word);
+    // In ss, minrtt is the field of tcp_info. The one of Vegas is found with its group.
     const Field* const hidden = FindField(alias.word);
-    EXPECT_TRUE(hidden == nullptr || hidden->group == FieldGroup::kVegas) << alias.word;
-    ASSERT_NE(FindField(alias.field), nullptr) << alias.word;
-    EXPECT_EQ(FindFieldByWord(alias.word), FindField(alias.field)) << alias.word;
+    EXPECT_TRUE(hidden == nullptr || hidden->group == FieldGroup::kVegas);
+    ASSERT_NE(FindField(alias.field), nullptr);
+    EXPECT_EQ(FindFieldByWord(alias.word), FindField(alias.field));
   }
 }
 
-TEST(FindFieldByWord, TakesEveryNameAndGivesTheFieldOfThatName) {
+TEST(FindFieldByWord, TakesEveryNameWithAndWithoutUnitAndGroup) {
   for (const Field& field : AllFields()) {
     const std::string group(Name(field.group));
     const std::string lead = group.empty() ? "" : group + ".";
@@ -85,7 +87,7 @@ TEST(FindFieldByWord, TakesEveryNameAndGivesTheFieldOfThatName) {
   }
 }
 
-TEST(NearestFieldWord, CountsLettersThatAreMissingTooManyWrongOrSwapped) {
+TEST(NearestFieldWord, CountsInsertedRemovedChangedAndSwappedLetters) {
   const auto near = [](std::string_view word) {
     const NearWord nearest = NearestFieldWord(word);
     return nearest.word + " " + std::to_string(nearest.edits);

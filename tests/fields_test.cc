@@ -1,5 +1,5 @@
-// The field table, row by row: over messages with every attribute set each field gives its own
-// value, over bare ones nothing that was not sent.
+// Every row of the field table. In a message with every attribute each field has its own value; in
+// a message with none, only the fields of the fixed part are present.
 
 #include "netdiag/fields.h"
 
@@ -63,31 +63,31 @@ netlink::Message First(const Packet& datagram) {
   return first;
 }
 
-// What every field of a row says, absent ones left out.
-std::map<std::string, std::string> Say(const Packet& message, const Table& table,
-                                       const RowJoins& joins = {}) {
+// The values of all fields of a row that are present, by "group.name".
+std::map<std::string, std::string> ValuesOf(const Packet& message, const Table& table,
+                                            const RowJoins& joins = {}) {
   Table named = table;
   named.netns_name = joins.owners != nullptr ? "blue" : "";
   std::optional<Row> row = Row::FromMessage(First(message), named, SourceKind::kReplay, joins);
   EXPECT_TRUE(row.has_value());
   const Cgroup cgroup = {"/a/b", "c0", "p0", "u.service"};
   if (joins.owners != nullptr) row->Join(&cgroup);
-  std::map<std::string, std::string> said;
+  std::map<std::string, std::string> values;
   for (const Field& field : AllFields()) {
     const FieldValue value = field.get(*row, 0);
-    if (!IsAbsent(value)) said[Key(field)] = ToText(value);
+    if (!IsAbsent(value)) values[Key(field)] = ToText(value);
   }
-  return said;
+  return values;
 }
 
-// A struct of which byte N is N+1: no two fields are alike.
+// A struct whose byte N is N+1, so that no two fields have the same value.
 Packet Pattern(size_t size) {
   Packet bytes(size);
   for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i % 251 + 1);
   return bytes;
 }
 
-// What the pattern's bytes at `offset` amount to.
+// The value of a field of the pattern.
 uint64_t PatternValue(size_t offset, size_t width) {
   uint64_t value = 0;
   for (size_t i = width; i-- > 0;) value = value << 8 | ((offset + i) % 251 + 1);
@@ -148,7 +148,7 @@ InetMessage FullInet() {
   return message;
 }
 
-std::map<std::string, std::string> FullInetSays() {
+std::map<std::string, std::string> FullInetValues() {
   std::map<std::string, std::string> expected = {
       {"protocol", "tcp"},
       {"family", "inet6"},
@@ -244,7 +244,7 @@ UnixMessage FullUnix() {
   return message;
 }
 
-std::map<std::string, std::string> FullUnixSays() {
+std::map<std::string, std::string> FullUnixValues() {
   std::map<std::string, std::string> expected = {
       {"protocol", "unix"},
       {"family", "unix"},
@@ -297,7 +297,7 @@ PacketMessage FullPacket() {
   return message;
 }
 
-std::map<std::string, std::string> FullPacketSays() {
+std::map<std::string, std::string> FullPacketValues() {
   std::map<std::string, std::string> expected = {
       {"protocol", "packet"},
       {"netns_name", "blue"},
@@ -346,7 +346,7 @@ NetlinkMessage FullNetlink() {
   return message;
 }
 
-std::map<std::string, std::string> FullNetlinkSays() {
+std::map<std::string, std::string> FullNetlinkValues() {
   std::map<std::string, std::string> expected = {
       {"protocol", "netlink"},
       {"netns_name", "blue"},
@@ -384,43 +384,43 @@ std::map<std::string, std::string> FullNetlinkSays() {
   return expected;
 }
 
-// The attribute of TCP's struct is MPTCP's in its table.
-std::map<std::string, std::string> FullMptcpSays() {
-  std::map<std::string, std::string> expected = FullInetSays();
+// In the table of MPTCP, the attribute of struct tcp_info holds struct mptcp_info.
+std::map<std::string, std::string> FullMptcpValues() {
+  std::map<std::string, std::string> expected = FullInetValues();
   std::erase_if(expected, [](const auto& item) { return item.first.starts_with("tcp_info."); });
   ExpectPattern<MptcpInfo>("mptcp_info", &expected);
   expected["protocol"] = "mptcp";
   return expected;
 }
 
-TEST(Fields, OfAFullPacketSocketGiveWhatWasSent) {
+TEST(Fields, OfAPacketSocketHaveTheValuesThatWereSent) {
   const OwnerIndex owners = Held(8001);
-  EXPECT_EQ(Say(FullPacket().Build(), kPacketTable, {&owners}), FullPacketSays());
+  EXPECT_EQ(ValuesOf(FullPacket().Build(), kPacketTable, {&owners}), FullPacketValues());
 }
 
-TEST(Fields, OfAFullNetlinkSocketGiveWhatWasSent) {
+TEST(Fields, OfANetlinkSocketHaveTheValuesThatWereSent) {
   const OwnerIndex owners = Held(9001);
-  EXPECT_EQ(Say(FullNetlink().Build(), kNetlinkTable, {&owners}), FullNetlinkSays());
+  EXPECT_EQ(ValuesOf(FullNetlink().Build(), kNetlinkTable, {&owners}), FullNetlinkValues());
 }
 
-TEST(Fields, OfAnMptcpConnectionAreItsOwn) {
+TEST(Fields, OfAnMptcpConnectionIncludeMptcpInfoAndNotTcpInfo) {
   const OwnerIndex owners = Held(5001);
-  EXPECT_EQ(Say(FullInet().Build(), kMptcpTable, {&owners}), FullMptcpSays());
+  EXPECT_EQ(ValuesOf(FullInet().Build(), kMptcpTable, {&owners}), FullMptcpValues());
 }
 
-TEST(Fields, OfARawSocketNameItsProtocol) {
-  EXPECT_EQ(Say(FullInet().Build(), kRawTable)["ip_protocol"], "8443");
-  EXPECT_EQ(Say(FullInet().Build(), kRawTable)["type"], "raw");
-  EXPECT_EQ(Say(FullInet().Build(), kRawTable).count("tcp_info.rtt"), 0u);
-  EXPECT_EQ(Say(FullInet().Build(), kTcpTable).count("ip_protocol"), 0u);
+TEST(Fields, OfARawSocketIncludeItsProtocol) {
+  EXPECT_EQ(ValuesOf(FullInet().Build(), kRawTable)["ip_protocol"], "8443");
+  EXPECT_EQ(ValuesOf(FullInet().Build(), kRawTable)["type"], "raw");
+  EXPECT_EQ(ValuesOf(FullInet().Build(), kRawTable).count("tcp_info.rtt"), 0u);
+  EXPECT_EQ(ValuesOf(FullInet().Build(), kTcpTable).count("ip_protocol"), 0u);
 }
 
-TEST(Fields, OfAFullInetSocketGiveWhatWasSent) {
+TEST(Fields, OfAnInetSocketHaveTheValuesThatWereSent) {
   const OwnerIndex owners = Held(5001);
-  EXPECT_EQ(Say(FullInet().Build(), kTcpTable, {&owners}), FullInetSays());
+  EXPECT_EQ(ValuesOf(FullInet().Build(), kTcpTable, {&owners}), FullInetValues());
 }
 
-TEST(Fields, OfAFullUnixSocketGiveWhatWasSent) {
+TEST(Fields, OfAUnixSocketHaveTheValuesThatWereSent) {
   const OwnerIndex owners = Held(7001);
   UnixMessage peer;
   peer.fixed.udiag_ino = 8001;
@@ -428,21 +428,21 @@ TEST(Fields, OfAFullUnixSocketGiveWhatWasSent) {
   internal::UnixIndex peers;
   ASSERT_TRUE(peers.Add(First(peer.Build()), 0));
   peers.Sort();
-  EXPECT_EQ(Say(FullUnix().Build(), kUnixTable, {&owners, &peers}), FullUnixSays());
+  EXPECT_EQ(ValuesOf(FullUnix().Build(), kUnixTable, {&owners, &peers}), FullUnixValues());
 }
 
-TEST(Fields, EachIsExercisedByOneOfThemAndOnlyByFamiliesThatItNames) {
-  auto inet = FullInetSays();
-  inet.merge(FullMptcpSays());
+TEST(Fields, AreEachTestedAboveAndPresentOnlyInTheFamiliesThatTheyName) {
+  auto inet = FullInetValues();
+  inet.merge(FullMptcpValues());
   inet["ip_protocol"] = "of raw sockets, above";
-  const auto unix_socket = FullUnixSays();
-  const auto packet = FullPacketSays();
-  const auto netlink = FullNetlinkSays();
+  const auto unix_socket = FullUnixValues();
+  const auto packet = FullPacketValues();
+  const auto netlink = FullNetlinkValues();
   for (const Field& field : AllFields()) {
     SCOPED_TRACE(Key(field));
     const bool of_inet = inet.count(Key(field)) != 0;
     const bool of_unix = unix_socket.count(Key(field)) != 0;
-    if (field.name == "no_owner") continue;  // the absence of owners: below
+    if (field.name == "no_owner") continue;  // only rows without owners have it: tested below
     const bool of_packet = packet.count(Key(field)) != 0;
     const bool of_netlink = netlink.count(Key(field)) != 0;
     EXPECT_TRUE(of_inet || of_unix || of_packet || of_netlink);
@@ -453,38 +453,39 @@ TEST(Fields, EachIsExercisedByOneOfThemAndOnlyByFamiliesThatItNames) {
   }
 }
 
-TEST(Fields, OfABareMessageAreThoseOfItsFixedPart) {
-  const auto keys = [](const std::map<std::string, std::string>& said) {
+TEST(Fields, OfAMessageWithoutAttributesAreThoseOfItsFixedPart) {
+  const auto keys = [](const std::map<std::string, std::string>& values) {
     std::vector<std::string> names;
-    for (const auto& [name, value] : said) names.push_back(name);
+    for (const auto& [name, value] : values) names.push_back(name);
     return names;
   };
   using ::testing::UnorderedElementsAre;
   EXPECT_THAT(
-      keys(Say(InetMessage().Build(), kTcpTable)),
+      keys(ValuesOf(InetMessage().Build(), kTcpTable)),
       UnorderedElementsAre("protocol", "family", "type", "state", "local_address", "local_port",
                            "remote_address", "remote_port", "interface", "receive_queue",
                            "send_queue", "uid", "inode", "cookie", "timer", "netns", "source"));
   EXPECT_THAT(
-      keys(Say(UnixMessage().Build(), kUnixTable)),
+      keys(ValuesOf(UnixMessage().Build(), kUnixTable)),
       UnorderedElementsAre("protocol", "family", "type", "state", "abstract", "receive_queue",
                            "send_queue", "inode", "cookie", "netns", "source"));
 }
 
-TEST(Fields, SayWhyASocketHasNoOwner) {
+TEST(Fields, IncludeTheReasonWhyASocketHasNoOwner) {
   const OwnerIndex owners = Held(1);
-  EXPECT_EQ(Say(InetMessage().Build(), kTcpTable, {&owners})["no_owner"], "vanished");
+  EXPECT_EQ(ValuesOf(InetMessage().Build(), kTcpTable, {&owners})["no_owner"], "vanished");
   InetMessage time_wait;
   time_wait.fixed.idiag_inode = 0;
-  EXPECT_EQ(Say(time_wait.Build(), kTcpTable, {&owners})["no_owner"], "kernel-held");
+  EXPECT_EQ(ValuesOf(time_wait.Build(), kTcpTable, {&owners})["no_owner"], "kernel-held");
 }
 
 TEST(Fields, HaveUniqueNamesAndAreFoundByThem) {
   std::set<std::string> keys;
   for (const Field& field : AllFields()) {
-    EXPECT_TRUE(keys.insert(Key(field)).second) << Key(field);
+    SCOPED_TRACE(Key(field));
+    EXPECT_TRUE(keys.insert(Key(field)).second);
     const Field* found = FindField(std::string(Name(field.group)) + "." + std::string(field.name));
-    EXPECT_EQ(found, &field) << Key(field);
+    EXPECT_EQ(found, &field);
     ASSERT_NE(field.get.read, nullptr);
   }
   EXPECT_EQ(FindField("rtt")->group, FieldGroup::kTcpInfo);
@@ -493,7 +494,7 @@ TEST(Fields, HaveUniqueNamesAndAreFoundByThem) {
   }
 }
 
-TEST(Fields, OfTheSameGroupStandTogether) {
+TEST(Fields, OfAGroupAreContiguous) {
   std::set<FieldGroup> done;
   FieldGroup last = FieldGroup::kSocket;
   for (const Field& field : AllFields()) {
@@ -504,7 +505,7 @@ TEST(Fields, OfTheSameGroupStandTogether) {
   EXPECT_EQ(done.count(last), 0u);
 }
 
-TEST(Fields, NeedWhatTheyAreReadFrom) {
+TEST(Fields, AddWhatTheyNeedToAQuery) {
   const auto needs = [](std::string_view name) {
     Query query;
     AddNeeds({FindField(name), 1}, &query);
@@ -540,25 +541,26 @@ TEST(Fields, NeedWhatTheyAreReadFrom) {
   EXPECT_TRUE(all.owners);
 }
 
-// Nested attributes in the sizes that other kernels may send: too short, exact, longer.
-TEST(NestedViews, ReadAFieldIfItIsThereAndNeverBeyond) {
+// Nested attributes of all sizes that a kernel could send: too short, exact and longer.
+TEST(NestedViews, ReadAFieldOnlyIfAllOfItIsThere) {
   const auto expect = [](const auto& fields, auto make) {
     for (const StructField& field : fields) {
       SCOPED_TRACE(std::string(field.name));
       for (size_t size = 0; size <= 12; ++size) {
+        SCOPED_TRACE(size);
         const Packet bytes = Attribute(field.offset, Pattern(size));
         const auto value = make(bytes)[field];
         if (field.width == 0) {
           EXPECT_EQ(value, 1u);
         } else if (size < field.width) {
-          EXPECT_EQ(value, std::nullopt) << size;
+          EXPECT_EQ(value, std::nullopt);
         } else {
-          EXPECT_EQ(value, PatternValue(0, field.width)) << size;
+          EXPECT_EQ(value, PatternValue(0, field.width));
         }
       }
       EXPECT_EQ(make(Packet())[field], std::nullopt);
       EXPECT_EQ(make(Attribute(200, Pattern(8)))[field], std::nullopt);
-      // A length that lies.
+      // The header of the attribute says more bytes than there are.
       Packet lying = Attribute(field.offset, Pattern(8));
       lying[0] = std::byte{64};
       EXPECT_EQ(make(lying)[field], std::nullopt);
@@ -568,7 +570,7 @@ TEST(NestedViews, ReadAFieldIfItIsThereAndNeverBeyond) {
   expect(SubflowInfo::fields(), [](const Packet& bytes) { return SubflowInfo(bytes); });
 }
 
-TEST(Fields, SayTheirTypeBeforeThereIsARow) {
+TEST(Fields, HaveATypeWithoutARow) {
   const auto type = [](std::string_view name) { return FindField(name)->get.type; };
   EXPECT_EQ(type("state"), ValueType::kText);
   EXPECT_EQ(type("congestion"), ValueType::kText);
@@ -582,8 +584,7 @@ TEST(Fields, SayTheirTypeBeforeThereIsARow) {
   EXPECT_EQ(type("owners.pid"), ValueType::kNumber);
 }
 
-// Whatever a field says is of the type that it said before.
-TEST(Fields, GiveValuesOfTheirType) {
+TEST(Fields, HaveValuesOfTheirType) {
   const std::map<ValueType, size_t> alternatives = {{ValueType::kNumber, 1},
                                                     {ValueType::kFlag, 2},
                                                     {ValueType::kText, 3},
@@ -597,9 +598,10 @@ TEST(Fields, GiveValuesOfTheirType) {
     ASSERT_TRUE(cursor.Next(&first));
     const std::optional<Row> row = Row::FromMessage(first, table, SourceKind::kReplay);
     for (const Field& field : AllFields()) {
+      SCOPED_TRACE(Key(field));
       const FieldValue value = field.get(*row, 0);
       if (IsAbsent(value)) continue;
-      EXPECT_EQ(value.index(), alternatives.at(field.get.type)) << field.name;
+      EXPECT_EQ(value.index(), alternatives.at(field.get.type));
       ++values;
     }
   }
