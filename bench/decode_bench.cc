@@ -17,6 +17,7 @@
 #include "bench/synthetic.h"
 #include "bench/touch.h"
 #include "netdiag/engine.h"
+#include "netdiag/row.h"
 #include "tests/testing/alloc_counter.h"
 
 namespace netdiag::bench {

@@ -16,6 +16,7 @@
 #include "bench/compare.h"
 #include "bench/population.h"
 #include "netdiag/engine.h"
+#include "netdiag/row.h"
 #include "tests/live/exact_testing.h"
 
 namespace netdiag::bench {

@@ -18,6 +18,7 @@
 #include "bench/raw_dump.h"
 #include "netdiag/engine.h"
 #include "netdiag/netlink/netns.h"
+#include "netdiag/row.h"
 
 namespace netdiag::bench {
 namespace {

@@ -5,9 +5,15 @@
 #include <algorithm>
 #include <compare>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <variant>
+
+#include "netdiag/engine/row_maker.h"
+#include "netdiag/row_store.h"
+#include "netdiag/types/address.h"
 
 namespace netdiag {
 namespace {
@@ -17,7 +23,7 @@ bool Absent(const Value& value) {
   return std::holds_alternative<std::monostate>(value);
 }
 
-// Negative: a first. An absent value comes last whatever the direction.
+// Returns a negative number if `a` comes first. An absent value comes last in both directions.
 template <class Value>
 int CompareValues(const Value& a, const Value& b, bool descending) {
   if (Absent(a) || Absent(b)) return int{Absent(a)} - int{Absent(b)};
@@ -25,7 +31,7 @@ int CompareValues(const Value& a, const Value& b, bool descending) {
   return (a < b) != descending ? -1 : 1;
 }
 
-// A group's values as one string: of each the kind, and its bytes.
+// Appends the type of `value` and its bytes.
 void Encode(const FieldValue& value, std::string* out) {
   out->push_back(static_cast<char>(value.index()));
   const auto append = [&](const auto& number) {
@@ -42,7 +48,7 @@ void Encode(const FieldValue& value, std::string* out) {
   }
 }
 
-// What Encode() wrote; takes it off `rest`.
+// Reads one value that Encode() wrote, and removes it from `rest`. Text is a view of `rest`.
 FieldValue Decode(std::string_view* rest) {
   const auto take = [&](auto empty) {
     std::memcpy(&empty, rest->data(), sizeof(empty));
@@ -76,16 +82,43 @@ RowKey KeyOf(const Field& field, bool descending) { return {field.get, field.gro
 
 // ---- SortedRows ----
 
-SortedRows::SortedRows(std::vector<RowKey> keys, size_t limit)
-    : keys_(std::move(keys)), limit_(limit) {}
+class SortedRows::Impl {
+ public:
+  Impl(std::vector<RowKey> keys, size_t limit) : keys_(std::move(keys)), limit_(limit) {}
+  void Add(const Row& row);
+  void Visit(absl::FunctionRef<Flow(const Row&)> visitor);
 
-void SortedRows::Read(const Row& row, std::vector<Value>* values) const {
+ private:
+  // A FieldValue that owns its text.
+  using Value = std::variant<std::monostate, uint64_t, bool, std::string, IpAddress>;
+  struct Entry {
+    std::vector<Value> values;  // one for each key
+    uint64_t number = 0;        // counts rows as they are added
+    std::vector<std::byte> message;
+    std::optional<Row> row;  // a view of `message`; always set
+  };
+
+  void Read(const Row& row, std::vector<Value>* values) const;
+  bool Before(const Entry& a, const Entry& b) const;
+  // Stores `row` in `entry`, with the values and the number of `next_`.
+  void Keep(const Row& row, Entry* entry);
+
+  std::vector<RowKey> keys_;
+  size_t limit_;
+  uint64_t number_ = 0;
+  Entry next_;  // scratch: the values of the row in Add()
+  // With a limit, a heap whose top is the last row in order. Pointers make swaps cheap.
+  std::vector<std::unique_ptr<Entry>> entries_;
+  internal::TableCopies tables_;  // the tables that rows point to
+};
+
+void SortedRows::Impl::Read(const Row& row, std::vector<Value>* values) const {
   values->resize(keys_.size());
   for (size_t i = 0; i < keys_.size(); ++i) {
     const FieldValue value = keys_[i].get(row, 0);
     Value& own = (*values)[i];
     if (const auto* text = std::get_if<std::string_view>(&value)) {
-      // The string's room is used again.
+      // Reuses the string's capacity.
       if (!std::holds_alternative<std::string>(own)) own.emplace<std::string>();
       std::get<std::string>(own).assign(*text);
     } else if (const auto* number = std::get_if<uint64_t>(&value)) {
@@ -100,7 +133,7 @@ void SortedRows::Read(const Row& row, std::vector<Value>* values) const {
   }
 }
 
-bool SortedRows::Before(const Entry& a, const Entry& b) const {
+bool SortedRows::Impl::Before(const Entry& a, const Entry& b) const {
   for (size_t i = 0; i < keys_.size(); ++i) {
     const int order = CompareValues(a.values[i], b.values[i], keys_[i].descending);
     if (order != 0) return order < 0;
@@ -108,16 +141,15 @@ bool SortedRows::Before(const Entry& a, const Entry& b) const {
   return a.number < b.number;
 }
 
-void SortedRows::Keep(const Row& row, Entry* entry) {
+void SortedRows::Impl::Keep(const Row& row, Entry* entry) {
   std::swap(entry->values, next_.values);
   entry->number = next_.number;
   const Bytes whole = row.message().whole();
   entry->message.assign(whole.begin(), whole.end());
-  entry->row.clear();
-  entry->row.push_back(row.Over(entry->message, *tables_.Of(row.table())));
+  entry->row.emplace(internal::RowMaker::CopyOver(row, entry->message, *tables_.Of(row.table())));
 }
 
-void SortedRows::Add(const Row& row) {
+void SortedRows::Impl::Add(const Row& row) {
   Read(row, &next_.values);
   next_.number = ++number_;
   const auto before = [this](const auto& a, const auto& b) { return Before(*a, *b); };
@@ -133,17 +165,24 @@ void SortedRows::Add(const Row& row) {
   std::ranges::push_heap(entries_, before);
 }
 
-void SortedRows::Visit(absl::FunctionRef<Flow(const Row&)> visitor) {
-  std::ranges::sort(entries_, [this](const auto& a, const auto& b) { return Before(*a, *b); });
+void SortedRows::Impl::Visit(absl::FunctionRef<Flow(const Row&)> visitor) {
+  const auto before = [this](const auto& a, const auto& b) { return Before(*a, *b); };
+  std::ranges::sort(entries_, before);
   for (const std::unique_ptr<Entry>& entry : entries_) {
-    if (visitor(entry->row.front()) == Flow::kStop) break;
+    if (visitor(*entry->row) == Flow::kStop) break;
   }
-  // In order they are no heap any more, but a row may still be added.
-  if (limit_ != 0) {
-    std::ranges::make_heap(entries_,
-                           [this](const auto& a, const auto& b) { return Before(*a, *b); });
-  }
+  // Sorting broke the heap, which the next Add() needs.
+  if (limit_ != 0) std::ranges::make_heap(entries_, before);
 }
+
+SortedRows::SortedRows(std::vector<RowKey> keys, size_t limit)
+    : impl_(std::make_unique<Impl>(std::move(keys), limit)) {}
+SortedRows::SortedRows(SortedRows&&) noexcept = default;
+SortedRows& SortedRows::operator=(SortedRows&&) noexcept = default;
+SortedRows::~SortedRows() = default;
+
+void SortedRows::Add(const Row& row) { impl_->Add(row); }
+void SortedRows::Visit(absl::FunctionRef<Flow(const Row&)> visitor) { impl_->Visit(visitor); }
 
 // ---- RowCounts ----
 

@@ -1,5 +1,5 @@
-// Tested by tests/connections_test.cc, and held against gopsutil itself by
-// tests/peers/peers_test.cc.
+// Tested by tests/connections_test.cc. tests/peers/peers_test.cc compares the results with
+// gopsutil's.
 
 #include "netdiag/connections.h"
 
@@ -11,8 +11,10 @@
 
 #include "absl/container/flat_hash_map.h"
 
+#include "netdiag/engine.h"
 #include "netdiag/process/held_sockets.h"
 #include "netdiag/process/owner_index.h"
+#include "netdiag/query.h"
 #include "netdiag/row.h"
 #include "netdiag/socket/socket.h"
 #include "netdiag/types/error.h"
@@ -48,7 +50,7 @@ absl::StatusOr<Query> QueryOf(const ConnectionsOptions& options) {
   Query query;
   query.protocols.clear();
   if (kind->tcp) query.protocols.push_back(Protocol::kTcp);
-  // UDP has no listeners: there is nothing to ask for.
+  // UDP has no listening state.
   const bool udp_states = !(options.states - StateSet(State::kListen)).empty();
   if (kind->udp && udp_states) query.protocols.push_back(Protocol::kUdp);
   if (kind->unix_sockets) query.protocols.push_back(Protocol::kUnix);
@@ -59,7 +61,7 @@ absl::StatusOr<Query> QueryOf(const ConnectionsOptions& options) {
   return query;
 }
 
-// The namespace of a process; nullopt: it is the calling thread's, which need not be entered.
+// Returns the namespace of a process, or nullopt if the calling thread is in it already.
 absl::StatusOr<std::optional<netlink::NetNs>> NetnsOf(Pid pid, const std::string& proc_root) {
   const std::string path = proc_root + "/" + std::to_string(pid.value()) + "/ns/net";
   struct stat file = {};
@@ -72,7 +74,7 @@ absl::StatusOr<std::optional<netlink::NetNs>> NetnsOf(Pid pid, const std::string
   return ErrnoError(errno, path);
 }
 
-// User ids by process, each read once.
+// The user ids of processes. Reads each process once.
 class UidCache {
  public:
   explicit UidCache(const std::string& proc_root) : reader_({.proc_root = proc_root}) {}
@@ -80,7 +82,7 @@ class UidCache {
   std::optional<Uids> Of(const Owner& owner) {
     const auto [place, is_new] = known_.try_emplace({owner.pid.value(), owner.start_time});
     if (!is_new) return place->second;
-    // A process that has ended, or whose pid has passed to another, has none any more.
+    // Stays empty if the process has ended or its pid belongs to another process now.
     if (const absl::StatusOr<Uids> uids = reader_.ReadUids(owner); uids.ok()) {
       place->second = *uids;
     }
@@ -92,21 +94,20 @@ class UidCache {
   absl::flat_hash_map<std::pair<int32_t, uint64_t>, std::optional<Uids>> known_;
 };
 
-// Rows on their way to the visitor: joined, limited, and in the wanted form.
+// Makes Connections from rows, and applies the options that are not part of the query.
 class Shaper {
  public:
   using Visitor = absl::FunctionRef<Flow(const Connection&)>;
 
-  // `held`: what the one process holds; null: everybody counts.
-  Shaper(const ConnectionsOptions& options, const OwnerIndex* held, Visitor visitor)
-      : options_(options), held_(held), visitor_(visitor), uids_(options.proc_root) {}
+  // `owned`: the sockets of ConnectionsOptions::pid. Null: the sockets of all processes.
+  Shaper(const ConnectionsOptions& options, const OwnerIndex* owned, Visitor visitor)
+      : options_(options), owned_(owned), visitor_(visitor), uids_(options.proc_root) {}
 
   Flow Add(const Row& row) {
-    const Owners owners = held_ != nullptr ? held_->Find(row.inode()) : row.owners();
-    if (held_ != nullptr && owners.empty()) return Flow::kContinue;
-    Connection connection = Plain(row);
-    holders_.clear();
-    if (!Admit(owners)) return Flow::kContinue;
+    const Owners owners = owned_ != nullptr ? owned_->Find(row.inode()) : row.owners();
+    if (owned_ != nullptr && owners.empty()) return Flow::kContinue;
+    Connection connection = WithoutHolders(row);
+    if (!CollectHolders(owners)) return Flow::kContinue;
     connection.no_owner = holders_.empty() ? row.no_owner() : NoOwner::kNone;
     if (!options_.flat || holders_.size() <= 1) {
       connection.holders = holders_;
@@ -120,7 +121,7 @@ class Shaper {
   }
 
  private:
-  static Connection Plain(const Row& row) {
+  static Connection WithoutHolders(const Row& row) {
     Connection connection;
     connection.protocol = row.protocol();
     connection.family = row.family();
@@ -140,16 +141,19 @@ class Shaper {
     return connection;
   }
 
-  // Fills `holders_`. False: each of the socket's processes has had its share.
-  bool Admit(const Owners& owners) {
-    int32_t admitted = -1;  // owners come by pid: a process with several descriptors counts once
+  // Sets `holders_`. Returns false if every owner has reached max_per_process.
+  bool CollectHolders(const Owners& owners) {
+    holders_.clear();
+    // The pid that was counted last. Owners are in order of pid, so a process with several
+    // descriptors counts once.
+    int32_t counted = -1;
     for (const Owner& owner : owners) {
       const int32_t pid = owner.pid.value();
-      if (options_.max_per_process != 0 && pid != admitted) {
+      if (options_.max_per_process != 0 && pid != counted) {
         uint64_t& count = counts_[pid];
         if (count >= options_.max_per_process) continue;
         ++count;
-        admitted = pid;
+        counted = pid;
       }
       const std::optional<Uids> uids = options_.uids ? uids_.Of(owner) : std::nullopt;
       holders_.push_back({owner.pid, owner.start_time, owner.fd, uids});
@@ -158,30 +162,31 @@ class Shaper {
   }
 
   const ConnectionsOptions& options_;
-  const OwnerIndex* held_;
+  const OwnerIndex* owned_;
   Visitor visitor_;
   UidCache uids_;
   std::vector<Holder> holders_;
   absl::flat_hash_map<int32_t, uint64_t> counts_;
 };
 
-// Calls `visit` with each row of the query, and, of one process, with what it holds.
-absl::StatusOr<Summary> Walk(const ConnectionsOptions& options,
-                             absl::FunctionRef<Flow(const Row&, const OwnerIndex* held)> visit) {
+// Passes each row of the query to `visit`, with the sockets of `pid`, or null without a `pid`.
+absl::StatusOr<Summary> VisitRows(
+    const ConnectionsOptions& options,
+    absl::FunctionRef<Flow(const Row&, const OwnerIndex* owned)> visit) {
   NETDIAG_ASSIGN_OR_RETURN(const Query query, QueryOf(options));
   NETDIAG_RETURN_IF_ERROR(netlink::CheckCall(options.call, "connections"));
-  std::optional<OwnerIndex> held;
+  std::optional<OwnerIndex> owned;
   std::optional<netlink::NetNs> netns = options.netns;
   if (options.pid != Pid()) {
     NETDIAG_ASSIGN_OR_RETURN(const std::vector<HeldSocket> sockets,
                              ReadHeldSockets(options.pid, options.proc_root));
-    held.emplace(OwnerOptions{.proc_root = options.proc_root}).Assign(sockets);
+    owned.emplace(OwnerOptions{.proc_root = options.proc_root}).Assign(sockets);
     if (!netns) {
       NETDIAG_ASSIGN_OR_RETURN(netns, NetnsOf(options.pid, options.proc_root));
     }
   }
-  const auto visit_row = [&](const Row& row) { return visit(row, held ? &*held : nullptr); };
-  if (options.engine != nullptr && !held) {
+  const auto visit_row = [&](const Row& row) { return visit(row, owned ? &*owned : nullptr); };
+  if (options.engine != nullptr && !owned) {
     return options.engine->Visit(query, visit_row, options.call);
   }
   NETDIAG_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
@@ -192,7 +197,7 @@ absl::StatusOr<Summary> Walk(const ConnectionsOptions& options,
   return engine->Visit(query, visit_row, options.call);
 }
 
-// The first reason why rows or their owners are missing.
+// Returns the first reason why rows or owners are missing. Ignores a missing IPv6.
 absl::Status FirstGap(const Summary& summary) {
   for (const TableOutcome& outcome : summary.tables) {
     const bool is_ipv6 = outcome.table.families == FamilySet(Family::kInet6);
@@ -201,7 +206,7 @@ absl::Status FirstGap(const Summary& summary) {
   return summary.owner_error;
 }
 
-// gopsutil's order of tables.
+// The place of a row's table in gopsutil's order.
 constexpr size_t kRanks = 5;
 size_t Rank(const Connection& row) {
   const size_t family = row.family == Family::kInet6 ? 1 : 0;
@@ -218,8 +223,8 @@ std::string_view Connection::status() const {
 absl::StatusOr<Summary> VisitConnections(const ConnectionsOptions& options,
                                          absl::FunctionRef<Flow(const Connection&)> visitor) {
   std::optional<Shaper> shaper;
-  return Walk(options, [&](const Row& row, const OwnerIndex* held) {
-    if (!shaper) shaper.emplace(options, held, visitor);
+  return VisitRows(options, [&](const Row& row, const OwnerIndex* owned) {
+    if (!shaper) shaper.emplace(options, owned, visitor);
     return shaper->Add(row);
   });
 }
@@ -233,7 +238,7 @@ void ConnectionList::Add(const Connection& row) {
 }
 
 void ConnectionList::Finish(Summary summary) {
-  // What was added to is where it stays, now.
+  // The vectors do not grow any more, so views of them stay valid.
   size_t holder = 0;
   size_t name = 0;
   for (Connection& row : rows_) {
@@ -248,7 +253,7 @@ void ConnectionList::Finish(Summary summary) {
   summary_ = std::move(summary);
 }
 
-// Each row is moved once: one dump gives both families of TCP, well mixed.
+// A counting sort. One dump returns both families of TCP, mixed.
 void ConnectionList::Order() {
   if (std::ranges::is_sorted(rows_, {}, Rank)) return;
   std::array<size_t, kRanks + 1> places{};
@@ -279,8 +284,8 @@ absl::StatusOr<StateCounts> CountByState(ConnectionsOptions options) {
   options.holders = false;
   StateCounts counts;
   NETDIAG_ASSIGN_OR_RETURN(const Summary summary,
-                           Walk(options, [&](const Row& row, const OwnerIndex* held) {
-                             if (held != nullptr && held->Find(row.inode()).empty())
+                           VisitRows(options, [&](const Row& row, const OwnerIndex* owned) {
+                             if (owned != nullptr && owned->Find(row.inode()).empty())
                                return Flow::kContinue;
                              const auto state = static_cast<size_t>(row.state());
                              if (row.protocol() == Protocol::kTcp && state < counts.tcp.size()) {

@@ -1,22 +1,23 @@
-// netdiag/connections.h — gopsutil's Connections family: which connections there are, and which
-// processes hold them.
+// netdiag/connections.h — connections and the processes that hold them, in the terms of gopsutil's
+// Connections family.
 //
 //   NETDIAG_ASSIGN_OR_RETURN(ConnectionList list, Connections({.kind = "tcp"}));
 //   for (const Connection& row : list) Print(row.local, row.remote, row.status(), row.holders);
 //   NETDIAG_ASSIGN_OR_RETURN(StateCounts counts, CountByState({.kind = "tcp"}));
 //
-// gopsutil's fourteen functions are one, with options; VisitConnections() is it without keeping
-// anything. Where gopsutil does other than it says, this does what it says: `max_per_process`
-// counts connections and not descriptors, a process that may not be read is an error and not one
-// without connections, a deadline ends the call, and no two sockets are taken for one because they
-// look alike. docs/ancestors.md lists every difference.
+// gopsutil's fourteen functions are one function with options. Connections() returns a list;
+// VisitConnections() keeps nothing. Where gopsutil's behaviour differs from its documentation, this
+// follows the documentation: `max_per_process` counts connections and not descriptors, a process
+// that cannot be read is an error and not an empty list, a deadline ends the call, and sockets that
+// look alike are not merged. docs/ancestors.md lists every difference.
 //
-// Threads: any; each call has an Engine of its own, unless ConnectionsOptions::engine is given.
-// Errors: "invalid kind, X" (EINVAL); no such process (ESRCH), or one that may not be read
-// (EACCES); a table or the owners that cannot be read; the end of `call`.
-// Cost: Engine's, and with `uids` one read of /proc/PID/status a process. No allocation per row but
-// what a ConnectionList keeps: 200 bytes.
-// Source: gopsutil v3 and v4, net/net_linux.go (behaviour alone).
+// Threads: may be called from any thread. Each call opens an Engine, unless
+// ConnectionsOptions::engine is set.
+// Errors: "invalid kind, X" (EINVAL); no such process (ESRCH), or a process that may not be read
+// (EACCES); a table or owners that cannot be read; the deadline or stop token of `call`.
+// Cost: that of the Engine, and with `uids` one read of /proc/PID/status per process. No allocation
+// per row, except the 200 bytes per row that a ConnectionList keeps.
+// Source: gopsutil v3 and v4, net/net_linux.go (behaviour only).
 
 #ifndef NETDIAG_CONNECTIONS_H_
 #define NETDIAG_CONNECTIONS_H_
@@ -24,7 +25,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,48 +35,50 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 
-#include "netdiag/engine.h"
 #include "netdiag/netlink/call.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/process/owner.h"
-#include "netdiag/query.h"
+#include "netdiag/summary.h"
 #include "netdiag/types/address.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag {
 
-struct ConnectionsOptions {
-  // "all", "tcp", "tcp4", "tcp6", "udp", "udp4", "udp6", "unix", "inet", "inet4", "inet6". "all" is
-  // inet and unix.
-  std::string_view kind = "all";
-  // Only what this process holds, in its network namespace; 0: the whole host.
-  Pid pid;
-  // Of each process at most so many connections, the first that come; 0: all. Connections that
-  // nobody holds, or nobody visible, are always given.
-  uint64_t max_per_process = 0;
-  // Read the user ids of the processes (the socket's own is free).
-  bool uids = true;
-  // Look for the processes at all. Not with `pid`, whose connections are told by its descriptors.
-  bool holders = true;
-  // Which states; of UDP kClose and kEstablished, of unix these and kListen.
-  StateSet states = StateSet::SsAll();
-  // One Connection for each holder (gopsutil's form for unix sockets) instead of one a socket.
-  bool flat = false;
-  // Look up the names of the unix sockets at the other ends (Query::peers).
-  bool peers = false;
-  netlink::CallOptions call = {};  // when to give up
+class Engine;  // engine.h
 
-  // The network namespace; not set: the calling thread's, or that of `pid`.
+struct ConnectionsOptions {
+  // "all", "tcp", "tcp4", "tcp6", "udp", "udp4", "udp6", "unix", "inet", "inet4" or "inet6". "all"
+  // is inet and unix.
+  std::string_view kind = "all";
+  // Returns only connections that this process holds, in its network namespace. 0: the whole host.
+  Pid pid;
+  // The number of connections to return for each process, in the order of the kernel's tables. 0:
+  // all. Connections without a visible holder are always returned.
+  uint64_t max_per_process = 0;
+  // Reads the user ids of the processes: Holder::uids. Connection::uid needs no reading.
+  bool uids = true;
+  // Searches all processes for the holders. Ignored with `pid`, which reads that process only.
+  bool holders = true;
+  // The states to return. UDP sockets are in state kClose or kEstablished; unix sockets also in
+  // kListen.
+  StateSet states = StateSet::SsAll();
+  // Returns one Connection per holder, as gopsutil does for unix sockets, and not one per socket.
+  bool flat = false;
+  // Reads the names of the unix sockets at the other ends (Query::peers).
+  bool peers = false;
+  netlink::CallOptions call = {};
+
+  // The network namespace. If not set: the namespace of `pid`, or else of the calling thread.
   std::optional<netlink::NetNs> netns = std::nullopt;
   std::string proc_root = "/proc";
   OwnerSource owner_source = OwnerSource::kAuto;
   size_t threads = 1;  // EngineOptions::threads
-  // Asked instead of one made for the call, with its own netns, proc_root, owner_source and
-  // threads: who asks again and again saves what it has loaded. Borrowed. Not with `pid`.
+  // If set, this Engine runs the query, with its own netns, proc_root, owner_source and threads.
+  // That saves the cost of loading for repeated calls. Borrowed. Ignored with `pid`.
   Engine* engine = nullptr;
 };
 
-// One descriptor that holds a connection.
+// A descriptor that holds a connection.
 struct Holder {
   Pid pid;
   uint64_t start_time = 0;  // Owner::start_time
@@ -84,31 +86,33 @@ struct Holder {
   std::optional<Uids> uids;  // nullopt: not asked for, or the process has ended
 };
 
-// One socket. Lifetime: of the views, as what gave it says.
+// One socket. Lifetime: the views are valid as long as the function that returned the Connection
+// says.
 struct Connection {
   Protocol protocol = Protocol::kTcp;
   Family family = Family::kInet;
   SocketType type = SocketType::kStream;
   State state = State::kEstablished;
-  Endpoint local, remote;      // of inet
-  std::string_view name;       // of unix: bytes, as UnixSocket::name() gives them
-  std::string_view peer_name;  // ConnectionsOptions::peers
+  Endpoint local, remote;      // TCP and UDP
+  std::string_view name;       // unix: the bytes of UnixSocket::name()
+  std::string_view peer_name;  // unix: ConnectionsOptions::peers
   Inode inode;
   Cookie cookie;
-  std::optional<Uid> uid;             // the socket's own
-  std::span<const Holder> holders;    // by pid, then descriptor
-  NoOwner no_owner = NoOwner::kNone;  // why there is none
+  std::optional<Uid> uid;             // the owner of the socket itself
+  std::span<const Holder> holders;    // in order of pid, then descriptor
+  NoOwner no_owner = NoOwner::kNone;  // why `holders` is empty
 
-  // gopsutil's: "ESTABLISHED", …; "NONE" of UDP and unix.
+  // The state in gopsutil's words: "ESTABLISHED", …. "NONE" for UDP and unix.
   std::string_view status() const;
 };
 
-// Calls `visitor` with each connection. Lifetime: until the visitor returns. The order is that of
-// the kernel's tables; with `all` and `inet`, TCP, UDP, unix.
+// Passes each connection to `visitor`, in the order of the kernel's tables: TCP, UDP, unix.
+// Lifetime: a Connection is valid until the visitor returns.
 absl::StatusOr<Summary> VisitConnections(const ConnectionsOptions& options,
                                          absl::FunctionRef<Flow(const Connection&)> visitor);
 
-// Connections kept. Lifetime: of the views, as the list, also after it was moved. Immutable.
+// Connections kept in memory. Immutable. Lifetime: the views are valid as long as the list; a move
+// of the list keeps them valid.
 class ConnectionList {
  public:
   ConnectionList(ConnectionList&&) noexcept = default;
@@ -124,33 +128,33 @@ class ConnectionList {
   friend absl::StatusOr<ConnectionList> Connections(const ConnectionsOptions& options);
   ConnectionList() = default;
   void Add(const Connection& row);
+  // Call once, after the last Add(). Until then, only the sizes of the rows' views are valid.
   void Finish(Summary summary);
   void Order();
 
-  // Until Finish() the rows' views are empty but for their lengths.
   std::vector<Connection> rows_;
   std::vector<Holder> holders_;
   std::vector<char> names_;
   Summary summary_;
 };
 
-// All of them, in gopsutil's order: tcp4, tcp6, udp4, udp6, unix. A table that cannot be read, or
-// owners, are an error: but IPv6 where there is none.
+// Returns all connections in gopsutil's order: tcp4, tcp6, udp4, udp6, unix. Returns an error if a
+// table or the owners cannot be read, except an IPv6 table on a host without IPv6.
 absl::StatusOr<ConnectionList> Connections(const ConnectionsOptions& options = {});
-// Those that listen: TCP, and unix where `kind` has it. The kernel tells no others.
+// Returns listening sockets: of TCP, and of unix if `kind` includes it. UDP has no listening state.
 absl::StatusOr<ConnectionList> Listeners(ConnectionsOptions options = {.kind = "tcp"});
 
-// How many connections there are in each state.
+// The number of connections in each state.
 struct StateCounts {
   std::array<uint64_t, kStateCount> tcp{};
-  uint64_t none = 0;  // of UDP and unix
+  uint64_t none = 0;  // UDP and unix
   uint64_t operator[](State state) const {
     const auto i = static_cast<size_t>(state);
     return i < tcp.size() ? tcp[i] : 0;
   }
 };
-// Nothing is joined and no row kept. With `pid`, of that process; `holders`, `uids`, `flat` and
-// `max_per_process` mean nothing here.
+// Counts connections, and keeps none. With `pid`, counts those of that process. Ignores `holders`,
+// `uids`, `flat` and `max_per_process`.
 absl::StatusOr<StateCounts> CountByState(ConnectionsOptions options = {});
 
 }  // namespace netdiag

@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "netdiag/engine/snapshot_contents.h"
 #include "netdiag/engine_impl.h"
 #include "netdiag/recorder.h"
 #include "netdiag/snapshot.h"
@@ -350,17 +351,18 @@ absl::StatusOr<std::vector<DestroyOutcome>> Engine::Destroy(std::span<const Sock
 }
 
 absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& call) {
-  Snapshot snapshot;
+  auto contents = std::make_unique<internal::SnapshotContents>();
   const auto add = [&](const Row& row) {
-    snapshot.Add(row, query.cgroups);
+    contents->rows.Add(row, contents->tables.Of(row.table()));
+    if (query.cgroups) contents->cgroups_of_rows.push_back(row.cgroup());
     return Flow::kContinue;
   };
   NETDIAG_RETURN_IF_ERROR(impl_->Begin(query, Impl::Form::kKept));
-  NETDIAG_ASSIGN_OR_RETURN(snapshot.summary_, impl_->RunToEnd(add, call));
-  snapshot.owners_ = impl_->TakeOwners();
-  snapshot.unix_sockets_ = impl_->unix_sockets();
-  snapshot.cgroups_ = impl_->TakeCgroups();
-  return snapshot;
+  NETDIAG_ASSIGN_OR_RETURN(contents->summary, impl_->RunToEnd(add, call));
+  contents->owners = impl_->TakeOwners();
+  contents->unix_sockets = impl_->unix_sockets();
+  contents->cgroups = impl_->TakeCgroups();
+  return Snapshot(std::move(contents));
 }
 
 absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* writer,

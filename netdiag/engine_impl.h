@@ -22,6 +22,8 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/bpf/socket_census.h"
+#include "netdiag/capabilities.h"
+#include "netdiag/destroy.h"
 #include "netdiag/dump/capture.h"
 #include "netdiag/dump/source.h"
 #include "netdiag/dump/table.h"
@@ -38,6 +40,7 @@
 #include "netdiag/process/owner_index.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
+#include "netdiag/summary.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <variant>
 
+#include "netdiag/engine/row_maker.h"
 #include "netdiag/engine_impl.h"
 #include "netdiag/types/error.h"
 
@@ -125,7 +126,7 @@ const Cgroup* Engine::Impl::CgroupOf(const Row& row) {
 
 // A row that is joined with all that is wanted: judged, counted if it was not, and shown.
 Flow Engine::Impl::Show(Row* row, TableOutcome* outcome, bool counted, Visitor visitor) {
-  if (cgroups_ != nullptr) row->Join(CgroupOf(*row));
+  if (cgroups_ != nullptr) internal::RowMaker::SetCgroup(row, CgroupOf(*row));
   if (query_.filter != nullptr && !query_.filter->Matches(*row)) {
     if (counted) Uncount(outcome);
     return Flow::kContinue;
@@ -454,8 +455,8 @@ Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor vis
                                                                    : ++summary_.damaged;
     return Flow::kContinue;
   }
-  std::optional<Row> row = Row::FromMessage(message, outcome.table, outcome.source,
-                                            {join_.index(), unix_sockets_.get()});
+  std::optional<Row> row = internal::RowMaker::FromMessage(message, outcome.table, outcome.source,
+                                                           {join_.index(), unix_sockets_.get()});
   if (!row || row->malformed()) ++summary_.damaged;
   if (!row || !Wanted(*row)) return Flow::kContinue;
   // An accepted MPTCP connection can have its listener's cookie (mptcp_sk_clone_init()), and its

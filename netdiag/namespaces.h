@@ -33,6 +33,7 @@
 #include "netdiag/dump/table.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/query.h"
+#include "netdiag/summary.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag::internal {

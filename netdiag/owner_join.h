@@ -34,6 +34,7 @@
 #include "netdiag/query.h"
 #include "netdiag/row.h"
 #include "netdiag/row_store.h"
+#include "netdiag/summary.h"
 
 namespace netdiag::internal {
 

@@ -18,6 +18,7 @@
 #include "netdiag/dump/table.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
+#include "netdiag/summary.h"
 
 namespace netdiag::internal {
 

@@ -1,50 +1,27 @@
-// Tested by tests/row_test.cc and by everything that reads rows.
+// Tested by tests/row_test.cc.
 
 #include "netdiag/row.h"
 
+#include "netdiag/dump/unix_index.h"
 #include "netdiag/process/owner_index.h"
 
 namespace netdiag {
 
-std::optional<Row> Row::FromMessage(const netlink::Message& message, const Table& table,
-                                    SourceKind source, const RowJoins& joins) {
-  if (message.type() < netlink::kFirstType) return std::nullopt;
-  // Made where it is returned: a row is some 200 bytes, and comes a hundred thousand times.
-  const auto row_of = [&]<class View>(std::in_place_type_t<View> view) -> std::optional<Row> {
-    const auto checked = View::Checked::Check(message.payload());
-    if (!checked) return std::nullopt;
-    return std::optional<Row>(std::in_place, Key(), view, *checked, message, table, source, joins);
-  };
-  switch (table.protocol) {
-    case Protocol::kUnix:
-      return row_of(std::in_place_type<UnixSocket>);
-    case Protocol::kPacket:
-      return row_of(std::in_place_type<PacketSocket>);
-    case Protocol::kNetlink:
-      return row_of(std::in_place_type<NetlinkSocket>);
-    default:
-      return row_of(std::in_place_type<InetSocket>);
-  }
+Owners Row::FindOwners() const {
+  return owner_index_ != nullptr ? owner_index_->Find(inode()) : Owners();
 }
-
-void Row::FindOwners() {
-  owners_ = joins_.owners->Find(inode());
-  no_owner_ = owners_.empty() ? joins_.owners->Reason(inode()) : NoOwner::kNone;
-}
-
-Owners Row::OwnersNow() const { return joins_.owners->Find(inode()); }
 
 std::optional<UnixSocket> Row::peer() const {
   const UnixSocket* socket = unix_socket();
-  if (socket == nullptr || joins_.unix_sockets == nullptr) return std::nullopt;
+  if (socket == nullptr || unix_sockets_ == nullptr) return std::nullopt;
   const std::optional<Inode> inode = socket->peer();
-  return inode ? joins_.unix_sockets->Find(*inode) : std::nullopt;
+  return inode ? unix_sockets_->Find(*inode) : std::nullopt;
 }
 
 Owners Row::peer_owners() const {
   const UnixSocket* socket = unix_socket();
-  if (socket == nullptr || joins_.unix_sockets == nullptr || joins_.owners == nullptr) return {};
-  return joins_.owners->Find(socket->peer().value_or(Inode()));
+  if (socket == nullptr || unix_sockets_ == nullptr || owner_index_ == nullptr) return {};
+  return owner_index_->Find(socket->peer().value_or(Inode()));
 }
 
 SocketType Row::type() const {
@@ -93,16 +70,6 @@ uint32_t Row::receive_queue() const {
 uint32_t Row::send_queue() const {
   return std::visit(
       [](const auto& socket) { return std::optional(socket.send_queue()).value_or(0); }, socket_);
-}
-
-Row Row::Over(Bytes message, const Table& table) const {
-  const netlink::Message copy(*netlink::Load<netlink::Header>(message), message);
-  Row row = *FromMessage(copy, table, source_, RowJoins());
-  row.joins_ = joins_;
-  row.is_copy_ = true;
-  row.no_owner_ = no_owner_;
-  row.cgroup_ = cgroup_;
-  return row;
 }
 
 void Row::VisitUnknown(absl::FunctionRef<void(uint16_t type, Bytes payload)> visitor) const {

@@ -1,60 +1,40 @@
-// netdiag/row.h — one socket with all that is known of it: the message, its table, who holds it.
+// netdiag/row.h — one socket: its attributes, its table, and the processes that hold it.
 //
-// A Row is a view.
+// A Row is a view of one netlink message and of the owners and cgroup that the Engine found for it.
 //
-// Lifetime: in a visitor, until the visitor returns; from a Snapshot, as long as the Snapshot.
-// Threads: values.
-// Cost: reading a field reads the message.
+// Lifetime: in a visitor, until the visitor returns. From a Snapshot, as long as the Snapshot.
+// Threads: a value; const methods may run concurrently.
+// Cost: no allocation. Each accessor decodes its field from the message.
 
 #ifndef NETDIAG_ROW_H_
 #define NETDIAG_ROW_H_
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <variant>
 
 #include "absl/base/attributes.h"
 #include "absl/functional/function_ref.h"
 
 #include "netdiag/dump/table.h"
-#include "netdiag/dump/unix_index.h"
 #include "netdiag/netlink/wire.h"
-#include "netdiag/process/cgroup.h"
 #include "netdiag/process/owner.h"
 #include "netdiag/socket/socket.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag {
 
-// What rows are joined with. Borrowed.
-struct RowJoins {
-  const OwnerIndex* owners = nullptr;
-  const internal::UnixIndex* unix_sockets = nullptr;  // where the other ends are looked up
-};
+class OwnerIndex;  // process/owner_index.h
+struct Cgroup;     // process/cgroup.h
+namespace internal {
+class RowMaker;
+class UnixIndex;
+}  // namespace internal
 
 class Row {
-  // Of a constructor that only Row's own functions may call, though std::optional must reach it.
-  class Key {
-    friend Row;
-    Key() = default;
-  };
-
  public:
-  // The row that `message` is in `table`; nullopt: not a socket message, or too short for one.
-  // What it is joined with must outlive the row; so must `table`.
-  [[nodiscard]] static std::optional<Row> FromMessage(const netlink::Message& message,
-                                                      const Table& table, SourceKind source,
-                                                      const RowJoins& joins = {});
-
-  // For FromMessage().
-  template <class View>
-  Row(Key, std::in_place_type_t<View> view, const typename View::Checked& payload,
-      const netlink::Message& message, const Table& table, SourceKind source, const RowJoins& joins)
-      : message_(message), socket_(view, payload), table_(&table), source_(source), joins_(joins) {
-    if (joins.owners != nullptr) FindOwners();
-  }
-
-  // One of these is set.
+  // The socket's attributes. Exactly one of these four is not null.
   const InetSocket* inet() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
     return std::get_if<InetSocket>(&socket_);
   }
@@ -69,10 +49,12 @@ class Row {
   }
   const Socket& socket() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return socket_; }
 
-  // What every socket has.
+  // The table that the row came from, and how it was read.
   const Table& table() const { return *table_; }
   Protocol protocol() const { return table_->protocol; }
   SourceKind source() const { return source_; }
+
+  // Attributes that sockets of every family have.
   Family family() const {
     const InetSocket* const socket = inet();
     return socket != nullptr            ? socket->family()
@@ -87,55 +69,64 @@ class Row {
   Inode inode() const {
     return std::visit([](const auto& socket) { return socket.inode(); }, socket_);
   }
-  Cookie cookie() const;  // 0: the source does not know it (procfs)
+  Cookie cookie() const;  // 0 if the row came from /proc/net, which has no cookies
   std::optional<Uid> uid() const;
   std::optional<SocketMemory> memory() const;
   std::optional<Shutdown> shutdown() const;
-  // What tells the connection's health: of TCP, and of MPTCP as a whole.
-  std::optional<TcpInfo> tcp_info() const;
-  std::optional<MptcpInfo> mptcp_info() const;
   uint32_t receive_queue() const;
   uint32_t send_queue() const;
-  uint16_t unknown_attributes() const {
-    return std::visit([](const auto& socket) { return socket.unknown_attributes(); }, socket_);
-  }
-  bool malformed() const {
-    return std::visit([](const auto& socket) { return socket.malformed(); }, socket_);
-  }
 
-  // Every descriptor that holds the socket, and why there is none.
-  Owners owners() const { return is_copy_ && joins_.owners != nullptr ? OwnersNow() : owners_; }
+  // The health of a TCP connection, or of an MPTCP connection as a whole.
+  std::optional<TcpInfo> tcp_info() const;
+  std::optional<MptcpInfo> mptcp_info() const;
+
+  // The descriptors that hold the socket (Query::owners), and why there are none.
+  Owners owners() const { return is_copy_ ? FindOwners() : owners_; }
   NoOwner no_owner() const { return no_owner_; }
-  // The socket at the other end of a unix socket, and who holds it. Query::peers. Nothing: it is
-  // not connected, or its other end is in a namespace that was not asked, or waits for accept().
+
+  // The socket at the other end of a unix socket, and its owners (Query::peers). Empty if the
+  // socket is not connected, or if its other end waits for accept() or is in a namespace that was
+  // not read.
   std::optional<UnixSocket> peer() const;
   Owners peer_owners() const;
 
-  // Where the socket was made, or, where the kernel does not tell that (unix sockets), where its
-  // first owner is. Null: not known, or not asked for (Query::cgroups).
+  // The cgroup in which the socket was created. If the kernel does not report that (unix sockets),
+  // the cgroup of the first owner. Null if unknown or not asked for (Query::cgroups).
   const Cgroup* cgroup() const { return cgroup_; }
-  // `cgroup` must outlive the row.
-  void Join(const Cgroup* cgroup) { cgroup_ = cgroup; }
+
   // The message that the row is a view of.
   const netlink::Message& message() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return message_; }
-  // The same row over a copy of its message and its table, which must outlive it, and so must what
-  // it is joined with (Query::keep_joins). REQUIRES: `message` has the bytes of message().whole().
-  Row Over(Bytes message, const Table& table) const;
-  // Every attribute that is newer than this library, as it came.
+  // True if the attributes end in damage. The attributes before the damage are valid.
+  bool malformed() const {
+    return std::visit([](const auto& socket) { return socket.malformed(); }, socket_);
+  }
+  // The number of attributes that are newer than this library. VisitUnknown() passes each of them
+  // to `visitor`, undecoded.
+  uint16_t unknown_attributes() const {
+    return std::visit([](const auto& socket) { return socket.unknown_attributes(); }, socket_);
+  }
   void VisitUnknown(absl::FunctionRef<void(uint16_t type, Bytes payload)> visitor) const;
 
  private:
-  void FindOwners();
-  Owners OwnersNow() const;
+  friend class internal::RowMaker;
+
+  template <class View>
+  Row(std::in_place_type_t<View> view, const typename View::Checked& payload,
+      const netlink::Message& message, const Table& table, SourceKind source)
+      : message_(message), socket_(view, payload), table_(&table), source_(source) {}
+  Owners FindOwners() const;
 
   netlink::Message message_;
   Socket socket_;
   const Table* table_;
   SourceKind source_;
-  bool is_copy_ = false;  // the index may have grown since
+  // True if owners() searches the index at each call. `owners_` would dangle once the index
+  // changes.
+  bool is_copy_ = false;
   NoOwner no_owner_ = NoOwner::kNotAsked;
   Owners owners_;
-  RowJoins joins_;
+  const OwnerIndex* owner_index_ = nullptr;            // null: owners were not asked for
+  const internal::UnixIndex* unix_sockets_ = nullptr;  // null: peers were not asked for
   const Cgroup* cgroup_ = nullptr;
 };
 

@@ -32,7 +32,7 @@ Row RowStore::At(size_t i, const RowJoins& joins) const {
   const Entry& entry = entries_[i];
   const Bytes whole = Bytes(arena_).subspan(entry.offset, entry.length);
   const netlink::Message message(*netlink::Load<netlink::Header>(whole), whole);
-  return *Row::FromMessage(message, *tables_[entry.table], entry.source, joins);
+  return *RowMaker::FromMessage(message, *tables_[entry.table], entry.source, joins);
 }
 
 void RowStore::Clear() {

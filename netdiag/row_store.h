@@ -14,6 +14,7 @@
 #include <memory>
 #include <vector>
 
+#include "netdiag/engine/row_maker.h"
 #include "netdiag/row.h"
 
 namespace netdiag::internal {

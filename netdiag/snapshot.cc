@@ -2,24 +2,36 @@
 
 #include "netdiag/snapshot.h"
 
+#include <utility>
+
+#include "netdiag/engine/row_maker.h"
+#include "netdiag/engine/snapshot_contents.h"
+
 namespace netdiag {
 
-void Snapshot::Add(const Row& row, bool with_cgroup) {
-  rows_.Add(row, tables_.Of(row.table()));
-  if (with_cgroup) cgroup_of_row_.push_back(row.cgroup());
-}
+Snapshot::Snapshot(std::unique_ptr<const internal::SnapshotContents> contents)
+    : contents_(std::move(contents)) {}
+Snapshot::Snapshot(Snapshot&&) noexcept = default;
+Snapshot& Snapshot::operator=(Snapshot&&) noexcept = default;
+Snapshot::~Snapshot() = default;
+
+size_t Snapshot::size() const { return contents_->rows.size(); }
 
 Row Snapshot::operator[](size_t i) const& {
-  Row row = rows_.At(i, {owners_.get(), unix_sockets_.get()});
-  if (!cgroup_of_row_.empty()) row.Join(cgroup_of_row_[i]);
+  Row row = contents_->rows.At(i, {contents_->owners.get(), contents_->unix_sockets.get()});
+  if (!contents_->cgroups_of_rows.empty()) {
+    internal::RowMaker::SetCgroup(&row, contents_->cgroups_of_rows[i]);
+  }
   return row;
 }
 
+const Summary& Snapshot::summary() const& { return contents_->summary; }
+
 size_t Snapshot::memory() const {
-  return rows_.memory() + cgroup_of_row_.capacity() * sizeof(const Cgroup*) +
-         (cgroups_ != nullptr ? cgroups_->memory() : 0) +
-         (owners_ != nullptr ? owners_->memory() : 0) +
-         (unix_sockets_ != nullptr ? unix_sockets_->memory() : 0);
+  const auto memory_of = [](const auto& part) { return part != nullptr ? part->memory() : 0; };
+  return contents_->rows.memory() + contents_->cgroups_of_rows.capacity() * sizeof(const Cgroup*) +
+         memory_of(contents_->cgroups) + memory_of(contents_->owners) +
+         memory_of(contents_->unix_sockets);
 }
 
 }  // namespace netdiag

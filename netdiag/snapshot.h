@@ -1,12 +1,13 @@
-// netdiag/snapshot.h — the answer to a query, kept: an arena of messages and an index of rows.
+// netdiag/snapshot.h — all rows of a query, kept in memory.
 //
 //   NETDIAG_ASSIGN_OR_RETURN(Snapshot snapshot, engine->Take(query));
 //   for (const Row& row : snapshot) Use(row.state());
 //
-// Lifetime: rows, and the views that they give, are valid as long as the Snapshot, also after it
-// was moved: what they point to lies on the heap. A row of a temporary Snapshot does not compile.
+// Lifetime: rows, and the views that they return, are valid as long as the Snapshot. A move of the
+// Snapshot keeps them valid. Rows of a temporary Snapshot do not compile. A Snapshot that was moved
+// from may only be destroyed or assigned to.
 // Threads: immutable; const methods may run concurrently.
-// Cost: see Engine::Take().
+// Cost: see Engine::Take(). Each access makes a Row from the stored message.
 
 #ifndef NETDIAG_SNAPSHOT_H_
 #define NETDIAG_SNAPSHOT_H_
@@ -14,29 +15,29 @@
 #include <cstddef>
 #include <iterator>
 #include <memory>
-#include <vector>
 
 #include "absl/base/attributes.h"
 
-#include "netdiag/process/cgroup.h"
-#include "netdiag/process/owner_index.h"
-#include "netdiag/query.h"
 #include "netdiag/row.h"
-#include "netdiag/row_store.h"
+#include "netdiag/summary.h"
 
 namespace netdiag {
 
 class Engine;
+namespace internal {
+struct SnapshotContents;
+}  // namespace internal
 
 class Snapshot {
  public:
   class Iterator;
 
-  Snapshot(Snapshot&&) noexcept = default;
-  Snapshot& operator=(Snapshot&&) noexcept = default;
+  Snapshot(Snapshot&&) noexcept;
+  Snapshot& operator=(Snapshot&&) noexcept;
+  ~Snapshot();
 
-  size_t size() const { return rows_.size(); }
-  bool empty() const { return rows_.empty(); }
+  size_t size() const;
+  bool empty() const { return size() == 0; }
   // REQUIRES: i < size().
   Row operator[](size_t i) const& ABSL_ATTRIBUTE_LIFETIME_BOUND;
   Row operator[](size_t i) const&& = delete;
@@ -44,22 +45,15 @@ class Snapshot {
   Iterator end() const& ABSL_ATTRIBUTE_LIFETIME_BOUND;
   Iterator begin() const&& = delete;
   Iterator end() const&& = delete;
-  const Summary& summary() const& ABSL_ATTRIBUTE_LIFETIME_BOUND { return summary_; }
-  // Bytes held.
+  const Summary& summary() const& ABSL_ATTRIBUTE_LIFETIME_BOUND;
+  // The number of bytes that the Snapshot holds.
   size_t memory() const;
 
  private:
   friend class Engine;
-  Snapshot() = default;
-  void Add(const Row& row, bool with_cgroup);
+  explicit Snapshot(std::unique_ptr<const internal::SnapshotContents> contents);
 
-  internal::RowStore rows_;
-  internal::TableCopies tables_;  // that rows point to
-  std::unique_ptr<const OwnerIndex> owners_;
-  std::shared_ptr<const internal::UnixIndex> unix_sockets_;
-  std::unique_ptr<const Cgroups> cgroups_;    // null: not asked for
-  std::vector<const Cgroup*> cgroup_of_row_;  // of rows_; empty: likewise
-  Summary summary_;
+  std::unique_ptr<const internal::SnapshotContents> contents_;
 };
 
 class Snapshot::Iterator {

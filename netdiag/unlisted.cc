@@ -16,11 +16,11 @@
 namespace netdiag {
 namespace {
 
-// A dump that fits into one datagram is made under one lock or another; a longer one can miss what
-// others move about meanwhile.
+// A dump of so few rows fits into one datagram, and the kernel does not release the table within one.
+// A longer dump can miss sockets that move between its datagrams.
 constexpr uint64_t kRowsOfOneDatagram = 200;
 
-Query Everything() {
+Query EverySocket() {
   Query query;
   query.protocols.clear();
   for (const TableNames& row : AllProtocols()) query.protocols.push_back(row.protocol);
@@ -30,18 +30,18 @@ Query Everything() {
   return query;
 }
 
-// Adds the inodes of every socket that is listed. Answers how many rows there were.
+// Adds the inode of every listed socket to `inodes`. Returns the number of rows.
 absl::StatusOr<uint64_t> AddListed(Engine* engine, const netlink::CallOptions& call,
                                    absl::flat_hash_set<uint32_t>* inodes) {
   const auto add = [&](const Row& row) {
     inodes->insert(row.inode().value());
     return Flow::kContinue;
   };
-  NETDIAG_ASSIGN_OR_RETURN(const Summary summary, engine->Visit(Everything(), add, call));
+  NETDIAG_ASSIGN_OR_RETURN(const Summary summary, engine->Visit(EverySocket(), add, call));
   return summary.rows;
 }
 
-// What the kernel calls it, through the first owner that still holds it; empty: nobody does.
+// Returns the kernel's name of the socket's protocol, or "" if no owner holds the socket any more.
 std::string ProtocolOf(OwnerIndex* index, const UnlistedSocket& socket) {
   for (const Owner& owner : socket.owners) {
     absl::StatusOr<std::string> protocol = index->ReadSocketProtocol(owner, socket.inode);
@@ -73,20 +73,20 @@ absl::StatusOr<OwnerStats> VisitUnlisted(const EngineOptions& options,
   NETDIAG_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Open(everywhere));
   absl::flat_hash_set<uint32_t> listed;
   NETDIAG_ASSIGN_OR_RETURN(const uint64_t rows, AddListed(engine.get(), call, &listed));
-  std::vector<Inode> found;
-  const auto find = [&] {
-    found.clear();
+  std::vector<Inode> unlisted;
+  const auto find_unlisted = [&] {
+    unlisted.clear();
     index.ForEachSocket([&](Inode inode, const Owners&) {
       const bool here = everywhere.all_netns || index.NetnsOf(inode) == engine->netns();
-      if (here && !listed.contains(inode.value())) found.push_back(inode);
+      if (here && !listed.contains(inode.value())) unlisted.push_back(inode);
     });
   };
-  find();
-  if (!found.empty() && rows > kRowsOfOneDatagram) {
+  find_unlisted();
+  if (!unlisted.empty() && rows > kRowsOfOneDatagram) {
     NETDIAG_RETURN_IF_ERROR(AddListed(engine.get(), call, &listed).status());
-    find();
+    find_unlisted();
   }
-  for (const Inode inode : found) {
+  for (const Inode inode : unlisted) {
     UnlistedSocket socket = {
         .inode = inode, .netns = index.NetnsOf(inode), .owners = index.Find(inode)};
     const std::string protocol = ProtocolOf(&index, socket);

@@ -1,21 +1,22 @@
-// netdiag/unlisted.h — sockets that no dump lists and only a descriptor shows: TCP and UDP sockets
-// that are not bound yet, and families without a dump in this kernel (AF_ALG, KCM, bluetooth, …).
+// netdiag/unlisted.h — unlisted sockets: sockets that no dump returns and that only a descriptor
+// shows. These are TCP and UDP sockets before they are bound, and sockets of families that this
+// kernel cannot dump (AF_ALG, KCM, bluetooth, …).
 //
 //   NETDIAG_RETURN_IF_ERROR(VisitUnlisted({}, [](const UnlistedSocket& socket) {
 //     Print(socket.protocol, socket.inode, socket.owners);
 //     return Flow::kContinue;
 //   }).status());
 //
-// What is held is read first and what is listed then; a socket counts as unlisted if nobody lists
-// it, twice where a dump could have missed it, and its descriptor still leads to it afterwards.
+// VisitUnlisted() first reads the descriptors of all processes and then dumps every table. A socket
+// is unlisted if no dump returned it and its descriptor still refers to it afterwards. If a dump
+// could have missed sockets, every table is dumped a second time.
 //
-// Cost: a scan of all owners (by BPF where that can be, whatever their number: it alone tells the
-// namespace of a socket), one or two dumps of every table, eight system calls for each socket
-// found. 8 bytes for each that is listed.
-// Lifetime: what the visitor is given is valid until it returns.
-// Threads: as Engine.
-// Errors: those of OwnerIndex::Refresh() and Engine::Open(). A table that cannot be dumped is none:
-// its sockets are unlisted.
+// Lifetime: an UnlistedSocket is valid until the visitor returns.
+// Threads: like Engine.
+// Errors: those of OwnerIndex::Refresh() and Engine::Open(). A table that cannot be dumped is not
+// an error: its sockets are unlisted. Cost: a scan of all owners; by BPF if possible, because only
+// BPF reports the namespace of a socket. One or two dumps of every table, and 8 bytes for each
+// listed socket. Eight system calls for each unlisted socket.
 
 #ifndef NETDIAG_UNLISTED_H_
 #define NETDIAG_UNLISTED_H_
@@ -34,15 +35,16 @@ namespace netdiag {
 
 struct UnlistedSocket {
   Inode inode;
-  // As the kernel calls it: "TCP", "UNIX-STREAM", "ALG". Source: sockfs_xattr_get(), net/socket.c.
+  // The kernel's name: "TCP", "UNIX-STREAM", "ALG". Source: sockfs_xattr_get(), net/socket.c.
   std::string_view protocol;
-  NetnsId netns;  // 0: not known, because /proc was read
+  NetnsId netns;  // 0: not known, because the owners were read from /proc
   Owners owners;
 };
 
-// Those of the options' namespace; of all with EngineOptions::all_netns, and where the namespaces
-// of sockets are not known (OwnerStats::source is not kBpf): then those of a namespace that has no
-// process and no name (netlink::FindNamespaces()) are unlisted, too.
+// Passes each unlisted socket of the options' namespace to `visitor`. The sockets of all namespaces
+// are included with EngineOptions::all_netns, and also if OwnerStats::source is not kBpf, because
+// then the namespaces of sockets are not known. In both cases the sockets of a namespace that
+// netlink::FindNamespaces() does not find count as unlisted, too.
 absl::StatusOr<OwnerStats> VisitUnlisted(const EngineOptions& options,
                                          absl::FunctionRef<Flow(const UnlistedSocket&)> visitor,
                                          const netlink::CallOptions& call = {});

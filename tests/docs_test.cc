@@ -50,6 +50,7 @@
 
 namespace {
 // The code of docs/embedding.md, as it stands there.
+#include "netdiag/capabilities.h"
 #include "tests/embedding_examples.inc"
 }  // namespace
 

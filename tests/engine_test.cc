@@ -17,9 +17,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/capabilities.h"
+#include "netdiag/dump/capture.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/process/owner_index.h"
+#include "netdiag/row.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
 

@@ -13,6 +13,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/engine/row_maker.h"
 #include "netdiag/process/owner_index.h"
 #include "tests/testing/messages.h"
 
@@ -65,13 +66,14 @@ netlink::Message First(const Packet& datagram) {
 
 // The values of all fields of a row that are present, by "group.name".
 std::map<std::string, std::string> ValuesOf(const Packet& message, const Table& table,
-                                            const RowJoins& joins = {}) {
+                                            const internal::RowJoins& joins = {}) {
   Table named = table;
   named.netns_name = joins.owners != nullptr ? "blue" : "";
-  std::optional<Row> row = Row::FromMessage(First(message), named, SourceKind::kReplay, joins);
+  std::optional<Row> row =
+      internal::RowMaker::FromMessage(First(message), named, SourceKind::kReplay, joins);
   EXPECT_TRUE(row.has_value());
   const Cgroup cgroup = {"/a/b", "c0", "p0", "u.service"};
-  if (joins.owners != nullptr) row->Join(&cgroup);
+  if (joins.owners != nullptr) internal::RowMaker::SetCgroup(&*row, &cgroup);
   std::map<std::string, std::string> values;
   for (const Field& field : AllFields()) {
     const FieldValue value = field.get(*row, 0);
@@ -596,7 +598,8 @@ TEST(Fields, HaveValuesOfTheirType) {
     netlink::MessageCursor cursor(message);
     netlink::Message first;
     ASSERT_TRUE(cursor.Next(&first));
-    const std::optional<Row> row = Row::FromMessage(first, table, SourceKind::kReplay);
+    const std::optional<Row> row =
+        internal::RowMaker::FromMessage(first, table, SourceKind::kReplay);
     for (const Field& field : AllFields()) {
       SCOPED_TRACE(Key(field));
       const FieldValue value = field.get(*row, 0);

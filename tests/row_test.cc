@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include "netdiag/engine/row_maker.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/process/owner_index.h"
 #include "tests/testing/fake_kernel.h"
@@ -66,7 +67,7 @@ std::optional<Row> RowOf(const GuardedBuffer& bytes, const Table& table,
   netlink::MessageCursor cursor(bytes.bytes());
   netlink::Message message;
   if (!cursor.Next(&message)) return std::nullopt;
-  return Row::FromMessage(message, table, SourceKind::kReplay, {owners});
+  return internal::RowMaker::FromMessage(message, table, SourceKind::kReplay, {owners});
 }
 
 TEST(Row, OfAnInetSocketSaysWhatItsMessageAndItsTableSay) {

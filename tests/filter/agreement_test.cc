@@ -14,6 +14,7 @@
 
 #include <gtest/gtest.h>
 
+#include "netdiag/engine/row_maker.h"
 #include "netdiag/filter/filter.h"
 #include "netdiag/filter/kernel_part.h"
 #include "netdiag/process/owner_index.h"
@@ -147,8 +148,8 @@ class Rows {
       netlink::MessageCursor cursor(judged.message);
       netlink::Message message;
       EXPECT_TRUE(cursor.Next(&message));
-      judged.row = Row::FromMessage(message, judged.facts.inet ? kTcp : kUnix, SourceKind::kReplay,
-                                    {&owners_});
+      judged.row = internal::RowMaker::FromMessage(message, judged.facts.inet ? kTcp : kUnix,
+                                                   SourceKind::kReplay, {&owners_});
       EXPECT_TRUE(judged.row.has_value());
     }
   }

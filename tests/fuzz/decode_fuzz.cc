@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "netdiag/dump/table.h"
+#include "netdiag/engine/row_maker.h"
 #include "netdiag/row.h"
 #include "netdiag/socket/socket.h"
 #include "tests/fuzz/fuzz.h"
@@ -80,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto netlink = NetlinkSocket::Parse(payload)) fuzz::TouchNetlink(*netlink);
   netlink::MessageCursor messages(payload);
   for (netlink::Message message; messages.Next(&message);) {
-    const auto row = Row::FromMessage(message, table, SourceKind::kReplay);
+    const auto row = internal::RowMaker::FromMessage(message, table, SourceKind::kReplay);
     if (row) fuzz::TouchValues(StateSet(row->state()), FamilySet(row->family()), row->send_queue());
   }
   return 0;

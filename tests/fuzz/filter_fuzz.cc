@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "netdiag/engine/row_maker.h"
 #include "netdiag/filter/bytecode.h"
 #include "netdiag/filter/filter.h"
 #include "netdiag/filter/kernel_part.h"
@@ -32,7 +33,7 @@ void CheckRows(const Filter& filter, const internal::KernelPart& part, const Tab
     for (const uint16_t remote : kPorts) {
       std::array<std::byte, 128> storage;
       const netlink::Message message = MessageOf(local, remote, storage);
-      const auto row = Row::FromMessage(message, table, SourceKind::kReplay);
+      const auto row = internal::RowMaker::FromMessage(message, table, SourceKind::kReplay);
       Check(row.has_value());
       if (!filter.Matches(*row)) continue;
       Check(part.states.contains(State::kEstablished));

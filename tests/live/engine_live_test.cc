@@ -10,6 +10,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/capabilities.h"
+#include "netdiag/row.h"
 #include "netdiag/types/error.h"
 #include "tests/live/live_testing.h"
 #include "tests/testing/sockets.h"

@@ -14,8 +14,10 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/bpf/socket_census.h"
+#include "netdiag/destroy.h"
 #include "netdiag/dump/sockstat.h"
 #include "netdiag/engine.h"
+#include "netdiag/row.h"
 #include "tests/live/exact_testing.h"
 #include "tests/testing/rounds.h"
 

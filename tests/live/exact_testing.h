@@ -34,6 +34,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/engine.h"
+#include "netdiag/row.h"
 #include "netdiag/types/types.h"
 #include "tests/testing/sockets.h"
 

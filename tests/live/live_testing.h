@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/engine.h"
+#include "netdiag/row.h"
 #include "tests/testing/zoo.h"
 
 namespace netdiag::testing {

@@ -17,7 +17,9 @@
 #include <tuple>
 #include <vector>
 
+#include "netdiag/dump/capture.h"
 #include "netdiag/filter/filter.h"
+#include "netdiag/process/cgroup.h"
 #include "tests/live/live_testing.h"
 #include "tests/live/netns_testing.h"
 

@@ -15,6 +15,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/capabilities.h"
+#include "netdiag/dump/capture.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
 #include "tests/live/live_testing.h"

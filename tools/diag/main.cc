@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "netdiag/capabilities.h"
 #include "netdiag/engine.h"
 #include "netdiag/types/error.h"
 #include "netdiag/unlisted.h"

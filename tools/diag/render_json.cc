@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "netdiag/capabilities.h"
 #include "netdiag/fields.h"
 #include "tools/diag/json.h"
 #include "tools/diag/render.h"

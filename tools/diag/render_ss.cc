@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "netdiag/net/resolver.h"
+#include "netdiag/process/cgroup.h"
 #include "tools/diag/contexts.h"
 #include "tools/diag/names.h"
 #include "tools/diag/render.h"

@@ -12,6 +12,7 @@
 
 #include "netdiag/query.h"
 #include "netdiag/row.h"
+#include "netdiag/summary.h"
 
 namespace diag {
 

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 
 #include "netdiag/query.h"
+#include "netdiag/summary.h"
 #include "tools/diag/text.h"
 
 namespace diag {

@@ -1,0 +1,32 @@
+// netdiag/capabilities.h — what this kernel can answer: the result of Engine::capabilities().
+//
+// Threads, lifetime: values.
+
+#ifndef NETDIAG_CAPABILITIES_H_
+#define NETDIAG_CAPABILITIES_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+#include "netdiag/dump/table.h"
+
+namespace netdiag {
+
+// One protocol and family. Probed with a dump that matches no state, which takes a few µs.
+struct Capability {
+  Table table;
+  absl::Status netlink;  // OK, or why there is no dump: names the missing kernel option
+  bool procfs = false;   // True if /proc/net has the table.
+};
+
+struct Capabilities {
+  std::string kernel;  // `uname -r`
+  std::vector<Capability> tables;
+  absl::Status bpf_owners;  // OK, or why owners cannot be read by BPF
+};
+
+}  // namespace netdiag
+
+#endif  // NETDIAG_CAPABILITIES_H_
