@@ -34,6 +34,7 @@
 
 #include <gtest/gtest.h>
 
+#include "netdiag/capabilities.h"
 #include "netdiag/connections.h"
 #include "netdiag/engine.h"
 #include "netdiag/net/interfaces.h"
@@ -50,7 +51,6 @@
 
 namespace {
 // The code of docs/embedding.md, as it stands there.
-#include "netdiag/capabilities.h"
 #include "tests/embedding_examples.inc"
 }  // namespace
 
