@@ -507,8 +507,8 @@ void Engine::Impl::Finish(const Walk& walk) {
   if (outcome.source == SourceKind::kReplay) {
     outcome.doubt = ErrnoError(EOPNOTSUPP, "capture", "it does not tell whether it is whole");
   }
-  outcome.unsettled = stats.unsettled;
-  outcome.walks = stats.walks;
+  outcome.missing = stats.unsettled;
+  outcome.dumps = stats.walks;
   outcome.repeated = stats.repeated;
   const auto* const lookups = std::get_if<LookupSource>(&walk.source);
   if (lookups != nullptr) outcome.looked_up = lookups->looked_up();

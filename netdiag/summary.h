@@ -28,9 +28,9 @@ struct TableOutcome {
   // OK, or why some sockets may be missing. OK promises that every socket which existed from the
   // first request to the last answer, and matched the query all the time, was delivered once.
   absl::Status doubt;
-  uint64_t unsettled = 0;  // sockets that are known to exist but that no dump returned
-  uint64_t walks = 0;      // dumps of the table, except dumps that only verify another one
-  uint64_t repeated = 0;   // rows that the kernel returned twice: dropped
+  uint64_t missing = 0;   // sockets that are known to exist but that no dump returned
+  uint64_t dumps = 0;     // dumps of the table, except dumps that only verify another one
+  uint64_t repeated = 0;  // rows that the kernel returned twice: dropped
 };
 
 // The namespaces of a query with EngineOptions::all_netns.

@@ -272,7 +272,7 @@ uint64_t WalksOfQuietDump(Engine* engine, const Query& query, const Crowd& crowd
   EXPECT_TRUE(summary->tables[0].doubt.ok()) << summary->tables[0].doubt;
   EXPECT_EQ(tally.Of(crowd).missed, 0u);
   EXPECT_EQ(tally.Of(crowd).twice, 0u);
-  return summary->tables[0].walks;
+  return summary->tables[0].dumps;
 }
 
 TEST_P(QuietTables, ADumpOfManyDatagramsRaisesNoDoubtAndNeedsOneWalk) {

@@ -304,9 +304,9 @@ void JsonRenderer::Table(const netdiag::Summary& summary, const netdiag::TableOu
   json_.Number("rows", outcome.rows);
   json_.Flag("complete", outcome.status.ok() && !summary.stopped && !summary.interrupted);
   json_.Flag("exact", outcome.status.ok() && outcome.doubt.ok() && !summary.stopped);
-  json_.Number("walks", outcome.walks);
+  json_.Number("walks", outcome.dumps);
   json_.Number("repeated", outcome.repeated);
-  json_.Number("unsettled", outcome.unsettled);
+  json_.Number("unsettled", outcome.missing);
   Message("error", outcome.status);
   Message("refusal", outcome.refusal);
   Message("doubt", outcome.doubt);
