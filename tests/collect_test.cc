@@ -39,7 +39,7 @@ Packet Unix(std::string_view name) {
   return message.Build();
 }
 
-// The rows of a capture, given to `add`; the engine keeps their owners.
+// Passes each row of the capture to `add`. Returns the Engine, which keeps the rows' owners.
 template <class F>
 std::unique_ptr<Engine> Feed(const Packet& capture, bool owners, const F& add) {
   absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open({.replay = capture});
@@ -68,7 +68,7 @@ RowKey Key(std::string_view name, bool descending = false) {
   return KeyOf(*FindField(name), descending);
 }
 
-TEST(SortedRows, ComeInOrderOfTheirKeysAndThenAsTheyCame) {
+TEST(SortedRows, AreInOrderOfTheirKeysThenOfArrival) {
   const Packet capture =
       CaptureOf({{Protocol::kTcp, {Tcp(1, 30), Tcp(10, 20), Tcp(1, 10), Tcp(10, 40), Tcp(1, 50)}}});
   SortedRows by_port({Key("local_port")}, 0);
@@ -114,12 +114,12 @@ TEST(SortedRows, WithALimitAreTheFirstOfAll) {
     std::vector<uint16_t> first = ports;
     first.resize(std::min(limit, ports.size()));
     EXPECT_EQ(PortsOf(&rows), first) << limit;
-    // Asked twice they answer twice.
+    // A second visit returns the same rows.
     EXPECT_EQ(PortsOf(&rows), first) << limit;
   }
 }
 
-TEST(SortedRows, AreWholeWithTheirTableAndOwners) {
+TEST(SortedRows, KeepTheirTableAndOwners) {
   const Packet capture = CaptureOf({{Protocol::kTcp, {Tcp(1, 20), Tcp(1, 10, 5002)}}},
                                    {{5001, 10, 3, "server"}, {5001, 11, 4, "other"}});
   SortedRows rows({Key("local_port")}, 0);
@@ -147,7 +147,7 @@ TEST(SortedRows, StopWhenTheVisitorDoes) {
 TEST(SortedRows, AllocateNothingForRowsBeyondTheLimit) {
   Packets messages;
   for (uint16_t port = 1000; port < 1400; ++port) messages.push_back(Tcp(1, port));
-  // Every one of the later rows takes the place of an earlier one.
+  // Each row after the first 16 replaces an earlier one.
   SortedRows rows({Key("local_port", true), Key("name")}, 16);
   uint64_t allocations = 0;
   int seen = 0;
@@ -183,7 +183,7 @@ std::vector<std::string> LinesOf(const RowCounts& counts) {
   return lines;
 }
 
-TEST(RowCounts, CountWhatIsTheSameTheLargestFirst) {
+TEST(RowCounts, AreInOrderOfTheirSize) {
   const Packet capture =
       CaptureOf({{Protocol::kTcp, {Tcp(1, 1), Tcp(10, 2), Tcp(1, 3), Tcp(6, 1), Tcp(1, 1)}}});
   RowCounts states({Key("state")});
@@ -198,7 +198,7 @@ TEST(RowCounts, CountWhatIsTheSameTheLargestFirst) {
                           "1 listening 2 127.0.0.1 -", "1 time-wait 1 127.0.0.1 -"));
 }
 
-TEST(RowCounts, TellTextsApartThatAreGluedAlike) {
+TEST(RowCounts, DistinguishTextsWithEqualConcatenations) {
   const Packet capture =
       CaptureOf({{Protocol::kUnix,
                   {Unix("ab"), Unix("a"), Unix(std::string_view("\0a", 2)), Unix(""), Unix("a")}}});

@@ -1,5 +1,4 @@
-// Connections in gopsutil's terms, over a population of sockets in every state and over processes
-// that hold, share and hide them.
+// Connections over sockets in every state, and over processes that hold, share and hide sockets.
 
 #include "netdiag/connections.h"
 
@@ -85,7 +84,7 @@ class ConnectionsLive : public testing::LiveTest {
   }
 };
 
-TEST(Connections, RefuseAnUnknownKindByItsName) {
+TEST(Connections, NameAnUnknownKindInTheError) {
   for (const std::string_view kind : {"", "TCP", "tcp5", "sctp"}) {
     const std::string expected = "invalid kind, " + std::string(kind);
     for (const absl::Status& status :
@@ -97,7 +96,7 @@ TEST(Connections, RefuseAnUnknownKindByItsName) {
   }
 }
 
-TEST_F(ConnectionsLive, OfEveryKindAreItsSockets) {
+TEST_F(ConnectionsLive, OfEachKindAreTheSocketsOfThatKind) {
   for (const std::string_view kind : kKinds) {
     const absl::StatusOr<ConnectionList> list = Connections(InTheZoo(kind));
     ASSERT_THAT(list, testing::IsOk()) << kind;
@@ -117,7 +116,7 @@ TEST_F(ConnectionsLive, ComeInGopsutilsOrder) {
   EXPECT_TRUE(std::ranges::is_sorted(list, {}, rank));
 }
 
-TEST_F(ConnectionsLive, AreHeldByTheirProcessUnderItsIds) {
+TEST_F(ConnectionsLive, HaveTheirHolderWithItsUserIds) {
   const ConnectionList list = Connections(InTheZoo("all")).value();
   size_t held = 0;
   for (const ZooSocket& socket : zoo().sockets()) {
@@ -158,7 +157,7 @@ TEST_F(ConnectionsLive, StatusIsGopsutilsWord) {
   }
 }
 
-TEST_F(ConnectionsLive, WithoutUidsKnowTheSocketsOwnAllTheSame) {
+TEST_F(ConnectionsLive, HaveTheSocketsOwnUidWithoutUids) {
   ConnectionsOptions options = InTheZoo("tcp");
   options.uids = false;
   const ConnectionList list = Connections(options).value();
@@ -171,7 +170,7 @@ TEST_F(ConnectionsLive, WithoutUidsKnowTheSocketsOwnAllTheSame) {
   EXPECT_EQ(row->holders[0].uids, std::nullopt);
 }
 
-TEST_F(ConnectionsLive, OfNobodyIsReadWithoutHolders) {
+TEST_F(ConnectionsLive, DoNotReadProcWithoutHolders) {
   ConnectionsOptions options = InTheZoo("tcp");
   options.holders = false;
   options.proc_root = "/nonexistent";
@@ -179,7 +178,7 @@ TEST_F(ConnectionsLive, OfNobodyIsReadWithoutHolders) {
   ASSERT_THAT(list, testing::IsOk());
   EXPECT_FALSE(list->empty());
   for (const Connection& row : *list) EXPECT_EQ(row.no_owner, NoOwner::kNotAsked);
-  // But where holders are wanted it is an error, and no list without them.
+  // If holders are asked for, an unreadable /proc is an error.
   options.holders = true;
   EXPECT_THAT(Connections(options), testing::ErrnoIs(ENOENT));
 }
@@ -205,7 +204,7 @@ TEST_F(ConnectionsLive, FlatHaveARowForEachHolder) {
   close(again);
 }
 
-TEST_F(ConnectionsLive, ListenersAreThoseThatListen) {
+TEST_F(ConnectionsLive, ListenersAreTheListeningSockets) {
   const Identities expected = testing::IdentitiesIf(zoo(), [](const ZooSocket& socket) {
     return socket.state == State::kListen && socket.protocol == Protocol::kTcp;
   });
@@ -237,7 +236,7 @@ TEST_F(ConnectionsLive, CountsByStateAreThoseOfTheRows) {
   EXPECT_EQ(StateCounts()[static_cast<State>(200)], 0u);
 }
 
-TEST_F(ConnectionsLive, OfUnixKnowTheNameOfTheOtherEnd) {
+TEST_F(ConnectionsLive, OfUnixHaveTheNameOfTheOtherEnd) {
   ConnectionsOptions options = InTheZoo("unix");
   options.peers = true;
   const ConnectionList list = Connections(options).value();
@@ -253,7 +252,7 @@ TEST_F(ConnectionsLive, OfUnixKnowTheNameOfTheOtherEnd) {
   EXPECT_GT(named, 0u);
 }
 
-TEST_F(ConnectionsLive, StayWhereTheyAreWhenTheListIsMoved) {
+TEST_F(ConnectionsLive, StayValidWhenTheListIsMoved) {
   std::optional<ConnectionList> list(Connections(InTheZoo("all")).value());
   const Identities before = IdentitiesOf(*list);
   const ConnectionList moved = *std::move(list);
@@ -292,7 +291,7 @@ TEST_F(ConnectionsLive, StopWithTheVisitor) {
   EXPECT_TRUE(summary->stopped);
 }
 
-TEST_F(ConnectionsLive, AreAskedOfAnEngineThatIsThere) {
+TEST_F(ConnectionsLive, UseTheEngineOfTheOptions) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   ConnectionsOptions options{.kind = "tcp", .engine = engine.get()};
   for (int i = 0; i < 3; ++i) {
@@ -320,8 +319,8 @@ TEST(ConnectionsOfAProcess, AreWhatItHoldsInItsNamespace) {
     EXPECT_EQ((*list)[0].holders[0].pid.value(), child.pid());
     EXPECT_TRUE((*list)[0].holders[0].uids);
     EXPECT_EQ(CountByState(options)->tcp[10], 1u);
-    // And of this one, what it holds alone, in the namespace that is named: this thread's, and not
-    // that of its main one.
+    // With `netns`, the sockets of this process in the namespace of this thread, which is not that
+    // of the main thread.
     const int here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
     options.pid = Pid(getpid());
     options.netns = netlink::NetNs::FromFd(here);
@@ -335,7 +334,7 @@ TEST(ConnectionsOfAProcess, AreWhatItHoldsInItsNamespace) {
   });
 }
 
-TEST(ConnectionsOfAProcess, ThatEndedAreAnError) {
+TEST(ConnectionsOfAProcess, AreAnErrorIfItHasEnded) {
   int32_t gone = 0;
   {
     testing::Child child([] {});
@@ -346,7 +345,7 @@ TEST(ConnectionsOfAProcess, ThatEndedAreAnError) {
   EXPECT_NE(std::string(status.message()).find(std::to_string(gone)), std::string::npos);
 }
 
-TEST(ConnectionsOfAProcess, ThatMayNotBeReadAreAnErrorAndNotNone) {
+TEST(ConnectionsOfAProcess, AreAnErrorAndNotEmptyIfItMayNotBeRead) {
   if (geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
   testing::Child child([] { testing::Listen(testing::Loopback(Family::kInet), 1); });
   testing::RunUnprivileged(
@@ -357,7 +356,7 @@ TEST(ConnectionsOfAProcess, AreLimitedByConnectionsAndNotByDescriptors) {
   testing::Apart([] {
     const int listener = testing::Listen(testing::Loopback(Family::kInet), 64);
     const Endpoint to = testing::LocalOf(listener);
-    // Forty other descriptors below the sockets: gopsutil would see nothing else.
+    // Forty other descriptors below the sockets. gopsutil would count them, and return no socket.
     testing::Child child([&] {
       for (int i = 0; i < 40; ++i) testing::Check(dup(0) >= 0, "dup");
       for (int i = 0; i < 6; ++i) testing::Connect(testing::Make(Family::kInet, SOCK_STREAM), to);
@@ -369,17 +368,18 @@ TEST(ConnectionsOfAProcess, AreLimitedByConnectionsAndNotByDescriptors) {
       options.max_per_process = max;
       std::map<int32_t, std::set<uint32_t>> sockets;
       const ConnectionList list = Connections(options).value();
-      size_t unheld = 0;
+      size_t without_holder = 0;
       for (const Connection& row : list) {
-        if (row.holders.empty()) ++unheld;
+        if (row.holders.empty()) ++without_holder;
         for (const Holder& holder : row.holders) {
           sockets[holder.pid.value()].insert(row.inode.value());
         }
       }
-      // The child has six and its copy of the listener; six wait to be accepted, held by nobody.
+      // The child holds six and a copy of the listener. Six connections that wait for accept() have
+      // no holder.
       EXPECT_EQ(sockets[child.pid()].size(), std::min<uint64_t>(max, 7)) << max;
       EXPECT_EQ(sockets[getpid()].size(), 1u);
-      EXPECT_EQ(unheld, 6u);
+      EXPECT_EQ(without_holder, 6u);
     }
     close(listener);
   });
@@ -412,7 +412,7 @@ TEST(ConnectionsOfAProcess, AreReadFromItsDescriptors) {
 
 TEST(ConnectionsCost, NothingIsAllocatedPerRow) {
   testing::Apart([] {
-    // A /proc of the test's own: what others do on the host costs nothing here.
+    // A /proc of the test's own, so that other processes of the host do not allocate here.
     testing::ProcTree tree;
     tree.Pid(42, "holder", 777).Uids(1, 2, 3, 4);
     const std::unique_ptr<Engine> engine =
@@ -428,7 +428,7 @@ TEST(ConnectionsCost, NothingIsAllocatedPerRow) {
       }
       uint64_t count = 0;
       size_t rows = 0;
-      for (int i = 0; i < 3; ++i) {  // buffers have grown by the third
+      for (int i = 0; i < 3; ++i) {  // by the third run all buffers have grown
         const testing::AllocCounter counter;
         rows = 0;
         const auto summary = VisitConnections(options, [&](const Connection& row) {

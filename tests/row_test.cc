@@ -1,4 +1,4 @@
-// Row over both kinds of sockets, with and without owners, and over what is no socket.
+// Rows of inet and unix sockets, with and without owners, and messages that are no rows.
 
 #include "netdiag/row.h"
 
@@ -70,7 +70,7 @@ std::optional<Row> RowOf(const GuardedBuffer& bytes, const Table& table,
   return internal::RowMaker::FromMessage(message, table, SourceKind::kReplay, {owners});
 }
 
-TEST(Row, OfAnInetSocketSaysWhatItsMessageAndItsTableSay) {
+TEST(Row, OfAnInetSocketHasTheValuesOfItsMessageAndTable) {
   const uint8_t shut = 2;
   const uint32_t memory[] = {0x11121314};
   const GuardedBuffer bytes(
@@ -100,14 +100,14 @@ TEST(Row, OfAnInetSocketSaysWhatItsMessageAndItsTableSay) {
   EXPECT_EQ(row->message().whole().data(), bytes.bytes().data());
 }
 
-// A message of UDP looks like one of TCP.
+// The messages of UDP and TCP have the same form; only the table tells them apart.
 TEST(Row, OfUdpIsADatagramSocket) {
   const GuardedBuffer bytes(InetMessage(5));
   EXPECT_EQ(RowOf(bytes, kUdp)->type(), SocketType::kDatagram);
   EXPECT_EQ(RowOf(bytes, kUdp)->protocol(), Protocol::kUdp);
 }
 
-TEST(Row, OfAUnixSocketSaysWhatItsMessageSays) {
+TEST(Row, OfAUnixSocketHasTheValuesOfItsMessage) {
   const uint32_t queues[] = {0x01020304, 0x05060708};
   const uint32_t uid = 1000;
   const uint8_t shut = 1;
@@ -132,7 +132,7 @@ TEST(Row, OfAUnixSocketSaysWhatItsMessageSays) {
   EXPECT_FALSE(row->malformed());
 }
 
-TEST(Row, WithoutAttributesHasNothingOfThem) {
+TEST(Row, WithoutAttributesHasNoneOfTheirValues) {
   const GuardedBuffer bytes(UnixMessage(6));
   const std::optional<Row> row = RowOf(bytes, kUnix);
   EXPECT_FALSE(row->uid().has_value());
@@ -142,9 +142,9 @@ TEST(Row, WithoutAttributesHasNothingOfThem) {
   EXPECT_EQ(row->unknown_attributes(), 0);
 }
 
-// ---- what is no row ----
+// ---- Messages that are no rows ----
 
-TEST(Row, AControlMessageIsNone) {
+TEST(Row, IsNotMadeFromAControlMessage) {
   const Packet body(72);
   for (uint16_t type = 0; type < 16; ++type) {
     const GuardedBuffer bytes(MessageOf(body, type));
@@ -157,7 +157,7 @@ TEST(Row, AControlMessageIsNone) {
   }
 }
 
-TEST(Row, AMessageShorterThanItsFixedPartIsNone) {
+TEST(Row, IsNotMadeFromAMessageShorterThanItsFixedPart) {
   for (size_t size = 0; size <= 72; size += 4) {
     const GuardedBuffer bytes(MessageOf(Packet(size)));
     EXPECT_EQ(RowOf(bytes, kTcp).has_value(), size >= 72) << size;
@@ -165,9 +165,9 @@ TEST(Row, AMessageShorterThanItsFixedPartIsNone) {
   }
 }
 
-// ---- owners ----
+// ---- Owners ----
 
-TEST(Row, SaysThatOwnersWereNotAsked) {
+TEST(Row, SaysThatOwnersWereNotAskedFor) {
   const GuardedBuffer bytes(InetMessage(5));
   const std::optional<Row> row = RowOf(bytes, kTcp);
   EXPECT_TRUE(row->owners().empty());
