@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "netdiag/dump/requests.h"
 #include "netdiag/engine/snapshot_contents.h"
 #include "netdiag/engine_impl.h"
 #include "netdiag/recorder.h"
@@ -148,7 +149,7 @@ void Engine::Impl::PlanTables(NetnsId netns, const std::string& name) {
       if (!ports && states) PlanTable(protocol, Describe(protocol).families, netns, name);
       continue;
     }
-    const bool one_walk = internal::OneWalkServes(protocol) && conns_.size() <= 1 &&
+    const bool one_walk = internal::OneDumpCoversBothFamilies(protocol) && conns_.size() <= 1 &&
                           !options_.prefer_procfs &&
                           (query_.families.bits() & inet.bits()) == inet.bits();
     if (one_walk) {

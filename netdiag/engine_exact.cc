@@ -13,36 +13,12 @@
 #include <utility>
 #include <vector>
 
+#include "netdiag/dump/requests.h"
 #include "netdiag/engine_impl.h"
 #include "netdiag/socket/socket.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag {
-namespace {
-
-absl::StatusOr<Bytes> EncodeDestroy(const SocketName& socket, std::span<std::byte> storage) {
-  internal::ConnectionId id;
-  id.family = static_cast<uint8_t>(socket.local.address.family());
-  const auto put = [&](size_t offset, const auto& value) {
-    const Bytes bytes = std::as_bytes(std::span(value));
-    std::ranges::copy(bytes, id.id.begin() + static_cast<std::ptrdiff_t>(offset));
-  };
-  const auto number = [](const auto& value) { return std::span(&value, 1); };
-  const uint16_t source = socket.local.port.ToNetwork();
-  const uint16_t destination = socket.remote.port.ToNetwork();
-  const uint32_t interface = socket.interface.value();
-  const uint64_t cookie = socket.cookie.value();
-  put(0, number(source));
-  put(2, number(destination));
-  put(4, socket.local.address.octets());
-  put(20, socket.remote.address.octets());
-  put(36, number(interface));
-  put(40, number(cookie));
-  return internal::EncodeDestroy(socket.protocol, id, storage);
-}
-
-}  // namespace
-
 absl::Status Engine::Impl::RunIn(NetnsId netns, absl::FunctionRef<absl::Status()> use) {
   if (!IsHome(netns)) return namespaces_.RunIn(netns, use);
   if (netlink::CurrentNetns() == netns_) return use();
@@ -51,9 +27,9 @@ absl::Status Engine::Impl::RunIn(NetnsId netns, absl::FunctionRef<absl::Status()
   return use();
 }
 
-internal::WalkOptions Engine::Impl::WalkOptionsFor(const Table& table, size_t conn) {
+internal::DumpOptions Engine::Impl::WalkOptionsFor(const Table& table, size_t conn) {
   scratches_.resize(std::max(scratches_.size(), conn + 1));
-  if (scratches_[conn] == nullptr) scratches_[conn] = std::make_unique<internal::WalkScratch>();
+  if (scratches_[conn] == nullptr) scratches_[conn] = std::make_unique<internal::DumpScratch>();
   if (take_census_ == nullptr) {
     take_census_ = [this](const Table& counted) {
       absl::StatusOr<std::vector<bpf::CountedSocket>> sockets;
@@ -113,7 +89,7 @@ absl::StatusOr<absl::flat_hash_set<Cookie>> Engine::Impl::Living(Conn* conn, con
   request.table = {like.protocol, like.local.address.family(), netns_, ""};
   request.states = StateSet::All();
   request.source_port = like.local.port;
-  internal::WalkOptions options = WalkOptionsFor(request.table, 0);
+  internal::DumpOptions options = WalkOptionsFor(request.table, 0);
   options.scratch = nullptr;  // a dump may be under way
   options.completeness = Completeness::kExact;
   options.census = &take_census_;
@@ -121,7 +97,7 @@ absl::StatusOr<absl::flat_hash_set<Cookie>> Engine::Impl::Living(Conn* conn, con
   NETDIAG_RETURN_IF_ERROR(source.Begin(call));
   absl::flat_hash_set<Cookie> living;
   for (Ready ready = Ready::kSome; ready != Ready::kDone;) {
-    NETDIAG_ASSIGN_OR_RETURN(ready, source.Step(Wait::kBlock, call, [&](const Message& message) {
+    NETDIAG_ASSIGN_OR_RETURN(ready, source.Step({.call = call}, [&](const Message& message) {
       const std::optional<InetSocket> socket = InetSocket::Parse(message.payload());
       if (socket) living.insert(socket->cookie());
       return Flow::kContinue;
@@ -142,7 +118,9 @@ absl::StatusOr<std::vector<DestroyOutcome>> Engine::Impl::Destroy(
     std::vector<size_t> unfound;
     for (const size_t i : rest) {
       std::array<std::byte, internal::kMaxRequest> storage;
-      const absl::StatusOr<Bytes> request = EncodeDestroy(sockets[i], storage);
+      const SocketName& name = sockets[i];
+      const absl::StatusOr<Bytes> request = internal::EncodeDestroy(
+          name.protocol, {name.local, name.remote, name.interface, name.cookie}, storage);
       const absl::Status status =
           request.ok() ? conn->Execute(*request, Conn::IgnoreMessage, call) : request.status();
       if (IsTimeout(status) || IsCancelled(status)) return status;

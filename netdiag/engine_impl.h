@@ -148,7 +148,7 @@ class Engine::Impl {
       const std::optional<netlink::NetNs>& netns);
   // Runs `use` where the namespace is the calling thread's.
   absl::Status RunIn(NetnsId netns, absl::FunctionRef<absl::Status()> use);
-  internal::WalkOptions WalkOptionsFor(const Table& table, size_t conn);
+  internal::DumpOptions WalkOptionsFor(const Table& table, size_t conn);
   uint64_t TcpBuckets(const Table& table);
   uint64_t ReadTcpBuckets() const;
   absl::StatusOr<absl::flat_hash_set<Cookie>> Living(Conn* conn, const SocketName& like,
@@ -171,7 +171,7 @@ class Engine::Impl {
   std::optional<Capabilities> capabilities_;
   internal::OwnerJoin join_;
   // For the walks: a scratch for each Conn; the sizes of tables of connections; a census.
-  std::vector<std::unique_ptr<internal::WalkScratch>> scratches_;
+  std::vector<std::unique_ptr<internal::DumpScratch>> scratches_;
   std::optional<uint64_t> tcp_buckets_;  // of the Engine's namespace, read when it is wanted
   uint64_t guest_tcp_buckets_ = 0;
   bpf::SocketCensus census_;

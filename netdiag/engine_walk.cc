@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <limits>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -44,12 +43,6 @@ StateSet ReportedStates(StateSet asked, Protocol protocol) {
   if (asked.contains(State::kBoundInactive)) asked = asked | State::kClose;
   if (asked.contains(State::kNewSynReceived)) asked = asked | State::kSynReceived;
   return asked;
-}
-
-bool UsesConn(const internal::Source& source) {
-  return std::holds_alternative<NetlinkSource>(source) ||
-         std::holds_alternative<AheadSource>(source) ||
-         std::holds_alternative<LookupSource>(source);
 }
 
 }  // namespace
@@ -391,19 +384,8 @@ absl::StatusOr<Ready> Engine::Impl::StepWalk(Walk* walk, Wait wait, const CallOp
   const bool can_wait = UsesConn(walk->source);
   const auto deliver = [&](const Message& message) { return Deliver(message, *walk, visitor); };
   const auto foresee = [&](const Message& message) { Foresee(message, *walk); };
-  absl::StatusOr<Ready> ready = std::visit(
-      [&](auto& source) {
-        using Kind = std::decay_t<decltype(source)>;
-        if constexpr (std::is_same_v<Kind, AheadSource>) {
-          return source.Step(deliver, foresee);
-        } else if constexpr (std::is_same_v<Kind, NetlinkSource> ||
-                             std::is_same_v<Kind, LookupSource>) {
-          return source.Step(wait, call, deliver);
-        } else {
-          return source.Step(deliver);
-        }
-      },
-      walk->source);
+  absl::StatusOr<Ready> ready =
+      internal::Step(&walk->source, {.wait = wait, .call = call, .prefetch = foresee}, deliver);
   if (ready.ok() && *ready == Ready::kSome && wait == Wait::kBlock) ReadAhead(walk, call);
   if (ready.ok() || (can_wait && EndsQuery(ready.status()))) return ready;
 
@@ -492,8 +474,7 @@ bool Engine::Impl::Wanted(const Row& row) const {
 }
 
 void Engine::Impl::Finish(const Walk& walk) {
-  const internal::SourceStats stats =
-      std::visit([](const auto& source) { return source.stats(); }, walk.source);
+  const internal::SourceStats stats = internal::StatsOf(walk.source);
   summary_.foreign += stats.foreign;
   summary_.damaged += stats.damaged;
   summary_.interrupted |= stats.interrupted;
@@ -507,8 +488,8 @@ void Engine::Impl::Finish(const Walk& walk) {
   if (outcome.source == SourceKind::kReplay) {
     outcome.doubt = ErrnoError(EOPNOTSUPP, "capture", "it does not tell whether it is whole");
   }
-  outcome.missing = stats.unsettled;
-  outcome.dumps = stats.walks;
+  outcome.missing = stats.missing;
+  outcome.dumps = stats.dumps;
   outcome.repeated = stats.repeated;
   const auto* const lookups = std::get_if<LookupSource>(&walk.source);
   if (lookups != nullptr) outcome.looked_up = lookups->looked_up();

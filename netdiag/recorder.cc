@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "netdiag/dump/source.h"
+#include "netdiag/dump/requests.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag::internal {

@@ -3,8 +3,6 @@
 
 #include "netdiag/row_store.h"
 
-#include "netdiag/netlink/wire.h"
-
 namespace netdiag::internal {
 
 const Table* TableCopies::Of(const Table& table) {
@@ -22,27 +20,22 @@ void RowStore::Add(const Row& row, const Table* table) {
     tables_.push_back(table);
     known = tables_.size();
   }
-  const Bytes whole = row.message().whole();
-  entries_.push_back({arena_.size(), static_cast<uint32_t>(whole.size()),
-                      static_cast<uint16_t>(known - 1), row.source()});
-  arena_.insert(arena_.end(), whole.begin(), whole.end());
+  entries_.push_back({arena_.Add(row.message()), static_cast<uint16_t>(known - 1), row.source()});
 }
 
 Row RowStore::At(size_t i, const RowJoins& joins) const {
   const Entry& entry = entries_[i];
-  const Bytes whole = Bytes(arena_).subspan(entry.offset, entry.length);
-  const netlink::Message message(*netlink::Load<netlink::Header>(whole), whole);
-  return *RowMaker::FromMessage(message, *tables_[entry.table], entry.source, joins);
+  return *RowMaker::FromMessage(arena_.At(entry.place), *tables_[entry.table], entry.source, joins);
 }
 
 void RowStore::Clear() {
-  arena_.clear();
+  arena_.Clear();
   entries_.clear();
   tables_.clear();
 }
 
 size_t RowStore::memory() const {
-  return arena_.capacity() + entries_.capacity() * sizeof(Entry) +
+  return arena_.memory() + entries_.capacity() * sizeof(Entry) +
          tables_.capacity() * sizeof(tables_[0]);
 }
 

@@ -14,6 +14,7 @@
 #include <memory>
 #include <vector>
 
+#include "netdiag/dump/message_arena.h"
 #include "netdiag/engine/row_maker.h"
 #include "netdiag/row.h"
 
@@ -32,7 +33,7 @@ class TableCopies {
 
 class RowStore {
  public:
-  void Reserve(size_t bytes) { arena_.reserve(bytes); }
+  void Reserve(size_t bytes) { arena_.Reserve(bytes); }
   // Copies the row's message. `table` is what rows given later say theirs is.
   void Add(const Row& row, const Table* table);
   // REQUIRES: i < size().
@@ -43,19 +44,18 @@ class RowStore {
   size_t size() const { return entries_.size(); }
   bool empty() const { return entries_.empty(); }
   // Of messages.
-  size_t bytes() const { return arena_.size(); }
+  size_t bytes() const { return arena_.bytes(); }
   size_t memory() const;
 
  private:
   struct Entry {
-    size_t offset = 0;    // of the message in the arena
-    uint32_t length = 0;  // of the message
-    uint16_t table = 0;   // in tables_; a query has at most a few thousand
+    size_t place = 0;    // of the message in the arena
+    uint16_t table = 0;  // in tables_; a query has at most a few thousand
     SourceKind source = SourceKind::kNetlink;
   };
   static_assert(sizeof(Entry) == 16);
 
-  std::vector<std::byte> arena_;
+  MessageArena arena_;
   std::vector<Entry> entries_;
   std::vector<const Table*> tables_;
 };

@@ -1,6 +1,8 @@
-// A dump read on a thread of its own. Datagrams' messages are copied into buffers that are used
-// again; no more of them wait than the limit says, and the reader waits for room.
-// Tested by tests/dump/ahead_source_test.cc, under tsan too.
+// The thread copies the messages of each datagram into a chunk of memory that is used again. It
+// waits while more bytes wait to be visited than the limit allows. Tested by
+// tests/dump/ahead_source_test.cc, under tsan too.
+
+#include "netdiag/dump/ahead_source.h"
 
 #include <condition_variable>
 #include <deque>
@@ -8,17 +10,22 @@
 #include <stop_token>
 #include <thread>
 #include <utility>
+#include <vector>
 
-#include "netdiag/dump/source.h"
+#include "absl/status/status.h"
+
+#include "netdiag/netlink/wire.h"
+#include "netdiag/types/error.h"
 #include "netdiag/types/quiet_thread.h"
 
 namespace netdiag::internal {
 namespace {
 
-// A dump's datagrams are of this size at most, padding included.
+// The largest datagram of a dump, padding included, in bytes.
 constexpr size_t kDatagramSize = size_t{36} << 10;
-// Messages that are shown ahead: enough for the memory, and few enough for the first cache.
-constexpr size_t kForeseen = 8;
+// The distance in messages between prefetch and visit: long enough for the memory to answer, short
+// enough for the first cache.
+constexpr size_t kPrefetchDistance = 8;
 
 }  // namespace
 
@@ -43,11 +50,10 @@ class AheadSource::Impl {
     return absl::OkStatus();
   }
 
-  // Of an Impl that has not started.
+  // REQUIRES: Start() failed.
   NetlinkSource TakeBack() { return std::move(source_); }
 
-  absl::StatusOr<netlink::Ready> Step(MessageVisitor visitor,
-                                      absl::FunctionRef<void(const netlink::Message&)> foresee);
+  absl::StatusOr<netlink::Ready> Step(const StepOptions& how, MessageVisitor visitor);
   SourceStats stats() const {
     const std::lock_guard lock(mutex_);
     return stats_;
@@ -59,20 +65,20 @@ class AheadSource::Impl {
   void Run();
   bool Put(Chunk chunk, const absl::StatusOr<netlink::Ready>& ready);
 
-  // The thread's.
+  // Used by the thread only.
   NetlinkSource source_;
   netlink::CallOptions call_;
   const size_t limit_;
   std::stop_source stop_;
 
   mutable std::mutex mutex_;
-  std::condition_variable room_;  // the reader may go on
-  std::condition_variable some_;  // there is something to visit
+  std::condition_variable room_;  // the thread may go on
+  std::condition_variable some_;  // there is a chunk to visit, or the dump is over
   std::deque<Chunk> waiting_;
   std::vector<Chunk> free_;
-  size_t bytes_ = 0;  // in waiting_
-  bool abandoned_ = false;
-  bool over_ = false;
+  size_t bytes_ = 0;        // in waiting_
+  bool abandoned_ = false;  // the source is being destroyed
+  bool over_ = false;       // end_ is the last result
   absl::StatusOr<netlink::Ready> end_ = netlink::Ready::kDone;
   SourceStats stats_;
 
@@ -80,7 +86,7 @@ class AheadSource::Impl {
 };
 
 void AheadSource::Impl::Run() {
-  // Whoever stops the call stops the reader, and so does the source's end.
+  // The caller's stop token ends the thread, and so does the destructor.
   const std::stop_callback stopped(call_.stop, [this] { stop_.request_stop(); });
   const netlink::CallOptions call = {.deadline = call_.deadline, .stop = stop_.get_token()};
   for (Chunk chunk;;) {
@@ -91,7 +97,8 @@ void AheadSource::Impl::Run() {
       chunk.resize(netlink::Align(chunk.size()));
       return Flow::kContinue;
     };
-    const absl::StatusOr<netlink::Ready> ready = source_.Step(Wait::kBlock, call, keep);
+    const absl::StatusOr<netlink::Ready> ready =
+        source_.Step({.wait = Wait::kBlock, .call = call}, keep);
     if (!Put(std::move(chunk), ready)) return;
     const std::lock_guard lock(mutex_);
     chunk.clear();
@@ -101,7 +108,7 @@ void AheadSource::Impl::Run() {
   }
 }
 
-// Whether to go on.
+// Queues what a step gave, and waits for room. False if the thread must end.
 bool AheadSource::Impl::Put(Chunk chunk, const absl::StatusOr<netlink::Ready>& ready) {
   std::unique_lock lock(mutex_);
   stats_ = source_.stats();
@@ -117,8 +124,8 @@ bool AheadSource::Impl::Put(Chunk chunk, const absl::StatusOr<netlink::Ready>& r
   return !abandoned_;
 }
 
-absl::StatusOr<netlink::Ready> AheadSource::Impl::Step(
-    MessageVisitor visitor, absl::FunctionRef<void(const netlink::Message&)> foresee) {
+absl::StatusOr<netlink::Ready> AheadSource::Impl::Step(const StepOptions& how,
+                                                       MessageVisitor visitor) {
   Chunk chunk;
   {
     std::unique_lock lock(mutex_);
@@ -127,13 +134,13 @@ absl::StatusOr<netlink::Ready> AheadSource::Impl::Step(
     chunk = std::move(waiting_.front());
     waiting_.pop_front();
   }
-  netlink::MessageCursor messages(chunk), foreseen(chunk);
+  netlink::MessageCursor messages(chunk), ahead(chunk);
   bool stopped = false;
   netlink::Message message;
-  for (size_t i = 0; i < kForeseen && foreseen.Next(&message); ++i) foresee(message);
+  for (size_t i = 0; i < kPrefetchDistance && ahead.Next(&message); ++i) how.prefetch(message);
   while (!stopped && messages.Next(&message)) {
     stopped = visitor(message) == Flow::kStop;
-    if (foreseen.Next(&message)) foresee(message);
+    if (ahead.Next(&message)) how.prefetch(message);
   }
   const std::lock_guard lock(mutex_);
   bytes_ -= chunk.size();
@@ -157,9 +164,8 @@ AheadSource::AheadSource(AheadSource&&) noexcept = default;
 AheadSource& AheadSource::operator=(AheadSource&&) noexcept = default;
 AheadSource::~AheadSource() = default;
 
-absl::StatusOr<netlink::Ready> AheadSource::Step(
-    MessageVisitor visitor, absl::FunctionRef<void(const netlink::Message&)> foresee) {
-  return impl_->Step(visitor, foresee);
+absl::StatusOr<netlink::Ready> AheadSource::Step(const StepOptions& how, MessageVisitor visitor) {
+  return impl_->Step(how, visitor);
 }
 SourceStats AheadSource::stats() const { return impl_->stats(); }
 

@@ -1,5 +1,4 @@
-// Writing, reading and replaying captures. Tested by tests/dump/capture_test.cc, fuzzed by
-// tests/fuzz/capture_fuzz.cc.
+// Tested by tests/dump/capture_test.cc, fuzzed by tests/fuzz/capture_fuzz.cc.
 
 #include "netdiag/dump/capture.h"
 
@@ -8,7 +7,6 @@
 #include <cstring>
 #include <string>
 
-#include "netdiag/dump/source.h"
 #include "netdiag/netlink/wire.h"
 #include "netdiag/types/error.h"
 
@@ -23,8 +21,8 @@ constexpr std::string_view kMagic = "netdiag1";
 constexpr size_t kFrameHeader = 8;
 constexpr size_t kMaxFrame = 1 << 20;
 
-// Captures are little-endian; so are all machines that Debian 12's Bazel runs on, and the netlink
-// bytes inside are the machine's own anyway.
+// Captures are little-endian, as all machines are that Debian 12's Bazel runs on. The netlink bytes
+// inside have the byte order of their machine.
 static_assert(std::endian::native == std::endian::little);
 
 Bytes AsBytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
@@ -39,7 +37,7 @@ void Append(T value, std::string* out) {
   out->append(bytes, sizeof(T));
 }
 
-// The fixed parts of the records, as they lie in the file.
+// The fixed parts of the records, byte for byte as in the file.
 struct HostPart {
   int64_t nanoseconds = 0;  // since 1970, UTC
 };
@@ -110,7 +108,8 @@ bool ParseTable(Bytes payload, CaptureRecord* record) {
   return true;
 }
 
-// Fills `record` from a frame's payload; false if the payload is too short or says what cannot be.
+// Fills `record` from a frame's payload. False if the payload is too short or a value is
+// impossible.
 bool ParsePayload(uint16_t type, Bytes payload, CaptureRecord* record) {
   *record = CaptureRecord();
   record->type = static_cast<CaptureType>(type);
@@ -215,28 +214,4 @@ bool CaptureReader::Next(CaptureRecord* record) {
   return false;
 }
 
-namespace internal {
-
-absl::StatusOr<netlink::Ready> ReplaySource::Step(MessageVisitor visitor) {
-  for (CaptureRecord record; reader_.Next(&record);) {
-    if (record.type == CaptureType::kTable) break;  // the next one begins before this one's end
-    if (record.type == CaptureType::kEnd) {
-      if (record.errnum != 0) return ErrnoError(record.errnum, "replayed dump " + Text(table_));
-      return netlink::Ready::kDone;
-    }
-    if (record.type != CaptureType::kDatagram) continue;
-    netlink::MessageCursor messages(record.datagram);
-    for (netlink::Message message; messages.Next(&message);) {
-      if (message.header().flags & netlink::kFlagDumpInterrupted) stats_.interrupted = true;
-      if (message.type() < netlink::kFirstType) continue;  // the record kEnd has the outcome
-      if (visitor(message) == Flow::kStop) return netlink::Ready::kDone;
-    }
-    if (messages.malformed()) ++stats_.damaged;
-    return netlink::Ready::kSome;
-  }
-  NETDIAG_RETURN_IF_ERROR(reader_.status());
-  return DamagedData("capture", "ends before its table " + Text(table_));
-}
-
-}  // namespace internal
 }  // namespace netdiag

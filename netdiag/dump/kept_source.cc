@@ -1,17 +1,18 @@
-// Unix sockets out of the index that they were kept in. Tested by tests/engine_test.cc.
+// Tested by tests/engine_test.cc.
+
+#include "netdiag/dump/kept_source.h"
 
 #include <algorithm>
-
-#include "netdiag/dump/source.h"
 
 namespace netdiag::internal {
 namespace {
 
-constexpr size_t kSlice = 256;  // as many as a datagram holds
+constexpr size_t kSlice = 256;  // about as many as a datagram holds
 
 }  // namespace
 
-absl::StatusOr<netlink::Ready> KeptSource::Step(MessageVisitor visitor) {
+absl::StatusOr<netlink::Ready> KeptSource::Step(const StepOptions& /*how*/,
+                                                MessageVisitor visitor) {
   for (const size_t end = std::min(next_ + kSlice, index_->size()); next_ < end;) {
     const size_t i = next_++;
     if (index_->table(i) != table_) continue;

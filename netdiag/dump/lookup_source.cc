@@ -1,11 +1,16 @@
-// LookupSource. Tested by tests/dump/lookup_source_test.cc and, over real namespaces, by
+// Tested by tests/dump/lookup_source_test.cc, and over real namespaces by
 // tests/live/netns_live_test.cc.
+
+#include "netdiag/dump/lookup_source.h"
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
+#include <span>
 #include <utility>
 
-#include "netdiag/dump/source.h"
+#include "netdiag/dump/exact_requests.h"
+#include "netdiag/dump/requests.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
 
@@ -16,13 +21,9 @@ using netlink::CallOptions;
 using netlink::Message;
 using netlink::Ready;
 
-// Their answers, 2 KiB of the kernel's memory each at most, must fit into a socket's default
-// receive buffer (208 KiB): all of them are queued before the first is read.
-constexpr size_t kBatch = 48;
-
-// Whether a dump of these states would give a socket in `state`. TIME_WAIT does not say which of
-// two it is reported as; what comes is looked at again.
-bool Asked(StateSet states, State state) {
+// True if a dump of these states can give a socket that the table shows in `state`. The table does
+// not tell a TIME_WAIT from a closed FIN_WAIT2, so the row that comes is tested again.
+bool IsAsked(StateSet states, State state) {
   if (state == State::kTimeWait && states.contains(State::kFinWait2)) return true;
   if (state == State::kNewSynReceived && states.contains(State::kSynReceived)) return true;
   return states.contains(state);
@@ -33,8 +34,8 @@ bool PortsMatch(const DumpRequest& request, const bpf::TcpTuple& tuple) {
          (request.destination_port == Port() || request.destination_port == tuple.remote.port);
 }
 
-// Whether `message` is the socket that was asked for, and not the listener that the kernel finds
-// when there is no such connection any more.
+// True if `message` shows the socket that was asked for. For a connection that has gone, the kernel
+// answers with the listener at its port.
 bool Answers(const Message& message, const bpf::TcpTuple& tuple) {
   const auto socket = netlink::Load<inet_diag_msg>(message.payload());
   return socket && socket->idiag_state != static_cast<uint8_t>(State::kListen) &&
@@ -42,40 +43,43 @@ bool Answers(const Message& message, const bpf::TcpTuple& tuple) {
          socket->id.idiag_dport == tuple.remote.port.ToNetwork();
 }
 
-// What an answer's socket is bound to.
+// The interface that the socket of an answer is bound to.
 IfIndex InterfaceOf(const Message& message) {
   return IfIndex(netlink::Load<inet_diag_msg>(message.payload())->id.idiag_if);
+}
+
+DumpRequest WithStates(DumpRequest request, StateSet states) {
+  request.states = states;
+  return request;
+}
+
+// Every listener must be counted, so nothing but the state is tested.
+DumpRequest AllListeners(const DumpRequest& request) {
+  DumpRequest listeners = WithStates(request, State::kListen);
+  listeners.source_port = listeners.destination_port = Port();
+  listeners.bytecode.clear();
+  return listeners;
 }
 
 }  // namespace
 
 LookupSource::LookupSource(netlink::Conn* conn, const DumpRequest& request,
                            std::vector<bpf::TcpTuple> tuples, uint64_t listeners,
-                           const WalkOptions& options)
+                           const DumpOptions& options)
     : conn_(conn),
       request_(request),
       options_(options),
       tuples_(std::move(tuples)),
       listeners_(listeners),
-      dump_(conn, WithStates(State::kListen), options) {
+      dump_(conn, AllListeners(request), options) {
+  options_.retry_without_program = true;
   std::erase_if(tuples_, [&](const bpf::TcpTuple& tuple) {
-    return !Asked(request.states, tuple.state) || !PortsMatch(request, tuple);
+    return !IsAsked(request.states, tuple.state) || !PortsMatch(request, tuple);
   });
-  // Every listener is to be counted.
-  DumpRequest listening = WithStates(State::kListen);
-  listening.source_port = listening.destination_port = Port();
-  listening.bytecode.clear();
-  dump_ = NetlinkSource(conn, listening, options);
-}
-
-DumpRequest LookupSource::WithStates(StateSet states) const {
-  DumpRequest request = request_;
-  request.states = states;
-  return request;
 }
 
 LookupSource LookupSource::Exactly(netlink::Conn* conn, const DumpRequest& request,
-                                   const bpf::TcpTuple& tuple, const WalkOptions& options) {
+                                   const bpf::TcpTuple& tuple, const DumpOptions& options) {
   LookupSource source(conn, request, {}, 0, options);
   source.tuples_ = {tuple};
   source.exactly_ = true;
@@ -83,97 +87,71 @@ LookupSource LookupSource::Exactly(netlink::Conn* conn, const DumpRequest& reque
   return source;
 }
 
-absl::Status LookupSource::Begin(const CallOptions& options) {
-  return exactly_ ? absl::OkStatus() : dump_.Begin(options);
+absl::Status LookupSource::Begin(const CallOptions& call) {
+  return exactly_ ? absl::OkStatus() : dump_.Begin(call);
 }
 
-absl::StatusOr<Ready> LookupSource::Step(Wait wait, const CallOptions& options,
-                                         MessageVisitor visitor) {
+absl::StatusOr<Ready> LookupSource::Step(const StepOptions& how, MessageVisitor visitor) {
   switch (phase_) {
     case Phase::kListeners:
-      return DumpListeners(wait, options, visitor);
+      return StepListeners(how, visitor);
     case Phase::kLookups:
-      return LookUp(options, visitor);
-    case Phase::kWalk:
-      return StepWalk(wait, options, visitor);
+      return LookUp(how.call, visitor);
+    case Phase::kDump:
+      return dump_.Step(how, visitor);
   }
   return Ready::kDone;
 }
 
-absl::StatusOr<Ready> LookupSource::BeginWalk(const CallOptions& options) {
-  phase_ = Phase::kWalk;
-  heard_ = 0;
-  // The listeners have been shown.
-  dump_ = NetlinkSource(conn_, exactly_ ? request_ : WithStates(request_.states - State::kListen),
-                        options_);
-  NETDIAG_RETURN_IF_ERROR(dump_.Begin(options));
+absl::StatusOr<Ready> LookupSource::BeginDump(const CallOptions& call) {
+  phase_ = Phase::kDump;
+  // The listeners have been given, except by Exactly().
+  const StateSet states = exactly_ ? request_.states : request_.states - State::kListen;
+  dump_ = NetlinkSource(conn_, WithStates(request_, states), options_);
+  NETDIAG_RETURN_IF_ERROR(dump_.Begin(call));
   return Ready::kSome;
 }
 
-absl::StatusOr<Ready> LookupSource::StepWalk(Wait wait, const CallOptions& options,
-                                             MessageVisitor visitor) {
-  absl::StatusOr<Ready> ready = dump_.Step(wait, options, [&](const Message& message) {
-    ++heard_;
-    return visitor(message);
-  });
-  const bool refused = Errno(ready.status()) == EINVAL || IsPermission(ready.status());
-  if (ready.ok() || !refused || heard_ > 0 || request_.bytecode.empty()) return ready;
-  // A kernel that knows less than the program asks.
-  request_.bytecode.clear();
-  return BeginWalk(options);
-}
-
-absl::StatusOr<Ready> LookupSource::DumpListeners(Wait wait, const CallOptions& options,
-                                                  MessageVisitor visitor) {
+absl::StatusOr<Ready> LookupSource::StepListeners(const StepOptions& how, MessageVisitor visitor) {
   bool stopped = false;
   const auto count = [&](const Message& message) {
-    ++heard_;
+    ++seen_;
     const Flow flow = visitor(message);
     stopped = flow == Flow::kStop;
     return flow;
   };
-  NETDIAG_ASSIGN_OR_RETURN(const Ready ready, dump_.Step(wait, options, count));
+  NETDIAG_ASSIGN_OR_RETURN(const Ready ready, dump_.Step(how, count));
   if (stopped || ready != Ready::kDone) return ready;
-  if (heard_ != listeners_) return BeginWalk(options);
+  if (seen_ != listeners_) return BeginDump(how.call);
   phase_ = Phase::kLookups;
   return Ready::kSome;
 }
 
-// The kernel answers within the send, each request with one datagram, so nothing waits here.
-absl::StatusOr<Ready> LookupSource::LookUp(const CallOptions& options, MessageVisitor visitor) {
+absl::StatusOr<Ready> LookupSource::LookUp(const CallOptions& call, MessageVisitor visitor) {
   const std::span<const bpf::TcpTuple> batch =
-      std::span(tuples_).subspan(next_, std::min(kBatch, tuples_.size() - next_));
+      std::span(tuples_).subspan(next_, std::min(ExactRequests::kMax, tuples_.size() - next_));
   if (batch.empty()) return Ready::kDone;
-  std::vector<std::byte> requests;
-  for (uint32_t i = 0; i < batch.size(); ++i) {
-    NETDIAG_RETURN_IF_ERROR(AppendTcpLookup(request_, batch[i], i + 1, &requests));
+  ExactRequests requests;
+  for (const bpf::TcpTuple& tuple : batch) {
+    const InetName name = {tuple.local, tuple.remote, tuple.interface, std::nullopt};
+    NETDIAG_RETURN_IF_ERROR(requests.Add(IdOf(name), request_.extensions));
   }
-  NETDIAG_RETURN_IF_ERROR(conn_->Write(requests, options).status());
   next_ += batch.size();
   bool stopped = false;
   bool hidden = false;
   absl::Status refusal;
-  const auto take = [&](const Message& message) {
-    const uint32_t i = message.header().sequence - 1;
+  const auto take = [&](size_t i, const Message& message) {
     const int errnum = message.errnum().value_or(0);
     if (errnum != 0 && errnum != ENOENT) refusal = ErrnoError(errnum, "TCP lookup");
-    if (message.type() < netlink::kFirstType || stopped) return;
-    if (i >= batch.size() || !Answers(message, batch[i])) return;
+    if (message.type() < netlink::kFirstType || stopped || !Answers(message, batch[i])) return;
     if (exactly_ && InterfaceOf(message) != batch[i].interface) {
       hidden = true;
       return;
     }
     stopped = visitor(message) == Flow::kStop;
   };
-  for (size_t i = 0; i < batch.size(); ++i) {
-    NETDIAG_RETURN_IF_ERROR(conn_->ReceiveDatagram(
-        [&](const netlink::Datagram& datagram) {
-          netlink::MessageCursor messages(datagram.bytes);
-          for (Message message; messages.Next(&message);) take(message);
-        },
-        options));
-  }
-  if (exactly_ && (hidden || !refusal.ok())) return BeginWalk(options);
+  NETDIAG_RETURN_IF_ERROR(requests.Exchange(conn_, call, take));
+  if (exactly_ && (hidden || !refusal.ok())) return BeginDump(call);
   NETDIAG_RETURN_IF_ERROR(refusal);
   return stopped || next_ == tuples_.size() ? Ready::kDone : Ready::kSome;
 }

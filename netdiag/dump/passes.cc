@@ -18,7 +18,7 @@ using netlink::Header;
 using netlink::kHeaderSize;
 using netlink::Message;
 
-// Appends those attributes of `message` that the message in `bytes` has none of.
+// Appends the attributes of `message` whose types the message in `bytes` lacks.
 void AppendMissing(const Message& message, std::vector<std::byte>* bytes) {
   constexpr size_t kFixed = kHeaderSize + NetlinkSocket::kFixedSize;
   AttrCursor offered(message.whole().subspan(kFixed));
@@ -55,7 +55,7 @@ Flow Passes::Visit(const Message& message, MessageVisitor visitor) {
 
 Flow Passes::Add(const Message& message, MessageVisitor visitor) {
   const std::optional<Cookie> cookie = CookieOf(message);
-  // Damage, which is the visitor's to tell.
+  // The visitor reports damage.
   if (!cookie) return pass_ == 0 ? Visit(message, visitor) : Flow::kContinue;
   if (std::exchange(datagram_begins_, false) && last_) now_.edges.insert(*last_);
   last_ = cookie;
@@ -77,7 +77,7 @@ void Passes::Keep(Cookie cookie, const Message& message) {
   place->second.assign(whole.begin(), whole.end());
 }
 
-bool Passes::Whole(const Walk& before, const Walk& after) {
+bool Passes::Complete(const Pass& before, const Pass& after) {
   const auto seen_within = [&](Cookie edge) {
     return after.seen.contains(edge) && !after.edges.contains(edge);
   };
@@ -85,25 +85,27 @@ bool Passes::Whole(const Walk& before, const Walk& after) {
   return std::ranges::all_of(before.edges, seen_within) && std::ranges::all_of(after.edges, seen);
 }
 
-Passes::Next Passes::EndPass(MessageVisitor visitor) {
-  // The end came in a datagram of its own: the row before it may have been followed by another.
+Verdict Passes::EndPass(MessageVisitor visitor) {
+  // If the end came in a datagram of its own, another row may have followed the last one.
   if (datagram_begins_ && last_) now_.edges.insert(*last_);
   last_.reset();
-  settled_ |= pass_ == 0 ? now_.edges.empty() : Whole(before_, now_);
+  complete_ |= pass_ == 0 ? now_.edges.empty() : Complete(before_, now_);
   const bool round_ends = (pass_ + 1) % kNetlinkPasses == 0;
-  if (settled_ && (pass_ == 0 || round_ends)) return Finish(Next::kDone, visitor);
-  if (pass_ + 1 == kNetlinkRounds * kNetlinkPasses) return Finish(Next::kUnsettled, visitor);
+  if (complete_ && (pass_ == 0 || round_ends)) return Finish(Verdict::Verified(), visitor);
+  if (pass_ + 1 == kNetlinkRounds * kNetlinkPasses) {
+    return Finish(Verdict::Doubt(kRestless), visitor);
+  }
   ++pass_;
-  before_ = std::exchange(now_, Walk());
-  return Next::kAgain;
+  before_ = std::exchange(now_, Pass());
+  return Verdict::DumpAgain();
 }
 
-Passes::Next Passes::Finish(Next next, MessageVisitor visitor) {
+Verdict Passes::Finish(Verdict verdict, MessageVisitor visitor) {
   for (const auto& [cookie, bytes] : kept_) {
     const Message message(*netlink::Load<Header>(bytes), bytes);
-    if (Visit(message, visitor) == Flow::kStop) return Next::kDone;
+    if (Visit(message, visitor) == Flow::kStop) return Verdict::Verified();
   }
-  return next;
+  return verdict;
 }
 
 }  // namespace netdiag::internal

@@ -1,9 +1,10 @@
-// /proc/net read line by line, each line encoded as the netlink message that the kernel would have
-// sent. Tested by tests/dump/procfs_source_test.cc, fuzzed by tests/fuzz/procfs_fuzz.cc.
+// Tested by tests/dump/procfs_source_test.cc, fuzzed by tests/fuzz/procfs_fuzz.cc.
 //
 // Source: get_tcp4_sock() in net/ipv4/tcp_ipv4.c, get_tcp6_sock(), udp4_format_sock(),
 // raw_sock_seq_show(), ping_v4_format_sock(), ip6_dgram_sock_seq_show(), unix_seq_show(),
 // packet_seq_show(), netlink_native_seq_show().
+
+#include "netdiag/dump/procfs_source.h"
 
 #include <sys/socket.h>
 
@@ -16,7 +17,6 @@
 #include <unistd.h>
 #include <utility>
 
-#include "netdiag/dump/source.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/parse_number.h"
@@ -26,13 +26,13 @@ namespace netdiag::internal {
 namespace {
 
 constexpr size_t kReadSize = size_t{64} * 1024;
-// The longest line is that of a unix socket with 108 bytes of name; longer ones are damage.
+// The longest line shows a unix socket with 108 bytes of name. A longer line is damage.
 constexpr size_t kMaxLine = 4096;
 constexpr size_t kMaxName = 400;  // of a unix socket: sun_path has 108 bytes
-// Times in /proc are in hundredths of a second (USER_HZ) on every architecture that Debian has.
+// Times in /proc are in hundredths of a second (USER_HZ) on every architecture of Debian.
 constexpr uint32_t kMillisecondsPerTick = 10;
 
-// Takes words off a line. `ok` turns false at the first word that is not what was asked for.
+// Takes words off a line. ok() turns false at the first word that cannot be parsed as asked.
 class Words {
  public:
   explicit Words(std::string_view line) : rest_(line) {}
@@ -45,7 +45,7 @@ class Words {
     if (word.empty()) ok_ = false;
     return word;
   }
-  // What follows after one blank: a name, which may hold blanks.
+  // The rest of the line after one blank: a name, which may contain blanks.
   std::string_view Rest() { return rest_.starts_with(' ') ? rest_.substr(1) : std::string_view(); }
 
   template <class T>
@@ -69,7 +69,7 @@ class Words {
     }
     return {Parse<T>(word.substr(0, colon), 16), Parse<T>(word.substr(colon + 1), 16)};
   }
-  // "0100007F:0050": words of an address as the host reads them, and a port.
+  // "0100007F:0050": the words of an address in host order, and a port.
   void Address(__be32 (&address)[4], __be16* port) {
     const std::string_view word = Word();
     const size_t digits = word.find(':');
@@ -109,10 +109,10 @@ bool ParseInet(std::string_view line, Family family, inet_diag_msg* message) {
 
 struct UnixLine {
   unix_diag_msg message = {};
-  std::string_view name;  // as printed: abstract names begin with '@' for their NUL
+  std::string_view name;  // as printed: '@' stands for the NUL of an abstract name
 };
 
-// Flags of unix sockets and states of sockets in general, as /proc/net/unix prints them. Source:
+// The flags and states that /proc/net/unix prints. Source:
 // include/linux/net.h.
 constexpr uint32_t kAcceptFlag = 0x10000;
 constexpr uint32_t kConnected = 3;
@@ -125,7 +125,7 @@ bool ParseUnix(std::string_view line, UnixLine* out) {
   const auto flags = words.Number<uint32_t>(16);
   const auto type = words.Number<uint32_t>(16);
   const auto state = words.Number<uint32_t>(16);
-  // Right-aligned in five columns, so more than one blank may stand before it.
+  // The inode is right-aligned in five columns, so several blanks can stand before it.
   out->message.udiag_ino = words.Number<uint32_t>(10);
   out->message.udiag_family = AF_UNIX;
   out->message.udiag_type = static_cast<uint8_t>(type);
@@ -152,7 +152,7 @@ bool ParsePacket(std::string_view line, PacketLine* out) {
   const auto type = words.Number<uint32_t>(10);
   out->message.pdiag_num = words.Number<uint16_t>(16);
   out->interface = words.Number<uint32_t>(10);
-  words.Word();  // it runs, a flag of the struct that /proc tells the beginning of
+  words.Word();  // "running", a flag of the struct of which PutPacket() writes the first field
   out->rmem = words.Number<uint32_t>(10);
   out->uid = words.Number<uint32_t>(10);
   out->message.pdiag_ino = words.Number<uint32_t>(10);
@@ -163,13 +163,13 @@ bool ParsePacket(std::string_view line, PacketLine* out) {
 
 void PutPacket(const PacketLine& line, netlink::RequestBuilder* builder) {
   builder->Put(line.message);
-  // Of the struct /proc tells the first field alone.
+  // /proc shows the first field of the struct only.
   builder->Attribute(PACKET_DIAG_INFO, line.interface);
   builder->Attribute(PACKET_DIAG_UID, line.uid);
   builder->Attribute(PACKET_DIAG_MEMINFO, line.rmem);
 }
 
-// One line of netlink. It tells neither the type nor where the socket is connected to.
+// One line of netlink. It shows neither the socket's type nor its destination.
 struct NetlinkLine {
   netlink_diag_msg message = {};
   uint32_t groups = 0;
@@ -183,8 +183,9 @@ bool ParseNetlink(std::string_view line, NetlinkLine* out) {
   out->message.ndiag_portid = words.Number<uint32_t>(10);
   out->groups = words.Number<uint32_t>(16);
   out->rmem = words.Number<uint32_t>(10);
-  words.Number<uint32_t>(10);  // wmem, which no attribute has without what stands before it
-  words.Number<uint32_t>(10);  // a dump runs
+  words.Number<uint32_t>(
+      10);  // wmem: its attribute needs fields before it that /proc does not show
+  words.Number<uint32_t>(10);  // a dump is running
   words.Word();                // references
   words.Word();                // drops
   out->message.ndiag_ino = words.Number<uint32_t>(10);
@@ -231,7 +232,7 @@ class ProcfsSource::Impl {
   SourceStats stats() const { return stats_; }
 
  private:
-  // What a line turned out to be.
+  // What a line is.
   enum class Line : uint8_t { kRow, kSkipped, kDamaged };
 
   absl::StatusOr<netlink::Ready> EndOfFile(MessageVisitor visitor) {
@@ -304,11 +305,11 @@ class ProcfsSource::Impl {
   static Line EncodeUnix(std::string_view line, netlink::RequestBuilder* builder) {
     UnixLine parsed;
     if (!ParseUnix(line, &parsed)) return Line::kDamaged;
-    // The server's end of a connection that waits for accept(): the dump leaves it out.
+    // The server's end of a connection that waits for accept(). The kernel's dump omits it too.
     if (parsed.message.udiag_ino == 0) return Line::kSkipped;
     builder->Put(parsed.message);
     if (parsed.name.empty()) return Line::kRow;
-    // The kernel's own form: a NUL first for abstract names, a NUL last for paths.
+    // As the kernel sends it: abstract names begin with NUL, paths end with NUL.
     std::array<char, kMaxName + 1> name;
     if (parsed.name.size() > kMaxName) return Line::kDamaged;
     char* end = std::ranges::copy(parsed.name, name.begin()).out;
@@ -326,7 +327,7 @@ class ProcfsSource::Impl {
   size_t current_ = 0;
   bool header_seen_ = false;
   bool dropping_ = false;  // until the end of a line that is too long
-  std::string carry_;      // what was read and not yet visited: at most one read and one line
+  std::string carry_;  // bytes that were read and not yet visited: at most one read and one line
   SourceStats stats_;
 };
 
@@ -344,7 +345,7 @@ absl::StatusOr<ProcfsSource> ProcfsSource::Open(const DumpRequest& request, Open
   const auto add = [&](Family family, std::string_view file) -> absl::Status {
     if (!request.table.families.contains(family)) return absl::OkStatus();
     const absl::StatusOr<int> fd = open(file);
-    // A kernel without IPv6 has no such file and no such sockets.
+    // A kernel without IPv6 has neither the file nor such sockets.
     if (family == Family::kInet6 && impl->has_files() && Errno(fd.status()) == ENOENT) {
       return absl::OkStatus();
     }
@@ -359,7 +360,8 @@ absl::StatusOr<ProcfsSource> ProcfsSource::Open(const DumpRequest& request, Open
   return ProcfsSource(std::move(impl));
 }
 
-absl::StatusOr<netlink::Ready> ProcfsSource::Step(MessageVisitor visitor) {
+absl::StatusOr<netlink::Ready> ProcfsSource::Step(const StepOptions& /*how*/,
+                                                  MessageVisitor visitor) {
   return impl_->Step(visitor);
 }
 SourceStats ProcfsSource::stats() const { return impl_->stats(); }

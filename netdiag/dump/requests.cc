@@ -1,16 +1,16 @@
-// Dump requests as bytes. Tested by tests/dump/netlink_source_test.cc.
+// Tested by tests/dump/requests_test.cc.
+
+#include "netdiag/dump/requests.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <optional>
 
-#include "netdiag/dump/source.h"
+#include "netdiag/dump/bytecode.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/proc_file.h"
@@ -21,7 +21,7 @@ namespace {
 using netlink::kFlagDump;
 using netlink::RequestBuilder;
 
-// idiag_ext has eight bits; our further extensions are not the kernel's inet_diag.
+// The bits of idiag_ext. Extensions from 8 on belong to other families' requests.
 uint8_t InetExtensions(ExtensionSet extensions) {
   return static_cast<uint8_t>(extensions.bits() & 0x7f);
 }
@@ -62,8 +62,8 @@ void PutProtocol(const DumpRequest& request, RequestBuilder* builder) {
                      uint32_t{static_cast<uint16_t>(request.table.protocol)});
 }
 
-// Rows of three lengths, so that datagrams end at different sockets; the second and the third
-// together show what the first does.
+// The passes have rows of three lengths, so their datagrams end at different sockets. The second
+// and the third pass together have the attributes of the first.
 void PutNetlink(size_t pass, RequestBuilder* builder) {
   static constexpr std::array<uint32_t, kNetlinkPasses> kShow = {
       NDIAG_SHOW_MEMINFO | NDIAG_SHOW_GROUPS | NDIAG_SHOW_FLAGS,
@@ -77,8 +77,8 @@ void PutNetlink(size_t pass, RequestBuilder* builder) {
 
 void PutInet(const DumpRequest& request, RequestBuilder* builder) {
   if (BothFamilies(request.table)) {
-    // The first inet_diag's request walks both families at once. It is TCP's, unless an attribute
-    // says otherwise, which kernels before 5.9 do not read: OneWalkServes().
+    // The first version of inet_diag's request dumps both families at once. It means TCP unless an
+    // attribute names another protocol; kernels before 5.9 do not read the attribute.
     inet_diag_req legacy = {};
     legacy.idiag_family = AF_INET;
     legacy.idiag_ext = InetExtensions(request.extensions);
@@ -91,8 +91,8 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
   }
   inet_diag_req_v2 body = {};
   body.sdiag_family = request.table.families.contains(Family::kInet6) ? AF_INET6 : AF_INET;
-  // MPTCP's number has nine bits and stands in an attribute. A kernel that does not know the
-  // attribute is to find no protocol, and not the one in the lower eight, which is TCP.
+  // MPTCP's number has nine bits, so an attribute carries it. The field stays 0: a kernel that does
+  // not read the attribute then finds no protocol. The lower eight bits alone would name TCP.
   const bool wide = static_cast<uint16_t>(request.table.protocol) > UINT8_MAX;
   body.sdiag_protocol = wide ? 0 : static_cast<uint8_t>(request.table.protocol);
   body.idiag_ext = InetExtensions(request.extensions);
@@ -107,7 +107,8 @@ void PutUnix(const DumpRequest& request, Detail detail, RequestBuilder* builder)
   unix_diag_req body = {};
   body.sdiag_family = AF_UNIX;
   body.udiag_states = request.states.bits();
-  // Never UDIAG_SHOW_ICONS: a list that does not fit into a datagram ends the whole dump, silently.
+  // Never UDIAG_SHOW_ICONS: a list that does not fit into a datagram ends the whole dump without an
+  // error.
   body.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID;
   if (request.extensions.contains(Extension::kSocketMemory)) body.udiag_show |= UDIAG_SHOW_MEMINFO;
   if (request.extensions.contains(Extension::kUnixFile)) body.udiag_show |= UDIAG_SHOW_VFS;
@@ -115,7 +116,7 @@ void PutUnix(const DumpRequest& request, Detail detail, RequestBuilder* builder)
   builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
 }
 
-// Written as it is (Conn::Write), so the number is filled in here.
+// The bytes go out as they are (Conn::Write), so the sequence number is filled in here.
 absl::Status AppendNumbered(const inet_diag_req_v2& body, uint32_t sequence,
                             std::vector<std::byte>* out) {
   std::array<std::byte, netlink::kHeaderSize + sizeof(body)> storage;
@@ -127,22 +128,41 @@ absl::Status AppendNumbered(const inet_diag_req_v2& body, uint32_t sequence,
   return absl::OkStatus();
 }
 
+inet_diag_req_v2 BodyOf(const InetSocketId& socket, uint8_t protocol) {
+  inet_diag_req_v2 body = {};
+  body.sdiag_family = socket.family;
+  body.sdiag_protocol = protocol;
+  static_assert(sizeof(body.id) == InetSocketId::kSize);
+  std::memcpy(&body.id, socket.id.data(), sizeof(body.id));
+  return body;
+}
+
 }  // namespace
 
-bool OneWalkServes(Protocol protocol) {
+bool OneDumpCoversBothFamilies(Protocol protocol) {
   if (protocol == Protocol::kTcp) return true;
   if (protocol != Protocol::kUdp && protocol != Protocol::kUdpLite) return false;
   return KernelIsAtLeast(5, 9);
 }
 
-absl::StatusOr<Bytes> EncodePass(const DumpRequest& request, Detail detail, size_t pass,
+bool TestsSockets(const DumpRequest& request) {
+  return !request.bytecode.empty() || request.source_port != Port() ||
+         request.destination_port != Port();
+}
+
+absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::byte> storage) {
+  return EncodeDump(request, Detail::kAll, 0, storage);
+}
+
+absl::StatusOr<Bytes> EncodeDump(const DumpRequest& request, Detail detail, size_t pass,
                                  std::span<std::byte> storage) {
   const Protocol protocol = request.table.protocol;
   if (Describe(protocol).kernel_option.empty()) {
     return ErrnoError(EOPNOTSUPP, "socket_diag request " + Text(request.table));
   }
-  // One request names no protocol but in an attribute: it could be answered with TCP.
-  if (BothFamilies(request.table) && !OneWalkServes(protocol)) {
+  // Such a request names its protocol in an attribute only. A kernel that ignores the attribute
+  // would answer with TCP.
+  if (BothFamilies(request.table) && !OneDumpCoversBothFamilies(protocol)) {
     return BadInput("socket_diag request", Text(request.table), "one family at a time");
   }
   RequestBuilder builder(storage);
@@ -162,64 +182,46 @@ absl::StatusOr<Bytes> EncodePass(const DumpRequest& request, Detail detail, size
   return builder.Finish();
 }
 
-// Port numbers, one test each: "S_EQ p" goes on where it holds, to a jump to the end, and skips
-// that jump where it does not. The last one's end is beyond the program, which refuses the socket.
-void PutPortsProgram(std::span<const Port> ports, std::vector<std::byte>* program) {
-  program->clear();
-  constexpr size_t kTest = 2 * sizeof(inet_diag_bc_op), kJump = sizeof(inet_diag_bc_op);
-  const size_t size = ports.size() * (kTest + kJump) - kJump;
-  const auto put = [&](inet_diag_bc_op op) {
-    const Bytes bytes = std::as_bytes(std::span(&op, 1));
-    program->insert(program->end(), bytes.begin(), bytes.end());
-  };
-  for (const Port port : ports) {
-    put({INET_DIAG_BC_S_EQ, kTest, kTest + kJump});
-    put({0, 0, port.value()});
-    if (program->size() == size) break;
-    put({INET_DIAG_BC_JMP, kJump, static_cast<uint16_t>(size - program->size())});
+std::vector<std::byte> PortsProgram(std::span<const Port> ports) {
+  BytecodeAssembler assembler;
+  for (size_t i = 0; i < ports.size(); ++i) {
+    const bool last = i + 1 == ports.size();
+    const auto next = last ? assembler.reject() : assembler.NewLabel();
+    const inet_diag_bc_op port = {0, 0, ports[i].value()};
+    assembler.Put(INET_DIAG_BC_S_EQ, std::as_bytes(std::span(&port, 1)), next);
+    if (last) break;
+    assembler.Put(INET_DIAG_BC_JMP, {}, assembler.accept());
+    assembler.Bind(next);
   }
+  return assembler.Finish();
 }
 
-absl::Status AppendLookup(const ConnectionId& connection, uint32_t sequence,
-                          std::vector<std::byte>* out) {
-  inet_diag_req_v2 body = {};
-  body.sdiag_family = connection.family;
-  body.sdiag_protocol = IPPROTO_TCP;
-  static_assert(sizeof(body.id) == sizeof(connection.id));
-  std::memcpy(&body.id, connection.id.data(), sizeof(body.id));
-  return AppendNumbered(body, sequence, out);
-}
-
-absl::StatusOr<Bytes> EncodeDestroy(Protocol protocol, const ConnectionId& socket,
-                                    std::span<std::byte> storage) {
-  if (static_cast<uint16_t>(protocol) > UINT8_MAX || !IsInet(protocol)) {
-    return ErrnoError(EOPNOTSUPP, "SOCK_DESTROY", "no kernel closes such sockets");
+InetSocketId IdOf(const InetName& name) {
+  inet_diag_sockid id = {};
+  id.idiag_sport = name.local.port.ToNetwork();
+  id.idiag_dport = name.remote.port.ToNetwork();
+  const std::span<const uint8_t> local = name.local.address.octets();
+  const std::span<const uint8_t> remote = name.remote.address.octets();
+  std::memcpy(id.idiag_src, local.data(), local.size());
+  std::memcpy(id.idiag_dst, remote.data(), remote.size());
+  id.idiag_if = name.interface.value();
+  if (name.cookie) {
+    id.idiag_cookie[0] = static_cast<uint32_t>(name.cookie->value());
+    id.idiag_cookie[1] = static_cast<uint32_t>(name.cookie->value() >> 32);
+  } else {
+    id.idiag_cookie[0] = id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
   }
-  inet_diag_req_v2 body = {};
-  body.sdiag_family = socket.family;
-  body.sdiag_protocol = static_cast<uint8_t>(protocol);
-  std::memcpy(&body.id, socket.id.data(), sizeof(body.id));
-  return RequestBuilder(storage).Header(SOCK_DESTROY, netlink::kFlagAck).Put(body).Finish();
+  InetSocketId socket;
+  socket.family = static_cast<uint8_t>(name.local.address.family());
+  static_assert(sizeof(id) == InetSocketId::kSize);
+  std::memcpy(socket.id.data(), &id, sizeof(id));
+  return socket;
 }
 
-absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::byte> storage) {
-  return EncodePass(request, Detail::kAll, 0, storage);
-}
-
-absl::Status AppendTcpLookup(const DumpRequest& request, const bpf::TcpTuple& tuple,
-                             uint32_t sequence, std::vector<std::byte>* out) {
-  inet_diag_req_v2 body = {};
-  body.sdiag_family = tuple.local.address.family() == Family::kInet6 ? AF_INET6 : AF_INET;
-  body.sdiag_protocol = IPPROTO_TCP;
-  body.idiag_ext = InetExtensions(request.extensions);
-  body.id.idiag_sport = tuple.local.port.ToNetwork();
-  body.id.idiag_dport = tuple.remote.port.ToNetwork();
-  const std::span<const uint8_t> local = tuple.local.address.octets();
-  const std::span<const uint8_t> remote = tuple.remote.address.octets();
-  std::memcpy(body.id.idiag_src, local.data(), local.size());
-  std::memcpy(body.id.idiag_dst, remote.data(), remote.size());
-  body.id.idiag_if = tuple.interface.value();
-  body.id.idiag_cookie[0] = body.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+absl::Status AppendTcpLookup(const InetSocketId& socket, ExtensionSet extensions, uint32_t sequence,
+                             std::vector<std::byte>* out) {
+  inet_diag_req_v2 body = BodyOf(socket, IPPROTO_TCP);
+  body.idiag_ext = InetExtensions(extensions);
   return AppendNumbered(body, sequence, out);
 }
 
@@ -230,11 +232,20 @@ absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std
   body.udiag_ino = inode.value();
   body.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS |
                     UDIAG_SHOW_RQLEN | UDIAG_SHOW_MEMINFO | UDIAG_SHOW_UID;
-  // A cookie of 0 is unknown, which the kernel spells as all ones (INET_DIAG_NOCOOKIE).
-  const uint64_t wanted = cookie == Cookie() ? ~uint64_t{0} : cookie.value();
-  body.udiag_cookie[0] = static_cast<uint32_t>(wanted);
-  body.udiag_cookie[1] = static_cast<uint32_t>(wanted >> 32);
+  // The kernel writes "any cookie" as all ones (INET_DIAG_NOCOOKIE).
+  const uint64_t value = cookie == Cookie() ? ~uint64_t{0} : cookie.value();
+  body.udiag_cookie[0] = static_cast<uint32_t>(value);
+  body.udiag_cookie[1] = static_cast<uint32_t>(value >> 32);
   return RequestBuilder(storage).Header(netlink::abi::kSockDiagByFamily, 0).Put(body).Finish();
+}
+
+absl::StatusOr<Bytes> EncodeDestroy(Protocol protocol, const InetName& socket,
+                                    std::span<std::byte> storage) {
+  if (static_cast<uint16_t>(protocol) > UINT8_MAX || !IsInet(protocol)) {
+    return ErrnoError(EOPNOTSUPP, "SOCK_DESTROY", "no kernel closes such sockets");
+  }
+  const inet_diag_req_v2 body = BodyOf(IdOf(socket), static_cast<uint8_t>(protocol));
+  return RequestBuilder(storage).Header(SOCK_DESTROY, netlink::kFlagAck).Put(body).Finish();
 }
 
 }  // namespace netdiag::internal

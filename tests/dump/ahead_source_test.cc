@@ -1,4 +1,6 @@
-// A dump read on a thread beside its visitor, against a fake kernel.
+// A dump that a thread reads beside its visitor, against a fake kernel.
+
+#include "netdiag/dump/ahead_source.h"
 
 #include <chrono>
 #include <memory>
@@ -10,7 +12,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "netdiag/dump/source.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/socket/socket.h"
 #include "netdiag/types/error.h"
@@ -61,7 +62,7 @@ class Ahead {
   AheadSource& source() { return *source_; }
   void Drop() { source_.reset(); }
   absl::StatusOr<Ready> Step(std::vector<std::string>* texts) {
-    return source_->Step([&](const netlink::Message& message) {
+    return source_->Step({}, [&](const netlink::Message& message) {
       texts->push_back(TextOf(message));
       return Flow::kContinue;
     });
@@ -126,7 +127,7 @@ TEST(AheadSource, EndsWhenTheCallIsStopped) {
   stopper.join();
 }
 
-// The reader waits for the kernel in the first, for room in the second.
+// The thread waits for the kernel in the first case, for room in the second.
 TEST(AheadSource, MayBeDroppedAtAnyTime) {
   {
     Ahead ahead(1 << 20);
@@ -144,7 +145,7 @@ TEST(AheadSource, StopsWhereItsVisitorStops) {
   Ahead ahead(1 << 20);
   ahead.kernel().Push({ahead.Row("one"), ahead.Row("two"), ahead.End()});
   int visited = 0;
-  const absl::StatusOr<Ready> ready = ahead.source().Step([&](const netlink::Message&) {
+  const absl::StatusOr<Ready> ready = ahead.source().Step({}, [&](const netlink::Message&) {
     ++visited;
     return Flow::kStop;
   });
@@ -153,8 +154,8 @@ TEST(AheadSource, StopsWhereItsVisitorStops) {
   EXPECT_EQ(visited, 1);
 }
 
-// A walk of netlink sockets with these cookies: each inner list is a datagram.
-Packets NetlinkWalk(Bytes request, const std::vector<std::vector<uint32_t>>& datagrams) {
+// A dump of netlink sockets with these cookies: each inner list is a datagram.
+Packets NetlinkDump(Bytes request, const std::vector<std::vector<uint32_t>>& datagrams) {
   const auto body = netlink::Load<netlink_diag_req>(request.subspan(netlink::kHeaderSize)).value();
   Packets packets;
   for (const std::vector<uint32_t>& cookies : datagrams) {
@@ -175,13 +176,13 @@ Packets NetlinkWalk(Bytes request, const std::vector<std::vector<uint32_t>>& dat
   return packets;
 }
 
-// Of netlink sockets a walk leaves one out behind each datagram; the reader makes the walks after
-// the first, too.
-TEST(AheadSource, WalksAgainWhereOneWalkIsNotEnough) {
-  const std::vector<std::vector<std::vector<uint32_t>>> walks = {
+// A dump of netlink sockets leaves one out after each datagram. The thread makes the later dumps
+// too.
+TEST(AheadSource, DumpsAgainIfOneDumpIsNotEnough) {
+  const std::vector<std::vector<std::vector<uint32_t>>> dumps = {
       {{1, 2, 3}, {5, 6, 7}}, {{1, 2, 3, 4, 5}, {7}}, {{1, 2, 3, 4, 5, 6, 7}}};
   size_t next = 0;
-  FakeKernel kernel([&](Bytes request) { return NetlinkWalk(request, walks[next++]); });
+  FakeKernel kernel([&](Bytes request) { return NetlinkDump(request, dumps[next++]); });
   NetlinkSource begun(&kernel.conn(),
                       {{Protocol::kNetlink, Family::kNetlink, {}}, StateSet::All(), {}, {}, {}});
   ASSERT_THAT(begun.Begin({}), IsOk());
@@ -190,7 +191,7 @@ TEST(AheadSource, WalksAgainWhereOneWalkIsNotEnough) {
   std::vector<uint64_t> cookies;
   absl::StatusOr<Ready> ready = Ready::kSome;
   while (ready.ok() && *ready == Ready::kSome) {
-    ready = source->Step([&](const netlink::Message& message) {
+    ready = source->Step({}, [&](const netlink::Message& message) {
       const NetlinkSocket socket = NetlinkSocket::Parse(message.payload()).value();
       EXPECT_EQ(socket.groups(0), 5u);
       EXPECT_EQ(socket.flags()->bits(), 2u);

@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "netdiag/dump/source.h"
+#include "netdiag/dump/replay_source.h"
 #include "netdiag/types/error.h"
 #include "tests/testing/fake_kernel.h"
 #include "tests/testing/guarded_buffer.h"
@@ -355,7 +355,7 @@ Replayed Replay(Bytes capture, size_t number, const Table& table) {
   internal::ReplaySource source(reader, table);
   testing::Collector rows;
   absl::StatusOr<Ready> ready = Ready::kSome;
-  while (ready.ok() && *ready == Ready::kSome) ready = source.Step(rows);
+  while (ready.ok() && *ready == Ready::kSome) ready = source.Step({}, rows);
   return {rows.texts, ready.status(), source.stats()};
 }
 

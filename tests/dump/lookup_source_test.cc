@@ -1,4 +1,6 @@
-// LookupSource against a fake kernel that knows some sockets of one namespace.
+// LookupSource against a fake kernel that has some sockets of one namespace.
+
+#include "netdiag/dump/lookup_source.h"
 
 #include <cerrno>
 #include <chrono>
@@ -9,7 +11,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "netdiag/dump/source.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
 #include "tests/testing/fake_kernel.h"
@@ -49,7 +50,7 @@ inet_diag_msg Socket(uint16_t state, uint16_t local, uint16_t remote) {
   return socket;
 }
 
-// What the fake kernel was asked and what it knows.
+// The fake kernel: its sockets, and the requests that came.
 class Kernel {
  public:
   std::vector<inet_diag_msg> sockets;
@@ -97,7 +98,7 @@ class Kernel {
     return answers ? replies : Packets();
   }
 
-  // A connection, or else who listens at its port: inet_lookup() of the kernel.
+  // A connection, or else the listener at its port, as inet_lookup() of the kernel finds it.
   Packet Find(Bytes request, const inet_diag_sockid& id) const {
     if (lookup_errnum != 0) return Error(request, lookup_errnum);
     const inet_diag_msg* found = nullptr;
@@ -169,7 +170,7 @@ Outcome Ask(Kernel* kernel, const Lookup& lookup) {
   };
   Ready ready = Ready::kSome;
   while (outcome.status.ok() && ready != Ready::kDone) {
-    const absl::StatusOr<Ready> step = source.Step(Wait::kBlock, lookup.call, visit);
+    const absl::StatusOr<Ready> step = source.Step({.call = lookup.call}, visit);
     outcome.status = step.status();
     if (step.ok()) ready = *step;
     ++outcome.steps;
@@ -242,7 +243,7 @@ TEST(LookupSource, NamesEachSocketExactly) {
   EXPECT_EQ(asked.id.idiag_cookie[1], INET_DIAG_NOCOOKIE);
 }
 
-TEST(LookupSource, ASixIsAskedForAsSuch) {
+TEST(LookupSource, AsksForIpv6ByItsFamily) {
   Kernel kernel;
   InetMessage six;
   six.SetLocal("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 80);
@@ -278,7 +279,7 @@ TEST(LookupSource, AsksInBatchesThatFitIntoAReceiveBuffer) {
 TEST(LookupSource, ASocketThatVanishedIsNoError) {
   Kernel kernel = Town(60);
   Lookup lookup = LookupOf(kernel);
-  // The first one's port has nobody any more, the second one's has its listener.
+  // No socket has the port of the first one any more; the port of the second has its listener.
   lookup.tuples.insert(lookup.tuples.begin(), TupleOf(Socket(kEstablished, 12345, 1)));
   lookup.tuples.insert(lookup.tuples.begin() + 7, TupleOf(Socket(kEstablished, 443, 1)));
   const Outcome outcome = Ask(&kernel, lookup);
@@ -287,11 +288,11 @@ TEST(LookupSource, ASocketThatVanishedIsNoError) {
   EXPECT_TRUE(outcome.looked_up);
 }
 
-TEST(LookupSource, CountsThatDoNotAddUpLeadToAWalkAndNoRowComesTwice) {
+TEST(LookupSource, AWrongNumberOfListenersLeadsToADumpAndNoRowComesTwice) {
   for (const uint64_t counted : {0, 1, 3}) {
     Kernel kernel = Town(60);
     Lookup lookup = LookupOf(kernel);
-    lookup.tuples.resize(50);  // a census that missed some
+    lookup.tuples.resize(50);  // some are not known
     lookup.listeners = counted;
     const Outcome outcome = Ask(&kernel, lookup);
     EXPECT_THAT(outcome.status, IsOk());
@@ -303,7 +304,7 @@ TEST(LookupSource, CountsThatDoNotAddUpLeadToAWalkAndNoRowComesTwice) {
   }
 }
 
-TEST(LookupSource, AsksOnlyForStatesAndPortsThatAreWanted) {
+TEST(LookupSource, AsksOnlyForStatesAndPortsOfTheRequest) {
   Kernel kernel = Town(4);
   kernel.sockets.push_back(Socket(kListening, 22, 0));
   kernel.sockets.push_back(Socket(static_cast<uint16_t>(State::kTimeWait), 80, 7));
@@ -328,7 +329,7 @@ TEST(LookupSource, AsksOnlyForStatesAndPortsThatAreWanted) {
 }
 
 // A kernel that filters listeners would give fewer than were counted.
-TEST(LookupSource, CountsEveryListenerWhateverIsAskedFor) {
+TEST(LookupSource, CountsEveryListenerWhateverTheFilter) {
   Kernel kernel = Town(4);
   Lookup lookup = LookupOf(kernel);
   lookup.request.source_port = Port::FromHost(80);
@@ -340,7 +341,7 @@ TEST(LookupSource, CountsEveryListenerWhateverIsAskedFor) {
   EXPECT_EQ(kernel.dump_ids[0].idiag_dport, 0);
   EXPECT_EQ(kernel.dump_sizes[0], netlink::kHeaderSize + sizeof(inet_diag_req)) << "no program";
 
-  // The walk that follows when they do not add up may be filtered.
+  // The dump that follows a wrong number may be filtered.
   lookup.listeners = 9;
   EXPECT_FALSE(Ask(&kernel, lookup).looked_up);
   ASSERT_EQ(kernel.dump_ids.size(), 3u);
@@ -362,7 +363,7 @@ TEST(LookupSource, ARefusedDumpIsAStatus) {
   LookupSource source(&fake.conn(), RequestFor(), {}, 0);
   ASSERT_THAT(source.Begin({}), IsOk());
   const auto ignore = [](const Message&) { return Flow::kContinue; };
-  EXPECT_THAT(source.Step(Wait::kBlock, {}, ignore), ErrnoIs(ENOENT));
+  EXPECT_THAT(source.Step({}, ignore), ErrnoIs(ENOENT));
 }
 
 TEST(LookupSource, ADeadlineEndsAStepThatWaitsForAnswers) {
@@ -388,8 +389,7 @@ TEST(LookupSource, AVisitorStopsItAnywhere) {
   }
 }
 
-// Beside a walk.
-TEST(LookupSource, AVisitorStopsTheWalkToo) {
+TEST(LookupSource, AVisitorStopsTheDumpToo) {
   Kernel kernel = Town(60);
   Lookup lookup = LookupOf(kernel);
   lookup.listeners = 1;
@@ -399,8 +399,8 @@ TEST(LookupSource, AVisitorStopsTheWalkToo) {
   EXPECT_EQ(outcome.rows.size(), 40u);
 }
 
-// Whoever answers under another number, or for another socket, is not believed.
-TEST(LookupSource, AnswersToNothingThatWasAskedAreDropped) {
+// An answer with another sequence number, or for another socket, is dropped.
+TEST(LookupSource, AnswersThatMatchNoRequestAreDropped) {
   const inet_diag_msg socket = Socket(kEstablished, 80, 9000);
   FakeKernel fake([&](Bytes request) -> Packets {
     if ((HeaderOf(request).flags & netlink::kFlagDump) != 0) return {Done(request)};
@@ -416,7 +416,7 @@ TEST(LookupSource, AnswersToNothingThatWasAskedAreDropped) {
   int rows = 0;
   absl::StatusOr<Ready> ready = Ready::kSome;
   while (ready.ok() && *ready != Ready::kDone) {
-    ready = source.Step(Wait::kBlock, {}, [&](const Message& message) {
+    ready = source.Step({}, [&](const Message& message) {
       EXPECT_EQ(message.payload().size(), sizeof(inet_diag_msg));
       ++rows;
       return Flow::kContinue;
@@ -426,20 +426,20 @@ TEST(LookupSource, AnswersToNothingThatWasAskedAreDropped) {
   EXPECT_EQ(rows, 1);
 }
 
-// A kernel that does not know the program's opcodes, or a namespace without the privilege.
-TEST(LookupSource, AWalkWhoseProgramIsRefusedIsMadeWithoutIt) {
+// The kernel lacks an opcode of the program, or the namespace lacks the privilege.
+TEST(LookupSource, ADumpWhoseProgramIsRefusedIsRepeatedWithoutIt) {
   for (const int refusal : {EINVAL, EPERM}) {
     Kernel kernel = Town(20);
     kernel.program_errnum = refusal;
     Lookup lookup = LookupOf(kernel);
-    lookup.listeners = 1;  // does not add up
+    lookup.listeners = 1;  // a wrong number
     lookup.request.bytecode.resize(8);
     const Outcome outcome = Ask(&kernel, lookup);
     EXPECT_THAT(outcome.status, IsOk());
     EXPECT_EQ(outcome.rows, RowsOf(kernel));
     EXPECT_EQ(kernel.dump_sizes.size(), 3u);
   }
-  // Whatever else it says is the answer.
+  // Any other errno is the result.
   Kernel kernel = Town(20);
   kernel.program_errnum = ENOMEM;
   Lookup lookup = LookupOf(kernel);
@@ -450,7 +450,7 @@ TEST(LookupSource, AWalkWhoseProgramIsRefusedIsMadeWithoutIt) {
 
 // ---- One socket ----
 
-// Of the second connection, which is bound to a device.
+// A lookup of the second connection, which is bound to a device.
 Lookup ExactlyOne(Kernel* kernel) {
   kernel->sockets[3].id.idiag_if = 4;
   Lookup lookup;
@@ -472,7 +472,7 @@ TEST(LookupSource, OneSocketTakesOneRequest) {
   EXPECT_THAT(kernel.dumped_states, ::testing::IsEmpty());
 }
 
-TEST(LookupSource, ThatThereIsNoSuchSocketTakesOneRequestToo) {
+TEST(LookupSource, AMissingSocketTakesOneRequestToo) {
   Kernel kernel = Town(20);
   const Lookup lookup = ExactlyOne(&kernel);
   kernel.sockets.erase(kernel.sockets.begin() + 3);
@@ -487,18 +487,18 @@ TEST(LookupSource, ThatThereIsNoSuchSocketTakesOneRequestToo) {
   EXPECT_THAT(kernel.dumped_states, ::testing::IsEmpty());
 }
 
-TEST(LookupSource, OneThatIsBoundToNoDeviceHidesAnotherAndSoTheWalkFollows) {
+TEST(LookupSource, ASocketBoundToNoDeviceHidesTheOtherSoADumpFollows) {
   Kernel kernel = Town(20);
   const Lookup lookup = ExactlyOne(&kernel);
   kernel.sockets[3].id.idiag_if = 0;
   const Outcome outcome = Ask(&kernel, lookup);
   EXPECT_THAT(outcome.status, IsOk());
-  EXPECT_EQ(outcome.rows, RowsOf(kernel)) << "of the walk, each once";
+  EXPECT_EQ(outcome.rows, RowsOf(kernel)) << "each row of the dump once";
   EXPECT_FALSE(outcome.looked_up);
   EXPECT_THAT(kernel.dumped_states, ::testing::ElementsAre(lookup.request.states.bits()));
 }
 
-TEST(LookupSource, AKernelThatDoesNotAnswerExactRequestsIsWalked) {
+TEST(LookupSource, AKernelWithoutExactRequestsIsDumped) {
   Kernel kernel = Town(20);
   kernel.lookup_errnum = EOPNOTSUPP;
   const Outcome outcome = Ask(&kernel, ExactlyOne(&kernel));

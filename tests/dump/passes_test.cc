@@ -1,4 +1,4 @@
-// Passes over walks of a made-up kernel that leaves sockets out as the real one does.
+// Passes over dumps of a made-up kernel that leaves sockets out as the real one does.
 
 #include "netdiag/dump/passes.h"
 
@@ -20,7 +20,7 @@ namespace {
 using testing::DumpMessage;
 using testing::Packet;
 using testing::Raw;
-using Next = Passes::Next;
+using Next = Verdict::Next;
 
 // How often each socket was given, and what its row had.
 struct Seen {
@@ -31,7 +31,7 @@ using Rows = std::map<uint32_t, Seen>;
 
 class Kernel {
  public:
-  // Rows that fit into a datagram of each of the three kinds of walk.
+  // The number of rows that fit into a datagram, for each of the three kinds of pass.
   explicit Kernel(std::vector<size_t> capacities) : capacities_(std::move(capacities)) {}
 
   std::vector<uint32_t> sockets;
@@ -49,8 +49,8 @@ class Kernel {
     };
   }
 
-  // A walk of all sockets: the one that does not fit is left out.
-  void Walk(Passes* passes, Rows* rows) const {
+  // A pass over all sockets. The socket that does not fit is left out.
+  void Dump(Passes* passes, Rows* rows) const {
     const size_t capacity = capacities_[passes->pass() % capacities_.size()];
     passes->BeginDatagram();
     size_t in_datagram = 0;
@@ -81,32 +81,32 @@ class Kernel {
   std::vector<size_t> capacities_;
 };
 
-Next WalkToEnd(const Kernel& kernel, Passes* passes, Rows* rows) {
+Next DumpToEnd(const Kernel& kernel, Passes* passes, Rows* rows) {
   for (;;) {
-    kernel.Walk(passes, rows);
-    const Next next = passes->EndPass(Kernel::Collect(rows));
-    if (next != Next::kAgain) return next;
+    kernel.Dump(passes, rows);
+    const Next next = passes->EndPass(Kernel::Collect(rows)).next;
+    if (next != Next::kDumpAgain) return next;
   }
 }
 
-TEST(Passes, OneDatagramNeedsOneWalk) {
+TEST(Passes, OneDatagramNeedsOnePass) {
   Kernel kernel({10, 11, 20});
   for (uint32_t i = 1; i <= 10; ++i) kernel.sockets.push_back(i);
   Passes passes;
   Rows rows;
-  EXPECT_EQ(WalkToEnd(kernel, &passes, &rows), Next::kDone);
+  EXPECT_EQ(DumpToEnd(kernel, &passes, &rows), Next::kVerified);
   EXPECT_EQ(passes.pass(), 0u);
   EXPECT_EQ(rows.size(), 10u);
 }
 
-// Ends of datagrams that no two walks have in common, nor next to each other, below 200 sockets.
-TEST(Passes, GiveEverySocketOnceAndWhole) {
+// Below 200 sockets, no two passes end a datagram at the same or at neighbouring sockets.
+TEST(Passes, GiveEverySocketOnceWithAllAttributes) {
   for (uint32_t count = 0; count < 200; ++count) {
     Kernel kernel({30, 37, 101});
     for (uint32_t i = 1; i <= count; ++i) kernel.sockets.push_back(i);
     Passes passes;
     Rows rows;
-    EXPECT_EQ(WalkToEnd(kernel, &passes, &rows), Next::kDone) << count;
+    EXPECT_EQ(DumpToEnd(kernel, &passes, &rows), Next::kVerified) << count;
     EXPECT_EQ(rows.size(), count);
     for (const auto& [cookie, seen] : rows) {
       EXPECT_EQ(seen.times, 1) << cookie << " of " << count;
@@ -115,8 +115,8 @@ TEST(Passes, GiveEverySocketOnceAndWhole) {
   }
 }
 
-// Walks that often end their datagrams alike: they are whole, or say that they cannot tell.
-TEST(Passes, NeverCallAnAnswerWholeThatIsNot) {
+// These passes often end their datagrams alike. The answer is complete, or a doubt.
+TEST(Passes, NeverVerifyAnIncompleteAnswer) {
   size_t done = 0, missing = 0;
   for (const std::vector<size_t>& capacities :
        {std::vector<size_t>{10, 11, 23}, {4, 4, 9}, {5, 7, 11}, {3, 7, 7}}) {
@@ -125,24 +125,24 @@ TEST(Passes, NeverCallAnAnswerWholeThatIsNot) {
       for (uint32_t i = 1; i <= count; ++i) kernel.sockets.push_back(i);
       Passes passes;
       Rows rows;
-      const bool whole = WalkToEnd(kernel, &passes, &rows) == Next::kDone;
-      EXPECT_TRUE(!whole || rows.size() == count) << rows.size() << " of " << count;
+      const bool complete = DumpToEnd(kernel, &passes, &rows) == Next::kVerified;
+      EXPECT_TRUE(!complete || rows.size() == count) << rows.size() << " of " << count;
       for (const auto& [cookie, seen] : rows) EXPECT_EQ(seen.times, 1) << cookie << " of " << count;
-      done += whole;
+      done += complete;
       missing += rows.size() < count;
     }
   }
   EXPECT_GT(done, 10u);
-  EXPECT_GT(missing, 10u) << "the case that it is about";
+  EXPECT_GT(missing, 10u) << "no answer was incomplete";
 }
 
-// A datagram that is full, and then the end alone: the last socket was left out.
-TEST(Passes, AnEndAloneInItsDatagramIsADoubt) {
+// A full datagram and then the end alone: the last socket was left out.
+TEST(Passes, AnEndInADatagramOfItsOwnNeedsMorePasses) {
   Kernel kernel({10, 12, 20});
   for (uint32_t i = 1; i <= 11; ++i) kernel.sockets.push_back(i);
   Passes passes;
   Rows rows;
-  EXPECT_EQ(WalkToEnd(kernel, &passes, &rows), Next::kDone);
+  EXPECT_EQ(DumpToEnd(kernel, &passes, &rows), Next::kVerified);
   EXPECT_EQ(rows.size(), 11u);
   EXPECT_EQ(passes.pass(), 2u);
 }
@@ -153,32 +153,32 @@ TEST(Passes, ASocketShownTwiceIsGivenOnce) {
   for (uint32_t i = 1; i <= 40; ++i) kernel.sockets.push_back(i % 20 + 1);
   Passes passes;
   Rows rows;
-  EXPECT_EQ(WalkToEnd(kernel, &passes, &rows), Next::kDone);
+  EXPECT_EQ(DumpToEnd(kernel, &passes, &rows), Next::kVerified);
   EXPECT_EQ(rows.size(), 20u);
   for (const auto& [cookie, seen] : rows) EXPECT_EQ(seen.times, 1) << cookie;
 }
 
-// Every walk ends its datagrams at the same sockets: what they leave out cannot be known.
-TEST(Passes, SayThatTheyCannotTell) {
+// Every pass ends its datagrams at the same sockets, so they all leave out the same ones.
+TEST(Passes, DoubtIfAllPassesEndTheirDatagramsAlike) {
   Kernel kernel({10, 10, 10});
   for (uint32_t i = 1; i <= 50; ++i) kernel.sockets.push_back(i);
   Passes passes;
   Rows rows;
-  EXPECT_EQ(WalkToEnd(kernel, &passes, &rows), Next::kUnsettled);
+  EXPECT_EQ(DumpToEnd(kernel, &passes, &rows), Next::kDoubt);
   EXPECT_EQ(passes.pass() + 1, kNetlinkRounds * kNetlinkPasses);
   EXPECT_EQ(rows.size(), 46u);
 }
 
-// A socket that ended a datagram has gone before the second walk: where it stood is not known.
-TEST(Passes, ASecondRoundFollowsAChange) {
+// A socket that ended a datagram has gone before the second pass, so its place is not known.
+TEST(Passes, MakeASecondRoundAfterAChange) {
   Kernel kernel({10, 11, 23});
   for (uint32_t i = 1; i <= 30; ++i) kernel.sockets.push_back(i);
   Passes passes;
   Rows rows;
   for (bool more = true; more;) {
-    kernel.Walk(&passes, &rows);
-    more = passes.EndPass(Kernel::Collect(&rows)) == Next::kAgain;
-    // Before each walk of the first round the last of the datagrams' ends goes.
+    kernel.Dump(&passes, &rows);
+    more = passes.EndPass(Kernel::Collect(&rows)).next == Next::kDumpAgain;
+    // A socket that ended a datagram goes before each pass of the first round.
     if (more && passes.pass() < 3) kernel.sockets.erase(kernel.sockets.begin() + 9);
   }
   EXPECT_GE(passes.pass(), 5u);

@@ -1,5 +1,7 @@
 // ProcfsSource over lines made up here: every field, whatever pieces they are read in, and damage.
 
+#include "netdiag/dump/procfs_source.h"
+
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -14,7 +16,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "netdiag/dump/source.h"
 #include "netdiag/socket/socket.h"
 #include "netdiag/types/error.h"
 #include "tests/testing/status_matchers.h"
@@ -132,15 +133,15 @@ Answer Read(std::string_view text, Protocol protocol, Family family, size_t piec
     const std::string_view part = text.substr(0, piece);
     EXPECT_EQ(send(fds[1], part.data(), part.size(), 0), static_cast<ssize_t>(part.size()));
     text.remove_prefix(part.size());
-    const absl::StatusOr<Ready> ready = source->Step(visit);
+    const absl::StatusOr<Ready> ready = source->Step({}, visit);
     EXPECT_THAT(ready, IsOk());
     EXPECT_EQ(*ready, Ready::kSome);
   }
   close(fds[1]);
-  const absl::StatusOr<Ready> ready = source->Step(visit);
+  const absl::StatusOr<Ready> ready = source->Step({}, visit);
   EXPECT_THAT(ready, IsOk());
   EXPECT_EQ(*ready, Ready::kDone);
-  EXPECT_EQ(*source->Step(visit), Ready::kDone);  // and stays there
+  EXPECT_EQ(*source->Step({}, visit), Ready::kDone);  // and stays there
   answer.damaged = source->stats().damaged;
   return answer;
 }
@@ -434,7 +435,7 @@ TEST(ProcfsSource, ReadsTheFilesOfTheTablesFamiliesInTurn) {
     std::vector<uint32_t> inodes;
     absl::StatusOr<Ready> ready = Ready::kSome;
     while (ready.ok() && *ready == Ready::kSome) {
-      ready = source->Step([&](const netlink::Message& message) {
+      ready = source->Step({}, [&](const netlink::Message& message) {
         inodes.push_back(InetSocket::Parse(message.payload())->inode().value());
         return Flow::kContinue;
       });
@@ -465,7 +466,7 @@ TEST(ProcfsSource, AFileThatDoesNotReadIsAnError) {
       RequestOf(Protocol::kTcp, Family::kInet),
       [&](std::string_view) -> absl::StatusOr<int> { return open("/", O_RDONLY); });
   ASSERT_THAT(source, IsOk());
-  EXPECT_THAT(source->Step([](const netlink::Message&) { return Flow::kContinue; }),
+  EXPECT_THAT(source->Step({}, [](const netlink::Message&) { return Flow::kContinue; }),
               ErrnoIs(EISDIR));
 }
 
@@ -476,7 +477,7 @@ TEST(ProcfsSource, AVisitorThatStopsIsAskedNoMore) {
       });
   ASSERT_THAT(source, IsOk());
   int visited = 0;
-  const absl::StatusOr<Ready> ready = source->Step([&](const netlink::Message&) {
+  const absl::StatusOr<Ready> ready = source->Step({}, [&](const netlink::Message&) {
     ++visited;
     return Flow::kStop;
   });

@@ -1,4 +1,4 @@
-// What Tears concludes from the order in which rows come.
+// What Tears concludes from the order of rows.
 
 #include "netdiag/dump/tears.h"
 
@@ -71,9 +71,9 @@ void End(Tears* tears) {
   tears->End();
 }
 
-std::vector<uint64_t> CookiesOf(std::span<const ConnectionId> connections) {
+std::vector<uint64_t> CookiesOf(std::span<const InetSocketId> connections) {
   std::vector<uint64_t> cookies;
-  for (const ConnectionId& connection : connections) {
+  for (const InetSocketId& connection : connections) {
     cookies.push_back(*netlink::Load<uint64_t>(connection.id, 40));
   }
   return cookies;
@@ -81,25 +81,27 @@ std::vector<uint64_t> CookiesOf(std::span<const ConnectionId> connections) {
 
 std::set<uint64_t> WitnessesOf(Tears* tears) {
   std::set<uint64_t> cookies;
-  for (const SocketKey key : tears->witnesses()) cookies.insert(key.cookie());
+  for (const SocketKey key : tears->report().witnesses) cookies.insert(key.cookie());
   return cookies;
 }
 
-TEST(Tears, OneDatagramIsWhole) {
+TEST(Tears, OneDatagramIsNotTorn) {
   Tears tears;
   for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kRaw}) {
+    SCOPED_TRACE(Names(protocol).word);
     tears.Begin(RequestFor(protocol), kLarge, false);
     EXPECT_THAT(Datagram(&tears, Row({1, 2, 3})), ElementsAre(1, 2, 3));
     End(&tears);
-    EXPECT_TRUE(tears.whole());
-    EXPECT_THAT(tears.connections(), IsEmpty());
-    EXPECT_THAT(tears.witnesses(), IsEmpty());
+    EXPECT_FALSE(tears.report().torn);
+    EXPECT_THAT(tears.report().connections, IsEmpty());
+    EXPECT_THAT(tears.report().witnesses, IsEmpty());
   }
 }
 
-TEST(Tears, WhatAnInsertionRepeatsIsDropped) {
+TEST(Tears, RowsThatComeAgainAreDropped) {
   Tears tears;
   for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kRaw}) {
+    SCOPED_TRACE(Names(protocol).word);
     tears.Begin(RequestFor(protocol), kLarge, false);
     Datagram(&tears, Row({1, 2, 3, 4}));
     EXPECT_THAT(Datagram(&tears, Row({3, 4, 5})), ElementsAre(5));
@@ -109,10 +111,11 @@ TEST(Tears, WhatAnInsertionRepeatsIsDropped) {
   }
 }
 
-// More entered the bucket than stood in it before the place: some of them come first.
-TEST(Tears, WhatComesAgainBehindNewOnesIsDropped) {
+// More sockets entered the bucket than stood before the place, so some of the new ones come first.
+TEST(Tears, RowsThatComeAgainAfterNewOnesAreDropped) {
   Tears tears;
   for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kRaw}) {
+    SCOPED_TRACE(Names(protocol).word);
     tears.Begin(RequestFor(protocol), kLarge, false);
     Datagram(&tears, Row({1, 2}));
     EXPECT_THAT(Datagram(&tears, Row({7, 8, 1, 2, 3})), ElementsAre(7, 8, 3));
@@ -120,9 +123,10 @@ TEST(Tears, WhatComesAgainBehindNewOnesIsDropped) {
   }
 }
 
-// 1 has moved to the bucket that is torn, in front of the others: if it leaves, one is skipped.
-TEST(Tears, ASocketThatMovedIntoTheTornBucketProvesItToo) {
+// 1 has moved to the head of the bucket that is torn, so one socket is skipped if 1 leaves.
+TEST(Tears, ASocketThatMovedIntoTheTornBucketIsAWitnessToo) {
   for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kRaw}) {
+    SCOPED_TRACE(Names(protocol).word);
     Tears tears;
     tears.Begin(RequestFor(protocol), uint64_t{1} << 13, false);
     Datagram(&tears, Row({1}, 100));
@@ -133,7 +137,7 @@ TEST(Tears, ASocketThatMovedIntoTheTornBucketProvesItToo) {
     EXPECT_THAT(Datagram(&tears, Row({22, 23}, 105)), ElementsAre(22, 23));
     End(&tears);
     std::set<uint64_t> proof = WitnessesOf(&tears);
-    for (const uint64_t cookie : CookiesOf(tears.connections())) proof.insert(cookie);
+    for (const uint64_t cookie : CookiesOf(tears.report().connections)) proof.insert(cookie);
     EXPECT_TRUE(proof.contains(1));
     EXPECT_TRUE(proof.contains(20));
   }
@@ -143,6 +147,7 @@ TEST(Tears, ASocketThatMovedIntoTheTornBucketProvesItToo) {
 TEST(Tears, ASocketThatMovesIsGivenOnce) {
   Tears tears;
   for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kRaw}) {
+    SCOPED_TRACE(Names(protocol).word);
     tears.Begin(RequestFor(protocol), kLarge, false);
     Datagram(&tears, Row({1, 2}, 443));
     Datagram(&tears, Row({3, 4}, 444));
@@ -150,10 +155,11 @@ TEST(Tears, ASocketThatMovesIsGivenOnce) {
   }
 }
 
-TEST(CookieSet, HoldsWhateverItWasGiven) {
+TEST(CookieSet, ContainsExactlyWhatWasInserted) {
   CookieSet set;
   std::mt19937_64 random(1);
   for (const uint64_t range : {uint64_t{300}, uint64_t{1} << 14, uint64_t{1} << 62}) {
+    SCOPED_TRACE(range);
     std::set<uint64_t> reference;
     for (int i = 0; i < 20'000; ++i) {
       const uint64_t cookie = random() % range;
@@ -165,22 +171,23 @@ TEST(CookieSet, HoldsWhateverItWasGiven) {
   }
 }
 
-TEST(Tears, ConnectionsAreProvedByTheLastOnesBeforeEachTear) {
+TEST(Tears, TheLastConnectionsBeforeEachTearAreWitnesses) {
   Tears tears;
   tears.Begin(RequestFor(Protocol::kTcp), kLarge, false);
   Datagram(&tears, Row({1, 2, 3}));
   Datagram(&tears, Row({4, 5, 6}));
   Datagram(&tears, Row({7}));
   End(&tears);
-  EXPECT_FALSE(tears.whole());
-  EXPECT_FALSE(tears.hidden());
-  // So few are hardly ever two in a bucket.
-  EXPECT_THAT(CookiesOf(tears.connections()), ElementsAre(3, 6));
+  EXPECT_TRUE(tears.report().torn);
+  EXPECT_FALSE(tears.report().hidden);
+  // With so few connections, two hardly ever share a bucket.
+  EXPECT_THAT(CookiesOf(tears.report().connections), ElementsAre(3, 6));
 }
 
-TEST(Tears, TheFullerTheTableTheMoreConnectionsProveIt) {
+TEST(Tears, AFullerTableHasMoreWitnesses) {
   size_t before = 0;
   for (const uint64_t buckets : {uint64_t{1} << 20, uint64_t{1} << 14, uint64_t{1} << 13}) {
+    SCOPED_TRACE(buckets);
     Tears tears;
     tears.Begin(RequestFor(Protocol::kTcp), buckets, false);
     for (uint32_t datagram = 0; datagram < 20; ++datagram) {
@@ -189,14 +196,14 @@ TEST(Tears, TheFullerTheTableTheMoreConnectionsProveIt) {
       Datagram(&tears, Row(cookies));
     }
     End(&tears);
-    EXPECT_GT(tears.connections().size(), before);
-    EXPECT_EQ(tears.connections().size() % 20, 0u);  // the last one was full as well
-    EXPECT_FALSE(tears.too_full());
-    before = tears.connections().size();
+    EXPECT_GT(tears.report().connections.size(), before);
+    EXPECT_EQ(tears.report().connections.size() % 20, 0u);  // the last datagram was full as well
+    EXPECT_FALSE(tears.report().too_full);
+    before = tears.report().connections.size();
   }
 }
 
-TEST(Tears, ATableTooFullProvesNothing) {
+TEST(Tears, ATableCanBeTooFullForWitnesses) {
   Tears tears;
   tears.Begin(RequestFor(Protocol::kTcp), 4096, false);
   for (uint32_t datagram = 0; datagram < 100; ++datagram) {
@@ -205,10 +212,10 @@ TEST(Tears, ATableTooFullProvesNothing) {
     Datagram(&tears, Row(cookies));
   }
   End(&tears);
-  EXPECT_TRUE(tears.too_full());
+  EXPECT_TRUE(tears.report().too_full);
 }
 
-TEST(Tears, LongChainsCanRepeatAnywhereAndAreProvedByAll) {
+TEST(Tears, InATinyTableRowsRepeatAnywhereAndAllAreWitnesses) {
   Tears tears;
   tears.Begin(RequestFor(Protocol::kTcp), 1, false);
   std::vector<uint32_t> cookies(20);
@@ -216,11 +223,11 @@ TEST(Tears, LongChainsCanRepeatAnywhereAndAreProvedByAll) {
   cookies.insert(cookies.begin() + 18, {16, 17});  // in mid-datagram
   EXPECT_THAT(Datagram(&tears, Row(cookies)), SizeIs(20));
   End(&tears);
-  EXPECT_FALSE(tears.whole());  // one datagram, and yet
+  EXPECT_TRUE(tears.report().torn);  // although there is only one datagram
   EXPECT_THAT(WitnessesOf(&tears), SizeIs(20));
 }
 
-TEST(Tears, UdpIsProvedByTheBucketInFlight) {
+TEST(Tears, TheUdpBucketInFlightHasTheWitnesses) {
   Tears tears;
   tears.Begin(RequestFor(Protocol::kUdp), 0, false);
   std::vector<Inet> rows = Row({1, 2}, 1000);
@@ -232,28 +239,29 @@ TEST(Tears, UdpIsProvedByTheBucketInFlight) {
   Datagram(&tears, Row({7}, 3000));
   End(&tears);
   EXPECT_EQ(WitnessesOf(&tears), (std::set<uint64_t>{3, 4, 5, 6}));
-  EXPECT_THAT(tears.ports(), ElementsAre(Port::FromHost(2001), Port::FromHost(2129)));
-  EXPECT_THAT(tears.witnesses(), SizeIs(4));  // none again for the second tear
+  EXPECT_THAT(tears.report().ports, ElementsAre(Port::FromHost(2001), Port::FromHost(2129)));
+  EXPECT_THAT(tears.report().witnesses, SizeIs(4));  // the second tear adds none twice
 }
 
-// 10 and 11 enter in front of what was given, so 3 and 4 come again. When 10 and 11 leave, which
-// nobody saw, 6 and 7 are skipped.
-TEST(Tears, WhatEnteredUnseenCanLeaveUnseen) {
+// 10 and 11 enter before the rows that were given, so 3 and 4 come again. No row shows 10 and 11.
+// If they leave, 6 and 7 are skipped.
+TEST(Tears, ABucketTornAgainAfterRepeatsIsRestless) {
   for (const Protocol protocol : {Protocol::kUdp, Protocol::kRaw}) {
+    SCOPED_TRACE(Names(protocol).word);
     Tears tears;
     tears.Begin(RequestFor(protocol), kLarge, false);
     Datagram(&tears, Row({1, 2, 3, 4}));
     Datagram(&tears, Row({3, 4, 5}));
     End(&tears);
-    EXPECT_FALSE(tears.restless());  // not torn again since
+    EXPECT_FALSE(tears.report().restless);  // the bucket was not torn again
     tears.Begin(RequestFor(protocol), kLarge, false);
     Datagram(&tears, Row({1, 2, 3, 4}));
     Datagram(&tears, Row({3, 4, 5}));
     Datagram(&tears, Row({8}));
     End(&tears);
-    EXPECT_TRUE(tears.restless());
+    EXPECT_TRUE(tears.report().restless);
   }
-  // Of UDP it is known that another port is another bucket.
+  // A UDP port with another remainder is another bucket.
   Tears tears;
   tears.Begin(RequestFor(Protocol::kUdp), kLarge, false);
   Datagram(&tears, Row({1, 2, 3, 4}));
@@ -262,10 +270,10 @@ TEST(Tears, WhatEnteredUnseenCanLeaveUnseen) {
   Datagram(&tears, rows);
   Datagram(&tears, Row({8}, 444));
   End(&tears);
-  EXPECT_FALSE(tears.restless());
+  EXPECT_FALSE(tears.report().restless);
 }
 
-TEST(Tears, ListenersAreProvedByAllBeforeTheTear) {
+TEST(Tears, AllListenersBeforeTheTearAreWitnesses) {
   Tears tears;
   tears.Begin(RequestFor(Protocol::kTcp), kLarge, false);
   Datagram(&tears, Row({1, 2, 6, 7}, 80, State::kListen));
@@ -274,8 +282,8 @@ TEST(Tears, ListenersAreProvedByAllBeforeTheTear) {
   Datagram(&tears, rows);
   End(&tears);
   EXPECT_EQ(WitnessesOf(&tears), (std::set<uint64_t>{1, 2, 6, 7}));
-  EXPECT_EQ(tears.states(), StateSet(State::kListen));
-  EXPECT_THAT(tears.connections(), IsEmpty());
+  EXPECT_EQ(tears.report().states, StateSet(State::kListen));
+  EXPECT_THAT(tears.report().connections, IsEmpty());
 }
 
 TEST(Tears, AListenerThatBecameAConnectionComesOnce) {
@@ -286,16 +294,17 @@ TEST(Tears, AListenerThatBecameAConnectionComesOnce) {
   EXPECT_THAT(Datagram(&tears, rows), ElementsAre(1, 2, 3, 4));
 }
 
-TEST(Tears, WhatTheRequestHidesCannotBeProved) {
+TEST(Tears, ARequestThatHidesSocketsIsReported) {
   const auto hidden = [](const DumpRequest& request, State state) {
     Tears tears;
     tears.Begin(request, kLarge, false);
     Datagram(&tears, Row({1}, 443, state));
     Datagram(&tears, Row({2}, 443, state));
     End(&tears);
-    return tears.hidden();
+    return tears.report().hidden;
   };
   for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp}) {
+    SCOPED_TRACE(Names(protocol).word);
     EXPECT_FALSE(hidden(RequestFor(protocol), State::kEstablished));
     DumpRequest request = RequestFor(protocol);
     request.states = State::kEstablished;
@@ -319,17 +328,18 @@ TEST(Tears, WhatTheRequestHidesCannotBeProved) {
 TEST(Tears, AFullDatagramBeforeALoneEndIsATear) {
   constexpr uint32_t kFits = 32448 / 88;  // rows without attributes
   for (const uint32_t count : {kFits / 2, kFits}) {
+    SCOPED_TRACE(count);
     Tears tears;
     tears.Begin(RequestFor(Protocol::kTcp), kLarge, false);
     std::vector<uint32_t> cookies(count);
     for (uint32_t i = 0; i < count; ++i) cookies[i] = i + 1;
     Datagram(&tears, Row(cookies));
     End(&tears);
-    EXPECT_EQ(tears.whole(), count < kFits);
+    EXPECT_EQ(tears.report().torn, count >= kFits);
   }
 }
 
-TEST(Tears, AUnixSocketThatWasBoundIsNotTheWitnessItWas) {
+TEST(Tears, BindingAUnixSocketChangesItsKey) {
   const auto key = [](bool named) {
     testing::UnixMessage socket;
     if (named) socket.Add(UNIX_DIAG_NAME, testing::Text("/run/x"));
@@ -349,18 +359,19 @@ TEST(Tears, RowsWithoutACookieAreNeverDropped) {
   EXPECT_THAT(Datagram(&tears, Row({1, 1})), SizeIs(2));
   EXPECT_THAT(Datagram(&tears, Row({1})), SizeIs(1));
   End(&tears);
-  EXPECT_TRUE(tears.hidden());
+  EXPECT_TRUE(tears.report().hidden);
 }
 
-TEST(Tears, BeginsAnew) {
+TEST(Tears, CanBeginAgain) {
   Tears tears;
   for (int i = 0; i < 2; ++i) {
+    SCOPED_TRACE(i);
     tears.Begin(RequestFor(Protocol::kTcp), kLarge, true);
     EXPECT_THAT(Datagram(&tears, Row({1, 2})), ElementsAre(1, 2));
     EXPECT_THAT(Datagram(&tears, Row({3})), ElementsAre(3));
     End(&tears);
     EXPECT_THAT(tears.keys(), SizeIs(3));
-    EXPECT_THAT(CookiesOf(tears.connections()), ElementsAre(2));
+    EXPECT_THAT(CookiesOf(tears.report().connections), ElementsAre(2));
   }
 }
 

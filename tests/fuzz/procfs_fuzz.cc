@@ -6,7 +6,7 @@
 #include <string>
 #include <unistd.h>
 
-#include "netdiag/dump/source.h"
+#include "netdiag/dump/procfs_source.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace netdiag::fuzz {
@@ -33,10 +33,10 @@ Answer Read(const DumpRequest& request, std::string_view text, size_t piece) {
   for (; !text.empty(); text.remove_prefix(std::min(piece, text.size()))) {
     const std::string_view part = text.substr(0, piece);
     Check(write(fds[1], part.data(), part.size()) == static_cast<ssize_t>(part.size()));
-    Check(*source->Step(visit) == netlink::Ready::kSome);
+    Check(*source->Step({}, visit) == netlink::Ready::kSome);
   }
   close(fds[1]);
-  Check(*source->Step(visit) == netlink::Ready::kDone);
+  Check(*source->Step({}, visit) == netlink::Ready::kDone);
   answer.damaged = source->stats().damaged;
   return answer;
 }

@@ -1,0 +1,160 @@
+// Tested by tests/dump/netlink_source_test.cc, and against the kernel by
+// tests/live/exact_live_test.cc.
+
+#include "netdiag/dump/verifier.h"
+
+#include <utility>
+
+#include "netdiag/dump/bucket_request.h"
+#include "netdiag/dump/requests.h"
+#include "netdiag/types/error.h"
+
+namespace netdiag::internal {
+namespace {
+
+using netlink::CallOptions;
+
+constexpr ExtensionSet kLists = {Extension::kPacketFilter, Extension::kPacketMemberships};
+
+bool HasLists(const DumpRequest& request) {
+  return request.table.protocol == Protocol::kPacket &&
+         (request.extensions.bits() & kLists.bits()) != 0;
+}
+
+DumpRequest WithoutLists(DumpRequest request) {
+  request.extensions = ExtensionSet::FromBits(request.extensions.bits() & ~kLists.bits());
+  return request;
+}
+
+}  // namespace
+
+Verifier::Verifier(const DumpRequest& asked, const DumpOptions& options)
+    : asked_(asked), request_(asked), options_(options) {
+  // Ask for every state and both families: sockets that a request hides cannot be verified, and the
+  // extra rows are cheap.
+  if (options_.completeness != Completeness::kExact || TestsSockets(asked)) return;
+  request_ = Widened();
+  request_.extensions = asked.extensions;
+}
+
+// The request for every socket in the buckets of what is asked for, as far as this kernel has one.
+DumpRequest Verifier::Widened() const {
+  DumpRequest request = WidenToBuckets(WithoutLists(asked_));
+  if (request.table.families != asked_.table.families &&
+      !OneDumpCoversBothFamilies(request.table.protocol)) {
+    request.table.families = asked_.table.families;
+  }
+  return request;
+}
+
+void Verifier::Begin() { activity_.Begin(request_, options_.activity, options_.scratch->tcp_rows); }
+
+void Verifier::BeginDump() {
+  ++dumps_;
+  const bool keep_all =
+      options_.completeness == Completeness::kExact || HasLists(request_) || CanUnhide();
+  options_.scratch->tears.Begin(request_, options_.tcp_buckets, keep_all);
+}
+
+bool Verifier::Repeats(const netlink::Message& message) {
+  if (options_.scratch->tears.Repeats(message)) return true;
+  if (!given_) return false;
+  const SocketKey key = SocketKey::Of(message, asked_.table.protocol);
+  if (settlement_ && !settlement_->census.works()) settlement_->comparison.Add(key);
+  return !given_->Insert(key.cookie());
+}
+
+absl::StatusOr<Verdict> Verifier::EndDump(netlink::Conn* conn, const CallOptions& call) {
+  Tears& tears = options_.scratch->tears;
+  tears.End();
+  repeated_ += tears.repeated();
+  if (asked_.table.protocol == Protocol::kTcp) options_.scratch->tcp_rows = tears.given();
+  if (HasLists(request_)) return DumpAgain(WithoutLists(request_));
+  if (!tears.report().torn) return Verdict::Verified();
+  return settlement_ ? Settle(conn, call) : Verify(conn, call);
+}
+
+absl::StatusOr<Verdict> Verifier::Verify(netlink::Conn* conn, const CallOptions& call) {
+  TearReport& report = options_.scratch->tears.report();
+  if (activity_.Unchanged(report.states)) return Verdict::Verified();
+  if (report.hidden) return CanUnhide() ? DumpAgain(Widened()) : Doubt(kHidden);
+  if (report.restless) return Doubt(kTorn);
+  if (report.too_full || report.crowded) return Doubt(kTooFull);
+  const bool many = report.connections.size() > kFewLookups;
+  if (options_.completeness == Completeness::kFast && many) return Doubt(kUnverified);
+  return options_.scratch->witnesses.Begin(conn, Widened(), &report, call);
+}
+
+absl::StatusOr<Verdict> Verifier::Step(netlink::Conn* conn, const StepOptions& how) {
+  NETDIAG_ASSIGN_OR_RETURN(Verdict verdict, options_.scratch->witnesses.Step(conn, how));
+  return verdict.next == Verdict::Next::kDoubt ? Doubt(verdict.reason) : verdict;
+}
+
+// True if another dump can show all that the present one hides, so that it can be verified instead.
+// Not of connections: there are too many of them. Not for kExact: a census needs no such dump.
+bool Verifier::CanUnhide() const {
+  if (options_.completeness == Completeness::kExact || !HidesSockets(request_)) return false;
+  const DumpRequest wide = Widened();
+  const bool listeners_only = wide.states == StateSet(State::kListen);
+  return (wide.table.protocol != Protocol::kTcp || listeners_only) && !HidesSockets(wide);
+}
+
+// No check verifies the present dump.
+Verdict Verifier::Doubt(std::string_view reason) {
+  const bool settles =
+      options_.completeness == Completeness::kExact && asked_.table.protocol != Protocol::kMptcp;
+  if (!settles) return Verdict::Doubt(reason);
+  return settlement_ ? DumpOnceMore() : BeginSettlement();
+}
+
+Verdict Verifier::BeginSettlement() {
+  const Tears& tears = options_.scratch->tears;
+  const TearReport& report = tears.report();
+  if (!given_) given_.emplace();
+  for (const SocketKey key : tears.keys()) given_->Insert(key.cookie());
+  settlement_.emplace(
+      Settlement{CensusCheck(options_.census, asked_.table), DumpComparison(tears.keys(), report)});
+  CensusCheck& census = settlement_->census;
+  // A census does not count bound idle sockets.
+  if (!report.states.contains(State::kBoundInactive)) census.Count(*given_, request_.states);
+  // Unix sockets move between buckets, so one census does not settle them.
+  const bool settled =
+      census.works() && census.missing().empty() && asked_.table.protocol != Protocol::kUnix;
+  if (settled) return Verdict::Verified();
+  request_ = Widened();
+  return DumpOnceMore();
+}
+
+// Another dump has ended, torn.
+absl::StatusOr<Verdict> Verifier::Settle(netlink::Conn* conn, const CallOptions& call) {
+  CensusCheck& census = settlement_->census;
+  const TearReport& report = options_.scratch->tears.report();
+  if (census.works()) {
+    census.Update(*given_, request_.states);
+    const bool settled = census.works() && census.missing().empty();
+    return settled ? Verdict::Verified() : DumpOnceMore();
+  }
+  if (settlement_->comparison.EndDump(report)) return Verdict::Verified();
+  // Connections can verify the dump that gave them.
+  const bool checkable = report.witnesses.empty() && !report.connections.empty();
+  return checkable ? Verify(conn, call) : DumpOnceMore();
+}
+
+// The same request again, within the limits of a settlement.
+Verdict Verifier::DumpOnceMore() {
+  if (dumps_ < (settlement_->census.works() ? kMaxCensusDumps : kMaxDumps)) {
+    return Verdict::DumpAgain();
+  }
+  missing_ = settlement_->census.missing().size();
+  return Verdict::Doubt(kRestless);
+}
+
+// Another dump, of another request, gives what the present dump did not.
+Verdict Verifier::DumpAgain(DumpRequest request) {
+  if (!given_) given_.emplace();
+  for (const SocketKey key : options_.scratch->tears.keys()) given_->Insert(key.cookie());
+  request_ = std::move(request);
+  return Verdict::DumpAgain();
+}
+
+}  // namespace netdiag::internal
