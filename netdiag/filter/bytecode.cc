@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <optional>
 #include <span>
 
+#include "netdiag/dump/bytecode.h"
 #include "netdiag/filter/formula.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/wire.h"
@@ -23,8 +23,6 @@ static_assert(static_cast<int>(Opcode::kCgroup) == INET_DIAG_BC_CGROUP_COND);
 static_assert(sizeof(inet_diag_bc_op) == 4 && sizeof(inet_diag_hostcond) == 8);
 
 constexpr size_t kOpSize = sizeof(inet_diag_bc_op);
-// A jump that rejects leads this many bytes beyond the end.
-constexpr size_t kBeyond = 4;
 
 bool IsHost(Opcode opcode) { return opcode == Opcode::kLocalHost || opcode == Opcode::kRemoteHost; }
 
@@ -56,49 +54,24 @@ size_t SizeOf(const Formula& formula) {
   return size;
 }
 
-// The index of a place in the program. Jumps may use it before the place is known.
-using Label = size_t;
+using Label = BytecodeAssembler::Label;
 
-class Assembler {
+// Writes the program of a formula.
+class Generator {
  public:
-  Assembler() {
-    accept_ = NewLabel();
-    reject_ = NewLabel();
-  }
-
   std::vector<std::byte> Run(const Formula& formula) {
-    Generate(formula, reject_);
-    labels_[accept_] = program_.size();
-    labels_[reject_] = program_.size() + kBeyond;
-    for (const Jump& jump : jumps_) {
-      const auto distance = static_cast<uint16_t>(labels_[jump.to] - jump.at);
-      std::memcpy(&program_[jump.at + offsetof(inet_diag_bc_op, no)], &distance, sizeof(distance));
-    }
-    return std::move(program_);
+    Generate(formula, assembler_.reject());
+    return assembler_.Finish();
   }
 
  private:
-  struct Jump {
-    size_t at;  // the offset of the instruction
-    Label to;
-  };
-
-  Label NewLabel() {
-    labels_.push_back(0);
-    return labels_.size() - 1;
-  }
-  void Bind(Label label) { labels_[label] = program_.size(); }
-
   template <class T>
   void Put(const T& value) {
     const Bytes bytes = std::as_bytes(std::span<const T, 1>(&value, 1));
-    program_.insert(program_.end(), bytes.begin(), bytes.end());
+    operand_.insert(operand_.end(), bytes.begin(), bytes.end());
   }
 
-  void PutOp(Opcode opcode, size_t size, Label otherwise) {
-    jumps_.push_back({program_.size(), otherwise});
-    Put(inet_diag_bc_op{static_cast<uint8_t>(opcode), static_cast<uint8_t>(size), 0});
-  }
+  void PutJump(Label to) { assembler_.Put(static_cast<uint8_t>(Opcode::kJump), {}, to); }
 
   void PutHost(const HostMatch& host) {
     inet_diag_hostcond condition = {};
@@ -107,11 +80,11 @@ class Assembler {
     condition.port = host.port ? *host.port : -1;
     Put(condition);
     const Bytes octets = std::as_bytes(host.address.octets());
-    program_.insert(program_.end(), octets.begin(), octets.end());
+    operand_.insert(operand_.end(), octets.begin(), octets.end());
   }
 
   void PutTest(const Test& test, Label otherwise) {
-    PutOp(test.opcode, SizeOf(test), otherwise);
+    operand_.clear();
     if (IsHost(test.opcode)) {
       PutHost(test.host);
     } else if (test.opcode == Opcode::kDevice) {
@@ -123,6 +96,7 @@ class Assembler {
     } else {
       Put(inet_diag_bc_op{0, 0, test.port});
     }
+    assembler_.Put(static_cast<uint8_t>(test.opcode), operand_, otherwise);
   }
 
   // Emits code that falls through if the formula holds, and jumps to `otherwise` if not.
@@ -131,7 +105,7 @@ class Assembler {
       case Kind::kTrue:
         return;
       case Kind::kFalse:
-        return PutOp(Opcode::kJump, kOpSize, otherwise);
+        return PutJump(otherwise);
       case Kind::kTest:
         return GenerateTest(formula, otherwise);
       case Kind::kAnd:
@@ -144,29 +118,26 @@ class Assembler {
 
   void GenerateTest(const Formula& formula, Label otherwise) {
     if (!formula.negated) return PutTest(formula.test, otherwise);
-    const Label holds = NewLabel();
+    const Label holds = assembler_.NewLabel();
     PutTest(formula.test, holds);
-    PutOp(Opcode::kJump, kOpSize, otherwise);
-    Bind(holds);
+    PutJump(otherwise);
+    assembler_.Bind(holds);
   }
 
   void GenerateOr(const Formula& formula, Label otherwise) {
-    const Label holds = NewLabel();
+    const Label holds = assembler_.NewLabel();
     for (size_t i = 0; i + 1 < formula.children.size(); ++i) {
-      const Label next = NewLabel();
+      const Label next = assembler_.NewLabel();
       Generate(formula.children[i], next);
-      PutOp(Opcode::kJump, kOpSize, holds);
-      Bind(next);
+      PutJump(holds);
+      assembler_.Bind(next);
     }
     Generate(formula.children.back(), otherwise);
-    Bind(holds);
+    assembler_.Bind(holds);
   }
 
-  std::vector<std::byte> program_;
-  std::vector<size_t> labels_;
-  std::vector<Jump> jumps_;
-  Label accept_ = 0;
-  Label reject_ = 0;
+  BytecodeAssembler assembler_;
+  std::vector<std::byte> operand_;
 };
 
 // ---- Listing ----
@@ -235,7 +206,7 @@ Formula Coarsen(Formula formula, size_t max_size) {
   return AllOf(std::move(kept));
 }
 
-std::vector<std::byte> Assemble(const Formula& formula) { return Assembler().Run(formula); }
+std::vector<std::byte> Assemble(const Formula& formula) { return Generator().Run(formula); }
 
 std::string List(Bytes program) {
   std::string text;
