@@ -1,16 +1,16 @@
 // netdiag/dump/cookie_set.h — Internal. Users want netdiag/engine.h.
 //
-// The cookies that a walk has given.
+// A set of the cookies that a dump has given.
 //
-// The kernel counts cookies as it gives them out, to whole buckets of sockets at a time, so those
-// of neighbours in a table are mostly neighbours too: each word of the set holds 64 of them, and
-// the word of the last one is found without a search.
+// The kernel numbers cookies in the order in which it assigns them, and a dump assigns them to the
+// sockets of whole buckets. Sockets that are neighbours in a table therefore mostly have
+// neighbouring cookies. Each word of the set holds 64 neighbouring cookies, and the word of the
+// last cookie is found without a search.
 //
-// Cost: 1 ns where the next cookie is near the last one; else one probe of a hash table. 32 to 64
-// bytes for each 64 neighbours, or for each cookie without any. Clear() writes all of it. No
-// allocation once it has grown.
-// Threads: thread-compatible.
-// Source: sock_gen_cookie() in net/core/sock_diag.c, gen_cookie_next() in include/linux/cookie.h.
+// Cost: 1 ns if the next cookie is near the last one, otherwise one probe of a hash table. 32 to 64
+// bytes for each 64 neighbours, or for each cookie that has none. Clear() writes the whole table.
+// No allocation once it has grown. Threads: thread-compatible. Source: sock_gen_cookie() in
+// net/core/sock_diag.c, gen_cookie_next() in include/linux/cookie.h.
 
 #ifndef NETDIAG_DUMP_COOKIE_SET_H_
 #define NETDIAG_DUMP_COOKIE_SET_H_
@@ -26,7 +26,7 @@ namespace netdiag::internal {
 
 class CookieSet {
  public:
-  // Whether it was new.
+  // True if the cookie was not in the set.
   bool Insert(uint64_t cookie) {
     const uint64_t key = cookie / kBits;
     Word* word = &words_[last_];
@@ -50,10 +50,10 @@ class CookieSet {
   static constexpr size_t kLeast = 64;  // words; a power of two
   struct Word {
     uint64_t key = 0;
-    uint64_t bits = 0;  // 0: the place is free
+    uint64_t bits = 0;  // 0: the word is free
   };
 
-  // The word of the key, a new one if there is none. The set is half empty at least.
+  // The word of the key, or a new word. At least half of the table stays free.
   Word* Find(uint64_t key) {
     if (2 * used_ >= words_.size()) Grow();
     last_ = PlaceOf(key);

@@ -38,7 +38,7 @@ bool SocketCounts::IsEmpty(const DumpRequest& request) const {
   }
   if (request.table.protocol != Protocol::kTcp) return false;
   if (request.states.contains(State::kBoundInactive)) return false;
-  // Listeners of IPv6 have half-open connections of IPv4, which are listed as IPv6's.
+  // A half-open IPv4 connection of an IPv6 listener is listed as IPv6.
   return time_wait == 0 && (!inet4 || tcp4 == 0) && (!inet6 || tcp6 == 0);
 }
 

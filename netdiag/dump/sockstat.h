@@ -1,4 +1,7 @@
-// netdiag/dump/sockstat.h — Internal. How many sockets a network namespace has.
+// netdiag/dump/sockstat.h — Internal. The number of sockets in a network namespace, and the
+// counters of its TCP.
+//
+// Threads: functions without state.
 //
 // Source: net/ipv4/proc.c (sockstat_seq_show), net/ipv6/proc.c; sock_prot_inuse_add().
 
@@ -14,31 +17,31 @@
 
 namespace netdiag::internal {
 
-// What a dump of the namespace would give, but for two kinds: half-open connections (SYN_RECV),
-// which no namespace without listeners has for longer than their timer runs, and sockets that are
-// bound and idle (State::kBoundInactive).
+// The number of rows that a dump of the namespace would give, without two kinds of sockets:
+// half-open connections (SYN_RECV), which a namespace without listeners has only until their timer
+// ends, and bound idle sockets (State::kBoundInactive).
 struct SocketCounts {
   bool known = false;
-  uint64_t tcp4 = 0;  // TIME_WAIT excepted
+  uint64_t tcp4 = 0;  // without TIME_WAIT
   uint64_t tcp6 = 0;
   uint64_t time_wait = 0;  // of both families
   uint64_t udp4 = 0;
   uint64_t udp6 = 0;
 
   uint64_t tcp() const { return tcp4 + tcp6 + time_wait; }
-  // Whether a dump that asks for this can only be empty.
+  // True if a dump of `request` must be empty.
   bool IsEmpty(const DumpRequest& request) const;
 };
 
-// From the text of /proc/net/sockstat and sockstat6; the latter is empty without IPv6.
+// Parses the text of /proc/net/sockstat and sockstat6. The latter is empty without IPv6.
 SocketCounts ParseSockstat(std::string_view sockstat, std::string_view sockstat6);
-// Of the calling thread's namespace, below `proc_root`.
+// Reads the counts of the calling thread's namespace below `proc_root`.
 SocketCounts ReadSockstat(const std::string& proc_root);
 
-// All that a namespace tells of what its TCP does. The same before and after a dump, no connection
-// left the table between: what ends one sends or receives a segment, raises a counter, or makes
-// them fewer; and nothing makes them more without a segment but listen(), which would have to come
-// together with a connection that is given up before it was answered.
+// Every counter that a namespace has of its TCP. If two reads are equal, no connection left the
+// table between them: every end of a connection sends or receives a segment, raises a counter, or
+// lowers the number of sockets. Only listen() raises that number without a segment, so an end goes
+// unnoticed only if a listener opens and a connection is given up before it is answered.
 //
 // Source: /proc/net/snmp, "Tcp:" (InSegs, OutSegs, ActiveOpens, PassiveOpens, EstabResets, …), and
 // netstat, "TcpExt:" (TW, TCPTimeouts, EmbryonicRsts, …); tcp_syn_ack_timeout(), tcp_check_req(),
@@ -50,8 +53,9 @@ struct TcpActivity {
   std::string counters;
   friend bool operator==(const TcpActivity&, const TcpActivity&) = default;
 };
-// Of the calling thread's namespace, below `proc_root`; nothing if that is no procfs, or if there
-// are fewer than `least` connections. Cost: 24 µs if they are fewer, else 95.
+// Reads the counters of the calling thread's namespace below `proc_root`. Not set if `proc_root` is
+// no procfs, or if there are fewer than `least` connections. Cost: 24 µs if there are fewer, 95 µs
+// otherwise.
 std::optional<TcpActivity> ReadTcpActivity(const std::string& proc_root, uint64_t least);
 
 }  // namespace netdiag::internal

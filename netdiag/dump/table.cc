@@ -35,7 +35,7 @@ std::string_view Name(SourceKind source) {
 
 const TableInfo& Describe(Protocol protocol) {
   const auto row = std::ranges::find(kTables, protocol, &TableInfo::protocol);
-  // A protocol from a damaged capture has no table; nothing of it is ever dumped.
+  // The protocol comes from a damaged capture. It is never dumped.
   static constexpr TableInfo kNone = {Protocol::kTcp, {}, "", "", "", ""};
   return row == kTables.end() ? kNone : *row;
 }
