@@ -242,7 +242,7 @@ absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std
 absl::StatusOr<Bytes> EncodeDestroy(Protocol protocol, const InetName& socket,
                                     std::span<std::byte> storage) {
   if (static_cast<uint16_t>(protocol) > UINT8_MAX || !IsInet(protocol)) {
-    return ErrnoError(EOPNOTSUPP, "SOCK_DESTROY", "no kernel closes such sockets");
+    return ErrnoError(EOPNOTSUPP, "SOCK_DESTROY", "no kernel can close these sockets");
   }
   const inet_diag_req_v2 body = BodyOf(IdOf(socket), static_cast<uint8_t>(protocol));
   return RequestBuilder(storage).Header(SOCK_DESTROY, netlink::kFlagAck).Put(body).Finish();

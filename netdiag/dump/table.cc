@@ -51,20 +51,22 @@ absl::Status ExplainRefusal(const absl::Status& status, const Table& table) {
   const int errnum = Errno(status);
   const std::string what = "socket_diag dump " + Text(table);
   const TableInfo& info = Describe(table.protocol);
-  if (info.kernel_option.empty()) return ErrnoError(EOPNOTSUPP, what, "no kernel has one");
+  if (info.kernel_option.empty())
+    return ErrnoError(EOPNOTSUPP, what, "no kernel can dump these sockets");
   switch (errnum) {
     case ENOENT:
     case EOPNOTSUPP:
       return ErrnoError(errnum, what,
-                        std::string("kernel without ")
+                        std::string("the kernel was built without ")
                             .append(info.kernel_option)
-                            .append(", or module ")
+                            .append(", or its module ")
                             .append(info.module)
-                            .append(" not loaded"));
+                            .append(" is not loaded"));
     case EPROTONOSUPPORT:
     case ENOSYS:
-      return ErrnoError(errnum, what,
-                        "kernel without CONFIG_NET and CONFIG_UNIX_DIAG or CONFIG_INET_DIAG");
+      return ErrnoError(
+          errnum, what,
+          "the kernel was built without CONFIG_NET, CONFIG_UNIX_DIAG or CONFIG_INET_DIAG");
     case EAFNOSUPPORT:
       return ErrnoError(errnum, what,
                         "a sandbox forbids AF_NETLINK (RestrictAddressFamilies, seccomp)");

@@ -1,4 +1,5 @@
-// Captures: what is written is read back, and damage anywhere ends in an error or a clean prefix.
+// Captures: a reader reads back what was written; damage anywhere ends in an error or a clean
+// prefix.
 
 #include "netdiag/dump/capture.h"
 
@@ -211,7 +212,7 @@ Read ReadAll(Bytes capture) {
   for (CaptureRecord record; reader.Next(&record);) read.types.push_back(record.type);
   read.status = reader.status();
   CaptureRecord again;
-  EXPECT_FALSE(reader.Next(&again));  // the end is the end
+  EXPECT_FALSE(reader.Next(&again));  // the reader stays at its end
   return read;
 }
 
@@ -287,12 +288,12 @@ TEST(CaptureReader, RefusesLengthsThatLie) {
       EXPECT_THAT(ReadAll(Capture({Frame(length, type, Packet(4))})).status, ErrnoIs(EBADMSG));
     }
   }
-  // Above the limit, even though the bytes are there.
+  // The length is above the limit, although the bytes are there.
   EXPECT_THAT(ReadAll(Capture({Frame(3, Packet((1 << 20) + 1))})).status, ErrnoIs(EBADMSG));
   EXPECT_THAT(ReadAll(Capture({Frame(3, Packet(1 << 20))})).status, IsOk());
 }
 
-TEST(CaptureReader, RefusesRecordsThatSayWhatCannotBe) {
+TEST(CaptureReader, RefusesRecordsWithImpossibleValues) {
   const auto table = [](uint16_t protocol, uint8_t source) {
     Packet payload(16);
     std::memcpy(payload.data(), &protocol, sizeof(protocol));
@@ -345,7 +346,7 @@ struct Replayed {
   absl::Status status;
   internal::SourceStats stats;
 };
-// The table that is the capture's record of that `number`.
+// Replays the capture's table number `number`.
 Replayed Replay(Bytes capture, size_t number, const Table& table) {
   CaptureReader reader(capture);
   size_t tables = 0;
@@ -399,7 +400,8 @@ TEST(ReplaySource, EndsAsTheDumpEnded) {
   EXPECT_THAT(refused.status, ErrnoIs(ENOENT));
   EXPECT_THAT(std::string(refused.status.message()), ::testing::HasSubstr("tcp"));
 
-  // Without a record of its end it was cut off, by the next table or by the end of the capture.
+  // A table without a record of its end was cut off, by the next table or by the end of the
+  // capture.
   std::vector<CaptureRecord> records = {TableOf(kTcp), DatagramOf(rows.front()), TableOf(kUdp),
                                         DatagramOf(rows.front())};
   const Packet capture = Write(records);
@@ -409,7 +411,7 @@ TEST(ReplaySource, EndsAsTheDumpEnded) {
   }
 }
 
-TEST(ReplaySource, CountsDamageAndSaysInterrupted) {
+TEST(ReplaySource, ReportsDamageAndInterruption) {
   const Packet cut = testing::Truncated(Rows({"one", "two"}).front(), 2);
   Replayed replayed = Replay(Write(Answer(kTcp, {cut})), 0, kTcp);
   EXPECT_THAT(replayed.rows, ElementsAre("one"));

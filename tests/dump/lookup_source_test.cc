@@ -135,7 +135,7 @@ bpf::TcpTuple TupleOf(const inet_diag_msg& socket) {
   return tuple;
 }
 
-// By their ports.
+// The local and remote port of each row.
 using Rows = std::vector<std::pair<int, int>>;
 
 struct Outcome {
@@ -154,7 +154,7 @@ struct Lookup {
   netlink::CallOptions call;
 };
 
-// Steps a LookupSource to its end. The kernel may be looked at afterwards.
+// Steps a LookupSource to its end. The test can read the kernel afterwards.
 Outcome Ask(Kernel* kernel, const Lookup& lookup) {
   FakeKernel fake([kernel](Bytes request) { return kernel->Answer(request); });
   LookupSource source =

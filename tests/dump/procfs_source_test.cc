@@ -1,4 +1,4 @@
-// ProcfsSource over lines made up here: every field, whatever pieces they are read in, and damage.
+// ProcfsSource over made-up lines: every field, pieces of any size, and damage.
 
 #include "netdiag/dump/procfs_source.h"
 
@@ -80,7 +80,7 @@ std::string DescribePacket(const netlink::Message& message) {
   const PacketSocket socket = PacketSocket::Parse(message.payload()).value();
   EXPECT_EQ(socket.cookie(), Cookie());
   EXPECT_FALSE(socket.malformed());
-  // Of the struct, what /proc does not tell is not there.
+  // Fields of the struct that /proc does not show are absent.
   EXPECT_FALSE((*socket.info())[PacketInfo::Field("flags")].has_value());
   EXPECT_FALSE((*socket.memory())[SocketMemory::Field("rcvbuf")].has_value());
   std::string text(Names(socket.type()).word);
@@ -115,8 +115,8 @@ DumpRequest RequestOf(Protocol protocol, FamilySet families) {
   return {{protocol, families, {}}, StateSet::All(), {}, {}, {}};
 }
 
-// Reads `text` as the file of `family` in pieces of `piece` bytes: one end of a socketpair with
-// record borders gives one piece a read.
+// Reads `text` as the file of `family` in pieces of `piece` bytes. The file is one end of a
+// socketpair that keeps record borders, so each read returns one piece.
 Answer Read(std::string_view text, Protocol protocol, Family family, size_t piece) {
   int fds[2] = {-1, -1};
   EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
@@ -187,7 +187,7 @@ TEST(ProcfsSource, ReadsLinesOfNetlinkSockets) {
   }
 }
 
-// raw_sock_seq_show() and ping_v4_format_sock() write as UDP does, but for the width of numbers.
+// raw_sock_seq_show() and ping_v4_format_sock() write the fields of UDP with other widths.
 TEST(ProcfsSource, ReadsLinesOfRawAndPingSockets) {
   const std::string text =
       "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout "
@@ -201,7 +201,7 @@ TEST(ProcfsSource, ReadsLinesOfRawAndPingSockets) {
   }
 }
 
-TEST(ProcfsSource, SaysThatMptcpHasNoFile) {
+TEST(ProcfsSource, ReportsThatMptcpHasNoFile) {
   const auto open = [](std::string_view) -> absl::StatusOr<int> { return -1; };
   EXPECT_THAT(ProcfsSource::Open(RequestOf(Protocol::kMptcp, Family::kInet), open).status(),
               ErrnoIs(ENOENT));
@@ -228,7 +228,7 @@ TEST(ProcfsSource, ReadsEveryFieldOfAV6Line) {
   EXPECT_EQ(answer.damaged, 0u);
 }
 
-TEST(ProcfsSource, AShortLineOfTimeWaitAndOneOfUdpAreLinesToo) {
+TEST(ProcfsSource, ReadsShortLinesOfTimeWaitAndUdp) {
   const Answer answer = ReadInet(
       "  12: 0100007F:1F90 0100007F:C350 06 00000000:00000000 03:00000BB8 00000000     0        0 "
       "0 3 0000000000000000          \n"
@@ -263,8 +263,8 @@ TEST(ProcfsSource, NamesKeepTheirBlanksAndSigns) {
   }
 }
 
-// /proc writes a name's newline as it is. Nothing tells the rest from a line, but it stays one row
-// or one damaged line, and its neighbours are good.
+// /proc writes the newline of a name as it is. The rest of the name then looks like a line; it is
+// one row or one damaged line, and the lines around it are read.
 TEST(ProcfsSource, ANewlineInANameDoesNotReachOtherLines) {
   const std::string start = "0000000000000000: 00000002 00000000 00010000 0001 01     1 ";
   const Answer answer = ReadUnix(start + "/a\nb\n" + start + "/next\n");
@@ -362,7 +362,7 @@ TEST(ProcfsSource, ALineThatIsTooLongIsDamageToItsEnd) {
   const std::string good = "0000000000000000: 00000002 00000000 00000000 0001 03 5 /x";
   for (const size_t filler : {size_t{4097}, size_t{5000}, size_t{20000}, size_t{150000}}) {
     for (const size_t piece : {size_t{100}, size_t{4000}, size_t{8192}, size_t{65536}}) {
-      // Its tail looks like a line wherever it is cut.
+      // Wherever the line is cut, its tail looks like a line.
       std::string line;
       while (line.size() < filler) line += good;
       const Answer answer = ReadUnix(good + "\n" + line + "\n" + good + "\n", piece);
@@ -446,7 +446,7 @@ TEST(ProcfsSource, ReadsTheFilesOfTheTablesFamiliesInTurn) {
   }
 }
 
-// The descriptors that were open by then are closed: the main() of the tests looks after them.
+// Descriptors that were already open are closed; the main() of the tests checks that.
 TEST(ProcfsSource, AFileThatDoesNotOpenIsTheError) {
   const auto open_but = [](int errnum, std::string_view missing) {
     return ProcfsSource::Open(RequestOf(Protocol::kTcp, {Family::kInet, Family::kInet6}),
@@ -457,7 +457,7 @@ TEST(ProcfsSource, AFileThatDoesNotOpenIsTheError) {
   };
   EXPECT_THAT(open_but(ENOENT, "tcp"), ErrnoIs(ENOENT));
   EXPECT_THAT(open_but(EACCES, "tcp6"), ErrnoIs(EACCES));
-  // A kernel without IPv6 has no tcp6, and no sockets that it would list.
+  // A kernel without IPv6 has neither the file tcp6 nor such sockets.
   EXPECT_THAT(open_but(ENOENT, "tcp6"), IsOk());
 }
 
@@ -470,7 +470,7 @@ TEST(ProcfsSource, AFileThatDoesNotReadIsAnError) {
               ErrnoIs(EISDIR));
 }
 
-TEST(ProcfsSource, AVisitorThatStopsIsAskedNoMore) {
+TEST(ProcfsSource, DoesNotCallAVisitorThatHasStopped) {
   absl::StatusOr<ProcfsSource> source = ProcfsSource::Open(
       RequestOf(Protocol::kTcp, Family::kInet), [&](std::string_view) -> absl::StatusOr<int> {
         return TextFile(kLine4 + kLine4.substr(kInetHeader.size()));

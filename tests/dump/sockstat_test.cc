@@ -24,7 +24,7 @@ TEST(Sockstat, IsReadAsTheKernelWritesIt) {
   EXPECT_TRUE(ParseSockstat(kSockstat, "").known) << "a kernel without IPv6";
 }
 
-TEST(Sockstat, ThatIsCutOrStrangeIsNotKnown) {
+TEST(Sockstat, IsUnknownIfTheTextIsCutOrStrange) {
   const std::string whole = kSockstat;
   for (size_t size = 0; size < whole.find(" mem 0"); ++size) {
     const SocketCounts counts = ParseSockstat(whole.substr(0, size), kSockstat6);
@@ -36,7 +36,7 @@ TEST(Sockstat, ThatIsCutOrStrangeIsNotKnown) {
   EXPECT_FALSE(ParseSockstat("TCP: inuse -1 tw 0\nUDP: inuse 0\n", "").known);
 }
 
-TEST(Sockstat, SaysWhichDumpsAreEmpty) {
+TEST(Sockstat, ReportsWhichDumpsAreEmpty) {
   const auto empty = [](const SocketCounts& counts, Protocol protocol, FamilySet families,
                         StateSet states = StateSet::SsAll()) {
     return counts.IsEmpty({.table = {protocol, families, NetnsId(), ""}, .states = states});
@@ -55,7 +55,7 @@ TEST(Sockstat, SaysWhichDumpsAreEmpty) {
   EXPECT_TRUE(empty({.known = true, .udp6 = 1}, Protocol::kUdp, Family::kInet));
 }
 
-TEST(TcpActivity, IsToldByAProcfsOnly) {
+TEST(TcpActivity, IsReadFromProcfsOnly) {
   EXPECT_TRUE(ReadTcpActivity("/proc", 0).has_value());
   EXPECT_FALSE(ReadTcpActivity("/proc", 1'000'000'000).has_value());
   EXPECT_FALSE(ReadTcpActivity("/sys", 0).has_value());

@@ -1,4 +1,4 @@
-// What is known of tables, and what a refusal of a dump says.
+// The facts about tables, and the explanation of a refused dump.
 
 #include "netdiag/dump/table.h"
 
@@ -24,7 +24,7 @@ TEST(Describe, KnowsEveryProtocol) {
   for (const TableNames& row : AllProtocols()) {
     const TableInfo& info = Describe(row.protocol);
     EXPECT_EQ(info.protocol, row.protocol);
-    // Ping sockets have no dump, MPTCP no file.
+    // Ping sockets have no dump, and MPTCP has no file.
     EXPECT_EQ(info.kernel_option.starts_with("CONFIG_"), row.protocol != Protocol::kIcmp);
     EXPECT_EQ(info.module.ends_with("_diag"), row.protocol != Protocol::kIcmp);
     EXPECT_EQ(info.proc_file.empty(), row.protocol == Protocol::kMptcp);
@@ -76,14 +76,14 @@ TEST(ExplainRefusal, NamesTheMissingOptionOfTheTable) {
   }
 }
 
-TEST(ExplainRefusal, KnowsWhatNoKernelHas) {
+TEST(ExplainRefusal, ExplainsATableThatNoKernelDumps) {
   const Table table{Protocol::kIcmp, Family::kInet, {}};
   const absl::Status refusal = ExplainRefusal(ErrnoError(ENOENT, "recvmsg"), table);
   EXPECT_TRUE(IsUnsupported(refusal));
   EXPECT_THAT(Message(refusal), AllOf(HasSubstr("icmp"), Not(HasSubstr("CONFIG_"))));
 }
 
-TEST(ExplainRefusal, SaysWhatForbidsIt) {
+TEST(ExplainRefusal, NamesTheSandboxOrPolicyThatForbidsTheDump) {
   const Table table{Protocol::kTcp, Family::kInet, {}};
   const struct {
     int errnum;
