@@ -57,19 +57,17 @@ enum class SourceKind : uint8_t {
 };
 std::string_view Name(SourceKind source);
 
-// The effort for rows that are complete. A dump is no snapshot, so it can miss sockets:
+// How much effort goes into missing no socket. A dump is no snapshot, so it can miss sockets:
 // docs/exactness.md. No level gives a socket twice.
 enum class Completeness : uint8_t {
-  // TableOutcome::doubt says if sockets may be missing. A long dump of connections while TCP was
-  // busy
-  // is not verified, which would cost a fifth of the dump, and is a doubt.
+  // TableOutcome::doubt says if sockets may be missing. A long dump of connections is not verified
+  // if TCP was busy meanwhile, because that costs a fifth of the dump. It is a doubt.
   kFast,
-  // Such dumps are verified too. A doubt remains only if sockets went away, or may have gone, where
-  // the dump was interrupted.
+  // Such dumps are verified too. A doubt remains only if sockets left a part of the table in which
+  // the dump was interrupted, or if that cannot be excluded.
   kProved,
-  // Instead of a doubt, the table is dumped again until no socket is missing. A doubt remains if
-  // that
-  // does not succeed.
+  // Instead of a doubt, the table is dumped again until no socket is missing. A doubt remains if a
+  // limit of dumps is reached first.
   kExact,
 };
 

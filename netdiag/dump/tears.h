@@ -5,11 +5,10 @@
 // A dump is no snapshot. When a datagram is full, the kernel releases the table; it comes back to
 // "socket N of bucket B". This is a tear. Sockets enter a bucket at its head (packet sockets, and
 // IPv6 listeners that share a port, at its end). So between two datagrams
-//   - a socket that enters the bucket moves the others down: the last rows of the bucket come
-//   again,
-//     after those of the new sockets that stand behind place N;
-//   - a socket that leaves the bucket before place N moves the others up: as many sockets behind
-//     place N are skipped.
+//   - sockets that enter the bucket move the others down. The last rows of the bucket come again,
+//     after the rows of those new sockets that now stand behind place N;
+//   - sockets that leave the bucket before place N move the others up. As many sockets behind place
+//     N are skipped.
 // Other buckets do not change. The kernel takes connections, and bound idle sockets, sixteen of a
 // bucket at a time; longer buckets can tear anywhere.
 //

@@ -99,7 +99,7 @@ bool Verifier::CanUnhide() const {
   return (wide.table.protocol != Protocol::kTcp || listeners_only) && !HidesSockets(wide);
 }
 
-// No check verifies the present dump.
+// No check verifies the present dump. Ends with the doubt, or goes on to settle it.
 Verdict Verifier::Doubt(std::string_view reason) {
   const bool settles =
       options_.completeness == Completeness::kExact && asked_.table.protocol != Protocol::kMptcp;
