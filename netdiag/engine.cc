@@ -15,6 +15,7 @@
 #include "netdiag/dump/requests.h"
 #include "netdiag/engine/snapshot_contents.h"
 #include "netdiag/engine_impl.h"
+#include "netdiag/netlink/request_builder.h"
 #include "netdiag/recorder.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"

@@ -21,6 +21,7 @@
 #include "netdiag/dump/capture.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/netns.h"
+#include "netdiag/netlink/request_builder.h"
 #include "netdiag/process/owner_index.h"
 #include "netdiag/row.h"
 #include "netdiag/snapshot.h"

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "netdiag/netlink/abi.h"
+#include "netdiag/netlink/request_builder.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/parse_number.h"
 #include "netdiag/types/unique_fd.h"

@@ -12,6 +12,7 @@
 
 #include "netdiag/dump/bytecode.h"
 #include "netdiag/netlink/abi.h"
+#include "netdiag/netlink/request_builder.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/proc_file.h"
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "netdiag/netlink/abi.h"
+#include "netdiag/netlink/request_builder.h"
 #include "netdiag/netlink/wire.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/parse_number.h"

@@ -24,6 +24,7 @@
 #include "netdiag/engine.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/conn.h"
+#include "netdiag/netlink/request_builder.h"
 #include "netdiag/row.h"
 #include "tests/testing/families.h"
 #include "tests/testing/sockets.h"
