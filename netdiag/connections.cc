@@ -12,8 +12,8 @@
 #include "absl/container/flat_hash_map.h"
 
 #include "netdiag/engine.h"
-#include "netdiag/process/held_sockets.h"
 #include "netdiag/process/owner_index.h"
+#include "netdiag/process/process_sockets.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
 #include "netdiag/socket/socket.h"
@@ -178,8 +178,8 @@ absl::StatusOr<Summary> VisitRows(
   std::optional<OwnerIndex> owned;
   std::optional<netlink::NetNs> netns = options.netns;
   if (options.pid != Pid()) {
-    NETDIAG_ASSIGN_OR_RETURN(const std::vector<HeldSocket> sockets,
-                             ReadHeldSockets(options.pid, options.proc_root));
+    NETDIAG_ASSIGN_OR_RETURN(const std::vector<OwnedSocket> sockets,
+                             ReadProcessSockets(options.pid, options.proc_root));
     owned.emplace(OwnerOptions{.proc_root = options.proc_root}).Assign(sockets);
     if (!netns) {
       NETDIAG_ASSIGN_OR_RETURN(netns, NetnsOf(options.pid, options.proc_root));

@@ -172,7 +172,7 @@ void Engine::Impl::PlanTable(Protocol protocol, FamilySet families, NetnsId netn
 }
 
 absl::Status Engine::Impl::PlanReplay() {
-  std::vector<HeldSocket> held;
+  std::vector<OwnedSocket> held;
   CaptureReader reader(*options_.replay);
   size_t tables = 0;
   bool planned = false;  // the last table met

@@ -427,7 +427,7 @@ void Engine::Impl::ReadAhead(Walk* walk, const CallOptions& call) const {
 void Engine::Impl::Foresee(const Message& message, const Walk& walk) const {
   if (join_.index() == nullptr || !IsInet(summary_.tables[walk.table].table.protocol)) return;
   const std::optional<Inode> inode = InetSocket::PeekInode(message.payload());
-  if (inode) join_.index()->Foresee(*inode);
+  if (inode) join_.index()->Prefetch(*inode);
 }
 
 Flow Engine::Impl::Deliver(const Message& message, const Walk& walk, Visitor visitor) {

@@ -31,7 +31,7 @@ void OwnerJoin::Begin(const Query& query, bool one_batch, Summary* summary) {
   if (const absl::Status status = index_->Begin(budget_); !status.ok()) GiveUp(status);
 }
 
-void OwnerJoin::Assign(std::span<const HeldSocket> held, Summary* summary) {
+void OwnerJoin::Assign(std::span<const OwnedSocket> held, Summary* summary) {
   Cancel();
   summary_ = summary;
   policy_ = OwnerPolicy::kAll;

@@ -47,7 +47,7 @@ class OwnerJoin {
   // for one, so that the index then knows all.
   void Begin(const Query& query, bool one_batch, Summary* summary);
   // The same without a scan: these are the owners (a capture's).
-  void Assign(std::span<const HeldSocket> held, Summary* summary);
+  void Assign(std::span<const OwnedSocket> held, Summary* summary);
   // Ends what runs; rows held are dropped.
   void Cancel();
 

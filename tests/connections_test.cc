@@ -20,7 +20,7 @@
 
 #include <gtest/gtest.h>
 
-#include "netdiag/process/held_sockets.h"
+#include "netdiag/process/process_sockets.h"
 #include "tests/live/live_testing.h"
 #include "tests/live/netns_testing.h"
 #include "tests/process/process_testing.h"
@@ -392,20 +392,20 @@ TEST(ConnectionsOfAProcess, AreReadFromItsDescriptors) {
       .Fd(3, Inode(11))
       .Fd(10, Inode(12))
       .Fd(4, "pipe:[5]");
-  const absl::StatusOr<std::vector<HeldSocket>> held = ReadHeldSockets(Pid(42), tree.root());
+  const absl::StatusOr<std::vector<OwnedSocket>> held = ReadProcessSockets(Pid(42), tree.root());
   ASSERT_THAT(held, testing::IsOk());
   std::map<uint32_t, int> fds;
-  for (const HeldSocket& socket : *held) {
+  for (const OwnedSocket& socket : *held) {
     EXPECT_EQ(socket.owner.pid, Pid(42));
     EXPECT_EQ(socket.owner.start_time, 777u);
     fds[socket.inode.value()] = socket.owner.fd;
   }
   EXPECT_EQ(fds, (std::map<uint32_t, int>{{11, 3}, {12, 10}}));
-  EXPECT_THAT(ReadHeldSockets(Pid(43), tree.root()), testing::ErrnoIs(ESRCH));
+  EXPECT_THAT(ReadProcessSockets(Pid(43), tree.root()), testing::ErrnoIs(ESRCH));
   tree.File("stat", "nonsense");
-  EXPECT_THAT(ReadHeldSockets(Pid(42), tree.root()), testing::ErrnoIs(EBADMSG));
+  EXPECT_THAT(ReadProcessSockets(Pid(42), tree.root()), testing::ErrnoIs(EBADMSG));
   tree.Remove("stat");
-  EXPECT_THAT(ReadHeldSockets(Pid(42), tree.root()), testing::ErrnoIs(ESRCH));
+  EXPECT_THAT(ReadProcessSockets(Pid(42), tree.root()), testing::ErrnoIs(ESRCH));
 }
 
 // ---- Cost ----

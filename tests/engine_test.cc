@@ -81,7 +81,7 @@ class Film {
     writer_.Write({.type = CaptureType::kNetns, .name = name});
     return *this;
   }
-  Film& Owner(const HeldSocket& held) {
+  Film& Owner(const OwnedSocket& held) {
     writer_.Write({.type = CaptureType::kOwner,
                    .inode = held.inode,
                    .pid = held.owner.pid,

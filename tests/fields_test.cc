@@ -223,7 +223,7 @@ std::map<std::string, std::string> FullInetValues() {
 }
 
 OwnerIndex Held(uint32_t inode) {
-  const HeldSocket held[] = {
+  const OwnedSocket held[] = {
       {Inode(inode),
        {.pid = Pid(314), .start_time = 2718, .fd = 15, .command = "server", .thread = Pid(315)}},
       {Inode(8001),

@@ -119,7 +119,7 @@ std::pair<size_t, size_t> InodeIndex::Find(const Scan& scan, uint32_t inode) con
   return {static_cast<size_t>(first - scan.sockets.begin()), static_cast<size_t>(last - first)};
 }
 
-void InodeIndex::Foresee(const Scan& scan, uint32_t inode) const {
+void InodeIndex::Prefetch(const Scan& scan, uint32_t inode) const {
   if (scan.sockets.empty()) return;
   __builtin_prefetch(scan.sockets.data() + buckets_[Bucket(inode)]);
 }

@@ -29,7 +29,7 @@ class InodeIndex {
   // is as Build() left it.
   std::pair<size_t, size_t> Find(const Scan& scan, uint32_t inode) const;
   // Has the processor fetch what Find() will read.
-  void Foresee(const Scan& scan, uint32_t inode) const;
+  void Prefetch(const Scan& scan, uint32_t inode) const;
   size_t memory() const;
 
  private:

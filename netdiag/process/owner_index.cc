@@ -80,13 +80,13 @@ class OwnerIndex::Impl {
   absl::Status BeginSearch(std::span<const Inode> wanted, OwnerPolicy policy,
                            const OwnerBudget& budget);
   absl::StatusOr<bool> Step(size_t budget);
-  void Assign(std::span<const HeldSocket> held);
+  void Assign(std::span<const OwnedSocket> held);
   std::pair<size_t, size_t> Find(uint32_t inode) const;
   NoOwner Reason(uint32_t inode) const;
   const Scan& scan() const { return scan_; }
   bool Answers(uint32_t inode) const { return done() && (!is_restricted() || search_.Asks(inode)); }
   NetnsId NetnsOf(uint32_t inode) const;
-  void Foresee(uint32_t inode) const;
+  void Prefetch(uint32_t inode) const;
   absl::StatusOr<Uids> ReadUids(const Owner& owner);
   absl::StatusOr<std::string> ReadSocketProtocol(const Owner& owner, Inode inode) {
     return proc_.ReadSocketProtocol(owner, inode);
@@ -155,18 +155,18 @@ void OwnerIndex::Impl::Clear() {
   searching_ = false;
 }
 
-void OwnerIndex::Impl::Assign(std::span<const HeldSocket> held) {
+void OwnerIndex::Impl::Assign(std::span<const OwnedSocket> held) {
   Clear();
-  std::vector<const HeldSocket*> order;
-  for (const HeldSocket& socket : held) order.push_back(&socket);
-  const auto process = [](const HeldSocket* s) {
+  std::vector<const OwnedSocket*> order;
+  for (const OwnedSocket& socket : held) order.push_back(&socket);
+  const auto process = [](const OwnedSocket* s) {
     return std::tuple(s->owner.pid, s->owner.thread, s->owner.start_time, s->owner.command);
   };
-  std::sort(order.begin(), order.end(), [&](const HeldSocket* a, const HeldSocket* b) {
+  std::sort(order.begin(), order.end(), [&](const OwnedSocket* a, const OwnedSocket* b) {
     return process(a) != process(b) ? process(a) < process(b) : a->owner.fd < b->owner.fd;
   });
-  const HeldSocket* last = nullptr;
-  for (const HeldSocket* socket : order) {
+  const OwnedSocket* last = nullptr;
+  for (const OwnedSocket* socket : order) {
     if (last == nullptr || process(last) != process(socket)) {
       Process& added = scan_.AddProcess(socket->owner.pid.value());
       added.thread = socket->owner.thread.value();
@@ -466,8 +466,8 @@ std::pair<size_t, size_t> OwnerIndex::Impl::Find(uint32_t inode) const {
   return Answers(inode) ? index_.Find(scan_, inode) : std::pair<size_t, size_t>();
 }
 
-void OwnerIndex::Impl::Foresee(uint32_t inode) const {
-  if (Answers(inode)) index_.Foresee(scan_, inode);
+void OwnerIndex::Impl::Prefetch(uint32_t inode) const {
+  if (Answers(inode)) index_.Prefetch(scan_, inode);
 }
 
 NetnsId OwnerIndex::Impl::NetnsOf(uint32_t inode) const {
@@ -549,7 +549,7 @@ absl::Status OwnerIndex::BeginSearch(std::span<const Inode> wanted, OwnerPolicy 
   return impl_->BeginSearch(wanted, policy, budget);
 }
 
-void OwnerIndex::Assign(std::span<const HeldSocket> held) { impl_->Assign(held); }
+void OwnerIndex::Assign(std::span<const OwnedSocket> held) { impl_->Assign(held); }
 
 absl::StatusOr<bool> OwnerIndex::Step(size_t descriptors) { return impl_->Step(descriptors); }
 
@@ -569,7 +569,7 @@ void OwnerIndex::ForEachSocket(absl::FunctionRef<void(Inode, const Owners&)> vis
   }
 }
 
-void OwnerIndex::Foresee(Inode inode) const { impl_->Foresee(inode.value()); }
+void OwnerIndex::Prefetch(Inode inode) const { impl_->Prefetch(inode.value()); }
 NetnsId OwnerIndex::NetnsOf(Inode inode) const { return impl_->NetnsOf(inode.value()); }
 
 absl::StatusOr<std::string> OwnerIndex::ReadSocketProtocol(const Owner& owner, Inode inode) {

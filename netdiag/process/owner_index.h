@@ -65,7 +65,7 @@ struct OwnerOptions {
 };
 
 // A descriptor and the socket that it holds: what a capture keeps of an index.
-struct HeldSocket {
+struct OwnedSocket {
   Inode inode;
   Owner owner;
 };
@@ -114,7 +114,7 @@ class OwnerIndex {
                            const OwnerBudget& budget = {});
 
   // Instead of a scan: these descriptors and no others. Copies what it needs.
-  void Assign(std::span<const HeldSocket> held);
+  void Assign(std::span<const OwnedSocket> held);
 
   Owners Find(Inode inode) const ABSL_ATTRIBUTE_LIFETIME_BOUND;
   // Why Find() gives nothing for `inode`; kNone if it gives something, kNotAsked before the end of
@@ -122,7 +122,7 @@ class OwnerIndex {
   NoOwner Reason(Inode inode) const;
   // Has the processor fetch what Find(inode) will read. Worth it in a loop over many sockets, some
   // turns ahead.
-  void Foresee(Inode inode) const;
+  void Prefetch(Inode inode) const;
   // The user ids of an owner's process. Of BPF: as they were when the scan met the process, all
   // four at one instant; no system call, and no error once the process has ended. Of /proc: read
   // now and kept until the next scan; NotFound if the process has ended or its pid has passed to

@@ -119,7 +119,7 @@ class Rows {
     const uint16_t ports[] = {0, 1, 22, 80, 8000, 32768, 60999, 65535};
     const std::string names[] = {"", std::string("\0abcde", 6), std::string("\0name", 5), "/run/a"};
     const std::optional<uint32_t> marks[] = {std::nullopt, 0, 5, 21};
-    std::vector<HeldSocket> held;
+    std::vector<OwnedSocket> held;
     for (uint32_t inode = 1; inode <= kRows; ++inode) {
       Facts facts;
       facts.inet = random() % 5 != 0;

@@ -1,6 +1,6 @@
 // Tested by tests/connections_test.cc.
 
-#include "netdiag/process/held_sockets.h"
+#include "netdiag/process/process_sockets.h"
 
 #include <cerrno>
 #include <optional>
@@ -25,7 +25,7 @@ absl::Status ProcessError(Pid pid, std::string_view file) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<HeldSocket>> ReadHeldSockets(Pid pid, const std::string& proc_root) {
+absl::StatusOr<std::vector<OwnedSocket>> ReadProcessSockets(Pid pid, const std::string& proc_root) {
   const std::string path = proc_root + "/" + std::to_string(pid.value());
   const internal::UniqueFd directory = internal::OpenDirectory(AT_FDCWD, path.c_str());
   if (!directory.ok()) return ProcessError(pid, path);
@@ -37,7 +37,7 @@ absl::StatusOr<std::vector<HeldSocket>> ReadHeldSockets(Pid pid, const std::stri
   if (!stat) return DamagedData(path + "/stat", "no start time");
   const internal::UniqueFd table = internal::OpenDirectory(directory.get(), "fd");
   if (!table.ok()) return ProcessError(pid, "fd");
-  std::vector<HeldSocket> held;
+  std::vector<OwnedSocket> held;
   internal::DirectoryReader reader;
   ssize_t filled = 0;
   while ((filled = reader.Fill(table.get(), internal::DirectoryReader::kBufferSize)) > 0) {

@@ -1,12 +1,12 @@
-// netdiag/process/held_sockets.h — the sockets that one process holds.
+// netdiag/process/process_sockets.h — the sockets that one process holds.
 //
 // Cost: one getdents64 per 1 000 descriptors of the process and one readlinkat each (2 µs).
 // Threads: any. Lifetime: `command` of the owners is none (empty).
 // Errors: the process has ended or never was (ESRCH); its descriptors may not be read (EACCES).
 // Source: proc(5).
 
-#ifndef NETDIAG_PROCESS_HELD_SOCKETS_H_
-#define NETDIAG_PROCESS_HELD_SOCKETS_H_
+#ifndef NETDIAG_PROCESS_PROCESS_SOCKETS_H_
+#define NETDIAG_PROCESS_PROCESS_SOCKETS_H_
 
 #include <string>
 #include <vector>
@@ -19,9 +19,9 @@
 namespace netdiag {
 
 // In the order of the kernel: by descriptor.
-absl::StatusOr<std::vector<HeldSocket>> ReadHeldSockets(Pid pid,
-                                                        const std::string& proc_root = "/proc");
+absl::StatusOr<std::vector<OwnedSocket>> ReadProcessSockets(Pid pid,
+                                                            const std::string& proc_root = "/proc");
 
 }  // namespace netdiag
 
-#endif  // NETDIAG_PROCESS_HELD_SOCKETS_H_
+#endif  // NETDIAG_PROCESS_PROCESS_SOCKETS_H_
