@@ -1,4 +1,5 @@
-// netdiag/process/inode_index.h — finds what a scan found by inode. Internal. Users want owner_index.h.
+// netdiag/process/inode_index.h — finds what a scan found by inode. Internal. Users want
+// owner_index.h.
 //
 // One array of 12-byte entries, the scan's own, ordered by a bijective hash of the inode, with a
 // directory over the hash's high bits. Inodes are handed out in runs, by a counter that wraps: the

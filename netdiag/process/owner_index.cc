@@ -1,186 +1,152 @@
-// OwnerIndex: chooses who scans, and orders what was found.
+// OwnerIndex: runs one scan or search at a time, and answers from what the last one left.
 //
-// The choice. BPF costs a load once and a sixth of /proc for each descriptor. So /proc's numbers of
-// descriptors are added up, from scan to scan, and the program is loaded when reading that many
-// links would have cost as much as loading: one scan of a busy host, or many of a quiet one. Once
-// it is loaded it serves every scan.
+// The work is shared. A policy (scan_policy.h) decides what is read, in which order, and when it is
+// enough. SourceChoice decides between /proc and BPF. ProcScan, BpfScan and LinkChecks read.
+// InodeIndex orders and finds. OwnerIndex::Impl only goes from state to state, in Enter():
 //
-// Tested by tests/process/process_test.cc, tests/process/owner_sources_test.cc.
+//   kEmpty ──┬─ kChecking ─┬─ kProc ─┬─ kBpf ─┬─ kDone
+//            └─────────────┴─────────┴────────┘  (a scan can skip states, and never goes back)
+//
+//   kEmpty     There is nothing to answer. The scan has no sockets.
+//   kChecking  Links that are known to hold a wanted socket are read again.
+//   kProc      ProcScan lists the processes, or reads their descriptors.
+//   kBpf       A pass of BPF runs. ProcScan reads nothing, and may still hold what it listed.
+//   kDone      The scan is in the order of the index, which answers. Neither reader has work left.
+//
+// In the three states between, a scan runs and the index answers nothing. A pass of BPF that fails
+// under kAuto clears everything and begins a full scan in kProc.
+//
+// Tested by tests/process/process_test.cc, owner_sources_test.cc, owner_search_test.cc.
 
 #include "netdiag/process/owner_index.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <limits>
 #include <tuple>
 #include <utility>
 #include <vector>
 
-#include "netdiag/process/bpf_scan.h"
+#include "netdiag/bpf/task_files.h"
+#include "netdiag/process/cached_owners.h"
+#include "netdiag/process/first_owner.h"
+#include "netdiag/process/full_scan.h"
 #include "netdiag/process/horizon.h"
-#include "netdiag/process/inode_index.h"
-#include "netdiag/process/owner_search.h"
-#include "netdiag/process/proc_scan.h"
 #include "netdiag/process/scan.h"
+#include "netdiag/process/scan_policy.h"
+#include "netdiag/process/second_look.h"
 #include "netdiag/types/error.h"
-#include "netdiag/types/proc_file.h"
 
 namespace netdiag {
 namespace {
 
+using internal::Action;
 using internal::BpfScan;
 using internal::BytesOf;
 using internal::Horizon;
-using internal::HorizonOfBpf;
-using internal::InodeIndex;
-using internal::OwnerSearch;
-using internal::Part;
+using internal::IndexBase;
 using internal::Process;
-using internal::ProcScan;
 using internal::Scan;
+using internal::ScanParts;
+using internal::ScanPolicy;
 
-// What loading costs, in links of /proc at 3 µs each, the difference between the two ways: 2.3 ms
-// where the kernel loads (LoadIterator()), 17 to 30 where libbpf does.
-uint64_t LoadInLinks() {
-  static const uint64_t links = internal::KernelIsAtLeast(5, 17) ? 750 : 8'500;
-  return links;
-}
-
-constexpr auto kLoadTime = std::chrono::milliseconds(20);
-
-// What a pass by BPF costs for each descriptor of the host is a sixth of a link.
-constexpr uint64_t kLinksPerSocketFile = 6;
-
-// Sockets of a search for one owner of each that are likely to need most of the host's descriptors.
-constexpr size_t kMany = 64;
-
-// Links between two looks at the budget where no thread is worth it.
+// The number of links that LinkChecks reads between two looks at the budget.
 constexpr size_t kCheckSlice = 256;
 
-// Links that each thread reads between two looks at whether it was worth loading.
+// The number of links that each thread reads between two decisions of the policy.
 constexpr size_t kSlice = 4096;
-
-// Something that lacks now and may be there at the next scan.
-bool IsPassing(const absl::Status& status) {
-  const int error = Errno(status);
-  return IsRetryable(status) || error == EMFILE || error == ENFILE || error == ENOMEM;
-}
 
 }  // namespace
 
 class OwnerIndex::Impl {
  public:
-  explicit Impl(OwnerOptions options)
-      : options_(std::move(options)),
-        proc_(options_.proc_root, options_.threads),
-        bpf_(options_.netns) {}
+  explicit Impl(OwnerOptions options) : options_(std::move(options)), parts_(options_) {}
 
   absl::Status Begin(const OwnerBudget& budget);
   absl::Status BeginSearch(std::span<const Inode> wanted, OwnerPolicy policy,
                            const OwnerBudget& budget);
-  absl::StatusOr<bool> Step(size_t budget);
-  void Assign(std::span<const OwnedSocket> held);
+  absl::StatusOr<bool> Step(size_t links);
+  void Assign(std::span<const OwnedSocket> sockets);
+
+  bool done() const { return state_ == State::kDone; }
+  // True if Find() and Reason() say something about `inode`.
+  bool Answers(uint32_t inode) const;
   std::pair<size_t, size_t> Find(uint32_t inode) const;
   NoOwner Reason(uint32_t inode) const;
-  const Scan& scan() const { return scan_; }
-  bool Answers(uint32_t inode) const { return done() && (!is_restricted() || search_.Asks(inode)); }
   NetnsId NetnsOf(uint32_t inode) const;
   void Prefetch(uint32_t inode) const;
   absl::StatusOr<Uids> ReadUids(const Owner& owner);
-  absl::StatusOr<std::string> ReadSocketProtocol(const Owner& owner, Inode inode) {
-    return proc_.ReadSocketProtocol(owner, inode);
-  }
+  ScanParts& parts() { return parts_; }
+  const Scan& scan() const { return parts_.scan; }
   std::unique_ptr<Impl> Successor();
-  const OwnerStats& stats() const { return scan_.stats; }
-  bool done() const { return phase_ == Phase::kDone; }
   size_t memory() const;
 
  private:
-  enum class Phase : uint8_t { kIdle, kCheck, kProc, kBpf, kDone };
-  // What the index is made of.
-  enum class Base : uint8_t { kNone, kScan, kCached };
+  enum class State : uint8_t { kEmpty, kChecking, kProc, kBpf, kDone };
 
   void Clear();
-  absl::Status Start();
-  absl::Status StartSearch();
-  absl::Status StartLooking();
-  absl::Status StartBpf();
-  void LookForBpf();
-  void TryBpf();
-  absl::Status GoOnWithProc(const absl::Status& failure);
-  bool PrefersBpf(uint64_t links) const;
-  bool HasTimeToLoad() const;
-  // Whether the answers are of the last search alone.
-  bool is_restricted() const { return searching_ && search_.policy() != OwnerPolicy::kAll; }
-
+  ScanPolicy* PolicyOf(OwnerPolicy policy);
+  absl::Status Enter(Action action);
   absl::StatusOr<size_t> Slice(size_t links);
-  void AfterProcSlice();
-  absl::Status ChoosePart();
-  void EndPart();
+  absl::Status StartList();
+  absl::Status StartBpf();
+  absl::Status StartOver(const absl::Status& failure);
   bool IsSpent();
   void Finish();
-  void FinishSearch(bool whole);
 
-  OwnerOptions options_;
-  ProcScan proc_;
-  BpfScan bpf_;
-  Phase phase_ = Phase::kIdle;
-  bool looked_ = false;    // no_bpf_ is known
-  absl::Status no_bpf_;    // kAuto: why BPF is never to be tried
-  uint64_t links_ = 0;     // read by the scans of /proc that ended
-  size_t bpf_memory_ = 0;  // when the scan ended: const methods leave bpf_ to Successor()
+  const OwnerOptions options_;
+  ScanParts parts_;
+  State state_ = State::kEmpty;
   OwnerBudget budget_;
+  // When the scan ended. Const methods do not touch the BpfScan, which Successor() takes.
+  size_t bpf_memory_ = 0;
 
-  Scan scan_;  // what was found; when done, as the index ordered it
-  InodeIndex index_;
-
-  Base base_ = Base::kNone;
-  bool base_partial_ = false;  // its budget ended it
-  size_t base_sockets_ = 0;
-  bool searching_ = false;  // the scan is a search, or was
-  Part part_ = Part::kAll;
-  OwnerSearch search_;
+  internal::FullScan full_scan_{&parts_};
+  internal::SecondLook second_look_{&parts_};
+  internal::FirstOwner first_owner_{&parts_};
+  internal::CachedOwners cached_owners_{&parts_};
+  ScanPolicy* policy_ = &full_scan_;  // of the scan that runs, or ran last
 };
 
 void OwnerIndex::Impl::Clear() {
-  proc_.End();
-  bpf_.End();
-  scan_.Clear();
-  scan_.wanted.reset();
-  proc_.ForgetAll();
-  search_.ForgetAbsent();
-  phase_ = Phase::kIdle;
-  base_ = Base::kNone;
-  searching_ = false;
+  parts_.proc.End();
+  parts_.bpf.End();
+  parts_.scan.Clear();
+  parts_.scan.wanted.reset();
+  parts_.proc.ForgetAll();
+  parts_.base = {};
+  cached_owners_.ForgetAbsent();
+  state_ = State::kEmpty;
+  policy_ = &full_scan_;
 }
 
-void OwnerIndex::Impl::Assign(std::span<const OwnedSocket> held) {
+void OwnerIndex::Impl::Assign(std::span<const OwnedSocket> sockets) {
   Clear();
   std::vector<const OwnedSocket*> order;
-  for (const OwnedSocket& socket : held) order.push_back(&socket);
+  for (const OwnedSocket& socket : sockets) order.push_back(&socket);
   const auto process = [](const OwnedSocket* s) {
     return std::tuple(s->owner.pid, s->owner.thread, s->owner.start_time, s->owner.command);
   };
   std::sort(order.begin(), order.end(), [&](const OwnedSocket* a, const OwnedSocket* b) {
     return process(a) != process(b) ? process(a) < process(b) : a->owner.fd < b->owner.fd;
   });
+  Scan& scan = parts_.scan;
   const OwnedSocket* last = nullptr;
   for (const OwnedSocket* socket : order) {
     if (last == nullptr || process(last) != process(socket)) {
-      Process& added = scan_.AddProcess(socket->owner.pid.value());
+      Process& added = scan.AddProcess(socket->owner.pid.value());
       added.thread = socket->owner.thread.value();
       added.start_time = socket->owner.start_time;
       added.SetCommand(socket->owner.command);
     }
     last = socket;
-    scan_.AddSocket(socket->inode.value(), socket->owner.fd);
+    scan.AddSocket(socket->inode.value(), socket->owner.fd);
   }
-  scan_.stats.processes = scan_.processes.size();
-  scan_.stats.descriptors = scan_.sockets.size();
-  budget_ = {};
-  Finish();
-  base_ = Base::kNone;
+  scan.stats.processes = scan.processes.size();
+  scan.stats.descriptors = scan.sockets.size();
+  scan.stats.partial = false;
+  parts_.index.Build(&scan);
+  state_ = State::kDone;
 }
 
 // ---- Beginning ----
@@ -188,233 +154,168 @@ void OwnerIndex::Impl::Assign(std::span<const OwnedSocket> held) {
 absl::Status OwnerIndex::Impl::Begin(const OwnerBudget& budget) {
   Clear();
   budget_ = budget;
-  absl::Status status = Start();
+  parts_.choice.Begin(budget);
+  absl::Status status = Enter(policy_->Start());
   if (!status.ok()) Clear();
   return status;
-}
-
-absl::Status OwnerIndex::Impl::Start() {
-  if (options_.source == OwnerSource::kBpf) return StartBpf();
-  NETDIAG_RETURN_IF_ERROR(proc_.Begin());
-  phase_ = Phase::kProc;
-  scan_.stats.source = OwnerSource::kProc;
-  LookForBpf();
-  if (options_.source == OwnerSource::kAuto && bpf_.loaded()) TryBpf();
-  return absl::OkStatus();
 }
 
 absl::Status OwnerIndex::Impl::BeginSearch(std::span<const Inode> wanted, OwnerPolicy policy,
                                            const OwnerBudget& budget) {
+  const IndexBase::Kind base = parts_.base.kind;
   if (policy == OwnerPolicy::kFirst) {
     Clear();
-  } else if (base_ == Base::kNone || (policy == OwnerPolicy::kAll && base_ != Base::kScan)) {
+  } else if (base == IndexBase::Kind::kNone ||
+             (policy == OwnerPolicy::kAll && base != IndexBase::Kind::kScan)) {
     return Begin(budget);
   }
-  proc_.End();
-  bpf_.End();
-  if (!done() && policy != OwnerPolicy::kFirst) {
-    // The last search was dropped.
-    search_.Sweep(&scan_);
-    index_.Build(&scan_);
+  parts_.proc.End();
+  parts_.bpf.End();
+  if (state_ != State::kDone && state_ != State::kEmpty) {
+    // The last search has not ended, and left its marks and finds.
+    parts_.checks.Sweep(&parts_.scan);
+    parts_.index.Build(&parts_.scan);
   }
   budget_ = budget;
-  searching_ = true;
-  scan_.stats = OwnerStats{.no_bpf = no_bpf_, .denied = scan_.stats.denied, .partial = true};
-  for (Process& process : scan_.processes) process.has_uids = false;
-  search_.Begin(wanted, policy);
-  absl::Status status = StartSearch();
+  parts_.choice.Begin(budget);
+  parts_.scan.stats = OwnerStats{
+      .no_bpf = parts_.choice.no_bpf(), .denied = parts_.scan.stats.denied, .partial = true};
+  for (Process& process : parts_.scan.processes) process.has_uids = false;
+  parts_.wanted.Set(wanted);
+  parts_.checks.Reset();
+  policy_ = PolicyOf(policy);
+  absl::Status status = Enter(policy_->Start());
   if (!status.ok()) Clear();
   return status;
 }
 
-absl::Status OwnerIndex::Impl::StartSearch() {
-  if (search_.policy() != OwnerPolicy::kCached) return StartLooking();
-  search_.PlanChecks(index_, scan_);
-  const bool same_numbers =
-      proc_.OpenRoot().ok() && (options_.source != OwnerSource::kBpf || proc_.IsOwn());
-  if (search_.checks() > 0 && same_numbers && !PrefersBpf(search_.checks())) {
-    phase_ = Phase::kCheck;
-    scan_.stats.source = OwnerSource::kProc;
-    return absl::OkStatus();
+ScanPolicy* OwnerIndex::Impl::PolicyOf(OwnerPolicy policy) {
+  switch (policy) {
+    case OwnerPolicy::kFirst:
+      return &first_owner_;
+    case OwnerPolicy::kCached:
+      return &cached_owners_;
+    case OwnerPolicy::kAll:
+      break;
   }
-  search_.DropUnchecked(&scan_);  // one pass over all of them is cheaper
-  return StartLooking();
-}
-
-absl::Status OwnerIndex::Impl::StartLooking() {
-  scan_.wanted = search_.filter();
-  search_.Sweep(&scan_);
-  if (search_.changed()) index_.Build(&scan_);
-  search_.PlanUnknown(index_, scan_);
-  scan_.wanted = search_.filter();
-  phase_ = Phase::kProc;
-  if (search_.left() == 0) {
-    Finish();
-    return absl::OkStatus();
-  }
-  const bool is_bpf = options_.source == OwnerSource::kBpf;
-  if (is_bpf && search_.policy() == OwnerPolicy::kFirst) return StartBpf();
-  const absl::Status status = proc_.Begin();
-  if (is_bpf && (!status.ok() || !proc_.IsOwn())) return StartBpf();
-  NETDIAG_RETURN_IF_ERROR(status);
-  LookForBpf();
-  return absl::OkStatus();
-}
-
-absl::Status OwnerIndex::Impl::StartBpf() {
-  NETDIAG_RETURN_IF_ERROR(bpf_.Begin());
-  proc_.StopReading();
-  if (!searching_) scan_.Clear();
-  if (options_.netns) scan_.netns.resize(scan_.sockets.size());
-  scan_.stats.source = OwnerSource::kBpf;
-  phase_ = Phase::kBpf;
-  return absl::OkStatus();
-}
-
-// Once, and after the procfs was opened.
-void OwnerIndex::Impl::LookForBpf() {
-  if (options_.source == OwnerSource::kAuto && !std::exchange(looked_, true)) {
-    no_bpf_ = proc_.IsOwn() ? bpf::TaskFiles::Check()
-                            : ErrnoError(EXDEV, options_.proc_root,
-                                         "not the procfs of this process's pid namespace, whose "
-                                         "numbers BPF gives");
-  }
-  scan_.stats.no_bpf = no_bpf_;
-}
-
-// Goes over to BPF, or on with /proc: for good, unless it was something that passes.
-void OwnerIndex::Impl::TryBpf() {
-  const absl::Status status = no_bpf_.ok() ? StartBpf() : no_bpf_;
-  if (!IsPassing(status)) no_bpf_ = status;
-  scan_.stats.no_bpf = status;
-}
-
-// The same scan once more, or instead of a search a scan, by /proc alone.
-absl::Status OwnerIndex::Impl::GoOnWithProc(const absl::Status& failure) {
-  Clear();
-  NETDIAG_RETURN_IF_ERROR(proc_.Begin());
-  phase_ = Phase::kProc;
-  scan_.stats.source = OwnerSource::kProc;
-  scan_.stats.no_bpf = failure;
-  return absl::OkStatus();
-}
-
-// Whether a pass by BPF costs less than so many links of /proc.
-bool OwnerIndex::Impl::PrefersBpf(uint64_t links) const {
-  if (options_.source != OwnerSource::kAuto) return options_.source == OwnerSource::kBpf;
-  if (!looked_ || !no_bpf_.ok()) return false;
-  if (!bpf_.loaded()) return links_ + links >= LoadInLinks() && HasTimeToLoad();
-  return links > std::max<uint64_t>(proc_.expected(), scan_.sockets.size()) / kLinksPerSocketFile;
-}
-
-bool OwnerIndex::Impl::HasTimeToLoad() const {
-  return bpf_.loaded() || !budget_.deadline ||
-         std::chrono::steady_clock::now() + kLoadTime < *budget_.deadline;
+  return &second_look_;
 }
 
 // ---- Going on ----
 
-absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t budget) {
-  if (phase_ == Phase::kIdle) NETDIAG_RETURN_IF_ERROR(Begin({}));
-  budget = std::max<size_t>(budget, 1);
-  for (size_t spent = 0; spent < budget && !done();) {
+absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t links) {
+  if (state_ == State::kEmpty) NETDIAG_RETURN_IF_ERROR(Begin({}));
+  links = std::max<size_t>(links, 1);
+  for (size_t spent = 0; spent < links && !done();) {
     if (IsSpent()) {
-      Finish();
+      NETDIAG_RETURN_IF_ERROR(Enter(Action::kFinish));
       break;
     }
-    size_t links = std::min(budget - spent, kSlice * std::max<size_t>(options_.threads, 1));
-    links = std::min<uint64_t>(links, budget_.descriptors - scan_.stats.descriptors);
-    const bool is_bpf = phase_ == Phase::kBpf;
-    const absl::StatusOr<size_t> slice = Slice(links);
-    if (!slice.ok()) {
-      absl::Status status = slice.status();
-      if (is_bpf && options_.source == OwnerSource::kAuto) status = GoOnWithProc(status);
-      if (status.ok()) continue;
-      Clear();
-      return status;
+    size_t slice = std::min(links - spent, kSlice * std::max<size_t>(options_.threads, 1));
+    slice = std::min<uint64_t>(slice, budget_.descriptors - scan().stats.descriptors);
+    const bool is_bpf = state_ == State::kBpf;
+    const absl::StatusOr<size_t> read = Slice(slice);
+    if (read.ok()) {
+      spent += *read;
+      continue;
     }
-    spent += *slice;
+    absl::Status status = read.status();
+    if (is_bpf && !parts_.choice.is_always_bpf()) status = StartOver(status);
+    if (status.ok()) continue;
+    Clear();
+    return status;
   }
   return done();
 }
 
 absl::StatusOr<size_t> OwnerIndex::Impl::Slice(size_t links) {
   size_t spent = 1;
-  if (phase_ == Phase::kCheck) {
-    spent = search_.Check(std::min(links, kCheckSlice), proc_.root(), &scan_);
-    if (search_.checks() == 0) NETDIAG_RETURN_IF_ERROR(StartLooking());
-  } else if (phase_ == Phase::kBpf) {
-    NETDIAG_ASSIGN_OR_RETURN(spent, bpf_.Step(&scan_));
-    if (bpf_.done()) Finish();
+  Action next = Action::kGoOn;
+  if (state_ == State::kBpf) {
+    NETDIAG_ASSIGN_OR_RETURN(spent, parts_.bpf.Step(&parts_.scan));
+    if (parts_.bpf.done()) next = Action::kFinish;
+  } else if (state_ == State::kChecking) {
+    const int root = parts_.proc.root();
+    spent = parts_.checks.Check(std::min(links, kCheckSlice), root, &parts_.scan);
+    next = policy_->Next();
   } else {
-    // The first links of all can be enough, and are not worth threads.
-    if (part_ == Part::kLow) links = std::min(links, kCheckSlice);
-    NETDIAG_ASSIGN_OR_RETURN(spent, proc_.Step(links, budget_.deadline, &scan_));
-    if (searching_ && proc_.listed()) {
-      NETDIAG_RETURN_IF_ERROR(ChoosePart());
-    } else {
-      AfterProcSlice();
-    }
+    NETDIAG_ASSIGN_OR_RETURN(spent, parts_.proc.Step(links, budget_.deadline, &parts_.scan));
+    next = policy_->Next();
   }
+  NETDIAG_RETURN_IF_ERROR(Enter(next));
   return spent;
 }
 
-void OwnerIndex::Impl::AfterProcSlice() {
-  if (searching_) {
-    search_.NoteFound(scan_);
-    const bool one_is_enough = part_ != Part::kFresh;
-    if (proc_.done() || (one_is_enough && search_.left() == 0)) EndPart();
-    return;
+// The transitions. An action that leads to another one is followed by it at once.
+absl::Status OwnerIndex::Impl::Enter(Action action) {
+  OwnerStats& stats = parts_.scan.stats;
+  absl::Status status;
+  while (true) {
+    switch (action) {
+      case Action::kGoOn:
+        return absl::OkStatus();
+      case Action::kCheck:
+        state_ = State::kChecking;
+        stats.source = OwnerSource::kProc;
+        return absl::OkStatus();
+      case Action::kList:
+        state_ = State::kProc;
+        status = parts_.proc.Begin();
+        if (parts_.choice.is_always_bpf() && (!status.ok() || !parts_.proc.IsOwn())) {
+          action = Action::kBpf;  // what is new cannot be listed: all is read
+          break;
+        }
+        NETDIAG_RETURN_IF_ERROR(status);
+        parts_.choice.Probe(parts_.proc);
+        stats.no_bpf = parts_.choice.no_bpf();
+        action = policy_->Next();
+        break;
+      case Action::kRead:
+        state_ = State::kProc;
+        stats.source = OwnerSource::kProc;
+        parts_.proc.StartReading(policy_->part());
+        return absl::OkStatus();
+      case Action::kBpf:
+        status = StartBpf();
+        if (status.ok()) {
+          state_ = State::kBpf;
+          return absl::OkStatus();
+        }
+        if (parts_.choice.is_always_bpf()) return status;
+        parts_.choice.NoteLoadFailure(status);
+        stats.no_bpf = status;
+        action = policy_->Next();
+        break;
+      case Action::kFinish:
+        Finish();
+        state_ = State::kDone;
+        return absl::OkStatus();
+    }
   }
-  if (proc_.done()) return Finish();
-  // Where the kernel does not tell the numbers beforehand, the links themselves are counted.
-  const uint64_t in_all = links_ + std::max(proc_.expected(), scan_.stats.descriptors);
-  const bool worth = options_.source == OwnerSource::kAuto && in_all >= LoadInLinks();
-  if (proc_.listed()) proc_.StartReading();
-  const bool may = proc_.reading() || proc_.sizing();
-  if (worth && scan_.stats.no_bpf.ok() && may && HasTimeToLoad()) TryBpf();
 }
 
-// Of a search whose processes have been listed.
-absl::Status OwnerIndex::Impl::ChoosePart() {
-  const bool first = search_.policy() == OwnerPolicy::kFirst;
-  const bool all = !first && search_.policy() == OwnerPolicy::kCached && search_.HasNew();
-  uint64_t links = first ? 0 : proc_.ExpectedIn(all ? Part::kAll : Part::kFresh);
-  if (first && search_.wanted() >= kMany) links = proc_.expected();
-  scan_.stats.denied = first ? 0 : proc_.KnownDenied();
-  part_ = first ? Part::kLow : Part::kFresh;
-  if ((first || all || proc_.HasFresh()) && PrefersBpf(links)) {
-    if (options_.source == OwnerSource::kBpf) return StartBpf();
-    TryBpf();
-    if (phase_ == Phase::kBpf) return absl::OkStatus();
-  }
-  if (options_.source == OwnerSource::kBpf) {
-    Finish();  // nothing is new
-    return absl::OkStatus();
-  }
-  scan_.stats.source = OwnerSource::kProc;
-  proc_.StartReading(part_);
+absl::Status OwnerIndex::Impl::StartBpf() {
+  NETDIAG_RETURN_IF_ERROR(parts_.bpf.Begin());
+  parts_.proc.StopReading();
+  // A pass gives everything, so a full scan drops what it has; a search keeps it.
+  if (policy_ == &full_scan_) parts_.scan.Clear();
+  if (options_.netns) parts_.scan.netns.resize(scan().sockets.size());
+  parts_.scan.stats.source = OwnerSource::kBpf;
   return absl::OkStatus();
 }
 
-void OwnerIndex::Impl::EndPart() {
-  if (part_ == Part::kLow && search_.left() > 0) {
-    part_ = Part::kHigh;
-  } else if (part_ == Part::kFresh && search_.policy() == OwnerPolicy::kCached &&
-             search_.NarrowToNew()) {
-    part_ = Part::kKnown;
-    scan_.wanted = search_.filter();
-  } else {
-    return Finish();
-  }
-  proc_.StartReading(part_);
+// Begins a scan of everything by /proc alone, after a pass of BPF failed.
+absl::Status OwnerIndex::Impl::StartOver(const absl::Status& failure) {
+  Clear();
+  parts_.choice.NotePassFailure(failure);
+  return Enter(policy_->Start());
 }
 
 // ---- The end ----
 
 bool OwnerIndex::Impl::IsSpent() {
-  OwnerLimit& limit = scan_.stats.limit;
-  if (scan_.stats.descriptors >= budget_.descriptors) {
+  OwnerLimit& limit = parts_.scan.stats.limit;
+  if (scan().stats.descriptors >= budget_.descriptors) {
     limit = OwnerLimit::kDescriptors;
   } else if (budget_.deadline && std::chrono::steady_clock::now() >= *budget_.deadline) {
     limit = OwnerLimit::kDeadline;
@@ -423,82 +324,69 @@ bool OwnerIndex::Impl::IsSpent() {
 }
 
 void OwnerIndex::Impl::Finish() {
-  const bool whole = scan_.stats.limit == OwnerLimit::kNone;
-  const Horizon horizon = phase_ == Phase::kBpf    ? HorizonOfBpf()
-                          : phase_ == Phase::kIdle ? Horizon()
-                                                   : proc_.horizon();
-  scan_.stats.hidepid = horizon.hidepid;
-  scan_.stats.other_pid_namespace = horizon.other_pid_namespace;
-  if (scan_.stats.source == OwnerSource::kProc) links_ += scan_.stats.descriptors;
-  if (searching_) {
-    FinishSearch(whole);
-  } else {
-    index_.Build(&scan_);
-    base_ = Base::kScan;
-    base_partial_ = !whole;
-    base_sockets_ = scan_.sockets.size();
-    if (whole || phase_ != Phase::kBpf) proc_.Remember();
-  }
-  bpf_.End();
-  proc_.End();
-  part_ = Part::kAll;
-  scan_.stats.partial = !whole;
-  bpf_memory_ = bpf_.memory();
-  phase_ = Phase::kDone;
-}
-
-void OwnerIndex::Impl::FinishSearch(bool whole) {
-  search_.NoteFound(scan_);
-  search_.DropUnchecked(&scan_);
-  search_.Sweep(&scan_);
-  search_.Finish(whole);
-  if (search_.policy() == OwnerPolicy::kCached) {
-    search_.Evict(base_sockets_, &scan_);
-    base_ = Base::kCached;
-    if (whole || phase_ != Phase::kBpf) proc_.Remember();
-  }
-  if (search_.changed()) index_.Build(&scan_);
+  OwnerStats& stats = parts_.scan.stats;
+  const bool whole = stats.limit == OwnerLimit::kNone;
+  const bool by_bpf = stats.source == OwnerSource::kBpf;
+  const Horizon horizon = by_bpf ? internal::HorizonOfBpf() : parts_.proc.horizon();
+  stats.hidepid = horizon.hidepid;
+  stats.other_pid_namespace = horizon.other_pid_namespace;
+  if (stats.source == OwnerSource::kProc) parts_.choice.CountLinks(stats.descriptors);
+  policy_->Finish(whole);
+  parts_.bpf.End();
+  parts_.proc.End();
+  stats.partial = !whole;
+  bpf_memory_ = parts_.bpf.memory();
 }
 
 // ---- Answers ----
 
+bool OwnerIndex::Impl::Answers(uint32_t inode) const {
+  // After kFirst and kCached the index is right about the wanted sockets only.
+  const bool is_restricted = policy_ == &first_owner_ || policy_ == &cached_owners_;
+  return done() && (!is_restricted || parts_.wanted.Contains(inode));
+}
+
 std::pair<size_t, size_t> OwnerIndex::Impl::Find(uint32_t inode) const {
-  return Answers(inode) ? index_.Find(scan_, inode) : std::pair<size_t, size_t>();
+  return Answers(inode) ? parts_.index.Find(scan(), inode) : std::pair<size_t, size_t>();
 }
 
 void OwnerIndex::Impl::Prefetch(uint32_t inode) const {
-  if (Answers(inode)) index_.Prefetch(scan_, inode);
+  if (Answers(inode)) parts_.index.Prefetch(scan(), inode);
 }
 
 NetnsId OwnerIndex::Impl::NetnsOf(uint32_t inode) const {
   const auto [first, count] = Find(inode);
-  return count > 0 && first < scan_.netns.size() ? NetnsId(scan_.netns[first]) : NetnsId();
+  const std::vector<uint32_t>& netns = scan().netns;
+  return count > 0 && first < netns.size() ? NetnsId(netns[first]) : NetnsId();
 }
 
 NoOwner OwnerIndex::Impl::Reason(uint32_t inode) const {
   if (inode == 0) return NoOwner::kKernelHeld;
-  const bool asked = !searching_ || search_.Asks(inode);
   if (!Answers(inode)) return NoOwner::kNotAsked;
   if (Find(inode).second > 0) return NoOwner::kNone;
-  const bool partial = scan_.stats.partial && asked;
-  if (partial || (base_partial_ && !(asked && searching_))) return NoOwner::kNotRead;
-  if (scan_.stats.denied > 0 || scan_.stats.hidepid) return NoOwner::kHidden;
-  return scan_.stats.other_pid_namespace ? NoOwner::kOtherPidNamespace : NoOwner::kVanished;
+  // A search looks for the wanted sockets everywhere where they can be; what is said of the others
+  // is what the scan before it says.
+  const bool searched = policy_ != &full_scan_ && parts_.wanted.Contains(inode);
+  const OwnerStats& stats = scan().stats;
+  if (searched ? stats.partial : parts_.base.partial) return NoOwner::kNotRead;
+  if (stats.denied > 0 || stats.hidepid) return NoOwner::kHidden;
+  return stats.other_pid_namespace ? NoOwner::kOtherPidNamespace : NoOwner::kVanished;
 }
 
 absl::StatusOr<Uids> OwnerIndex::Impl::ReadUids(const Owner& owner) {
+  std::vector<Process>& processes = parts_.scan.processes;
   auto known =
-      std::lower_bound(scan_.processes.begin(), scan_.processes.end(), owner.pid.value(),
+      std::lower_bound(processes.begin(), processes.end(), owner.pid.value(),
                        [](const Process& process, int32_t pid) { return process.pid < pid; });
-  // A pid that passed on during the scan, to a process with threads, comes again.
-  const auto other = [&](const Process& p) {
+  // A pid can come several times: for threads, and for a process that took it during the scan.
+  const auto is_other = [&](const Process& p) {
     return p.pid == owner.pid.value() && p.start_time != owner.start_time;
   };
-  while (known != scan_.processes.end() && other(*known)) ++known;
-  const bool cached = known != scan_.processes.end() && known->pid == owner.pid.value() &&
+  while (known != processes.end() && is_other(*known)) ++known;
+  const bool cached = known != processes.end() && known->pid == owner.pid.value() &&
                       known->start_time == owner.start_time;
   if (cached && known->has_uids) return known->uids;
-  NETDIAG_ASSIGN_OR_RETURN(const Uids uids, proc_.ReadUids(owner.pid, owner.start_time));
+  NETDIAG_ASSIGN_OR_RETURN(const Uids uids, parts_.proc.ReadUids(owner.pid, owner.start_time));
   if (cached) {
     known->uids = uids;
     known->has_uids = true;
@@ -508,17 +396,16 @@ absl::StatusOr<Uids> OwnerIndex::Impl::ReadUids(const Owner& owner) {
 
 std::unique_ptr<OwnerIndex::Impl> OwnerIndex::Impl::Successor() {
   auto next = std::make_unique<Impl>(options_);
-  bpf_.End();
-  next->bpf_ = std::exchange(bpf_, BpfScan(options_.netns));
-  next->no_bpf_ = no_bpf_;
-  next->looked_ = looked_;
-  next->links_ = links_;
+  parts_.bpf.End();
+  next->parts_.bpf = std::exchange(parts_.bpf, BpfScan(options_.netns));
+  next->parts_.choice.Inherit(parts_.choice);
   return next;
 }
 
 size_t OwnerIndex::Impl::memory() const {
-  return sizeof(*this) + proc_.memory() + bpf_memory_ + BytesOf(scan_.processes) +
-         BytesOf(scan_.sockets) + BytesOf(scan_.netns) + index_.memory() + search_.memory();
+  return sizeof(*this) + parts_.proc.memory() + bpf_memory_ + BytesOf(scan().processes) +
+         BytesOf(scan().sockets) + BytesOf(scan().netns) + parts_.index.memory() +
+         parts_.wanted.memory() + parts_.checks.memory() + cached_owners_.memory();
 }
 
 OwnerIndex::OwnerIndex(OwnerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
@@ -549,7 +436,7 @@ absl::Status OwnerIndex::BeginSearch(std::span<const Inode> wanted, OwnerPolicy 
   return impl_->BeginSearch(wanted, policy, budget);
 }
 
-void OwnerIndex::Assign(std::span<const OwnedSocket> held) { impl_->Assign(held); }
+void OwnerIndex::Assign(std::span<const OwnedSocket> sockets) { impl_->Assign(sockets); }
 
 absl::StatusOr<bool> OwnerIndex::Step(size_t descriptors) { return impl_->Step(descriptors); }
 
@@ -573,12 +460,12 @@ void OwnerIndex::Prefetch(Inode inode) const { impl_->Prefetch(inode.value()); }
 NetnsId OwnerIndex::NetnsOf(Inode inode) const { return impl_->NetnsOf(inode.value()); }
 
 absl::StatusOr<std::string> OwnerIndex::ReadSocketProtocol(const Owner& owner, Inode inode) {
-  return impl_->ReadSocketProtocol(owner, inode);
+  return impl_->parts().proc.ReadSocketProtocol(owner, inode);
 }
 
 absl::StatusOr<Uids> OwnerIndex::ReadUids(const Owner& owner) { return impl_->ReadUids(owner); }
 
-const OwnerStats& OwnerIndex::stats() const { return impl_->stats(); }
+const OwnerStats& OwnerIndex::stats() const { return impl_->scan().stats; }
 
 size_t OwnerIndex::memory() const { return impl_->memory(); }
 

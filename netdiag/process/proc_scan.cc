@@ -95,7 +95,7 @@ absl::StatusOr<size_t> ProcScan::Step(size_t budget, Allowance::Deadline deadlin
     case Phase::kSizing:
       return SizeProcesses(std::min(budget, kSizedAtOnce));
     case Phase::kReading:
-      if (workers_.size() > 1 && budget >= 2 * kWorthAThread) {
+      if (part_ != Descriptors::kLowest && workers_.size() > 1 && budget >= 2 * kWorthAThread) {
         return ReadShared(budget, deadline, scan);
       }
       return ReadAlone(std::min(budget, kClaim), scan);
@@ -164,12 +164,12 @@ void ProcScan::EndSizing() {
   candidates_.erase(candidates_.begin(), candidates_.end() - static_cast<std::ptrdiff_t>(next_));
   std::erase_if(candidates_,
                 [](const Candidate& c) { return c.descriptors == 0 && c.state != kLeaderless; });
-  MarkKnown();
+  MarkUnchanged();
   phase_ = Phase::kListed;
 }
 
 // Both lists are in order of pid. The threads of a process without leader are always looked at.
-void ProcScan::MarkKnown() {
+void ProcScan::MarkUnchanged() {
   auto seen = seen_.begin();
   for (Candidate& candidate : candidates_) {
     while (seen != seen_.end() && seen->pid < candidate.pid) ++seen;
@@ -177,35 +177,35 @@ void ProcScan::MarkKnown() {
       continue;
     if (seen->identity != candidate.identity || seen->descriptors != candidate.descriptors)
       continue;
-    candidate.state = static_cast<uint8_t>(kKnown | (seen->state & kDenied));
+    candidate.state = static_cast<uint8_t>(kUnchanged | (seen->state & kDenied));
   }
 }
 
-uint64_t ProcScan::ExpectedIn(Part part) const {
+uint64_t ProcScan::Expected(Descriptors part) const {
   uint64_t descriptors = 0;
   for (const Candidate& candidate : candidates_) {
-    const bool known = (candidate.state & kKnown) != 0;
-    if (part == Part::kAll || known == (part == Part::kKnown)) {
+    const bool known = (candidate.state & kUnchanged) != 0;
+    if (part == Descriptors::kAll || known == (part == Descriptors::kUnchanged)) {
       descriptors += static_cast<uint64_t>(std::max(candidate.descriptors, 0));
     }
   }
   return descriptors;
 }
 
-uint64_t ProcScan::KnownDenied() const {
-  constexpr uint8_t kBoth = kKnown | kDenied;
+uint64_t ProcScan::UnchangedDenied() const {
+  constexpr uint8_t kBoth = kUnchanged | kDenied;
   return static_cast<uint64_t>(
       std::count_if(candidates_.begin(), candidates_.end(),
                     [](const Candidate& c) { return (c.state & kBoth) == kBoth; }));
 }
 
-bool ProcScan::HasFresh() const {
+bool ProcScan::HasChanged() const {
   return std::any_of(candidates_.begin(), candidates_.end(),
-                     [](const Candidate& c) { return (c.state & kKnown) == 0; });
+                     [](const Candidate& c) { return (c.state & kUnchanged) == 0; });
 }
 
 void ProcScan::StopReading() {
-  if (sizing()) EndSizing();
+  if (phase_ == Phase::kSizing) EndSizing();
   for (Worker& worker : workers_) worker.reader.Close();
   units_.clear();
 }
@@ -220,27 +220,27 @@ void ProcScan::Remember() {
   }
   // What was known stays so.
   std::erase_if(candidates_,
-                [](const Candidate& c) { return (c.state & (kUnread | kKnown)) == kUnread; });
+                [](const Candidate& c) { return (c.state & (kUnread | kUnchanged)) == kUnread; });
   seen_.clear();
   if (sized_) seen_.assign(candidates_.begin(), candidates_.end());
   End();
 }
 
-void ProcScan::StartReading(Part part) {
+void ProcScan::StartReading(Descriptors part) {
   part_ = part;
   units_.clear();
   for (size_t i = 0; i < candidates_.size(); ++i) {
     const uint8_t state = candidates_[i].state;
-    const bool known = (state & kKnown) != 0;
-    if (part == Part::kFresh && known) continue;
-    if (part == Part::kKnown && (!known || (state & kDenied) != 0)) continue;
-    if (part == Part::kHigh && (state & kWhole) != 0) continue;
+    const bool known = (state & kUnchanged) != 0;
+    if (part == Descriptors::kChanged && known) continue;
+    if (part == Descriptors::kUnchanged && (!known || (state & kDenied) != 0)) continue;
+    if (part == Descriptors::kAboveLowest && (state & kWhole) != 0) continue;
     const auto candidate = static_cast<uint32_t>(i);
-    if (part == Part::kLow) {
+    if (part == Descriptors::kLowest) {
       units_.push_back({candidate, 0, kLowEnd});
       continue;
     }
-    int32_t begin = part == Part::kHigh ? kLowEnd : 0;
+    int32_t begin = part == Descriptors::kAboveLowest ? kLowEnd : 0;
     const int32_t count = workers_.size() > 1 ? candidates_[i].descriptors : 0;
     for (; count - begin >= 2 * kRange; begin += kRange) {
       units_.push_back({candidate, begin, begin + kRange});
@@ -264,7 +264,7 @@ bool ProcScan::OpenNext(Worker* worker, Scan* scan) {
                        .descriptors = sized_ ? candidate.descriptors : -1,
                        .begin = unit.begin,
                        .end = unit.end,
-                       .probe = part_ == Part::kLow,
+                       .probe = part_ == Descriptors::kLowest,
                        .with_threads = own_ && is_first,
                        .state = &candidate.state},
                       scan);

@@ -47,13 +47,13 @@ class Allowance {
   const Deadline deadline_;
 };
 
-// Which descriptors a scan reads.
-enum class Part : uint8_t {
+// The descriptors that a scan reads.
+enum class Descriptors : uint8_t {
   kAll,
-  kLow,    // the lowest of every process, without listing any
-  kHigh,   // the others
-  kFresh,  // of the processes that are new or changed since Remember()
-  kKnown,  // of the others, but for those whose descriptors may not be read
+  kLowest,       // numbers 0 to 15 of every process, without listing a directory
+  kAboveLowest,  // all the others
+  kChanged,      // those of processes that are new or changed since Remember()
+  kUnchanged,    // those of the other processes, except where they may not be read
 };
 
 class ProcScan {
@@ -68,21 +68,19 @@ class ProcScan {
   absl::StatusOr<size_t> Step(size_t budget, Allowance::Deadline deadline, Scan* scan);
   bool done() const { return phase_ == Phase::kDone; }
 
+  bool listing() const { return phase_ == Phase::kListing; }
   // Whether Step() has nothing to do before StartReading(). When it is done, another part may
   // follow.
   bool listed() const { return phase_ == Phase::kListed; }
-  void StartReading(Part part = Part::kAll);
-  bool reading() const { return phase_ == Phase::kReading; }
-  // Their sizes are being asked for: expected() grows.
-  bool sizing() const { return phase_ == Phase::kSizing; }
+  void StartReading(Descriptors part = Descriptors::kAll);
   // When listed: the descriptors of all processes; 0 if the kernel does not tell (before 6.2).
   uint64_t expected() const { return expected_; }
   // Of those, the ones of a part. REQUIRES: not kLow or kHigh.
-  uint64_t ExpectedIn(Part part) const;
-  // When listed: processes of kKnown whose descriptors could not be read.
-  uint64_t KnownDenied() const;
+  uint64_t Expected(Descriptors part) const;
+  // When listed: processes of kUnchanged whose descriptors could not be read.
+  uint64_t UnchangedDenied() const;
   // Whether any process is fresh.
-  bool HasFresh() const;
+  bool HasChanged() const;
   // Others read what was to be read.
   void StopReading();
   // Keeps for later scans which processes there are and how many descriptors each has, but for
@@ -90,6 +88,7 @@ class ProcScan {
   // numbers nothing is known, so every process is fresh. Nothing happens if none were listed.
   void Remember();
   void ForgetAll() { seen_.clear(); }
+  const std::string& root_path() const { return root_path_; }
   // The open procfs; -1: it is not open.
   int root() const { return root_.get(); }
   absl::Status OpenRoot();
@@ -125,7 +124,7 @@ class ProcScan {
   absl::StatusOr<size_t> ListProcesses(size_t budget, Scan* scan);
   size_t SizeProcesses(size_t budget);
   void EndSizing();
-  void MarkKnown();
+  void MarkUnchanged();
   bool OpenNext(Worker* worker, Scan* scan);
   size_t ReadAlone(size_t budget, Scan* scan);
   size_t ReadShared(size_t budget, Allowance::Deadline deadline, Scan* scan);
@@ -145,7 +144,7 @@ class ProcScan {
 
   std::vector<Candidate> seen_;  // candidates as Remember() left them
 
-  Part part_ = Part::kAll;
+  Descriptors part_ = Descriptors::kAll;
   std::vector<Unit> units_;
   std::atomic<size_t> next_unit_ = 0;
   std::vector<Worker> workers_;  // the first is the calling thread's

@@ -28,7 +28,7 @@ enum ProcessState : uint8_t {
   kDenied = 1,       // its descriptors may not be read
   kVanished = 2,     // it was gone
   kWhole = 4,        // probing found all that it has
-  kKnown = 8,        // it is as it was when it was read before
+  kUnchanged = 8,    // it is as it was when it was read before
   kUnread = 16,      // the scan ended before
   kLeaderless = 32,  // without descriptors, but with threads that can have some
 };

@@ -1,0 +1,35 @@
+// Tested by tests/process/process_test.cc and owner_sources_test.cc.
+
+#include "netdiag/process/full_scan.h"
+
+#include <algorithm>
+
+namespace netdiag::internal {
+
+Action FullScan::Start() {
+  if (parts_.choice.is_always_bpf()) return Action::kBpf;
+  parts_.scan.stats.source = OwnerSource::kProc;
+  return Action::kList;
+}
+
+Action FullScan::Next() {
+  const ProcScan& proc = parts_.proc;
+  if (proc.done()) return Action::kFinish;
+  // If the kernel does not tell the sizes of tables, the links that were read are counted.
+  const uint64_t links = std::max(proc.expected(), parts_.scan.stats.descriptors);
+  const bool may_load = !proc.listing();
+  if ((may_load || parts_.bpf.loaded()) && parts_.choice.PrefersBpfForAll(links)) {
+    return Action::kBpf;
+  }
+  return proc.listed() ? Action::kRead : Action::kGoOn;
+}
+
+void FullScan::Finish(bool whole) {
+  Scan& scan = parts_.scan;
+  parts_.index.Build(&scan);
+  parts_.base = {IndexBase::Kind::kScan, !whole, scan.sockets.size()};
+  // A pass of BPF that its budget ended has not seen every process that /proc listed.
+  if (whole || scan.stats.source != OwnerSource::kBpf) parts_.proc.Remember();
+}
+
+}  // namespace netdiag::internal

@@ -1,0 +1,103 @@
+// Tested by tests/process/owner_search_test.cc.
+
+#include "netdiag/process/link_checks.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+#include <optional>
+#include <string_view>
+#include <unistd.h>
+#include <utility>
+
+#include "netdiag/process/directory.h"
+#include "netdiag/process/proc_files.h"
+
+namespace netdiag::internal {
+namespace {
+
+constexpr uint32_t kNoProcess = std::numeric_limits<uint32_t>::max();
+
+// Opens the descriptor directory of the process or thread. Not ok() if its pid has passed to
+// another process. Reads the command again, which exec changes.
+UniqueFd OpenIfSame(int root, Process* process) {
+  const char* stat_path = "../stat";
+  UniqueFd table;
+  if (process->thread == 0) {
+    table = OpenDirectory(root, PidPath(process->pid, "/fd").c_str());
+  } else {
+    const UniqueFd tasks = OpenDirectory(root, PidPath(process->pid, "/task").c_str());
+    if (tasks.ok()) table = OpenDirectory(tasks.get(), PidPath(process->thread, "/fd").c_str());
+    stat_path = "../../../stat";
+  }
+  SmallBuffer buffer;
+  const ssize_t size = table.ok() ? ReadFile(table.get(), stat_path, &buffer) : -1;
+  if (size < 0) return UniqueFd();
+  const std::optional<ProcessStat> stat =
+      ParseStat(std::string_view(buffer.data(), static_cast<size_t>(size)));
+  if (!stat || stat->start_time != process->start_time) return UniqueFd();
+  process->SetCommand(stat->command);
+  return table;
+}
+
+bool Holds(const UniqueFd& table, const ScannedSocket& socket, Scan* scan) {
+  if (!table.ok()) return false;
+  std::array<char, 12> name{};
+  std::to_chars(name.data(), name.data() + name.size(), socket.fd);
+  std::array<char, 32> text;
+  const ssize_t size = readlinkat(table.get(), name.data(), text.data(), text.size());
+  if (size < 0) return false;
+  ++scan->stats.descriptors;
+  return ParseSocketLink(std::string_view(text.data(), static_cast<size_t>(size))) == socket.inode;
+}
+
+}  // namespace
+
+void LinkChecks::Reset() {
+  checks_.clear();
+  next_ = 0;
+  dropped_any_ = false;
+  table_.Close();
+  table_of_ = kNoProcess;
+}
+
+void LinkChecks::Plan(std::span<const uint32_t> wanted, const InodeIndex& index, const Scan& scan) {
+  for (const uint32_t inode : wanted) {
+    const auto [first, count] = index.Find(scan, inode);
+    for (size_t i = 0; i < count; ++i) checks_.push_back(static_cast<uint32_t>(first + i));
+  }
+  const auto place = [&](uint32_t i) {
+    return std::pair(scan.sockets[i].process, scan.sockets[i].fd);
+  };
+  std::sort(checks_.begin(), checks_.end(),
+            [&](uint32_t a, uint32_t b) { return place(a) < place(b); });
+}
+
+size_t LinkChecks::Check(size_t budget, int root, Scan* scan) {
+  size_t spent = 0;
+  for (; next_ < checks_.size() && spent < budget; ++next_, ++spent) {
+    ScannedSocket& socket = scan->sockets[checks_[next_]];
+    if (socket.process != table_of_) {
+      table_of_ = socket.process;
+      table_ = OpenIfSame(root, &scan->processes[socket.process]);
+    }
+    if (Holds(table_, socket, scan)) continue;
+    socket.inode = 0;
+    dropped_any_ = true;
+  }
+  if (next_ == checks_.size()) table_.Close();
+  return std::max<size_t>(spent, 1);
+}
+
+void LinkChecks::DropRest(Scan* scan) {
+  dropped_any_ = dropped_any_ || left() > 0;
+  for (; next_ < checks_.size(); ++next_) scan->sockets[checks_[next_]].inode = 0;
+  table_.Close();
+}
+
+void LinkChecks::Sweep(Scan* scan) const {
+  if (dropped_any_) scan->EraseSockets([](const ScannedSocket& s) { return s.inode == 0; });
+}
+
+}  // namespace netdiag::internal

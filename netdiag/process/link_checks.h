@@ -1,0 +1,52 @@
+// netdiag/process/link_checks.h — reads links again that are known to hold a socket. Internal.
+//
+// A link that does not name its socket any more, or whose process has ended, is marked: its
+// ScannedSocket::inode becomes 0. Sweep() takes the marked entries out of the scan.
+//
+// Cost: one readlinkat a link; one read of /proc/PID/stat a process. Lifetime: one descriptor is
+// open while links of a process are left. Threads: thread-compatible.
+
+#ifndef NETDIAG_PROCESS_LINK_CHECKS_H_
+#define NETDIAG_PROCESS_LINK_CHECKS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "netdiag/process/inode_index.h"
+#include "netdiag/process/scan.h"
+#include "netdiag/types/unique_fd.h"
+
+namespace netdiag::internal {
+
+class LinkChecks {
+ public:
+  // Drops the checks that were planned.
+  void Reset();
+  // Plans a check of every link to a socket of `wanted`, in order of process. REQUIRES: `index` is
+  // of `scan`.
+  void Plan(std::span<const uint32_t> wanted, const InodeIndex& index, const Scan& scan);
+  // The number of links to be checked.
+  size_t left() const { return checks_.size() - next_; }
+  // Checks up to `budget` links. `root`: the open procfs. Returns the number of links, at least 1.
+  size_t Check(size_t budget, int root, Scan* scan);
+  // Marks every link that is left.
+  void DropRest(Scan* scan);
+  // Takes what was marked out of the scan, whose order stays.
+  void Sweep(Scan* scan) const;
+  // True if any link was marked since Reset().
+  bool dropped_any() const { return dropped_any_; }
+  size_t memory() const { return BytesOf(checks_); }
+
+ private:
+  std::vector<uint32_t> checks_;  // indexes in Scan::sockets
+  size_t next_ = 0;
+  bool dropped_any_ = false;
+  UniqueFd table_;         // the descriptor directory of the process being checked
+  uint32_t table_of_ = 0;  // that process
+};
+
+}  // namespace netdiag::internal
+
+#endif  // NETDIAG_PROCESS_LINK_CHECKS_H_
