@@ -25,8 +25,8 @@ Action CachedOwners::Start() {
 
 // True if there are known links and the procfs numbers processes as the index does.
 bool CachedOwners::CanCheck() {
-  const bool is_open = parts_.proc.OpenRoot().ok();
-  const bool same_pids = !parts_.choice.is_always_bpf() || parts_.proc.IsOwn();
+  const bool is_open = parts_.procfs.Open().ok();
+  const bool same_pids = !parts_.choice.is_always_bpf() || parts_.procfs.IsOwn();
   return is_open && same_pids && parts_.checks.left() > 0;
 }
 
@@ -51,13 +51,13 @@ Action CachedOwners::Next() {
 }
 
 Action CachedOwners::ReadListed() {
-  const ProcScan& proc = parts_.proc;
-  parts_.scan.stats.denied = proc.UnchangedDenied();
+  const ProcessList& list = parts_.proc.list();
+  parts_.scan.stats.denied = list.UnchangedDenied();
   const std::span<const uint32_t> filter = parts_.wanted.filter();
   const bool all_absent =
       std::includes(absent_before_.begin(), absent_before_.end(), filter.begin(), filter.end());
-  if (!all_absent) return Read(Descriptors::kChanged, proc.Expected(Descriptors::kAll));
-  if (proc.HasChanged()) return Read(Descriptors::kChanged, proc.Expected(Descriptors::kChanged));
+  if (!all_absent) return Read(Descriptors::kChanged, list.Expected(Descriptors::kAll));
+  if (list.HasChanged()) return Read(Descriptors::kChanged, list.Expected(Descriptors::kChanged));
   return parts_.choice.is_always_bpf() ? Action::kFinish : ReadProc(Descriptors::kChanged);
 }
 

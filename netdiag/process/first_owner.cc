@@ -21,7 +21,7 @@ Action FirstOwner::Next() {
   WantedSockets& wanted = parts_.wanted;
   if (proc.listed()) {
     parts_.scan.stats.denied = 0;
-    return Read(Descriptors::kLowest, wanted.all().size() >= kMany ? proc.expected() : 0);
+    return Read(Descriptors::kLowest, wanted.all().size() >= kMany ? proc.list().expected() : 0);
   }
   wanted.NoteFound(parts_.scan);
   if (wanted.left() == 0) return Action::kFinish;

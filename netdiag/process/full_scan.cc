@@ -16,8 +16,8 @@ Action FullScan::Next() {
   const ProcScan& proc = parts_.proc;
   if (proc.done()) return Action::kFinish;
   // If the kernel does not tell the sizes of tables, the links that were read are counted.
-  const uint64_t links = std::max(proc.expected(), parts_.scan.stats.descriptors);
-  const bool may_load = !proc.listing();
+  const uint64_t links = std::max(proc.list().expected(), parts_.scan.stats.descriptors);
+  const bool may_load = !proc.list().naming();
   if ((may_load || parts_.bpf.loaded()) && parts_.choice.PrefersBpfForAll(links)) {
     return Action::kBpf;
   }

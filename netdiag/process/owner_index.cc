@@ -113,7 +113,7 @@ void OwnerIndex::Impl::Clear() {
   parts_.bpf.End();
   parts_.scan.Clear();
   parts_.scan.wanted.reset();
-  parts_.proc.ForgetAll();
+  parts_.proc.Forget();
   parts_.base = {};
   cached_owners_.ForgetAbsent();
   state_ = State::kEmpty;
@@ -235,7 +235,7 @@ absl::StatusOr<size_t> OwnerIndex::Impl::Slice(size_t links) {
     NETDIAG_ASSIGN_OR_RETURN(spent, parts_.bpf.Step(&parts_.scan));
     if (parts_.bpf.done()) next = Action::kFinish;
   } else if (state_ == State::kChecking) {
-    const int root = parts_.proc.root();
+    const int root = parts_.procfs.fd();
     spent = parts_.checks.Check(std::min(links, kCheckSlice), root, &parts_.scan);
     next = policy_->Next();
   } else {
@@ -261,12 +261,12 @@ absl::Status OwnerIndex::Impl::Enter(Action action) {
       case Action::kList:
         state_ = State::kProc;
         status = parts_.proc.Begin();
-        if (parts_.choice.is_always_bpf() && (!status.ok() || !parts_.proc.IsOwn())) {
+        if (parts_.choice.is_always_bpf() && (!status.ok() || !parts_.procfs.IsOwn())) {
           action = Action::kBpf;  // what is new cannot be listed: all is read
           break;
         }
         NETDIAG_RETURN_IF_ERROR(status);
-        parts_.choice.Probe(parts_.proc);
+        parts_.choice.Probe(parts_.procfs);
         stats.no_bpf = parts_.choice.no_bpf();
         action = policy_->Next();
         break;
@@ -327,7 +327,7 @@ void OwnerIndex::Impl::Finish() {
   OwnerStats& stats = parts_.scan.stats;
   const bool whole = stats.limit == OwnerLimit::kNone;
   const bool by_bpf = stats.source == OwnerSource::kBpf;
-  const Horizon horizon = by_bpf ? internal::HorizonOfBpf() : parts_.proc.horizon();
+  const Horizon horizon = by_bpf ? internal::HorizonOfBpf() : parts_.procfs.horizon();
   stats.hidepid = horizon.hidepid;
   stats.other_pid_namespace = horizon.other_pid_namespace;
   if (stats.source == OwnerSource::kProc) parts_.choice.CountLinks(stats.descriptors);
@@ -386,7 +386,7 @@ absl::StatusOr<Uids> OwnerIndex::Impl::ReadUids(const Owner& owner) {
   const bool cached = known != processes.end() && known->pid == owner.pid.value() &&
                       known->start_time == owner.start_time;
   if (cached && known->has_uids) return known->uids;
-  NETDIAG_ASSIGN_OR_RETURN(const Uids uids, parts_.proc.ReadUids(owner.pid, owner.start_time));
+  NETDIAG_ASSIGN_OR_RETURN(const Uids uids, parts_.procfs.ReadUids(owner));
   if (cached) {
     known->uids = uids;
     known->has_uids = true;
@@ -403,9 +403,10 @@ std::unique_ptr<OwnerIndex::Impl> OwnerIndex::Impl::Successor() {
 }
 
 size_t OwnerIndex::Impl::memory() const {
-  return sizeof(*this) + parts_.proc.memory() + bpf_memory_ + BytesOf(scan().processes) +
-         BytesOf(scan().sockets) + BytesOf(scan().netns) + parts_.index.memory() +
-         parts_.wanted.memory() + parts_.checks.memory() + cached_owners_.memory();
+  return sizeof(*this) + parts_.procfs.memory() + parts_.proc.memory() + bpf_memory_ +
+         BytesOf(scan().processes) + BytesOf(scan().sockets) + BytesOf(scan().netns) +
+         parts_.index.memory() + parts_.wanted.memory() + parts_.checks.memory() +
+         cached_owners_.memory();
 }
 
 OwnerIndex::OwnerIndex(OwnerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
@@ -460,7 +461,7 @@ void OwnerIndex::Prefetch(Inode inode) const { impl_->Prefetch(inode.value()); }
 NetnsId OwnerIndex::NetnsOf(Inode inode) const { return impl_->NetnsOf(inode.value()); }
 
 absl::StatusOr<std::string> OwnerIndex::ReadSocketProtocol(const Owner& owner, Inode inode) {
-  return impl_->parts().proc.ReadSocketProtocol(owner, inode);
+  return impl_->parts().procfs.ReadSocketProtocol(owner, inode);
 }
 
 absl::StatusOr<Uids> OwnerIndex::ReadUids(const Owner& owner) { return impl_->ReadUids(owner); }

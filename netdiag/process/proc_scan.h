@@ -1,8 +1,8 @@
 // netdiag/process/proc_scan.h — owners from a procfs. Internal. Users want owner_index.h.
 //
-// Begin() opens the procfs; Step() lists the processes, asks each for the number of its descriptors
-// (where the kernel tells it), and then, after StartReading(), reads them: with all threads, if the
-// budget is worth it.
+// Begin() opens the procfs anew. Step() lists the processes until listed(). After StartReading(),
+// Step() reads descriptors until done(); then another part may follow. Several threads read if the
+// budget of a Step() is worth it.
 //
 // Lifetime: the procfs stays open until the next Begin(). No thread outlives a call. Cost, errors:
 // owner_index.h.
@@ -15,30 +15,27 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#include "netdiag/process/directory.h"
-#include "netdiag/process/horizon.h"
-#include "netdiag/process/owner.h"
+#include "netdiag/process/process_list.h"
+#include "netdiag/process/procfs.h"
 #include "netdiag/process/scan.h"
 #include "netdiag/process/table_reader.h"
-#include "netdiag/types/unique_fd.h"
 
 namespace netdiag::internal {
 
-// What the threads that share a slice may spend of it.
+// The budget of one Step(), which its threads share.
 class Allowance {
  public:
   using Deadline = std::optional<std::chrono::steady_clock::time_point>;
   Allowance(size_t links, Deadline deadline)
       : left_(static_cast<int64_t>(links)), deadline_(deadline) {}
-  // Links that the caller may read now. 0: all are spent, or the time is over.
+  // Returns the number of links that the caller may read now. 0 if the budget is spent.
   size_t Claim();
-  // What of them it did not.
+  // Gives back the links of a claim that the caller has not read.
   void Return(size_t links) { left_.fetch_add(static_cast<int64_t>(links)); }
   size_t left() const { return static_cast<size_t>(left_.load()); }
 
@@ -47,103 +44,57 @@ class Allowance {
   const Deadline deadline_;
 };
 
-// The descriptors that a scan reads.
-enum class Descriptors : uint8_t {
-  kAll,
-  kLowest,       // numbers 0 to 15 of every process, without listing a directory
-  kAboveLowest,  // all the others
-  kChanged,      // those of processes that are new or changed since Remember()
-  kUnchanged,    // those of the other processes, except where they may not be read
-};
-
 class ProcScan {
  public:
-  // `threads`: the caller's included.
-  ProcScan(std::string root, size_t threads);
+  // `procfs` must outlive the scan. `threads` counts the caller's.
+  ProcScan(Procfs* procfs, size_t threads);
 
   absl::Status Begin();
-  // Ends the scan; the procfs stays open.
+  // Drops the scan. The procfs stays open.
   void End();
-  // A slice, which ends early at the deadline. Answers what it spent.
+  // Reads about `budget` links, or fewer if the deadline passes. Returns the number.
   absl::StatusOr<size_t> Step(size_t budget, Allowance::Deadline deadline, Scan* scan);
+  // True if Step() has nothing to do before StartReading().
+  bool listed() const { return phase_ == Phase::kListed; }
+  void StartReading(Descriptors part);
   bool done() const { return phase_ == Phase::kDone; }
 
-  bool listing() const { return phase_ == Phase::kListing; }
-  // Whether Step() has nothing to do before StartReading(). When it is done, another part may
-  // follow.
-  bool listed() const { return phase_ == Phase::kListed; }
-  void StartReading(Descriptors part = Descriptors::kAll);
-  // When listed: the descriptors of all processes; 0 if the kernel does not tell (before 6.2).
-  uint64_t expected() const { return expected_; }
-  // Of those, the ones of a part. REQUIRES: not kLow or kHigh.
-  uint64_t Expected(Descriptors part) const;
-  // When listed: processes of kUnchanged whose descriptors could not be read.
-  uint64_t UnchangedDenied() const;
-  // Whether any process is fresh.
-  bool HasChanged() const;
-  // Others read what was to be read.
-  void StopReading();
-  // Keeps for later scans which processes there are and how many descriptors each has, but for
-  // those that were to be read and have not been. Ends the scan. Where the kernel does not tell the
-  // numbers nothing is known, so every process is fresh. Nothing happens if none were listed.
-  void Remember();
-  void ForgetAll() { seen_.clear(); }
-  const std::string& root_path() const { return root_path_; }
-  // The open procfs; -1: it is not open.
-  int root() const { return root_.get(); }
-  absl::Status OpenRoot();
-  // Whether the procfs numbers processes as this one's pid namespace does. After Begin().
-  bool IsOwn() const;
-  // What it does not show. After Begin().
-  Horizon horizon() const { return HorizonOf(root_.get()); }
+  // The processes that have been listed.
+  const ProcessList& list() const { return list_; }
 
-  absl::StatusOr<Uids> ReadUids(Pid pid, uint64_t start_time);
-  absl::StatusOr<std::string> ReadSocketProtocol(const Owner& owner, Inode inode);
+  // A pass of BPF has begun, which reads everything that this scan would have read.
+  void StopReading();
+  // Keeps the list of processes for later scans, without those that have not been read, and ends
+  // the scan. Does nothing more if the scan has not come to reading.
+  void Remember();
+  // Forgets what Remember() has kept.
+  void Forget() { list_.Forget(); }
   size_t memory() const;
 
  private:
-  enum class Phase : uint8_t { kIdle, kListing, kSizing, kListed, kReading, kDone };
-  struct Candidate {
-    int32_t pid = 0;
-    int32_t descriptors = 0;
-    uint64_t identity = 0;  // TableSize
-    uint8_t state = 0;      // ProcessState
-  };
-  // What one thread reads at a time.
+  enum class Phase : uint8_t { kIdle, kListing, kListed, kReading, kDone };
+  // What one thread reads at a time: a process, or a range of its descriptors.
   struct Unit {
-    uint32_t candidate;
+    uint32_t process;  // index in the list
     int32_t begin;
     int32_t end;
   };
   struct Worker {
     TableReader reader;
-    uint32_t candidate = 0;  // that it reads
-    Scan scan;               // what it found, unless it is the calling thread
+    uint32_t process = 0;  // that `reader` reads
+    Scan scan;             // what it found; the calling thread appends to the caller's
   };
 
-  absl::StatusOr<size_t> ListProcesses(size_t budget, Scan* scan);
-  size_t SizeProcesses(size_t budget);
-  void EndSizing();
-  void MarkUnchanged();
+  absl::StatusOr<size_t> List(size_t budget, Scan* scan);
   bool OpenNext(Worker* worker, Scan* scan);
   size_t ReadAlone(size_t budget, Scan* scan);
   size_t ReadShared(size_t budget, Allowance::Deadline deadline, Scan* scan);
   void Work(Worker* worker, Scan* scan, Allowance* allowance);
-  absl::StatusOr<UniqueFd> OpenSameProcess(Pid pid, uint64_t start_time, const std::string& what);
 
-  const std::string root_path_;
-  UniqueFd root_;
+  Procfs& procfs_;
+  ProcessList list_;
   Phase phase_ = Phase::kIdle;
-  DirectoryReader reader_;
-
-  std::vector<Candidate> candidates_;  // processes in order of pid
-  size_t next_ = 0;                    // the one to be sized
-  bool sized_ = false;                 // every candidate's number of descriptors is known
-  bool own_ = false;                   // IsOwn()
-  uint64_t expected_ = 0;
-
-  std::vector<Candidate> seen_;  // candidates as Remember() left them
-
+  bool own_ = false;  // Procfs::IsOwn()
   Descriptors part_ = Descriptors::kAll;
   std::vector<Unit> units_;
   std::atomic<size_t> next_unit_ = 0;

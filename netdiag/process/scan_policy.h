@@ -20,6 +20,8 @@
 #include "netdiag/process/link_checks.h"
 #include "netdiag/process/owner_index.h"
 #include "netdiag/process/proc_scan.h"
+#include "netdiag/process/process_list.h"
+#include "netdiag/process/procfs.h"
 #include "netdiag/process/scan.h"
 #include "netdiag/process/source_choice.h"
 #include "netdiag/process/wanted_sockets.h"
@@ -41,7 +43,8 @@ struct IndexBase {
 // The parts of an index, which it shares with its policies.
 struct ScanParts {
   explicit ScanParts(const OwnerOptions& options)
-      : proc(options.proc_root, options.threads),
+      : procfs(options.proc_root),
+        proc(&procfs, options.threads),
         bpf(options.netns),
         choice(options.source, &bpf) {}
   ScanParts(const ScanParts&) = delete;
@@ -49,9 +52,11 @@ struct ScanParts {
 
   // SourceChoice::PrefersBpf() for this host.
   bool PrefersBpf(uint64_t links) const {
-    return choice.PrefersBpf(links, std::max<uint64_t>(proc.expected(), scan.sockets.size()));
+    return choice.PrefersBpf(links,
+                             std::max<uint64_t>(proc.list().expected(), scan.sockets.size()));
   }
 
+  Procfs procfs;
   ProcScan proc;
   BpfScan bpf;
   SourceChoice choice;

@@ -7,8 +7,9 @@ namespace netdiag::internal {
 Action SecondLook::Next() {
   const ProcScan& proc = parts_.proc;
   if (proc.listed()) {
-    parts_.scan.stats.denied = proc.UnchangedDenied();
-    if (proc.HasChanged()) return Read(Descriptors::kChanged, proc.Expected(Descriptors::kChanged));
+    const ProcessList& list = proc.list();
+    parts_.scan.stats.denied = list.UnchangedDenied();
+    if (list.HasChanged()) return Read(Descriptors::kChanged, list.Expected(Descriptors::kChanged));
     return parts_.choice.is_always_bpf() ? Action::kFinish : ReadProc(Descriptors::kChanged);
   }
   // Reads to the end, because each socket can have owners in several of these processes.

@@ -37,13 +37,13 @@ void SourceChoice::Begin(const OwnerBudget& budget) {
   no_bpf_now_ = no_bpf_;
 }
 
-void SourceChoice::Probe(const ProcScan& proc) {
+void SourceChoice::Probe(const Procfs& procfs) {
   if (source_ != OwnerSource::kAuto || probed_) return;
   probed_ = true;
-  no_bpf_ = proc.IsOwn() ? bpf::TaskFiles::Check()
-                         : ErrnoError(EXDEV, proc.root_path(),
-                                      "not the procfs of this process's pid namespace, whose "
-                                      "numbers BPF gives");
+  no_bpf_ = procfs.IsOwn() ? bpf::TaskFiles::Check()
+                           : ErrnoError(EXDEV, procfs.path(),
+                                        "BPF gives pids of this process's pid namespace, and this "
+                                        "procfs is of another");
   no_bpf_now_ = no_bpf_;
 }
 

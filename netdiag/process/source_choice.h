@@ -20,7 +20,7 @@
 
 #include "netdiag/process/bpf_scan.h"
 #include "netdiag/process/owner.h"
-#include "netdiag/process/proc_scan.h"
+#include "netdiag/process/procfs.h"
 
 namespace netdiag::internal {
 
@@ -31,8 +31,9 @@ class SourceChoice {
 
   // Begins a scan. A failure of BPF that only concerned the last scan is forgotten.
   void Begin(const OwnerBudget& budget);
-  // With kAuto, the first time: asks the kernel whether BPF can be used. REQUIRES: `proc` is open.
-  void Probe(const ProcScan& proc);
+  // With kAuto, the first time: asks the kernel whether BPF can be used. REQUIRES: `procfs` is
+  // open.
+  void Probe(const Procfs& procfs);
   bool is_always_bpf() const { return source_ == OwnerSource::kBpf; }
   // OK, or why this scan does not use BPF (OwnerStats::no_bpf).
   const absl::Status& no_bpf() const { return no_bpf_now_; }

@@ -18,20 +18,11 @@
 #include <vector>
 
 #include "netdiag/process/directory.h"
+#include "netdiag/process/process_list.h"
 #include "netdiag/process/scan.h"
 #include "netdiag/types/unique_fd.h"
 
 namespace netdiag::internal {
-
-// What is known of a process, and was found by whoever read its descriptors. A set of bits.
-enum ProcessState : uint8_t {
-  kDenied = 1,       // its descriptors may not be read
-  kVanished = 2,     // it was gone
-  kWhole = 4,        // probing found all that it has
-  kUnchanged = 8,    // it is as it was when it was read before
-  kUnread = 16,      // the scan ended before
-  kLeaderless = 32,  // without descriptors, but with threads that can have some
-};
 
 // Descriptors of a process that are to be read.
 struct TableRange {

@@ -1,0 +1,85 @@
+// Tested by tests/process/process_test.cc and owner_views_test.cc.
+
+#include "netdiag/process/procfs.h"
+
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <fcntl.h>
+#include <optional>
+#include <unistd.h>
+
+#include "netdiag/process/directory.h"
+#include "netdiag/process/proc_files.h"
+#include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
+
+namespace netdiag::internal {
+
+absl::Status Procfs::Open() {
+  if (!root_.ok()) root_ = OpenDirectory(AT_FDCWD, path_.c_str());
+  return root_.ok() ? absl::OkStatus() : ErrnoError(errno, path_, kNoProcfs);
+}
+
+bool Procfs::IsOwn() const {
+  std::array<char, 12> link;
+  const ssize_t size = readlinkat(root_.get(), "self", link.data(), link.size());
+  return size > 0 && IsProcfs(root_.get()) &&
+         ParseNumber<int32_t>(std::string_view(link.data(), static_cast<size_t>(size))) == getpid();
+}
+
+// The directory belongs to the process and not to the pid. `path` is for messages.
+absl::StatusOr<UniqueFd> Procfs::OpenProcess(const Owner& owner, const std::string& path) {
+  NETDIAG_RETURN_IF_ERROR(Open());
+  UniqueFd directory = OpenDirectory(root_.get(), PidPath(owner.pid.value()).c_str());
+  if (!directory.ok()) return ErrnoError(errno, path);
+  SmallBuffer buffer;
+  const ssize_t size = ReadFile(directory.get(), "stat", &buffer);
+  if (size < 0) return ErrnoError(errno, path + "/stat");
+  const std::optional<ProcessStat> stat =
+      ParseStat(std::string_view(buffer.data(), static_cast<size_t>(size)));
+  if (!stat) return DamagedData(path + "/stat", "no start time");
+  if (stat->start_time != owner.start_time) {
+    return ErrnoError(ESRCH, path, "the pid has passed to another process");
+  }
+  return directory;
+}
+
+absl::StatusOr<Uids> Procfs::ReadUids(const Owner& owner) {
+  const std::string path = path_ + "/" + std::to_string(owner.pid.value());
+  NETDIAG_ASSIGN_OR_RETURN(const UniqueFd directory, OpenProcess(owner, path));
+  SmallBuffer buffer;
+  const ssize_t size = ReadFile(directory.get(), "status", &buffer);
+  if (size < 0) return ErrnoError(errno, path + "/status");
+  const std::optional<Uids> uids =
+      ParseUids(std::string_view(buffer.data(), static_cast<size_t>(size)));
+  if (!uids) return DamagedData(path + "/status", "no user ids");
+  return *uids;
+}
+
+// O_PATH holds the inode of the socket and not the socket, so it keeps no connection open. Such a
+// descriptor cannot be used with fgetxattr(); its name in this process's own directory can be used
+// with getxattr().
+absl::StatusOr<std::string> Procfs::ReadSocketProtocol(const Owner& owner, Inode inode) {
+  const std::string path = path_ + "/" + std::to_string(owner.pid.value());
+  NETDIAG_ASSIGN_OR_RETURN(const UniqueFd directory, OpenProcess(owner, path));
+  std::string link = "fd/" + std::to_string(owner.fd);
+  if (owner.thread != Pid()) link = "task/" + std::to_string(owner.thread.value()) + "/" + link;
+  const UniqueFd file(openat(directory.get(), link.c_str(), O_PATH | O_CLOEXEC));
+  struct stat status {};
+  if (!file.ok() || fstat(file.get(), &status) != 0) return ErrnoError(errno, path + "/" + link);
+  if (!S_ISSOCK(status.st_mode) || status.st_ino != inode.value()) {
+    return ErrnoError(ENOENT, path + "/" + link, "the descriptor is another file now");
+  }
+  const std::string name = path_ + "/thread-self/fd/" + std::to_string(file.get());
+  std::array<char, 64> text;  // the kernel's names are 31 bytes at most
+  const ssize_t size = getxattr(name.c_str(), "system.sockprotoname", text.data(), text.size());
+  if (size < 0) return ErrnoError(errno, path + "/" + link, "system.sockprotoname");
+  return std::string(text.data(), strnlen(text.data(), static_cast<size_t>(size)));
+}
+
+}  // namespace netdiag::internal
