@@ -1,4 +1,3 @@
-// BpfScan: records of the kernel as processes and sockets.
 // Tested by tests/process/owner_sources_test.cc.
 
 #include "netdiag/process/bpf_scan.h"

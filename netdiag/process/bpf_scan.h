@@ -1,7 +1,7 @@
-// netdiag/process/bpf_scan.h — owners from the kernel's own walk over all descriptors. Internal.
-// Users want owner_index.h.
+// netdiag/process/bpf_scan.h — owners from BPF: one pass of the kernel over all descriptors.
+// Internal. Users want owner_index.h.
 //
-// Cost, errors: bpf/task_files.h; a slice is one Read() of it at least.
+// Cost, errors: bpf/task_files.h. Threads: thread-compatible.
 
 #ifndef NETDIAG_PROCESS_BPF_SCAN_H_
 #define NETDIAG_PROCESS_BPF_SCAN_H_
@@ -19,12 +19,13 @@ namespace netdiag::internal {
 
 class BpfScan {
  public:
-  // `netns`: whether each socket's namespace is wanted.
+  // `netns`: fill Scan::netns.
   explicit BpfScan(bool netns) : netns_(netns) {}
-  // Loads the program if it is not loaded.
+  // Begins a pass. Loads the program if it is not loaded.
   absl::Status Begin();
+  // Ends the pass. The program stays loaded.
   void End();
-  // A slice. Answers what it spent.
+  // Makes one TaskFiles::Read(). Returns the number of sockets, at least 1.
   absl::StatusOr<size_t> Step(Scan* scan);
   bool done() const { return done_; }
   bool loaded() const { return files_ != nullptr; }

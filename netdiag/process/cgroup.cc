@@ -1,5 +1,6 @@
-// CgroupPaths: a walk over the cgroup2 mount, by breadth, so that one directory is open at a time
-// however deep the hierarchy is. Directory listings give type and inode number: nothing is stat'ed.
+// CgroupPaths: reads the cgroup2 mount breadth first, so that only one directory is open at a time
+// at any depth. The listings of directories give types and inode numbers, so no stat is needed.
+//
 // Tested by tests/process/cgroup_test.cc.
 
 #include "netdiag/process/cgroup.h"
@@ -26,9 +27,10 @@ using internal::OpenDirectory;
 using internal::ReadProcFile;
 using internal::UniqueFd;
 
-// Whoever may make cgroups may make as many as the kernel lets them; more than this are not kept.
+// The number of cgroups that are kept. A process that may make cgroups can make any number.
 constexpr size_t kMaxCgroups = size_t{1} << 18;
-// The mount point of the cgroup2 hierarchy; of several, one that shows it from its root.
+
+// The mount point of the cgroup2 hierarchy. If there are several, one that shows it from its root.
 std::string FindMount(std::string_view mountinfo) {
   std::string found;
   for (MountLine mount; NextMount(&mountinfo, &mount);) {

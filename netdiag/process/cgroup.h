@@ -1,21 +1,22 @@
-// netdiag/process/cgroup.h — which cgroup a socket or a process is in, and what its path says:
-// container, pod, systemd unit.
+// netdiag/process/cgroup.h — the cgroup of a socket or process, and what its path names: container,
+// pod, systemd unit.
 //
 //   CgroupPaths cgroups;
 //   if (auto path = cgroups.Find(socket.cgroup())) Print(ParseCgroup(*path).unit);
 //
-// The id is the inode number of the cgroup's directory and never passes to another one, so the
-// hierarchy is walked only when an id is asked for that the last walk did not meet.
+// The id of a cgroup is the inode number of its directory and is never used again. So the hierarchy
+// is read only when an id is asked for that the last reading did not meet.
 //
-// Cost: a walk opens and lists every cgroup (about 5 µs each). At most one walk for a new id and
-// kMaxWalks in all, until Refresh(): sockets can name any number of cgroups that are gone. A known
-// id costs a binary search.
+// Cost: one reading opens and lists every cgroup (about 5 µs each). Until Refresh() there is at
+// most one reading for each new id and kMaxWalks in all, because sockets can name any number of
+// cgroups that are gone. A known id costs a binary search.
 //
 // Lifetime: a path is valid until the next Find() or destruction. No descriptor stays open.
 //
 // Threads: thread-compatible; Find() needs exclusive access.
 //
-// Errors: none. No cgroup2 mount, no permission, a cgroup outside the mount or gone: nullopt.
+// Errors: none. The result is nullopt if there is no cgroup2 mount, if it may not be read, or if
+// the cgroup is outside the mount or gone.
 //
 // Source: cgroup_id() and kernfs_ino(), include/linux/{cgroup,kernfs}.h; proc(5), mountinfo.
 
@@ -38,32 +39,36 @@
 
 namespace netdiag {
 
-// What the names in a cgroup's path say. Whoever may make cgroups chooses them.
+// What the names in a cgroup's path say. The names are chosen by any process that may make cgroups,
+// so they are not proof.
 struct Cgroup {
   std::string path;       // from the hierarchy's root
-  std::string container;  // id, 64 hexadecimal digits, of the innermost container
-  std::string pod;        // uid of the Kubernetes pod, with '-' as the API has it
-  std::string unit;       // of systemd, the innermost that is no slice; \x2d and its like stay
+  std::string container;  // the id of the innermost container, 64 hexadecimal digits
+  std::string pod;        // the uid of the Kubernetes pod, with '-' as in the API
+  std::string unit;       // the innermost systemd unit that is not a slice; escapes (\x2d) stay
 };
 
-// Of docker, containerd, CRI-O and podman, with systemd or cgroupfs as their driver, on cgroup v1
-// or v2. Source: the forms in tests/process/cgroup_test.cc; systemd.slice(5), systemd.scope(5).
+// Parses the paths that docker, containerd, CRI-O and podman make, with systemd or cgroupfs as
+// their driver, on cgroup v1 or v2. Source: the forms in tests/process/cgroup_test.cc;
+// systemd.slice(5), systemd.scope(5).
 Cgroup ParseCgroup(std::string_view path);
-// The path in the text of /proc/PID/cgroup: of cgroup v2, unless v1 says more; of v1, that of
-// systemd's own hierarchy or else of the first that has one. Empty: none.
+// The path in the text of /proc/PID/cgroup. A process has one path in cgroup v2 and one in each v1
+// hierarchy. This is the first that is not the root of: v2, systemd's own v1 hierarchy, the others.
+// "/" if all are the root, and empty if the text has none.
 std::string_view CgroupPathOfProcess(std::string_view text);
 
 class CgroupPaths {
  public:
   static constexpr size_t kMaxWalks = 8;
 
-  // `proc_root`: its self/mountinfo tells where the hierarchy is, also beside cgroup v1 (often
-  // /sys/fs/cgroup/unified).
+  // self/mountinfo in `proc_root` tells where the hierarchy is mounted. Beside cgroup v1 that is
+  // often /sys/fs/cgroup/unified.
   explicit CgroupPaths(std::string proc_root = "/proc") : proc_root_(std::move(proc_root)) {}
 
   // The path relative to the mount, "/" for its root.
   std::optional<std::string_view> Find(CgroupId id);
-  // Allows kMaxWalks walks anew; ids that were unknown are looked for again. Once a listing, say.
+  // Allows kMaxWalks new readings, so that unknown ids are looked for again. Call it once for each
+  // listing of sockets.
   void Refresh() { walks_ = 0; }
 
  private:
@@ -80,12 +85,12 @@ class CgroupPaths {
   std::string proc_root_;
   std::vector<Entry> entries_;  // by id
   std::string text_;            // the paths
-  // The ids that this pass's walks were made for.
+  // The ids for which the hierarchy was read since Refresh().
   std::array<uint64_t, kMaxWalks> sought_{};
   size_t walks_ = 0;
 };
 
-// The cgroups of a query's rows, each parsed once.
+// The cgroups of a query's rows. Each path is parsed once.
 //
 // Lifetime: a Cgroup is valid until Refresh() or destruction; a move keeps it.
 // Cost: as CgroupPaths; OfProcess() reads two files of /proc once for each process.
@@ -94,9 +99,9 @@ class Cgroups {
   explicit Cgroups(std::string proc_root = "/proc")
       : proc_root_(std::move(proc_root)), paths_(proc_root_) {}
 
-  // Null: not known.
+  // Returns null if the cgroup is not known.
   const Cgroup* Find(CgroupId id);
-  // Null: the process has ended, or its pid has passed to another process since.
+  // Returns null if the process has ended or its pid has passed to another process.
   const Cgroup* OfProcess(Pid pid, uint64_t start_time);
   void Refresh();
   size_t memory() const;

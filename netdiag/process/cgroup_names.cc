@@ -1,5 +1,4 @@
-// What a cgroup's path says, and the cgroups of a query's rows. Tested by
-// tests/process/cgroup_test.cc.
+// Cgroups, and the parsing of cgroup paths. Tested by tests/process/cgroup_test.cc.
 
 #include <algorithm>
 #include <array>
@@ -25,8 +24,8 @@ bool RemoveSuffix(std::string_view suffix, std::string_view* text) {
   return true;
 }
 
-// "docker-ID.scope", "cri-containerd-ID.scope", "crio-ID", "libpod-ID", "SLICE:docker:ID", "ID".
-// Not the runtime's own processes beside the container ("libpod-conmon-ID.scope").
+// The id in "docker-ID.scope", "cri-containerd-ID.scope", "crio-ID", "libpod-ID", "SLICE:docker:ID"
+// or "ID". Empty for the runtime's own processes beside a container ("libpod-conmon-ID.scope").
 std::string_view ContainerOf(std::string_view name) {
   constexpr size_t kIdSize = 64;
   RemoveSuffix(".scope", &name);
@@ -38,11 +37,11 @@ std::string_view ContainerOf(std::string_view name) {
   return separated ? id : std::string_view();
 }
 
-// "podUID" below kubepods, or "kubepods-burstable-podUID.slice" with '_' for '-'.
+// The uid in "podUID" below kubepods, or in "kubepods-burstable-podUID.slice" with '_' for '-'.
 std::string PodOf(std::string_view name, bool in_kubepods) {
   constexpr std::string_view kPod = "pod";
   constexpr size_t kUuid = 36;
-  constexpr size_t kHash = 32;  // of a pod that no API server knows
+  constexpr size_t kHash = 32;  // of a static pod, whose uid is a hash
   name = name.substr(0, name.find(':'));
   RemoveSuffix(".slice", &name);
   std::string_view uid;
@@ -68,7 +67,7 @@ bool IsUnit(std::string_view name) {
   });
 }
 
-// The start time in the text of /proc/PID/stat, in clock ticks since boot; 0: it has none.
+// The start time in the text of /proc/PID/stat, in clock ticks since boot. 0 if there is none.
 uint64_t StartTime(std::string_view stat) {
   constexpr int kFieldsBefore = 19;  // after the command, which ends with the last parenthesis
   const size_t command = stat.rfind(") ");
@@ -124,7 +123,7 @@ const Cgroup* Cgroups::Find(CgroupId id) {
   const auto known = by_id_.find(id);
   if (known != by_id_.end()) return known->second;
   const std::optional<std::string_view> path = paths_.Find(id);
-  // What is not known is asked again: another walk may find it.
+  // An unknown id is not kept, because a later reading may find it.
   return path ? by_id_[id] = Intern(*path) : nullptr;
 }
 
@@ -135,7 +134,7 @@ const Cgroup* Cgroups::OfProcess(Pid pid, uint64_t start_time) {
   const std::string directory = proc_root_ + "/" + std::to_string(pid.value());
   const std::string text = ReadProcFile(directory + "/cgroup", kLimit);
   const std::string_view path = CgroupPathOfProcess(text);
-  // Whose it was is known afterwards only.
+  // Read afterwards: if the process is still the same one, the text before was its own.
   const bool same = StartTime(ReadProcFile(directory + "/stat", kLimit)) == start_time;
   const Cgroup* const cgroup = same && !path.empty() ? Intern(path) : nullptr;
   by_pid_[pid] = {start_time, cgroup};

@@ -1,7 +1,7 @@
-// netdiag/process/directory.h — Internal. Directories read through one reused buffer.
+// netdiag/process/directory.h — reads directories through one reused buffer. Internal.
 //
-// getdents64(2) itself, because readdir(3) allocates a buffer for every directory that it opens.
-// Cost: nothing is allocated after construction. Threads: thread-compatible.
+// Uses getdents64(2) directly, because readdir(3) allocates a buffer for every directory that it
+// opens. Cost: no allocation after construction. Threads: thread-compatible.
 
 #ifndef NETDIAG_PROCESS_DIRECTORY_H_
 #define NETDIAG_PROCESS_DIRECTORY_H_
@@ -21,23 +21,23 @@
 
 namespace netdiag::internal {
 
-// Not ok(): errno says why.
+// If the result is not ok(), errno says why.
 inline UniqueFd OpenDirectory(int at, const char* path) {
   return UniqueFd(openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 struct DirectoryEntry {
-  const char* name = nullptr;  // nullptr: the end of what was read
+  const char* name = nullptr;  // null after the last entry of a Fill()
   uint64_t inode = 0;
   uint8_t type = 0;  // DT_*
 };
 
 class DirectoryReader {
  public:
-  // 1 000 names a call: from 8 KiB on a larger buffer is not measurably faster.
+  // Room for 1 000 names a call. Above 8 KiB a larger buffer is not measurably faster.
   static constexpr size_t kBufferSize = size_t{32} << 10;
 
-  // Reads about `names` more names. 0: the directory's end; -1: errno says why.
+  // Reads about `names` more names. Returns 0 at the end of the directory, and -1 with errno.
   ssize_t Fill(int fd, size_t names) {
     Reset();
     const size_t room = std::clamp(names, kMinNames, kBufferSize / kNumberSize) * kNumberSize;
@@ -45,7 +45,7 @@ class DirectoryReader {
     if (got > 0) end_ = static_cast<size_t>(got);
     return got;
   }
-  // The next name read. Valid until Fill().
+  // The next entry. Valid until Fill().
   DirectoryEntry Next() {
     const char* record = buffer_.data() + position_;
     uint16_t length = 0;
@@ -65,7 +65,8 @@ class DirectoryReader {
   static constexpr size_t kLengthAt = 16;
   static constexpr size_t kTypeAt = 18;
   static constexpr size_t kNameAt = 19;
-  // A record whose name is a number; and so many of them that the longest name (255 bytes) fits.
+  // The size of a record whose name is a number, and how many such records have room for one record
+  // with the longest name (255 bytes).
   static constexpr size_t kNumberSize = 32;
   static constexpr size_t kMinNames = 16;
 

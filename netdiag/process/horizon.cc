@@ -24,7 +24,7 @@ PidNamespace Of(int root, const char* path) {
   return status.st_ino == kFirst ? PidNamespace::kFirst : PidNamespace::kOther;
 }
 
-// What is not known counts as another one, unless the kernel has no pid namespaces at all.
+// An unknown pid namespace counts as another one than the first, unless the kernel has none.
 bool CanBeOther(int root, PidNamespace known) {
   if (known == PidNamespace::kUnknown) known = Of(root, "self/ns/pid");
   if (known == PidNamespace::kUnknown) return faccessat(root, "self/ns", F_OK, 0) != 0;
@@ -39,9 +39,10 @@ bool IsProcfs(int fd) {
   return fstatfs(fd, &filesystem) == 0 && filesystem.f_type == kProcfs;
 }
 
-// Every pid namespace has a process 1. Where it is not shown, hidepid hides others too; where only
-// process 1 is of our user, hidepid is not noticed. Which namespace a procfs shows is that of its
-// process 1; those who may not look there are told their own.
+// Every pid namespace has a process 1. If the procfs does not show it, hidepid is on and hides
+// other processes too. If process 1 is of this process's user, it is shown, and hidepid is not
+// noticed. A procfs shows the pid namespace of its process 1. If that may not be read, this
+// process's own namespace is taken.
 Horizon HorizonOf(int root) {
   if (!IsProcfs(root)) return {};
   struct stat status {};

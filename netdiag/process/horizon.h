@@ -1,4 +1,4 @@
-// netdiag/process/horizon.h — Internal. What a scan cannot see, whatever it reads.
+// netdiag/process/horizon.h — which processes a scan cannot see. Internal.
 //
 // Cost: three system calls. Threads: values. Source: fs/proc/root.c (hidepid), include/uapi/linux/
 // nsfs.h (PID_NS_INIT_INO, which has been the same number since 3.8).
@@ -9,16 +9,16 @@
 namespace netdiag::internal {
 
 struct Horizon {
-  bool hidepid = false;  // processes of others are not even listed
-  bool other_pid_namespace =
-      false;  // there can be processes outside the pid namespace that is read
+  bool hidepid = false;  // the procfs does not list processes of other users
+  // There can be processes outside the pid namespace that is read.
+  bool other_pid_namespace = false;
 };
 
-// Whether an open directory is of a procfs, and not of a tree of its shape.
+// True if an open file is in a mounted procfs, and not in a tree of its shape.
 bool IsProcfs(int fd);
-// Of an open procfs. A tree of its shape hides nothing.
+// The horizon of an open procfs. A tree of its shape hides nothing.
 Horizon HorizonOf(int root);
-// Of what BPF tells this process.
+// The horizon of BPF in this process.
 Horizon HorizonOfBpf();
 
 }  // namespace netdiag::internal

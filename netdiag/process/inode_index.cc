@@ -10,11 +10,11 @@
 namespace netdiag::internal {
 namespace {
 
-// Sockets in a bucket: a directory of so many fewer slots stays in the cache, and they lie side by
-// side.
+// The average number of sockets in a bucket. They lie side by side, and a directory with fewer
+// slots stays in the cache.
 constexpr size_t kPerBucket = 4;
 
-// Numbers modulo 2^32 times an odd number: no two inodes share a hash.
+// Multiplication by an odd number is a bijection modulo 2^32, so no two inodes share a hash.
 uint32_t Hash(uint32_t inode) { return inode * 2654435769u; }
 
 auto KeyOf(const Process& process) {
@@ -28,7 +28,7 @@ uint32_t InodeIndex::Bucket(uint32_t inode) const { return Hash(inode) >> bucket
 void InodeIndex::Build(Scan* scan) {
   SortProcesses(scan);
   if (scan->netns.empty()) return SortSockets(&scan->sockets);
-  // A socket's namespace is the same wherever it comes.
+  // All entries of a socket have the same namespace, but some may not know it.
   scan->netns.resize(scan->sockets.size());
   order_.clear();
   for (const ScannedSocket& socket : scan->sockets) order_.push_back(socket.inode);
@@ -56,8 +56,9 @@ void InodeIndex::SortSockets(std::vector<ScannedSocket>* sockets) {
   }
 }
 
-// A process comes twice where threads shared its table; late where it is a thread, whose number can
-// be far behind its process's; and without sockets where nobody wanted them.
+// A scan can have a process twice, if its threads share its table. It can have a process late, if
+// it is a thread with a number far above that of its process. A search can have processes without
+// sockets.
 void InodeIndex::SortProcesses(Scan* scan) {
   const std::vector<Process>& processes = scan->processes;
   const auto not_before = [](const Process& a, const Process& b) { return KeyOf(a) >= KeyOf(b); };
@@ -84,18 +85,20 @@ void InodeIndex::SortProcesses(Scan* scan) {
   scan->processes.swap(sorted_);
 }
 
-// A counting sort. Not in place: there each move waits for the one before it to come from memory.
+// A counting sort into a second array. Sorting in place is slower, because each move waits until
+// the one before it has come from memory.
 void InodeIndex::MoveIntoBuckets(std::vector<ScannedSocket>* entries) {
   const size_t wanted = std::max<size_t>(entries->size() / kPerBucket, 2);
   const int bits = static_cast<int>(std::bit_width(wanted - 1));
   bucket_shift_ = 32 - std::min(bits, 31);
   const size_t buckets = size_t{1} << (32 - bucket_shift_);
   buckets_.assign(buckets + 1, 0);
-  // Counts, then ends; placing entries turns ends into begins.
+  // buckets_ has the counts, then the ends of the buckets. Placing the entries turns each end into
+  // the begin.
   for (const ScannedSocket& entry : *entries) ++buckets_[Bucket(entry.inode)];
   uint32_t sum = 0;
   for (uint32_t& count : buckets_) count = sum += count;
-  moved_.reserve(entries->capacity());  // the scan that comes next is into it
+  moved_.reserve(entries->capacity());  // the next scan appends to this array
   moved_.resize(entries->size());
   for (const ScannedSocket& entry : *entries) moved_[--buckets_[Bucket(entry.inode)]] = entry;
   entries->swap(moved_);
@@ -106,7 +109,7 @@ std::pair<size_t, size_t> InodeIndex::Find(const Scan& scan, uint32_t inode) con
   const uint32_t bucket = Bucket(inode);
   const auto end = scan.sockets.begin() + buckets_[bucket + 1];
   auto first = scan.sockets.begin() + buckets_[bucket];
-  // A bucket is long where one socket has many owners.
+  // A bucket is long if one of its sockets has many owners.
   if (static_cast<size_t>(end - first) > 4 * kPerBucket) {
     first = std::lower_bound(
         first, end, Hash(inode),

@@ -1,9 +1,10 @@
-// netdiag/process/inode_index.h — finds what a scan found by inode. Internal. Users want
+// netdiag/process/inode_index.h — orders a scan by inode and finds in it. Internal. Users want
 // owner_index.h.
 //
-// One array of 12-byte entries, the scan's own, ordered by a bijective hash of the inode, with a
-// directory over the hash's high bits. Inodes are handed out in runs, by a counter that wraps: the
-// hash spreads them evenly, so a lookup touches one directory slot and the few entries of a bucket.
+// The scan's own array of 12-byte entries is ordered by a bijective hash of the inode. A directory
+// over the high bits of the hash divides it into buckets. The kernel hands out inodes in runs, by a
+// counter that wraps; the hash spreads them evenly. So a lookup touches one slot of the directory
+// and the few entries of one bucket.
 //
 // Cost: Build() about 20 ns a socket; 14 bytes a socket, 60 for a process. Allocates only until the
 // arrays have reached their size. Threads: thread-compatible.
@@ -22,14 +23,14 @@ namespace netdiag::internal {
 
 class InodeIndex {
  public:
-  // Orders the processes by (pid, thread, start time), makes one of those that are the same, drops
-  // those without sockets, and orders the sockets by (hash of the inode, process, descriptor), with
-  // their namespaces if these are known.
+  // Orders the processes by (pid, thread, start time), merges equal ones, and drops those without
+  // sockets. Orders the sockets, and their namespaces if these are known, by (hash of the inode,
+  // process, descriptor).
   void Build(Scan* scan);
-  // Where in Scan::sockets the owners of `inode` begin, and how many they are. REQUIRES: the scan
-  // is as Build() left it.
+  // Returns the index in Scan::sockets of the first owner of `inode`, and the number of owners.
+  // REQUIRES: the scan is as Build() left it.
   std::pair<size_t, size_t> Find(const Scan& scan, uint32_t inode) const;
-  // Has the processor fetch what Find() will read.
+  // Prefetches into the processor's cache what Find() will read.
   void Prefetch(const Scan& scan, uint32_t inode) const;
   size_t memory() const;
 
@@ -39,10 +40,11 @@ class InodeIndex {
   void MoveIntoBuckets(std::vector<ScannedSocket>* entries);
   uint32_t Bucket(uint32_t inode) const;
 
-  std::vector<uint32_t> buckets_;  // buckets_[b] … buckets_[b + 1]: the entries whose hash has b
+  // The entries from buckets_[b] up to buckets_[b + 1] have hashes that begin with b.
+  std::vector<uint32_t> buckets_;
   int bucket_shift_ = 0;
 
-  // Used by Build() alone, kept for its next time.
+  // Buffers of Build(), which it reuses.
   std::vector<ScannedSocket> moved_;
   std::vector<uint32_t> order_;
   std::vector<uint32_t> place_;

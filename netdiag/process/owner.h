@@ -1,6 +1,9 @@
-// netdiag/process/owner.h — the owners of sockets, as values: what a row and a query need of them.
+// netdiag/process/owner.h — the owners of sockets, and how to ask for them. OwnerIndex
+// (owner_index.h) finds them.
 //
-// OwnerIndex (owner_index.h) finds them. Threads: values.
+// An owner is a descriptor that holds a socket, with its process.
+//
+// Threads: values. Cost of reading an Owner: two cache lines.
 
 #ifndef NETDIAG_PROCESS_OWNER_H_
 #define NETDIAG_PROCESS_OWNER_H_
@@ -25,15 +28,16 @@ class OwnerIndex;
 
 // One descriptor that holds a socket.
 struct Owner {
-  // As the /proc that was read numbers it, or this process's pid namespace.
+  // In the numbers of the procfs that was read, or of this process's pid namespace (BPF).
   Pid pid;
-  // Of the process, in clock ticks since boot: with the pid, unique. 0: /proc tells none that
-  // can be read (OwnerStats::errors).
+  // The start of the process, in clock ticks since boot. Unique together with the pid. 0: /proc
+  // could not tell it (OwnerStats::errors).
   uint64_t start_time = 0;
   int fd = 0;
-  // comm: 15 bytes that the process chose, any bytes at all. Escape before a terminal.
+  // comm: up to 15 bytes that the process chooses. Any bytes are possible; escape them before a
+  // terminal gets them.
   std::string_view command;
-  // Not 0: the thread whose own descriptor table `fd` is in.
+  // The thread whose own descriptor table has `fd`. 0: the table of the process has it.
   Pid thread;
 };
 
@@ -44,84 +48,88 @@ struct Uids {
 
 // Why a socket has no owner here.
 enum class NoOwner : uint8_t {
-  // The query did not ask for owners, or they cannot be read (Summary::owner_error), or the search
-  // was for other sockets.
+  // The query did not ask for owners, or they could not be read (Summary::owner_error), or the
+  // search was for other sockets.
   kNotAsked,
-  kNone,        // it has owners
-  kKernelHeld,  // inode 0: no file holds it (TIME_WAIT, SYN_RECV, orphan, not yet accepted)
-  // Nobody visible holds it, and the descriptors of some processes may not be read (how many:
-  // OwnerStats::denied), or the procfs does not even list them (hidepid).
+  // It has owners.
+  kNone,
+  // Its inode is 0, so no file holds it: TIME_WAIT, SYN_RECV, orphaned, or not yet accepted.
+  kKernelHeld,
+  // No visible process holds it, but the descriptors of some processes could not be read
+  // (OwnerStats::denied), or the procfs does not list all processes (hidepid).
   kHidden,
   // The budget of the scan ended before every process was read.
   kNotRead,
-  // Every visible process was read and none held it, but the processes that were read are those of
-  // a
-  // pid namespace which is not the first: one outside can hold it. The kernel shows nothing of
-  // those, so this is a possibility; what kVanished names are the others.
+  // Every visible process was read and none holds it. The visible processes are those of a pid
+  // namespace other than the first, so a process outside can hold it. The kernel does not show
+  // such processes, so this is a possibility and not a fact.
   kOtherPidNamespace,
-  // Every process of the machine was read and none held it: it was opened or closed meanwhile, is
-  // in
-  // flight between processes, or is held by the kernel alone.
+  // Every process of the host was read and none holds it. It was opened or closed during the scan,
+  // is in flight between processes, or is held by the kernel alone.
   kVanished,
 };
-// "kernel-held", "hidden", "not-read", "other-pid-namespace", "vanished"; empty: it has owners, or
-// was not asked for.
+// "kernel-held", "hidden", "not-read", "other-pid-namespace" or "vanished". Empty for kNone and
+// kNotAsked.
 std::string_view Name(NoOwner reason);
 
-// Who reads the descriptors.
+// What reads the descriptors.
 enum class OwnerSource : uint8_t {
-  kAuto,  // /proc, until reading as many links as it has read so far costs what loading the BPF
-          // program does; from then on BPF. Where that cannot be, or proc_root is not the procfs of
-          // this process's pid namespace: always /proc. A scan whose BPF part fails is begun again
-          // with /proc; so is a search, which becomes a scan.
+  // /proc at first. BPF from the moment when the links to read, with all that were read before,
+  // cost as much as loading the BPF program. Always /proc if BPF cannot be used, or if proc_root is
+  // not the procfs of this process's pid namespace. If BPF fails in the middle of a scan or search,
+  // a scan begins again with /proc.
+  kAuto,
   kProc,
-  kBpf,  // needs CAP_BPF, CAP_PERFMON, the kernel's BTF, 5.8. Names processes by the numbers of the
-         // calling process's pid namespace, and leaves out those that are not in it.
+  // Needs CAP_BPF, CAP_PERFMON, the kernel's BTF, and Linux 5.8. Gives pids of this process's pid
+  // namespace, and leaves out the processes that are not in it.
+  kBpf,
 };
 
-// What a scan may cost. When it is spent the scan ends with what it has.
+// How many owners a search finds. OwnerIndex::Search() says how.
+enum class OwnerPolicy : uint8_t {
+  kAll,     // every owner
+  kFirst,   // at least one owner of each socket, for the fewest reads; not necessarily all
+  kCached,  // the owners of earlier searches, if they still hold the socket, and owners of the rest
+};
+
+// What a scan or search may cost. When the budget is spent, it ends with what it has found.
 struct OwnerBudget {
-  // Looked at every half millisecond, and by BPF after every read (1 ms). The program is not loaded
-  // less than 20 ms before.
+  // Checked every half millisecond, with BPF after every read (1 ms). The BPF program is not loaded
+  // if less than 20 ms are left.
   std::optional<std::chrono::steady_clock::time_point> deadline;
-  // Links read; of BPF, sockets, which come up to 2 700 at a time.
+  // The number of links to read; with BPF the number of sockets, which come up to 2 700 at a time.
   uint64_t descriptors = std::numeric_limits<uint64_t>::max();
 };
 
-// Which part of a budget ended a scan.
+// The part of a budget that ended a scan.
 enum class OwnerLimit : uint8_t { kNone, kDeadline, kDescriptors };
 
-// How much of the truth is wanted of the sockets of a search.
-enum class OwnerPolicy : uint8_t {
-  kAll,     // every owner
-  kFirst,   // one owner of each, for the fewest links; there may be more, and of some there are
-  kCached,  // what is known is checked and kept, and only the rest looked for
-};
-
-// What became of one scan or search.
+// What one scan or search did.
 struct OwnerStats {
-  // Who read; kAuto: nobody (Assign).
+  // What read the descriptors. kAuto: nothing was read.
   OwnerSource source = OwnerSource::kAuto;
-  // kAuto: OK, or why BPF cannot be used however much there is to read, or why it failed this time
-  // and /proc was read instead.
+  // With OwnerSource::kAuto: OK, or why BPF can never be used here, or why it failed this time so
+  // that /proc was read instead.
   absl::Status no_bpf;
-  uint64_t processes = 0;    // found in /proc; of BPF, those that hold sockets
-  uint64_t descriptors = 0;  // links read; of BPF, sockets
-  uint64_t sockets = 0;      // of those, sockets: entries of the index
+  uint64_t processes = 0;    // processes that /proc lists; with BPF, those that hold sockets
+  uint64_t descriptors = 0;  // links that were read; with BPF, sockets
+  uint64_t sockets = 0;      // descriptors that are sockets: the entries of the index
   uint64_t vanished = 0;     // processes or descriptors that were gone before they were read
   // Processes whose descriptors may not be read (another user's, or not dumpable).
   uint64_t denied = 0;
-  bool hidepid = false;  // the procfs leaves out processes of others: how many is not known
-  // What was read are the processes of a pid namespace which is not the first: others can be
-  // outside.
+  // The procfs leaves out processes of other users. Their number is not known.
+  bool hidepid = false;
+  // The processes that were read are those of a pid namespace other than the first, so there can be
+  // others outside.
   bool other_pid_namespace = false;
-  uint64_t errors = 0;   // anything else
-  int first_error = 0;   // the errno of one of them; read by one thread, of the first
+  uint64_t errors = 0;   // all other failures
+  int first_error = 0;   // the errno of one of `errors`; with one thread, of the first
   bool partial = false;  // the scan has not ended, or its budget ended it
   OwnerLimit limit = OwnerLimit::kNone;
 };
 
-// The owners of one socket, in order of pid, then fd. A view.
+// The owners of one socket, in order of pid, then fd. A view: valid until the index that gave it
+// scans or searches again, or is destroyed. A move of the index keeps it.
 class Owners {
  public:
   class Iterator;

@@ -364,8 +364,7 @@ NoOwner OwnerIndex::Impl::Reason(uint32_t inode) const {
   if (inode == 0) return NoOwner::kKernelHeld;
   if (!Answers(inode)) return NoOwner::kNotAsked;
   if (Find(inode).second > 0) return NoOwner::kNone;
-  // A search looks for the wanted sockets everywhere where they can be; what is said of the others
-  // is what the scan before it says.
+  // The last search decides about the sockets that it wanted, and the scan about the others.
   const bool searched = policy_ != &full_scan_ && parts_.wanted.Contains(inode);
   const OwnerStats& stats = scan().stats;
   if (searched ? stats.partial : parts_.base.partial) return NoOwner::kNotRead;

@@ -1,34 +1,35 @@
-// netdiag/process/owner_index.h — who holds a socket: inode → every {pid, start time, fd, command},
-// from /proc or from the kernel's own walk over all descriptors (BPF).
+// netdiag/process/owner_index.h — finds the owners of sockets: inode → every {pid, start time, fd,
+// command}. Reads /proc, or has the kernel iterate over all descriptors (BPF).
 //
 //   OwnerIndex index;
 //   NETDIAG_RETURN_IF_ERROR(index.Refresh());
 //   for (const Owner& owner : index.Find(socket.inode())) Print(owner.pid, owner.fd);
 //
-// Every owner held the socket at some instant of the scan, pid and start time together: a pid that
-// passes to another process meanwhile is never mixed up. On a host where nothing changes both
-// sources give the same, descriptors of threads that left their process's table
-// (unshare(CLONE_FILES)) included: kcmp(2) tells these. Where it cannot be asked, all threads of a
-// process are taken to share its table: a procfs of another pid namespace, a kernel without
-// CONFIG_KCMP (every distribution has it), a tree that is no procfs.
+// Every owner held the socket at some instant of the scan, and pid and start time belong together:
+// if a pid passes to another process during the scan, the two processes are never mixed up. On a
+// host where nothing changes both sources give the same owners. They include descriptors of threads
+// that have a table of their own (unshare(CLONE_FILES)), which kcmp(2) tells. Where kcmp cannot be
+// asked, all threads of a process are taken to share its table. That is so for a procfs of another
+// pid namespace, a kernel without CONFIG_KCMP (every distribution has it), and a tree that is not a
+// procfs.
 //
-// Cost: from /proc one readlinkat per open descriptor (2 to 3 µs each, nearly all of it the
-// kernel's; a fifth less when the kernel has cached them), one getdents64 per 1 000 of them, one
-// read of /proc/PID/stat per process that holds a socket, one kcmp per thread. By BPF about 3 ms
-// to load a program, once (kernels before 5.17: 20), and then 0.35 µs a descriptor. A lookup
-// touches two cache lines. 25 to 32 bytes a socket (12 more with OwnerOptions::netns); memory()
-// says. A Refresh() over an unchanged host reuses every buffer and allocates nothing, but for each
-// thread that it starts.
+// Cost of /proc: one readlinkat for each open descriptor (2 to 3 µs, nearly all of it in the
+// kernel; a fifth less when the kernel has the entry cached), one getdents64 per 1 000 descriptors,
+// one read of /proc/PID/stat for each process that holds a socket, and one kcmp for each thread.
+// Cost of BPF: about 3 ms once to load a program (20 ms before Linux 5.17), and then 0.35 µs a
+// descriptor. A lookup touches two cache lines. The index takes 25 to 32 bytes a socket (12 more
+// with OwnerOptions::netns); memory() gives the exact number. A Refresh() over an unchanged host
+// reuses every buffer and allocates only for the threads that it starts.
 //
-// Lifetime: Owners and the views in them are valid until the next Refresh(), Begin(), search
-// or destruction; a move of the index keeps them. Between scans a descriptor or two stay open:
-// /proc, and the loaded program.
+// Lifetime: Owners, and the views in them, are valid until the next Refresh(), Begin(), Search(),
+// BeginSearch() or Assign(), or the destruction of the index. A move of the index keeps them.
+// Between scans one or two descriptors stay open: /proc, and the loaded program.
 //
-// Threads: thread-compatible (const methods may run concurrently; the rest needs exclusive access).
+// Threads: thread-compatible. Const methods may run concurrently; all others need exclusive access.
 //
-// Errors: a process that vanishes or may not be read is counted in stats(), not an error; a /proc
-// that cannot be read or shows no process is one, and leaves the index empty. So is a BPF program
-// that cannot be loaded, but only where nothing else was to be tried.
+// Errors: a process that vanishes or may not be read is not an error; stats() counts it. A /proc
+// that cannot be read or shows no process is an error, and leaves the index empty. A BPF program
+// that cannot be loaded is an error only with OwnerSource::kBpf.
 //
 // Source: proc(5), fs/proc/fd.c (link text "socket:[N]"), fs/proc/array.c (stat);
 // kernel/bpf/task_iter.c.
@@ -55,16 +56,16 @@ struct OwnerOptions {
   // A mounted procfs, or a tree of its shape.
   std::string proc_root = "/proc";
   OwnerSource source = OwnerSource::kAuto;
-  // That read /proc together in Refresh(), and in a Step() of 2 048 links or more; the caller's is
-  // one of them. The others take no signals and have ended when the call returns. What is found is
-  // the same. 100 000 links are worth a second one, 2 000 are not and do not start one. BPF is read
-  // by the caller's alone.
+  // The number of threads that read /proc in Refresh(), and in a Step() of 2 048 links or more. It
+  // includes the caller's. The other threads take no signals, and have ended when the call returns.
+  // The result does not depend on the number. A second thread pays for 100 000 links, and is not
+  // started for 2 000. BPF is always read by the caller's thread alone.
   size_t threads = 1;
-  // Whether NetnsOf() is wanted. BPF alone tells it; 12 bytes and 0.2 µs a socket more.
+  // Fills NetnsOf(). Only BPF tells namespaces. Costs 12 bytes and 0.2 µs a socket.
   bool netns = false;
 };
 
-// A descriptor and the socket that it holds: what a capture keeps of an index.
+// A descriptor and the socket that it holds.
 struct OwnedSocket {
   Inode inode;
   Owner owner;
@@ -77,79 +78,93 @@ class OwnerIndex {
   OwnerIndex& operator=(OwnerIndex&&) noexcept;
   ~OwnerIndex();
 
-  // Reads every process's descriptors anew.
+  // Scans the descriptors of every process. Replaces what the index has.
   absl::Status Refresh(const OwnerBudget& budget = {});
-  // The same in slices, for event loops: Begin(), then Step() until it answers true. A slice reads
-  // about `descriptors` links, or by BPF at least 32 KiB of records (2 700 sockets, 1 ms); the last
-  // one also sorts, about 10 ns a socket, and the one that loads the program takes that long.
-  // Begin() drops an unfinished scan. The index answers nothing until the scan is done.
+  // The same in slices, for event loops: Begin(), then Step() until it returns true. A Step() reads
+  // about `descriptors` links, or with BPF at least 32 KiB of records (2 700 sockets, 1 ms). The
+  // last Step() also sorts, which takes about 10 ns a socket. One Step() may load the BPF program.
+  // Begin() drops an unfinished scan. The index finds nothing until the scan is done.
   absl::Status Begin(const OwnerBudget& budget = {});
   absl::StatusOr<bool> Step(size_t descriptors);
 
-  // Looks for the owners of some sockets. Whatever it answers held the socket at some instant
-  // between the call and its end (kAll: or during the scan before). The rest is by policy:
-  // - kAll, after a scan: a second look at sockets that the scan did not know, in what is new
-  // since:
-  //   processes that it did not see, and those whose number of descriptors is another (not seen is
-  //   a process that closed one and opened one; before 6.2 the kernel does not tell the numbers,
-  //   and every process is read). What is found joins the index. Without a scan before, a scan.
-  // - kFirst: drops the index and looks for these alone, first at the 16 lowest descriptors of
-  // every
-  //   process, without listing any; ends when each has an owner. kAuto takes one pass of BPF when
-  //   64 or more are wanted and that costs less than all links.
-  // - kCached, after a scan (or it makes one) or another kCached: reads again each link that is
-  //   known to hold a wanted socket, and the start time of each such process once; what does not
-  //   hold is dropped. What has no owner then is looked for in what is new since, as with kAll, and
-  //   if it was never looked for, in all others until each has an owner. Of a socket that is new
-  //   in a process that was known there can be more owners, then. What nobody holds is remembered,
-  //   and looked for again only in what is new, as long as every kCached names it. Sockets not
-  //   wanted are kept for later, 65 536, twice the wanted or as many as the last scan had. Where a
-  //   pass of BPF costs less than these links, it is made instead, for all the wanted.
-  // After kFirst and kCached the index answers for `wanted` alone (else kNotAsked). stats() says
-  // what the search did and cost: `sockets` is what it found. Inode 0 is left out of `wanted`,
-  // which is copied. BeginSearch() is for Step(), as Begin(); Search() is all of it.
+  // Looks for the owners of the sockets in `wanted`, for less than a scan costs. A program that
+  // lists sockets again and again calls Search() with the same policy each time.
+  //
+  // kAll finds every owner. Call Refresh() first. Search() then looks for the wanted sockets that
+  // the scan did not find, and only in changed processes: those that started after the scan, and
+  // those that have another number of descriptors now. What it finds is added to the index, and
+  // the owners from the scan stay without being checked. Without a scan before, or after a search
+  // by another policy, Search() makes a scan.
+  //
+  // kFirst finds at least one owner of each wanted socket. It forgets everything else. It first
+  // tries the descriptors 0 to 15 of every process, without listing directories, and then the rest,
+  // and ends as soon as each wanted socket has an owner. With OwnerSource::kAuto it makes a pass of
+  // BPF instead if 64 or more sockets are wanted and the pass costs less.
+  //
+  // kCached keeps owners from search to search. Each search does three things:
+  // 1. It reads again each link that is known to hold a wanted socket, and the start time of each
+  //    such process, and drops the owners that do not hold the socket any more.
+  // 2. It looks for the wanted sockets that then have no owner in the changed processes.
+  // 3. It looks for those that are still without an owner in all other processes, until each has
+  //    one. A socket for which a whole search found no owner is left out of this step as long as
+  //    each later search by kCached wants it.
+  // So a socket that has an owner in the index can have others that the index lacks. The first
+  // search by kCached makes a scan, unless there was one before. The index keeps sockets that are
+  // not wanted for later searches. It drops them when it has more entries than each of 65 536,
+  // twice the number of wanted sockets, and the number that the last scan found. A pass of BPF
+  // replaces these reads where it costs less.
+  //
+  // Process changes. A process that closed one descriptor and opened another counts as unchanged.
+  // Before Linux 6.2 the kernel does not tell the number of descriptors, so that every process
+  // counts as changed.
+  //
+  // Result. An owner held the socket at some instant during the call; after kAll, during the call
+  // or the scan before it. After kFirst and kCached the index knows only the wanted sockets:
+  // Reason() of any other is kNotAsked. stats() is about the search alone: `sockets` is the number
+  // of entries that it found. `wanted` is copied; inode 0 in it is ignored.
   absl::Status Search(std::span<const Inode> wanted, OwnerPolicy policy,
                       const OwnerBudget& budget = {});
+  // The same in slices: then call Step() as after Begin().
   absl::Status BeginSearch(std::span<const Inode> wanted, OwnerPolicy policy,
                            const OwnerBudget& budget = {});
 
-  // Instead of a scan: these descriptors and no others. Copies what it needs.
-  void Assign(std::span<const OwnedSocket> held);
+  // Makes the index of these descriptors alone, without a scan. Copies what it needs.
+  void Assign(std::span<const OwnedSocket> sockets);
 
   Owners Find(Inode inode) const ABSL_ATTRIBUTE_LIFETIME_BOUND;
-  // Why Find() gives nothing for `inode`; kNone if it gives something, kNotAsked before the end of
-  // a scan.
+  // Why Find() returns no owner of `inode`. kNone if it returns some; kNotAsked while a scan has
+  // not ended.
   NoOwner Reason(Inode inode) const;
-  // Has the processor fetch what Find(inode) will read. Worth it in a loop over many sockets, some
-  // turns ahead.
+  // Prefetches into the processor's cache what Find(inode) will read. Pays in a loop over many
+  // sockets, a few turns ahead.
   void Prefetch(Inode inode) const;
-  // The user ids of an owner's process. Of BPF: as they were when the scan met the process, all
-  // four at one instant; no system call, and no error once the process has ended. Of /proc: read
-  // now and kept until the next scan; NotFound if the process has ended or its pid has passed to
-  // another process since (start times differ).
+  // The user ids of an owner's process. If BPF found it: all four at the instant when the scan met
+  // the process, without a system call, also after the process has ended. If /proc was read: the
+  // present ones, which are kept until the next scan; NotFound if the process has ended or its pid
+  // has passed to another process (the start times differ).
   absl::StatusOr<Uids> ReadUids(const Owner& owner);
 
-  // Each socket that somebody holds, once, with its owners: the way to those that no dump lists. An
-  // order of its own, the same for the same inodes. Nothing before the end of a scan. Allocates
-  // nothing. The index must not change meanwhile.
+  // Calls `visit` for each socket that has an owner, once. This also gives the sockets that no dump
+  // lists. The order is the same for the same inodes. Visits none while a scan has not ended.
+  // Allocates nothing. `visit` must not change the index.
   void ForEachSocket(absl::FunctionRef<void(Inode, const Owners&)> visit) const;
-  // The network namespace of a socket that somebody holds. 0: not known (OwnerOptions::netns is
+  // The network namespace of a socket that has an owner. 0: not known (OwnerOptions::netns is
   // false, /proc was read, or the socket was being closed).
   NetnsId NetnsOf(Inode inode) const;
-  // What the kernel calls the protocol of a socket ("TCP", "UNIX-STREAM", "ALG"), asked now through
-  // a descriptor that holds it. NotFound if that process has ended, or the descriptor is closed or
-  // another file by now. Errors as for reading another process's descriptors. Cost: eight system
-  // calls. Source: net/socket.c (sockfs_xattr_get), 3.7.
+  // The kernel's name for the protocol of a socket ("TCP", "UNIX-STREAM", "ALG"), read now through
+  // the owner's descriptor. NotFound if the process has ended, or the descriptor is closed or is
+  // another file now. Other errors are those of reading another process's descriptors. Cost: eight
+  // system calls. Source: net/socket.c (sockfs_xattr_get), Linux 3.7.
   absl::StatusOr<std::string> ReadSocketProtocol(const Owner& owner, Inode inode);
 
-  // An empty index with the same options, which takes over what this one has loaded. This one keeps
-  // its answers; const methods may run meanwhile.
+  // Returns an empty index with the same options, which takes over the loaded BPF program. This
+  // index keeps its answers. Const methods may run meanwhile.
   OwnerIndex Successor();
-  // OK, or what BPF lacks here. Cost: three system calls.
+  // OK, or what BPF lacks on this host. Cost: three system calls.
   static absl::Status CheckBpf();
 
   const OwnerStats& stats() const ABSL_ATTRIBUTE_LIFETIME_BOUND;
-  // Bytes that the index holds, for budgets.
+  // The bytes that the index takes.
   size_t memory() const;
 
  private:

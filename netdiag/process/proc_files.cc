@@ -13,8 +13,6 @@
 
 namespace netdiag::internal {
 
-// The inode in a link's text, "socket:[4026]"; nullopt for any other text. A number of more than
-// 32 bits is no socket that a dump can name.
 std::optional<uint32_t> ParseSocketLink(std::string_view text) {
   constexpr std::string_view kPrefix = "socket:[";
   if (!text.starts_with(kPrefix) || !text.ends_with(']')) return std::nullopt;
@@ -24,8 +22,8 @@ std::optional<uint32_t> ParseSocketLink(std::string_view text) {
   return inode == 0u ? std::nullopt : inode;
 }
 
-// /proc/PID/stat: `pid (command) state …`. The command is raw and may hold ") ", so it ends at the
-// last ')'. The start time is field 22, the 20th after the command.
+// The text is `pid (command) state …`. The command is raw and may hold ") ", so it ends at the last
+// ')'. The start time is field 22, the 20th after the command.
 std::optional<ProcessStat> ParseStat(std::string_view text) {
   const size_t open = text.find('(');
   const size_t close = text.rfind(')');
@@ -42,8 +40,8 @@ std::optional<ProcessStat> ParseStat(std::string_view text) {
   return ProcessStat{text.substr(open + 1, close - open - 1), *start};
 }
 
-// The line "Uid:\t1\t2\t3\t4\n" of /proc/PID/status. The command in an earlier line cannot fake it:
-// the kernel escapes newlines there.
+// The line is "Uid:\t1\t2\t3\t4\n". The command, in an earlier line, cannot imitate it, because the
+// kernel escapes newlines there.
 std::optional<Uids> ParseUids(std::string_view text) {
   constexpr std::string_view kKey = "\nUid:";
   const size_t line = text.find(kKey);

@@ -1,7 +1,6 @@
-// netdiag/process/proc_files.h — what the files of a process in a procfs say. Internal.
+// netdiag/process/proc_files.h — reads and parses the files of a process in a procfs. Internal.
 //
-// Text is foreign: a command can hold any bytes. Cost: one or a few system calls, no allocation.
-// Threads: any.
+// A command can hold any bytes. Cost: one or a few system calls, no allocation. Threads: any.
 
 #ifndef NETDIAG_PROCESS_PROC_FILES_H_
 #define NETDIAG_PROCESS_PROC_FILES_H_
@@ -21,7 +20,7 @@
 
 namespace netdiag::internal {
 
-// "123" + suffix, as a path.
+// The path "PID" + suffix.
 class PidPath {
  public:
   // REQUIRES: a suffix of less than 12 bytes.
@@ -35,35 +34,40 @@ class PidPath {
   std::array<char, 24> text_;
 };
 
+// The inode in the text of a link, "socket:[4026]". Nullopt for any other text, and for a number of
+// more than 32 bits, which no dump can report.
 std::optional<uint32_t> ParseSocketLink(std::string_view text);
 
+// What /proc/PID/stat says.
 struct ProcessStat {
   std::string_view command;
   uint64_t start_time = 0;
 };
 std::optional<ProcessStat> ParseStat(std::string_view text);
 
+// The user ids in the text of /proc/PID/status.
 std::optional<Uids> ParseUids(std::string_view text);
 
-// Holds the fields wanted of stat and status, however long the others are.
+// Large enough for the start of stat and status, up to the fields that are parsed.
 using SmallBuffer = std::array<char, 1024>;
 
-// The beginning of a small file; -1: errno says why.
+// Reads the start of a file. Returns its size, or -1 with errno.
 ssize_t ReadFile(int at, const char* path, SmallBuffer* buffer);
 
-// Of a descriptor directory in a procfs. Source: proc_fd_getattr(), fs/proc/fd.c.
+// The size of a descriptor directory in a procfs. Source: proc_fd_getattr(), fs/proc/fd.c.
 struct TableSize {
-  // 0: none, it has gone, or the kernel does not tell (before 6.2); -1: it may not be looked at
-  // (hidepid=1). Elsewhere a directory's size means bytes.
+  // 0: there are none, the process has ended, or the kernel does not tell (before 6.2). -1: it may
+  // not be read (hidepid=1). Outside a procfs the number means nothing.
   int64_t descriptors = 0;
-  // The number of the directory's inode. The kernel makes the inode for a task, numbers it by a
-  // counter and drops it after the task's end: an equal one under the same pid is the same process.
-  // That a process has another than before proves nothing, for inodes are a cache.
+  // The inode number of the directory. The kernel makes the inode for one task, numbers it by a
+  // counter, and drops it after the task's end. So an equal number under the same pid means the
+  // same process. A different number means nothing, because the kernel may drop the inode and make
+  // a new one.
   uint64_t identity = 0;
 };
 TableSize SizeOfTable(int at, const char* path);
 
-// Whether a process has more threads than one, by the link count of its task directory. Source:
+// True if a process has more than one thread, by the link count of its task directory. Source:
 // proc_task_getattr(), fs/proc/base.c.
 bool HasThreads(int at, const char* task);
 

@@ -45,7 +45,7 @@ absl::StatusOr<std::vector<OwnedSocket>> ReadProcessSockets(Pid pid, const std::
       const std::optional<int> fd = internal::ParseNumber<int>(entry.name);
       char link[64];
       const ssize_t length = fd ? readlinkat(table.get(), entry.name, link, sizeof(link)) : -1;
-      if (length < 0) continue;  // "." and "..", and what was closed meanwhile
+      if (length < 0) continue;  // ".", "..", or closed since it was listed
       const std::optional<uint32_t> inode =
           internal::ParseSocketLink(std::string_view(link, static_cast<size_t>(length)));
       if (!inode) continue;

@@ -1,8 +1,8 @@
 // netdiag/process/process_sockets.h — the sockets that one process holds.
 //
 // Cost: one getdents64 per 1 000 descriptors of the process and one readlinkat each (2 µs).
-// Threads: any. Lifetime: `command` of the owners is none (empty).
-// Errors: the process has ended or never was (ESRCH); its descriptors may not be read (EACCES).
+// Threads: any.
+// Errors: there is no such process (ESRCH); its descriptors may not be read (EACCES).
 // Source: proc(5).
 
 #ifndef NETDIAG_PROCESS_PROCESS_SOCKETS_H_
@@ -18,7 +18,7 @@
 
 namespace netdiag {
 
-// In the order of the kernel: by descriptor.
+// Returns the sockets in order of descriptor. Owner::command is empty.
 absl::StatusOr<std::vector<OwnedSocket>> ReadProcessSockets(Pid pid,
                                                             const std::string& proc_root = "/proc");
 

@@ -1,9 +1,8 @@
-// netdiag/process/scan.h — what a scan of descriptors gives, whoever makes it. Internal. Users want
-// owner_index.h.
+// netdiag/process/scan.h — the result of a scan of descriptors, from /proc or BPF. Internal. Users
+// want owner_index.h.
 //
-// A scanner has Begin(), Step(…, Scan*), which answers what it spent, done() and memory(); it
-// appends processes and sockets here, and keeps count. They may come in any order, a process may
-// come more than once and without sockets: the index orders them.
+// A scanner appends processes and sockets in any order, and counts in `stats`. A process may come
+// more than once, and without sockets. InodeIndex orders the result.
 //
 // Cost: appending allocates only until the arrays have reached their size. Threads:
 // thread-compatible.
@@ -28,7 +27,7 @@ namespace netdiag::internal {
 struct Process {
   uint64_t start_time = 0;
   int32_t pid = 0;
-  int32_t thread = 0;  // 0: the process
+  int32_t thread = 0;  // 0: the table of the process
   uint8_t command_size = 0;
   bool has_uids = false;
   std::array<char, 15> command{};
@@ -51,9 +50,9 @@ static_assert(sizeof(ScannedSocket) == 12);
 struct Scan {
   std::vector<Process> processes;
   std::vector<ScannedSocket> sockets;
-  std::vector<uint32_t> netns;  // of each socket, if that was asked for and is told; or empty
+  std::vector<uint32_t> netns;  // of each socket (0: not known); or empty
   OwnerStats stats;
-  std::optional<std::span<const uint32_t>> wanted;  // ascending; none: everything
+  std::optional<std::span<const uint32_t>> wanted;  // ascending; nullopt: every socket
 
   void Clear() {
     processes.clear();
@@ -66,15 +65,17 @@ struct Scan {
     process.pid = pid;
     return process;
   }
-  // Whether anybody asks for this socket.
+  // True if the scan looks for this socket.
   bool Wants(uint32_t inode) const {
     return !wanted || std::binary_search(wanted->begin(), wanted->end(), inode);
   }
-  // Of the process that was added last. False: nobody wants it.
+  // Adds a socket of the process that was added last. Returns false if the scan does not look for
+  // it.
   bool AddSocket(uint32_t inode, int32_t fd) {
     if (!Wants(inode)) return false;
     ++stats.sockets;
-    // Not doubled: with what sorts it, as large, that would be more than 32 bytes a socket.
+    // Grows by a quarter. Doubling this array and the one that sorts it would take more than 32
+    // bytes a socket.
     if (sockets.size() == sockets.capacity()) sockets.reserve(sockets.size() * 5 / 4 + 256);
     sockets.push_back({inode, static_cast<uint32_t>(processes.size() - 1), fd});
     return true;
@@ -90,7 +91,7 @@ struct Scan {
     sockets.resize(kept);
     netns.resize(std::min(netns.size(), kept));
   }
-  // Takes what another thread found.
+  // Moves what another thread found to the end.
   void Absorb(Scan* other) {
     const auto offset = static_cast<uint32_t>(processes.size());
     processes.insert(processes.end(), other->processes.begin(), other->processes.end());
@@ -105,7 +106,7 @@ struct Scan {
     if (stats.first_error == 0) stats.first_error = other->stats.first_error;
     other->Clear();
   }
-  // A process or descriptor that could not be read.
+  // Counts a process or descriptor that could not be read, by its errno.
   void Count(int error) {
     if (error == ENOENT || error == ESRCH) {
       ++stats.vanished;

@@ -1,7 +1,8 @@
-// netdiag/process/side_scan.h — Internal. Users want EngineOptions::threads.
+// netdiag/process/side_scan.h — a scan of owners on a thread of its own, while the caller does
+// something else. Internal. Users want EngineOptions::threads.
 //
-// A scan of owners on a thread of its own, beside whatever the caller does meanwhile. The thread
-// blocks every signal, and has ended when Join() or the destructor returns.
+// Threads: thread-compatible. The scan's thread blocks every signal, and has ended when Join() or
+// the destructor returns.
 
 #ifndef NETDIAG_PROCESS_SIDE_SCAN_H_
 #define NETDIAG_PROCESS_SIDE_SCAN_H_
@@ -20,9 +21,9 @@ namespace netdiag::internal {
 
 class SideScan {
  public:
-  // Steps `index`, whose scan has begun, in slices of `descriptors`, and asks `check` before each
-  // whether to go on. Nobody else may touch the index until Join(). Null: there is no thread to be
-  // had, and nothing has happened.
+  // Steps `index`, whose scan has begun, in slices of `descriptors`. Calls `check` before each
+  // slice and ends if it fails. The caller must not use the index until Join(). Returns null if no
+  // thread can be started; then nothing has happened.
   static std::unique_ptr<SideScan> Start(OwnerIndex* index, size_t descriptors,
                                          absl::AnyInvocable<absl::Status()> check);
   SideScan(const SideScan&) = delete;
@@ -30,8 +31,9 @@ class SideScan {
   // Ends the scan where it is.
   ~SideScan();
 
+  // True if Join() will not wait.
   bool over() const { return over_.load(std::memory_order_acquire); }
-  // Waits for the end: OK, what `check` said, or why there can be no owners.
+  // Waits for the end. Returns OK, or the error of `check` or of OwnerIndex::Step().
   absl::Status Join();
 
  private:
@@ -42,7 +44,7 @@ class SideScan {
   OwnerIndex* const index_;
   const size_t descriptors_;
   absl::AnyInvocable<absl::Status()> check_;
-  absl::Status status_;  // the thread's, until it was joined
+  absl::Status status_;  // the thread writes it before it ends
   std::atomic<bool> over_{false};
   std::atomic<bool> abandoned_{false};
   std::thread thread_;

@@ -1,6 +1,6 @@
-// TableReader. Where the kernel tells how many descriptors a process has (6.2+), descriptor numbers
-// are tried from 0 up while the table is dense, and only the rest of the directory is listed:
-// naming a descriptor costs a quarter of reading its link.
+// TableReader. Listing a directory costs a quarter of reading its links. If the kernel tells how
+// many descriptors a process has (6.2), the reader saves most of that: it tries the numbers from 0
+// up as long as the table is dense, and lists only the rest.
 //
 // Tested by tests/process/process_test.cc, process_live_test.cc, owner_sources_test.cc.
 
@@ -25,15 +25,15 @@
 namespace netdiag::internal {
 namespace {
 
-// A miss costs as much as naming three or four descriptors; and every table has a few holes.
+// A miss costs as much as listing three or four descriptors. Every table has a few holes.
 constexpr int64_t kHitsPerMiss = 4;
 constexpr int64_t kFreeMisses = 8;
 
-// Smaller tables are listed: trying does not pay.
+// Smaller tables are listed, because trying does not pay for them.
 constexpr int64_t kLeastTried = 64;
 
-// Whether a thread's descriptor table is another than its process's. No where the kernel does not
-// say. Source: kcmp(2).
+// True if a thread has another descriptor table than its process. False if the kernel does not say.
+// Source: kcmp(2).
 bool HasOwnTable(int32_t pid, int32_t thread) {
   return syscall(SYS_kcmp, pid, thread, KCMP_FILES, 0, 0) > 0;
 }
@@ -98,7 +98,7 @@ bool TableReader::OpenTable(int at, const char* path, Scan* scan) {
   return true;
 }
 
-// Reads the links 0, 1, 2 …; then sets the directory to where they ended, for listing.
+// Reads the links 0, 1, 2 …; then moves the position of the directory there, for List().
 size_t TableReader::Try(size_t budget, Scan* scan) {
   size_t links = 0;
   bool found_all = false;
@@ -111,7 +111,7 @@ size_t TableReader::Try(size_t budget, Scan* scan) {
       if (hits_left_ % kHitsPerMiss == 0) ++misses_left_;
     } else if (error != ENOENT || --misses_left_ == 0) {
       hits_left_ = 0;
-      if (error != ENOENT) --next_fd_;  // whatever it is, listing will meet and count it
+      if (error != ENOENT) --next_fd_;  // List() meets the error again and counts it
     }
   }
   if (hits_left_ > 0 && next_fd_ < range_.end) return links;
@@ -121,7 +121,7 @@ size_t TableReader::Try(size_t budget, Scan* scan) {
   } else if (next_fd_ >= range_.end) {
     EndTable();
   } else {
-    // In /proc/PID/fd a position is the descriptor's number, after "." and "..".
+    // In /proc/PID/fd the position of a descriptor is its number plus 2, after "." and "..".
     if (is_procfs_ && next_fd_ > 0) lseek(fd_dir_.get(), off_t{next_fd_} + 2, SEEK_SET);
     phase_ = Phase::kListing;
   }
@@ -142,14 +142,14 @@ size_t TableReader::List(size_t budget, Scan* scan) {
     const std::optional<int32_t> fd = ParseNumber<int32_t>(name);
     if (!fd || *fd < next_fd_) continue;
     if (*fd >= range_.end) {
-      if (!is_procfs_) continue;  // in any order
+      if (!is_procfs_) continue;  // other file systems list in any order
       EndTable();
       return links + 1;
     }
     ++links;
     const int error = ReadLink(name, *fd, scan);
     if (error == 0) continue;
-    // Whether links may be read is asked of the task, so the answer is the same for all of them.
+    // The permission is that of the task, so it is the same for all of its links.
     if (IsDenied(error)) {
       CountProcess(error, scan);
       Close();
@@ -175,7 +175,7 @@ void TableReader::EndTable() {
   phase_ = Phase::kThreads;
 }
 
-// A process or thread that ends now is none of the scan any more, so an error here is an end.
+// An error means that the process has ended, so it ends the list.
 size_t TableReader::ListThreads(size_t budget) {
   size_t threads = 1;
   if (reader_.Fill(task_dir_.get(), budget) <= 0) {
@@ -195,7 +195,7 @@ size_t TableReader::ListThreads(size_t budget) {
 void TableReader::OpenNextThread(Scan* scan) {
   if (next_table_ == own_tables_.size()) return Close();
   thread_ = own_tables_[next_table_++];
-  // The range was of the process's table.
+  // The range applied to the table of the process. The table of a thread is read whole.
   range_.begin = 0;
   range_.end = TableRange::kToEnd;
   OpenTable(task_dir_.get(), PidPath(thread_, "/fd").c_str(), scan);
@@ -203,7 +203,7 @@ void TableReader::OpenNextThread(Scan* scan) {
 }
 
 int TableReader::ReadLink(const char* name, int32_t fd, Scan* scan) {
-  std::array<char, 32> text;  // a socket's text is 19 bytes at most; nobody wants the others
+  std::array<char, 32> text;  // "socket:[N]" is at most 19 bytes; longer texts are of other files
   const ssize_t size = readlinkat(fd_dir_.get(), name, text.data(), text.size());
   if (size < 0) return errno;
   ++scan->stats.descriptors;
@@ -215,8 +215,8 @@ int TableReader::ReadLink(const char* name, int32_t fd, Scan* scan) {
   return 0;
 }
 
-// At the first socket and not at the last, so that hardly ever the process vanishes in between. If
-// it does, it is no owner any more, and which process it was cannot be said: false.
+// Reads who the process is, at its first socket, so that it hardly ever ends in between. If it does
+// end, returns false: it is not an owner any more, and cannot be named.
 bool TableReader::AddProcess(Scan* scan) {
   SmallBuffer buffer;
   const char* path = thread_ == 0 ? "../stat" : "../../../stat";
@@ -239,7 +239,7 @@ bool TableReader::AddProcess(Scan* scan) {
 
 void TableReader::Mark(ProcessState bit) { std::atomic_ref<uint8_t>(*range_.state).fetch_or(bit); }
 
-// Once a process, however many read ranges of it.
+// Counts an error once for each process, also if several readers read ranges of it.
 void TableReader::CountProcess(int error, Scan* scan) {
   const ProcessState bit = IsDenied(error) ? kDenied : kVanished;
   const uint8_t before = std::atomic_ref<uint8_t>(*range_.state).fetch_or(bit);

@@ -1,13 +1,13 @@
-// netdiag/process/table_reader.h — one descriptor table after the other, from a procfs. Internal.
+// netdiag/process/table_reader.h — reads the descriptor tables of one process from a procfs.
+// Internal.
 //
-// Identity. A process is opened once, as its descriptor directory, and all else about it is reached
-// from there ("7", "../stat", "../task"). Such a directory belongs to the task and not to the
-// number: after the task's end every read through it fails (ENOENT, ESRCH), even when the number
-// has passed to another process. So links, start time and command are always of one and the same
-// process.
+// Identity. A process is opened once, as its descriptor directory. Everything else is read relative
+// to that directory ("7", "../stat", "../task"). The directory belongs to the task and not to the
+// pid: after the end of the task every read through it fails (ENOENT, ESRCH), also when the pid has
+// passed to another process. So links, start time and command are always of the same process.
 //
-// Lifetime: two descriptors are open while open(). Cost: owner_index.h; nothing is allocated per
-// descriptor. Threads: thread-compatible; readers of ranges of one table may run concurrently.
+// Lifetime: two descriptors are open while open(). Cost: owner_index.h; no allocation for each
+// descriptor. Threads: thread-compatible; several readers may read ranges of one table at once.
 
 #ifndef NETDIAG_PROCESS_TABLE_READER_H_
 #define NETDIAG_PROCESS_TABLE_READER_H_
@@ -24,27 +24,27 @@
 
 namespace netdiag::internal {
 
-// Descriptors of a process that are to be read.
+// The descriptors of a process that a TableReader reads.
 struct TableRange {
   static constexpr int32_t kToEnd = std::numeric_limits<int32_t>::max();
 
   int32_t pid = 0;
-  int32_t descriptors = -1;   // in the whole table; -1: ask
-  int32_t begin = 0;          // numbers from here on
-  int32_t end = kToEnd;       // and below
-  bool probe = false;         // try every number and list nothing
-  bool with_threads = false;  // then go on with threads that have tables of their own
-  uint8_t* state = nullptr;   // ProcessState bits; set atomically, for other ranges share it
+  int32_t descriptors = -1;   // the size of the whole table; -1: the reader asks for it
+  int32_t begin = 0;          // the lowest number
+  int32_t end = kToEnd;       // above the highest number
+  bool probe = false;         // try every number, without listing the directory
+  bool with_threads = false;  // then read the threads that have tables of their own
+  uint8_t* state = nullptr;   // ProcessState bits; set atomically, because ranges share them
 };
 
 class TableReader {
  public:
-  // open() afterwards, or it was counted why not.
+  // Opens the table. If that fails, `scan` counts the error and the reader is not open().
   void Open(int root, const TableRange& range, Scan* scan);
   bool open() const { return phase_ != Phase::kClosed; }
-  // Appends to `scan` what about `budget` links say. Answers what it spent. REQUIRES: open().
+  // Reads about `budget` links into `scan`. Returns the number. REQUIRES: open().
   size_t Read(size_t budget, Scan* scan);
-  // The scan to come is not the one of the last call, or others have appended to it.
+  // Must be called if the next Read() has another scan, or if others have appended to the scan.
   void Forget() { has_process_ = false; }
   void Close();
   size_t memory() const { return reader_.memory() + BytesOf(own_tables_); }
@@ -58,7 +58,7 @@ class TableReader {
   void EndTable();
   size_t ListThreads(size_t budget);
   void OpenNextThread(Scan* scan);
-  // The errno of reading the link; 0: it was read, and what it says is in the scan.
+  // Reads one link into `scan`. Returns 0 or the errno.
   int ReadLink(const char* name, int32_t fd, Scan* scan);
   bool AddProcess(Scan* scan);
   void CountProcess(int error, Scan* scan);
@@ -70,14 +70,14 @@ class TableReader {
   DirectoryReader reader_;
   bool is_procfs_ = false;
   bool has_process_ = false;  // the scan's last process is the one being read
-  int32_t next_fd_ = 0;       // descriptors below were tried
-  int64_t hits_left_ = 0;     // until all are read that the process had when it was opened; 0: list
-  int64_t misses_left_ = 0;   // until listing is cheaper than trying
+  int32_t next_fd_ = 0;       // the descriptors below it were tried
+  int64_t hits_left_ = 0;     // descriptors that are still to be found by trying; 0: list the rest
+  int64_t misses_left_ = 0;   // numbers without a descriptor that trying may still meet
 
   UniqueFd task_dir_;
   std::vector<int32_t> own_tables_;  // threads with a descriptor table of their own
   size_t next_table_ = 0;
-  int32_t thread_ = 0;  // being read; 0: the process
+  int32_t thread_ = 0;  // whose table is read; 0: the process's
 };
 
 }  // namespace netdiag::internal
