@@ -28,7 +28,7 @@ CgroupId IdOf(const std::string& directory) {
   return CgroupId(status.st_ino);
 }
 
-// A made-up hierarchy "mount point" (with a blank), and a /proc that tells of it.
+// A made-up hierarchy "mount point" (with a blank), and a /proc whose mountinfo names it.
 class CgroupPathsTest : public ::testing::Test {
  protected:
   CgroupPathsTest() {
@@ -143,7 +143,7 @@ TEST_F(CgroupPathsTest, SkipsWhatMayNotBeRead) {
   fs::permissions(mount_ + "/closed", fs::perms::all);
 }
 
-// The live hierarchy, if the machine has one: mountinfo is asked by other means.
+// The hierarchy of the host, if it has one. The test finds it without mountinfo.
 TEST(CgroupPathsLive, FindsTheCgroupsOfTheMachine) {
   std::string mount;
   for (const char* path : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
@@ -230,7 +230,7 @@ TEST(ParseCgroup, KnowsThePathsOfRuntimesAndDrivers) {
       {"/system.slice/containerd.service/kubepods-burstable-pod" + kUidSystemd +
            ".slice:cri-containerd:" + kId,
        kId, kUid, "containerd.service"},
-      // What only looks like one
+      // Paths that only look like those of a container
       {"/docker/" + kId.substr(1), "", "", ""},
       {"/docker/x" + kId, "", "", ""},
       {"/docker/" + kId.substr(1) + "g", "", "", ""},

@@ -1,12 +1,14 @@
-// Owners while thousands of processes a second come and go, against tellers that know the truth.
+// Owners while thousands of processes a second come and go, compared with what these processes
+// note.
 //
-// All of it in a pid namespace of its own. Tellers live long and keep moving sockets about: they
+// The test runs in its own pid namespace. Tellers are long-lived processes that move sockets: they
 // open, dup, replace and close them, and pass them to each other. Forkers make processes that hold
-// inherited sockets and end at once or a little later, under numbers that are used again and again.
-// Each notes in shared memory what was held from when to when, by the clock read before and after
-// each system call. The reader scans meanwhile and notes what it was told. In the end, with
-// everybody gone, the notes are compared: whoever was reported must have held that descriptor at an
-// instant between request and answer, and whoever held one all that time must have been reported.
+// inherited sockets and end at once or a little later, under pids that are used again and again.
+// Each process notes in shared memory which descriptor held which socket from when to when, by the
+// clock before and after each system call. The reader scans meanwhile and notes the result. When
+// all have ended, the notes are compared. A reported owner must have held that descriptor at an
+// instant of the scan. An owner that held a descriptor during the whole scan must have been
+// reported.
 
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -43,9 +45,10 @@ constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 constexpr int kTellers = 4;
 constexpr int kForkers = 3;
 constexpr int kStableSockets = 10;
-// Of the two forkers whose processes live some milliseconds: a dozen of each fill more than one of
-// the kernel's buffers, so that a scan is suspended in the middle of one. A number that passes from
-// one's to the other's comes with other sockets.
+// The stable sockets of the two forkers whose processes live some milliseconds. A dozen processes
+// of each fill more than one of the kernel's buffers, so that a scan is suspended in the middle of
+// a process. The two forkers hold different sockets, so a pid that passes from one to the other
+// comes with other sockets.
 constexpr int kManySockets = 150;
 constexpr size_t kLeastProcesses = 4000;  // in a round
 constexpr size_t kLeastScans = 100;
@@ -56,7 +59,7 @@ int64_t Now() {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-// In clock ticks since boot; of a zombie too.
+// The start time in clock ticks since boot. Works for a zombie too.
 uint64_t StartOf(pid_t pid) {
   const std::string path = "/proc/" + std::to_string(pid) + "/stat";
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -74,7 +77,7 @@ uint64_t StartOf(pid_t pid) {
 
 // ------------------------------------------------------------------------------------ the notes
 
-// A system call that did not fail, by the clock before and after it.
+// A system call that succeeded, with the clock before and after it.
 struct Span {
   int64_t before = kNever;
   int64_t after = kNever;
@@ -86,9 +89,9 @@ struct Holding {
   Span taken, released;
 };
 
-// A process that held its parent's stable sockets, and one that was opened for it alone (and which
-// the parent held from `opened` to `closed`). It lived from `opened` to `reaped` at most, and from
-// `first` to `last` at least.
+// A process that held its parent's stable sockets, and one socket that was opened for it alone. The
+// parent held that one from `opened` to `closed`. The process lived from `opened` to `reaped` at
+// most, and from `first` to `last` at least.
 struct Child {
   pid_t pid = 0;
   uint64_t start = 0;
@@ -125,7 +128,7 @@ struct Notes {
   std::array<Forker, kForkers> forkers;
 };
 
-// Zeroed memory that is shared with every child from now on.
+// Zeroed memory that later children share.
 template <class T>
 class Shared {
  public:
@@ -147,7 +150,7 @@ using SharedNotes = Shared<Notes>;
 
 // ------------------------------------------------------------------------------------- a teller
 
-// Runs in its process until it is stopped; whatever it does not expect ends it with an error.
+// Runs in its own process until it is stopped. An unexpected result ends the process with an error.
 class TellerLife {
  public:
   TellerLife(Teller* notes, int in, int out)
@@ -207,7 +210,7 @@ class TellerLife {
     const int fd = fcntl(AnyFd(), F_DUPFD_CLOEXEC, static_cast<int>(random_() % 200));
     moving_.push_back(Take({before, Now()}, fd));
   }
-  // Another socket under the same number.
+  // Puts another socket under the same number.
   void Replace() {
     Holding* old = PickAndForget();
     const int from = AnyFd();
@@ -223,7 +226,7 @@ class TellerLife {
     close(holding->fd);
     holding->released = {before, Now()};
   }
-  // To the next teller. Now and then nobody but the message holds it.
+  // Sends a socket to the next teller. Now and then only the message holds it.
   void Pass() {
     Holding* holding = PickAndForget();
     if (Message(out_, holding->fd, /*sends=*/true) < 0 && errno != EAGAIN) _exit(5);
@@ -258,7 +261,7 @@ class TellerLife {
     return static_cast<int>(sendmsg(at, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
   }
 
-  // The first holdings are the two ends of the ring and the stable sockets.
+  // The first sockets are the two ends of the ring and the stable sockets.
   int AnyFd() {
     if (!moving_.empty() && random_() % 2 == 0) return moving_[random_() % moving_.size()]->fd;
     return notes_->holdings[2 + random_() % kStableSockets].fd;
@@ -293,8 +296,8 @@ class ForkerLife {
     if (last_pid_ < 0) _exit(7);
   }
 
-  // Processes that end at once, one after the other. Their numbers, and the other forker's, begin
-  // at 300 again and again; in this pid namespace only.
+  // Makes processes that end at once, one after the other. Their pids, and those of the other
+  // forker, begin at 300 again and again, in this pid namespace only.
   void LiveByVfork(const std::atomic<bool>& stop) {
     while (!stop.load() && notes_->count < Forker::kSize) {
       if (notes_->count % 64 == 0 && pwrite(last_pid_, "300", 3, 0) != 3) _exit(8);
@@ -306,7 +309,7 @@ class ForkerLife {
     }
   }
 
-  // Processes that live some milliseconds, a dozen at a time.
+  // Makes processes that live some milliseconds, a dozen at a time.
   void LiveByFork(const std::atomic<bool>& stop) {
     while (!stop.load() && notes_->count < Forker::kSize) {
       Child* child = OpenForNext();
@@ -364,7 +367,7 @@ struct Scan {
   std::vector<Held> told;
 };
 
-// Leaves the scan alone now and then, for long enough that numbers pass to other processes.
+// Pauses the scan now and then, for long enough that pids pass to other processes.
 absl::Status RefreshWithPauses(OwnerIndex* index) {
   if (const absl::Status begun = index->Begin(); !begun.ok()) return begun;
   for (int step = 1;; ++step) {
@@ -396,7 +399,7 @@ struct Interval {
   int64_t from = 0, to = 0;
 };
 
-// All that the notes say, in the form that the reader's reports are held against.
+// All notes, in a form that can be compared with the reader's reports.
 class Truth {
  public:
   explicit Truth(const SharedNotes& notes) {
@@ -411,7 +414,7 @@ class Truth {
     for (const Forker& forker : notes->forkers) Add(forker);
   }
 
-  // Reported, but not held at any instant of the scan.
+  // The owners that were reported, but held the socket at no instant of the scan.
   bool IsWrong(const Scan& scan, const Held& told) const {
     const auto [first, last] = most_.equal_range(told);
     for (auto at = first; at != last; ++at) {
@@ -427,7 +430,8 @@ class Truth {
     }
     return true;
   }
-  // Held all through the scan, but not reported. Counts in `held` all that had to be.
+  // The owners that held the socket during the whole scan, but were not reported. `held` counts all
+  // that had to be reported.
   size_t CountMissing(const Scan& scan, size_t* held) const {
     size_t missing = 0;
     const auto look = [&](const Held& who) {
@@ -439,7 +443,7 @@ class Truth {
     }
     for (const auto& [who, family] : children_) {
       for (const auto& [child, forker] : family) {
-        // One that was too short to note anything is not known to have lived at any instant.
+        // A process that ended before it noted anything is not known to have lived at any instant.
         if (child->last == 0 || !Covers({child->first, child->last}, scan)) continue;
         look({who.first, who.second, child->inode, child->fd});
         for (size_t i = 0; i < forker->stable; ++i) {
@@ -452,7 +456,7 @@ class Truth {
   bool IsShortLived(const Held& told) const {
     return children_.count({std::get<0>(told), std::get<1>(told)}) != 0;
   }
-  // Numbers that more than one process had.
+  // The number of pids that more than one process had.
   size_t CountReusedPids() const {
     std::map<pid_t, size_t> processes;
     for (const auto& [who, family] : children_) processes[who.first] += family.size();
@@ -498,7 +502,7 @@ class Truth {
   std::map<std::pair<pid_t, uint64_t>, Family> children_;
 };
 
-// Processes that run `body` and then end well.
+// Processes that run `body` and then exit with 0.
 class Workers {
  public:
   template <class Body>
@@ -592,7 +596,7 @@ void Compare(const SharedNotes& notes, const std::vector<Scan>& scans, Figures* 
   figures->reused_pids += truth.CountReusedPids();
 }
 
-// Until enough has happened, however long that takes.
+// Runs until enough has happened, however long that takes.
 void RunRound(OwnerIndex* proc, OwnerIndex* bpf, Figures* figures) {
   const SharedNotes notes;
   Workers workers;

@@ -1,4 +1,4 @@
-// Searches for some sockets, and scans with a budget: what they find, and what they do not read.
+// Searches for some sockets, and scans with a budget: what they find, and what they leave unread.
 
 #include <sys/stat.h>
 
@@ -74,7 +74,7 @@ TEST(OwnerBudget, OfTimeEndsTheScan) {
     EXPECT_EQ(index.stats().limit, OwnerLimit::kDeadline);
     EXPECT_EQ(index.stats().descriptors, 0u);
     EXPECT_EQ(index.Reason(Inode(1000)), NoOwner::kNotRead);
-    // In mid-scan.
+    // The deadline passes in the middle of the scan.
     ASSERT_TRUE(index.Begin({.deadline = Clock::now() + std::chrono::seconds(1)}).ok());
     while (index.stats().descriptors == 0) ASSERT_FALSE(*index.Step(100));
     std::this_thread::sleep_for(std::chrono::milliseconds(1100));
@@ -113,7 +113,8 @@ TEST(OwnerSearch, ForTheFirstOwnerTriesLowDescriptorsOfEveryProcessFirst) {
   EXPECT_EQ(index.Reason(Inode(1001)), NoOwner::kNotAsked) << "not searched for";
   EXPECT_TRUE(index.Find(Inode(1001)).empty());
 
-  Search(&index, {Inode(1001)}, OwnerPolicy::kFirst);  // the first process's second
+  Search(&index, {Inode(1001)},
+         OwnerPolicy::kFirst);  // held by the second descriptor of the first process
   EXPECT_EQ(index.Find(Inode(1001)).size(), 1u);
   EXPECT_LE(index.stats().descriptors, 13u);
   EXPECT_EQ(index.Reason(Inode(50)), NoOwner::kNotAsked) << "the index was not dropped";
@@ -151,7 +152,7 @@ TEST(OwnerSearch, StepsGiveWhatItGivesWhole) {
   }
 }
 
-TEST(OwnerSearch, ADroppedOneLeavesTheIndexRight) {
+TEST(OwnerSearch, ADroppedSearchLeavesTheIndexRight) {
   ProcTree tree;
   tree.Population(5, 60, Inode(1000));
   OwnerIndex index({.proc_root = tree.root()});
@@ -176,8 +177,8 @@ TEST(OwnerSearch, ADroppedOneLeavesTheIndexRight) {
 
 // ---- The kernel's /proc ----
 
-// In a pid namespace where only the test's processes are, so that every link is known; what nobody
-// holds can have an owner outside, then.
+// Runs in a pid namespace that has only the test's processes, so that every link is known. A socket
+// without an owner there can have one outside (kOtherPidNamespace).
 class LiveSearch : public ::testing::TestWithParam<OwnerSource> {
  protected:
   void SetUp() override {
@@ -203,7 +204,7 @@ TEST_P(LiveSearch, ASecondLookReadsOnlyWhatIsNew) {
       });
     }
     const Sockets old(1);
-    const int taken = dup(old.fd());  // numbers that the index will not open
+    const int taken = dup(old.fd());  // so that the descriptors of the index get other numbers
     OwnerIndex index = Scanned();
     const std::string before = Describe(index, old.inode());
     const Sockets later(2);
@@ -214,7 +215,7 @@ TEST_P(LiveSearch, ASecondLookReadsOnlyWhatIsNew) {
         << "this process has changed, the child is new";
     EXPECT_EQ(index.Find(later.inode(1))[1].pid, Pid(child));
     EXPECT_EQ(index.Reason(Inode(UINT32_MAX)), NoOwner::kOtherPidNamespace);
-    EXPECT_EQ(Describe(index, old.inode()), before) << "known before, so not looked for";
+    EXPECT_EQ(Describe(index, old.inode()), before) << "it had owners, so it is not looked for";
     EXPECT_EQ(index.stats().sockets, 4u);
     if (GetParam() == OwnerSource::kProc) {
       EXPECT_LE(index.stats().descriptors, 60u);
@@ -250,12 +251,12 @@ TEST_P(LiveSearch, CachedChecksWhatItKnows) {
       EXPECT_EQ(index.Find(held.inode(i))[0].pid, Pid(getpid()));
     }
     EXPECT_GE(index.Find(held.inode(2)).size(), 2u);
-    // The rest of the index is kept, but nothing is said that was not checked.
+    // The rest of the index is kept, but answers only when it has been checked.
     Search(&index, {held.inode(0)}, OwnerPolicy::kCached);
     EXPECT_EQ(index.Reason(held.inode(2)), NoOwner::kNotAsked);
     Search(&index, {held.inode(2)}, OwnerPolicy::kCached);
     EXPECT_GE(index.Find(held.inode(2)).size(), 2u);
-    // A process that ended holds nothing.
+    // A process that ended is not an owner.
     kill(child, SIGKILL);
     siginfo_t info{};
     ASSERT_EQ(waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);
@@ -278,7 +279,7 @@ TEST_P(LiveSearch, CachedLooksForTheAbsentOnlyInWhatIsNew) {
     Search(&index, {absent}, OwnerPolicy::kCached);
     EXPECT_EQ(index.Reason(absent), NoOwner::kOtherPidNamespace);
     EXPECT_GE(index.stats().descriptors, 400u) << "never looked for before";
-    // The loaded program is open now: this process has changed once more.
+    // The index has loaded its program, so this process has one more descriptor.
     Search(&index, {absent}, OwnerPolicy::kCached);
     for (int again = 0; again < 3; ++again) {
       Search(&index, {absent}, OwnerPolicy::kCached);
@@ -295,11 +296,11 @@ TEST_P(LiveSearch, CachedLooksForTheAbsentOnlyInWhatIsNew) {
     Search(&index, {later.inode()}, OwnerPolicy::kCached);
     EXPECT_EQ(index.Find(later.inode()).size(), 2u);
     Search(&index, {absent, later.inode()}, OwnerPolicy::kCached);
-    EXPECT_GE(index.stats().descriptors, 400u) << "it was not named the last time";
+    EXPECT_GE(index.stats().descriptors, 400u) << "the last search did not want it";
   });
 }
 
-// A process may take the number, the descriptor and the very socket of one that ended.
+// A new process has the pid, the descriptor and the socket of one that ended.
 TEST_P(LiveSearch, CachedTellsTwoProcessesOfOnePidApart) {
   RunAlone([] {
     const Sockets held(1);
@@ -321,7 +322,7 @@ TEST_P(LiveSearch, CachedTellsTwoProcessesOfOnePidApart) {
     for (const Owner& owner : index.Find(held.inode())) {
       EXPECT_FALSE(owner.pid == Pid(old_child) && owner.start_time == old_start);
     }
-    // Known to have an owner, it is not looked for: that is kAll's.
+    // It has an owner, so kCached does not look for another one.
     EXPECT_GE(index.Find(held.inode()).size(), 1u);
     ASSERT_TRUE(index.Refresh().ok());
     EXPECT_EQ(index.Find(held.inode()).size(), 2u);
@@ -404,6 +405,27 @@ TEST(OwnerSearch, GoesOnWithWhatABudgetLeft) {
     EXPECT_LE(index.stats().descriptors, 700u - 100);
     EXPECT_EQ(index.Reason(Inode(UINT32_MAX)), NoOwner::kOtherPidNamespace);
     EXPECT_EQ(index.Reason(Inode(UINT32_MAX - 1)), NoOwner::kNotRead) << "not searched for";
+  });
+}
+
+// The deadline passes when some processes have been listed, and none has been read.
+TEST(OwnerSearch, ReadsWhatABudgetLeftBeforeAnythingWasRead) {
+  if (geteuid() != 0) GTEST_SKIP() << "a pid namespace needs root";
+  RunAlone([] {
+    const Sockets held(1);
+    Children children;
+    for (int i = 0; i < 30; ++i) children.Add([] {});
+    for (int steps = 1; steps < 12; ++steps) {
+      OwnerIndex index({.source = OwnerSource::kProc});
+      ASSERT_TRUE(index.Begin({.deadline = Clock::now() + std::chrono::milliseconds(50)}).ok());
+      for (int i = 0; i < steps; ++i) ASSERT_TRUE(index.Step(1).ok());
+      std::this_thread::sleep_for(std::chrono::milliseconds(60));
+      ASSERT_TRUE(*index.Step(1));
+      ASSERT_EQ(index.stats().limit, OwnerLimit::kDeadline);
+      ASSERT_EQ(index.stats().descriptors, 0u);
+      Search(&index, held.inodes(), OwnerPolicy::kAll);
+      EXPECT_EQ(index.Find(held.inode()).size(), 31u) << steps << " steps";
+    }
   });
 }
 

@@ -1,5 +1,5 @@
-// Both sources of owners, /proc and BPF, on the machine as it is: that they agree, and what happens
-// where one of them is not to be had.
+// Both sources of owners, /proc and BPF, on this host: they agree, and each replaces the other
+// where that is promised.
 
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -59,7 +59,7 @@ std::string DescribeAll(const OwnerIndex& index, const std::vector<Inode>& inode
   return text;
 }
 
-// That both say the same of the inodes, and something of each.
+// Expects that both sources give the same owners, and at least one of each inode.
 void ExpectAgreement(const std::vector<Inode>& inodes) {
   const std::string expected = DescribeAll(Scanned(OwnerSource::kProc), inodes);
   EXPECT_EQ(DescribeAll(Scanned(OwnerSource::kBpf), inodes), expected);
@@ -79,8 +79,8 @@ class OwnerSources : public ::testing::Test {
 TEST_F(OwnerSources, AgreeOnManyProcessesAndDescriptors) {
   const Sockets shared(5);
   Children children;
-  // Some thousands, so that the kernel's buffer overflows and shows descriptors again, also between
-  // two processes.
+  // Some thousands of descriptors, so that the kernel's buffer overflows and it shows descriptors
+  // again, also between two processes.
   std::set<Pid> holders = {Pid(getpid())};
   for (int i = 0; i < 40; ++i) {
     holders.insert(Pid(children.Add([&] {
@@ -95,8 +95,8 @@ TEST_F(OwnerSources, AgreeOnManyProcessesAndDescriptors) {
   EXPECT_EQ(bpf.Find(shared.inode(2)).size(), 41u);
   EXPECT_GE(bpf.stats().sockets, 40u * (200 + 12));
   EXPECT_GE(bpf.stats().processes, 41u);
-  // Inodes are handed out in runs, to each processor its own: those of the children lie near the
-  // shared ones. Sockets of others can come and go.
+  // The kernel hands out inodes in runs for each processor, so those of the children are near the
+  // shared ones. Sockets of other processes can come and go.
   size_t found = 0;
   const uint32_t around = shared.inode().value();
   for (uint32_t i = around - std::min(around, 200'000u); i < around + 200'000; ++i) {
@@ -141,14 +141,14 @@ TEST_F(OwnerSources, AgreeInsideAPidNamespaceWithItsOwnNumbers) {
     ExpectAgreement(held.inodes());
     const OwnerIndex bpf = Scanned(OwnerSource::kBpf);
     const Owners owners = bpf.Find(held.inode());
-    ASSERT_EQ(owners.size(), 2u) << "this process and its child, and nobody outside";
+    ASSERT_EQ(owners.size(), 2u) << "this process and its child, and no process outside";
     EXPECT_EQ(owners[0].pid, Pid(1));
     EXPECT_EQ(owners[1].pid, Pid(child));
     EXPECT_EQ(owners[1].command, "inner");
   });
 }
 
-// The number that the parent's namespace has for a process must not be taken for one of ours.
+// A pid of the parent's namespace must not be taken for one of this namespace.
 TEST_F(OwnerSources, AutoKeepsToProcWhereProcNumbersOtherwise) {
   RunInChild([] {
     ASSERT_EQ(unshare(CLONE_NEWPID), 0);
@@ -204,7 +204,7 @@ std::vector<Owner> OwnersOfThreads(const OwnerIndex& index, Inode inode) {
 TEST_F(OwnerSources, SeeTheOwnTableOfAThread) {
   const Sockets held(1);
   Children children;
-  // The thread's number comes after that of another process that holds the socket.
+  // The thread's number is above that of another process that holds the socket.
   int go[2];
   ASSERT_EQ(pipe2(go, O_CLOEXEC), 0);
   const pid_t with_thread = AddProcessWithOwnTable(&children, held, go[0]);
@@ -226,8 +226,8 @@ TEST_F(OwnerSources, SeeTheOwnTableOfAThread) {
       fds.push_back(owner.fd);
     }
     EXPECT_THAT(fds, ::testing::UnorderedElementsAre(5, held.fd(), 77));
-    // In order of pid, however late the thread came. Threads that share the table are no owners of
-    // their own.
+    // The owners are in order of pid, although the thread was met late. Threads that share the
+    // table of their process are not owners.
     std::vector<Pid> pids;
     for (const Owner& owner : index.Find(held.inode())) pids.push_back(owner.pid);
     EXPECT_TRUE(std::is_sorted(pids.begin(), pids.end()));
@@ -238,7 +238,7 @@ TEST_F(OwnerSources, SeeTheOwnTableOfAThread) {
   close(go[1]);
 }
 
-// The leader of a process can end before its threads, and has no descriptors then.
+// The leader of a process can end before its threads. Then it has no descriptors.
 TEST_F(OwnerSources, SeeTheTableOfAProcessWithoutLeader) {
   const Sockets held(1);
   int ready[2];
@@ -292,7 +292,7 @@ TEST_F(OwnerSources, BpfScansInSlices) {
   EXPECT_GE(steps, 9000 * 12 / (32 * 1024));
   const std::string whole = Describe(index, held.inode());
   EXPECT_EQ(whole, Describe(Scanned(OwnerSource::kProc), held.inode()));
-  // An unfinished scan leaves nothing behind, in the kernel's memory of the last process neither.
+  // An unfinished scan leaves nothing behind, also not the process that the program met last.
   for (int unfinished = 0; unfinished < steps; ++unfinished) {
     ASSERT_TRUE(index.Begin().ok());
     for (int i = 0; i < unfinished; ++i) ASSERT_TRUE(index.Step(1).ok());
@@ -301,7 +301,7 @@ TEST_F(OwnerSources, BpfScansInSlices) {
   }
 }
 
-TEST_F(OwnerSources, AutoGoesOverToBpfWhenThatIsWorthIt) {
+TEST_F(OwnerSources, AutoUsesBpfWhenThatIsWorthIt) {
   const Sockets held(1);
   RunAlone([&] {
     OwnerIndex few;
@@ -321,7 +321,7 @@ TEST_F(OwnerSources, AutoGoesOverToBpfWhenThatIsWorthIt) {
   });
 }
 
-TEST_F(OwnerSources, AutoOfALongLivedIndexGoesOverToBpf) {
+TEST_F(OwnerSources, AutoOfALongLivedIndexUsesBpfInTheEnd) {
   const Sockets held(20);
   RunAlone([&] {
     OwnerIndex index;
@@ -374,8 +374,9 @@ TEST_F(OwnerSources, CapabilitiesOfAUserNamespaceDoNotCount) {
   });
 }
 
-// O_PATH opens a unix socket's name: an inode of the file system, whose number can be a socket's.
-TEST_F(OwnerSources, TakeTheNameOfASocketForNone) {
+// O_PATH opens the name of a unix socket. That is an inode of the file system, whose number can be
+// equal to that of a socket.
+TEST_F(OwnerSources, DoNotTakeTheNameOfASocketForASocket) {
   const int socket = SocketOrDie();
   const int bound = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   sockaddr_un name = {.sun_family = AF_UNIX};

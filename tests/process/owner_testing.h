@@ -1,4 +1,4 @@
-// tests/process/owner_testing.h — sockets, processes and namespaces of the tests of owner sources.
+// tests/process/owner_testing.h — sockets, processes and namespaces for the tests of owners.
 
 #ifndef NETDIAG_TESTS_PROCESS_OWNER_TESTING_H_
 #define NETDIAG_TESTS_PROCESS_OWNER_TESTING_H_
@@ -58,7 +58,7 @@ class Sockets {
   std::vector<int> fds_;
 };
 
-// Several children.
+// Child processes, which end with this object.
 class Children {
  public:
   template <class Body>
@@ -70,7 +70,7 @@ class Children {
   std::vector<std::unique_ptr<Child>> children_;
 };
 
-// A child's socket in a network namespace of the child's own.
+// A child with a socket in its own network namespace.
 struct Elsewhere {
   NetnsId netns;
   Inode inode;
@@ -92,7 +92,7 @@ inline Elsewhere AddElsewhere(Children* children) {
   return {NetnsId(inodes[0]), Inode(inodes[1])};
 }
 
-// In a child whose failures are the test's.
+// Runs `body` in a child. Its failures are failures of the test.
 template <class Body>
 void RunInChild(Body body) {
   std::fflush(nullptr);
@@ -108,13 +108,15 @@ void RunInChild(Body body) {
   EXPECT_EQ(status, 0) << "in the child";
 }
 
-// The same in a pid namespace of its own that /proc shows: without what else runs on the machine.
+// Runs `body` in a child with its own pid namespace, which /proc shows. So no other process of the
+// host is seen.
 template <class Body>
 void RunAlone(Body body) {
   RunInChild([&] {
     ASSERT_EQ(unshare(CLONE_NEWPID | CLONE_NEWNS), 0);
     RunInChild([&] {
-      // What is mounted over it stays in here. Not "/", which is no mount point in a chroot.
+      // Keeps the mount below inside this namespace. "/" would fail: it is not a mount point in a
+      // chroot.
       ASSERT_EQ(mount("none", "/proc", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
       ASSERT_EQ(mount("proc", "/proc", "proc", 0, nullptr), 0);
       body();
@@ -135,7 +137,7 @@ struct CapabilitySets {
   uint32_t effective, permitted, inheritable;
 };
 
-// Gives up these capabilities (linux/capability.h), or all.
+// Drops these capabilities (linux/capability.h), or all.
 inline void DropCapabilities(const std::vector<int>& lost) {
   struct {
     uint32_t version = 0x20080522;

@@ -1,5 +1,5 @@
-// What each reader of owners is told: root, root without CAP_BPF, nobody, inside a pid namespace,
-// under hidepid; and what one can ask of a socket that only a descriptor shows.
+// What different readers of owners see: root, root without CAP_BPF, the user nobody, a process in a
+// pid namespace, a process under hidepid. And what can be read of a socket that no dump lists.
 
 #include <sys/fsuid.h>
 #include <sys/resource.h>
@@ -46,8 +46,8 @@ std::set<pid_t> PidsOf(const OwnerIndex& index, Inode inode) {
   return pids;
 }
 
-// Sockets of this process, of one child that is root's and of one that is nobody's; a reader is
-// forked from here and holds them all too.
+// Sockets of this process, of a child of root and of a child of the user nobody. Readers are forked
+// from this process, so they hold its sockets too.
 struct World {
   World() {
     root = children.Add([&] { close(of_nobody.fd()); });
@@ -65,13 +65,13 @@ struct World {
     EXPECT_EQ(PidsOf(index, of_nobody.inode()), (std::set<pid_t>{maker, nobody, self}));
     EXPECT_EQ(PidsOf(index, shared.inode()), (std::set<pid_t>{maker, root, nobody, self}));
     EXPECT_EQ(index.stats().errors, 0u);
-    // Elsewhere there can be processes that even root may not look into.
+    // Elsewhere there can be processes that even root may not read.
     if (maker == 1) {
       EXPECT_EQ(index.stats().denied, 0u);
       EXPECT_FALSE(index.stats().hidepid);
     }
   }
-  // What nobody sees: its own. `secret` is held by root's processes alone.
+  // The user nobody sees its own sockets. Only processes of root hold `secret`.
   void ExpectOwnSeen(const OwnerIndex& index, Inode secret) const {
     EXPECT_EQ(PidsOf(index, of_nobody.inode()), (std::set<pid_t>{nobody, getpid()}));
     EXPECT_EQ(PidsOf(index, shared.inode()), (std::set<pid_t>{nobody, getpid()}));
@@ -88,7 +88,7 @@ struct World {
   pid_t root = 0, nobody = 0;
 };
 
-// nobody's view of the world, from a child.
+// Reads the world as the user nobody, in a child.
 template <class Check>
 void AsNobody(const World& world, Check check) {
   RunUnprivileged([&] {
@@ -114,7 +114,7 @@ void MountProc(const char* options) {
   ASSERT_EQ(mount("proc", "/proc", "proc", 0, options), 0);
 }
 
-TEST_F(OwnerViews, RootSeesEverybodyByBothSources) {
+TEST_F(OwnerViews, RootSeesAllOwnersByBothSources) {
   const World world;
   for (const OwnerSource source : {OwnerSource::kProc, OwnerSource::kBpf}) {
     const OwnerIndex index = Scanned(source);
@@ -130,7 +130,7 @@ TEST_F(OwnerViews, RootSeesEverybodyByBothSources) {
   }
 }
 
-TEST_F(OwnerViews, RootWithoutCapBpfSeesEverybodyInProc) {
+TEST_F(OwnerViews, RootWithoutCapBpfSeesAllOwnersInProc) {
   const World world;
   constexpr int kSysAdmin = 21, kPerfmon = 38, kBpf = 39;
   for (const std::vector<int>& lost :
@@ -177,7 +177,7 @@ TEST_F(OwnerViews, APidNamespaceHasItsOwnOwnersAndPerhapsSomeOutside) {
       for (const OwnerSource source : {OwnerSource::kProc, OwnerSource::kBpf}) {
         const OwnerIndex index = Scanned(source);
         world.ExpectAllSeen(index);
-        // World's children have inherited it.
+        // The children of World have inherited it.
         EXPECT_EQ(PidsOf(index, of_outside), (std::set<pid_t>{world.root, world.nobody}));
         EXPECT_EQ(index.Reason(Inode(UINT32_MAX)), NoOwner::kOtherPidNamespace);
       }
@@ -195,7 +195,8 @@ TEST_F(OwnerViews, APidNamespaceHasItsOwnOwnersAndPerhapsSomeOutside) {
   });
 }
 
-// hidepid=1: the directories are listed and may not be entered; 2: they are not even listed.
+// hidepid=1: the directories of other users are listed, but may not be entered. 2: they are not
+// listed.
 TEST_F(OwnerViews, HidepidHidesOthersFromNobodyAndNothingFromRoot) {
   for (const std::string& options : {std::string("hidepid=1"), std::string("hidepid=2")}) {
     SCOPED_TRACE(options);
@@ -232,7 +233,7 @@ TEST_F(OwnerViews, AllFourUserIdsAreTheSameByBothSources) {
     });
     truth[child] = {Uid(id), Uid(id + 10), Uid(id + 20), Uid(id)};
   }
-  // The ids are those of the process, which are its first thread's.
+  // The ids are those of the first thread, which are those of the process.
   const pid_t threaded =
       children.Add([] { std::thread([] { syscall(SYS_setresuid, 7, 7, 7); }).join(); });
   truth[threaded] = {Uid(0), Uid(0), Uid(0), Uid(0)};
@@ -281,7 +282,7 @@ TEST_F(OwnerViews, UserIdsOfBpfAreThoseOfTheScanEvenOfAnEndedProcess) {
 
 // ------------------------------------------------------------------- sockets that no dump lists
 
-TEST_F(OwnerViews, EachHeldSocketIsVisitedOnceWithItsOwners) {
+TEST_F(OwnerViews, EachOwnedSocketIsVisitedOnceWithItsOwners) {
   const Sockets held(50);
   const int again = dup(held.fd(7));
   const OwnerIndex index = Scanned(OwnerSource::kBpf);
@@ -388,7 +389,7 @@ TEST_F(OwnerViews, TheNamespaceOfEachSocketIsKeptWhenAsked) {
   OwnerIndex next = asked.Successor();
   ASSERT_TRUE(next.Refresh().ok());
   expect_known(next);
-  // After the move the old one loads again.
+  // The old index loads the program again.
   ASSERT_TRUE(asked.Refresh().ok());
   expect_known(asked);
   EXPECT_EQ(Scanned(OwnerSource::kBpf).NetnsOf(held.inode()), NetnsId());
@@ -401,7 +402,7 @@ TEST_F(OwnerViews, TheNamespaceOfEachSocketIsKeptWhenAsked) {
 
 constexpr int kManySockets = 9000;
 
-// More than loading costs.
+// More descriptors than loading costs.
 void HoldMany() {
   for (int n = 0; n < kManySockets; ++n) SocketOrDie();
 }
@@ -417,7 +418,7 @@ int IteratorDescriptor() {
   return -1;
 }
 
-// From now on the pass fails: a directory is not read.
+// Makes the pass fail from now on: a directory cannot be read as a pass.
 void Sabotage() {
   const int iterator = IteratorDescriptor();
   ASSERT_GE(iterator, 0);
@@ -458,7 +459,7 @@ TEST_F(OwnerViews, APassOfBpfThatFailsIsReadFromProcInstead) {
     OwnerIndex only({.source = OwnerSource::kBpf});
     ASSERT_TRUE(only.Begin().ok());
     Sabotage();
-    EXPECT_EQ(Errno(only.Step(1).status()), EISDIR) << "where nothing else was to be tried";
+    EXPECT_EQ(Errno(only.Step(1).status()), EISDIR) << "with kBpf there is nothing else to try";
     EXPECT_TRUE(only.stats().partial);
   });
 }
@@ -472,7 +473,7 @@ TEST_F(OwnerViews, WithoutDescriptorsToLoadBpfProcIsReadUntilThereAreSome) {
     close(next);
     rlimit limit{};
     ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    // /proc needs three: itself, a process's directory, and a file there.
+    // Reading /proc needs three descriptors: itself, a process's directory, and a file in it.
     const rlimit few = {static_cast<rlim_t>(next) + 3, limit.rlim_max};
     ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
     OwnerIndex index;
@@ -489,7 +490,8 @@ TEST_F(OwnerViews, WithoutDescriptorsToLoadBpfProcIsReadUntilThereAreSome) {
   });
 }
 
-// A read(2) of the iterator ends after a million descriptors; if none was a socket, with EAGAIN.
+// A read(2) of the iterator ends after a million descriptors. If none was a socket, it gives
+// EAGAIN.
 TEST_F(OwnerViews, AMillionDescriptorsThatAreNoSocketsDoNotEndAPass) {
   RunAlone([] {
     rlimit limit{};
@@ -502,7 +504,7 @@ TEST_F(OwnerViews, AMillionDescriptorsThatAreNoSocketsDoNotEndAPass) {
       children.Add([&] {
         while (dup(0) >= 0) {
         }
-        // The byte that says it is ready goes out through a descriptor that is open already.
+        // The byte that tells the parent that the child is ready needs no new descriptor.
       });
     }
     int inode_of[2];

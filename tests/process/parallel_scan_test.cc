@@ -1,4 +1,4 @@
-// Scans of /proc by several threads: what they find, and what they leave.
+// Scans of /proc by several threads: what they find, and that they leave nothing behind.
 
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -53,7 +53,7 @@ OwnerIndex Scanned(OwnerOptions options) {
   return index;
 }
 
-// A child that holds `held` `count` times, in a table that threads share by ranges, with a hole.
+// A child that holds `held` `count` times, in a table with a hole, large enough to be split.
 pid_t AddHolder(Children* children, const Sockets& held, int count) {
   return children->Add([&held, count] {
     rlimit limit{};
@@ -111,7 +111,7 @@ TEST(ParallelScan, SplitsALargeTable) {
   }
 }
 
-// Slices large enough to be shared and others, by turns: each goes on with what the last one left.
+// Large slices, which threads share, alternate with small ones. Each continues the one before.
 TEST(ParallelScan, SlicesGiveWhatRefreshGives) {
   const Sockets held(1);
   Children children;
@@ -163,7 +163,7 @@ TEST(ParallelScan, AllocatesForThreadsAndNotForDescriptors) {
   ProcTree tree;
   tree.Population(60, 100, Inode(100));
   OwnerIndex index({.proc_root = tree.root(), .source = OwnerSource::kProc, .threads = 3});
-  // Which thread finds how much differs from scan to scan, until each has had its most.
+  // How much each thread finds differs from scan to scan, so the buffers grow for some scans.
   for (int i = 0; i < 20; ++i) ASSERT_TRUE(index.Refresh().ok());
   uint64_t least = UINT64_MAX;
   for (int i = 0; i < 20; ++i) {

@@ -1,4 +1,4 @@
-// OwnerIndex over the /proc of the machine: own sockets, children's sockets, and other users'.
+// OwnerIndex over the /proc of the host: sockets of this process, of children, and of other users.
 
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -49,7 +49,7 @@ class Fd {
   int fd_;
 };
 
-// Field 22 of /proc/PID/stat, by other means than the index: the test's commands have no blanks.
+// Field 22 of /proc/PID/stat, read without the index. The commands of the tests have no blanks.
 uint64_t StartTime(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string field;
@@ -65,7 +65,7 @@ int SocketOrDie() {
 
 Fd UnixSocket() { return Fd(SocketOrDie()); }
 
-// A tree that shows just this process of the real /proc.
+// A tree that shows only this process of the real /proc.
 std::string LinkTo(ProcTree& tree, pid_t pid) {
   std::filesystem::create_symlink("/proc/" + std::to_string(pid),
                                   tree.root() + "/" + std::to_string(pid));
@@ -117,7 +117,7 @@ TEST(OwnerIndexLive, FindsDuplicatesAndCopiesSentOverASocket) {
 
   OwnerIndex index;
   ASSERT_TRUE(index.Refresh().ok());
-  EXPECT_EQ(index.Find(held.inode()).size(), 2u) << "in flight it has no holder of its own";
+  EXPECT_EQ(index.Find(held.inode()).size(), 2u) << "a descriptor in flight is not an owner";
 
   const Child child([&] {
     close(held.get());
@@ -143,7 +143,7 @@ TEST(OwnerIndexLive, ReportsACommandOfAnyBytes) {
   EXPECT_TRUE(index.ReadUids(index.Find(held.inode())[0]).ok());
 }
 
-// The child ends at every possible moment of a scan; nothing of it may be wrong.
+// The child ends at every possible moment of a scan. What the index reports of it must be right.
 TEST(OwnerIndexLive, AProcessMayEndAtAnyMomentOfTheScan) {
   const Fd first = UnixSocket(), second = UnixSocket();
   size_t seen = 0;
@@ -180,7 +180,7 @@ TEST(OwnerIndexLive, AProcessMayEndAtAnyMomentOfTheScan) {
   EXPECT_LT(seen, 32u);
 }
 
-// Descriptor numbers of the sockets of a process, as the plainest reader sees them.
+// The descriptor numbers of the sockets of a process, read in the simplest way.
 std::vector<int> PlainList(pid_t pid) {
   std::vector<int> fds;
   for (const auto& link :
@@ -217,7 +217,7 @@ TEST(OwnerIndexLive, ReadsDenseAndSparseTablesWhole) {
   }
 }
 
-// Descriptors come and go around those that stay; none of those may be missed or found twice.
+// Descriptors come and go between others that stay. Those that stay are each found once.
 TEST(OwnerIndexLive, FindsWhatStaysWhileTheTableChanges) {
   const Fd stays = UnixSocket(), comes = UnixSocket();
   std::vector<int> expected;
@@ -257,7 +257,7 @@ TEST(OwnerIndexLive, UidsOfAnEndedProcessAreNotFound) {
 }
 
 TEST(OwnerIndexLive, WithoutPrivilegesOthersAreHidden) {
-  // A process that no unprivileged reader may look into, whoever runs the test.
+  // A process that an unprivileged reader may not read, also if the test runs without privileges.
   const Child secret([] {
     SocketOrDie();
     prctl(PR_SET_DUMPABLE, 0);

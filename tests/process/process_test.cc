@@ -1,6 +1,4 @@
-// OwnerIndex over made-up trees of /proc. What only a kernel can show is in process_live_test.cc.
-
-#include "netdiag/process/owner_index.h"
+// OwnerIndex over made-up trees of /proc. process_live_test.cc has the tests that need a kernel.
 
 #include <cerrno>
 #include <filesystem>
@@ -12,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "netdiag/process/owner_index.h"
 #include "netdiag/types/error.h"
 #include "tests/process/process_testing.h"
 #include "tests/testing/alloc_counter.h"
@@ -26,7 +25,7 @@ using testing::OpenDescriptors;
 using testing::ProcTree;
 using testing::RunUnprivileged;
 
-// Every owner of every inode below `limit`, in the order of the index.
+// Describes every owner of every inode below `limit`.
 std::string DescribeAll(const OwnerIndex& index, uint32_t limit) {
   std::string text;
   for (uint32_t inode = 0; inode < limit; ++inode) text += Describe(index, Inode(inode));
@@ -253,8 +252,8 @@ TEST(OwnerIndex, BeginDropsAnUnfinishedScan) {
   EXPECT_EQ(OpenDescriptors(), open_before);
 }
 
-// A pid passes to another process at every possible moment of a scan: what is reported is one
-// process or the other, whole.
+// A pid passes to another process at every possible moment of a scan. The index reports one process
+// or the other, and never a mixture.
 TEST(OwnerIndex, NeverMixesTwoProcessesOfOnePid) {
   int old_seen = 0, new_seen = 0;
   for (int moment = 0; moment < 12; ++moment) {

@@ -1,4 +1,4 @@
-// tests/process/process_testing.h — what the tests of netdiag/process share.
+// tests/process/process_testing.h — helpers of the tests of netdiag/process.
 
 #ifndef NETDIAG_TESTS_PROCESS_PROCESS_TESTING_H_
 #define NETDIAG_TESTS_PROCESS_PROCESS_TESTING_H_
@@ -20,7 +20,7 @@
 
 namespace netdiag::testing {
 
-// "77: 5/1 fd 9 init, 42/1000 fd 6 nginx\n": pid/start time; empty if nobody holds it.
+// "77: 5/1 fd 9 init, 42/1000 fd 6 nginx\n": pid/start time; empty if there is no owner.
 inline std::string Describe(const OwnerIndex& index, Inode inode) {
   std::string text;
   for (const Owner& owner : index.Find(inode)) {
@@ -39,8 +39,8 @@ inline int OpenDescriptors() {
   return count - 1;  // the iterator's own
 }
 
-// Runs `body` in a child without privileges (the user nobody, if this is root); its failures are
-// the test's.
+// Runs `body` in a child without privileges (the user nobody, if this is root). Its failures are
+// failures of the test.
 template <class Body>
 void RunUnprivileged(Body body) {
   std::fflush(nullptr);
@@ -63,7 +63,8 @@ void RunUnprivileged(Body body) {
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "in the unprivileged child";
 }
 
-// A child that runs `body` and then waits to be ended. Ready when the constructor returns.
+// A child that runs `body` and then waits. `body` has run when the constructor returns. The
+// destructor ends the child.
 class Child {
  public:
   template <class Body>

@@ -1,4 +1,4 @@
-// A scan on its own thread: its end, the caller's end of it, and an end before either.
+// A scan on its own thread: it ends, it is stopped by its check, and it is dropped.
 
 #include "netdiag/process/side_scan.h"
 
@@ -21,7 +21,7 @@ using testing::ProcTree;
 
 absl::Status GoOn() { return absl::OkStatus(); }
 
-// Twenty descriptors in two processes.
+// A tree with twenty descriptors in two processes.
 void Populate(ProcTree* tree) {
   for (const int pid : {5, 42}) {
     ProcTree& process = tree->Pid(pid, "some", 7);
@@ -81,7 +81,7 @@ TEST(SideScan, EndsWhereItIsWhenItIsDropped) {
   std::thread dropper([&] { dropped.store(true); });
   scan.reset();
   dropper.join();
-  // The index belongs to the caller again.
+  // The caller may use the index again.
   ASSERT_TRUE(index.Refresh().ok());
   EXPECT_EQ(index.Find(Inode(100)).size(), 2u);
 }
