@@ -216,6 +216,12 @@ size_t Rank(const Connection& row) {
 
 }  // namespace
 
+std::vector<std::string_view> ConnectionKinds() {
+  std::vector<std::string_view> words;
+  for (const Kind& kind : kKinds) words.push_back(kind.word);
+  return words;
+}
+
 std::string_view Connection::status() const {
   return protocol == Protocol::kTcp ? Names(state).gopsutil : "NONE";
 }

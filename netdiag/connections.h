@@ -78,6 +78,9 @@ struct ConnectionsOptions {
   Engine* engine = nullptr;
 };
 
+// The words that ConnectionsOptions::kind can be.
+std::vector<std::string_view> ConnectionKinds();
+
 // A descriptor that holds a connection.
 struct Holder {
   Pid pid;
