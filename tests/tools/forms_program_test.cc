@@ -206,10 +206,9 @@ TEST(Schema, HoldsForEveryKindOfSocket) {
   for (const std::vector<std::string>& more : {std::vector<std::string>{},
                                                {"-p"},
                                                {"--peers", "-pT"},
-
                                                {"--columns=state,comm,cgroup_path"},
                                                {"--count-by=protocol,state,comm"},
-                                               {"--held"}}) {
+                                               {"--unlisted"}}) {
     std::vector<std::string> words = {"--json", "-A", "all", "-a"};
     words.insert(words.end(), more.begin(), more.end());
     const netdiag::testing::Outcome whole = kinds.RunDiag(words);

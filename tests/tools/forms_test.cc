@@ -213,7 +213,7 @@ TEST(Forms, AllocateNothingARow) {
                                                 {"-ta", "--columns=state,local,rtt,ca_state"},
                                                 {"-ta", "--count-by=state,local"},
                                                 {"-ta", "--sort=-rtt", "--limit=10"}}) {
-    const absl::StatusOr<Options> options = testing::Parse(words);
+    const absl::StatusOr<ListOptions> options = testing::Parse(words);
     ASSERT_THAT(options, netdiag::testing::IsOk());
     const auto engine = netdiag::Engine::Open({.replay = capture});
     ASSERT_THAT(engine, netdiag::testing::IsOk());

@@ -109,8 +109,8 @@ TEST(BashCompletion, OffersCommandsAndTheirWords) {
 
 TEST(BashCompletion, OffersEveryOptionThatIsTold) {
   const std::string all = " " + Offered("diag -", 1);
-  for (const OptionHelp& option : AllOptions()) {
-    if (option.help.empty()) continue;
+  for (const OptionInfo& option : ListOptionInfos()) {
+    if (option.hidden()) continue;
     EXPECT_THAT(all, HasSubstr(" --" + std::string(option.name) + " "));
     if (option.letter == 0) continue;
     EXPECT_THAT(all, HasSubstr(std::string(" -") + option.letter + " "));
@@ -139,8 +139,8 @@ TEST(ZshAndFishCompletions, AreReadByTheirShells) {
 TEST(ManPage, TellsEveryOptionAndField) {
   const std::string text = Made("man");
   EXPECT_THAT(text, ::testing::StartsWith(".TH DIAG 1 "));
-  for (const OptionHelp& option : AllOptions()) {
-    if (option.help.empty()) continue;
+  for (const OptionInfo& option : ListOptionInfos()) {
+    if (option.hidden()) continue;
     std::string name;
     for (const char c : option.name) name += c == '-' ? std::string("\\-") : std::string(1, c);
     EXPECT_THAT(text, HasSubstr("\\-\\-" + name + "\\fR")) << option.name;
@@ -222,9 +222,9 @@ TEST(Schema, HoldsForEveryFormOfJson) {
   }
 }
 
-// What --held adds, which no capture has.
-std::string RenderHeld(const std::vector<std::string>& words) {
-  const absl::StatusOr<Options> options = testing::Parse(words);
+// What --unlisted adds, which no capture has.
+std::string RenderUnlisted(const std::vector<std::string>& words) {
+  const absl::StatusOr<ListOptions> options = testing::Parse(words);
   EXPECT_THAT(options, netdiag::testing::IsOk());
   const Packet capture = Everything();
   netdiag::EngineOptions replay;
@@ -235,7 +235,7 @@ std::string RenderHeld(const std::vector<std::string>& words) {
   const std::unique_ptr<Renderer> renderer = NewRenderer(*options, engine->get(), &output);
   renderer->Begin();
   for (const uint32_t inode : {7u, 8u}) {
-    renderer->Held(
+    renderer->Unlisted(
         {.inode = netdiag::Inode(inode), .protocol = "AL\x1bG", .netns = netdiag::NetnsId(9)});
   }
   renderer->End(netdiag::Summary{.netns = netdiag::NetnsStats{.listed = 2}});
@@ -243,18 +243,18 @@ std::string RenderHeld(const std::vector<std::string>& words) {
   return file.Read();
 }
 
-TEST(Schema, HoldsForHeldSockets) {
+TEST(Schema, HoldsForUnlistedSockets) {
   const testing::SchemaValidator validator(Made("schema"));
-  const std::string json = RenderHeld({"--json", "--held"});
+  const std::string json = RenderUnlisted({"--json", "--unlisted"});
   EXPECT_EQ(validator.Complaint(json), "");
   EXPECT_THAT(json, ::testing::HasSubstr("\"held\":[{\"protocol\":\"AL\\u001BG\",\"inode\":7"));
-  const std::string lines = RenderHeld({"--jsonl", "--held"});
+  const std::string lines = RenderUnlisted({"--jsonl", "--unlisted"});
   for (size_t start = 0; start < lines.size();) {
     const size_t end = lines.find('\n', start);
     EXPECT_EQ(validator.Complaint(lines.substr(start, end - start)), "");
     start = end + 1;
   }
-  EXPECT_THAT(RenderHeld({"-tH", "--held"}),
+  EXPECT_THAT(RenderUnlisted({"-tH", "--unlisted"}),
               ::testing::HasSubstr("AL\\x1bG UNLISTED 0      0      * 7 * 0"));
 }
 

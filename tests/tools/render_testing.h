@@ -15,17 +15,17 @@
 #include "netdiag/engine.h"
 #include "tests/testing/messages.h"
 #include "tests/testing/status_matchers.h"
-#include "tools/diag/options.h"
+#include "tools/diag/list_options.h"
 #include "tools/diag/render.h"
 
 namespace diag::testing {
 
-inline absl::StatusOr<Options> Parse(std::vector<std::string> words) {
+inline absl::StatusOr<ListOptions> Parse(std::vector<std::string> words) {
   words.insert(words.begin(), "diag");
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  return ParseOptions(static_cast<int>(words.size()), argv.data());
+  return ParseListOptions(static_cast<int>(words.size()), argv.data());
 }
 
 // A file in memory, for what is written to a descriptor.
@@ -48,7 +48,7 @@ class MemoryFile {
 
 inline std::string Render(const std::vector<std::string>& words,
                           const netdiag::testing::Packet& capture) {
-  const absl::StatusOr<Options> options = Parse(words);
+  const absl::StatusOr<ListOptions> options = Parse(words);
   EXPECT_THAT(options, netdiag::testing::IsOk());
   netdiag::EngineOptions replay;
   replay.replay = capture;

@@ -28,7 +28,7 @@ Column ColumnOf(const Field& field) {
   return column;
 }
 
-// Calls `add` with each word between commas, until it fails.
+// Calls `add` with each word between commas until `add` fails.
 template <class F>
 absl::Status ForEachName(std::string_view list, const F& add) {
   while (!list.empty()) {
@@ -45,7 +45,7 @@ absl::StatusOr<std::vector<Column>> ParseColumns(std::string_view list) {
   const auto add = [&](std::string_view name) -> absl::Status {
     NETDIAG_ASSIGN_OR_RETURN(Column column, FindColumn(name));
     for (const Column& other : columns) {
-      if (other.field == column.field) return BadInput("column", name, "it is named twice");
+      if (other.field == column.field) return BadInput("column", name, "the list names it twice");
     }
     columns.push_back(std::move(column));
     return absl::OkStatus();
@@ -64,7 +64,7 @@ void AppendForeign(std::string_view text, const Column& column, Escape escape, s
     }
     return;
   }
-  // What begins like this is a formula to spreadsheets.
+  // Spreadsheets take text that begins with one of these for a formula.
   if (text.starts_with('=') || text.starts_with('+') || text.starts_with('-') ||
       text.starts_with('@')) {
     AppendHexEscape(text[0], out);
@@ -124,6 +124,13 @@ std::vector<Column> AllColumns(bool owners) {
   return columns;
 }
 
+std::vector<std::string> AllFieldWords() {
+  std::vector<std::string> words;
+  for (const Column& column : AllColumns(true)) words.push_back(column.title());
+  for (const netdiag::FieldAlias& row : netdiag::FieldAliases()) words.emplace_back(row.word);
+  return words;
+}
+
 absl::StatusOr<Selection> ParseSelection(std::string_view columns, std::string_view sort,
                                          std::string_view limit, std::string_view count_by) {
   Selection selection;
@@ -143,10 +150,11 @@ absl::StatusOr<Selection> ParseSelection(std::string_view columns, std::string_v
     }
   }
   if (!selection.count_by.empty() && !selection.columns.empty()) {
-    return BadInput("option", "--columns", "the columns of --count-by are what it counts by");
+    return BadInput("option", "--columns", "it cannot be combined with --count-by");
   }
   if (!selection.count_by.empty() && !selection.sort.empty()) {
-    return BadInput("option", "--sort", "--count-by orders by count");
+    return BadInput("option", "--sort",
+                    "it cannot be combined with --count-by, which sorts by count");
   }
   return selection;
 }
@@ -195,7 +203,7 @@ void AppendCell(const Column& column, const netdiag::Row& row, Escape escape, st
       AppendValue(column, value, escape, out);
       continue;
     }
-    // Whose comma it is has to be told.
+    // Escape commas within a value, because commas separate the values.
     for (std::string_view rest = *text; !rest.empty();) {
       const size_t comma = std::min(rest.find(','), rest.size());
       AppendForeign(rest.substr(0, comma), column, escape, out);

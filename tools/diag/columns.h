@@ -1,4 +1,5 @@
-// tools/diag/columns.h — what --columns, --sort and --count-by name, and their values as text.
+// tools/diag/columns.h — the fields that --columns, --sort and --count-by name, and their values as
+// text.
 
 #ifndef NETDIAG_TOOLS_DIAG_COLUMNS_H_
 #define NETDIAG_TOOLS_DIAG_COLUMNS_H_
@@ -18,12 +19,12 @@
 
 namespace diag {
 
-// A field as it is shown.
+// A field as diag shows it.
 struct Column {
   const netdiag::Field* field = nullptr;
-  const netdiag::FieldWords* words = nullptr;  // of its numbers; null: plain numbers
-  std::string key;                             // with its unit: "rtt_us"
-  bool as_text = false;                        // a number that is an id of 64 bits
+  const netdiag::FieldWords* words = nullptr;  // for its numbers; null: numbers stay numbers
+  std::string key;                             // the name with its unit: "rtt_us"
+  bool as_text = false;                        // JSON writes the number, an id, as a string
 
   bool per_owner() const {
     return field->group == netdiag::FieldGroup::kOwner ||
@@ -33,42 +34,44 @@ struct Column {
   std::string title() const;
 };
 
-// What is to be shown of the rows, and of which.
+// Which columns of which rows are shown, and in which order.
 struct Selection {
   struct Order {
     Column column;
     bool descending = false;
   };
-  std::vector<Column> columns;  // empty: the form's own
-  std::vector<Order> sort;
-  std::vector<Column> count_by;
-  uint64_t limit = 0;  // 0: none
+  std::vector<Column> columns;   // empty: the columns of the form of output
+  std::vector<Order> sort;       // empty: the order of the dumps
+  std::vector<Column> count_by;  // if not empty, the counts of equal rows instead of the rows
+  uint64_t limit = 0;            // the number of rows; 0: all
 
   bool empty() const { return columns.empty() && count_by.empty(); }
 };
 
-// By any word of its field (netdiag/field_words.h). Errors name the nearest.
+// Finds a column by any word of its field (netdiag/field_words.h). An error names the nearest word.
 absl::StatusOr<Column> FindColumn(std::string_view name);
-// What the options of these names say; empty: not given.
+// Parses the arguments of the options with these names; empty: the option is not given.
 absl::StatusOr<Selection> ParseSelection(std::string_view columns, std::string_view sort,
                                          std::string_view limit, std::string_view count_by);
-// Every column, in the order of the field table; those of owners only if `owners`.
+// Every column, in the order of the field table. Columns of owners only if `owners`.
 std::vector<Column> AllColumns(bool owners);
-// Adds to `query` what the columns read.
+// Every word that FindColumn() offers: titles and short names.
+std::vector<std::string> AllFieldWords();
+// Makes `query` ask for everything that the columns read.
 void AddNeeds(std::span<const Column> columns, netdiag::Query* query);
-// The keys that rows are ordered and counted by.
+// The keys for SortedRows and RowCounts.
 std::vector<netdiag::RowKey> KeysOf(std::span<const Selection::Order> sort);
 std::vector<netdiag::RowKey> KeysOf(std::span<const Column> count_by);
 
-// How foreign text is made safe.
+// How text that other processes chose is made safe.
 enum class Escape : uint8_t {
-  kText,  // as everywhere on a terminal; of unix names, '@' for an abstract one
-  kCsv,   // so that it is read back exactly, and no spreadsheet takes it for a formula
+  kText,  // for a terminal; abstract unix names begin with '@'
+  kCsv,   // can be read back exactly, and a spreadsheet does not take it for a formula
 };
-// Appends one value; nothing for an absent one.
+// Appends one value; nothing if the value is absent.
 void AppendValue(const Column& column, const netdiag::FieldValue& value, Escape escape,
                  std::string* out);
-// Appends what a row has of the column; values of several owners with commas between.
+// Appends the value of a row's column. The values of several owners are separated by commas.
 void AppendCell(const Column& column, const netdiag::Row& row, Escape escape, std::string* out);
 
 }  // namespace diag

@@ -21,9 +21,9 @@ void Renderer::VisitWaiting(const netdiag::UnixSocket& listener,
   if (!status.ok() && !absl::IsNotFound(status)) ++untold_listeners_;
 }
 
-std::unique_ptr<Renderer> NewRenderer(const Options& options, netdiag::Engine* engine,
+std::unique_ptr<Renderer> NewRenderer(const ListOptions& options, netdiag::Engine* engine,
                                       Output* output) {
-  switch (options.form) {
+  switch (options.style.form) {
     case Form::kJson:
     case Form::kJsonLines:
       return NewJsonRenderer(options, engine, output);

@@ -13,7 +13,7 @@
 #include "netdiag/collect.h"
 #include "netdiag/engine.h"
 #include "netdiag/unlisted.h"
-#include "tools/diag/options.h"
+#include "tools/diag/list_options.h"
 #include "tools/diag/text.h"
 
 namespace diag {
@@ -31,7 +31,7 @@ class Renderer {
   // One group of --count-by; a form that is not made for it is not asked.
   virtual void Count(const netdiag::RowCounts::Group&) {}
   // After the rows, one of those that no dump lists; likewise.
-  virtual void Held(const netdiag::UnlistedSocket&) {}
+  virtual void Unlisted(const netdiag::UnlistedSocket&) {}
   virtual void End(const netdiag::Summary& summary) = 0;
 
   // Unix listeners whose waiting connections the kernel did not tell: its answer about one socket
@@ -51,21 +51,21 @@ class Renderer {
 };
 
 // The form that the options ask for.
-std::unique_ptr<Renderer> NewRenderer(const Options& options, netdiag::Engine* engine,
+std::unique_ptr<Renderer> NewRenderer(const ListOptions& options, netdiag::Engine* engine,
                                       Output* output);
 
 // ss's text: its columns, tokens, order and units. Rows wait in a bounded buffer until their
 // columns' widths are known.
-std::unique_ptr<Renderer> NewSsRenderer(const Options& options, netdiag::Engine* engine,
+std::unique_ptr<Renderer> NewSsRenderer(const ListOptions& options, netdiag::Engine* engine,
                                         Output* output);
 // The columns or counts that were asked for, as a table for people, in the same buffer.
-std::unique_ptr<Renderer> NewTableRenderer(const Options& options, netdiag::Engine* engine,
+std::unique_ptr<Renderer> NewTableRenderer(const ListOptions& options, netdiag::Engine* engine,
                                            Output* output);
 // RFC 4180.
-std::unique_ptr<Renderer> NewCsvRenderer(const Options& options, netdiag::Engine* engine,
+std::unique_ptr<Renderer> NewCsvRenderer(const ListOptions& options, netdiag::Engine* engine,
                                          Output* output);
 // One JSON object, or an object a line, written as rows come.
-std::unique_ptr<Renderer> NewJsonRenderer(const Options& options, netdiag::Engine* engine,
+std::unique_ptr<Renderer> NewJsonRenderer(const ListOptions& options, netdiag::Engine* engine,
                                           Output* output);
 
 // Where rows go: in order, as many as wanted, counted, to the renderer.
@@ -90,11 +90,12 @@ class Pipeline {
 };
 
 // Writes what -i prints of a TCP socket, tokens separated by blanks, each with a blank before it.
-void WriteTcpInfo(const netdiag::InetSocket& socket, const Options& options, TableBuffer* out);
+void WriteTcpInfo(const netdiag::InetSocket& socket, const ListOptions& options, TableBuffer* out);
 // Appends the same of an MPTCP connection.
 void AppendMptcpInfo(const netdiag::MptcpInfo& info, std::string* out);
 // What -e and -b print of a packet socket, and -e of a netlink one.
-void AppendPacket(const netdiag::PacketSocket& socket, const Options& options, std::string* out);
+void AppendPacket(const netdiag::PacketSocket& socket, const ListOptions& options,
+                  std::string* out);
 void AppendNetlink(const netdiag::NetlinkSocket& socket, std::string* out);
 // --tos and --inet-sockopt.
 void AppendTos(const netdiag::InetSocket& socket, std::string* out);

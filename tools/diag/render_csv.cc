@@ -12,26 +12,27 @@ namespace diag {
 namespace {
 
 // What ss would show with the same options, and no more than was asked of the kernel.
-std::vector<Column> ColumnsOf(const Options& options) {
+std::vector<Column> ColumnsOf(const ListOptions& options) {
   std::vector<Column> columns;
   const auto add = [&](std::initializer_list<std::string_view> names) {
     for (const std::string_view name : names) columns.push_back(*FindColumn(name));
   };
   add({"protocol", "family", "type", "state", "receive_queue", "send_queue", "local_address",
        "local_port", "remote_address", "remote_port", "interface", "name", "peer_inode", "inode"});
-  if (options.timers) add({"timer", "timer_expires", "timer_retransmits"});
-  if (options.extended) {
+  if (options.shows(Detail::kTimers)) add({"timer", "timer_expires", "timer_retransmits"});
+  if (options.shows(Detail::kExtended)) {
     add({"uid", "cookie", "mark", "cgroup_path", "v6_only", "shutdown_receive", "shutdown_send",
          "file_inode", "file_major", "file_minor"});
   }
-  if (options.processes) add({"pid", "fd", "command"});
+  if (options.shows(Detail::kOwners)) add({"pid", "fd", "command"});
   for (const Column& column : AllColumns(false)) {
     using netdiag::FieldGroup;
     const FieldGroup group = column.field->group;
     const bool info = group == FieldGroup::kTcpInfo || group == FieldGroup::kVegas ||
                       group == FieldGroup::kDctcp || group == FieldGroup::kBbr ||
                       column.key == "congestion";
-    if ((info && options.info) || (group == FieldGroup::kMemory && options.memory)) {
+    if ((info && options.shows(Detail::kTcpInfo)) ||
+        (group == FieldGroup::kMemory && options.shows(Detail::kMemory))) {
       columns.push_back(column);
     }
   }
@@ -40,10 +41,10 @@ std::vector<Column> ColumnsOf(const Options& options) {
 
 class CsvRenderer final : public Renderer {
  public:
-  CsvRenderer(const Options& options, netdiag::Engine* engine, Output* output)
+  CsvRenderer(const ListOptions& options, netdiag::Engine* engine, Output* output)
       : Renderer(engine),
         output_(output),
-        header_(!options.no_header),
+        header_(!options.style.no_header),
         counts_(!options.selection.count_by.empty()) {
     columns_ = counts_ ? options.selection.count_by : options.selection.columns;
     if (columns_.empty()) columns_ = ColumnsOf(options);
@@ -112,7 +113,7 @@ class CsvRenderer final : public Renderer {
 
 }  // namespace
 
-std::unique_ptr<Renderer> NewCsvRenderer(const Options& options, netdiag::Engine* engine,
+std::unique_ptr<Renderer> NewCsvRenderer(const ListOptions& options, netdiag::Engine* engine,
                                          Output* output) {
   return std::make_unique<CsvRenderer>(options, engine, output);
 }

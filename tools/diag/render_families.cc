@@ -93,13 +93,13 @@ void AppendPacketInfo(const PacketSocket& socket, std::string_view newline, std:
 
 }  // namespace
 
-void AppendPacket(const PacketSocket& socket, const Options& options, std::string* out) {
-  const std::string_view newline = options.oneline ? " " : "\n\t";
-  if (options.extended) {
+void AppendPacket(const PacketSocket& socket, const ListOptions& options, std::string* out) {
+  const std::string_view newline = options.style.oneline ? " " : "\n\t";
+  if (options.shows(Detail::kExtended)) {
     AppendIdentity(socket.uid(), socket.inode(), socket.cookie(), out);
     AppendPacketInfo(socket, newline, out);
   }
-  if (!options.bpf || socket.filter_length() == 0) return;
+  if (!options.shows(Detail::kPacketFilters) || socket.filter_length() == 0) return;
   out->append(newline).append("bpf filter (");
   AppendNumber(socket.filter_length(), out);
   out->append("): ");

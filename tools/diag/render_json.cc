@@ -30,7 +30,7 @@ constexpr size_t kMaxUnknown = 4096;
 
 class JsonRenderer final : public Renderer {
  public:
-  JsonRenderer(const Options& options, netdiag::Engine* engine, Output* output);
+  JsonRenderer(const ListOptions& options, netdiag::Engine* engine, Output* output);
 
   void Begin() override {
     if (lines_) return;
@@ -41,7 +41,7 @@ class JsonRenderer final : public Renderer {
   }
   void Row(const netdiag::Row& row) override;
   void Count(const netdiag::RowCounts::Group& group) override;
-  void Held(const netdiag::UnlistedSocket& socket) override;
+  void Unlisted(const netdiag::UnlistedSocket& socket) override;
   void End(const netdiag::Summary& summary) override;
 
  private:
@@ -86,10 +86,10 @@ class JsonRenderer final : public Renderer {
   std::string scratch_;
 };
 
-JsonRenderer::JsonRenderer(const Options& options, netdiag::Engine* engine, Output* output)
+JsonRenderer::JsonRenderer(const ListOptions& options, netdiag::Engine* engine, Output* output)
     : Renderer(engine),
       output_(output),
-      lines_(options.form == Form::kJsonLines),
+      lines_(options.style.form == Form::kJsonLines),
       whole_(options.selection.columns.empty()),
       counts_(options.selection.count_by),
       json_(output) {
@@ -362,7 +362,7 @@ void JsonRenderer::Tail(const netdiag::Summary& summary) {
   json_.Number("unknown_attributes", summary.unknown_attributes);
 }
 
-void JsonRenderer::Held(const netdiag::UnlistedSocket& socket) {
+void JsonRenderer::Unlisted(const netdiag::UnlistedSocket& socket) {
   if (!lines_ && !std::exchange(in_held_, true)) {
     json_->EndArray();
     json_.Key("held");
@@ -398,7 +398,7 @@ void JsonRenderer::End(const netdiag::Summary& summary) {
 
 }  // namespace
 
-std::unique_ptr<Renderer> NewJsonRenderer(const Options& options, netdiag::Engine* engine,
+std::unique_ptr<Renderer> NewJsonRenderer(const ListOptions& options, netdiag::Engine* engine,
                                           Output* output) {
   return std::make_unique<JsonRenderer>(options, engine, output);
 }

@@ -53,13 +53,13 @@ std::string_view Netid(const netdiag::Row& row) {
   return row.type() == netdiag::SocketType::kRaw ? "p_raw" : "p_dgr";
 }
 
-std::vector<TableColumn> Layout(const Options& options) {
+std::vector<TableColumn> Layout(const ListOptions& options) {
   const netdiag::Query& query = options.query;
   const bool one_state = std::popcount(query.states.bits() & netdiag::StateSet::All().bits()) == 1;
-  const bool queues = !options.no_queues;
+  const bool queues = !options.style.no_queues;
   return {
       {.header = "Netns", .visible = options.all_netns},
-      {.header = "Netid", .visible = !HasOneNetid(query) || options.held},
+      {.header = "Netid", .visible = !HasOneNetid(query) || options.unlisted},
       {.header = "State", .visible = !one_state},
       {.header = "Recv-Q", .width = 6, .visible = queues},
       {.header = "Send-Q", .width = 6, .visible = queues},
@@ -117,17 +117,17 @@ void AppendShutdown(const std::optional<netdiag::Shutdown>& shutdown, std::strin
 
 class SsRenderer final : public Renderer {
  public:
-  SsRenderer(const Options& options, netdiag::Engine* engine, Output* output)
+  SsRenderer(const ListOptions& options, netdiag::Engine* engine, Output* output)
       : Renderer(engine),
         options_(options),
-        color_(WantsColor(options.color, output->fd())),
-        table_(Layout(options), options.oneline ? 0 : ScreenWidth(output->fd()), output),
+        color_(WantsColor(options.style.color, output->fd())),
+        table_(Layout(options), options.style.oneline ? 0 : ScreenWidth(output->fd()), output),
         out_(table_.text()) {
-    if (options.resolve) resolver_ = std::make_unique<netdiag::Resolver>();
+    if (options.style.resolve) resolver_ = std::make_unique<netdiag::Resolver>();
   }
 
   void Begin() override {
-    if (!options_.no_header) table_.Header();
+    if (!options_.style.no_header) table_.Header();
   }
   void Row(const netdiag::Row& row) override {
     if (resolver_ == nullptr) return Show(row);
@@ -142,7 +142,7 @@ class SsRenderer final : public Renderer {
     if (++held_rows_ == kMaxHeld) Release();
   }
   // As a unix socket without a name: its inode is all that it is known by.
-  void Held(const netdiag::UnlistedSocket& socket) override {
+  void Unlisted(const netdiag::UnlistedSocket& socket) override {
     Release();
     if (options_.all_netns) AppendNumber(socket.netns.value(), out_);
     table_.EndCell();
@@ -225,7 +225,7 @@ class SsRenderer final : public Renderer {
   void File(const UnixSocket& socket);
   void Memory(const SocketMemory& memory);
 
-  Options options_;
+  ListOptions options_;
   bool color_;
   Names names_;
   Contexts contexts_;
@@ -272,10 +272,10 @@ void SsRenderer::EndpointCells(Protocol protocol, const InetSocket& socket, cons
   }
   *out++ = ':';
   table_.EndCell(out);
-  if (options_.numeric && end.port != netdiag::Port()) {
+  if (options_.style.numeric && end.port != netdiag::Port()) {
     table_.EndCell(WriteNumber(end.port.value(), out));
   } else {
-    names_.AppendPort(protocol, end.port, options_.numeric, out_);
+    names_.AppendPort(protocol, end.port, options_.style.numeric, out_);
     table_.EndCell();
   }
 }
@@ -296,7 +296,7 @@ void SsRenderer::Ends(const netdiag::Row& row, const UnixSocket& socket) {
 }
 
 void SsRenderer::Ends(const netdiag::Row&, const PacketSocket& socket) {
-  Names::AppendEthertype(socket.ethertype(), options_.numeric, out_);
+  Names::AppendEthertype(socket.ethertype(), options_.style.numeric, out_);
   out_->push_back(':');
   table_.EndCell();
   if (socket.interface() == netdiag::IfIndex()) {
@@ -311,10 +311,10 @@ void SsRenderer::Ends(const netdiag::Row&, const PacketSocket& socket) {
 }
 
 void SsRenderer::Ends(const netdiag::Row&, const NetlinkSocket& socket) {
-  Names::AppendNetlinkProtocol(socket.netlink_protocol(), options_.numeric, out_);
+  Names::AppendNetlinkProtocol(socket.netlink_protocol(), options_.style.numeric, out_);
   out_->push_back(':');
   table_.EndCell();
-  Names::AppendNetlinkPort(socket.port_id(), options_.numeric, out_);
+  Names::AppendNetlinkPort(socket.port_id(), options_.style.numeric, out_);
   table_.EndCell();
   if (!socket.connected()) {
     out_->push_back('*');
@@ -340,17 +340,17 @@ void SsRenderer::Owners(const netdiag::Owners& owners, std::string_view begin) {
     out_->append(",pid=");
     AppendNumber(owner.pid.value(), out_);
     const bool own_table = owner.thread != netdiag::Pid();
-    if (options_.threads || own_table) {
+    if (options_.shows(Detail::kThreads) || own_table) {
       out_->append(",tid=");
       AppendNumber((own_table ? owner.thread : owner.pid).value(), out_);
     }
-    if (options_.process_contexts) {
+    if (options_.shows(Detail::kProcessContexts)) {
       out_->append(",proc_ctx=");
       contexts_.AppendProcess(owner.pid, out_);
     }
     out_->append(",fd=");
     AppendNumber(owner.fd, out_);
-    if (options_.socket_contexts) {
+    if (options_.shows(Detail::kSocketContexts)) {
       out_->append(",sock_ctx=");
       contexts_.AppendSocket(owner.pid, owner.fd, out_);
     }
@@ -376,27 +376,30 @@ void SsRenderer::Memory(const SocketMemory& memory) {
 }
 
 void SsRenderer::Rest(const netdiag::Row& row, const InetSocket& socket) {
-  if (options_.timers && socket.timer() != netdiag::Timer::kOff) {
+  if (options_.shows(Detail::kTimers) && socket.timer() != netdiag::Timer::kOff) {
     out_->append(" timer:(").append(Name(socket.timer())).push_back(',');
     AppendTimer(socket.expires(), out_);
     out_->push_back(',');
     AppendNumber(socket.retransmits(), out_);
     out_->push_back(')');
   }
-  if (options_.extended) Details(row, socket);
-  if (options_.tos) AppendTos(socket, out_);
-  if (options_.cgroup) Cgroup(row, socket);
-  if (options_.socket_options) AppendSocketOptions(socket, options_.oneline, out_);
+  if (options_.shows(Detail::kExtended)) Details(row, socket);
+  if (options_.shows(Detail::kTos)) AppendTos(socket, out_);
+  if (options_.shows(Detail::kCgroup)) Cgroup(row, socket);
+  if (options_.shows(Detail::kSocketOptions))
+    AppendSocketOptions(socket, options_.style.oneline, out_);
   const bool streams = row.protocol() == Protocol::kTcp || row.protocol() == Protocol::kMptcp;
-  const bool info = options_.info && streams;
-  if (row.source() == netdiag::SourceKind::kProcfs || (!options_.memory && !info)) return;
-  if (!options_.oneline) out_->append("\n\t");
-  if (options_.memory) {
+  const bool info = options_.shows(Detail::kTcpInfo) && streams;
+  if (row.source() == netdiag::SourceKind::kProcfs || (!options_.shows(Detail::kMemory) && !info))
+    return;
+  if (!options_.style.oneline) out_->append("\n\t");
+  if (options_.shows(Detail::kMemory)) {
     if (const std::optional<SocketMemory> memory = socket.memory()) Memory(*memory);
   }
   if (row.protocol() == Protocol::kMptcp) {
-    if (options_.info) AppendMptcpInfo(row.mptcp_info().value_or(netdiag::MptcpInfo()), out_);
-  } else if (options_.info) {
+    if (options_.shows(Detail::kTcpInfo))
+      AppendMptcpInfo(row.mptcp_info().value_or(netdiag::MptcpInfo()), out_);
+  } else if (options_.shows(Detail::kTcpInfo)) {
     WriteTcpInfo(socket, options_, &table_);
   }
 }
@@ -423,10 +426,10 @@ void SsRenderer::Details(const netdiag::Row& row, const InetSocket& socket) {
 }
 
 void SsRenderer::Rest(const netdiag::Row&, const UnixSocket& socket) {
-  if (options_.memory) {
+  if (options_.shows(Detail::kMemory)) {
     if (const std::optional<SocketMemory> memory = socket.memory()) Memory(*memory);
   }
-  if (!options_.extended) return;
+  if (!options_.shows(Detail::kExtended)) return;
   AppendShutdown(socket.shutdown(), out_);
   File(socket);
   if (socket.state() != State::kListen) return;
@@ -439,13 +442,13 @@ void SsRenderer::Rest(const netdiag::Row&, const UnixSocket& socket) {
 
 void SsRenderer::Rest(const netdiag::Row&, const PacketSocket& socket) {
   AppendPacket(socket, options_, out_);
-  if (!options_.memory) return;
+  if (!options_.shows(Detail::kMemory)) return;
   if (const std::optional<SocketMemory> memory = socket.memory()) Memory(*memory);
 }
 
 void SsRenderer::Rest(const netdiag::Row&, const NetlinkSocket& socket) {
-  if (options_.extended) AppendNetlink(socket, out_);
-  if (!options_.memory) return;
+  if (options_.shows(Detail::kExtended)) AppendNetlink(socket, out_);
+  if (!options_.shows(Detail::kMemory)) return;
   if (const std::optional<SocketMemory> memory = socket.memory()) Memory(*memory);
 }
 
@@ -462,7 +465,7 @@ void SsRenderer::File(const UnixSocket& socket) {
 
 }  // namespace
 
-std::unique_ptr<Renderer> NewSsRenderer(const Options& options, netdiag::Engine* engine,
+std::unique_ptr<Renderer> NewSsRenderer(const ListOptions& options, netdiag::Engine* engine,
                                         Output* output) {
   return std::make_unique<SsRenderer>(options, engine, output);
 }

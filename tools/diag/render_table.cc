@@ -13,13 +13,13 @@ using netdiag::Meaning;
 
 class TableRenderer final : public Renderer {
  public:
-  TableRenderer(const Options& options, netdiag::Engine* engine, Output* output)
+  TableRenderer(const ListOptions& options, netdiag::Engine* engine, Output* output)
       : Renderer(engine),
         counts_(!options.selection.count_by.empty()),
-        header_(!options.no_header),
-        color_(WantsColor(options.color, output->fd())),
+        header_(!options.style.no_header),
+        color_(WantsColor(options.style.color, output->fd())),
         columns_(counts_ ? options.selection.count_by : options.selection.columns),
-        table_(Layout(), options.oneline ? 0 : ScreenWidth(output->fd()), output) {}
+        table_(Layout(), options.style.oneline ? 0 : ScreenWidth(output->fd()), output) {}
 
   void Begin() override {
     if (header_) table_.Header();
@@ -69,7 +69,7 @@ class TableRenderer final : public Renderer {
 
 }  // namespace
 
-std::unique_ptr<Renderer> NewTableRenderer(const Options& options, netdiag::Engine* engine,
+std::unique_ptr<Renderer> NewTableRenderer(const ListOptions& options, netdiag::Engine* engine,
                                            Output* output) {
   return std::make_unique<TableRenderer>(options, engine, output);
 }

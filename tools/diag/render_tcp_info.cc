@@ -31,7 +31,8 @@ using netdiag::VegasInfo;
 // public function, which writes less than kSection.
 class Writer {
  public:
-  Writer(const InetSocket& socket, const TcpInfo& info, const Options& options, TableBuffer* out)
+  Writer(const InetSocket& socket, const TcpInfo& info, const ListOptions& options,
+         TableBuffer* out)
       : socket_(socket), info_(info), options_(options), out_(out), at_(out->Reserve(kSection)) {}
 
   void Flags();
@@ -90,7 +91,7 @@ class Writer {
 
   const InetSocket& socket_;
   const TcpInfo& info_;
-  const Options& options_;
+  const ListOptions& options_;
   TableBuffer* out_;
   char* at_;  // the end of what was written; room for a section
 };
@@ -98,7 +99,7 @@ class Writer {
 #define FIELD(name) TcpInfo::Field(name)
 
 void Writer::PutRate(double bits) {
-  if (options_.numeric) {
+  if (options_.style.numeric) {
     at_ = WriteFixed(bits, 0, at_);
   } else {
     struct Scale {
@@ -122,7 +123,7 @@ void Writer::PutRate(double bits) {
 
 void Writer::Flags() {
   const netdiag::TcpOptionSet set = OptionsOf(info_);
-  if (options_.timers) {
+  if (options_.shows(Detail::kTimers)) {
     if (set.contains(TcpOption::kTimestamps)) Text("ts");
     if (set.contains(TcpOption::kMicrosecondTimestamps)) Text("usec_ts");
     if (set.contains(TcpOption::kSack)) Text("sack");
@@ -387,7 +388,7 @@ void AppendSubflow(const SubflowInfo& mptcp, std::string* out) {
 
 }  // namespace
 
-void WriteTcpInfo(const InetSocket& socket, const Options& options, TableBuffer* table) {
+void WriteTcpInfo(const InetSocket& socket, const ListOptions& options, TableBuffer* table) {
   if (const std::optional<TcpInfo> info = socket.tcp_info()) {
     Writer writer(socket, *info, options, table);
     writer.Flags();

@@ -7,6 +7,8 @@
 #include <bit>
 #include <optional>
 
+#include "absl/strings/str_join.h"
+
 #include "netdiag/dump/table.h"
 #include "netdiag/types/error.h"
 
@@ -21,8 +23,8 @@ using netdiag::SocketType;
 using netdiag::State;
 using netdiag::StateSet;
 
-// What can be selected by itself: a table, or the sockets of one type in it. In ss's order of
-// dumps.
+// The smallest choice: a table, or the sockets of one type in it. In the order in which ss dumps
+// them.
 struct Kind {
   Protocol protocol;
   SocketType type;  // kUnknown: any
@@ -52,13 +54,13 @@ constexpr uint32_t Of(Protocol protocol, SocketType type = SocketType::kUnknown)
 }
 
 constexpr uint32_t kAll = (uint32_t{1} << kKinds.size()) - 1;
-// ss has neither UDP-Lite nor ping sockets: they are listed if they are asked for.
+// ss has neither UDP-Lite nor ping sockets, so they are listed only if the user names them.
 constexpr uint32_t kOfSs = kAll & ~Of(Protocol::kUdpLite) & ~Of(Protocol::kIcmp);
 constexpr uint32_t kInet =
     Of(Protocol::kRaw) | Of(Protocol::kUdp) | Of(Protocol::kTcp) | Of(Protocol::kMptcp);
-constexpr uint32_t kNotHere = 0;  // of ss, but not of diag
+constexpr uint32_t kNotHere = 0;  // ss has these tables, diag does not
 
-// Words of -A.
+// A word of -A.
 struct TableWord {
   std::string_view word;
   uint32_t kinds;
@@ -96,7 +98,7 @@ constexpr auto kWords = std::to_array<TableWord>({
     {"xdp", kNotHere},
 });
 
-// A family, its word of -f, the tables that it selects, and their states in use.
+// A family, the tables that it selects, and their states in use.
 struct FamilyRow {
   Family family;
   uint32_t kinds;
@@ -134,7 +136,7 @@ absl::Status TableChoice::AddFamily(std::string_view word) {
     AddFamily(row.family);
     return absl::OkStatus();
   }
-  return BadInput("family", word, "expected inet, inet6, link, unix or netlink");
+  return BadInput("family", word, "expected one of " + absl::StrJoin(FamilyWords(), " "));
 }
 
 absl::Status TableChoice::AddList(std::string_view list) {
@@ -151,16 +153,18 @@ absl::Status TableChoice::AddList(std::string_view list) {
     const bool remove = word.starts_with('!');
     if (remove) word.remove_prefix(1);
     const auto row = std::ranges::find(kWords, word, &TableWord::word);
-    if (row == kWords.end()) return BadInput("table", word, "expected one of " + TableWords());
+    if (row == kWords.end())
+      return BadInput("table", word, "expected one of " + absl::StrJoin(TableWords(), " "));
     if (row->kinds == kNotHere && !remove) {
-      return BadInput("table", word, "diag does not have it; it has " + TableWords());
+      return BadInput("table", word,
+                      "diag does not list it; expected one of " + absl::StrJoin(TableWords(), " "));
     }
     kinds_ = remove ? kinds_ & ~row->kinds : kinds_ | row->kinds;
   }
   return absl::OkStatus();
 }
 
-void TableChoice::Settle(netdiag::Query* query) const {
+void TableChoice::ApplyTo(netdiag::Query* query) const {
   uint32_t kinds = empty() ? kOfSs : kinds_;
   FamilySet families = families_;
   for (size_t i = 0; i < kKinds.size(); ++i) {
@@ -182,7 +186,7 @@ void TableChoice::Settle(netdiag::Query* query) const {
     if (kind.protocol == Protocol::kUnix) query->unix_types |= kind.type;
     if (kind.protocol == Protocol::kPacket) query->packet_types |= kind.type;
   }
-  // All types, also those that have no name here.
+  // If every type was chosen, list all types, also those that kKinds lacks.
   const auto whole = [&](Protocol protocol) { return (kinds & Of(protocol)) == Of(protocol); };
   if (whole(Protocol::kUnix)) query->unix_types = {};
   if (whole(Protocol::kPacket)) query->packet_types = {};
@@ -190,18 +194,24 @@ void TableChoice::Settle(netdiag::Query* query) const {
 
 StateSet TableChoice::DefaultStates() const {
   if (empty()) return StateSet::Connected();
-  // ss -A packet lists nothing, for these have no other state than CLOSE: who names nothing else
-  // means them.
+  // Packet and netlink sockets have no state except CLOSE, so `ss -A packet` lists nothing. If -A
+  // names only such tables, list their sockets.
   const uint32_t stateless = Of(Protocol::kPacket) | Of(Protocol::kNetlink);
   const bool only_stateless = families_.empty() && kinds_ != 0 && (kinds_ & ~stateless) == 0;
   return listed_ && only_stateless ? states_ | State::kClose : states_;
 }
 
-std::string TableWords() {
-  std::string words;
+std::vector<std::string> TableWords() {
+  std::vector<std::string> words;
   for (const TableWord& row : kWords) {
-    if (row.kinds != kNotHere) words.append(words.empty() ? "" : " ").append(row.word);
+    if (row.kinds != kNotHere) words.emplace_back(row.word);
   }
+  return words;
+}
+
+std::vector<std::string> FamilyWords() {
+  std::vector<std::string> words;
+  for (const FamilyRow& row : kFamilies) words.emplace_back(netdiag::Names(row.family).ss);
   return words;
 }
 

@@ -1,5 +1,5 @@
-// tools/diag/tables.h — which tables are listed, and in which states unless something else is said:
-// ss's rules for -t -u ... -4 -6 -f -A.
+// tools/diag/tables.h — the tables that a listing has, and their default states, by ss's rules for
+// -t -u ... -4 -6 -f -A.
 
 #ifndef NETDIAG_TOOLS_DIAG_TABLES_H_
 #define NETDIAG_TOOLS_DIAG_TABLES_H_
@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 
@@ -15,36 +16,37 @@
 
 namespace diag {
 
-// Options are told in the order of the command line; then Settle().
+// Takes the options in the order of the command line; then ApplyTo() and DefaultStates().
 class TableChoice {
  public:
-  // -t, -u, ...
+  // -t, -u, …
   void AddTable(netdiag::Protocol protocol);
-  // -4, -x, ...: a family selects its tables if none of them is named, and of those that are named
-  // its rows.
+  // -4, -x, …: a family adds its tables if none of them is chosen; of chosen tables it selects its
+  // rows.
   void AddFamily(netdiag::Family family);
-  // -f, by ss's word. An error names it.
+  // -f, by ss's word. An error names the word.
   absl::Status AddFamily(std::string_view word);
-  // -A: tables by ss's words, separated by commas, with "!" those that are taken away. The first
-  // list forgets the tables named before it. An error names the word.
+  // -A: ss's words for tables, separated by commas; "!" before a word removes the table. The first
+  // list drops the tables that were chosen before it. An error names the word.
   absl::Status AddList(std::string_view list);
 
-  // Nothing was named: everything that ss has.
+  // True if nothing was chosen: then every table that ss has is listed.
   bool empty() const { return kinds_ == 0 && !listed_ && families_.empty(); }
-  // Sets tables and families, in ss's order.
-  void Settle(netdiag::Query* query) const;
-  // The states that are listed if none is named: those that all that is selected has in use.
+  // Sets the tables, in ss's order, and the families and types of `query`.
+  void ApplyTo(netdiag::Query* query) const;
+  // The states that are listed if the user names none: those in use in the chosen tables.
   netdiag::StateSet DefaultStates() const;
 
  private:
-  uint32_t kinds_ = 0;  // bit N: the row N of the table in tables.cc
+  uint32_t kinds_ = 0;  // bit N: the row N of kKinds in tables.cc
   netdiag::FamilySet families_;
   netdiag::StateSet states_;
-  bool listed_ = false;
+  bool listed_ = false;  // AddList() was called
 };
 
-// What --help says of -A and -f.
-std::string TableWords();
+// The words that -A and -f take.
+std::vector<std::string> TableWords();
+std::vector<std::string> FamilyWords();
 
 }  // namespace diag
 

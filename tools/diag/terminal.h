@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "netdiag/types/types.h"
-#include "tools/diag/options.h"
+#include "tools/diag/list_options.h"
 
 namespace diag {
 

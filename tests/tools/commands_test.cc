@@ -100,7 +100,7 @@ TEST(VerbConnections, RefuseWhatMakesNoSense) {
       {{"connections", "sctp"}, "invalid kind, sctp"},
       {{"connections", "tcp", "udp"}, "\"udp\""},
       {{"connections", "--pid", "x"}, "--pid: \"x\""},
-      {{"connections", "--pid"}, "argument is missing"},
+      {{"connections", "--pid"}, "an argument must follow"},
       {{"connections", "--pid=-1"}, "--pid: \"-1\""},
       {{"connections", "--nonsense"}, "--nonsense"},
       {{"connections", "--no-uids=1"}, "--no-uids"},

@@ -1,4 +1,4 @@
-#include "tools/diag/options.h"
+#include "tools/diag/list_options.h"
 
 #include <fstream>
 #include <string>
@@ -12,6 +12,7 @@
 #include "netdiag/filter/filter.h"
 #include "netdiag/netlink/netns.h"
 #include "tests/tools/render_testing.h"
+#include "tools/diag/help.h"
 
 namespace diag {
 namespace {
@@ -29,23 +30,17 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::Parse;
 
-Options Good(const std::vector<std::string>& words) {
-  const absl::StatusOr<Options> options = Parse(words);
+ListOptions Good(const std::vector<std::string>& words) {
+  const absl::StatusOr<ListOptions> options = Parse(words);
   EXPECT_THAT(options, IsOk());
-  return options.ok() ? *options : Options();
+  return options.ok() ? *options : ListOptions();
 }
 
 std::string Refusal(const std::vector<std::string>& words) {
-  const absl::StatusOr<Options> options = Parse(words);
+  const absl::StatusOr<ListOptions> options = Parse(words);
   EXPECT_THAT(options, Not(IsOk()));
   return std::string(options.status().message());
 }
-
-struct OptionCase {
-  char letter;  // '\0': none
-  const char* word;
-  bool Options::*flag;
-};
 
 TEST(Options, OwnersAreAllOrTheFirst) {
   using netdiag::OwnerPolicy;
@@ -66,7 +61,7 @@ TEST(Options, NameOneNamespaceOrAll) {
   EXPECT_FALSE(Good({"-N", "blue"}).all_netns);
   EXPECT_FALSE(Good({"-a"}).all_netns);
   EXPECT_TRUE(Good({"--all-netns"}).all_netns);
-  EXPECT_FALSE(Good({"--all-netns"}).all);
+  EXPECT_EQ(Good({"--all-netns"}).query.states, Good({}).query.states) << "it is not --all";
   EXPECT_THAT(Refusal({"--all-netns", "-N", "blue"}), HasSubstr("--all-netns"));
   EXPECT_THAT(Refusal({"-N", "blue", "--all-netns"}), HasSubstr("--all-netns"));
   EXPECT_THAT(Refusal({"-N"}), HasSubstr("an argument must follow"));
@@ -89,76 +84,138 @@ TEST(Options, AnEmptyArgumentIsNone) {
 }
 
 TEST(Options, HaveTheOtherSpellingsOfSs) {
-  EXPECT_TRUE(Good({"-v"}).version);
+  EXPECT_EQ(Good({"-v"}).action, Action::kVersion);
   EXPECT_EQ(Good({"--socket=udp"}).query.protocols, Good({"-A", "udp"}).query.protocols);
   EXPECT_EQ(Good({"--query=udp"}).query.protocols, Good({"-A", "udp"}).query.protocols);
 }
 
-TEST(Options, HaveALetterAndAWordEach) {
-  const OptionCase kCases[] = {
-      {'t', "tcp", &Options::tcp},
-      {'u', "udp", &Options::udp},
-      {'w', "raw", &Options::raw},
-      {'M', "mptcp", &Options::mptcp},
-      {'x', "unix", &Options::unix_sockets},
-      {'0', "packet", &Options::packet},
-      {'4', "ipv4", &Options::ipv4},
-      {'6', "ipv6", &Options::ipv6},
-      {'a', "all", &Options::all},
-      {'l', "listening", &Options::listening},
-      {'n', "numeric", &Options::numeric},
-      {'p', "processes", &Options::processes},
-      {'T', "threads", &Options::threads},
-      {'\0', "peers", &Options::peers},
-      {'e', "extended", &Options::extended},
-      {'o', "options", &Options::timers},
-      {'m', "memory", &Options::memory},
-      {'i', "info", &Options::info},
-      {'\0', "tos", &Options::tos},
-      {'\0', "cgroup", &Options::cgroup},
-      {'\0', "inet-sockopt", &Options::socket_options},
-      {'b', "bpf", &Options::bpf},
-      {'H', "no-header", &Options::no_header},
-      {'O', "oneline", &Options::oneline},
-      {'Q', "no-queues", &Options::no_queues},
-      {'B', "bound-inactive", &Options::bound_inactive},
-      {'r', "resolve", &Options::resolve},
-      {'Z', "context", &Options::process_contexts},
-      {'z', "contexts", &Options::socket_contexts},
-      {'s', "summary", &Options::summary},
-      {'\0', "json", &Options::json},
-      {'\0', "jsonl", &Options::json_lines},
-      {'\0', "csv", &Options::csv},
-      {'\0', "capabilities", &Options::capabilities},
-      {'V', "version", &Options::version},
-      {'h', "help", &Options::help},
-  };
-  for (const OptionCase& row : kCases) {
-    SCOPED_TRACE(row.word);
-    EXPECT_FALSE(Options().*row.flag);
-    EXPECT_TRUE(Good({std::string("--") + row.word}).*row.flag);
-    if (row.letter != '\0') {
-      EXPECT_TRUE(Good({std::string{'-', row.letter}}).*row.flag);
-    }
-    for (const OptionCase& other : kCases) {
-      // -e and -b imply -o, and -T implies -p, as in ss; contexts are those of the owners.
-      const std::string pair = {row.letter, other.letter};
-      if (&other == &row || pair == "eo" || pair == "bo" || pair == "Tp") continue;
-      if (pair == "Zp" || pair == "zp" || pair == "zZ") continue;
-      EXPECT_FALSE(Good({std::string("--") + row.word}).*other.flag) << other.word;
-    }
-    EXPECT_THAT(HelpText(), HasSubstr(std::string("--") + row.word + " "));
-  }
-  EXPECT_TRUE(Good({"-e"}).timers);
+// What one option says, by its letter ('\0': none) and by its word.
+std::vector<ListOptions> Both(char letter, const char* word) {
+  std::vector<ListOptions> both = {Good({std::string("--") + word})};
+  if (letter != '\0') both.push_back(Good({std::string{'-', letter}}));
+  return both;
 }
 
-TEST(Options, ComeInClustersAndInAnyOrderWithWords) {
-  const Options options = Good({"-tu", "state", "listening", "-xanp", "--json"});
-  EXPECT_TRUE(options.tcp && options.udp && options.unix_sockets);
-  EXPECT_TRUE(options.all && options.numeric && options.processes && options.json);
-  EXPECT_EQ(options.query.states, StateSet(State::kListen));
-  // After "--" nothing is an option.
-  EXPECT_THAT(Refusal({"--", "-t"}), HasSubstr("-t"));
+constexpr bool Style::*kStyles[] = {&Style::numeric, &Style::resolve, &Style::no_header,
+                                    &Style::oneline, &Style::no_queues};
+
+TEST(Options, OfDetailsHaveALetterAndAWord) {
+  const struct {
+    char letter;
+    const char* word;
+    DetailSet details;
+  } kCases[] = {
+      {'p', "processes", Detail::kOwners},
+      {'T', "threads", {Detail::kThreads, Detail::kOwners}},
+      {'\0', "peers", Detail::kPeers},
+      {'e', "extended", {Detail::kExtended, Detail::kTimers}},
+      {'o', "options", Detail::kTimers},
+      {'m', "memory", Detail::kMemory},
+      {'i', "info", Detail::kTcpInfo},
+      {'\0', "tos", Detail::kTos},
+      {'\0', "cgroup", Detail::kCgroup},
+      {'\0', "inet-sockopt", Detail::kSocketOptions},
+      {'b', "bpf", {Detail::kPacketFilters, Detail::kTimers}},
+      {'Z', "context", {Detail::kProcessContexts, Detail::kOwners}},
+      {'z', "contexts", {Detail::kSocketContexts, Detail::kProcessContexts, Detail::kOwners}},
+      {'\0', "unlisted", Detail::kOwners},
+  };
+  EXPECT_EQ(Good({}).details, DetailSet());
+  for (const auto& row : kCases) {
+    SCOPED_TRACE(row.word);
+    for (const ListOptions& options : Both(row.letter, row.word)) {
+      EXPECT_EQ(options.details, row.details);
+      for (bool Style::*style : kStyles) EXPECT_FALSE(options.style.*style);
+    }
+  }
+}
+
+TEST(Options, OfStyleHaveALetterAndAWord) {
+  const struct {
+    char letter;
+    const char* word;
+    bool Style::*flag;
+  } kCases[] = {
+      {'n', "numeric", &Style::numeric},     {'r', "resolve", &Style::resolve},
+      {'H', "no-header", &Style::no_header}, {'O', "oneline", &Style::oneline},
+      {'Q', "no-queues", &Style::no_queues},
+  };
+  for (const auto& row : kCases) {
+    SCOPED_TRACE(row.word);
+    for (const ListOptions& options : Both(row.letter, row.word)) {
+      EXPECT_EQ(options.details, DetailSet());
+      for (bool Style::*style : kStyles) EXPECT_EQ(options.style.*style, style == row.flag);
+    }
+  }
+}
+
+TEST(Options, OfTablesAndStatesHaveALetterAndAWord) {
+  const std::pair<char, const char*> kCases[] = {
+      {'t', "tcp"},  {'u', "udp"},       {'w', "raw"},           {'M', "mptcp"},
+      {'x', "unix"}, {'0', "packet"},    {'4', "ipv4"},          {'6', "ipv6"},
+      {'a', "all"},  {'l', "listening"}, {'B', "bound-inactive"}};
+  const netdiag::Query plain = Good({}).query;
+  for (const auto& [letter, word] : kCases) {
+    SCOPED_TRACE(word);
+    // What each letter selects: SelectTablesAsSsDoes, OfAllAndListeningTheLastHolds.
+    const ListOptions by_letter = Good({std::string{'-', letter}});
+    const ListOptions by_word = Good({std::string("--") + word});
+    EXPECT_EQ(by_letter.query.protocols, by_word.query.protocols);
+    EXPECT_EQ(by_letter.query.families, by_word.query.families);
+    EXPECT_EQ(by_letter.query.states, by_word.query.states);
+    EXPECT_EQ(by_word.tables_named, by_word.query.protocols != plain.protocols);
+    if (!by_word.tables_named) {
+      EXPECT_NE(by_word.query.states, plain.states);
+    }
+    EXPECT_EQ(by_word.details, DetailSet());
+  }
+}
+
+TEST(Options, NameWhatDiagDoes) {
+  EXPECT_EQ(Good({"-t"}).action, Action::kList);
+  EXPECT_EQ(Good({"--capabilities"}).action, Action::kCapabilities);
+  for (const ListOptions& options : Both('V', "version")) {
+    EXPECT_EQ(options.action, Action::kVersion);
+  }
+  for (const ListOptions& options : Both('h', "help")) EXPECT_EQ(options.action, Action::kHelp);
+  EXPECT_EQ(Good({"--help-format=man"}).action, Action::kHelpFormat);
+  EXPECT_EQ(Good({"--help-format=man"}).help_format, "man");
+  EXPECT_EQ(Good({"-hV", "--capabilities"}).action, Action::kHelp);
+  for (const ListOptions& options : Both('s', "summary")) {
+    EXPECT_EQ(options.summary, SummaryMode::kOnly);
+  }
+  EXPECT_EQ(Good({"-t"}).summary, SummaryMode::kNone);
+}
+
+TEST(Options, AreShownByHelpUnlessHidden) {
+  const std::string help = HelpText();
+  for (const OptionInfo& option : ListOptionInfos()) {
+    const std::string name = "--" + std::string(option.name);
+    if (!option.hidden()) {
+      EXPECT_THAT(help, ::testing::ContainsRegex("(-.,|   ) " + name + "[ =]"));
+    } else if (!option.name.empty()) {
+      EXPECT_THAT(help, Not(HasSubstr(name + " ")));
+    }
+  }
+}
+
+TEST(Options, UnlistedHasItsNameBefore) {
+  for (const char* word : {"--unlisted", "--held"}) {
+    EXPECT_TRUE(Good({word}).unlisted);
+    EXPECT_TRUE(Good({word}).query.owners) << "it implies -p";
+    for (const char* other : {"--csv", "--columns=state", "--sort=state", "--count-by=state"}) {
+      EXPECT_THAT(Refusal({word, other}), HasSubstr("--unlisted")) << other;
+    }
+  }
+  EXPECT_FALSE(Good({"-p"}).unlisted);
+}
+
+TEST(Options, ExactHoldsForEveryForm) {
+  using netdiag::Completeness;
+  EXPECT_EQ(Good({"-t"}).query.completeness, Completeness::kFast);
+  for (const char* form : {"-n", "--json", "--columns=state", "--count-by=state"}) {
+    EXPECT_EQ(Good({"--exact", form}).query.completeness, Completeness::kExact) << form;
+  }
 }
 
 TEST(Options, OfAllAndListeningTheLastHolds) {
@@ -236,7 +293,7 @@ TEST(Options, SelectTablesAsSsDoes) {
   };
   for (const auto& row : kCases) {
     SCOPED_TRACE(::testing::PrintToString(row.words));
-    const Options options = Good(row.words);
+    const ListOptions options = Good(row.words);
     EXPECT_EQ(options.query.protocols, row.protocols);
     EXPECT_EQ(options.query.states, row.states);
     for (const Protocol protocol : row.protocols) {
@@ -264,7 +321,7 @@ TEST(Options, SelectTypesOfUnixAndPacketSockets) {
 
 TEST(Options, RefuseTablesAndFamiliesThatDiagDoesNotHave) {
   EXPECT_THAT(Refusal({"-A", "tcp,bogus"}), HasSubstr("bogus"));
-  EXPECT_THAT(Refusal({"-A", ""}), HasSubstr("\"\""));
+  EXPECT_THAT(Refusal({"-A", ""}), HasSubstr("--query"));
   EXPECT_THAT(Refusal({"-A", "tcp,sctp"}), HasSubstr("sctp"));
   EXPECT_TRUE(Parse({"-A", "all,!sctp,!dccp"}).ok());
   EXPECT_THAT(Refusal({"-f", "vsock"}), HasSubstr("vsock"));
@@ -323,25 +380,25 @@ TEST(Options, OfColumnsAskForWhatTheyReadAndNoMore) {
 }
 
 TEST(Options, OfOutputSayWhichForm) {
-  EXPECT_EQ(Good({}).form, Form::kText);
-  EXPECT_EQ(Good({"--json"}).form, Form::kJson);
-  EXPECT_EQ(Good({"--jsonl"}).form, Form::kJsonLines);
-  EXPECT_EQ(Good({"--csv"}).form, Form::kCsv);
-  EXPECT_EQ(Good({"--color=never"}).color, Color::kNever);
-  EXPECT_EQ(Good({"--color", "always"}).color, Color::kAlways);
+  EXPECT_EQ(Good({}).style.form, Form::kText);
+  EXPECT_EQ(Good({"--json"}).style.form, Form::kJson);
+  EXPECT_EQ(Good({"--jsonl"}).style.form, Form::kJsonLines);
+  EXPECT_EQ(Good({"--csv"}).style.form, Form::kCsv);
+  EXPECT_EQ(Good({"--color=never"}).style.color, Color::kNever);
+  EXPECT_EQ(Good({"--color", "always"}).style.color, Color::kAlways);
   EXPECT_EQ(Good({"-tB"}).query.states, StateSet(State::kBoundInactive));
   EXPECT_EQ(Good({"-Bl"}).query.states, StateSet(State::kListen) | State::kClose);
 }
 
 TEST(Options, OfSummaryAloneCountsEverySocket) {
-  EXPECT_TRUE(Good({"-s"}).only_summary);
-  EXPECT_TRUE(Good({"-snp"}).only_summary);
+  EXPECT_EQ(Good({"-s"}).summary, SummaryMode::kOnly);
+  EXPECT_EQ(Good({"-snp"}).summary, SummaryMode::kOnly);
   for (const char* also : {"-t", "-x", "-a", "-l", "-4", "-B"}) {
-    EXPECT_FALSE(Good({"-s", also}).only_summary) << also;
+    EXPECT_EQ(Good({"-s", also}).summary, SummaryMode::kBeforeList) << also;
   }
-  EXPECT_FALSE(Good({"-s", "state", "all"}).only_summary);
+  EXPECT_EQ(Good({"-s", "state", "all"}).summary, SummaryMode::kBeforeList);
   // For programs it is a count like every other.
-  const Options json = Good({"-s", "--json"});
+  const ListOptions json = Good({"-s", "--json"});
   ASSERT_EQ(json.selection.count_by.size(), 3u);
   EXPECT_EQ(json.query.states, StateSet::SsAll());
   EXPECT_EQ(Good({"-st", "--json"}).query.states, StateSet::Connected());
@@ -391,14 +448,14 @@ TEST(Options, NameWhatTheyRefuse) {
 // ---- Filters ----
 
 TEST(Options, WordsAfterTheStatesAreAFilter) {
-  const Options options =
+  const ListOptions options =
       Good({"-t", "state", "established", "sport", "=", ":22", "-n", "or", "dport = :22"});
   EXPECT_EQ(options.query.states, StateSet(State::kEstablished));
   ASSERT_NE(options.query.filter, nullptr);
   EXPECT_EQ(options.query.filter->ToString(), "sport = :22 or dport = :22");
   EXPECT_EQ(Good({"-t"}).query.filter, nullptr);
   // A predicate on the state is no choice of states.
-  const Options predicate = Good({"-a", "state", "=", "listening"});
+  const ListOptions predicate = Good({"-a", "state", "=", "listening"});
   EXPECT_EQ(predicate.query.states, StateSet::SsAll());
   EXPECT_EQ(predicate.query.filter->ToString(), "state = listening");
 }
@@ -421,7 +478,7 @@ TEST(Options, ABadFilterIsNamedAndPointedAt) {
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   std::string pointer;
-  EXPECT_THAT(ParseOptions(static_cast<int>(words.size()), argv.data(), &pointer), Not(IsOk()));
+  EXPECT_THAT(ParseListOptions(static_cast<int>(words.size()), argv.data(), &pointer), Not(IsOk()));
   EXPECT_EQ(pointer, "rtt > 5\n      ^\n");
 }
 

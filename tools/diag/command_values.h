@@ -1,0 +1,41 @@
+// tools/diag/command_values.h — setters for options that several commands have.
+
+#ifndef NETDIAG_TOOLS_DIAG_COMMAND_VALUES_H_
+#define NETDIAG_TOOLS_DIAG_COMMAND_VALUES_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+#include "netdiag/netlink/netns.h"
+#include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
+
+namespace diag {
+
+// `option` is named by the error: "--max".
+template <class T>
+absl::Status ReadNumber(std::string_view option, std::string_view argument, T* number) {
+  const std::optional<T> parsed = netdiag::internal::ParseNumber<T>(argument);
+  if (!parsed) return netdiag::BadInput(option, argument, "expected a number");
+  *number = *parsed;
+  return absl::OkStatus();
+}
+
+// The error for a word that the command does not expect.
+inline absl::Status UnexpectedWord(std::string_view word) {
+  return netdiag::BadInput("argument", word, "the command takes no such word");
+}
+
+// --net NAME, for a State with a member `std::optional<NetNs> netns`.
+template <class State>
+absl::Status SetNetns(std::string_view name, State* state) {
+  NETDIAG_ASSIGN_OR_RETURN(state->netns, netdiag::netlink::NetNs::FromName(std::string(name)));
+  return absl::OkStatus();
+}
+
+}  // namespace diag
+
+#endif  // NETDIAG_TOOLS_DIAG_COMMAND_VALUES_H_

@@ -1,0 +1,135 @@
+// diag connections. The JSON keys are gopsutil's, so that programs that read its answers can read
+// these. Tested by tests/tools/commands_test.cc.
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+#include <unistd.h>
+#include <utility>
+
+#include "absl/status/statusor.h"
+
+#include "netdiag/connections.h"
+#include "netdiag/types/address.h"
+#include "netdiag/types/error.h"
+#include "tools/diag/command_values.h"
+#include "tools/diag/commands.h"
+#include "tools/diag/json.h"
+
+namespace diag {
+namespace {
+
+using netdiag::Connection;
+using netdiag::ConnectionsOptions;
+using netdiag::Flow;
+using netdiag::Holder;
+
+absl::Status SetPid(std::string_view text, ConnectionsOptions* options) {
+  int32_t pid = 0;
+  NETDIAG_RETURN_IF_ERROR(ReadNumber("--pid", text, &pid));
+  options->pid = netdiag::Pid(pid);
+  return absl::OkStatus();
+}
+
+absl::Status SetMaximum(std::string_view text, ConnectionsOptions* options) {
+  return ReadNumber("--max", text, &options->max_per_process);
+}
+
+absl::Status SetNoUids(std::string_view, ConnectionsOptions* options) {
+  options->uids = false;
+  return absl::OkStatus();
+}
+
+constexpr auto kOptions = std::to_array<Option<ConnectionsOptions>>({
+    {{0, "pid", "only the connections of this process", {"N"}}, SetPid},
+    {{0, "max", "at most N connections of each process", {"N"}}, SetMaximum},
+    {{0, "no-uids", "do not read the user ids of processes"}, SetNoUids},
+    {{0, "net", "another network namespace: a name, a process or a file", {"NAME"}}, SetNetns},
+});
+
+void PutAddress(std::string_view key, std::string_view ip, uint16_t port, Json* json) {
+  json->Key(key);
+  (*json)->StartObject();
+  json->Text("ip", ip);
+  json->Number("port", port);
+  (*json)->EndObject();
+}
+
+// As gopsutil prints them: IPv4 in IPv6 as IPv4; a unix name's NULs as '@'.
+void PutEnds(const Connection& row, std::string* scratch, Json* json) {
+  if (row.family == netdiag::Family::kUnix) {
+    scratch->assign(row.name);
+    std::ranges::replace(*scratch, '\0', '@');
+    PutAddress("localaddr", *scratch, 0, json);
+    PutAddress("remoteaddr", "", 0, json);
+    return;
+  }
+  for (const auto& [key, end] :
+       {std::pair("localaddr", &row.local), std::pair("remoteaddr", &row.remote)}) {
+    scratch->clear();
+    end->address.Unmapped().AppendTo(scratch);
+    PutAddress(key, *scratch, end->port.value(), json);
+  }
+}
+
+void PutUids(const Connection& row, bool wanted, Json* json) {
+  json->Key("uids");
+  if (!wanted) {
+    (*json)->Null();
+    return;
+  }
+  (*json)->StartArray();
+  if (!row.holders.empty() && row.holders[0].uids) {
+    const netdiag::Uids& uids = *row.holders[0].uids;
+    for (const netdiag::Uid uid : {uids.real, uids.effective, uids.saved, uids.filesystem}) {
+      (*json)->Int(static_cast<int32_t>(uid.value()));
+    }
+  }
+  (*json)->EndArray();
+}
+
+void PutConnection(const Connection& row, bool uids, std::string* scratch, Json* json) {
+  const Holder holder = row.holders.empty() ? Holder() : row.holders[0];
+  (*json)->StartObject();
+  json->Number("fd", static_cast<uint64_t>(holder.fd));
+  json->Number("family", static_cast<uint64_t>(row.family));
+  json->Number("type", static_cast<uint64_t>(row.type));
+  PutEnds(row, scratch, json);
+  json->Text("status", row.status());
+  PutUids(row, uids, json);
+  json->Number("pid", static_cast<uint64_t>(holder.pid.value()));
+  (*json)->EndObject();
+}
+
+}  // namespace
+
+std::vector<OptionInfo> ConnectionsOptionInfos() { return InfosOf<ConnectionsOptions>(kOptions); }
+
+ExitCode RunConnections(int argc, char** argv) {
+  Output output(STDOUT_FILENO);
+  ConnectionsOptions options{.flat = true, .threads = 2};
+  const absl::StatusOr<Words> words =
+      ParseCommandLine<ConnectionsOptions>(kOptions, argc, argv, &options);
+  if (!words.ok()) return Fail(words.status(), &output);
+  if (words->size() > 1) return Fail(UnexpectedWord((*words)[1]), &output);
+  if (!words->empty()) options.kind = words->front();
+
+  Json json(&output);
+  std::string scratch;
+  json->StartArray();
+  const absl::StatusOr<netdiag::Summary> summary =
+      VisitConnections(options, [&](const Connection& row) {
+        PutConnection(row, options.uids, &scratch, &json);
+        json.Drain();
+        return output.failed() ? Flow::kStop : Flow::kContinue;
+      });
+  if (!summary.ok()) return Fail(summary.status(), &output);
+  json->EndArray();
+  json.EndLine();
+  const ExitCode written = Finish(&output, kAnswered);
+  const ExitCode reported = ReportGaps(*summary, /*tables_named=*/false);
+  return reported != kAnswered ? reported : written;
+}
+
+}  // namespace diag

@@ -1,0 +1,181 @@
+// The listing: what diag does without a command. Tested by tests/tools/main_test.cc.
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unistd.h>
+
+#include "netdiag/capabilities.h"
+#include "netdiag/engine.h"
+#include "netdiag/netlink/netns.h"
+#include "netdiag/unlisted.h"
+#include "tools/diag/commands.h"
+#include "tools/diag/contexts.h"
+#include "tools/diag/help.h"
+#include "tools/diag/list_options.h"
+#include "tools/diag/render.h"
+#include "tools/diag/summary.h"
+#include "tools/diag/text.h"
+
+namespace diag {
+namespace {
+
+using netdiag::Engine;
+using netdiag::EngineOptions;
+using netdiag::Flow;
+using netdiag::Summary;
+
+constexpr std::string_view kVersion = "diag utility, netdiag-0.1.0\n";
+
+ExitCode PrintHelpFormat(std::string_view format) {
+  const absl::StatusOr<std::string> text = FormatHelp(format);
+  if (text.ok()) return Print(*text);
+  Complain(text.status());
+  return kUsage;
+}
+
+// --capabilities
+ExitCode PrintCapabilities(const netdiag::Capabilities& capabilities) {
+  std::string text = "kernel ";
+  AppendEscaped(capabilities.kernel, &text);
+  text.push_back('\n');
+  text.append("owners         bpf ").append(capabilities.bpf_owners.ok() ? "yes" : "no ");
+  if (!capabilities.bpf_owners.ok()) {
+    text.append("      /proc only: ");
+    AppendEscaped(std::string(capabilities.bpf_owners.message()), &text);
+  }
+  text.append("\n");
+  for (const netdiag::Capability& row : capabilities.tables) {
+    std::string line = Text(row.table);
+    line.resize(std::max<size_t>(line.size() + 1, 15), ' ');
+    line.append("netlink ").append(row.netlink.ok() ? "yes" : "no ");
+    line.append("  procfs ").append(row.procfs ? "yes" : "no");
+    if (!row.netlink.ok()) {
+      line.append("  ");
+      AppendEscaped(std::string(row.netlink.message()), &line);
+    }
+    text.append(line).append("\n");
+  }
+  return Print(text);
+}
+
+// -s
+ExitCode PrintSummary(Engine* engine) {
+  SocketSummary counts;
+  const absl::StatusOr<Summary> summary =
+      engine->Visit(SocketSummary::Query(), [&](const netdiag::Row& row) {
+        counts.Add(row);
+        return Flow::kContinue;
+      });
+  if (!summary.ok()) {
+    Complain(summary.status());
+    return kNotAnswered;
+  }
+  std::string text;
+  counts.AppendTo(&text);
+  const ExitCode written = Print(text);
+  ReportGaps(*summary, /*tables_named=*/false);
+  return written;
+}
+
+// --unlisted
+absl::Status ListUnlisted(const EngineOptions& engine_options, const Output& output,
+                          Renderer* renderer) {
+  return netdiag::VisitUnlisted(engine_options,
+                                [&](const netdiag::UnlistedSocket& socket) {
+                                  renderer->Unlisted(socket);
+                                  return output.failed() ? Flow::kStop : Flow::kContinue;
+                                })
+      .status();
+}
+
+// `engine_options`: those of `engine`.
+ExitCode List(const ListOptions& options, const EngineOptions& engine_options, Engine* engine) {
+  Output output(STDOUT_FILENO);
+  const std::unique_ptr<Renderer> renderer = NewRenderer(options, engine, &output);
+  Pipeline pipeline(options.selection, renderer.get(), &output);
+  renderer->Begin();
+  const absl::StatusOr<Summary> summary =
+      engine->Visit(options.query, [&](const netdiag::Row& row) { return pipeline.Add(row); });
+  if (!summary.ok()) {
+    Complain(summary.status());
+    return Finish(&output, kNotAnswered);
+  }
+  pipeline.Finish();
+  absl::Status unlisted;
+  if (options.unlisted && !output.failed()) {
+    unlisted = ListUnlisted(engine_options, output, renderer.get());
+  }
+  renderer->End(*summary);
+  const ExitCode written = Finish(&output, kAnswered);
+  if (output.failed()) return written;
+
+  const ExitCode reported = ReportGaps(*summary, options.tables_named);
+  if (options.query.completeness == netdiag::Completeness::kExact) ReportDoubts(*summary);
+  if (const uint64_t listeners = renderer->untold_listeners(); listeners > 0) {
+    Complain("the pending connections of " + std::to_string(listeners) +
+             " unix listeners are missing, because the kernel's answer has no room for them");
+  }
+  if (unlisted.ok()) return reported;
+  Complain(unlisted);
+  return kNotAnswered;
+}
+
+// Opens an Engine in the namespace of the options and asks it.
+ExitCode Ask(const ListOptions& options) {
+  EngineOptions engine_options{.all_netns = options.all_netns, .threads = 2};
+  if (!options.netns.empty()) {
+    const auto netns = netdiag::netlink::NetNs::FromName(options.netns);
+    if (!netns.ok()) {
+      Complain(netns.status());
+      return kUsage;
+    }
+    engine_options.netns = *netns;
+  }
+  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(engine_options);
+  if (!engine.ok()) {
+    Complain(engine.status());
+    return kNotAnswered;
+  }
+  if (options.action == Action::kCapabilities) return PrintCapabilities((*engine)->capabilities());
+  if (options.summary != SummaryMode::kNone) {
+    const ExitCode printed = PrintSummary(engine->get());
+    if (options.summary == SummaryMode::kOnly || printed != kAnswered) return printed;
+  }
+  return List(options, engine_options, engine->get());
+}
+
+}  // namespace
+
+ExitCode RunList(int argc, char** argv) {
+  std::string pointer;
+  const absl::StatusOr<ListOptions> options = ParseListOptions(argc, argv, &pointer);
+  if (!options.ok()) {
+    Complain(options.status());
+    Output output(STDERR_FILENO);
+    output.Write(pointer);
+    output.Flush();
+    return kUsage;
+  }
+  switch (options->action) {
+    case Action::kHelp:
+      return Print(HelpText());
+    case Action::kVersion:
+      return Print(kVersion);
+    case Action::kHelpFormat:
+      return PrintHelpFormat(options->help_format);
+    case Action::kCapabilities:
+    case Action::kList:
+      break;
+  }
+  if (options->shows(Detail::kProcessContexts)) {
+    if (const absl::Status status = Contexts::Check(); !status.ok()) {
+      Complain(status);
+      return kNotAnswered;
+    }
+  }
+  return Ask(*options);
+}
+
+}  // namespace diag

@@ -1,0 +1,341 @@
+// Tested by tests/tools/list_options_test.cc.
+
+#include "tools/diag/list_options.h"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_join.h"
+
+#include "netdiag/fields.h"
+#include "netdiag/types/error.h"
+#include "tools/diag/list_words.h"
+#include "tools/diag/tables.h"
+
+namespace diag {
+namespace {
+
+using netdiag::BadInput;
+using netdiag::Extension;
+using netdiag::Family;
+using netdiag::OwnerPolicy;
+using netdiag::Protocol;
+using netdiag::State;
+using netdiag::StateSet;
+
+// What the options say, before it is known what they come to together.
+struct Said {
+  ListOptions options;
+  TableChoice tables;
+  std::optional<StateSet> states;  // of -a, -l and -B
+  bool summary = false;
+  std::string columns, sort, limit, count_by;
+  std::string filter_file;
+};
+
+// ---- Words that an argument can be ----
+
+template <class T>
+struct WordOf {
+  std::string_view word;
+  T value;
+};
+constexpr auto kColors = std::to_array<WordOf<Color>>(
+    {{"auto", Color::kAuto}, {"always", Color::kAlways}, {"never", Color::kNever}});
+constexpr auto kOwnerPolicies = std::to_array<WordOf<OwnerPolicy>>(
+    {{"all", OwnerPolicy::kAll}, {"first", OwnerPolicy::kFirst}});
+
+template <const auto& rows>
+std::vector<std::string> WordsIn() {
+  std::vector<std::string> words;
+  for (const auto& row : rows) words.emplace_back(row.word);
+  return words;
+}
+
+// Sets `value` to that of `word`.
+template <const auto& rows, class T>
+absl::Status ReadWord(std::string_view option, std::string_view word, T* value) {
+  for (const auto& row : rows) {
+    if (row.word != word) continue;
+    *value = row.value;
+    return absl::OkStatus();
+  }
+  return BadInput(option, word, "expected one of " + absl::StrJoin(WordsIn<rows>(), " "));
+}
+
+// ---- Setters ----
+
+template <Protocol protocol>
+absl::Status AddTable(std::string_view, Said* said) {
+  said->tables.AddTable(protocol);
+  return absl::OkStatus();
+}
+
+template <Family family>
+absl::Status AddFamily(std::string_view, Said* said) {
+  said->tables.AddFamily(family);
+  return absl::OkStatus();
+}
+
+absl::Status AddFamilyByWord(std::string_view word, Said* said) {
+  return said->tables.AddFamily(word);
+}
+
+absl::Status AddList(std::string_view list, Said* said) { return said->tables.AddList(list); }
+
+// The last of -a, -l and -B holds.
+template <uint32_t bits>
+absl::Status SetStates(std::string_view, Said* said) {
+  said->states = StateSet::FromBits(bits);
+  return absl::OkStatus();
+}
+constexpr uint32_t kAllStates = StateSet::SsAll().bits();
+constexpr uint32_t kListening = (StateSet(State::kListen) | State::kClose).bits();
+constexpr uint32_t kBoundInactive = StateSet(State::kBoundInactive).bits();
+
+template <Detail... details>
+absl::Status Show(std::string_view, Said* said) {
+  said->options.details |= DetailSet({details...});
+  return absl::OkStatus();
+}
+
+absl::Status SetOwners(std::string_view word, Said* said) {
+  said->options.details |= Detail::kOwners;
+  return ReadWord<kOwnerPolicies>("--owners", word, &said->options.query.owner_policy);
+}
+
+absl::Status SetUnlisted(std::string_view, Said* said) {
+  said->options.unlisted = true;
+  said->options.details |= Detail::kOwners;
+  return absl::OkStatus();
+}
+
+absl::Status SetExact(std::string_view, Said* said) {
+  said->options.query.completeness = netdiag::Completeness::kExact;
+  return absl::OkStatus();
+}
+
+absl::Status SetNetns(std::string_view name, Said* said) {
+  said->options.netns = name;
+  return absl::OkStatus();
+}
+
+absl::Status SetAllNetns(std::string_view, Said* said) {
+  said->options.all_netns = true;
+  return absl::OkStatus();
+}
+
+absl::Status SetSummary(std::string_view, Said* said) {
+  said->summary = true;
+  return absl::OkStatus();
+}
+
+template <bool Style::*flag>
+absl::Status SetStyle(std::string_view, Said* said) {
+  said->options.style.*flag = true;
+  return absl::OkStatus();
+}
+
+template <Form form>
+absl::Status SetForm(std::string_view, Said* said) {
+  Form& current = said->options.style.form;
+  if (current != Form::kText && current != form) {
+    return BadInput("option", "--json --jsonl --csv", "choose one form of output");
+  }
+  current = form;
+  return absl::OkStatus();
+}
+
+absl::Status SetColor(std::string_view word, Said* said) {
+  return ReadWord<kColors>("--color", word, &said->options.style.color);
+}
+
+// The text of an option that Resolve() reads; the last one holds.
+template <std::string Said::*text>
+absl::Status Keep(std::string_view argument, Said* said) {
+  said->*text = argument;
+  return absl::OkStatus();
+}
+
+template <Action action>
+absl::Status SetAction(std::string_view argument, Said* said) {
+  said->options.action = std::max(said->options.action, action);
+  if (action == Action::kHelpFormat) said->options.help_format = argument;
+  return absl::OkStatus();
+}
+
+// ---- The table ----
+
+constexpr Argument kFields = {"NAME,...", Values::kListOf, AllFieldWords};
+constexpr Argument kOrder = {"[-]NAME,...", Values::kListOf, AllFieldWords};
+constexpr Argument kTables = {"LIST", Values::kListOf, TableWords};
+
+constexpr auto kOptions = std::to_array<Option<Said>>({
+    {{'t', "tcp", "TCP sockets"}, AddTable<Protocol::kTcp>},
+    {{'u', "udp", "UDP sockets"}, AddTable<Protocol::kUdp>},
+    {{'w', "raw", "raw sockets"}, AddTable<Protocol::kRaw>},
+    {{'M', "mptcp", "MPTCP connections (their subflows are TCP sockets)"},
+     AddTable<Protocol::kMptcp>},
+    {{'x', "unix", "unix sockets"}, AddFamily<Family::kUnix>},
+    {{'0', "packet", "packet sockets"}, AddFamily<Family::kPacket>},
+    {{'4', "ipv4", "IPv4 only; with -6, both"}, AddFamily<Family::kInet>},
+    {{'6', "ipv6", "IPv6 only; with -4, both"}, AddFamily<Family::kInet6>},
+    {{'f', "family", "inet, inet6, link, unix or netlink", {"FAMILY", Values::kOneOf, FamilyWords}},
+     AddFamilyByWord},
+    {{'A', "query", "the tables in LIST, separated by commas; !NAME removes one", kTables},
+     AddList},
+    {{.name = "socket", .argument = kTables}, AddList},  // ss's other name of -A
+    {{'a', "all", "sockets in every state, also listening and closed ones"}, SetStates<kAllStates>},
+    {{'l', "listening", "listening and closed sockets (UDP that receives)"}, SetStates<kListening>},
+    {{'n', "numeric", "port numbers instead of names, and exact rates"}, SetStyle<&Style::numeric>},
+    {{'p', "processes", "the processes that hold each socket"}, Show<Detail::kOwners>},
+    {{'T', "threads", "like -p, with the thread that owns the descriptor table"},
+     Show<Detail::kThreads, Detail::kOwners>},
+    {{0,
+      "owners",
+      "every owner (all), or one of each socket, sooner (first); implies -p",
+      {"WHICH", Values::kOneOf, WordsIn<kOwnerPolicies>}},
+     SetOwners},
+    {{0, "unlisted", "also sockets that only a descriptor shows; implies -p"}, SetUnlisted},
+    {{.name = "held"}, SetUnlisted},  // its name before
+    {{0, "exact", "every socket that lives throughout the listing, once: docs/exactness.md"},
+     SetExact},
+    {{0, "peers", "the other ends of unix sockets; with -p, their owners"}, Show<Detail::kPeers>},
+    {{'e', "extended", "user, inode, cookie, cgroup, ...; implies -o"},
+     Show<Detail::kExtended, Detail::kTimers>},
+    {{'o', "options", "timers"}, Show<Detail::kTimers>},
+    {{'m', "memory", "the memory of the buffers"}, Show<Detail::kMemory>},
+    {{'i', "info", "tcp_info and details of congestion control"}, Show<Detail::kTcpInfo>},
+    {{0, "tos", "type of service, traffic class, priority"}, Show<Detail::kTos>},
+    {{0, "cgroup", "the path of the cgroup"}, Show<Detail::kCgroup>},
+    {{0, "inet-sockopt", "options set on the socket"}, Show<Detail::kSocketOptions>},
+    {{'b', "bpf", "filters of packet sockets; implies -o"},
+     Show<Detail::kPacketFilters, Detail::kTimers>},
+    {{'N', "net", "another network namespace: a name, a process or a file", {"NAME|PID|PATH"}},
+     SetNetns},
+    {{0, "all-netns", "every network namespace, this one first"}, SetAllNetns},
+    {{'H', "no-header", "no header line"}, SetStyle<&Style::no_header>},
+    {{'O', "oneline", "one line for each socket"}, SetStyle<&Style::oneline>},
+    {{'Q', "no-queues", "no queue columns"}, SetStyle<&Style::no_queues>},
+    {{'B', "bound-inactive", "TCP sockets that are bound but idle"}, SetStates<kBoundInactive>},
+    {{'r', "resolve", "names of addresses by reverse DNS"}, SetStyle<&Style::resolve>},
+    {{'Z', "context", "SELinux contexts of owners; implies -p"},
+     Show<Detail::kProcessContexts, Detail::kOwners>},
+    {{'z', "contexts", "SELinux contexts of sockets too; implies -Z"},
+     Show<Detail::kSocketContexts, Detail::kProcessContexts, Detail::kOwners>},
+    {{'s', "summary", "counts of the sockets of this namespace; alone, no list"}, SetSummary},
+    {{'F', "filter", "more of EXPRESSION, from a file; -: from stdin", {"FILE", Values::kFile}},
+     Keep<&Said::filter_file>},
+    {{0, "json", "one JSON object {schema, kernel, sockets[], tables[]}"}, SetForm<Form::kJson>},
+    {{0, "jsonl", "a JSON object for each socket, then one {summary}"}, SetForm<Form::kJsonLines>},
+    {{0, "csv", "comma separated values with a header line"}, SetForm<Form::kCsv>},
+    {{0, "columns", "only these fields: docs/output.md", kFields}, Keep<&Said::columns>},
+    {{0, "sort", "in this order; with -, the largest first", kOrder}, Keep<&Said::sort>},
+    {{0, "limit", "only the first N", {"N"}}, Keep<&Said::limit>},
+    {{0, "count-by", "the number of sockets with the same values", kFields}, Keep<&Said::count_by>},
+    {{0,
+      "color",
+      "states in colour: auto, always or never",
+      {"WHEN", Values::kOneOf, WordsIn<kColors>}},
+     SetColor},
+    {{.name = "help-format", .argument = {"FORMAT"}}, SetAction<Action::kHelpFormat>},
+    {{0, "capabilities", "what this kernel supports"}, SetAction<Action::kCapabilities>},
+    {{'V', "version", "the version"}, SetAction<Action::kVersion>},
+    {{.letter = 'v'}, SetAction<Action::kVersion>},  // ss's other letter of -V
+    {{'h', "help", "this text"}, SetAction<Action::kHelp>},
+});
+
+// ---- What the options come to together ----
+
+// Sets what the query asks the kernel for.
+void AddNeedsOf(const ListOptions& options, netdiag::Query* query) {
+  AddNeeds(options.selection.columns, query);
+  AddNeeds(options.selection.count_by, query);
+  for (const Selection::Order& order : options.selection.sort) {
+    AddNeeds({&order.column, 1}, query);
+  }
+  if (!options.selection.empty()) return;
+  query->owners |= options.shows(Detail::kOwners);
+  query->peers |= options.shows(Detail::kPeers);
+  if (options.style.form == Form::kJson || options.style.form == Form::kJsonLines) {
+    // JSON shows everything except owners: they cost more than all the rest, so they need -p.
+    const bool owners = query->owners;
+    netdiag::AddNeeds(netdiag::AllFields(), query);
+    query->owners = owners;
+    return;
+  }
+  query->cgroups = options.shows(Detail::kExtended) || options.shows(Detail::kCgroup);
+  if (options.shows(Detail::kMemory)) {
+    query->extensions |= {Extension::kMemory, Extension::kSocketMemory};
+  }
+  if (options.shows(Detail::kTcpInfo)) {
+    query->extensions |= {Extension::kInfo, Extension::kCongestion, Extension::kCongestionDetail};
+  }
+  if (options.shows(Detail::kExtended)) query->extensions |= Extension::kUnixFile;
+  if (options.shows(Detail::kTos)) query->extensions |= {Extension::kTos, Extension::kTrafficClass};
+  if (options.shows(Detail::kPacketFilters)) query->extensions |= Extension::kPacketFilter;
+}
+
+// `named`: the command line chooses tables, states or a filter. -s alone counts all sockets and
+// lists none. In the forms for programs -s is a --count-by.
+absl::Status ResolveSummary(const Said& said, bool named, ListOptions* options) {
+  if (!said.summary) return absl::OkStatus();
+  if (options->style.form == Form::kText) {
+    options->summary = named ? SummaryMode::kBeforeList : SummaryMode::kOnly;
+    return absl::OkStatus();
+  }
+  if (!options->selection.empty()) {
+    return BadInput("option", "--summary",
+                    "in this form it means --count-by protocol,family,state, so it excludes "
+                    "--columns and --count-by");
+  }
+  if (!named) options->query.states = StateSet::SsAll();
+  NETDIAG_ASSIGN_OR_RETURN(options->selection,
+                           ParseSelection("", "", said.limit, "protocol,family,state"));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view> words,
+                                    std::string* pointer) {
+  ListOptions& options = said.options;
+  netdiag::Query& query = options.query;
+  if (options.all_netns && !options.netns.empty()) {
+    return BadInput("option", "--all-netns", "it cannot be combined with -N");
+  }
+  NETDIAG_ASSIGN_OR_RETURN(options.selection,
+                           ParseSelection(said.columns, said.sort, said.limit, said.count_by));
+  NETDIAG_ASSIGN_OR_RETURN(const ListWords parsed, ParseListWords(words));
+  if (parsed.asks_for_owners) options.details |= Detail::kOwners;
+  options.tables_named = !said.tables.empty();
+  said.tables.ApplyTo(&query);
+  query.states = parsed.states ? *parsed.states : said.states.value_or(said.tables.DefaultStates());
+  NETDIAG_ASSIGN_OR_RETURN(
+      query.filter, ParseListFilter(parsed.expression, said.filter_file, query.families, pointer));
+  const bool named = !words.empty() || options.tables_named || said.states;
+  NETDIAG_RETURN_IF_ERROR(ResolveSummary(said, named, &options));
+  AddNeedsOf(options, &query);
+  const bool has_order = !options.selection.sort.empty();
+  if (options.unlisted &&
+      (options.style.form == Form::kCsv || !options.selection.empty() || has_order)) {
+    return BadInput("option", "--unlisted",
+                    "such sockets have no fields, so only ss's text and whole JSON show them");
+  }
+  query.keep_joins = has_order || options.style.resolve;
+  return std::move(options);
+}
+
+}  // namespace
+
+std::vector<OptionInfo> ListOptionInfos() { return InfosOf<Said>(kOptions); }
+
+absl::StatusOr<ListOptions> ParseListOptions(int argc, char** argv, std::string* pointer) {
+  Said said;
+  NETDIAG_ASSIGN_OR_RETURN(const Words words, ParseCommandLine<Said>(kOptions, argc, argv, &said));
+  return Resolve(std::move(said), words, pointer);
+}
+
+}  // namespace diag

@@ -1,0 +1,87 @@
+// tools/diag/list_options.h — the command line of the listing, in ss's words.
+
+#ifndef NETDIAG_TOOLS_DIAG_LIST_OPTIONS_H_
+#define NETDIAG_TOOLS_DIAG_LIST_OPTIONS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "netdiag/query.h"
+#include "netdiag/types/types.h"
+#include "tools/diag/columns.h"
+#include "tools/diag/command.h"
+
+namespace diag {
+
+// What diag does. If several options name one, the last of this list is done.
+enum class Action : uint8_t { kList, kCapabilities, kHelpFormat, kVersion, kHelp };
+
+// What ss's text and CSV show of a socket besides its states, queues and addresses.
+enum class Detail : uint8_t {
+  kOwners,
+  kThreads,          // the thread of each owner
+  kProcessContexts,  // SELinux contexts of the owners
+  kSocketContexts,   // SELinux contexts of the owners' descriptors
+  kPeers,            // the other ends of unix sockets
+  kTimers,
+  kExtended,  // user, inode, cookie, …
+  kMemory,
+  kTcpInfo,
+  kTos,
+  kCgroup,
+  kSocketOptions,
+  kPacketFilters,
+};
+using DetailSet = netdiag::Set<Detail>;
+
+// Forms of output.
+enum class Form : uint8_t { kText, kJson, kJsonLines, kCsv };
+enum class Color : uint8_t { kAuto, kAlways, kNever };
+
+// How the answer is written.
+struct Style {
+  Form form = Form::kText;
+  Color color = Color::kAuto;
+  bool numeric = false;
+  bool resolve = false;
+  bool no_header = false;
+  bool oneline = false;
+  bool no_queues = false;
+};
+
+// If the counts of all sockets are printed.
+enum class SummaryMode : uint8_t { kNone, kBeforeList, kOnly };
+
+struct ListOptions {
+  Action action = Action::kList;
+  std::string help_format;  // of kHelpFormat
+
+  // What is listed.
+  std::string netns;  // the name of a network namespace; empty: this one
+  bool all_netns = false;
+  bool tables_named = false;  // the user chose tables or families
+  netdiag::Query query;
+  bool unlisted = false;  // also the sockets that no dump lists
+  SummaryMode summary = SummaryMode::kNone;
+
+  // What is shown, and how.
+  DetailSet details;
+  Selection selection;
+  Style style;
+
+  bool shows(Detail detail) const { return details.contains(detail); }
+};
+
+// The options as the help shows them.
+std::vector<OptionInfo> ListOptionInfos();
+// Parses main()'s arguments, and reads the file of a filter. An error names the argument. If a
+// filter is refused, `*pointer` becomes its line with a caret below the error. `pointer` can be
+// null.
+absl::StatusOr<ListOptions> ParseListOptions(int argc, char** argv, std::string* pointer = nullptr);
+
+}  // namespace diag
+
+#endif  // NETDIAG_TOOLS_DIAG_LIST_OPTIONS_H_

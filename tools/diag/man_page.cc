@@ -1,0 +1,101 @@
+// The man page. Tested by tests/tools/help_test.cc, which formats it with groff.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/strings/str_join.h"
+
+#include "netdiag/field_words.h"
+#include "tools/diag/columns.h"
+#include "tools/diag/commands.h"
+#include "tools/diag/help.h"
+
+namespace diag {
+namespace {
+
+// Escapes text for man(7): hyphens stay hyphens, and no line begins like a request.
+std::string Roff(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if ((c == '.' || c == '\'') && (out.empty() || out.back() == '\n')) out += "\\&";
+    if (c == '\\') {
+      out += "\\e";
+    } else if (c == '-') {
+      out += "\\-";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string Bold(std::string_view text) { return "\\fB" + Roff(text) + "\\fR"; }
+
+std::string OptionEntry(const OptionInfo& option) {
+  std::string text = ".TP\n";
+  if (option.letter != 0) text += Bold(std::string{'-', option.letter}) + ", ";
+  text += Bold("--" + std::string(option.name));
+  if (!option.argument.name.empty()) text += "=\\fI" + Roff(option.argument.name) + "\\fR";
+  return text + "\n" + Roff(option.help) + "\n";
+}
+
+std::string CommandSection(const Command& command) {
+  std::string text = ".PP\n" + Bold(UsageOf(command)) + "\n.PP\n" + Roff(command.help);
+  const Argument& operand = command.operand;
+  if (operand.words != nullptr) {
+    text += "; " + Roff(operand.name) + ": " + Roff(absl::StrJoin(operand.words(), ", "));
+  }
+  text += "\n";
+  for (const OptionInfo& option : ShownOptions(command)) text += OptionEntry(option);
+  return text;
+}
+
+std::string FieldSection() {
+  std::vector<std::string> titles;
+  for (const Column& column : AllColumns(true)) titles.push_back(column.title());
+  std::vector<std::string> aliases;
+  for (const netdiag::FieldAlias& row : netdiag::FieldAliases()) {
+    aliases.push_back(std::string(row.word) + " = " + std::string(row.field));
+  }
+  return ".SH FIELDS\nFor \\-\\-columns, \\-\\-sort and \\-\\-count\\-by:\n" +
+         Roff(absl::StrJoin(titles, ", ")) + ".\n.PP\nShort names:\n" +
+         Roff(absl::StrJoin(aliases, ", ")) + ".\n";
+}
+
+}  // namespace
+
+std::string ManPage() {
+  std::string text =
+      ".TH DIAG 1 \"\" \"netdiag\" \"User Commands\"\n"
+      ".SH NAME\n"
+      "diag \\- list sockets, their state and who holds them\n"
+      ".SH SYNOPSIS\n"
+      ".B diag\n"
+      ".RI [ OPTIONS ]\n"
+      ".RB [ state \" \\fINAME\\fR | \" exclude \" \\fINAME\\fR]...\"\n"
+      ".SH DESCRIPTION\n"
+      "Lists the sockets of this network namespace, in the words and columns of\n"
+      ".BR ss (8).\n"
+      "Without options: the connected ones of every table.\n"
+      ".SH OPTIONS\n";
+  for (const OptionInfo& option : ShownOptions(AllCommands().front())) text += OptionEntry(option);
+  text += ".SH COMMANDS\n";
+  for (const Command& command : NamedCommands()) text += CommandSection(command);
+  text += ".SH STATES\n" + Roff(absl::StrJoin(StateWords(), ", ")) + ", " +
+          Roff(absl::StrJoin(StateGroupWords(), ", ")) + ".\n";
+  text += FieldSection();
+  text +=
+      ".SH ENVIRONMENT\n"
+      ".TP\n\\fBCOLUMNS\\fR\nthe width of lines if the output is not a terminal.\n"
+      ".TP\n\\fBNO_COLOR\\fR\nif not empty, no colour unless \\-\\-color=always.\n"
+      ".SH EXIT STATUS\n"
+      ".TP\n0\nsuccess; notes on stderr name what is missing.\n"
+      ".TP\n1\na requested table could not be read, or the output could not be written.\n"
+      ".TP\n2\na usage error.\n"
+      ".SH SEE ALSO\n"
+      ".BR ss (8),\n.BR sock_diag (7),\n.BR proc (5)\n";
+  return text;
+}
+
+}  // namespace diag

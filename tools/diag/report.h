@@ -1,0 +1,44 @@
+// tools/diag/report.h — what every command says on stderr, and how it ends.
+
+#ifndef NETDIAG_TOOLS_DIAG_REPORT_H_
+#define NETDIAG_TOOLS_DIAG_REPORT_H_
+
+#include <string_view>
+
+#include "absl/status/status.h"
+
+#include "netdiag/summary.h"
+#include "tools/diag/text.h"
+
+namespace diag {
+
+enum ExitCode {
+  kAnswered = 0,     // stderr names what could not be seen
+  kNotAnswered = 1,  // a requested table could not be read, or stdout not be written
+  kUsage = 2,        // the command line has no meaning
+};
+
+// Writes one line to stderr, with "diag: " before it. Escapes `message`: it can contain names that
+// other processes chose.
+void Complain(std::string_view message);
+void Complain(const absl::Status& status);
+
+// Flushes `output` and returns `code`; if the output could not be written, complains and returns
+// kNotAnswered. A reader that closed the pipe is no error.
+ExitCode Finish(Output* output, ExitCode code);
+// Complains about `status`, then as Finish(). Returns kUsage for kInvalidArgument, else
+// kNotAnswered.
+ExitCode Fail(const absl::Status& status, Output* output);
+// Writes `text` to stdout.
+ExitCode Print(std::string_view text);
+
+// Complains about everything that the rows of a query do not show. Returns kNotAnswered if a
+// requested table could not be read.
+// `tables_named`: the user named the tables. Otherwise a table that this kernel lacks is no gap.
+ExitCode ReportGaps(const netdiag::Summary& summary, bool tables_named);
+// Complains about each table of which rows can be missing (TableOutcome::doubt).
+void ReportDoubts(const netdiag::Summary& summary);
+
+}  // namespace diag
+
+#endif  // NETDIAG_TOOLS_DIAG_REPORT_H_
