@@ -26,7 +26,7 @@
 #include "bench/raw_dump.h"
 #include "netdiag/engine.h"
 #include "netdiag/row.h"
-#include "tools/diag/options.h"
+#include "tools/diag/list_options.h"
 #include "tools/diag/render.h"
 #include "tools/diag/text.h"
 
@@ -56,14 +56,14 @@ std::vector<std::string> Squeezed(const std::vector<std::string>& output) {
   return rows;
 }
 
-diag::Options OptionsOf(const std::vector<std::string>& words) {
+diag::ListOptions OptionsOf(const std::vector<std::string>& words) {
   std::vector<std::string> strings = words;
   strings.insert(strings.begin(), "diag");
   std::vector<char*> argv;
   for (std::string& string : strings) argv.push_back(string.data());
   argv.push_back(nullptr);
-  absl::StatusOr<diag::Options> options =
-      diag::ParseOptions(static_cast<int>(strings.size()), argv.data());
+  absl::StatusOr<diag::ListOptions> options =
+      diag::ParseListOptions(static_cast<int>(strings.size()), argv.data());
   if (!options.ok()) Die("options");
   return *std::move(options);
 }
@@ -74,7 +74,7 @@ std::unique_ptr<Engine> OpenEngine() {
   return *std::move(engine);
 }
 
-void Render(const diag::Options& options, Engine* engine, int fd) {
+void Render(const diag::ListOptions& options, Engine* engine, int fd) {
   diag::Output output(fd);
   const std::unique_ptr<diag::Renderer> renderer = diag::NewRenderer(options, engine, &output);
   diag::Pipeline pipeline(options.selection, renderer.get(), &output);
@@ -88,7 +88,7 @@ void Render(const diag::Options& options, Engine* engine, int fd) {
 }
 
 // (written - visited) / floor, of triples that run side by side.
-Spread Added(const Options& options, const diag::Options& form) {
+Spread Added(const Options& options, const diag::ListOptions& form) {
   const std::unique_ptr<Engine> engine = OpenEngine();
   RawDump dump;
   const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -176,13 +176,13 @@ void BenchFilter(const Options& options) {
   const std::vector<std::string> found = lines_of(DiagProgram());
   Prove(found.size() == FewServed::kConnections && found == lines_of("ss"),
         "lines of diag and of ss, sport = :443 and dst 10/8");
-  const auto visit = [](const diag::Options& form) {
+  const auto visit = [](const diag::ListOptions& form) {
     const std::unique_ptr<Engine> engine = OpenEngine();
     const auto summary = engine->Visit(form.query, [](const Row&) { return Flow::kContinue; });
     if (!summary.ok()) Die("Visit");
   };
-  const diag::Options filtered = OptionsOf(words);
-  const diag::Options everything = OptionsOf({"-tanH"});
+  const diag::ListOptions filtered = OptionsOf(words);
+  const diag::ListOptions everything = OptionsOf({"-tanH"});
   const Comparison pair = Compare(
       options, Clock::kThreadCpu, [&] { visit(filtered); }, [&] { visit(everything); });
   PrintTime("-tan sport = :443 and dst 10/8", pair.a);
