@@ -19,7 +19,7 @@ namespace {
 constexpr std::string_view kUnavailable = "unavailable";
 using Buffer = std::array<char, 4096>;
 
-// The kernel ends a context with a NUL, procfs perhaps with a newline.
+// Appends a context that was read. The kernel ends it with a NUL, procfs sometimes with a newline.
 void AppendContext(const Buffer& bytes, ssize_t size, std::string* out) {
   std::string_view context(bytes.data(), size > 0 ? static_cast<size_t>(size) : 0);
   while (!context.empty() && (context.back() == '\0' || context.back() == '\n')) {
@@ -31,7 +31,7 @@ void AppendContext(const Buffer& bytes, ssize_t size, std::string* out) {
 }  // namespace
 
 absl::Status Contexts::Check(const std::string& sysfs) {
-  // Its file system is mounted where it runs. Source: selinuxfs, security/selinux/selinuxfs.c.
+  // selinuxfs is mounted if SELinux is on. Source: security/selinux/selinuxfs.c.
   if (access((sysfs + "/fs/selinux/enforce").c_str(), F_OK) == 0) return absl::OkStatus();
   return netdiag::ErrnoError(EOPNOTSUPP, "contexts", "SELinux is not enabled");
 }

@@ -17,11 +17,12 @@ class Contexts {
   // `proc_root`: a procfs, or a tree of its shape.
   explicit Contexts(std::string proc_root = "/proc") : proc_root_(std::move(proc_root)) {}
 
-  // Not OK: there are none, because SELinux is off. `sysfs`: where it is mounted.
+  // Returns an error if SELinux is off: then there are no contexts. `sysfs`: where sysfs is
+  // mounted.
   static absl::Status Check(const std::string& sysfs = "/sys");
 
-  // Append the context, escaped, or "unavailable" where it may not be read. Cost: a file or an
-  // attribute read; those of processes are kept.
+  // Append the context, escaped, or "unavailable" if it cannot be read. Cost: one file for each
+  // process, because its context is kept; one attribute for each call of AppendSocket().
   void AppendProcess(netdiag::Pid pid, std::string* out);
   void AppendSocket(netdiag::Pid pid, int fd, std::string* out) const;
 

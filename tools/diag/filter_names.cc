@@ -1,4 +1,4 @@
-// Tested by tests/tools/options_test.cc.
+// Tested by tests/tools/list_options_test.cc.
 
 #include "tools/diag/filter_names.h"
 
@@ -48,7 +48,7 @@ std::optional<netdiag::Uid> FindUser(std::string_view name) {
   return netdiag::Uid(entry->pw_uid);
 }
 
-// Below the mount of cgroup v2, or with it.
+// `path`: below the mount of cgroup v2, with or without the mount's own path.
 std::optional<netdiag::CgroupId> FindCgroup(std::string_view path) {
   constexpr std::string_view kMount = "/sys/fs/cgroup";
   std::string full(path);

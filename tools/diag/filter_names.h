@@ -1,4 +1,4 @@
-// tools/diag/filter_names.h — what the names in a filter stand for on this host.
+// tools/diag/filter_names.h — resolves the names in a filter on this host.
 
 #ifndef NETDIAG_TOOLS_DIAG_FILTER_NAMES_H_
 #define NETDIAG_TOOLS_DIAG_FILTER_NAMES_H_
@@ -7,9 +7,9 @@
 
 namespace diag {
 
-// Hosts by getaddrinfo(3), services, interfaces and users by libc, cgroups by their directory,
-// namespaces by /run/netns; and this namespace's range of local ports. Nothing is asked before a
-// filter has such a name.
+// Resolves hosts by getaddrinfo(3); services by /etc/services; interfaces and users by libc;
+// cgroups by their directories; network namespaces by /run/netns. A name is resolved only when a
+// filter contains it. Also reads this namespace's range of ephemeral ports.
 netdiag::FilterOptions HostFilterOptions();
 
 }  // namespace diag

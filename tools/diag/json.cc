@@ -3,13 +3,15 @@
 #include "tools/diag/json.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <span>
 
 #include "absl/strings/str_replace.h"
 
 namespace diag {
 namespace {
 
-constexpr char kDelete = 0x7f;  // ASCII's last
+constexpr char kDelete = 0x7f;  // the last character of ASCII
 
 }  // namespace
 
@@ -24,11 +26,27 @@ bool Json::Text(std::string_view bytes) {
   rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::ASCII<>> escaper(
       escaped_);
   escaper.String(scratch_.data(), SizeOf(scratch_));
-  // RapidJSON escapes it as little as JSON asks for.
+  // RapidJSON does not escape DEL, because JSON does not require it.
   scratch_.assign(escaped_.GetString(), escaped_.GetSize());
   absl::StrReplaceAll({{"\x7f", "\\u007f"}}, &scratch_);
   writer_.RawValue(scratch_.data(), scratch_.size(), rapidjson::kStringType);
   return exact;
+}
+
+void Json::Foreign(std::string_view key, std::string_view bytes) {
+  if (Text(key, bytes)) return;
+  Hex(std::string(key) + "_hex", std::as_bytes(std::span(bytes)));
+}
+
+void Json::Hex(std::string_view key, netdiag::Bytes bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  scratch_.clear();
+  for (const std::byte byte : bytes) {
+    scratch_.push_back(kDigits[std::to_integer<size_t>(byte) >> 4]);
+    scratch_.push_back(kDigits[std::to_integer<size_t>(byte) & 15]);
+  }
+  Key(key);
+  writer_.String(scratch_.data(), SizeOf(scratch_));
 }
 
 void Json::EndLine() {

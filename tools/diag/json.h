@@ -1,5 +1,5 @@
-// tools/diag/json.h — JSON as this program writes it: ASCII only, every other character is \uXXXX,
-// so that none of them can act on a terminal. Escaping and number formats are RapidJSON's.
+// tools/diag/json.h — JSON as this program writes it: ASCII only. Every other character becomes
+// \uXXXX, so that none can act on a terminal. Escaping and number formats are RapidJSON's.
 
 #ifndef NETDIAG_TOOLS_DIAG_JSON_H_
 #define NETDIAG_TOOLS_DIAG_JSON_H_
@@ -8,9 +8,11 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include "netdiag/types/types.h"
 #include "tools/diag/text.h"
 
 namespace diag {
@@ -23,13 +25,22 @@ class Json {
 
   // Objects, arrays, numbers and booleans.
   auto* operator->() { return &writer_; }
-  // Of this program's own, without anything to escape.
+  // `key` must need no escapes.
   void Key(std::string_view key) { writer_.Key(key.data(), SizeOf(key)); }
-  // Texts that others chose need not be UTF-8. False: U+FFFD stands for what is not.
+  // Writes text that need not be UTF-8. Returns false if it is not: then U+FFFD stands for each
+  // byte that is not.
   bool Text(std::string_view bytes);
   bool Text(std::string_view key, std::string_view bytes) {
     Key(key);
     return Text(bytes);
+  }
+  // Writes text that other processes chose; if it is not UTF-8, also its bytes, as "KEY_hex".
+  void Foreign(std::string_view key, std::string_view bytes);
+  // Writes the bytes as hexadecimal digits.
+  void Hex(std::string_view key, netdiag::Bytes bytes);
+  // Writes the message of an error; nothing if `status` is OK.
+  void Message(std::string_view key, const absl::Status& status) {
+    if (!status.ok()) Foreign(key, std::string(status.message()));
   }
   void Number(std::string_view key, uint64_t number) {
     Key(key);
@@ -39,11 +50,11 @@ class Json {
     Key(key);
     writer_.Bool(flag);
   }
-  // Hands over what was written since, with a line's end.
+  // Ends the line and drains.
   void EndLine();
-  // Hands over what was written since.
+  // Gives everything written so far to the output.
   void Drain();
-  // Another value begins.
+  // Starts another JSON value.
   void Reset() { writer_.Reset(buffer_); }
 
  private:
@@ -53,7 +64,7 @@ class Json {
 
   Output* output_;
   rapidjson::StringBuffer buffer_;
-  // Its quickest form, which leaves what is not ASCII alone.
+  // RapidJSON's fastest writer. It copies characters that are not ASCII, so Text() escapes them.
   rapidjson::Writer<rapidjson::StringBuffer> writer_{buffer_};
   rapidjson::StringBuffer escaped_;
   std::string scratch_;

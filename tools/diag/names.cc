@@ -13,7 +13,7 @@
 namespace diag {
 namespace {
 
-// The command of a process; empty: there is none of that number.
+// Returns the command of a process; empty if there is no such process.
 std::string CommandOf(int32_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
   std::string command;
@@ -98,7 +98,7 @@ void Names::AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool nume
 }
 
 void Names::AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out) {
-  // Of a capture or without /proc the namespace may be unknown.
+  // The namespace is 0 if it is not known: in a capture, or without /proc.
   if (netns != netns_ && netns != netdiag::NetnsId()) {
     out->append("if");
     AppendNumber(index.value(), out);

@@ -14,33 +14,34 @@
 
 namespace diag {
 
-// The local ports that the kernel gives to sockets that do not choose theirs.
+// The ephemeral ports: the kernel gives them to sockets that do not choose a port.
 struct PortRange {
   netdiag::Port first;
   netdiag::Port last;
 };
-// Of this namespace; nullopt: /proc does not tell.
+// The range of this namespace; nullopt if /proc does not show it.
 std::optional<PortRange> ReadEphemeralPorts();
 
+// Names for ss's text. What is read once is kept.
 class Names {
  public:
-  // Appends "*" for 0, the service's name, or the number. Ephemeral ports stay numbers: a name
-  // there is an accident. Of raw sockets the name is that of the protocol, "ipproto-N" if it has
-  // none.
+  // Appends "*" for 0, the service's name, or the number. Ephemeral ports stay numbers, because a
+  // service's name would be a coincidence. For raw sockets the port is the IP protocol: its name,
+  // or "ipproto-N" if it has none.
   void AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool numeric, std::string* out);
-  // Appends the ethertype's name or "[N]"; "*" for all.
+  // Appends the ethertype's name, "[N]", or "*" for all ethertypes.
   static void AppendEthertype(uint16_t ethertype, bool numeric, std::string* out);
-  // Appends the name of NETLINK_…, as ss has them, or the number.
+  // Appends ss's name of a NETLINK_… protocol, or the number.
   static void AppendNetlinkProtocol(uint8_t protocol, bool numeric, std::string* out);
-  // Appends a netlink port: "kernel", "command/N" if a process has that number, or the number as ss
-  // writes it, with a sign. That the process is the owner is likely, not certain.
+  // Appends a netlink port: "kernel"; "command/N" if a process has that number, which is probably
+  // the owner; or the number, with a sign as ss writes it.
   static void AppendNetlinkPort(uint32_t port_id, bool numeric, std::string* out);
-  // Appends the interface's name, or "ifN" if there is none: also for an interface of another
-  // namespace than this program's.
+  // Appends the interface's name, or "ifN" if it has none or belongs to a network namespace other
+  // than this program's.
   void AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out);
 
  private:
-  std::optional<netdiag::Services> services_;  // nullopt: not read yet
+  std::optional<netdiag::Services> services_;  // nullopt until the first name is needed
   PortRange ephemeral_ = {netdiag::Port::FromHost(1024), netdiag::Port::FromHost(4999)};
   std::map<uint32_t, std::string> interfaces_;
   const netdiag::NetnsId netns_ = netdiag::netlink::CurrentNetns();

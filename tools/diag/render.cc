@@ -1,5 +1,4 @@
-// What the forms of output share, and the way of the rows to them. Tested by
-// tests/tools/main_test.cc and tests/tools/pipeline_test.cc.
+// Tested by tests/tools/main_test.cc and tests/tools/forms_test.cc.
 
 #include "tools/diag/render.h"
 
@@ -7,9 +6,10 @@
 
 namespace diag {
 
-void Renderer::VisitWaiting(const netdiag::UnixSocket& listener,
-                            absl::FunctionRef<void(netdiag::Inode peer)> visitor) {
-  // Each question is a walk of all unix sockets inside the kernel; nearly always nobody waits.
+void Renderer::VisitPendingConnections(const netdiag::UnixSocket& listener,
+                                       absl::FunctionRef<void(netdiag::Inode peer)> visitor) {
+  // The kernel walks all its unix sockets for each request, and most listeners have no pending
+  // connection.
   if (listener.receive_queue().value_or(0) == 0) return;
   const absl::Status status = engine_->LookupUnix(
       listener.inode(), listener.cookie(), [&](const netdiag::UnixSocket& exact) {

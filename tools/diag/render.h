@@ -1,4 +1,4 @@
-// tools/diag/render.h — rows as text, in one of several forms.
+// tools/diag/render.h — writes rows in one of several forms.
 
 #ifndef NETDIAG_TOOLS_DIAG_RENDER_H_
 #define NETDIAG_TOOLS_DIAG_RENDER_H_
@@ -18,31 +18,32 @@
 
 namespace diag {
 
+class Json;
 class TableBuffer;
 
-// The one virtual interface of the project: a form of output. Calls come in the order Begin,
-// Row... or Count..., Held..., End.
+// A form of output. The calls come in the order Begin, Row… or Count…, Unlisted…, End. This is the
+// only virtual interface of the project.
 class Renderer {
  public:
   explicit Renderer(netdiag::Engine* engine) : engine_(engine) {}
   virtual ~Renderer() = default;
   virtual void Begin() = 0;
   virtual void Row(const netdiag::Row& row) = 0;
-  // One group of --count-by; a form that is not made for it is not asked.
+  // One group of --count-by. Called only for a form that shows groups.
   virtual void Count(const netdiag::RowCounts::Group&) {}
-  // After the rows, one of those that no dump lists; likewise.
+  // A socket that no dump lists. Called only for a form that shows such sockets.
   virtual void Unlisted(const netdiag::UnlistedSocket&) {}
   virtual void End(const netdiag::Summary& summary) = 0;
 
-  // Unix listeners whose waiting connections the kernel did not tell: its answer about one socket
-  // holds two or three thousand of them.
+  // The number of unix listeners whose pending connections are not known: the kernel's answer about
+  // one socket has room for two or three thousand of them.
   uint64_t untold_listeners() const { return untold_listeners_; }
 
  protected:
-  // A dump does not tell who waits in a unix listener (it would be cut off), so each is asked by
-  // itself. One that has closed since has nobody waiting.
-  void VisitWaiting(const netdiag::UnixSocket& listener,
-                    absl::FunctionRef<void(netdiag::Inode peer)> visitor);
+  // Visits the pending connections of a unix listener. A dump cannot carry them all, so the kernel
+  // is asked about this one socket. A listener that has closed meanwhile has none.
+  void VisitPendingConnections(const netdiag::UnixSocket& listener,
+                               absl::FunctionRef<void(netdiag::Inode peer)> visitor);
   netdiag::Engine* engine() { return engine_; }
 
  private:
@@ -50,32 +51,36 @@ class Renderer {
   uint64_t untold_listeners_ = 0;
 };
 
-// The form that the options ask for.
+// The form of output that the options choose.
 std::unique_ptr<Renderer> NewRenderer(const ListOptions& options, netdiag::Engine* engine,
                                       Output* output);
 
-// ss's text: its columns, tokens, order and units. Rows wait in a bounded buffer until their
-// columns' widths are known.
+// ss's text: its columns, tokens, order and units. A bounded buffer keeps rows until the widths of
+// their columns are known.
 std::unique_ptr<Renderer> NewSsRenderer(const ListOptions& options, netdiag::Engine* engine,
                                         Output* output);
-// The columns or counts that were asked for, as a table for people, in the same buffer.
+// The selected columns, or the counts, as a table for people, in the same buffer.
 std::unique_ptr<Renderer> NewTableRenderer(const ListOptions& options, netdiag::Engine* engine,
                                            Output* output);
-// RFC 4180.
+// Comma separated values as in RFC 4180.
 std::unique_ptr<Renderer> NewCsvRenderer(const ListOptions& options, netdiag::Engine* engine,
                                          Output* output);
-// One JSON object, or an object a line, written as rows come.
+// One JSON object, or one object for each line, written as rows come.
 std::unique_ptr<Renderer> NewJsonRenderer(const ListOptions& options, netdiag::Engine* engine,
                                           Output* output);
 
-// Where rows go: in order, as many as wanted, counted, to the renderer.
+// Writes the keys of `summary` into the current object of `json`.
+void PutSummary(const netdiag::Summary& summary, Json* json);
+
+// Sorts, limits and counts rows on their way to the renderer.
 class Pipeline {
  public:
-  // Neither is owned.
+  // Borrows `renderer` and `output`.
   Pipeline(const Selection& selection, Renderer* renderer, const Output* output);
-  // kStop: enough was seen.
+  // Returns kStop if no more rows are needed.
   netdiag::Flow Add(const netdiag::Row& row);
-  // Shows what was held until all rows are known. The tables and owners of the rows must be alive.
+  // Shows the rows or counts that had to wait for the last row. The tables and owners of the rows
+  // must be alive.
   void Finish();
 
  private:
@@ -89,18 +94,27 @@ class Pipeline {
   std::optional<netdiag::RowCounts> counts_;
 };
 
-// Writes what -i prints of a TCP socket, tokens separated by blanks, each with a blank before it.
+// What ss's text shows behind the columns of a row. Each token has a blank before it.
+void WriteDetails(const netdiag::Row& row, const netdiag::InetSocket& socket,
+                  const ListOptions& options, TableBuffer* table);
+void WriteDetails(const netdiag::Row& row, const netdiag::UnixSocket& socket,
+                  const ListOptions& options, TableBuffer* table);
+void WriteDetails(const netdiag::Row& row, const netdiag::PacketSocket& socket,
+                  const ListOptions& options, TableBuffer* table);
+void WriteDetails(const netdiag::Row& row, const netdiag::NetlinkSocket& socket,
+                  const ListOptions& options, TableBuffer* table);
+// The tokens of -i for a TCP socket.
 void WriteTcpInfo(const netdiag::InetSocket& socket, const ListOptions& options, TableBuffer* out);
-// Appends the same of an MPTCP connection.
+// The tokens of -i for an MPTCP connection.
 void AppendMptcpInfo(const netdiag::MptcpInfo& info, std::string* out);
-// What -e and -b print of a packet socket, and -e of a netlink one.
+// The tokens of -e and -b for a packet socket, and of -e for a netlink socket.
 void AppendPacket(const netdiag::PacketSocket& socket, const ListOptions& options,
                   std::string* out);
 void AppendNetlink(const netdiag::NetlinkSocket& socket, std::string* out);
 // --tos and --inet-sockopt.
 void AppendTos(const netdiag::InetSocket& socket, std::string* out);
 void AppendSocketOptions(const netdiag::InetSocket& socket, bool oneline, std::string* out);
-// " uid:1000 ino:5001 sk:5c"; the user if it is not root.
+// " uid:1000 ino:5001 sk:5c"; without the user if it is root.
 void AppendIdentity(std::optional<netdiag::Uid> uid, netdiag::Inode inode, netdiag::Cookie cookie,
                     std::string* out);
 

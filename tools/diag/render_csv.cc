@@ -1,6 +1,6 @@
-// RFC 4180: a header line, lines that end in CR LF, quotes where they are needed. Foreign text is
-// escaped as everywhere, so a value is never of more than one line. Tested by
-// tests/tools/render_csv_test.cc.
+// CSV as in RFC 4180: a header line, lines that end in CR LF, quotes where they are needed. Text
+// that other processes chose is escaped, so a value never has more than one line. Tested by
+// tests/tools/forms_test.cc.
 
 #include <string>
 #include <string_view>
@@ -11,7 +11,8 @@
 namespace diag {
 namespace {
 
-// What ss would show with the same options, and no more than was asked of the kernel.
+// The columns that ss shows with the same options. They need nothing that the query does not ask
+// for.
 std::vector<Column> ColumnsOf(const ListOptions& options) {
   std::vector<Column> columns;
   const auto add = [&](std::initializer_list<std::string_view> names) {
@@ -81,7 +82,7 @@ class CsvRenderer final : public Renderer {
   void End(const netdiag::Summary&) override { output_->Flush(); }
 
  private:
-  // Quotes the value that the line ends in, if it must be, and puts a comma behind it.
+  // Ends the last value of the line: quotes it if necessary, and appends a comma.
   void EndValue() {
     const std::string_view value = std::string_view(line_).substr(value_);
     if (value.find_first_of(",\"") != value.npos) {
@@ -94,7 +95,7 @@ class CsvRenderer final : public Renderer {
     value_ = line_.size();
   }
   void EndLine() {
-    line_.back() = '\r';  // instead of the last comma
+    line_.back() = '\r';  // replaces the last comma
     line_.push_back('\n');
     output_->Write(line_);
     output_->FlushIfStale();
@@ -107,7 +108,7 @@ class CsvRenderer final : public Renderer {
   bool counts_;
   std::vector<Column> columns_;
   std::string line_;
-  size_t value_ = 0;  // where the last value of the line begins
+  size_t value_ = 0;  // the beginning of the line's last value
   std::string quoted_;
 };
 

@@ -1,4 +1,4 @@
-// What ss's text tells of MPTCP, packet and netlink sockets beside the columns. Tested by
+// What ss's text shows of MPTCP, packet and netlink sockets behind the columns. Tested by
 // tests/tools/render_families_test.cc and against ss itself by tests/live/ss_differential_test.cc.
 
 #include <array>
@@ -22,11 +22,11 @@ using netdiag::PacketRing;
 using netdiag::PacketSocket;
 using netdiag::StructField;
 
-// A field of a struct as a token.
+// A token: a text and the value of a field.
 struct Token {
   std::string_view text;
   StructField field;
-  int base = 10;
+  int base = 10;  // of the value; 0: the text alone
 };
 
 void AppendRing(std::string_view name, const PacketRing& ring, std::string* out) {
@@ -119,7 +119,7 @@ void AppendNetlink(const NetlinkSocket& socket, std::string* out) {
   AppendNumber(socket.cookie().value(), out, 16);
   const netdiag::Set<NetlinkFlag> flags = socket.flags().value_or(netdiag::Set<NetlinkFlag>());
   out->append(flags.contains(NetlinkFlag::kDumpRunning) ? " cb=1" : " cb=0");
-  // As many words of the mask as the kernel sends, without those at the end that are 0.
+  // All words of the mask that the kernel sends, except those at the end that are 0.
   size_t words = 0;
   for (size_t i = 0; const std::optional<uint64_t> word = socket.groups(i); ++i) {
     if (*word != 0) words = i + 1;

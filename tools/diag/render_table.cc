@@ -1,4 +1,4 @@
-// --columns and --count-by as a table for people. Tested by tests/tools/render_table_test.cc.
+// --columns and --count-by as a table for people. Tested by tests/tools/forms_test.cc.
 
 #include <string>
 #include <vector>

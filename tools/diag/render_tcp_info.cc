@@ -1,5 +1,5 @@
-// What -i prints of a TCP socket. The order and the tokens are ss's; values come through the struct
-// tables by name. Tested by tests/tools/render_ss_test.cc and against ss itself by
+// The tokens of -i for a TCP socket, in ss's words and order. Fields are found by name in the
+// struct tables. Tested by tests/tools/render_ss_test.cc and against ss itself by
 // tests/live/ss_differential_test.cc.
 
 #include <algorithm>
@@ -27,8 +27,8 @@ using netdiag::TcpOption;
 using netdiag::TlsInfo;
 using netdiag::VegasInfo;
 
-// Writes tokens of one socket; remembers what most of them need. EndSection() at the end of each
-// public function, which writes less than kSection.
+// Writes the tokens of one socket. Each public function writes less than kSection bytes and then
+// calls EndSection().
 class Writer {
  public:
   Writer(const InetSocket& socket, const TcpInfo& info, const ListOptions& options,
@@ -47,7 +47,7 @@ class Writer {
 
  private:
   static constexpr size_t kSection = 4096;
-  // The names are literals: inlined, they are a move or two.
+  // Inlined, because copying a literal is then one or two instructions.
   [[gnu::always_inline]] void Put(std::string_view text) {
     std::memcpy(at_, text.data(), text.size());
     at_ += text.size();
@@ -73,7 +73,8 @@ class Writer {
   }
   void PutRate(double bits);
 
-  // Value of a tcp_info field; 0 where the kernel does not send it, which ss does not tell apart.
+  // The value of a tcp_info field; 0 if the kernel does not send it. ss makes no difference between
+  // the two.
   [[gnu::always_inline]] uint64_t Get(const StructField& field) const {
     return info_[field].value_or(0);
   }
@@ -93,7 +94,7 @@ class Writer {
   const TcpInfo& info_;
   const ListOptions& options_;
   TableBuffer* out_;
-  char* at_;  // the end of what was written; room for a section
+  char* at_;  // the end of the written bytes, with room for a section
 };
 
 #define FIELD(name) TcpInfo::Field(name)
@@ -146,7 +147,7 @@ void Writer::Flags() {
 }
 
 void Writer::Timing() {
-  // 3 s is the value before anything is known.
+  // 3 s is the initial value.
   if (const uint64_t rto = Get(FIELD("rto")); rto != 0 && rto != 3'000'000)
     Milliseconds("rto:", rto);
   IfNotZero("backoff:", FIELD("backoff"));
@@ -165,7 +166,7 @@ void Writer::Segments() {
   IfNotZero("rcvmss:", FIELD("rcv_mss"));
   IfNotZero("advmss:", FIELD("advmss"));
   IfNotZero("cwnd:", FIELD("snd_cwnd"));
-  // Above 16 bits it stands for "not set".
+  // Values of more than 16 bits mean "not set".
   if (const uint64_t value = Get(FIELD("snd_ssthresh")); value != 0 && value < 0xffff)
     Token("ssthresh:", value);
   EndSection();
@@ -219,7 +220,7 @@ void Writer::Congestion() {
 }
 
 void Writer::Rates() {
-  // What one window a round trip amounts to; Vegas has a round trip of its own.
+  // The rate of one window for each round trip. Vegas measures its own round trip.
   uint64_t rtt = Get(FIELD("rtt"));
   if (const std::optional<VegasInfo> vegas = socket_.vegas()) {
     const uint64_t own = (*vegas)[VegasInfo::Field("rtt")].value_or(0);
@@ -277,7 +278,7 @@ void Writer::Losses() {
     Number(total);
   }
   IfNotZero("lost:", FIELD("lost"));
-  // Of a listener it is the backlog.
+  // For a listener the field is the backlog.
   if (socket_.state() != State::kListen) IfNotZero("sacked:", FIELD("sacked"));
   IfNotZero("dsack_dups:", FIELD("dsack_dups"));
   IfNotZero("fackets:", FIELD("fackets"));
@@ -304,8 +305,7 @@ void Writer::Receiver() {
 #undef FIELD
 
 void AppendMd5Keys(const InetSocket& socket, std::string* out) {
-  // The keys themselves are secrets, which a listing does not show; that they are there, and how
-  // long, it does.
+  // The keys are secrets: show only that they exist, and their lengths.
   for (size_t i = 0;; ++i) {
     const std::optional<netdiag::Md5Key> key = socket.md5_key(i);
     if (!key) return;
@@ -324,7 +324,7 @@ struct CodeName {
   std::string_view name;
 };
 
-// The name of `code`, or "unknown(N)".
+// Appends `token` and the name of `code`, or "unknown(N)"; nothing if there is no code.
 void AppendName(std::string_view token, std::optional<uint64_t> code,
                 std::span<const CodeName> names, std::string* out) {
   if (!code) return;
@@ -357,7 +357,7 @@ void AppendTls(const TlsInfo& tls, std::string* out) {
 void AppendSubflow(const SubflowInfo& mptcp, std::string* out) {
   if (const uint64_t flags = mptcp[SubflowInfo::Field("flags")].value_or(0); flags != 0) {
     out->append(" flags:");
-    // One letter a bit, from the lowest.
+    // One letter for each bit, from the lowest.
     static constexpr std::string_view kLetters = "MmJjBbecv";
     for (size_t bit = 0; bit < kLetters.size(); ++bit) {
       if ((flags >> bit & 1) != 0) out->push_back(kLetters[bit]);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kLongestCommand = 15;
 
-// Words of the language that are no field: ss(8), "EXPRESSION".
+// Words of the filter language that are not fields. Source: ss(8), "EXPRESSION".
 constexpr auto kKeywords =
     std::to_array<std::string_view>({"not", "!", "and", "or", "src", "dst", "sport", "dport", "dev",
                                      "fwmark", "cgroup", "autobound", "state", "excl", "exclude"});
@@ -24,7 +24,7 @@ bool IsNumber(std::string_view word) {
   return !word.empty() && std::ranges::all_of(word, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// A field, or an expression without blanks.
+// True if `word` is a field, a keyword, or an expression without blanks.
 bool IsExpression(std::string_view word) {
   return std::ranges::find(kKeywords, word) != kKeywords.end() ||
          word.find_first_of("=<>()!&|") != word.npos || netdiag::FindFieldByWord(word) != nullptr;
@@ -35,7 +35,8 @@ std::string PortExpression(std::string_view port) {
   return "( sport = :" + text + " or dport = :" + text + " )";
 }
 
-// In the quotes of the language a backslash takes the meaning of what follows it.
+// Returns the predicate for a command's name. In the language's quotes a backslash escapes the next
+// character.
 std::string CommandExpression(std::string_view word) {
   std::string pattern;
   for (const char c : word.substr(0, kLongestCommand)) {
@@ -65,9 +66,9 @@ std::optional<Shorthand> ParseShorthand(std::span<const std::string_view> words)
     shorthand.command = true;
   }
   if (words.size() == 1) return shorthand;
-  // What follows is an expression of its own, and both have to hold.
+  // The words that follow are an expression of their own; both must hold.
   shorthand.expression.append(" and (");
-  // An operator between the two says the same already.
+  // Skip an "and" between the two: it is already written.
   const bool joined = words[1] == "and" || words[1] == "&" || words[1] == "&&";
   for (const std::string_view next : words.subspan(joined ? 2 : 1)) {
     shorthand.expression.append(" ").append(next);

@@ -1,5 +1,4 @@
-// tools/diag/shorthand.h — a first word that is no expression: `diag :443`, `diag 3000`,
-// `diag nginx`.
+// tools/diag/shorthand.h — short forms of an expression: `diag :443`, `diag 3000`, `diag nginx`.
 
 #ifndef NETDIAG_TOOLS_DIAG_SHORTHAND_H_
 #define NETDIAG_TOOLS_DIAG_SHORTHAND_H_
@@ -12,14 +11,15 @@
 namespace diag {
 
 struct Shorthand {
-  std::string expression;  // of the filter language: the word's meaning, and what followed it
-  bool command = false;    // it asks for a command, so owners are wanted
+  std::string expression;  // in the filter language: the short form and the words after it
+  bool command = false;    // the short form is a command's name, so rows need owners
 };
 
-// `words`: what follows the options and the states. The first of them is a port with or without
-// its colon (":443", "3000", ":https"), or the beginning of a command's name; a command is 15 bytes
-// at most (TASK_COMM_LEN), so no more of the word counts. nullopt: they are an expression as they
-// stand, for the first is one of its words, or the next an operator.
+// `words`: what follows the options and the states. A short form is a first word that is a port
+// with or without its colon (":443", "3000", ":https"), or the beginning of a command's name. The
+// kernel keeps 15 bytes of a command (TASK_COMM_LEN), so only these bytes of the word count.
+// Returns nullopt if the words are an expression already: the first belongs to the filter language,
+// or the second is an operator.
 std::optional<Shorthand> ParseShorthand(std::span<const std::string_view> words);
 
 }  // namespace diag

@@ -17,7 +17,7 @@ using netdiag::Family;
 using netdiag::Protocol;
 using netdiag::State;
 
-// A number and blanks up to the next column, as printf's %-9d and a blank.
+// Appends a number and blanks up to the next column, as printf's "%-9d ".
 void AppendColumn(uint64_t number, std::string* out) {
   const size_t start = out->size();
   AppendNumber(number, out);
@@ -51,8 +51,8 @@ void SocketSummary::Add(const netdiag::Row& row) {
     established_ += state == State::kEstablished;
     time_wait_ += state == State::kTimeWait;
     closed_ += state == State::kTimeWait || state == State::kClose;
-    // Closed by its process and not yet by its peer. One that nobody has accepted has no inode
-    // either, but is in none of these states.
+    // An orphan is closed by its process and not yet by its peer. A socket that is not accepted yet
+    // has no inode either, but is in none of these states.
     const bool closing = state == State::kFinWait1 || state == State::kFinWait2 ||
                          state == State::kLastAck || state == State::kClosing;
     orphaned_ += closing && row.inode() == netdiag::Inode();
@@ -95,7 +95,7 @@ void SocketSummary::AppendTo(std::string* out) const {
   for (const netdiag::TableNames& row : netdiag::AllProtocols()) {
     const auto place = tables_.find(row.protocol);
     const Counts counts = place == tables_.end() ? Counts() : place->second;
-    // Of a family without addresses there is but one number.
+    // A table without IP families has only one number.
     const bool families = netdiag::Describe(row.protocol).families.contains(Family::kInet);
     line(row.word, counts, families);
     if (!families) continue;

@@ -1,7 +1,7 @@
-// tools/diag/summary.h — what -s prints: ss's form, counted from the sockets themselves.
+// tools/diag/summary.h — the counts that -s prints, in ss's form.
 //
-// ss reads /proc/net/sockstat, half of whose numbers are the whole machine's: inside a network
-// namespace its second line is wrong. Here every number is of the rows that were added.
+// ss reads /proc/net/sockstat. Half of its numbers count the whole machine, so ss's second line is
+// wrong inside a network namespace. Here every number counts the rows that were added.
 
 #ifndef NETDIAG_TOOLS_DIAG_SUMMARY_H_
 #define NETDIAG_TOOLS_DIAG_SUMMARY_H_
@@ -18,7 +18,7 @@ namespace diag {
 
 class SocketSummary {
  public:
-  // Every socket of every table.
+  // Asks for every socket of every table.
   static netdiag::Query Query();
   void Add(const netdiag::Row& row);
   void AppendTo(std::string* out) const;
@@ -30,7 +30,7 @@ class SocketSummary {
     uint64_t inet6 = 0;
   };
   uint64_t total_ = 0;
-  // TCP's. Those in TIME-WAIT and SYN-RECV are no whole sockets and not in `tables_`, as in ss.
+  // TCP sockets. As in ss, TIME-WAIT and SYN-RECV are not in `tables_`: they are not full sockets.
   uint64_t tcp_ = 0, established_ = 0, closed_ = 0, orphaned_ = 0, time_wait_ = 0;
   std::map<netdiag::Protocol, Counts> tables_;
 };

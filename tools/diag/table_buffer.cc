@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::string_view kNextLine = "\n        ";
 
-// Short texts are copied by one instruction, so both sides have room for kSlack bytes more.
+// Short texts are copied by one instruction of kSlack bytes, so both buffers have room for kSlack
+// bytes more.
 constexpr size_t kSlack = 16;
 
 char* Put(const char* text, size_t size, char* out) {
@@ -37,7 +38,7 @@ char* Blanks(size_t count, char* out) {
   return out + count;
 }
 
-// The end of what is not blank. Blanks at a line's end serve nobody.
+// Returns the end of a line without the blanks at its end.
 char* Trimmed(const char* begin, char* out) {
   while (out > begin && (out[-1] == ' ' || out[-1] == '\n')) --out;
   return out;
@@ -60,7 +61,7 @@ void TableBuffer::TakeAppended() {
   appended_.clear();
 }
 
-// Room for `size` bytes and kSlack.
+// Makes room for `size` bytes and kSlack.
 void TableBuffer::Grow(size_t size) {
   const auto used = static_cast<size_t>(at_ - text_.get());
   const size_t capacity = std::max<size_t>(kLimit + 4096, 2 * (used + size)) + kSlack;
@@ -102,7 +103,7 @@ void TableBuffer::Header() {
   EndRow();
 }
 
-// The widths and the delimiters of this piece's lines.
+// Chooses the widths and the delimiters of this piece's lines.
 void TableBuffer::Fit() {
   places_.clear();
   line_ = 0;
@@ -114,8 +115,8 @@ void TableBuffer::Fit() {
   }
   if (screen_ == 0 || places_.empty()) return;
   if (line_ <= screen_) {
-    // A column that is nothing but the tail of another, as the port is of its address, stays with
-    // it.
+    // A column without a delimiter continues the column before it, as a port does its address. Give
+    // it no spare width, so that it stays with that column.
     std::vector<Place*> takers;
     for (Place& place : places_) {
       if (place.blanks > 0) takers.push_back(&place);
@@ -132,7 +133,7 @@ void TableBuffer::Fit() {
   size_t at = 0;
   for (size_t i = 0; i < places_.size(); ++i) {
     Place& place = places_[i];
-    // What has no delimiter before it belongs to the column before.
+    // Columns without a delimiter stay on the line of the column before them.
     size_t needs = place.blanks + place.width;
     for (size_t j = i + 1; j < places_.size() && places_[j].blanks == 0; ++j) {
       needs += places_[j].width;
@@ -161,7 +162,7 @@ void TableBuffer::WriteRow(size_t row) {
   const size_t tinted = tints_[row] == Tint::kPlain ? stride_ : tinted_;
   char* const line = output_->Reserve(line_ + rest.size() + 64);
   char* out = line;
-  char* solid = line;  // the end of the last cell that has a text
+  char* solid = line;  // the end of the last cell that is not empty
   for (const Place& place : places_) {
     if (place.next_line) {
       out = PutExactly(kNextLine, Trimmed(line, solid));

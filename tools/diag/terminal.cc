@@ -1,4 +1,4 @@
-// Tested by tests/tools/terminal_test.cc.
+// Tested by tests/tools/table_buffer_test.cc and tests/tools/forms_test.cc.
 
 #include "tools/diag/terminal.h"
 

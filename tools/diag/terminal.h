@@ -1,4 +1,4 @@
-// tools/diag/terminal.h — what is known of who reads the output.
+// tools/diag/terminal.h — the terminal behind the output: its width and its colours.
 
 #ifndef NETDIAG_TOOLS_DIAG_TERMINAL_H_
 #define NETDIAG_TOOLS_DIAG_TERMINAL_H_
@@ -12,16 +12,17 @@
 
 namespace diag {
 
-// Columns of the terminal behind `fd`; without one, of $COLUMNS; 0: lines may be as long as they
-// like.
+// Returns the number of columns of the terminal behind `fd`, or $COLUMNS if `fd` is not a terminal;
+// 0: lines have no limit.
 size_t ScreenWidth(int fd);
-// With kAuto: on a terminal that can, unless $NO_COLOR says otherwise (no-color.org).
+// kAuto: colours only on a terminal that is not "dumb", and only if $NO_COLOR is empty
+// (no-color.org).
 bool WantsColor(Color color, int fd);
 
-// What a cell looks like.
+// The look of a cell.
 enum class Tint : uint8_t { kPlain, kListening, kOpening, kClosing, kOver };
 Tint TintOf(netdiag::State state);
-// What switches it on; empty for kPlain.
+// The escape sequence that turns the look on; empty for kPlain.
 std::string_view EscapeOf(Tint tint);
 inline constexpr std::string_view kTintOff = "\x1b[0m";
 

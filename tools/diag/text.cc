@@ -12,7 +12,7 @@
 namespace diag {
 namespace {
 
-// Characters that are valid and yet change what the eye sees: direction marks and overrides,
+// True for characters that are valid but change what a reader sees: direction marks and overrides,
 // invisible separators.
 bool Deceives(uint32_t c) {
   return (c >= 0x80 && c < 0xa0) || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
@@ -20,7 +20,7 @@ bool Deceives(uint32_t c) {
          (c >= 0xe0000 && c <= 0xe007f);
 }
 
-// `quotes`: further characters to escape.
+// `quotes`: more characters to escape.
 void AppendEscaped(std::string_view name, std::string_view quotes, std::string* out) {
   const auto is_plain = [&](char c) {
     return c >= 0x20 && c < 0x7f && c != '\\' && quotes.find(c) == quotes.npos;
@@ -50,7 +50,7 @@ void AppendEscaped(std::string_view name, std::string_view quotes, std::string* 
   }
 }
 
-// The hundred pairs of digits.
+// "00" to "99".
 constexpr auto kPairs = [] {
   std::array<std::array<char, 2>, 100> pairs{};
   for (size_t i = 0; i < pairs.size(); ++i) {
@@ -81,7 +81,7 @@ char* WriteUpToFourDigits(uint64_t value, char* out) {
   return WritePair(value % 100, out + 1);
 }
 
-// The point and what stands behind it, `digits` without the zeros at their end.
+// Writes the point and `digits` digits of `fraction`, without zeros at the end.
 char* WriteFraction(uint64_t fraction, int digits, char* out) {
   if (fraction == 0) return out;
   *out = '.';
@@ -91,9 +91,9 @@ char* WriteFraction(uint64_t fraction, int digits, char* out) {
   return out;
 }
 
-// %.{digits}g of numbers from 1 up that have no more digits before the point. Null: the number is
-// another, or lies so close to the middle of two that only exact arithmetic can tell. REQUIRES:
-// digits <= 6.
+// Writes %.{digits}g of a number of at least 1 that has at most `digits` digits before the point.
+// Returns null for other numbers, and for a number so close to the middle between two results that
+// only exact arithmetic can round it. REQUIRES: digits <= 6.
 char* WriteDigits(double value, int digits, char* out) {
   static constexpr std::array<uint64_t, 7> kScales = {1, 10, 100, 1000, 10'000, 100'000, 1'000'000};
   if (!(value >= 1 && value < static_cast<double>(kScales[static_cast<size_t>(digits)] - 1))) {
@@ -162,7 +162,7 @@ size_t Utf8Length(std::string_view text, uint32_t* code_point) {
     if ((byte(i) & 0xc0) != 0x80) return 0;
     c = (c << 6) | (byte(i) & 0x3f);
   }
-  // Longer than needed, a surrogate, or beyond Unicode.
+  // Refuse overlong forms, surrogates, and values beyond Unicode.
   static constexpr std::array<uint32_t, 5> kSmallest = {0, 0, 0x80, 0x800, 0x10000};
   if (c < kSmallest[length] || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff) return 0;
   *code_point = c;
@@ -214,7 +214,7 @@ char* WriteNumber(uint64_t value, char* out) {
 
 char* WriteThousandths(uint64_t value, char* out) {
   if (value >= 1'000'000) return WriteGeneral(static_cast<double>(value) / 1000, 6, out);
-  // Six digits at most, which %g shows as they are, without the zeros at the end.
+  // The number has at most six digits, so %g shows all of them, without zeros at the end.
   return WriteFraction(value % 1000, 3, WriteNumber(value / 1000, out));
 }
 
@@ -227,7 +227,7 @@ char* WriteGeneral(double value, int precision, char* out) {
 }
 
 char* WriteFixed(double value, int precision, char* out) {
-  // Below 2^53 a double is rounded to a whole number as printf does it: to even.
+  // Below 2^53 llrint() rounds as printf does: halves to even.
   if (precision == 0 && value < 9e15 && !std::signbit(value)) {
     return WriteNumber(static_cast<uint64_t>(std::llrint(value)), out);
   }

@@ -1,5 +1,5 @@
-// tools/diag/text.h — text on its way out: one buffer, and the one place where foreign names are
-// made safe.
+// tools/diag/text.h — writes text: an output buffer, escapes for names that other processes chose,
+// and numbers. Names are made safe here and nowhere else.
 
 #ifndef NETDIAG_TOOLS_DIAG_TEXT_H_
 #define NETDIAG_TOOLS_DIAG_TEXT_H_
@@ -17,8 +17,8 @@
 
 namespace diag {
 
-// What is appended here is written to a descriptor in pieces of about 64 KiB. After the first
-// error, which failed() tells, nothing more is written: a closed pipe is no reason to go on.
+// Writes text to a descriptor in pieces of about 64 KiB. After the first error, which failed()
+// reports, it writes nothing more.
 class Output {
  public:
   explicit Output(int fd)
@@ -30,24 +30,25 @@ class Output {
     std::memcpy(Reserve(text.size()), text.data(), text.size());
     Commit(text.size());
   }
-  // Room for `size` bytes behind what was written, until Commit() says how many it has become.
+  // Returns room for `size` bytes. Commit() says how many of them were written.
   char* Reserve(size_t size) {
     if (size_ + size > capacity_) MakeRoom(size);
     return buffer_.get() + size_;
   }
   void Commit(size_t size) { size_ += size; }
   void Flush();
-  // Flushes if nothing was written for a while: for readers that look on.
+  // Flushes if the last write was 50 ms ago, so that a reader sees rows soon.
   void FlushIfStale() {
     if (Clock::now() - written_ >= kStale) Flush();
   }
   int fd() const { return fd_; }
   bool failed() const { return errnum_ != 0; }
-  // Of the first error; EPIPE: nobody reads any more.
+  // The errno of the first error. EPIPE: the reader closed the pipe.
   int errnum() const { return errnum_; }
 
  private:
-  // Of the kernel's tick, some 4 ms; the exact one costs five times as much.
+  // CLOCK_MONOTONIC_COARSE, which advances every 4 ms or so. CLOCK_MONOTONIC costs five times as
+  // much.
   struct Clock {
     static std::chrono::nanoseconds now();
   };
@@ -63,34 +64,35 @@ class Output {
   std::chrono::nanoseconds written_;
 };
 
-// Appends `name` so that it cannot move the cursor, forge a line or hide: control bytes (C0, DEL,
-// C1), bytes that are not UTF-8, and characters that reorder or hide text become \xNN or \u{N}; a
-// backslash is doubled, so no two names come out alike.
+// Appends `name` so that it cannot move the cursor, forge a line or hide text. Control bytes (C0,
+// DEL, C1), bytes that are not UTF-8, and characters that reorder or hide text become \xNN or
+// \u{N}. A backslash is doubled, so different names stay different.
 void AppendEscaped(std::string_view name, std::string* out);
-// The same for what stands between quotes: they are escaped too.
+// The same between quotes, with quotes escaped too.
 void AppendQuoted(std::string_view name, std::string* out);
-// The same for the name of a unix socket: "*" if it has none, and '@' for the NUL that begins an
-// abstract one, as ss writes them. A path that would read like one of these has its first byte
-// escaped.
+// The same for the name of a unix socket, as ss writes it: "*" if there is no name, and '@' for the
+// NUL that begins an abstract name. A path that looks like one of these has its first byte escaped.
 void AppendUnixName(std::string_view name, std::string* out);
 
-// Appends \xNN, whatever the byte.
+// Appends \xNN for any byte.
 void AppendHexEscape(char byte, std::string* out);
 
-// The length in bytes of the well-formed UTF-8 character that `text` begins with; 0: it is none.
+// Returns the length in bytes of the UTF-8 character at the beginning of `text`; 0 if it is not
+// well formed.
 size_t Utf8Length(std::string_view text, uint32_t* code_point);
-// Appends `bytes` as UTF-8, with U+FFFD for each byte that is none. True: there was no such byte.
+// Appends `bytes` as UTF-8, with U+FFFD for each byte that is not UTF-8. Returns true if there was
+// no such byte.
 bool AppendUtf8(std::string_view bytes, std::string* out);
 
 // ---- Numbers ----
 
-// Those that begin with Write put the text at `out` and return its end. Room: kNumberRoom.
+// The functions whose names begin with Write put text at `out`, where kNumberRoom bytes must be
+// free, and return its end.
 inline constexpr size_t kNumberRoom = 400;  // the largest double has 309 digits before its point
 char* WriteNumber(uint64_t value, char* out);
 // `value` / 1000 as printf's %g.
 char* WriteThousandths(uint64_t value, char* out);
-// As printf's %.{precision}g and %.{precision}f; of ordinary numbers %.3g, %.6g and %.0f have a
-// quick way.
+// As printf's %.{precision}g and %.{precision}f. %.3g, %.6g and %.0f of common numbers are fast.
 char* WriteGeneral(double value, int precision, char* out);
 char* WriteFixed(double value, int precision, char* out);
 

@@ -1,0 +1,87 @@
+// What a query's answer says besides its rows, as JSON. Tested by tests/tools/render_json_test.cc.
+
+#include "netdiag/summary.h"
+#include "tools/diag/json.h"
+#include "tools/diag/render.h"
+
+namespace diag {
+namespace {
+
+void PutTable(const netdiag::Summary& summary, const netdiag::TableOutcome& outcome, Json* json) {
+  (*json)->StartObject();
+  json->Key("protocol");
+  json->Text(netdiag::Names(outcome.table.protocol).word);
+  json->Key("families");
+  (*json)->StartArray();
+  for (const netdiag::FamilyNames& family : netdiag::AllFamilies()) {
+    if (outcome.table.families.contains(family.family)) json->Text(family.word);
+  }
+  (*json)->EndArray();
+  json->Number("netns", outcome.table.netns.value());
+  if (!outcome.table.netns_name.empty()) json->Foreign("netns_name", outcome.table.netns_name);
+  json->Key("source");
+  json->Text(Name(outcome.source));
+  json->Number("rows", outcome.rows);
+  json->Flag("complete", outcome.status.ok() && !summary.stopped && !summary.interrupted);
+  json->Flag("exact", outcome.status.ok() && outcome.doubt.ok() && !summary.stopped);
+  json->Number("walks", outcome.dumps);
+  json->Number("repeated", outcome.repeated);
+  json->Number("unsettled", outcome.missing);
+  json->Message("error", outcome.status);
+  json->Message("refusal", outcome.refusal);
+  json->Message("doubt", outcome.doubt);
+  (*json)->EndObject();
+}
+
+void PutOwnerStats(const netdiag::OwnerStats& stats, Json* json) {
+  json->Key("owner_scan");
+  (*json)->StartObject();
+  if (stats.source != netdiag::OwnerSource::kAuto) {
+    json->Key("source");
+    json->Text(stats.source == netdiag::OwnerSource::kBpf ? "bpf" : "proc");
+  }
+  json->Message("no_bpf", stats.no_bpf);
+  json->Number("processes", stats.processes);
+  json->Number("descriptors", stats.descriptors);
+  json->Number("sockets", stats.sockets);
+  json->Number("vanished", stats.vanished);
+  json->Number("denied", stats.denied);
+  json->Number("errors", stats.errors);
+  json->Flag("hidepid", stats.hidepid);
+  json->Flag("other_pid_namespace", stats.other_pid_namespace);
+  json->Flag("complete", !stats.partial && stats.denied == 0 && stats.errors == 0);
+  (*json)->EndObject();
+}
+
+void PutNetnsStats(const netdiag::NetnsStats& stats, Json* json) {
+  json->Key("namespaces");
+  (*json)->StartObject();
+  json->Number("listed", stats.listed);
+  json->Number("denied", stats.denied);
+  json->Number("vanished", stats.vanished);
+  json->Number("hidden", stats.hidden);
+  json->Number("beyond", stats.beyond);
+  json->Message("denial", stats.denial);
+  (*json)->EndObject();
+}
+
+}  // namespace
+
+void PutSummary(const netdiag::Summary& summary, Json* json) {
+  json->Key("tables");
+  (*json)->StartArray();
+  for (const netdiag::TableOutcome& outcome : summary.tables) PutTable(summary, outcome, json);
+  (*json)->EndArray();
+  json->Message("owner_error", summary.owner_error);
+  if (summary.owners) PutOwnerStats(*summary.owners, json);
+  if (summary.netns) PutNetnsStats(*summary.netns, json);
+  json->Number("rows", summary.rows);
+  json->Flag("stopped", summary.stopped);
+  json->Flag("interrupted", summary.interrupted);
+  json->Number("foreign", summary.foreign);
+  json->Number("damaged", summary.damaged);
+  json->Number("duplicates", summary.duplicates);
+  json->Number("unknown_attributes", summary.unknown_attributes);
+}
+
+}  // namespace diag
