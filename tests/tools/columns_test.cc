@@ -22,7 +22,7 @@ std::string Shown(std::string_view name, const FieldValue& value, Escape escape)
   return out;
 }
 
-TEST(Column, IsFoundByEveryNameItHas) {
+TEST(Column, IsFoundByEachOfItsNames) {
   for (const char* name : {"rtt", "rtt_us", "tcp_info.rtt", "tcp_info.rtt_us"}) {
     ASSERT_THAT(FindColumn(name), IsOk()) << name;
     EXPECT_EQ(FindColumn(name)->title(), "tcp_info.rtt_us");
@@ -33,7 +33,7 @@ TEST(Column, IsFoundByEveryNameItHas) {
   EXPECT_EQ(FindColumn("memory.drops")->title(), "memory.drops");
 }
 
-TEST(Column, IsFoundByItsOwnTitleWhicheverItIs) {
+TEST(Column, IsFoundByItsTitle) {
   for (const Column& column : AllColumns(true)) {
     const absl::StatusOr<Column> found = FindColumn(column.title());
     ASSERT_THAT(found, IsOk()) << column.title();
@@ -41,7 +41,7 @@ TEST(Column, IsFoundByItsOwnTitleWhicheverItIs) {
   }
 }
 
-TEST(Column, OfAnUnknownNameIsRefusedWithTheNearest) {
+TEST(Column, UnknownNameIsRefusedWithTheNearestOne) {
   const auto refusal = [](std::string_view name) {
     const absl::StatusOr<Column> column = FindColumn(name);
     EXPECT_THAT(column, Not(IsOk())) << name;
@@ -66,13 +66,13 @@ TEST(Column, ShowsCodesAndFlagsAsWords) {
   EXPECT_EQ(Shown("rtt", FieldValue(), Escape::kText), "");
 }
 
-TEST(Column, ShowsForeignTextHarmlessly) {
+TEST(Column, EscapesForeignText) {
   const std::string_view abstract("\0x", 2);
   EXPECT_EQ(Shown("name", abstract, Escape::kText), "@x");
   EXPECT_EQ(Shown("name", abstract, Escape::kCsv), "\\x00x");
   EXPECT_EQ(Shown("command", std::string_view("a\x1b[2J\n"), Escape::kText), "a\\x1b[2J\\x0a");
   EXPECT_EQ(Shown("command", std::string_view("a\r\n"), Escape::kCsv), "a\\x0d\\x0a");
-  // No spreadsheet takes it for a formula.
+  // A spreadsheet must not take the value for a formula.
   for (const char first : {'=', '+', '-', '@'}) {
     const std::string formula = std::string(1, first) + "1+1";
     EXPECT_THAT(Shown("command", std::string_view(formula), Escape::kCsv),
@@ -80,7 +80,7 @@ TEST(Column, ShowsForeignTextHarmlessly) {
   }
 }
 
-TEST(Selection, HasWhatWasNamedInItsOrder) {
+TEST(Selection, KeepsTheOrderOfTheCommandLine) {
   const absl::StatusOr<Selection> selection =
       ParseSelection("state,lport,rtt", "-rtt,state", "7", "");
   ASSERT_THAT(selection, IsOk());

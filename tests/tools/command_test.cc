@@ -48,7 +48,7 @@ constexpr auto kOptions = std::to_array<Option<Calls>>({
      }},
 });
 
-// The calls, then the words with "word " before each.
+// Returns the calls, then the words with "word " before each.
 absl::StatusOr<Calls> Parse(std::vector<std::string> words) {
   words.insert(words.begin(), "command");
   std::vector<char*> argv;

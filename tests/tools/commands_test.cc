@@ -1,4 +1,4 @@
-// diag connections and diag interfaces, as programs.
+// Runs diag connections and diag interfaces.
 
 #include <sys/un.h>
 
@@ -30,7 +30,7 @@ rapidjson::Document Json(std::vector<std::string> words) {
   return document;
 }
 
-TEST(VerbConnections, PrintGopsutilsKeys) {
+TEST(ConnectionsCommand, PrintsGopsutilsKeys) {
   Apart([] {
     const int listener = Listen(Loopback(Family::kInet6), 1);
     const rapidjson::Document rows = Json({"connections", "tcp"});
@@ -66,7 +66,7 @@ TEST(VerbConnections, PrintGopsutilsKeys) {
   });
 }
 
-TEST(VerbConnections, PrintAddressesAsGoDoes) {
+TEST(ConnectionsCommand, PrintsAddressesAsGoDoes) {
   Apart([] {
     const int listener = Listen(Any(Family::kInet6), 1);
     const int client = Make(Family::kInet, SOCK_STREAM);
@@ -95,7 +95,7 @@ TEST(VerbConnections, PrintAddressesAsGoDoes) {
   });
 }
 
-TEST(VerbConnections, RefuseWhatMakesNoSense) {
+TEST(Commands, RefuseWordsThatMakeNoSense) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> kRows = {
       {{"connections", "sctp"}, "invalid kind, sctp"},
       {{"connections", "tcp", "udp"}, "\"udp\""},
@@ -119,7 +119,7 @@ TEST(VerbConnections, RefuseWhatMakesNoSense) {
   }
 }
 
-TEST(VerbConnections, OfAProcessThatIsGoneAreAnErrorOfTheAnswer) {
+TEST(ConnectionsCommand, FailsForAProcessThatHasEnded) {
   const pid_t child = fork();
   if (child == 0) _exit(0);
   waitpid(child, nullptr, 0);
@@ -128,7 +128,7 @@ TEST(VerbConnections, OfAProcessThatIsGoneAreAnErrorOfTheAnswer) {
   EXPECT_NE(outcome.err.find("process " + std::to_string(child)), outcome.err.npos) << outcome.err;
 }
 
-TEST(VerbInterfaces, TellAddressesGroupsAndTraffic) {
+TEST(InterfacesCommand, PrintsAddressesGroupsAndTraffic) {
   Apart([] {
     AddNetns("blue");
     Shell(
@@ -147,7 +147,7 @@ TEST(VerbInterfaces, TellAddressesGroupsAndTraffic) {
   });
 }
 
-TEST(VerbInterfaces, JsonHasRatesWhereTheyWereMeasured) {
+TEST(InterfacesCommand, JsonHasRatesOnlyIfTheyWereMeasured) {
   Apart([] {
     rapidjson::Document answer = Json({"interfaces", "--json"});
     ASSERT_EQ(answer["interfaces"].Size(), 1u);
@@ -165,7 +165,7 @@ TEST(VerbInterfaces, JsonHasRatesWhereTheyWereMeasured) {
   });
 }
 
-TEST(Verbs, AreToldByHelp) {
+TEST(Commands, AreShownByHelp) {
   const Outcome outcome = RunDiag({"--help"});
   EXPECT_NE(outcome.out.find("diag connections [KIND]"), outcome.out.npos);
   EXPECT_NE(outcome.out.find("diag interfaces [--rates SECONDS]"), outcome.out.npos);

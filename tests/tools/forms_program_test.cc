@@ -1,5 +1,5 @@
-// The program's JSON, JSON lines and CSV read by others: Python's json and csv, jq, and RapidJSON's
-// validator of schemas.
+// Reads diag's JSON, JSON lines and CSV with other programs: Python's json and csv, jq, and
+// RapidJSON's schema validator.
 
 #include <linux/filter.h>
 #include <linux/if_packet.h>
@@ -33,7 +33,7 @@
 namespace diag {
 namespace {
 
-// Sockets whose names try to break out of every form.
+// Opens sockets whose names try to break out of every form.
 constexpr std::string_view kNames[] = {"a,b\"c", "x\ny\r\n", "\x1b[2J",     "=cmd|' /C calc'!A0",
                                        "p\\x41", "\xff\xfe", "caf\xc3\xa9", "{\"state\":1}",
                                        "d\x7f"};
@@ -63,13 +63,13 @@ class HostileSockets {
   size_t count_ = 0;
 };
 
-// The exit code of a shell's command line.
+// Returns the exit code of a shell's command line.
 int RunShell(const std::string& command) {
   const int status = std::system(command.c_str());
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-// Runs a Python program over what diag writes: file name in sys.argv[1].
+// Runs a Python program over the output of diag, whose file name is in sys.argv[1].
 int Read(const std::string& diag_words, const std::string& program) {
   const std::string base = ::testing::TempDir() + "/forms_program_test_" + std::to_string(getpid());
   std::ofstream(base + ".py")
@@ -158,14 +158,14 @@ TEST(Json, IsReadByJq) {
 
 // ---- The schema ----
 
-// Sockets of every kind that this kernel has, in a namespace of their own.
+// Opens sockets of every kind that this kernel has, in a network namespace of their own.
 class EveryKind {
  public:
   EveryKind() {
     std::thread([this] {
       netdiag::testing::Check(setns(zoo_.netns_fd(), CLONE_NEWNET) == 0, "setns");
       families_ = netdiag::testing::MakeFamilies();
-      // One that has memberships and a filter, and one with many groups.
+      // A socket with memberships and a filter, and one with many groups.
       packet_mreq join = {};
       join.mr_ifindex = static_cast<int>(if_nametoindex("lo"));
       join.mr_type = PACKET_MR_PROMISC;
@@ -221,7 +221,7 @@ TEST(Schema, HoldsForEveryKindOfSocket) {
       ASSERT_EQ(validator.Complaint(line), "") << line;
     }
   }
-  // What it is about is there.
+  // The listing has every part that the schema describes.
   for (const char* key :
        {"\"groups\":[", "\"memberships\":[{", "\"filter\":[[", "\"tcp_info\":{",
         "\"pending_connections\":[", "\"rx_ring\":{", "\"fanout\":{", "\"mptcp_info\":{",

@@ -1,5 +1,5 @@
-// The forms with columns, order, limits and counts, over captures; and that rows cost no
-// allocation.
+// Tests columns, orders, limits and counts in every form over captures, and that rows allocate
+// nothing.
 
 #include <functional>
 #include <string>
@@ -54,7 +54,7 @@ TEST(Columns, AreATableInTheOrderNamed) {
             "established - -\n");
 }
 
-TEST(Columns, OfOwnersTellWhoseComma) {
+TEST(Columns, OfOwnersEscapeCommasInValues) {
   EXPECT_EQ(Render({"-taH", "--columns=comm", "--limit=1"}, Sample()), "a\\x2cb,=c\"\\x0a\n");
 }
 
@@ -63,13 +63,13 @@ TEST(Sort, OrdersRowsInEveryForm) {
   EXPECT_EQ(Render({"-taH", "--columns=lport", "--sort=-lport"}, Sample()), "300\n20\n10\n");
   EXPECT_EQ(Render({"-taH", "--csv", "--columns=lport", "--sort=state,lport"}, Sample()),
             "10\r\n300\r\n20\r\n");
-  // ss's own text, too.
+  // The order holds in ss's text, too.
   const std::string text = Render({"-tanH", "--sort=-lport"}, Sample());
   EXPECT_LT(text.find(":300 "), text.find(":20 "));
   EXPECT_LT(text.find(":20 "), text.find(":10 "));
 }
 
-TEST(Limit, StopsEarlyAndOfAnOrderTakesTheFirst) {
+TEST(Limit, StopsEarlyOrTakesTheFirstOfTheOrder) {
   EXPECT_EQ(Render({"-taH", "--columns=lport", "--limit=2"}, Sample()), "300\n20\n");
   EXPECT_EQ(Render({"-taH", "--columns=lport", "--sort=lport", "--limit=2"}, Sample()), "10\n20\n");
   EXPECT_EQ(Render({"-taH", "--count-by=state", "--limit=1"}, Sample()), "2 established\n");
@@ -98,7 +98,7 @@ TEST(CountBy, CountsInEveryForm) {
   EXPECT_STREQ(document["counts"][0]["owners.command"].GetString(), "=c\"\n");
 }
 
-TEST(Csv, QuotesWhatNeedsItAndEscapesWhatIsHostile) {
+TEST(Csv, QuotesValuesIfNecessaryAndEscapesForeignText) {
   EXPECT_EQ(Render({"-ta", "--csv", "--columns=lport,comm,rtt"}, Sample()),
             "local_port,owners.command,tcp_info.rtt_us\r\n"
             "300,\"a\\x2cb,\\x3dc\"\"\\x0a\",\r\n"
@@ -106,7 +106,7 @@ TEST(Csv, QuotesWhatNeedsItAndEscapesWhatIsHostile) {
             "10,,\r\n");
 }
 
-TEST(Csv, HasTheColumnsThatTheOptionsAskFor) {
+TEST(Csv, HasTheColumnsOfTheOptions) {
   const auto header = [](const std::vector<std::string>& words) {
     const std::string text = Render(words, Sample());
     return text.substr(0, text.find('\r'));
@@ -118,7 +118,7 @@ TEST(Csv, HasTheColumnsThatTheOptionsAskFor) {
   EXPECT_THAT(header({"--csv", "-tae"}), HasSubstr("cgroup_path"));
 }
 
-TEST(JsonLines, AreAnObjectEachAndEndInTheSummary) {
+TEST(JsonLines, AreOneObjectEachAndEndWithTheSummary) {
   const std::string text = Render({"-tap", "--jsonl", "--columns=rtt,pid,lport,state"}, Sample());
   std::vector<rapidjson::Document> lines;
   for (size_t start = 0; start < text.size();) {
@@ -147,7 +147,7 @@ TEST(Json, GroupsColumnsWhateverTheirOrder) {
                               "\"snd_cwnd\":16843009},\"memory\":{\"drops\":0}}"));
 }
 
-TEST(Json, KeepsWhatANewerKernelTells) {
+TEST(Json, ShowsUnknownAttributesOfANewerKernel) {
   InetMessage message;
   message.Add(200, Packet{std::byte{0xab}, std::byte{0x01}});
   message.Add(201, Packet(6000, std::byte{0xff}));
@@ -180,7 +180,7 @@ TEST(Json, NamesCodesFlagsAndTheSourceOfOwners) {
   EXPECT_THAT(text, HasSubstr("\"cookie\":\"92\""));
 }
 
-TEST(Color, IsOnTheStateAloneAndOnlyWhenWanted) {
+TEST(Color, IsOnlyOnTheStateAndOnlyIfChosen) {
   const std::string text = Render({"-tanH", "--color=always"}, Sample());
   EXPECT_THAT(text, HasSubstr("\x1b[36mLISTEN\x1b[0m 20 "));
   EXPECT_THAT(text, HasSubstr("ESTAB  300 "));
@@ -190,14 +190,14 @@ TEST(Color, IsOnTheStateAloneAndOnlyWhenWanted) {
   EXPECT_THAT(Render({"-ta", "--csv", "--color=always"}, Sample()), Not(HasSubstr("\x1b")));
 }
 
-TEST(NoQueues, LeavesTheirColumnsOut) {
+TEST(NoQueues, LeavesOutTheQueueColumns) {
   EXPECT_EQ(Render({"-tanQ", "state", "listening"}, Sample()),
             "Local Address:Port Peer Address:Port Process\n"
             "    127.0.0.1:20       10.1.2.3:4660\n");
 }
 
-// Every renderer, once its buffers have their size.
-TEST(Forms, AllocateNothingARow) {
+// Measures every renderer after its buffers have their size.
+TEST(Forms, AllocateNothingForARow) {
   InetMessage message;
   message.Add(INET_DIAG_INFO, Packet(280, std::byte{7})).Add(INET_DIAG_CONG, Text("cubic"));
   message.Add(INET_DIAG_SKMEMINFO, Packet(36, std::byte{1}));

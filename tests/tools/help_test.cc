@@ -1,4 +1,5 @@
-// What is made from the table of options, tried by those it is made for.
+// Tests the texts made from the tables of options: shells run the completions, groff formats the
+// man page.
 
 #include "tools/diag/help.h"
 
@@ -39,7 +40,7 @@ std::string Made(std::string_view format) {
   return text.value_or("");
 }
 
-// What a shell's command line prints, both ways; `exit_code` gets its end.
+// Returns what a shell's command line prints to stdout and stderr.
 std::string Shell(const std::string& command, int* exit_code = nullptr) {
   FILE* const pipe = popen(("{ " + command + "\n} 2>&1").c_str(), "r");
   std::string text;
@@ -69,7 +70,7 @@ bool Has(const char* program) {
   return missing == 0;
 }
 
-// What bash offers for the last of the words.
+// Returns what bash offers for the last word.
 std::string Offered(const std::string& words, int last) {
   const File script("bash", Made("bash"));
   return Shell("bash -c 'source " + script.path() + " || exit 9; COMP_WORDS=(" + words +
@@ -87,10 +88,10 @@ TEST(BashCompletion, OffersOptionsFieldsStatesAndWords) {
   ASSERT_TRUE(Has("bash"));
   EXPECT_EQ(Offered("diag --json", 1), "--json --jsonl ");
   EXPECT_EQ(Offered("diag --columns remote_", 2), "remote_address remote_port ");
-  // As bash takes --columns=... apart.
+  // bash splits --columns=... at the "=".
   EXPECT_EQ(Offered("diag --columns = remote_a", 3), "remote_address ");
   EXPECT_THAT(Offered("diag --columns =", 2), HasSubstr("local_port "));
-  // Of a list the last name only, and of an order also downwards.
+  // In a list, only the last name is completed, also behind the "-" of an order.
   EXPECT_EQ(Offered("diag --columns state,remote_a", 2), "state,remote_address ");
   EXPECT_EQ(Offered("diag --sort state,-remote_a", 2), "state,-remote_address ");
   EXPECT_EQ(Offered("diag --color a", 2), "auto always ");
@@ -107,7 +108,7 @@ TEST(BashCompletion, OffersCommandsAndTheirWords) {
   EXPECT_EQ(Offered("diag -t conn", 2), " ");
 }
 
-TEST(BashCompletion, OffersEveryOptionThatIsTold) {
+TEST(BashCompletion, OffersEveryOptionThatIsNotHidden) {
   const std::string all = " " + Offered("diag -", 1);
   for (const OptionInfo& option : ListOptionInfos()) {
     if (option.hidden()) continue;
@@ -117,18 +118,18 @@ TEST(BashCompletion, OffersEveryOptionThatIsTold) {
   }
 }
 
-TEST(ZshAndFishCompletions, AreReadByTheirShells) {
+TEST(ZshAndFishCompletions, AreValidScripts) {
   for (const char* shell : {"zsh", "fish"}) {
     const std::string text = Made(shell);
     EXPECT_THAT(text, HasSubstr("count-by"));
     EXPECT_THAT(text, HasSubstr("remote_address"));
     EXPECT_THAT(text, Not(HasSubstr("help-format")));
-    // Quotes come in pairs, line by line.
+    // In every line, quotes come in pairs.
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
       EXPECT_EQ(std::count(line.begin(), line.end(), '\'') % 2, 0) << line;
     }
-    if (!Has(shell)) continue;  // no package of ours: diag does not need it
+    if (!Has(shell)) continue;  // diag does not need the shell
     const File script(shell, text);
     int exit_code = -1;
     EXPECT_EQ(Shell(std::string(shell) + " -n " + script.path(), &exit_code), "");
@@ -136,7 +137,7 @@ TEST(ZshAndFishCompletions, AreReadByTheirShells) {
   }
 }
 
-TEST(ManPage, TellsEveryOptionAndField) {
+TEST(ManPage, ShowsEveryOption) {
   const std::string text = Made("man");
   EXPECT_THAT(text, ::testing::StartsWith(".TH DIAG 1 "));
   for (const OptionInfo& option : ListOptionInfos()) {
@@ -148,7 +149,7 @@ TEST(ManPage, TellsEveryOptionAndField) {
   for (const char* section : {"NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS"}) {
     EXPECT_THAT(text, HasSubstr(std::string("\n.SH ") + section + "\n"));
   }
-  // Only requests begin with a dot.
+  // Only the requests of man(7) begin with a dot.
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     if (line.empty() || (line[0] != '.' && line[0] != '\'')) continue;
@@ -222,7 +223,7 @@ TEST(Schema, HoldsForEveryFormOfJson) {
   }
 }
 
-// What --unlisted adds, which no capture has.
+// Renders the sockets of --unlisted, which no capture has.
 std::string RenderUnlisted(const std::vector<std::string>& words) {
   const absl::StatusOr<ListOptions> options = testing::Parse(words);
   EXPECT_THAT(options, netdiag::testing::IsOk());
@@ -258,7 +259,7 @@ TEST(Schema, HoldsForUnlistedSockets) {
               ::testing::HasSubstr("AL\\x1bG UNLISTED 0      0      * 7 * 0"));
 }
 
-TEST(Schema, RefusesWhatDiagDoesNotWrite) {
+TEST(Schema, RefusesOtherObjects) {
   const testing::SchemaValidator validator(Made("schema"));
   const std::string good = testing::Render({"--json", "-tuxap"}, Everything());
   ASSERT_EQ(validator.Complaint(good), "");

@@ -52,7 +52,7 @@ TEST(Options, OwnersAreAllOrTheFirst) {
   EXPECT_THAT(Refusal({"--owners"}), HasSubstr("an argument must follow"));
 }
 
-TEST(Options, NameOneNamespaceOrAll) {
+TEST(Options, ChooseOneNamespaceOrAll) {
   EXPECT_EQ(Good({}).netns, "");
   EXPECT_EQ(Good({"-N", "blue"}).netns, "blue");
   EXPECT_EQ(Good({"-tnNblue"}).netns, "blue");
@@ -67,8 +67,8 @@ TEST(Options, NameOneNamespaceOrAll) {
   EXPECT_THAT(Refusal({"-N"}), HasSubstr("an argument must follow"));
 }
 
-// `-N "$UNSET"` must not list another namespace than was meant.
-TEST(Options, AnEmptyArgumentIsNone) {
+// Otherwise `-N "$UNSET"` would list another namespace than the user meant.
+TEST(Options, AnEmptyArgumentIsRefused) {
   for (const std::vector<std::string>& words : {std::vector<std::string>{"-N", ""},
                                                 {"--net="},
                                                 {"--net", ""},
@@ -83,13 +83,13 @@ TEST(Options, AnEmptyArgumentIsNone) {
   EXPECT_THAT(Good({"-tN", "blue", "-n"}).netns, "blue");
 }
 
-TEST(Options, HaveTheOtherSpellingsOfSs) {
+TEST(Options, HaveSsOtherNames) {
   EXPECT_EQ(Good({"-v"}).action, Action::kVersion);
   EXPECT_EQ(Good({"--socket=udp"}).query.protocols, Good({"-A", "udp"}).query.protocols);
   EXPECT_EQ(Good({"--query=udp"}).query.protocols, Good({"-A", "udp"}).query.protocols);
 }
 
-// What one option says, by its letter ('\0': none) and by its word.
+// Parses one option by its word and by its letter ('\0': it has none).
 std::vector<ListOptions> Both(char letter, const char* word) {
   std::vector<ListOptions> both = {Good({std::string("--") + word})};
   if (letter != '\0') both.push_back(Good({std::string{'-', letter}}));
@@ -99,7 +99,7 @@ std::vector<ListOptions> Both(char letter, const char* word) {
 constexpr bool Style::*kStyles[] = {&Style::numeric, &Style::resolve, &Style::no_header,
                                     &Style::oneline, &Style::no_queues};
 
-TEST(Options, OfDetailsHaveALetterAndAWord) {
+TEST(Options, DetailsHaveALetterAndAWord) {
   const struct {
     char letter;
     const char* word;
@@ -130,7 +130,7 @@ TEST(Options, OfDetailsHaveALetterAndAWord) {
   }
 }
 
-TEST(Options, OfStyleHaveALetterAndAWord) {
+TEST(Options, StylesHaveALetterAndAWord) {
   const struct {
     char letter;
     const char* word;
@@ -149,7 +149,7 @@ TEST(Options, OfStyleHaveALetterAndAWord) {
   }
 }
 
-TEST(Options, OfTablesAndStatesHaveALetterAndAWord) {
+TEST(Options, TablesAndStatesHaveALetterAndAWord) {
   const std::pair<char, const char*> kCases[] = {
       {'t', "tcp"},  {'u', "udp"},       {'w', "raw"},           {'M', "mptcp"},
       {'x', "unix"}, {'0', "packet"},    {'4', "ipv4"},          {'6', "ipv6"},
@@ -157,7 +157,7 @@ TEST(Options, OfTablesAndStatesHaveALetterAndAWord) {
   const netdiag::Query plain = Good({}).query;
   for (const auto& [letter, word] : kCases) {
     SCOPED_TRACE(word);
-    // What each letter selects: SelectTablesAsSsDoes, OfAllAndListeningTheLastHolds.
+    // SelectTablesAsSsDoes and LastOfAllAndListeningHolds test what each letter selects.
     const ListOptions by_letter = Good({std::string{'-', letter}});
     const ListOptions by_word = Good({std::string("--") + word});
     EXPECT_EQ(by_letter.query.protocols, by_word.query.protocols);
@@ -171,7 +171,7 @@ TEST(Options, OfTablesAndStatesHaveALetterAndAWord) {
   }
 }
 
-TEST(Options, NameWhatDiagDoes) {
+TEST(Options, ChooseWhatDiagDoes) {
   EXPECT_EQ(Good({"-t"}).action, Action::kList);
   EXPECT_EQ(Good({"--capabilities"}).action, Action::kCapabilities);
   for (const ListOptions& options : Both('V', "version")) {
@@ -199,7 +199,7 @@ TEST(Options, AreShownByHelpUnlessHidden) {
   }
 }
 
-TEST(Options, UnlistedHasItsNameBefore) {
+TEST(Options, UnlistedHasAHiddenAlias) {
   for (const char* word : {"--unlisted", "--held"}) {
     EXPECT_TRUE(Good({word}).unlisted);
     EXPECT_TRUE(Good({word}).query.owners) << "it implies -p";
@@ -218,7 +218,7 @@ TEST(Options, ExactHoldsForEveryForm) {
   }
 }
 
-TEST(Options, OfAllAndListeningTheLastHolds) {
+TEST(Options, LastOfAllAndListeningHolds) {
   EXPECT_EQ(Good({"-a", "-l"}).query.states, StateSet(State::kListen) | State::kClose);
   EXPECT_EQ(Good({"-la"}).query.states, StateSet::SsAll());
   EXPECT_EQ(Good({"-lal"}).query.states, StateSet(State::kListen) | State::kClose);
@@ -270,7 +270,7 @@ TEST(Options, SelectTablesAsSsDoes) {
        inet,
        StateSet::Connected()},
       {{"-A", "udp,!udp"}, {}, {}, StateSet::Connected()},
-      // ss lists nothing here.
+      // ss lists nothing for these tables.
       {{"-A", "packet,netlink"},
        {Protocol::kNetlink, Protocol::kPacket},
        {Family::kNetlink, Family::kPacket},
@@ -313,7 +313,7 @@ TEST(Options, SelectTypesOfUnixAndPacketSockets) {
   EXPECT_EQ(query.unix_types, Set({SocketType::kStream, SocketType::kSequentialPacket}));
   EXPECT_EQ(query.packet_types, Set(SocketType::kDatagram));
   EXPECT_EQ(Good({"-A", "unix,!u_dgr"}).query.unix_types, query.unix_types);
-  // All of them is no selection.
+  // All types together are no selection.
   EXPECT_TRUE(Good({"-A", "u_str,u_dgr,u_seq,packet"}).query.unix_types.empty());
   EXPECT_TRUE(Good({"-A", "packet"}).query.packet_types.empty());
   EXPECT_TRUE(Good({}).query.unix_types.empty());
@@ -342,12 +342,12 @@ TEST(Options, StateWordsAddUpAndTakeAway) {
             StateSet::SsAll() - State::kListen - State::kTimeWait);
   EXPECT_EQ(states({"state", "connected", "exclude", "time-wait"}),
             StateSet::SsAll() - State::kListen - State::kClose - State::kTimeWait);
-  // Nobody means idle sockets who does not name them.
+  // Only their own name selects idle sockets.
   EXPECT_EQ(states({"state", "all"}), StateSet::SsAll());
   EXPECT_EQ(states({"state", "bound-inactive"}), StateSet(State::kBoundInactive));
 }
 
-TEST(Options, AskTheKernelForWhatIsShownAndNoMore) {
+TEST(Options, AskTheKernelOnlyForWhatIsShown) {
   EXPECT_EQ(Good({"-tan"}).query.extensions, ExtensionSet());
   EXPECT_FALSE(Good({"-tane"}).query.owners);
   EXPECT_TRUE(Good({"-p"}).query.owners);
@@ -359,13 +359,13 @@ TEST(Options, AskTheKernelForWhatIsShownAndNoMore) {
   EXPECT_EQ(Good({"--tos"}).query.extensions,
             ExtensionSet({Extension::kTos, Extension::kTrafficClass}));
   EXPECT_EQ(Good({"-b"}).query.extensions, ExtensionSet(Extension::kPacketFilter));
-  // JSON shows everything; owners cost more than all the rest.
+  // JSON shows everything except owners, which cost more than all the rest.
   EXPECT_FALSE(Good({"--json"}).query.owners);
   EXPECT_TRUE(Good({"--json", "-p"}).query.owners);
   EXPECT_TRUE(Good({"--json"}).query.extensions.contains(Extension::kTos));
 }
 
-TEST(Options, OfColumnsAskForWhatTheyReadAndNoMore) {
+TEST(Options, ColumnsAskOnlyForWhatTheyRead) {
   EXPECT_EQ(Good({"-tip", "--columns=state,lport"}).query.extensions, ExtensionSet());
   EXPECT_FALSE(Good({"-tip", "--columns=state,lport"}).query.owners);
   EXPECT_EQ(Good({"--columns", "rtt"}).query.extensions, ExtensionSet(Extension::kInfo));
@@ -379,7 +379,7 @@ TEST(Options, OfColumnsAskForWhatTheyReadAndNoMore) {
   EXPECT_TRUE(Good({"-t", "--sort", "pid"}).query.owners);
 }
 
-TEST(Options, OfOutputSayWhichForm) {
+TEST(Options, ChooseTheFormOfOutput) {
   EXPECT_EQ(Good({}).style.form, Form::kText);
   EXPECT_EQ(Good({"--json"}).style.form, Form::kJson);
   EXPECT_EQ(Good({"--jsonl"}).style.form, Form::kJsonLines);
@@ -390,21 +390,21 @@ TEST(Options, OfOutputSayWhichForm) {
   EXPECT_EQ(Good({"-Bl"}).query.states, StateSet(State::kListen) | State::kClose);
 }
 
-TEST(Options, OfSummaryAloneCountsEverySocket) {
+TEST(Options, SummaryAloneCountsEverySocket) {
   EXPECT_EQ(Good({"-s"}).summary, SummaryMode::kOnly);
   EXPECT_EQ(Good({"-snp"}).summary, SummaryMode::kOnly);
   for (const char* also : {"-t", "-x", "-a", "-l", "-4", "-B"}) {
     EXPECT_EQ(Good({"-s", also}).summary, SummaryMode::kBeforeList) << also;
   }
   EXPECT_EQ(Good({"-s", "state", "all"}).summary, SummaryMode::kBeforeList);
-  // For programs it is a count like every other.
+  // In the forms for programs -s is a --count-by.
   const ListOptions json = Good({"-s", "--json"});
   ASSERT_EQ(json.selection.count_by.size(), 3u);
   EXPECT_EQ(json.query.states, StateSet::SsAll());
   EXPECT_EQ(Good({"-st", "--json"}).query.states, StateSet::Connected());
 }
 
-TEST(Options, NameWhatTheyRefuse) {
+TEST(Options, ErrorsNameTheArgument) {
   const struct {
     std::vector<std::string> words;
     const char* named;
@@ -454,13 +454,13 @@ TEST(Options, WordsAfterTheStatesAreAFilter) {
   ASSERT_NE(options.query.filter, nullptr);
   EXPECT_EQ(options.query.filter->ToString(), "sport = :22 or dport = :22");
   EXPECT_EQ(Good({"-t"}).query.filter, nullptr);
-  // A predicate on the state is no choice of states.
+  // A predicate on the state does not choose states.
   const ListOptions predicate = Good({"-a", "state", "=", "listening"});
   EXPECT_EQ(predicate.query.states, StateSet::SsAll());
   EXPECT_EQ(predicate.query.filter->ToString(), "state = listening");
 }
 
-TEST(Options, AFilterFileIsMoreOfTheExpression) {
+TEST(Options, FilterFileNarrowsTheExpression) {
   const std::string path = ::testing::TempDir() + "/filter";
   std::ofstream(path) << "# both kinds\nuid = 0 or\n  uid = 1000   # end";
   EXPECT_EQ(Good({"-F", path}).query.filter->ToString(), "uid = 0 or uid = 1000");
@@ -471,7 +471,7 @@ TEST(Options, AFilterFileIsMoreOfTheExpression) {
   EXPECT_THAT(Refusal({"-F", path}), HasSubstr("too long"));
 }
 
-TEST(Options, ABadFilterIsNamedAndPointedAt) {
+TEST(Options, BadFilterIsShownWithACaret) {
   EXPECT_THAT(Refusal({"sport", "=", "x!"}), HasSubstr("filter, column 9"));
   std::vector<std::string> words = {"diag", "rtt", ">", "5"};
   std::vector<char*> argv;

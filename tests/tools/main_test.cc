@@ -1,5 +1,4 @@
-// The program as a process: exit codes, closed and full outputs, and what it says when it may not
-// see everything.
+// Runs diag: exit codes, closed and full outputs, and the notes about what is missing.
 
 #include <netinet/in.h>
 #include <sys/prctl.h>
@@ -41,7 +40,7 @@ size_t LinesOf(const std::string& text) {
   return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
-// Opens sockets while it lives, so that every listing has something to say.
+// Opens sockets, so that every listing has rows.
 class SomeSockets {
  public:
   explicit SomeSockets(int count) : fds_(static_cast<size_t>(count)) {
@@ -63,7 +62,7 @@ class SomeSockets {
   std::vector<int> fds_;
 };
 
-TEST(Diag, AnswersWithZero) {
+TEST(Diag, ExitsWithZeroAfterAnAnswer) {
   const SomeSockets sockets(3);
   const Outcome outcome = RunDiag({"-uan"});
   EXPECT_EQ(outcome.exit_code, 0);
@@ -73,7 +72,7 @@ TEST(Diag, AnswersWithZero) {
   EXPECT_EQ(LinesOf(RunDiag({"-uanH"}).out) + 1, LinesOf(outcome.out));
 }
 
-TEST(Diag, RefusesWithTwoWhatItDoesNotKnow) {
+TEST(Diag, ExitsWithTwoAfterAUsageError) {
   for (const std::vector<std::string>& words :
        {std::vector<std::string>{"-J"}, {"--bogus"}, {"state", "sleepy"}, {"--limit", "0"}}) {
     const Outcome outcome = RunDiag(words);
@@ -82,18 +81,18 @@ TEST(Diag, RefusesWithTwoWhatItDoesNotKnow) {
     EXPECT_THAT(outcome.err, StartsWith("diag: "));
     EXPECT_EQ(LinesOf(outcome.err), 1u);
   }
-  // Of an expression the place is shown.
+  // The error of an expression is shown with its place.
   const Outcome filter = RunDiag({"dport", "=", ":22", "and"});
   EXPECT_EQ(filter.exit_code, 2);
   EXPECT_EQ(filter.out, "");
   EXPECT_THAT(filter.err, StartsWith("diag: "));
   EXPECT_THAT(filter.err, HasSubstr("dport = :22 and"));
   EXPECT_THAT(filter.err, HasSubstr("^"));
-  // Arguments are foreign names, too.
+  // Arguments are escaped like other foreign names.
   EXPECT_THAT(RunDiag({"--\x1b[31m\nx"}).err, HasSubstr("--\\x1b[31m\\x0ax"));
 }
 
-TEST(Diag, HelpsAndTellsItsVersion) {
+TEST(Diag, PrintsHelpAndVersion) {
   const Outcome help = RunDiag({"-h"});
   EXPECT_EQ(help.exit_code, 0);
   EXPECT_THAT(help.out, HasSubstr("--no-header"));
@@ -103,7 +102,7 @@ TEST(Diag, HelpsAndTellsItsVersion) {
   EXPECT_EQ(LinesOf(version.out), 1u);
 }
 
-TEST(Diag, ListsWhatThisKernelAnswers) {
+TEST(Diag, ListsTheCapabilitiesOfTheKernel) {
   const Outcome outcome = RunDiag({"--capabilities"});
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_THAT(outcome.out, StartsWith("kernel "));
@@ -114,7 +113,7 @@ TEST(Diag, ListsWhatThisKernelAnswers) {
   EXPECT_THAT(outcome.out, HasSubstr("\nowners         bpf "));
 }
 
-TEST(Diag, WritesOneLineASocketWithO) {
+TEST(Diag, WritesOneLineForEachSocketWithO) {
   const SomeSockets sockets(2);
   EXPECT_THAT(RunDiag({"-uamnH"}).out, HasSubstr("\n\t skmem:("));
   EXPECT_THAT(RunDiag({"-uamnHO"}).out, Not(HasSubstr("\t")));
@@ -131,7 +130,7 @@ TEST(Diag, WritesAJsonObject) {
   EXPECT_TRUE(document.HasMember("owner_scan"));
 }
 
-TEST(Diag, EndsQuietlyWhenNobodyReadsOn) {
+TEST(Diag, EndsQuietlyIfThePipeIsClosed) {
   const SomeSockets sockets(200);
   for (const bool signal_ignored : {false, true}) {
     int ends[2];
@@ -145,7 +144,7 @@ TEST(Diag, EndsQuietlyWhenNobodyReadsOn) {
   }
 }
 
-TEST(Diag, EndsQuietlyWhenTheReaderHasSeenOneLine) {
+TEST(Diag, EndsQuietlyIfTheReaderStopsAfterOneLine) {
   const SomeSockets sockets(800);
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
@@ -168,7 +167,7 @@ TEST(Diag, EndsQuietlyWhenTheReaderHasSeenOneLine) {
   EXPECT_EQ(outcome.err, "");
 }
 
-TEST(Diag, SaysThatTheOutputIsFull) {
+TEST(Diag, ReportsAFullOutput) {
   const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
   ASSERT_GE(full, 0);
   for (const char* words : {"-tuxan", "--json", "-h", "-V", "--capabilities"}) {
@@ -180,8 +179,9 @@ TEST(Diag, SaysThatTheOutputIsFull) {
   close(full);
 }
 
-// The number of a closed descriptor goes to the next one opened: it must not be the netlink socket.
-TEST(Diag, ClosedStandardDescriptorsAreNotMistakenForItsSocket) {
+// The next descriptor that a process opens gets the number of a closed one. The netlink socket must
+// not get the number of stdout.
+TEST(Diag, NeverWritesToItsSocketIfStdoutIsClosed) {
   const Outcome without_out = RunDiag({"-tuxan"}, [] { close(STDOUT_FILENO); });
   EXPECT_EQ(without_out.exit_code, 1);
   EXPECT_THAT(without_out.err, HasSubstr("standard output: Bad file descriptor"));
@@ -195,8 +195,8 @@ TEST(Diag, ClosedStandardDescriptorsAreNotMistakenForItsSocket) {
   EXPECT_GE(LinesOf(without_others.out), 4u) << without_others.out;
 }
 
-// The kernel's answer about one listener has room for two or three thousand.
-TEST(Diag, SaysWhenTooManyWaitInAUnixListener) {
+// The kernel's answer about one listener has room for two or three thousand pending connections.
+TEST(Diag, ReportsMissingPendingConnections) {
   constexpr int kWaiting = 4000;
   rlimit limit = {};
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -225,9 +225,9 @@ TEST(Diag, SaysWhenTooManyWaitInAUnixListener) {
   EXPECT_THAT(outcome.err, HasSubstr("pending connections of 1 unix listeners are missing"));
 }
 
-TEST(Diag, WithoutRootListsRowsAndSaysWhatItCouldNotSee) {
+TEST(Diag, WithoutRootListsRowsAndReportsMissingOwners) {
   if (geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
-  const SomeSockets sockets(3);  // root's: nobody's descriptors may be read
+  const SomeSockets sockets(3);  // of root, whose descriptors another user cannot read
   const auto nobody = [] {
     if (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0) _exit(126);
   };
@@ -235,12 +235,12 @@ TEST(Diag, WithoutRootListsRowsAndSaysWhatItCouldNotSee) {
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_GE(LinesOf(outcome.out), 3u);
   EXPECT_EQ(LinesOf(outcome.err), 1u) << outcome.err;
-  EXPECT_THAT(outcome.err, HasSubstr("owners can be missing, because"));
-  // Who does not ask for owners is not told of them.
+  EXPECT_THAT(outcome.err, HasSubstr("owners may be missing, because"));
+  // Without -p there is no note about owners.
   EXPECT_EQ(RunDiag({"-tuxanH"}, nobody).err, "");
 }
 
-// From here on the process gets EAFNOSUPPORT for each netlink socket, as in a sandbox.
+// Makes socket() fail with EAFNOSUPPORT for netlink sockets, as in a sandbox.
 void ForbidNetlink() {
   // Source: include/uapi/linux/seccomp.h.
   constexpr uint32_t kReturnErrno = 0x00050000;
@@ -275,7 +275,7 @@ TEST(Diag, WithoutNetlinkReadsProcNetAndSaysSo) {
     start = end + 1;
   }
   EXPECT_THAT(outcome.err, HasSubstr("Address family not supported by protocol"));
-  // The same sockets, though less is known of each.
+  // /proc/net has the same sockets.
   EXPECT_EQ(RunDiag({"-uanH"}, ForbidNetlink).out, RunDiag({"-uanH"}).out);
 }
 

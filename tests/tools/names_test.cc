@@ -20,13 +20,13 @@ std::string PortName(Names* names, Protocol protocol, uint16_t port, bool numeri
   return out;
 }
 
-TEST(Names, OfPortsAreStarNumberOrService) {
+TEST(Names, OfPortsAreAStarANumberOrAService) {
   Names names;
   EXPECT_EQ(PortName(&names, Protocol::kTcp, 0), "*");
   EXPECT_EQ(PortName(&names, Protocol::kTcp, 0, true), "*");
   EXPECT_EQ(PortName(&names, Protocol::kTcp, 22), "ssh");
   EXPECT_EQ(PortName(&names, Protocol::kTcp, 22, true), "22");
-  // A name belongs to a protocol.
+  // A service has a name for each protocol.
   EXPECT_EQ(PortName(&names, Protocol::kUdp, 67), "bootps");
   EXPECT_EQ(PortName(&names, Protocol::kTcp, 67), "67");
 }
@@ -40,7 +40,8 @@ TEST(Names, AgreeWithTheServicesDatabaseBelowTheEphemeralRange) {
   for (const auto& [protocol, word] :
        {std::pair{Protocol::kTcp, "tcp"}, std::pair{Protocol::kUdp, "udp"}}) {
     for (int port = 1; port < 65536; ++port) {
-      // The database is read from its beginning each time: the whole of it only where it matters.
+      // getservbyport() reads the database from its beginning each time, so test all ports only
+      // where most services are.
       if (port > 12000 && port % 97 != 0 && port != first && port != last) continue;
       const bool ephemeral = port >= first && port <= last;
       const servent* entry =
@@ -51,7 +52,7 @@ TEST(Names, AgreeWithTheServicesDatabaseBelowTheEphemeralRange) {
   }
 }
 
-TEST(Names, OfInterfacesAreTheirsOrTheirNumber) {
+TEST(Names, OfInterfacesAreNamesOrNumbers) {
   Names names;
   const unsigned lo = if_nametoindex("lo");
   ASSERT_NE(lo, 0u);
@@ -64,7 +65,7 @@ TEST(Names, OfInterfacesAreTheirsOrTheirNumber) {
             "if7654321");
 }
 
-TEST(Names, OfInterfacesElsewhereAreNumbers) {
+TEST(Names, OfInterfacesInOtherNamespacesAreNumbers) {
   Names names;
   std::string out;
   names.AppendInterface(netdiag::NetnsId(1), netdiag::IfIndex(if_nametoindex("lo")), &out);

@@ -1,4 +1,4 @@
-// docs/output.md's table of JSON keys is the field table.
+// Tests that the table of JSON keys in docs/output.md is the field table.
 
 #include <fstream>
 #include <string>
@@ -51,7 +51,7 @@ std::string MeaningWord(Meaning meaning) {
   return "?";
 }
 
-// A row of the document: | key | unit | meaning | families |
+// Returns a row of the document: | key | unit | meaning | families |
 std::string RowOf(const Field& field) {
   std::string row = "| ";
   if (field.group != FieldGroup::kSocket) row.append(Name(field.group)).append(".");

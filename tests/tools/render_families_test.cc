@@ -1,4 +1,4 @@
-// Listings of made-up MPTCP, raw, packet and netlink sockets, byte by byte.
+// Tests listings of made-up MPTCP, raw, packet and netlink sockets byte by byte.
 
 #include <string>
 #include <unistd.h>
@@ -53,7 +53,7 @@ TEST(RenderFamilies, NamesWhatPacketSocketsReceive) {
   EXPECT_THAT(Render({"-0aH"}, OfPacket(datagrams)), HasSubstr("p_dgr "));
 }
 
-TEST(RenderFamilies, TellsAllOfAPacketSocket) {
+TEST(RenderFamilies, ShowsEverythingOfAPacketSocket) {
   PacketMessage message;
   const uint32_t info[] = {0, 1, 0, 5, 0, 0x1f};
   const uint32_t ring[] = {4096, 4, 2048, 8, 60, 0, 0x1a};
@@ -108,7 +108,7 @@ TEST(RenderFamilies, NamesNetlinkProtocolsAndPorts) {
   EXPECT_THAT(Render({"-f", "netlink", "-aH"}, OfNetlink(connected)), HasSubstr(" 2:4200000\n"));
 }
 
-TEST(RenderFamilies, TellsAllGroupsAndFlagsOfANetlinkSocket) {
+TEST(RenderFamilies, ShowsAllGroupsAndFlagsOfANetlinkSocket) {
   NetlinkMessage message;
   message.Add(NETLINK_DIAG_FLAGS, uint32_t{0x3f});
   const uint64_t mask[] = {0x8000000000000005, 0x3, 0};
@@ -123,7 +123,7 @@ TEST(RenderFamilies, TellsAllGroupsAndFlagsOfANetlinkSocket) {
   EXPECT_THAT(Render({"--json", "-a"}, OfNetlink(message)), HasSubstr("\"groups\":[1,3,64,65,66]"));
 }
 
-TEST(RenderFamilies, TellsMembershipsAndFiltersInJson) {
+TEST(RenderFamilies, ShowsMembershipsAndFiltersInJson) {
   PacketMessage message;
   packet_diag_mclist joined = {};
   joined.pdmc_index = 7;
@@ -140,7 +140,7 @@ TEST(RenderFamilies, TellsMembershipsAndFiltersInJson) {
   EXPECT_THAT(Render({"--json", "-a"}, OfPacket(PacketMessage())), Not(HasSubstr("memberships")));
 }
 
-TEST(RenderFamilies, TellsMptcpInfoInsteadOfTcpInfo) {
+TEST(RenderFamilies, ShowsMptcpInfoInsteadOfTcpInfo) {
   InetMessage message;
   Packet info(96, std::byte{0});
   info[3] = std::byte{2};
@@ -169,7 +169,7 @@ TEST(RenderFamilies, NamesProtocolsOfRawSockets) {
   EXPECT_EQ(render("-waH"), "ESTAB 0      0      127.0.0.1:ipproto-200 0.0.0.0:*\n");
 }
 
-TEST(RenderFamilies, TellsTypeOfServiceCgroupAndOptions) {
+TEST(RenderFamilies, ShowsTypeOfServiceCgroupAndOptions) {
   InetMessage message;
   message.Add(INET_DIAG_TOS, uint8_t{0x10}).Add(INET_DIAG_TCLASS, uint8_t{0});
   message.Add(INET_DIAG_CLASS_ID, uint32_t{0x20}).Add(INET_DIAG_SOCKOPT, uint16_t{0x0102});

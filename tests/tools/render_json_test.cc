@@ -30,7 +30,8 @@ using rapidjson::Document;
 using rapidjson::Value;
 using testing::Render;
 
-// No object may have a key twice: readers keep one of them, and not all the same.
+// Fails if an object has a key twice: readers keep one of the values, and not all keep the same
+// one.
 void ExpectUniqueKeys(const Value& value) {
   if (value.IsArray()) {
     for (const Value& item : value.GetArray()) ExpectUniqueKeys(item);
@@ -60,7 +61,7 @@ std::string StringOf(const Value& value, const char* key) {
 
 Packet Filled(size_t size) { return Packet(size, std::byte{0x11}); }
 
-// Everything that an inet socket can say.
+// A message with every attribute of an inet socket.
 InetMessage FullInet() {
   InetMessage message;
   message.SetLocal("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 8443);
@@ -103,7 +104,7 @@ UnixMessage FullUnix() {
   return message;
 }
 
-// Which of a row's fields are there, nested as the groups say.
+// Returns true if the object has the field, nested in its group.
 bool Has(const Value& socket, const Field& field) {
   const std::string group(Name(field.group));
   const std::string name = netdiag::NameWithUnit(field);
@@ -136,10 +137,10 @@ TEST(RenderJson, HasEveryFieldOfTheTable) {
       continue;
     }
     if (field.name == "thread") continue;  // a capture does not tell
-    // Two are of a raw socket and of an MPTCP connection alone.
+    // Only a raw socket and an MPTCP connection have these two.
     const bool of_inet = Has(inet, field) || Has(document["sockets"][3], field) ||
                          Has(document["sockets"][4], field);
-    // The capture is of a namespace without a name, and of cgroups that are not this machine's.
+    // The capture has a namespace without a name, and cgroups that this machine does not have.
     const std::set<std::string_view> kUnknown = {"cgroup_path", "container", "pod", "unit",
                                                  "netns_name"};
     if (kUnknown.count(field.name) != 0) {
@@ -150,7 +151,7 @@ TEST(RenderJson, HasEveryFieldOfTheTable) {
     const bool held = field.group == FieldGroup::kOwner;
     EXPECT_EQ(Has(unix_socket, field), field.families.contains(netdiag::Family::kUnix) && !held);
   }
-  // And none that is not in the table, but these.
+  // There are no other keys, except these.
   const std::set<std::string> kOthers = {"cgroup_path", "container", "pod",        "unit",
                                          "netns_name",  "owners",    "peer_owners"};
   for (const Value* socket : {&unix_socket, &inet}) {
@@ -171,7 +172,7 @@ TEST(RenderJson, HasEveryFieldOfTheTable) {
   EXPECT_EQ(unix_socket["owners"].Size(), 0u);
 }
 
-TEST(RenderJson, WithoutOwnersAskedForSaysNothingOfThem) {
+TEST(RenderJson, HasNoOwnersUnlessAskedFor) {
   const Packet capture = CaptureOf({{Protocol::kTcp, {InetMessage().Build()}}});
   const Document document = Parse(Render({"--json", "-t"}, capture));
   EXPECT_FALSE(document["sockets"][0].HasMember("owners"));
@@ -205,7 +206,7 @@ TEST(RenderJson, IsCompleteWithoutASocket) {
   EXPECT_EQ(document["tables"].Size(), 1u);
 }
 
-TEST(RenderJson, NamesAreExactWhateverTheirBytes) {
+TEST(RenderJson, NamesAreExactForAnyBytes) {
   const struct {
     std::string_view name;
     const char* text;

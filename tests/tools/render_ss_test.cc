@@ -1,5 +1,5 @@
-// Listings of made-up sockets, byte by byte. That ss writes the same is
-// tests/live/ss_differential_test.cc's matter.
+// Tests listings of made-up sockets byte by byte. tests/live/ss_differential_test.cc tests that ss
+// writes the same.
 
 #include <string>
 #include <vector>
@@ -70,7 +70,7 @@ TEST(RenderSs, SetsColumnsAsWideAsTheirLongestCell) {
             "tcp   CLOSE-WAIT 12345678 0      [2001:db8::1]:22   [2001:db8::2]:65535\n");
 }
 
-TEST(RenderSs, LeavesOutColumnsThatSayTheSameEverywhere) {
+TEST(RenderSs, LeavesOutColumnsWithOneValue) {
   const Packet capture = Tcp({InetMessage().Build()});
   EXPECT_EQ(Render({"-tnH"}, capture), "ESTAB 0      0      127.0.0.1:8080 10.1.2.3:4660\n");
   EXPECT_EQ(Render({"-tnH", "state", "established"}, capture),
@@ -148,7 +148,7 @@ TEST(RenderSs, DetailsOfInetComeInOrder) {
   EXPECT_EQ(RenderTcp("-tnHe", message),
             "ESTAB 0      0      127.0.0.1:8080 10.1.2.3:4660  uid:1000 ino:5001 sk:10000005c "
             "fwmark:0x1f cgroup:unreachable:ffffffffffffffff v6only:0 -->\n");
-  // What is not set is not said, the inode and the cookie apart.
+  // Values that are not set are left out, except the inode and the cookie.
   EXPECT_EQ(RenderTcp("-tnHe", InetMessage()),
             "ESTAB 0      0      127.0.0.1:8080 10.1.2.3:4660  ino:5001 sk:5c\n");
   const char* kArrows[] = {"<->", "-->", "<--", "---"};
@@ -175,7 +175,7 @@ TEST(RenderSs, MemoryHasTheKernelsOrderAndItsLength) {
   EXPECT_THAT(RenderTcp("-tnHm", old), HasSubstr("skmem:(r1,rb2,t3,tb4,f5,w6,o7)\n"));
 }
 
-// A tcp_info with every field set, each to a value of its own.
+// A tcp_info in which every field has a different value.
 tcp_info FullTcpInfo() {
   tcp_info info = {};
   info.tcpi_backoff = 2;
@@ -232,7 +232,7 @@ tcp_info FullTcpInfo() {
 }
 
 InetMessage FullInfo() {
-  // Two fields are newer than the host's struct: rcv_wnd and rehash.
+  // rcv_wnd and rehash are newer than the host's struct.
   Packet bytes = Raw(FullTcpInfo());
   bytes.resize(240);
   const uint32_t newer[] = {40, 41};
@@ -269,7 +269,7 @@ TEST(RenderSs, InfoHasEveryTokenInOrder) {
   EXPECT_THAT(scaled, HasSubstr(" pacing_rate 8Mbps/16Mbps delivery_rate 1000bps "));
 }
 
-TEST(RenderSs, InfoSaysNothingOfWhatStandsForNothing) {
+TEST(RenderSs, InfoLeavesOutValuesThatMeanNotSet) {
   tcp_info info = {};
   info.tcpi_rto = 3'000'000;
   info.tcpi_snd_ssthresh = 0x7fffffff;
@@ -279,7 +279,7 @@ TEST(RenderSs, InfoSaysNothingOfWhatStandsForNothing) {
   InetMessage message;
   message.Add(INET_DIAG_INFO, Raw(info));
   EXPECT_EQ(RenderTcp("-tnHi", message), "ESTAB 0      0      127.0.0.1:8080 10.1.2.3:4660\n\t\n");
-  // An older and shorter struct: what it lacks is not said.
+  // Fields that an older, shorter struct lacks are left out.
   InetMessage old = InetMessage();
   Packet bytes = Raw(FullTcpInfo());
   bytes.resize(104);
@@ -303,7 +303,7 @@ TEST(RenderSs, ListenersShowTheirQueueAndNotTheBacklogAsSacked) {
             "LISTEN 2      128    127.0.0.1:8080 0.0.0.0:*\n\t cubic cwnd:10 unacked:2\n");
 }
 
-TEST(RenderSs, CongestionControlsTellTheirOwn) {
+TEST(RenderSs, CongestionControlsHaveTokensOfTheirOwn) {
   const auto info = [](uint16_t type, const Packet& bytes) {
     InetMessage message = FullInfo();
     message.Add(type, bytes);
@@ -317,7 +317,7 @@ TEST(RenderSs, CongestionControlsTellTheirOwn) {
                             .bbr_cwnd_gain = 512};
   EXPECT_THAT(info(INET_DIAG_BBRINFO, Raw(bbr)),
               HasSubstr(" bbr:(bw:34359738376bps,mrtt:1.5,pacing_gain:2.88672,cwnd_gain:2) "));
-  // A round trip of its own makes another rate.
+  // Vegas has its own round trip, so the rate differs.
   const tcpvegas_info vegas = {.tcpv_enabled = 1, .tcpv_rttcnt = 1, .tcpv_rtt = 8000};
   EXPECT_THAT(info(INET_DIAG_VEGASINFO, Raw(vegas)), HasSubstr(" send 28960000bps "));
   const tcpvegas_info off = {.tcpv_enabled = 0, .tcpv_rttcnt = 1, .tcpv_rtt = 8000};
@@ -350,7 +350,7 @@ Packet Ulp(const char* name, uint16_t type, const Packets& attributes) {
                Attribute(static_cast<uint16_t>(type | NLA_F_NESTED), Join(attributes))});
 }
 
-TEST(RenderSs, TlsTellsVersionCipherAndModes) {
+TEST(RenderSs, TlsShowsVersionCipherAndModes) {
   const auto tls = [](const Packets& attributes) {
     InetMessage message;
     message.Add(INET_DIAG_ULP_INFO, Ulp("tls", INET_ULP_INFO_TLS, attributes));
@@ -428,7 +428,7 @@ TEST(RenderSs, UnixRowsHaveTypesNamesAndFiles) {
   EXPECT_EQ(RenderUnix("-xlnH", sequential), "u_seq LISTEN 0      0      * 7001 * 0\n");
 }
 
-TEST(RenderSs, OwnersComeLastFirstAndCannotForgeOthers) {
+TEST(RenderSs, OwnersComeLastFirstAndCannotBeForged) {
   const std::vector<CapturedOwner> owners = {
       {7001, 10, 3, "first"}, {7001, 11, 4, "x\",pid=1,fd=9"}, {7001, 12, 5, "\x1b[31m"}};
   EXPECT_EQ(RenderUnix("-xpnH", UnixMessage(), owners),
@@ -438,13 +438,13 @@ TEST(RenderSs, OwnersComeLastFirstAndCannotForgeOthers) {
   EXPECT_EQ(RenderUnix("-xnH", UnixMessage(), owners), "u_str ESTAB 0      0      * 7001 * 0\n");
 }
 
-TEST(RenderSs, ThreadsAreToldWhenAskedFor) {
+TEST(RenderSs, ThreadsAreShownIfAskedFor) {
   const std::vector<CapturedOwner> owners = {{7001, 10, 3, "server"}};
   EXPECT_EQ(RenderUnix("-xTnH", UnixMessage(), owners),
             "u_str ESTAB 0      0      * 7001 * 0 users:((\"server\",pid=10,tid=10,fd=3))\n");
 }
 
-TEST(RenderSs, PeersAreNamedAndOwnedWhenAskedFor) {
+TEST(RenderSs, PeersHaveNamesAndOwnersIfAskedFor) {
   UnixMessage client;
   client.Add(UNIX_DIAG_PEER, uint32_t{7002});
   UnixMessage server;

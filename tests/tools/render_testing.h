@@ -1,4 +1,4 @@
-// tests/tools/render_testing.h — diag's listing of a capture, as the program would write it.
+// tests/tools/render_testing.h — lists a capture as diag does.
 
 #ifndef NETDIAG_TESTS_TOOLS_RENDER_TESTING_H_
 #define NETDIAG_TESTS_TOOLS_RENDER_TESTING_H_
@@ -28,7 +28,7 @@ inline absl::StatusOr<ListOptions> Parse(std::vector<std::string> words) {
   return ParseListOptions(static_cast<int>(words.size()), argv.data());
 }
 
-// A file in memory, for what is written to a descriptor.
+// A file in memory, which collects what is written to its descriptor.
 class MemoryFile {
  public:
   MemoryFile() : fd_(memfd_create("output", MFD_CLOEXEC)) {}

@@ -1,4 +1,4 @@
-// tests/tools/schema_testing.h — what diag writes, held against its JSON Schema by another library.
+// tests/tools/schema_testing.h — validates the JSON of diag against its schema, with RapidJSON.
 
 #ifndef NETDIAG_TESTS_TOOLS_SCHEMA_TESTING_H_
 #define NETDIAG_TESTS_TOOLS_SCHEMA_TESTING_H_
@@ -20,7 +20,7 @@ class SchemaValidator {
     EXPECT_FALSE(source_.Parse(schema.c_str()).HasParseError()) << source_.GetErrorOffset();
     schema_ = std::make_unique<rapidjson::SchemaDocument>(source_);
   }
-  // "": it is as the schema says.
+  // Returns "" if the text is valid, else the reason.
   std::string Complaint(std::string_view text) const {
     rapidjson::Document document;
     if (document.Parse(text.data(), text.size()).HasParseError()) return "no JSON";

@@ -16,7 +16,7 @@ std::string Meaning(const std::vector<std::string_view>& words, bool command) {
   return shorthand->expression;
 }
 
-TEST(Shorthand, OfAPortIsEitherEnd) {
+TEST(Shorthand, APortMatchesEitherEnd) {
   for (const char* word : {":443", "443"}) {
     EXPECT_EQ(Meaning({word}, false), "( sport = :443 or dport = :443 )");
   }
@@ -27,7 +27,7 @@ TEST(Shorthand, OfAPortIsEitherEnd) {
             "( sport = :22 or dport = :22 ) and ( dst 10/8 )");
 }
 
-TEST(Shorthand, OfAnyOtherWordIsTheBeginningOfACommand) {
+TEST(Shorthand, AnyOtherWordIsTheBeginningOfACommand) {
   EXPECT_EQ(Meaning({"nginx"}, true), "comm = \"nginx*\"");
   EXPECT_EQ(Meaning({"nginx", "state"}, true), "comm = \"nginx*\" and ( state )");
   // The kernel keeps 15 bytes of a command.
@@ -36,7 +36,7 @@ TEST(Shorthand, OfAnyOtherWordIsTheBeginningOfACommand) {
   EXPECT_EQ(Meaning({"7zip"}, true), "comm = \"7zip*\"");
 }
 
-TEST(Shorthand, IsNoneWhereTheWordsAreAnExpression) {
+TEST(Shorthand, IsNoneIfTheWordsAreAnExpression) {
   for (const char* word : {"not", "src", "dport", "cgroup", "autobound", "(", "!", "sport=:22",
                            "rtt>100ms", "state", "uid", "comm", "tcp_info.rtt", ":", "::1"}) {
     EXPECT_EQ(Meaning({word}, false), "(none)") << word;

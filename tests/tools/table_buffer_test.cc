@@ -15,7 +15,8 @@
 namespace diag {
 namespace {
 
-// Rows of "left", a right-aligned number with a tail, and what follows; '|' ends a cell.
+// Writes rows of "left", a right-aligned number with a tail, and the text behind the columns. '|'
+// ends a cell.
 std::string Laid(size_t screen, const std::vector<std::string>& rows) {
   const testing::MemoryFile file;
   Output output(file.fd());
@@ -51,17 +52,17 @@ TEST(TableBuffer, PadsToTheLongestAndLeavesNoBlanksAtTheEnd) {
             "b          1:1          rest\n");
 }
 
-TEST(TableBuffer, SpreadsWhatAScreenHasToSpare) {
-  // 17 columns are needed; the columns with a blank before them share the others.
+TEST(TableBuffer, SpreadsTheSpareWidthOfAScreen) {
+  // The table needs 17 columns; the columns with a blank before them share the rest.
   EXPECT_EQ(Laid(26, {"aaaa|1:|1000|users|"}), "aaaa     1:1000 users\n");
   EXPECT_EQ(Laid(17, {"aaaa|1:|1000|users|"}), "aaaa 1:1000 users\n");
 }
 
-TEST(TableBuffer, GoesOnInANextLineWhereAScreenIsTooNarrow) {
+TEST(TableBuffer, BreaksLinesIfAScreenIsTooNarrow) {
   EXPECT_EQ(Laid(12, {"aaaa|1:|1000|users|", "b|1:|1|| rest"}),
             "aaaa 1:1000\n        users\n"
             "b    1:1\n              rest\n");
-  // An empty rest leaves no empty line, and what belongs together stays together.
+  // An empty text behind the columns makes no empty line, and a tail stays with its column.
   EXPECT_EQ(Laid(9, {"aaaa|11:|1000||"}), "aaaa\n        11:1000\n");
   EXPECT_EQ(Laid(1, {"aaaa|11:|1000|u|"}), "aaaa\n        11:1000\n        u\n");
 }
@@ -75,7 +76,7 @@ TEST(TableBuffer, WritesInPiecesWhoseWidthsOnlyGrow) {
   EXPECT_EQ(text.substr(text.size() - 16), "a        1:1000\n");
 }
 
-TEST(ScreenWidth, IsTheTerminalsOrElseOfTheEnvironment) {
+TEST(ScreenWidth, IsThatOfTheTerminalOrOfTheEnvironment) {
   if (access("/dev/pts/ptmx", F_OK) != 0) GTEST_SKIP() << "no devpts is mounted: no terminals";
   winsize size = {};
   size.ws_col = 73;

@@ -33,7 +33,7 @@ std::string Apply(Escape escape, std::string_view name) {
   return out;
 }
 
-// Whether `text` is UTF-8 of one line that neither moves the cursor nor hides or reorders anything.
+// Returns true if `text` is one line of UTF-8 that does not move the cursor, hide or reorder text.
 bool Harmless(std::string_view text) {
   while (!text.empty()) {
     uint32_t c = 0;
@@ -46,7 +46,7 @@ bool Harmless(std::string_view text) {
   return true;
 }
 
-// Bytes as an adversary picks them: all kinds that the escape treats in a way of its own.
+// Returns bytes of every kind that the escape treats differently.
 std::string RandomName(std::mt19937* random, size_t longest) {
   static const std::string_view kParts[] = {std::string_view("\0", 1),
                                             "@",
@@ -87,11 +87,11 @@ std::string RandomName(std::mt19937* random, size_t longest) {
 
 class Escapes : public ::testing::TestWithParam<Escape> {};
 
-TEST_P(Escapes, MakeEveryNameHarmlessAndKeepNamesApart) {
+TEST_P(Escapes, MakeNamesHarmlessAndKeepThemDifferent) {
   std::mt19937 random(20240501);
   std::map<std::string, std::string> names;  // by what they came out as
   for (int i = 0; i < netdiag::testing::Rounds(60'000); ++i) {
-    // Short ones collide if any do.
+    // If any names collide, short ones do.
     const std::string name = RandomName(&random, i % 2 == 0 ? 4 : 108);
     const std::string out = Apply(GetParam(), name);
     ASSERT_TRUE(Harmless(out)) << out;
@@ -100,7 +100,7 @@ TEST_P(Escapes, MakeEveryNameHarmlessAndKeepNamesApart) {
   }
 }
 
-TEST_P(Escapes, KeepAllNamesOfTwoBytesApart) {
+TEST_P(Escapes, KeepAllNamesOfTwoBytesDifferent) {
   std::map<std::string, std::string> names;
   for (int i = -1; i < 0x10000; ++i) {
     std::string name;
@@ -123,7 +123,7 @@ TEST(AppendEscaped, LeavesOrdinaryNamesAlone) {
   }
 }
 
-TEST(AppendEscaped, ShowsWhatWouldDeceive) {
+TEST(AppendEscaped, EscapesDeceptiveCharacters) {
   EXPECT_EQ(Apply(AppendEscaped, "a\x1b[31m\n\t\r"), "a\\x1b[31m\\x0a\\x09\\x0d");
   EXPECT_EQ(Apply(AppendEscaped, "\x7f"), "\\x7f");
   EXPECT_EQ(Apply(AppendEscaped, "\xc2\x9b"), "\\u{9b}");
@@ -133,12 +133,12 @@ TEST(AppendEscaped, ShowsWhatWouldDeceive) {
   EXPECT_EQ(Apply(AppendEscaped, std::string_view("\0a", 2)), "\\x00a");
 }
 
-TEST(AppendQuoted, EscapesQuotesSoThatNobodyForgesAnOwner) {
+TEST(AppendQuoted, EscapesQuotesSoThatOwnersCannotBeForged) {
   EXPECT_EQ(Apply(AppendQuoted, "sshd"), "\"sshd\"");
   EXPECT_EQ(Apply(AppendQuoted, "a\",pid=1"), "\"a\\x22,pid=1\"");
 }
 
-TEST(AppendUnixName, TellsAbstractMissingAndPathApart) {
+TEST(AppendUnixName, DistinguishesAbstractMissingAndPath) {
   EXPECT_EQ(Apply(AppendUnixName, ""), "*");
   EXPECT_EQ(Apply(AppendUnixName, "*"), "\\x2a");
   EXPECT_EQ(Apply(AppendUnixName, "**"), "**");
@@ -149,7 +149,7 @@ TEST(AppendUnixName, TellsAbstractMissingAndPathApart) {
   EXPECT_EQ(Apply(AppendUnixName, "/run/a@b"), "/run/a@b");
 }
 
-TEST(Utf8Length, IsThatOfTheFirstCharacterAndZeroForNone) {
+TEST(Utf8Length, IsThatOfTheFirstCharacterOrZero) {
   const struct {
     std::string_view text;
     size_t length;
@@ -199,12 +199,12 @@ TEST(AppendThousandths, WritesWhatPrintfDoes) {
   }
 }
 
-// The quick ways: a rate below a thousand of its unit, and whole bits.
+// Tests the fast cases: a rate below a thousand of its unit, and whole bits.
 TEST(AppendGeneral, OfThreeDigitsAndWholeNumbersWriteWhatPrintfDoes) {
   std::mt19937_64 random(12);
   std::uniform_real_distribution<double> exponent(-1, 17);
   for (int i = 0; i < netdiag::testing::Rounds(40000); ++i) {
-    // Also the middles between two numbers, and what lies beside them.
+    // Also the middle between two results, and its neighbours.
     double value = i < 20000 ? static_cast<double>(i) / 2 /
                                    (i % 3 == 0   ? 1
                                     : i % 3 == 1 ? 10
@@ -221,7 +221,7 @@ TEST(AppendGeneral, OfThreeDigitsAndWholeNumbersWriteWhatPrintfDoes) {
   }
 }
 
-TEST(AppendGeneral, AndAppendFixedWriteWhatPrintfDoes) {
+TEST(AppendFixed, AndAppendGeneralWriteWhatPrintfDoes) {
   std::mt19937_64 random(7);
   std::vector<double> values = {0,           1,    999.9999, 999999.5,
                                 1e6,         1e15, 1e-5,     0.0001,
@@ -246,7 +246,7 @@ TEST(AppendGeneral, AndAppendFixedWriteWhatPrintfDoes) {
   }
 }
 
-TEST(AppendNumber, WritesTheEndsOfEveryType) {
+TEST(AppendNumber, WritesTheLimitsOfEveryType) {
   std::string text;
   AppendNumber(std::numeric_limits<uint64_t>::max(), &text);
   AppendNumber(std::numeric_limits<int64_t>::min(), &text);
@@ -254,7 +254,7 @@ TEST(AppendNumber, WritesTheEndsOfEveryType) {
   EXPECT_EQ(text, "18446744073709551615-9223372036854775808ffffffffffffffff");
 }
 
-TEST(Output, WritesEverythingThroughAPipeThatTakesLittle) {
+TEST(Output, WritesEverythingThroughASmallPipe) {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
   std::string expected;
@@ -287,7 +287,7 @@ TEST(Output, WritesNothingMoreAfterAnError) {
   output.Flush();
   EXPECT_TRUE(output.failed());
   EXPECT_EQ(output.errnum(), ENOSPC);
-  // The descriptor is somebody else's file now; it must stay empty.
+  // The descriptor is another file now, which must stay empty.
   const int file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   ASSERT_GE(file, 0);
   ASSERT_EQ(dup2(file, full), full);
@@ -299,8 +299,8 @@ TEST(Output, WritesNothingMoreAfterAnError) {
   close(full);
 }
 
-// Somebody may look on: what is old goes out though the buffer has room.
-TEST(Output, FlushesWhatIsStale) {
+// A reader may be waiting, so stale text is written although the buffer has room.
+TEST(Output, FlushesStaleText) {
   const int file = memfd_create("output", MFD_CLOEXEC);
   ASSERT_GE(file, 0);
   Output output(file);

@@ -1,4 +1,4 @@
-// Tested by tests/tools/render_json_test.cc and verbs_test.cc.
+// Tested by tests/tools/render_json_test.cc and commands_test.cc.
 
 #include "tools/diag/json.h"
 

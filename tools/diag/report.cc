@@ -42,7 +42,7 @@ void ReportNamespaces(const netdiag::NetnsStats& stats) {
              std::string(stats.denial.message()));
   }
   if (stats.hidden > 0) {
-    Complain("sockets can be missing, because the network namespaces of " +
+    Complain("sockets may be missing, because the network namespaces of " +
              std::to_string(stats.hidden) +
              " processes could not be read: " + std::string(kPrivilege));
   }
@@ -53,11 +53,11 @@ void ReportNamespaces(const netdiag::NetnsStats& stats) {
 
 void ReportMessages(const netdiag::Summary& summary) {
   if (summary.interrupted) {
-    Complain("the listing can be inconsistent, because a table changed while the kernel dumped it");
+    Complain("the listing may be inconsistent, because a table changed while the kernel dumped it");
   }
   if (summary.damaged > 0) {
     Complain(std::to_string(summary.damaged) +
-             " malformed records were left out or cut short, so sockets can be missing");
+             " malformed records were left out or cut short, so sockets may be missing");
   }
   if (summary.foreign > 0) {
     Complain(std::to_string(summary.foreign) +
@@ -67,16 +67,16 @@ void ReportMessages(const netdiag::Summary& summary) {
 
 void ReportOwners(const netdiag::OwnerStats& stats) {
   if (stats.denied > 0) {
-    Complain("owners can be missing, because the descriptors of " + std::to_string(stats.denied) +
+    Complain("owners may be missing, because the descriptors of " + std::to_string(stats.denied) +
              " processes could not be read: " + std::string(kPrivilege));
   }
   if (stats.hidepid) {
-    Complain("owners can be missing, because /proc hides the processes of other users (hidepid): " +
+    Complain("owners may be missing, because /proc hides the processes of other users (hidepid): " +
              std::string(kPrivilege));
   }
   if (stats.errors > 0) {
     Complain(netdiag::ErrnoError(stats.first_error,
-                                 "owners can be missing, because " + std::to_string(stats.errors) +
+                                 "owners may be missing, because " + std::to_string(stats.errors) +
                                      " descriptors or processes could not be read"));
   }
 }

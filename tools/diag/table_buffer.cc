@@ -74,14 +74,14 @@ void TableBuffer::Grow(size_t size) {
 
 void TableBuffer::Clear() {
   at_ = text_.get();
-  tints_.clear();
+  tints_.rows.clear();
   if (ends_.empty()) ends_.resize(64 * stride_ + 1);
   end_ = ends_.data() + 1;
 }
 
 void TableBuffer::EndRow() {
   EndCell();
-  tints_.push_back(std::exchange(tint_, Tint::kPlain));
+  tints_.rows.push_back(std::exchange(tints_.next, Tint::kPlain));
   const uint32_t* end = end_ - stride_;
   for (uint32_t& width : widths_) {
     const uint32_t size = end[0] - end[-1];
@@ -105,41 +105,41 @@ void TableBuffer::Header() {
 
 // Chooses the widths and the delimiters of this piece's lines.
 void TableBuffer::Fit() {
-  places_.clear();
-  line_ = 0;
+  layout_.places.clear();
+  layout_.length = 0;
   for (size_t i = 0; i < columns_.size(); ++i) {
     if (!columns_[i].visible) continue;
-    const size_t blanks = places_.empty() ? 0 : columns_[i].left.size();
-    places_.push_back({i, widths_[i], blanks, false, columns_[i].right});
-    line_ += blanks + widths_[i];
+    const size_t blanks = layout_.places.empty() ? 0 : columns_[i].left.size();
+    layout_.places.push_back({i, widths_[i], blanks, false, columns_[i].right});
+    layout_.length += blanks + widths_[i];
   }
-  if (screen_ == 0 || places_.empty()) return;
-  if (line_ <= screen_) {
+  if (screen_ == 0 || layout_.places.empty()) return;
+  if (layout_.length <= screen_) {
     // A column without a delimiter continues the column before it, as a port does its address. Give
     // it no spare width, so that it stays with that column.
     std::vector<Place*> takers;
-    for (Place& place : places_) {
+    for (Place& place : layout_.places) {
       if (place.blanks > 0) takers.push_back(&place);
     }
-    size_t spare = screen_ - line_;
+    size_t spare = screen_ - layout_.length;
     for (size_t i = 0; i < takers.size(); ++i) {
       const size_t share = spare / (takers.size() - i);
       takers[i]->width += share;
       spare -= share;
-      line_ += share;
+      layout_.length += share;
     }
     return;
   }
   size_t at = 0;
-  for (size_t i = 0; i < places_.size(); ++i) {
-    Place& place = places_[i];
+  for (size_t i = 0; i < layout_.places.size(); ++i) {
+    Place& place = layout_.places[i];
     // Columns without a delimiter stay on the line of the column before them.
     size_t needs = place.blanks + place.width;
-    for (size_t j = i + 1; j < places_.size() && places_[j].blanks == 0; ++j) {
-      needs += places_[j].width;
+    for (size_t j = i + 1; j < layout_.places.size() && layout_.places[j].blanks == 0; ++j) {
+      needs += layout_.places[j].width;
     }
     if (place.blanks > 0 && at + needs > screen_) {
-      line_ += kNextLine.size() - place.blanks;
+      layout_.length += kNextLine.size() - place.blanks;
       place.next_line = true;
       at = kNextLine.size() - 1 + place.width;
     } else {
@@ -149,9 +149,9 @@ void TableBuffer::Fit() {
 }
 
 void TableBuffer::Flush() {
-  if (tints_.empty()) return;
+  if (tints_.rows.empty()) return;
   Fit();
-  for (size_t row = 0; row < tints_.size(); ++row) WriteRow(row);
+  for (size_t row = 0; row < tints_.rows.size(); ++row) WriteRow(row);
   Clear();
 }
 
@@ -159,11 +159,11 @@ void TableBuffer::WriteRow(size_t row) {
   const uint32_t* const starts = &ends_[row * stride_];
   const char* const text = text_.get();
   const std::string_view rest(text + starts[stride_ - 1], starts[stride_] - starts[stride_ - 1]);
-  const size_t tinted = tints_[row] == Tint::kPlain ? stride_ : tinted_;
-  char* const line = output_->Reserve(line_ + rest.size() + 64);
+  const size_t tinted = tints_.rows[row] == Tint::kPlain ? stride_ : tints_.cell;
+  char* const line = output_->Reserve(layout_.length + rest.size() + 64);
   char* out = line;
   char* solid = line;  // the end of the last cell that is not empty
-  for (const Place& place : places_) {
+  for (const Place& place : layout_.places) {
     if (place.next_line) {
       out = PutExactly(kNextLine, Trimmed(line, solid));
     } else {
@@ -175,7 +175,7 @@ void TableBuffer::WriteRow(size_t row) {
     const size_t padding = place.width - size;
     if (place.right) out = Blanks(padding, out);
     if (place.column == tinted) {
-      out = PutExactly(EscapeOf(tints_[row]), out);
+      out = PutExactly(EscapeOf(tints_.rows[row]), out);
       out = PutExactly({cell, size}, out);
       out = PutExactly(kTintOff, out);
     } else {

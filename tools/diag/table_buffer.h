@@ -54,8 +54,8 @@ class TableBuffer {
   }
   // Sets the look of the current cell.
   void SetTint(Tint tint) {
-    tint_ = tint;
-    tinted_ = static_cast<size_t>(end_ - ends_.data() - 1) % stride_;
+    tints_.next = tint;
+    tints_.cell = static_cast<size_t>(end_ - ends_.data() - 1) % stride_;
   }
   void EndRow();
   void Header();
@@ -79,11 +79,13 @@ class TableBuffer {
   std::string appended_;        // the part of the cell that is not in `text_` yet
   std::vector<uint32_t> ends_;  // 0; then for each row the ends of its cells and of its last text
   uint32_t* end_ = nullptr;     // the next element of `ends_`, which has room for a row
-  std::vector<Tint> tints_;     // for each row the look of the cell `tinted_`
-  Tint tint_ = Tint::kPlain;
-  size_t tinted_ = 0;
+  struct {
+    std::vector<Tint> rows;  // for each row the look of its cell `cell`
+    Tint next = Tint::kPlain;
+    size_t cell = 0;
+  } tints_;
   std::vector<uint32_t> widths_;  // the widest cell of each column so far
-  // The layout of the current piece.
+  // Where a column is in the lines of the current piece.
   struct Place {
     size_t column = 0;
     size_t width = 0;
@@ -91,8 +93,10 @@ class TableBuffer {
     bool next_line = false;  // instead of the blank
     bool right = false;
   };
-  std::vector<Place> places_;  // the visible columns
-  size_t line_ = 0;            // the length of a line of them
+  struct {
+    std::vector<Place> places;  // of the visible columns
+    size_t length = 0;          // of a line
+  } layout_;
 };
 
 }  // namespace diag
