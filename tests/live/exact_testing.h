@@ -1,323 +1,125 @@
-// tests/live/exact_testing.h — populations that tear the kernel's dumps, and what became of them.
+// tests/live/exact_testing.h — sockets that come and go while the kernel is asked for them, and a
+// tally of what a dump gave.
 //
-//   Alone([] {
-//     const Crowd crowd(Kind::kUdp, 1500);
-//     const Churn churn(Kind::kUdp);
+//   InNewNetns([] {
+//     const Crowd crowd(Kind::kUdp, 1500);      // sockets that stay
+//     const Churn churn(Kind::kUdp);            // sockets that come and go
 //     Tally tally;
 //     DumpInto(&tally, engine, QueryOf(Kind::kUdp, Completeness::kExact));
-//     const Count count = tally.Of(crowd);       // who was missed, who came twice
+//     const Count count = tally.Of(crowd);      // how many of the crowd were missed, how many
+//     sockets came twice
 //   });
 
 #ifndef NETDIAG_TESTS_LIVE_EXACT_TESTING_H_
 #define NETDIAG_TESTS_LIVE_EXACT_TESTING_H_
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
-
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
-#include <fcntl.h>
-#include <fstream>
 #include <functional>
 #include <map>
-#include <sched.h>
 #include <set>
-#include <string>
 #include <thread>
-#include <unistd.h>
-#include <utility>
 #include <vector>
 
-#include <gtest/gtest.h>
+#include "absl/status/statusor.h"
 
 #include "netdiag/engine.h"
-#include "netdiag/row.h"
+#include "netdiag/types/address.h"
 #include "netdiag/types/types.h"
-#include "tests/testing/sockets.h"
 
 namespace netdiag::testing {
 
-// The calling thread's, with its loopback up.
-inline void EnterNewNetns() {
-  Check(unshare(CLONE_NEWNET) == 0, "unshare");
-  Check(std::system("ip link set lo up") == 0, "ip link");
-}
-
-// Runs `body` on a thread with a network namespace of its own. Threads that it starts are there
-// too.
-inline void Alone(const std::function<void()>& body) {
-  ASSERT_EQ(geteuid(), 0u) << "making a network namespace needs root";
-  std::thread([&] {
-    rlimit limit = {};
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    Check(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
-    EnterNewNetns();
-    body();
-  }).join();
-}
-
-// On a thread without privileges, in the namespace of this one. System calls change one thread's.
-inline void AsNobody(const std::function<void()>& body) {
-  std::thread([&] {
-    Check(syscall(SYS_setresgid, 65534, 65534, 65534) == 0, "setresgid");
-    Check(syscall(SYS_setresuid, 65534, 65534, 65534) == 0, "setresuid");
-    body();
-  }).join();
-}
-
-// In a namespace whose table of connections has one bucket, which sysctls of its maker decide.
-inline void InTinyTable(const std::function<void()>& body) {
-  Alone([&] {
-    std::ofstream("/proc/sys/net/ipv4/tcp_child_ehash_entries") << 1;
-    EnterNewNetns();
-    body();
-  });
-}
-
-// Sockets of one bucket, wherever the kernel lets one have that.
+// What sockets a test makes. All sockets of a kind stand in one bucket of the kernel's table, where
+// the kernel allows it: one bucket is what a dump can be torn in.
 enum class Kind : uint8_t { kUdp, kUdp6, kListeners, kConnections, kUnix, kPacket, kNetlink };
 
-inline const char* NameOf(Kind kind) {
-  static constexpr const char* kNames[] = {"Udp",  "Udp6",   "Listeners", "Connections",
-                                           "Unix", "Packet", "Netlink"};
-  return kNames[static_cast<size_t>(kind)];
-}
+const char* NameOf(Kind kind);
+Protocol ProtocolOf(Kind kind);
+// Asks for all sockets of the kind.
+Query QueryOf(Kind kind, Completeness completeness);
 
-// Where all sockets of the kind stand in one bucket, if that can be had.
-inline void Within(Kind kind, const std::function<void()>& body) {
-  kind == Kind::kConnections ? InTinyTable(body) : Alone(body);
-}
-
+// The port of all UDP sockets and listeners.
 inline constexpr uint16_t kSharedPort = 5353;
 
-inline Protocol ProtocolOf(Kind kind) {
-  switch (kind) {
-    case Kind::kUdp:
-    case Kind::kUdp6:
-      return Protocol::kUdp;
-    case Kind::kListeners:
-    case Kind::kConnections:
-      return Protocol::kTcp;
-    case Kind::kUnix:
-      return Protocol::kUnix;
-    case Kind::kPacket:
-      return Protocol::kPacket;
-    case Kind::kNetlink:
-      return Protocol::kNetlink;
-  }
-  return Protocol::kTcp;
-}
+// Runs `body` in a new network namespace, with as many descriptors as the process may have.
+void InCrowdedNetns(const std::function<void()>& body);
+// The same, in a namespace where all sockets of the kind stand in one bucket.
+void InOneBucket(Kind kind, const std::function<void()>& body);
 
-inline Query QueryOf(Kind kind, Completeness completeness) {
-  Query query;
-  query.protocols = {ProtocolOf(kind)};
-  if (kind == Kind::kListeners) query.states = State::kListen;
-  query.completeness = completeness;
-  return query;
-}
-
-// One more socket of the kind. Connections need Served().
+// Makes sockets of one kind.
 class Maker {
  public:
-  explicit Maker(Kind kind) : kind_(kind) {
-    if (kind != Kind::kConnections) return;
-    // The server's ends are reset by closing them, so that nothing of them stays.
-    listener_ = Listen(Loopback(Family::kInet), 4096);
-    server_ = LocalOf(listener_);
-  }
+  explicit Maker(Kind kind);
   Maker(const Maker&) = delete;
   Maker& operator=(const Maker&) = delete;
-  ~Maker() {
-    if (listener_ >= 0) close(listener_);
-  }
+  ~Maker();
 
-  // `n` tells it from others of its Maker. Answers one end of what was made; the other end of a
-  // connection is added to `ends`.
-  int Make(uint32_t n, std::vector<int>* ends) {
-    switch (kind_) {
-      case Kind::kUdp:
-      case Kind::kUdp6:
-        return MakeUdp(n);
-      case Kind::kListeners:
-        return MakeListener();
-      case Kind::kConnections:
-        return MakeConnection(ends);
-      case Kind::kUnix:
-        return testing::Make(Family::kUnix, SOCK_DGRAM);
-      case Kind::kPacket:
-        return socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-      case Kind::kNetlink:
-        return MakeNetlink();
-    }
-    return -1;
-  }
+  // Makes one more socket and returns its descriptor. `n` distinguishes it from the Maker's other
+  // sockets. The accepted end of a connection is appended to `ends`.
+  int Make(uint32_t n, std::vector<int>* ends) const;
 
  private:
-  int MakeUdp(uint32_t n) const {
-    const Family family = kind_ == Kind::kUdp ? Family::kInet : Family::kInet6;
-    const int fd = testing::Make(family, SOCK_DGRAM);
-    Set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    Endpoint local = Loopback(family);
-    local.port = Port::FromHost(kSharedPort);
-    Bind(fd, local);
-    Endpoint remote = Loopback(family);
-    remote.port = Port::FromHost(static_cast<uint16_t>(10'000 + n % 50'000));
-    Connect(fd, remote);
-    return fd;
-  }
-  static int MakeListener() {
-    const int fd = testing::Make(Family::kInet, SOCK_STREAM);
-    Set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    Endpoint local = Loopback(Family::kInet);
-    local.port = Port::FromHost(kSharedPort);
-    Bind(fd, local);
-    Check(listen(fd, 1) == 0, "listen");
-    return fd;
-  }
-  int MakeConnection(std::vector<int>* ends) const {
-    const int fd = testing::Make(Family::kInet, SOCK_STREAM);
-    Connect(fd, server_);
-    const int end = Accept(listener_);
-    const linger reset = {1, 0};
-    Set(fd, SOL_SOCKET, SO_LINGER, reset);
-    Set(end, SOL_SOCKET, SO_LINGER, reset);
-    ends->push_back(end);
-    return fd;
-  }
-  static int MakeNetlink() {
-    const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
-    Check(fd >= 0, "netlink");
-    sockaddr_nl address = {};
-    address.nl_family = AF_NETLINK;
-    Check(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0, "bind");
-    return fd;
-  }
-
-  Kind kind_;
-  int listener_ = -1;
-  Endpoint server_;
+  const Kind kind_;
+  int listener_ = -1;  // accepts connections; -1 if the kind needs none
 };
 
-// Sockets that live until they are removed, known by their cookies.
+// Sockets that live until they are removed, identified by their cookies.
 class Crowd {
  public:
   Crowd(Kind kind, uint32_t count) : maker_(kind) { Add(count); }
   Crowd(const Crowd&) = delete;
   Crowd& operator=(const Crowd&) = delete;
-  ~Crowd() {
-    std::vector<uint64_t> all;
-    for (const auto& [cookie, fd] : sockets_) all.push_back(cookie);
-    Remove(all);
-  }
+  ~Crowd();
 
-  // Later ones are not of those that lived through a dump.
-  void Add(uint32_t count) {
-    first_ = made_ == 0 ? count : first_;
-    for (uint32_t i = 0; i < count; ++i) {
-      std::vector<int> ends;
-      const int fd = maker_.Make(made_++, &ends);
-      Check(fd >= 0, "socket");
-      ends.push_back(fd);
-      for (const int end : ends) {
-        const uint64_t cookie = CookieOf(end).value();
-        sockets_.emplace(cookie, end);
-        if (made_ <= first_) founders_.insert(cookie);
-      }
-    }
-  }
+  void Add(uint32_t count);
+  void Remove(const std::vector<uint64_t>& cookies);
+  // True if the constructor made the socket.
   bool IsFounder(uint64_t cookie) const { return founders_.contains(cookie); }
-  // Closing a packet socket waits for all processors, so many at once.
-  void Remove(const std::vector<uint64_t>& cookies) {
-    constexpr size_t kAtOnce = 32;
-    std::vector<std::thread> threads;
-    for (size_t i = 0; i < std::min(kAtOnce, cookies.size()); ++i) {
-      threads.emplace_back([&, i] {
-        for (size_t j = i; j < cookies.size(); j += kAtOnce) close(sockets_.at(cookies[j]));
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-    for (const uint64_t cookie : cookies) sockets_.erase(cookie);
-  }
   const std::map<uint64_t, int>& sockets() const { return sockets_; }
 
  private:
-  Maker maker_;
+  const Maker maker_;
   uint32_t made_ = 0;
-  uint32_t first_ = 0;
   std::set<uint64_t> founders_;
   std::map<uint64_t, int> sockets_;  // cookie → descriptor
 };
 
-// Opens and closes sockets of the kind beside whatever else happens.
+// Opens and closes sockets of the kind on a thread of its own. The constructor returns when the
+// first ones were made.
 class Churn {
  public:
-  explicit Churn(Kind kind) : thread_([this, kind] { Run(kind); }) {}
+  explicit Churn(Kind kind);
   Churn(const Churn&) = delete;
   Churn& operator=(const Churn&) = delete;
-  ~Churn() {
-    over_ = true;
-    thread_.join();
-  }
-  uint64_t made() const { return made_; }
+  ~Churn();
 
  private:
-  void Run(Kind kind) {
-    Maker maker(kind);
-    std::vector<int> some;
-    for (uint32_t n = 0; !over_; ++n) {
-      // As many come as go, in groups of changing size.
-      const uint32_t group = 1 + n * 7 % 40;
-      for (uint32_t i = 0; i < group; ++i) {
-        some.push_back(maker.Make(20'000 + n * 64 + i, &some));
-        ++made_;
-      }
-      for (const int fd : some) close(fd);
-      some.clear();
-    }
-  }
+  void Run(Kind kind);
 
   std::atomic<bool> over_{false};
   std::atomic<uint64_t> made_{0};
   std::thread thread_;
 };
 
-// How often each of a crowd's sockets was given.
 struct Count {
-  uint64_t missed = 0;           // of the crowd
-  uint64_t missed_of_first = 0;  // of those that were there from the beginning
-  uint64_t twice = 0;            // of all sockets
+  uint64_t missed = 0;           // sockets of the crowd that were not given
+  uint64_t missed_founders = 0;  // those of them that the crowd began with
+  uint64_t twice = 0;            // sockets, of the crowd or not, that were given more than once
 };
 
+// How often a dump gave each socket.
 class Tally {
  public:
   void Add(uint64_t cookie) { ++given_[cookie]; }
   bool Has(uint64_t cookie) const { return given_.contains(cookie); }
-  Count Of(const Crowd& crowd) const {
-    Count count;
-    for (const auto& [cookie, times] : given_) count.twice += times > 1 ? 1 : 0;
-    for (const auto& [cookie, fd] : crowd.sockets()) {
-      if (given_.contains(cookie)) continue;
-      ++count.missed;
-      count.missed_of_first += crowd.IsFounder(cookie) ? 1 : 0;
-    }
-    return count;
-  }
+  Count Of(const Crowd& crowd) const;
 
  private:
   std::map<uint64_t, int> given_;
 };
 
-// Adds what the query gives.
-inline absl::StatusOr<Summary> DumpInto(Tally* tally, Engine* engine, const Query& query) {
-  return engine->Visit(query, [tally](const Row& row) {
-    tally->Add(row.cookie().value());
-    return Flow::kContinue;
-  });
-}
+// Adds every row of the answer to the tally.
+absl::StatusOr<Summary> DumpInto(Tally* tally, Engine* engine, const Query& query);
 
 }  // namespace netdiag::testing
 

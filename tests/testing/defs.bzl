@@ -1,13 +1,13 @@
 """Rules for tests and benchmarks. They add what every test, or every benchmark, has in common."""
 
-def netdiag_test(name, srcs = None, deps = [], size = "small", live = False, tags = [], **kwargs):
+def netdiag_test(name, srcs = None, deps = [], size = "medium", live = False, tags = [], **kwargs):
     """A GoogleTest program with the main() of //tests/testing:main.
 
     Args:
       name: name of the target.
       srcs: sources; [name + ".cc"] if absent.
       deps: dependencies beside GoogleTest and :main.
-      size: Bazel's size of the test, which sets its timeout.
+      size: Bazel's size of the test. It sets the timeout, which a busy machine must not reach: 5 minutes by default.
       live: True if the test asks the running kernel about sockets or processes. Such a test needs root and must not run
         in a sandbox or on another machine.
       tags: further tags. tools/dev reads these: "tsan" (also runs under ThreadSanitizer), "opt" (also runs as users build

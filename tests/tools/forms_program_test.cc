@@ -25,6 +25,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/testing/families.h"
+#include "tests/testing/netns.h"
 #include "tests/testing/run_program.h"
 #include "tests/testing/sockets.h"
 #include "tests/testing/zoo.h"
@@ -33,7 +34,11 @@
 namespace diag {
 namespace {
 
-// Opens sockets whose names try to break out of every form.
+// The program lists the sockets of this namespace, and no other program opens any there.
+const auto* const kNetns =
+    ::testing::AddGlobalTestEnvironment(new netdiag::testing::NewNetnsEnvironment);
+
+// Sockets with these names try to break out of every form of output.
 constexpr std::string_view kNames[] = {"a,b\"c", "x\ny\r\n", "\x1b[2J",     "=cmd|' /C calc'!A0",
                                        "p\\x41", "\xff\xfe", "caf\xc3\xa9", "{\"state\":1}",
                                        "d\x7f"};

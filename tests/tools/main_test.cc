@@ -24,6 +24,7 @@
 #include <rapidjson/document.h>
 
 #include "netdiag/netlink/abi.h"
+#include "tests/testing/netns.h"
 #include "tests/testing/run_program.h"
 
 namespace diag {
@@ -36,11 +37,15 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
+// The program lists the sockets of this namespace, and no other program opens any there.
+const auto* const kNetns =
+    ::testing::AddGlobalTestEnvironment(new netdiag::testing::NewNetnsEnvironment);
+
 size_t LinesOf(const std::string& text) {
   return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
-// Opens sockets, so that every listing has rows.
+// UDP sockets, so that no listing is empty.
 class SomeSockets {
  public:
   explicit SomeSockets(int count) : fds_(static_cast<size_t>(count)) {
@@ -81,14 +86,14 @@ TEST(Diag, ExitsWithTwoAfterAUsageError) {
     EXPECT_THAT(outcome.err, StartsWith("diag: "));
     EXPECT_EQ(LinesOf(outcome.err), 1u);
   }
-  // The error of an expression is shown with its place.
+  // The message shows the place in an expression.
   const Outcome filter = RunDiag({"dport", "=", ":22", "and"});
   EXPECT_EQ(filter.exit_code, 2);
   EXPECT_EQ(filter.out, "");
   EXPECT_THAT(filter.err, StartsWith("diag: "));
   EXPECT_THAT(filter.err, HasSubstr("dport = :22 and"));
   EXPECT_THAT(filter.err, HasSubstr("^"));
-  // Arguments are escaped like other foreign names.
+  // Control characters of an argument are escaped.
   EXPECT_THAT(RunDiag({"--\x1b[31m\nx"}).err, HasSubstr("--\\x1b[31m\\x0ax"));
 }
 
