@@ -1,9 +1,10 @@
-// tests/live/live_testing.h — what the live tests share: one zoo a program, and rows as text.
+// tests/live/live_testing.h — what the live tests share: a zoo, and rows as text.
 
 #ifndef NETDIAG_TESTS_LIVE_LIVE_TESTING_H_
 #define NETDIAG_TESTS_LIVE_LIVE_TESTING_H_
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <memory>
 #include <set>
@@ -20,17 +21,21 @@
 
 namespace netdiag::testing {
 
-// Every live test needs root, which the test machine gives.
+// A test with a zoo, which needs root. Tests of a suite share the zoo while it is young: some of
+// its sockets change their state after a minute.
 class LiveTest : public ::testing::Test {
  public:
-  static void SetUpTestSuite() {
-    if (geteuid() == 0) zoo_ = std::make_unique<Zoo>();
-  }
   static void TearDownTestSuite() { zoo_.reset(); }
 
  protected:
   void SetUp() override {
-    if (zoo_ == nullptr) GTEST_SKIP() << "making a network namespace needs root";
+    if (geteuid() != 0) GTEST_SKIP() << "making a network namespace needs root";
+    constexpr std::chrono::seconds kYoung(10);
+    const auto now = std::chrono::steady_clock::now();
+    if (zoo_ != nullptr && now < made_ + kYoung) return;
+    zoo_.reset();
+    zoo_ = std::make_unique<Zoo>();
+    made_ = now;
   }
   static const Zoo& zoo() { return *zoo_; }
   static EngineOptions InZoo() {
@@ -52,9 +57,9 @@ class LiveTest : public ::testing::Test {
 
  private:
   inline static std::unique_ptr<Zoo> zoo_;
+  inline static std::chrono::steady_clock::time_point made_;
 };
 
-// What a row and a zoo socket are both known by: what never changes while it lives.
 inline std::string AddressText(const Endpoint& local, const Endpoint& remote) {
   std::string text;
   local.AppendTo(&text);
@@ -63,6 +68,8 @@ inline std::string AddressText(const Endpoint& local, const Endpoint& remote) {
   return text;
 }
 
+// Identity() is the same text for a socket of the zoo and its row: what does not change while the
+// socket lives.
 inline std::string Identity(const Row& row) {
   std::string text(Names(row.protocol()).word);
   text += " " + std::string(Names(row.family()).word) + " " + Names(row.type()).ss.data();
@@ -85,7 +92,7 @@ inline std::string Identity(const ZooSocket& socket) {
 
 using Identities = std::multiset<std::string>;
 
-// What one has and the other has not, line by line; empty: they are the same.
+// Returns the differences, one a line; empty if there are none.
 inline std::string Difference(const Identities& got, const Identities& expected) {
   std::vector<std::string> missed;
   std::vector<std::string> surplus;
@@ -97,7 +104,7 @@ inline std::string Difference(const Identities& got, const Identities& expected)
   return text;
 }
 
-// Those of the zoo that `wanted` wants.
+// The sockets of the zoo for which `wanted` returns true.
 template <class Predicate>
 Identities IdentitiesIf(const Zoo& zoo, Predicate wanted) {
   Identities all;
@@ -110,7 +117,7 @@ inline Identities AllIdentities(const Zoo& zoo) {
   return IdentitiesIf(zoo, [](const ZooSocket&) { return true; });
 }
 
-// Those that a query gives. Every table must have been answered.
+// The rows of a query. Expects that every table was answered.
 inline Identities VisitIdentities(Engine* engine, const Query& query) {
   Identities all;
   const absl::StatusOr<Summary> summary = engine->Visit(query, [&](const Row& row) {

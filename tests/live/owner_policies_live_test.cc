@@ -76,23 +76,30 @@ TEST_F(OwnerPoliciesLive, AllOfThemGiveEverySocketAnOwner) {
   }
 }
 
-TEST_F(OwnerPoliciesLive, TheFirstCostsNoMoreThanAHandfulOfLinks) {
+TEST_F(OwnerPoliciesLive, TheFirstOwnerNeedsNoMoreReadsThanAllOwners) {
   const int listener = Make(Family::kInet, SOCK_DGRAM);
   Bind(listener, Loopback(Family::kInet));
   Query query = With(OwnerPolicy::kFirst);
   query.protocols = {Protocol::kUdp};
-  // In the namespace of the test program, whose sockets these are not. By /proc: BPF would count
-  // the sockets' descriptors alone.
+  // The zoo's sockets are in another namespace. From /proc, because BPF counts only the descriptors
+  // of sockets.
   const absl::StatusOr<std::unique_ptr<Engine>> engine =
       Engine::Open({.owner_source = OwnerSource::kProc});
   ASSERT_TRUE(engine.ok()) << engine.status();
   query.source_port = LocalOf(listener).port;
-  const Answer first = Ask(engine->get(), query);
-  EXPECT_EQ(first.holders.at(InodeOf(listener)), std::set<int>{getpid()});
-  query.owner_policy = OwnerPolicy::kAll;
-  const Answer all = Ask(engine->get(), query);
-  EXPECT_EQ(all.holders, first.holders);
-  EXPECT_LT(first.summary.owners->descriptors, all.summary.owners->descriptors + 17);
+  // Other processes of the machine open and close descriptors between the two visits.
+  constexpr int kAttempts = 20;
+  bool fewer = false;
+  for (int attempt = 0; attempt < kAttempts && !fewer; ++attempt) {
+    query.owner_policy = OwnerPolicy::kFirst;
+    const Answer first = Ask(engine->get(), query);
+    EXPECT_EQ(first.holders.at(InodeOf(listener)), std::set<int>{getpid()});
+    query.owner_policy = OwnerPolicy::kAll;
+    const Answer all = Ask(engine->get(), query);
+    EXPECT_EQ(all.holders, first.holders);
+    fewer = first.summary.owners->descriptors < all.summary.owners->descriptors + 17;
+  }
+  EXPECT_TRUE(fewer);
   close(listener);
 }
 

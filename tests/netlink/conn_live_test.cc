@@ -24,6 +24,7 @@
 #include "netdiag/netlink/conn.h"
 #include "netdiag/types/error.h"
 #include "tests/testing/fake_kernel.h"
+#include "tests/testing/netns.h"
 #include "tests/testing/status_matchers.h"
 
 namespace netdiag::netlink {
@@ -32,6 +33,9 @@ namespace {
 using ::testing::Not;
 using ::testing::SizeIs;
 using namespace netdiag::testing;  // NOLINT
+
+// No other program has sockets, or the port ids that the tests choose, in this namespace.
+const auto* const kNetns = ::testing::AddGlobalTestEnvironment(new NewNetnsEnvironment);
 
 constexpr uint16_t kGetLink = 18, kGetAddress = 22;  // RTM_GETLINK, RTM_GETADDR
 constexpr uint32_t kGroupLink = 1;                   // RTNLGRP_LINK

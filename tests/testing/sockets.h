@@ -45,9 +45,9 @@ inline void Check(bool good, std::string_view what) {
   std::abort();
 }
 
-// Waits until what another socket did has arrived.
+// Waits until `reached` returns true; a minute at most, which only a fault of the machine takes.
 inline void Await(std::string_view what, absl::FunctionRef<bool()> reached) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
   while (!reached()) {
     errno = ETIMEDOUT;
     Check(std::chrono::steady_clock::now() < deadline, what);

@@ -45,7 +45,7 @@ size_t LinesOf(const std::string& text) {
   return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
-// UDP sockets, so that no listing is empty.
+// Opens sockets while it lives, so that every listing has something to say.
 class SomeSockets {
  public:
   explicit SomeSockets(int count) : fds_(static_cast<size_t>(count)) {
@@ -86,14 +86,14 @@ TEST(Diag, ExitsWithTwoAfterAUsageError) {
     EXPECT_THAT(outcome.err, StartsWith("diag: "));
     EXPECT_EQ(LinesOf(outcome.err), 1u);
   }
-  // The message shows the place in an expression.
+  // Of an expression the place is shown.
   const Outcome filter = RunDiag({"dport", "=", ":22", "and"});
   EXPECT_EQ(filter.exit_code, 2);
   EXPECT_EQ(filter.out, "");
   EXPECT_THAT(filter.err, StartsWith("diag: "));
   EXPECT_THAT(filter.err, HasSubstr("dport = :22 and"));
   EXPECT_THAT(filter.err, HasSubstr("^"));
-  // Control characters of an argument are escaped.
+  // Arguments are foreign names, too.
   EXPECT_THAT(RunDiag({"--\x1b[31m\nx"}).err, HasSubstr("--\\x1b[31m\\x0ax"));
 }
 
