@@ -16,9 +16,10 @@
 //      Any other field is one row in fields.cc, in the array of its group: kSocketFields,
 //      kOptionFields, kPacketFields, kFanoutFields, kNetlinkFields or kOwnerFacts.
 //   2. If its numbers are codes or flags that have names, add the names to field_words.cc.
-//   3. The tests then fail until the documents and the tests have the field too: docs/output.md,
-//      docs/diag.schema.json (written by `diag --help-format=schema`), tests/fields_test.cc (for
-//      fields of fields.cc) and tests/socket/structs_test.cc (for fields of structs.h).
+//   3. The tests fail until these have the field too: docs/output.md, docs/diag.schema.json (which
+//      `diag --help-format=schema` writes), tests/fields_test.cc (a field of fields.cc, or of a
+//      struct that is now longer than in the test) and tests/socket/structs_test.cc (a new last
+//      field of struct tcp_info).
 //
 // Cost: to get a value is a call through a pointer and a load.
 // Lifetime: texts are views, valid as long as those of the Row.

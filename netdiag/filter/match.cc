@@ -5,6 +5,7 @@
 
 #include "netdiag/filter/ast.h"
 #include "netdiag/filter/words.h"
+#include "netdiag/row.h"
 #include "netdiag/types/ascii.h"
 
 namespace netdiag::internal {

@@ -141,8 +141,7 @@ std::optional<Node> MakeField(const Field& field, Compare compare, std::string_v
     }
     case ValueType::kFlag: {
       const std::optional<bool> flag = ParseFlag(operand);
-      if (!flag || !IsEquality(compare))
-        return Refuse(why, "a flag takes = or !=, and yes or no");
+      if (!flag || !IsEquality(compare)) return Refuse(why, "a flag takes = or !=, and yes or no");
       return MakePredicate(FieldMatch{&field, compare, *flag});
     }
     case ValueType::kText:
