@@ -1,14 +1,12 @@
-// The engine over captures: no kernel state needed, every kind of damage possible.
+// The engine over captures, which need no kernel and can be damaged in every way.
 
 #include "netdiag/engine.h"
 
-#include <sys/socket.h>
-
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -19,116 +17,67 @@
 
 #include "netdiag/capabilities.h"
 #include "netdiag/dump/capture.h"
-#include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/netns.h"
-#include "netdiag/netlink/request_builder.h"
 #include "netdiag/process/owner_index.h"
 #include "netdiag/row.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
+#include "tests/testing/messages.h"
 
 namespace netdiag {
 namespace {
 
 using netlink::Ready;
+using testing::CapturedTable;
+using testing::CaptureOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::InetMessage;
 using ::testing::IsEmpty;
+using testing::Packet;
+using testing::UnixMessage;
 
-const Table kTcp = {Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId(7)};
-const Table kUdp4 = {Protocol::kUdp, Family::kInet, NetnsId(7)};
-const Table kUnix = {Protocol::kUnix, Family::kUnix, NetnsId(7)};
+const Table kTcp = {Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId(42)};
+const Table kUdp4 = {Protocol::kUdp, Family::kInet, NetnsId(42)};
+const Table kUnix = {Protocol::kUnix, Family::kUnix, NetnsId(42)};
 
-// A capture being made.
-class Film {
- public:
-  Film()
-      : writer_([text = text_.get()](Bytes frame) {
-          text->append(reinterpret_cast<const char*>(frame.data()), frame.size());
-          return absl::OkStatus();
-        }) {
-    writer_.Write({.type = CaptureType::kHost, .kernel = "6.18-test"});
-  }
+Packet Inet(uint32_t inode, State state, uint16_t local = 0, uint16_t remote = 0,
+            Family family = Family::kInet) {
+  InetMessage message;
+  message.fixed.idiag_family = static_cast<uint8_t>(family);
+  message.fixed.idiag_state = static_cast<uint8_t>(state);
+  message.fixed.id.idiag_sport = Port::FromHost(local).ToNetwork();
+  message.fixed.id.idiag_dport = Port::FromHost(remote).ToNetwork();
+  message.fixed.id.idiag_cookie[0] = inode;
+  message.fixed.idiag_inode = inode;
+  return message.Build();
+}
 
-  Film& Table(const netdiag::Table& table) {
-    writer_.Write({.type = CaptureType::kTable, .table = table});
-    return *this;
-  }
-  Film& Inet(uint32_t inode, State state, uint16_t local = 0, uint16_t remote = 0,
-             Family family = Family::kInet) {
-    inet_diag_msg message = {};
-    message.idiag_family = static_cast<uint8_t>(family);
-    message.idiag_state = static_cast<uint8_t>(state);
-    message.id.idiag_sport = Port::FromHost(local).ToNetwork();
-    message.id.idiag_dport = Port::FromHost(remote).ToNetwork();
-    message.id.idiag_cookie[0] = inode;
-    message.idiag_inode = inode;
-    return Message(message);
-  }
-  Film& Unix(uint32_t inode, State state) {
-    unix_diag_msg message = {};
-    message.udiag_family = AF_UNIX;
-    message.udiag_type = SOCK_STREAM;
-    message.udiag_state = static_cast<uint8_t>(state);
-    message.udiag_ino = inode;
-    return Message(message);
-  }
-  Film& Raw(Bytes datagram) {
-    writer_.Write({.type = CaptureType::kDatagram, .datagram = datagram});
-    return *this;
-  }
-  Film& Netns(std::string_view name) {
-    writer_.Write({.type = CaptureType::kNetns, .name = name});
-    return *this;
-  }
-  Film& Owner(const OwnedSocket& held) {
-    writer_.Write({.type = CaptureType::kOwner,
-                   .inode = held.inode,
-                   .pid = held.owner.pid,
-                   .start_time = held.owner.start_time,
-                   .fd = held.owner.fd,
-                   .thread = held.owner.thread,
-                   .command = held.owner.command});
-    return *this;
-  }
-  Film& End(int errnum = 0) {
-    writer_.Write({.type = CaptureType::kEnd, .errnum = errnum});
-    return *this;
-  }
+Packet Unix(uint32_t inode, State state) {
+  UnixMessage message;
+  message.fixed.udiag_state = static_cast<uint8_t>(state);
+  message.fixed.udiag_ino = inode;
+  message.fixed.udiag_cookie[0] = inode;
+  return message.Build();
+}
 
-  const std::string& text() const { return *text_; }
-
- private:
-  template <class T>
-  Film& Message(const T& body) {
-    std::array<std::byte, 128> storage;
-    const absl::StatusOr<Bytes> bytes =
-        netlink::RequestBuilder(storage).Header(20, netlink::kFlagMulti).Put(body).Finish();
-    EXPECT_TRUE(bytes.ok()) << bytes.status();
-    return Raw(*bytes);
-  }
-
-  std::unique_ptr<std::string> text_ = std::make_unique<std::string>();  // moves with the Film
-  CaptureWriter writer_;
-};
-
-std::unique_ptr<Engine> Replay(std::string_view text) {
+std::unique_ptr<Engine> Replay(Bytes capture) {
   EngineOptions options;
-  options.replay = std::as_bytes(std::span(text.data(), text.size()));
+  options.replay = capture;
   absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
   EXPECT_TRUE(engine.ok()) << engine.status();
   return engine.ok() ? *std::move(engine) : nullptr;
 }
 
-// What a replay gives: inodes in their order, and how it went.
+// What a replay gives: the inodes of its rows in order, and its summary.
 struct Answer {
   std::vector<uint32_t> inodes;
   absl::StatusOr<Summary> summary;
 };
 
-Answer Ask(std::string_view text, const Query& query = {}) {
+Answer Ask(Bytes capture, const Query& query = {}) {
   Answer answer;
-  answer.summary = Replay(text)->Visit(query, [&](const Row& row) {
+  answer.summary = Replay(capture)->Visit(query, [&](const Row& row) {
     EXPECT_EQ(row.source(), SourceKind::kReplay);
     answer.inodes.push_back(row.inode().value());
     return Flow::kContinue;
@@ -136,18 +85,22 @@ Answer Ask(std::string_view text, const Query& query = {}) {
   return answer;
 }
 
-Film ThreeTables() {
-  Film film;
-  film.Table(kUnix).Unix(1, State::kListen).Unix(2, State::kEstablished).End();
-  film.Table(kUdp4).Inet(3, State::kClose, 53).Inet(4, State::kEstablished, 1024, 53).End();
-  film.Table(kTcp).Inet(5, State::kListen, 80).Inet(6, State::kEstablished, 80, 4000);
-  film.Inet(7, State::kEstablished, 4000, 80, Family::kInet6).Inet(8, State::kClose).End();
-  return film;
+std::vector<CapturedTable> ThreeTables() {
+  return {
+      {Protocol::kUnix, {Unix(1, State::kListen), Unix(2, State::kEstablished)}},
+      {Protocol::kUdp,
+       {Inet(3, State::kClose, 53), Inet(4, State::kEstablished, 1024, 53)},
+       0,
+       Family::kInet},
+      {Protocol::kTcp,
+       {Inet(5, State::kListen, 80), Inet(6, State::kEstablished, 80, 4000),
+        Inet(7, State::kEstablished, 4000, 80, Family::kInet6), Inet(8, State::kClose)}},
+  };
 }
 
 TEST(EngineReplay, GivesEveryTableInItsOrder) {
-  const Film film = ThreeTables();
-  const Answer answer = Ask(film.text());
+  const Packet capture = CaptureOf(ThreeTables());
+  const Answer answer = Ask(capture);
   ASSERT_TRUE(answer.summary.ok()) << answer.summary.status();
   EXPECT_THAT(answer.inodes, ElementsAre(1, 2, 3, 4, 5, 6, 7, 8));
   EXPECT_EQ(answer.summary->rows, 8u);
@@ -164,8 +117,8 @@ TEST(EngineReplay, GivesEveryTableInItsOrder) {
 }
 
 TEST(EngineReplay, QueriesSelectAsOnTheKernel) {
-  const Film film = ThreeTables();
-  const auto ask = [&](const Query& query) { return Ask(film.text(), query).inodes; };
+  const Packet capture = CaptureOf(ThreeTables());
+  const auto ask = [&](const Query& query) { return Ask(capture, query).inodes; };
   EXPECT_THAT(ask({.protocols = {Protocol::kTcp}}), ElementsAre(5, 6, 7, 8));
   EXPECT_THAT(ask({.families = Family::kInet}), ElementsAre(3, 4, 5, 6, 8));
   EXPECT_THAT(ask({.families = Family::kInet6}), ElementsAre(7));
@@ -180,10 +133,12 @@ TEST(EngineReplay, QueriesSelectAsOnTheKernel) {
 }
 
 TEST(EngineReplay, ATableThatWasDumpedTwiceIsTwoTables) {
-  Film film;
-  film.Table(kUnix).Unix(1, State::kListen).End().Table(kTcp).Inet(10, State::kListen).End();
-  film.Table(kUnix).Unix(1, State::kListen).Unix(2, State::kListen).End(ENOBUFS);
-  const Answer answer = Ask(film.text());
+  const Packet capture = CaptureOf({
+      {Protocol::kUnix, {Unix(1, State::kListen)}},
+      {Protocol::kTcp, {Inet(10, State::kListen)}},
+      {Protocol::kUnix, {Unix(1, State::kListen), Unix(2, State::kListen)}, ENOBUFS},
+  });
+  const Answer answer = Ask(capture);
   ASSERT_TRUE(answer.summary.ok()) << answer.summary.status();
   EXPECT_THAT(answer.inodes, ElementsAre(1, 10, 1, 2));
   ASSERT_EQ(answer.summary->tables.size(), 3u);
@@ -192,11 +147,11 @@ TEST(EngineReplay, ATableThatWasDumpedTwiceIsTwoTables) {
 }
 
 TEST(EngineReplay, TheSameTableOfTwoNamespacesIsTwoTables) {
-  Table other = kUnix;
-  other.netns = NetnsId(8);
-  Film film;
-  film.Table(kUnix).Unix(1, State::kListen).End().Table(other).Unix(2, State::kListen).End();
-  const Answer answer = Ask(film.text());
+  const Packet capture = CaptureOf({
+      {Protocol::kUnix, {Unix(1, State::kListen)}},
+      {.protocol = Protocol::kUnix, .messages = {Unix(2, State::kListen)}, .netns = NetnsId(8)},
+  });
+  const Answer answer = Ask(capture);
   ASSERT_TRUE(answer.summary.ok()) << answer.summary.status();
   EXPECT_THAT(answer.inodes, ElementsAre(1, 2));
   ASSERT_EQ(answer.summary->tables.size(), 2u);
@@ -204,10 +159,12 @@ TEST(EngineReplay, TheSameTableOfTwoNamespacesIsTwoTables) {
 }
 
 TEST(EngineReplay, ADumpThatFailedFailsAgainAndTheOthersGoOn) {
-  Film film;
-  film.Table(kUdp4).Inet(3, State::kClose).End(ENOBUFS).Table(kUnix).End(ENOENT);
-  film.Table(kTcp).Inet(5, State::kListen).End();
-  const Answer answer = Ask(film.text());
+  const Packet capture = CaptureOf({
+      {Protocol::kUdp, {Inet(3, State::kClose)}, ENOBUFS, Family::kInet},
+      {Protocol::kUnix, {}, ENOENT},
+      {Protocol::kTcp, {Inet(5, State::kListen)}},
+  });
+  const Answer answer = Ask(capture);
   ASSERT_TRUE(answer.summary.ok()) << answer.summary.status();
   EXPECT_THAT(answer.inodes, ElementsAre(3, 5)) << "what came before the error is good";
   ASSERT_EQ(answer.summary->tables.size(), 3u);
@@ -218,9 +175,11 @@ TEST(EngineReplay, ADumpThatFailedFailsAgainAndTheOthersGoOn) {
 }
 
 TEST(EngineReplay, ADumpThatTimedOutIsNoTimeoutOfTheReplay) {
-  Film film;
-  film.Table(kTcp).Inet(1, State::kListen).End(ETIMEDOUT).Table(kUnix).End(ECANCELED);
-  const Answer answer = Ask(film.text());
+  const Packet capture = CaptureOf({
+      {Protocol::kTcp, {Inet(1, State::kListen)}, ETIMEDOUT},
+      {Protocol::kUnix, {}, ECANCELED},
+  });
+  const Answer answer = Ask(capture);
   ASSERT_TRUE(answer.summary.ok()) << answer.summary.status();
   EXPECT_EQ(Errno(answer.summary->tables[0].status), ETIMEDOUT);
   EXPECT_EQ(Errno(answer.summary->tables[1].status), ECANCELED);
@@ -229,14 +188,13 @@ TEST(EngineReplay, ADumpThatTimedOutIsNoTimeoutOfTheReplay) {
 // ------------------------------------------------------------------------------------- damage
 
 TEST(EngineReplay, ACutCaptureIsSaidInTheOutcomeOfItsTable) {
-  const Film film = ThreeTables();
-  const std::string& whole = film.text();
+  const Packet whole = CaptureOf(ThreeTables());
   const Answer uncut = Ask(whole);
   for (size_t length = 0; length < whole.size(); ++length) {
     SCOPED_TRACE("cut at " + std::to_string(length));
-    // Its own allocation, so that a read beyond the end is seen.
-    const std::vector<char> cut(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(length));
-    const Answer answer = Ask({cut.data(), cut.size()});
+    // An allocation of its own, so that AddressSanitizer sees a read beyond the end.
+    const Packet cut(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(length));
+    const Answer answer = Ask(cut);
     if (!answer.summary.ok()) {
       EXPECT_EQ(Errno(answer.summary.status()), EBADMSG) << answer.summary.status();
       EXPECT_THAT(answer.inodes, IsEmpty());
@@ -258,9 +216,11 @@ TEST(EngineReplay, ACutCaptureIsSaidInTheOutcomeOfItsTable) {
 }
 
 TEST(EngineReplay, ATableWithoutItsEndWasCutOff) {
-  Film film;
-  film.Table(kUnix).Unix(1, State::kListen).Table(kTcp).Inet(2, State::kListen);
-  const Answer answer = Ask(film.text());
+  const Packet capture = CaptureOf({
+      {.protocol = Protocol::kUnix, .messages = {Unix(1, State::kListen)}, .ends = false},
+      {.protocol = Protocol::kTcp, .messages = {Inet(2, State::kListen)}, .ends = false},
+  });
+  const Answer answer = Ask(capture);
   ASSERT_TRUE(answer.summary.ok()) << answer.summary.status();
   EXPECT_THAT(answer.inodes, ElementsAre(1, 2));
   ASSERT_EQ(answer.summary->tables.size(), 2u);
@@ -270,36 +230,36 @@ TEST(EngineReplay, ATableWithoutItsEndWasCutOff) {
 
 TEST(EngineReplay, WhatIsNoCaptureIsAnError) {
   for (const std::string_view text : {"", "netdiag", "netdiag2", "GET / HTTP/1.1\r\n\r\n"}) {
-    const Answer answer = Ask(text);
+    const Answer answer = Ask(std::as_bytes(std::span(text)));
     EXPECT_EQ(Errno(answer.summary.status()), EBADMSG) << answer.summary.status();
   }
-  const Answer empty = Ask(Film().text());
+  const Answer empty = Ask(CaptureOf({}));
   ASSERT_TRUE(empty.summary.ok()) << empty.summary.status();
   EXPECT_THAT(empty.summary->tables, IsEmpty());
 }
 
 TEST(EngineReplay, EveryFlippedByteIsSurvived) {
-  const Film film = ThreeTables();
-  for (size_t i = 0; i < film.text().size(); ++i) {
+  const Packet capture = CaptureOf(ThreeTables());
+  for (size_t i = 0; i < capture.size(); ++i) {
     for (const unsigned flip : {0x01u, 0x80u, 0xffu}) {
-      std::string text = film.text();
-      text[i] = static_cast<char>(static_cast<unsigned char>(text[i]) ^ flip);
-      const Answer answer = Ask(text);
+      Packet damaged = capture;
+      damaged[i] ^= static_cast<std::byte>(flip);
+      const Answer answer = Ask(damaged);
       EXPECT_LE(answer.inodes.size(), 8u);
     }
   }
 }
 
 TEST(EngineReplay, DamagedMessagesAreCountedAndTheRestIsGiven) {
-  std::array<std::byte, 20> liar{};
+  Packet too_long(20);
   const netlink::Header header = {.length = 1000, .type = 20};
-  std::memcpy(liar.data(), &header, sizeof(header));
-  std::array<std::byte, 20> runt{};
+  std::memcpy(too_long.data(), &header, sizeof(header));
+  Packet too_short(20);
   const netlink::Header short_header = {.length = 20, .type = 20};
-  std::memcpy(runt.data(), &short_header, sizeof(short_header));
-  Film film;
-  film.Table(kTcp).Inet(1, State::kListen).Raw(liar).Raw(runt).Inet(2, State::kListen).End();
-  const Answer answer = Ask(film.text());
+  std::memcpy(too_short.data(), &short_header, sizeof(short_header));
+  const Packet capture = CaptureOf(
+      {{Protocol::kTcp, {Inet(1, State::kListen), too_long, too_short, Inet(2, State::kListen)}}});
+  const Answer answer = Ask(capture);
   ASSERT_TRUE(answer.summary.ok()) << answer.summary.status();
   EXPECT_THAT(answer.inodes, ElementsAre(1, 2));
   EXPECT_EQ(answer.summary->damaged, 2u);
@@ -308,8 +268,8 @@ TEST(EngineReplay, DamagedMessagesAreCountedAndTheRestIsGiven) {
 // ------------------------------------------------------------------------------------- verbs
 
 TEST(EngineReplay, StepsStopAndSnapshotsWorkAsOnTheKernel) {
-  const Film film = ThreeTables();
-  const std::unique_ptr<Engine> engine = Replay(film.text());
+  const Packet capture = CaptureOf(ThreeTables());
+  const std::unique_ptr<Engine> engine = Replay(capture);
   for (int again = 0; again < 2; ++again) {
     ASSERT_TRUE(engine->Begin({}).ok());
     std::vector<uint32_t> inodes;
@@ -338,8 +298,8 @@ TEST(EngineReplay, StepsStopAndSnapshotsWorkAsOnTheKernel) {
 }
 
 TEST(EngineReplay, DeadlinesAndStopTokensEndAReplayToo) {
-  const Film film = ThreeTables();
-  const std::unique_ptr<Engine> engine = Replay(film.text());
+  const Packet capture = CaptureOf(ThreeTables());
+  const std::unique_ptr<Engine> engine = Replay(capture);
   const auto go_on = [](const Row&) { return Flow::kContinue; };
   EXPECT_TRUE(
       IsTimeout(engine->Visit({}, go_on, {.deadline = std::chrono::steady_clock::now()}).status()));
@@ -354,8 +314,8 @@ TEST(EngineReplay, DeadlinesAndStopTokensEndAReplayToo) {
 }
 
 TEST(EngineReplay, AVisitorMayNotBeginOrStepAnotherQuery) {
-  const Film film = ThreeTables();
-  const std::unique_ptr<Engine> engine = Replay(film.text());
+  const Packet capture = CaptureOf(ThreeTables());
+  const std::unique_ptr<Engine> engine = Replay(capture);
   const absl::StatusOr<Summary> summary = engine->Visit({}, [&](const Row&) {
     const auto none = [](const Row&) { return Flow::kContinue; };
     EXPECT_EQ(Errno(engine->Begin({})), EDEADLK);
@@ -368,13 +328,16 @@ TEST(EngineReplay, AVisitorMayNotBeginOrStepAnotherQuery) {
 }
 
 TEST(EngineReplay, NamesOfNamespacesAreThoseOfTheTableBeforeThem) {
-  Film film;
-  film.Table(kUnix).Netns("blue").Unix(1, State::kListen).End();
-  film.Table(kUdp4).Inet(2, State::kClose, 53).End();
-  film.Table(kTcp).Netns("green").Inet(3, State::kListen, 80).End();
+  const Packet capture = CaptureOf({
+      {.protocol = Protocol::kUnix, .messages = {Unix(1, State::kListen)}, .netns_name = "blue"},
+      {Protocol::kUdp, {Inet(2, State::kClose, 53)}, 0, Family::kInet},
+      {.protocol = Protocol::kTcp,
+       .messages = {Inet(3, State::kListen, 80)},
+       .netns_name = "green"},
+  });
   const auto names_of = [&](const Query& query) {
     std::vector<std::string> names;
-    const auto summary = Replay(film.text())->Visit(query, [&](const Row& row) {
+    const auto summary = Replay(capture)->Visit(query, [&](const Row& row) {
       names.push_back(row.table().netns_name);
       return Flow::kContinue;
     });
@@ -382,20 +345,17 @@ TEST(EngineReplay, NamesOfNamespacesAreThoseOfTheTableBeforeThem) {
     return names;
   };
   EXPECT_THAT(names_of({}), ElementsAre("blue", "", "green"));
-  // That of a table that is not asked for is nobody's.
+  // The name of a table that the query leaves out is not given to another table.
   EXPECT_THAT(names_of({.protocols = {Protocol::kUdp}}), ElementsAre(""));
 }
 
 TEST(EngineReplay, OwnersTellTheThreadWhoseTableItIs) {
-  Film film;
-  film.Table(kTcp).Inet(3, State::kListen, 80);
-  film.Owner({Inode(3), {Pid(10), 5, 7, "many", Pid(12)}});
-  film.Owner({Inode(3), {Pid(10), 5, 4, "many", Pid()}});
-  film.End();
+  const Packet capture = CaptureOf({{Protocol::kTcp, {Inet(3, State::kListen, 80)}}},
+                                   {{3, 10, 7, "many", 12}, {3, 10, 4, "many"}});
   Query query;
   query.owners = true;
   std::vector<std::pair<int, int>> owners;  // threads and descriptors
-  const auto summary = Replay(film.text())->Visit(query, [&](const Row& row) {
+  const auto summary = Replay(capture)->Visit(query, [&](const Row& row) {
     for (const netdiag::Owner& owner : row.owners()) {
       owners.emplace_back(owner.thread.value(), owner.fd);
     }
@@ -405,20 +365,19 @@ TEST(EngineReplay, OwnersTellTheThreadWhoseTableItIs) {
   EXPECT_THAT(owners, ElementsAre(std::pair(0, 4), std::pair(12, 7)));
 }
 
-// As many namespaces as a query can have, beside its own.
+// 16 tables for each namespace that a query can have, and for its own.
 TEST(EngineReplay, MoreTablesThanAnyQueryHasAreDamage) {
-  Film film;
-  for (size_t i = 0; i < 16 * (netlink::kMaxNamespaces + 1); ++i) film.Table(kUnix).End();
-  const auto whole = Ask(film.text()).summary;
+  std::vector<CapturedTable> tables(16 * (netlink::kMaxNamespaces + 1), {Protocol::kUnix});
+  const auto whole = Ask(CaptureOf(tables)).summary;
   ASSERT_TRUE(whole.ok()) << whole.status();
   EXPECT_EQ(whole->tables.size(), 16 * (netlink::kMaxNamespaces + 1));
-  film.Table(kUnix).End();
-  EXPECT_EQ(Errno(Ask(film.text()).summary.status()), EBADMSG);
+  tables.push_back({Protocol::kUnix});
+  EXPECT_EQ(Errno(Ask(CaptureOf(tables)).summary.status()), EBADMSG);
 }
 
 TEST(EngineReplay, NothingIsAskedOfTheLiveKernel) {
-  const Film film = ThreeTables();
-  const std::unique_ptr<Engine> engine = Replay(film.text());
+  const Packet capture = CaptureOf(ThreeTables());
+  const std::unique_ptr<Engine> engine = Replay(capture);
   const absl::Status lookup =
       engine->LookupUnix(Inode(1), Cookie(), [](const UnixSocket&) { FAIL() << "from where?"; });
   EXPECT_TRUE(IsUnsupported(lookup)) << lookup;
@@ -427,19 +386,16 @@ TEST(EngineReplay, NothingIsAskedOfTheLiveKernel) {
 }
 
 TEST(EngineReplay, ACaptureOfAReplayIsTheSameCapture) {
-  Film film = ThreeTables();
-  film.Table({Protocol::kUdp, Family::kInet6, NetnsId(7)}).End(ENOENT);
-  const auto capture = [](Engine* engine) {
-    std::string copy;
-    CaptureWriter writer([&](Bytes frame) {
-      copy.append(reinterpret_cast<const char*>(frame.data()), frame.size());
-      return absl::OkStatus();
-    });
-    const absl::StatusOr<Summary> summary = engine->Capture({}, &writer);
-    EXPECT_TRUE(summary.ok()) << summary.status();
-    return copy;
-  };
-  const std::string copy = capture(Replay(film.text()).get());
+  std::vector<CapturedTable> tables = ThreeTables();
+  tables.push_back({Protocol::kUdp, {}, ENOENT, Family::kInet6});
+  const Packet capture = CaptureOf(tables);
+  Packet copy;
+  CaptureWriter writer([&](Bytes frame) {
+    copy.insert(copy.end(), frame.begin(), frame.end());
+    return absl::OkStatus();
+  });
+  const absl::StatusOr<Summary> summary = Replay(capture)->Capture({}, &writer);
+  EXPECT_TRUE(summary.ok()) << summary.status();
   const Answer answer = Ask(copy);
   ASSERT_TRUE(answer.summary.ok()) << answer.summary.status();
   EXPECT_THAT(answer.inodes, ElementsAre(1, 2, 3, 4, 5, 6, 7, 8));
@@ -448,11 +404,11 @@ TEST(EngineReplay, ACaptureOfAReplayIsTheSameCapture) {
 }
 
 TEST(EngineReplay, AFullDiskEndsACapture) {
-  const Film film = ThreeTables();
+  const Packet capture = CaptureOf(ThreeTables());
   size_t frames = 0;
   CaptureWriter writer(
       [&](Bytes) { return ++frames == 3 ? ErrnoError(ENOSPC, "write") : absl::OkStatus(); });
-  EXPECT_EQ(Errno(Replay(film.text())->Capture({}, &writer).status()), ENOSPC);
+  EXPECT_EQ(Errno(Replay(capture)->Capture({}, &writer).status()), ENOSPC);
   EXPECT_EQ(frames, 3u) << "nothing is written after an error";
 }
 

@@ -87,10 +87,13 @@ class FilterLive : public LiveTest {
 };
 
 TEST_F(FilterLive, TheKernelAgreesOnEveryPairOfPredicates) {
-  const std::unique_ptr<Engine> engine = OpenInZoo();
-  const std::vector<std::string> atoms = Atoms();
   size_t found = 0;
-  for (const std::string& a : atoms) {
+  const size_t count = Atoms().size();
+  for (size_t i = 0; i < count; ++i) {
+    RenewZoo();
+    const std::unique_ptr<Engine> engine = OpenInZoo();
+    const std::vector<std::string> atoms = Atoms();  // some name a port of the zoo
+    const std::string& a = atoms[i];
     for (const std::string& text : {a, "not " + a}) {
       found += Told(engine.get(), Make(text)).size();
       EXPECT_EQ(Difference(Told(engine.get(), Make(text)), Picked(engine.get(), Make(text))), "")

@@ -30,6 +30,11 @@ class LiveTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "making a network namespace needs root";
+    RenewZoo();
+  }
+  // Makes the zoo again if it is not young. A test that lasts calls it now and then, and opens its
+  // engines again.
+  static void RenewZoo() {
     constexpr std::chrono::seconds kYoung(10);
     const auto now = std::chrono::steady_clock::now();
     if (zoo_ != nullptr && now < made_ + kYoung) return;

@@ -1,4 +1,4 @@
-// tests/testing/messages.h — sockets as the kernel would tell them, and captures made of them.
+// tests/testing/messages.h — messages as the kernel writes them for a socket, and captures of them.
 //
 //   InetMessage listener;
 //   listener.fixed.idiag_state = 10;
@@ -29,7 +29,7 @@ Packet Raw(const T& value) {
   return Packet(bytes.begin(), bytes.end());
 }
 
-// `fixed` with attributes behind it, as one netlink message of a dump.
+// One netlink message of a dump: `fixed` and attributes behind it.
 template <class Fixed>
 class DumpMessage {
  public:
@@ -65,7 +65,7 @@ class UnixMessage : public DumpMessage<unix_diag_msg> {
   }
 };
 
-// A raw socket that takes everything.
+// A raw packet socket that receives every protocol.
 class PacketMessage : public DumpMessage<packet_diag_msg> {
  public:
   PacketMessage() {
@@ -101,7 +101,7 @@ class InetMessage : public DumpMessage<inet_diag_msg> {
     fixed.idiag_inode = 5001;
     fixed.id.idiag_cookie[0] = 0x5c;
   }
-  // 4 or 16 octets; 16 make it IPv6.
+  // `octets`: 4 or 16; the message is one of IPv6 if there are 16.
   template <size_t N>
   void SetLocal(const char (&octets)[N], uint16_t port) {
     std::memcpy(fixed.id.idiag_src, octets, N - 1);
@@ -118,8 +118,12 @@ class InetMessage : public DumpMessage<inet_diag_msg> {
 
 struct CapturedTable {
   Protocol protocol = Protocol::kTcp;
-  Packets messages;
-  int32_t errnum = 0;  // how its dump ended
+  Packets messages;    // each is a datagram of its own
+  int32_t errnum = 0;  // how the dump ended
+  FamilySet families;  // empty: all families of the protocol
+  NetnsId netns{42};
+  std::string netns_name;
+  bool ends = true;  // false: there is no record of the end of the dump
 };
 
 struct CapturedOwner {
@@ -127,8 +131,10 @@ struct CapturedOwner {
   int32_t pid = 0;
   int32_t fd = 0;
   std::string command;
+  int32_t thread = 0;
 };
 
+// A capture of a host with kernel "6.18-test".
 inline Packet CaptureOf(const std::vector<CapturedTable>& tables,
                         const std::vector<CapturedOwner>& owners = {}) {
   Packet capture;
@@ -138,12 +144,16 @@ inline Packet CaptureOf(const std::vector<CapturedTable>& tables,
   });
   writer.Write({.type = CaptureType::kHost, .kernel = "6.18-test"});
   for (const CapturedTable& table : tables) {
-    const FamilySet families = Describe(table.protocol).families;
-    writer.Write({.type = CaptureType::kTable, .table = {table.protocol, families, NetnsId(42)}});
+    const FamilySet families =
+        table.families == FamilySet() ? Describe(table.protocol).families : table.families;
+    writer.Write({.type = CaptureType::kTable, .table = {table.protocol, families, table.netns}});
+    if (!table.netns_name.empty()) {
+      writer.Write({.type = CaptureType::kNetns, .name = table.netns_name});
+    }
     for (const Packet& message : table.messages) {
       writer.Write({.type = CaptureType::kDatagram, .datagram = message});
     }
-    writer.Write({.type = CaptureType::kEnd, .errnum = table.errnum});
+    if (table.ends) writer.Write({.type = CaptureType::kEnd, .errnum = table.errnum});
   }
   for (const CapturedOwner& owner : owners) {
     writer.Write({.type = CaptureType::kOwner,
@@ -151,6 +161,7 @@ inline Packet CaptureOf(const std::vector<CapturedTable>& tables,
                   .pid = Pid(owner.pid),
                   .start_time = 99,
                   .fd = owner.fd,
+                  .thread = Pid(owner.thread),
                   .command = owner.command});
   }
   return capture;
