@@ -18,7 +18,6 @@
 #include "netdiag/capabilities.h"
 #include "netdiag/dump/capture.h"
 #include "netdiag/netlink/netns.h"
-#include "netdiag/process/owner_index.h"
 #include "netdiag/row.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"

@@ -1,8 +1,8 @@
-# Reads the log and then the report (test.xml) of one test that Bazel ran, and prints a line for each of its cases:
+# Reads the log and the report (test.xml) of one test that Bazel ran, and prints a line for each test case:
 # "passed|failed|skipped <tab> where <tab> case <tab> reason".
 #   awk -v where=NAME -v status=PASSED -f test_cases.awk test.log test.xml
-# GoogleTest writes the report ("AllTests") when all cases ended. For a shell script, and for a program that died
-# before, Bazel makes one up, with a single case and no suite ("classname").
+# GoogleTest writes the report ("AllTests") after all cases. For a shell script, and for a program that died early,
+# Bazel writes a report with a single case and no suite ("classname").
 BEGIN { FS = "\n" }
 
 function attribute(name,    text) {
@@ -19,7 +19,7 @@ function attribute(name,    text) {
   return text
 }
 
-# Does LINE, seen from inside or before a CDATA section, end inside one?
+# True if LINE, which begins inside a CDATA section or contains the start of one, ends inside one.
 function opens_quote(line) {
   if (!sub(/.*\]\]>/, "", line)) return 1
   return line ~ /<!\[CDATA\[/
@@ -41,7 +41,7 @@ FILENAME != ARGV[ARGC - 1] {  # the log
   next
 }
 
-quoted {  # text of the program under test: not ours to read
+quoted {  # output of the program under test
   quoted = opens_quote($0)
   next
 }
@@ -76,7 +76,7 @@ quoted {  # text of the program under test: not ours to read
 /<skipped message=/ { reason = attribute("message") }
 
 END {
-  if (googletest && !own_report) {  # Bazel's made-up case says nothing about them
+  if (googletest && !own_report) {  # The case in Bazel's report stands for none of GoogleTest's.
     put("failed", "the whole program", status ": ended before it reported its cases")
     exit
   }

@@ -1,11 +1,12 @@
 #!/bin/bash
-# Counting must not believe a program that died: the reports below are what GoogleTest 1.12 and Bazel 4.2 write.
+# A program that died must not count as passed. The reports below are as GoogleTest 1.12 and Bazel 4.2 write them.
 set -euo pipefail
 cd "$TEST_TMPDIR"
 awk_file=$TEST_SRCDIR/$TEST_WORKSPACE/tools/test_cases.awk
 failures=0
 
-# expect NAME STATUS WANTED: of the files log and xml; WANTED is "outcome|case|reason" lines.
+# expect NAME STATUS WANTED: runs the script on the files log and xml. WANTED has a line "outcome|case|reason" for each
+# case.
 expect() {
   local got
   got=$(awk -v where=here -v status="$2" -f "$awk_file" log xml | sed 's/\there\t/|/; s/\t/|/')

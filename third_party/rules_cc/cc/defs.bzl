@@ -1,4 +1,4 @@
-"""The names that Bazel's own tools load from rules_cc, given by Bazel 4's native rules."""
+"""The rules that Bazel's own tools load from rules_cc: Bazel 4's native rules."""
 
 cc_binary = native.cc_binary
 cc_import = native.cc_import
