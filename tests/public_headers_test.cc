@@ -1,6 +1,6 @@
 // The boundary between netdiag and its users: which headers are public, and what they may show.
 //
-// Reads the headers as text. The figures are printed by
+// Reads headers and BUILD files as text. The figures are printed by
 //   bazel test //tests:public_headers_test --test_output=all
 
 #include <algorithm>
@@ -24,27 +24,54 @@
 namespace netdiag {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 // Every header that a user of the library may include. All others are internal.
+// clang-format off
 constexpr std::string_view kPublicHeaders[] = {
-    "netdiag/capabilities.h",   "netdiag/collect.h",
-    "netdiag/connections.h",    "netdiag/destroy.h",
-    "netdiag/dump/capture.h",   "netdiag/dump/table.h",
-    "netdiag/engine.h",         "netdiag/field_words.h",
-    "netdiag/fields.h",         "netdiag/filter/filter.h",
-    "netdiag/net/interfaces.h", "netdiag/net/io_counters.h",
-    "netdiag/net/resolver.h",   "netdiag/net/services.h",
-    "netdiag/netlink/call.h",   "netdiag/netlink/conn.h",
-    "netdiag/netlink/netns.h",  "netdiag/netlink/wire.h",
-    "netdiag/process/cgroup.h", "netdiag/process/process.h",
-    "netdiag/query.h",          "netdiag/row.h",
-    "netdiag/snapshot.h",       "netdiag/socket/socket.h",
-    "netdiag/socket/structs.h", "netdiag/summary.h",
-    "netdiag/types/address.h",  "netdiag/types/bpf_instruction.h",
-    "netdiag/types/error.h",    "netdiag/types/numbers.h",
-    "netdiag/types/types.h",    "netdiag/unlisted.h",
+    "netdiag/capabilities.h",
+    "netdiag/collect.h",
+    "netdiag/connections.h",
+    "netdiag/destroy.h",
+    "netdiag/dump/capture.h",
+    "netdiag/dump/table.h",
+    "netdiag/engine.h",
+    "netdiag/field_words.h",
+    "netdiag/fields.h",
+    "netdiag/filter/filter.h",
+    "netdiag/net/interfaces.h",
+    "netdiag/net/io_counters.h",
+    "netdiag/net/resolver.h",
+    "netdiag/net/services.h",
+    "netdiag/netlink/call.h",
+    "netdiag/netlink/conn.h",
+    "netdiag/netlink/netns.h",
+    "netdiag/netlink/request_builder.h",
+    "netdiag/netlink/wire.h",
+    "netdiag/process/cgroup.h",
+    "netdiag/process/owner.h",
+    "netdiag/process/owner_index.h",
+    "netdiag/query.h",
+    "netdiag/row.h",
+    "netdiag/snapshot.h",
+    "netdiag/socket/inet_socket.h",
+    "netdiag/socket/message_view.h",
+    "netdiag/socket/netlink_socket.h",
+    "netdiag/socket/packet_socket.h",
+    "netdiag/socket/socket.h",
+    "netdiag/socket/structs.h",
+    "netdiag/socket/ulp.h",
+    "netdiag/socket/unix_socket.h",
+    "netdiag/summary.h",
+    "netdiag/types/address.h",
+    "netdiag/types/bpf_instruction.h",
+    "netdiag/types/error.h",
+    "netdiag/types/numbers.h",
+    "netdiag/types/types.h",
+    "netdiag/unlisted.h",
 };
+// clang-format on
 // Internal headers that are still beside the public ones. Add none.
 constexpr std::string_view kInternalAtTheTop[] = {
     "netdiag/engine_impl.h", "netdiag/namespaces.h", "netdiag/owner_join.h",
@@ -112,11 +139,20 @@ Size SizeOf(const std::set<std::string>& headers) {
   return size;
 }
 
-// The lines of a header that show a user a name of namespace internal. Private members may name
-// one, and `namespace internal` may declare one.
+// True if the line declares, in namespace internal, a type, or a function that is a friend in
+// `text`.
+bool IsNeededInternally(const std::string& line, const std::string& text) {
+  static const std::regex type("^(class|struct) \\w+;");
+  static const std::regex function("^\\w[^(]*[ &*](\\w+)\\(.*\\);");
+  std::smatch match;
+  if (std::regex_search(line, type)) return true;
+  return std::regex_search(line, match, function) &&
+         std::regex_search(text, std::regex("friend [^\n]* internal::" + match[1].str() + "\\("));
+}
+
+// The lines of a header that show a user a name of namespace internal. Private members may use one.
 std::vector<std::string> ShownInternals(const std::string& text) {
   static const std::regex begins("^namespace internal \\{");
-  static const std::regex declares("^(class|struct) \\w+;");
   std::vector<std::string> shown;
   bool is_private = false;
   bool in_internal = false;
@@ -128,12 +164,40 @@ std::vector<std::string> ShownInternals(const std::string& text) {
       in_internal = true;
     } else if (in_internal && line.starts_with("}")) {
       in_internal = false;
-    } else if (in_internal ? !std::regex_search(line, declares)
+    } else if (in_internal ? !IsNeededInternally(line, text)
                            : !is_private && line.find("internal::") != std::string::npos) {
       shown.push_back(whole);
     }
   }
   return shown;
+}
+
+// The hdrs of the libraries of a BUILD file that every package may depend on.
+std::vector<std::string> PublicHdrsOf(const std::string& build) {
+  static const std::regex hdrs("hdrs = \\[([^\\]]*)\\]");
+  static const std::regex name("\"([^\"]+)\"");
+  const auto is_public = [](const std::string& rule) {
+    return rule.find("\"//visibility:public\"") != std::string::npos;
+  };
+  bool public_by_default = false;
+  std::vector<std::string> headers;
+  for (size_t begin = 0; begin < build.size();) {
+    const size_t end = std::min(build.find("\n)\n", begin), build.size());
+    const std::string rule = build.substr(begin, end - begin);
+    begin = end + 3;
+    if (rule.find("package(default_visibility") != std::string::npos) {
+      public_by_default = is_public(rule.substr(0, rule.find(']')));
+    }
+    const bool has_its_own = rule.find("\n    visibility =") != std::string::npos;
+    std::smatch match;
+    if (!(has_its_own ? is_public(rule) : public_by_default)) continue;
+    if (!std::regex_search(rule, match, hdrs)) continue;
+    const std::string list = match[1];
+    for (std::sregex_iterator i(list.begin(), list.end(), name); i != std::sregex_iterator(); ++i) {
+      headers.push_back((*i)[1]);
+    }
+  }
+  return headers;
 }
 
 TEST(PublicHeaders, AreAllThatStandAtTheTopLevel) {
@@ -164,6 +228,17 @@ TEST(PublicHeaders, ShowNoInternalName) {
     SCOPED_TRACE(header);
     EXPECT_THAT(ShownInternals(Read(header)), IsEmpty());
   }
+}
+
+TEST(PublicHeaders, AreThoseOfPublicTargets) {
+  std::set<std::string> exported;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator("netdiag")) {
+    if (entry.path().filename() != "BUILD") continue;
+    for (const std::string& header : PublicHdrsOf(Read(entry.path().string()))) {
+      exported.insert((entry.path().parent_path() / header).string());
+    }
+  }
+  EXPECT_EQ(exported, std::set<std::string>(std::begin(kPublicHeaders), std::end(kPublicHeaders)));
 }
 
 TEST(PublicHeaders, AreNotCalledInternal) {
@@ -198,8 +273,25 @@ TEST(Check, FindsInternalNamesWhereAUserSeesThem) {
   EXPECT_EQ(ShownInternals("class A {\n private:\n  int x_;\n};\nint F(internal::X*);\n").size(),
             1u);
   EXPECT_EQ(ShownInternals("namespace internal {\nclass X {};\n}\n").size(), 1u);
+  EXPECT_EQ(ShownInternals("namespace internal {\nX& F(int x);\n}\n").size(), 1u);
+  EXPECT_THAT(ShownInternals("namespace internal {\nX& F(int x);\n}\nclass A {\n private:\n"
+                             "  friend X& internal::F(int x);\n};\n"),
+              IsEmpty());
   EXPECT_EQ(ShownInternals("struct A {\n  internal::X* x;\n};\n").size(), 1u);
   EXPECT_THAT(ShownInternals("// See internal::X.\n"), IsEmpty());
+}
+
+TEST(Check, FindsTheHeadersOfPublicTargets) {
+  const std::string internal = "cc_library(\n    name = \"a\",\n    hdrs = [\"a.h\"],\n)\n";
+  const std::string shown =
+      "cc_library(\n    name = \"b\",\n    hdrs = [\n        \"b.h\",\n        \"c.h\",\n    ],\n"
+      "    visibility = [\"//visibility:public\"],\n)\n";
+  const std::string by_default = "package(default_visibility = [\"//visibility:public\"])\n\n";
+  const std::string hidden =
+      "cc_library(\n    hdrs = [\"d.h\"],\n    visibility = [\"//visibility:private\"],\n)\n";
+  EXPECT_THAT(PublicHdrsOf(internal + shown), ElementsAre("b.h", "c.h"));
+  EXPECT_THAT(PublicHdrsOf(by_default + internal + hidden), ElementsAre("a.h"));
+  EXPECT_THAT(PublicHdrsOf(hidden + internal), IsEmpty());
 }
 
 TEST(Check, CountsLinesTypesAndIncludesOfAHeader) {
