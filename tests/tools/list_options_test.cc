@@ -468,7 +468,7 @@ TEST(Options, FilterFileNarrowsTheExpression) {
             "(sport = :1 or sport = :2) and (uid = 0 or uid = 1000)");
   EXPECT_THAT(Refusal({"-F", path + ".none"}), HasSubstr("filter file"));
   std::ofstream(path) << std::string(70000, ' ');
-  EXPECT_THAT(Refusal({"-F", path}), HasSubstr("too long"));
+  EXPECT_THAT(Refusal({"-F", path}), HasSubstr("longer than 65536 bytes"));
 }
 
 TEST(Options, BadFilterIsShownWithACaret) {
