@@ -1,4 +1,4 @@
-// Tested by tests/types/types_test.cc.
+// Tested by tests/tools/render_families_test.cc.
 
 #include "netdiag/types/numbers.h"
 
