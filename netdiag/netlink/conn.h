@@ -50,7 +50,6 @@
 
 #include "netdiag/netlink/call.h"
 #include "netdiag/netlink/netns.h"
-#include "netdiag/netlink/request_builder.h"
 #include "netdiag/netlink/wire.h"
 #include "netdiag/types/bpf_instruction.h"
 #include "netdiag/types/types.h"
