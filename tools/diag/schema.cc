@@ -129,7 +129,7 @@ std::string Array(std::string_view key, std::string_view items) {
 constexpr std::string_view kCount = "{\"$ref\": \"#/definitions/count\"}";
 constexpr std::string_view kHex = "{\"$ref\": \"#/definitions/hex\"}";
 
-// Properties that are counts, but for one that is bytes in hex.
+// Properties that are counts, and one whose value is bytes in hexadecimal digits.
 std::vector<std::string> Counts(std::initializer_list<std::string_view> keys,
                                 std::string_view hex_key) {
   std::vector<std::string> properties;
