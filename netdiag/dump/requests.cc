@@ -184,6 +184,7 @@ absl::StatusOr<Bytes> EncodeDump(const DumpRequest& request, Detail detail, size
 }
 
 std::vector<std::byte> PortsProgram(std::span<const Port> ports) {
+  if (ports.empty()) return {};  // no program, and no allocation
   BytecodeAssembler assembler;
   for (size_t i = 0; i < ports.size(); ++i) {
     const bool last = i + 1 == ports.size();
