@@ -12,7 +12,7 @@
 #include <variant>
 
 #include "netdiag/engine/row_maker.h"
-#include "netdiag/row_store.h"
+#include "netdiag/engine/row_store.h"
 #include "netdiag/types/address.h"
 
 namespace netdiag {

@@ -1,4 +1,4 @@
-// Tested by tests/engine_test.cc.
+// Tested by tests/engine/engine_test.cc.
 
 #include "netdiag/dump/kept_source.h"
 

@@ -1,4 +1,4 @@
-// Tested by tests/engine_test.cc and tests/live/engine_live_test.cc.
+// Tested by tests/engine/engine_test.cc and tests/live/engine_live_test.cc.
 
 #include "netdiag/dump/unix_index.h"
 

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "netdiag/dump/unix_index.h"
+#include "netdiag/engine/row_store.h"
 #include "netdiag/process/cgroup.h"
 #include "netdiag/process/owner_index.h"
 #include "netdiag/row.h"
-#include "netdiag/row_store.h"
 #include "netdiag/summary.h"
 
 namespace netdiag::internal {

@@ -1,10 +1,10 @@
-// netdiag/engine_impl.h — Internal. What an Engine is made of.
+// netdiag/engine/engine_impl.h — Internal. What an Engine is made of.
 //
 // engine.cc sets up, plans the tables of a query, and has the public face; engine_walk.cc walks the
 // tables, falls back to /proc/net, and joins rows before they are shown.
 
-#ifndef NETDIAG_ENGINE_IMPL_H_
-#define NETDIAG_ENGINE_IMPL_H_
+#ifndef NETDIAG_ENGINE_ENGINE_IMPL_H_
+#define NETDIAG_ENGINE_ENGINE_IMPL_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -29,13 +29,13 @@
 #include "netdiag/dump/table.h"
 #include "netdiag/dump/unix_index.h"
 #include "netdiag/engine.h"
+#include "netdiag/engine/namespaces.h"
+#include "netdiag/engine/owner_join.h"
 #include "netdiag/filter/filter.h"
 #include "netdiag/filter/kernel_part.h"
-#include "netdiag/namespaces.h"
 #include "netdiag/netlink/conn.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/netlink/wire.h"
-#include "netdiag/owner_join.h"
 #include "netdiag/process/cgroup.h"
 #include "netdiag/process/owner_index.h"
 #include "netdiag/query.h"
@@ -196,4 +196,4 @@ class Engine::Impl {
 
 }  // namespace netdiag
 
-#endif  // NETDIAG_ENGINE_IMPL_H_
+#endif  // NETDIAG_ENGINE_ENGINE_IMPL_H_

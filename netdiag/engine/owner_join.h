@@ -1,5 +1,5 @@
-// netdiag/owner_join.h — Internal. Joins the rows of a query to those who hold them, and keeps the
-// rows that have to wait for that. Users want Engine.
+// netdiag/engine/owner_join.h — Internal. Joins the rows of a query to those who hold them, and
+// keeps the rows that have to wait for that. Users want Engine.
 //
 // What waits, by Query::owner_policy:
 // - kAll: rows that come while the scan runs beside the dump, and then those whose owner it did not
@@ -15,8 +15,8 @@
 // Threads: thread-compatible. A scan aside runs on a thread of its own, which has ended when
 // EndAside(), Cancel() or the destructor returns.
 
-#ifndef NETDIAG_OWNER_JOIN_H_
-#define NETDIAG_OWNER_JOIN_H_
+#ifndef NETDIAG_ENGINE_OWNER_JOIN_H_
+#define NETDIAG_ENGINE_OWNER_JOIN_H_
 
 #include <cstddef>
 #include <memory>
@@ -29,11 +29,11 @@
 #include "absl/status/status.h"
 
 #include "netdiag/dump/unix_index.h"
+#include "netdiag/engine/row_store.h"
 #include "netdiag/process/owner_index.h"
 #include "netdiag/process/side_scan.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
-#include "netdiag/row_store.h"
 #include "netdiag/summary.h"
 
 namespace netdiag::internal {
@@ -119,4 +119,4 @@ class OwnerJoin {
 
 }  // namespace netdiag::internal
 
-#endif  // NETDIAG_OWNER_JOIN_H_
+#endif  // NETDIAG_ENGINE_OWNER_JOIN_H_

@@ -1,7 +1,7 @@
 // Tested by tests/live/verbs_live_test.cc (Snapshot) and tests/live/owners_live_test.cc (rows that
 // wait for owners).
 
-#include "netdiag/row_store.h"
+#include "netdiag/engine/row_store.h"
 
 namespace netdiag::internal {
 

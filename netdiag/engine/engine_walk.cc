@@ -8,8 +8,8 @@
 #include <utility>
 #include <variant>
 
+#include "netdiag/engine/engine_impl.h"
 #include "netdiag/engine/row_maker.h"
-#include "netdiag/engine_impl.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag {

@@ -1,7 +1,7 @@
 // Which namespaces there are, which of their tables are asked, and how. Tested by
 // tests/live/netns_live_test.cc.
 
-#include "netdiag/namespaces.h"
+#include "netdiag/engine/namespaces.h"
 
 #include <algorithm>
 #include <utility>

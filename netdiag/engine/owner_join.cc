@@ -1,7 +1,7 @@
 // Tested by tests/live/owners_live_test.cc, tests/live/owner_policies_live_test.cc and
-// tests/engine_test.cc.
+// tests/engine/engine_test.cc.
 
-#include "netdiag/owner_join.h"
+#include "netdiag/engine/owner_join.h"
 
 #include <optional>
 

@@ -1,11 +1,11 @@
-// netdiag/recorder.h — Internal. Writes a query's rows as a capture: of each table, in the order of
-// the summary's outcomes, its beginning, its rows' messages in datagrams, their owners, its end.
-// Users want Engine::Capture().
+// netdiag/engine/recorder.h — Internal. Writes a query's rows as a capture: of each table, in the
+// order of the summary's outcomes, its beginning, its rows' messages in datagrams, their owners,
+// its end. Users want Engine::Capture().
 //
 // Tables must come one after another: no row of one comes after a row of the next.
 
-#ifndef NETDIAG_RECORDER_H_
-#define NETDIAG_RECORDER_H_
+#ifndef NETDIAG_ENGINE_RECORDER_H_
+#define NETDIAG_ENGINE_RECORDER_H_
 
 #include <cstddef>
 #include <string_view>
@@ -48,4 +48,4 @@ class Recorder {
 
 }  // namespace netdiag::internal
 
-#endif  // NETDIAG_RECORDER_H_
+#endif  // NETDIAG_ENGINE_RECORDER_H_

@@ -1,4 +1,5 @@
-// netdiag/namespaces.h — Internal. The network namespaces of one query, and how each is asked.
+// netdiag/engine/namespaces.h — Internal. The network namespaces of one query, and how each is
+// asked.
 //
 // A dump of TCP walks the sockets of all namespaces: the kernel has one table for them, unless a
 // namespace was given its own. So K namespaces are K walks. Here it is decided which dumps need no
@@ -12,8 +13,8 @@
 // ended when it returns.
 // Cost: Find(): a readlink a process (2 µs), a thread, 60 µs a namespace.
 
-#ifndef NETDIAG_NAMESPACES_H_
-#define NETDIAG_NAMESPACES_H_
+#ifndef NETDIAG_ENGINE_NAMESPACES_H_
+#define NETDIAG_ENGINE_NAMESPACES_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -93,4 +94,4 @@ class Namespaces {
 
 }  // namespace netdiag::internal
 
-#endif  // NETDIAG_NAMESPACES_H_
+#endif  // NETDIAG_ENGINE_NAMESPACES_H_

@@ -1,13 +1,13 @@
-// netdiag/row_store.h — Internal. Rows kept: their messages in one arena, 16 bytes a row beside
-// them.
+// netdiag/engine/row_store.h — Internal. Rows kept: their messages in one arena, 16 bytes a row
+// beside them.
 //
 // Lifetime: rows given by At() are valid until the next Add(), Clear() or the store's end; a move
 // of the store keeps them. Tables are borrowed and must outlive the store's use of them.
 // Threads: const methods may run concurrently.
 // Cost: a message's bytes (about 130 a TCP row); no allocation but for growth.
 
-#ifndef NETDIAG_ROW_STORE_H_
-#define NETDIAG_ROW_STORE_H_
+#ifndef NETDIAG_ENGINE_ROW_STORE_H_
+#define NETDIAG_ENGINE_ROW_STORE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -62,4 +62,4 @@ class RowStore {
 
 }  // namespace netdiag::internal
 
-#endif  // NETDIAG_ROW_STORE_H_
+#endif  // NETDIAG_ENGINE_ROW_STORE_H_

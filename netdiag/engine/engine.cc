@@ -1,4 +1,4 @@
-// Setting up, planning a query, and the public face. Tested by tests/engine_test.cc (replay, fake
+// Setting up, planning a query, and the public face. Tested by tests/engine/engine_test.cc (replay, fake
 // kernel) and tests/live/engine_live_test.cc (the kernel).
 
 #include "netdiag/engine.h"
@@ -13,10 +13,10 @@
 #include <utility>
 
 #include "netdiag/dump/requests.h"
+#include "netdiag/engine/engine_impl.h"
+#include "netdiag/engine/recorder.h"
 #include "netdiag/engine/snapshot_contents.h"
-#include "netdiag/engine_impl.h"
 #include "netdiag/netlink/request_builder.h"
-#include "netdiag/recorder.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/unique_fd.h"

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "netdiag/dump/requests.h"
-#include "netdiag/engine_impl.h"
+#include "netdiag/engine/engine_impl.h"
 #include "netdiag/socket/socket.h"
 #include "netdiag/types/error.h"
 

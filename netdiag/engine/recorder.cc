@@ -1,6 +1,6 @@
 // Tested by tests/live/verbs_live_test.cc.
 
-#include "netdiag/recorder.h"
+#include "netdiag/engine/recorder.h"
 
 #include <chrono>
 #include <utility>
