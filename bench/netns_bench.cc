@@ -17,6 +17,7 @@
 #include "bench/population.h"
 #include "bench/raw_dump.h"
 #include "netdiag/engine.h"
+#include "netdiag/engine/test_options.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/row.h"
 
@@ -26,9 +27,9 @@ namespace {
 constexpr int kNamespaces = 200;
 constexpr int kSocketsEach = 20;
 
-std::unique_ptr<Engine> OpenForAll(TcpPlan plan) {
+std::unique_ptr<Engine> OpenForAll(internal::TcpPlan plan) {
   absl::StatusOr<std::unique_ptr<Engine>> engine =
-      Engine::Open({.all_netns = true, .tcp_plan = plan});
+      internal::OpenForTest({.all_netns = true}, {.tcp_plan = plan});
   if (!engine.ok()) Die("Engine::Open");
   return *std::move(engine);
 }
@@ -72,8 +73,8 @@ void Main(const Options& options) {
 
   const auto dump = [&] { return floor.Run(0, [](const std::byte*, size_t) {}); };
   const auto ignore = [](const Row&) { return Flow::kContinue; };
-  const auto automatic = OpenForAll(TcpPlan::kAuto);
-  const auto walks = OpenForAll(TcpPlan::kWalks);
+  const auto automatic = OpenForAll(internal::TcpPlan::kAuto);
+  const auto walks = OpenForAll(internal::TcpPlan::kDumps);
   const uint64_t expected = dump();
   ProveAnswer(automatic.get(), large, expected, small);
   ProveAnswer(walks.get(), large, expected, small);
@@ -84,8 +85,8 @@ void Main(const Options& options) {
   PrintTime("one raw dump of the large one", loaded.b);
   Claim("all namespaces / one dump", loaded.ratio, AtMost(3), " ×");
   const Comparison first = Compare(
-      options, Clock::kProcessCpu, [&] { VisitAll(OpenForAll(TcpPlan::kAuto).get(), ignore); },
-      [&] { dump(); });
+      options, Clock::kProcessCpu,
+      [&] { VisitAll(OpenForAll(internal::TcpPlan::kAuto).get(), ignore); }, [&] { dump(); });
   PrintTime("all namespaces, with the load of the BPF program", first.a);
   Claim("all namespaces, with the load / one dump", first.ratio, AtMost(3), " ×");
   Options few = options;

@@ -66,6 +66,9 @@ class Row;              // row.h
 class Snapshot;         // snapshot.h
 struct SocketName;      // destroy.h
 class UnixSocket;       // socket/socket.h
+namespace internal {
+class EngineOpener;
+}  // namespace internal
 
 struct EngineOptions {
   // The network namespace to read. If not set, the namespace of the thread that calls Open().
@@ -77,8 +80,6 @@ struct EngineOptions {
   // ms in Begin(); for each namespace, a thread and a dump of each table that is not empty. TCP
   // sockets of small namespaces are looked up one by one if that costs less than dumps.
   bool all_netns = false;
-  // For comparison and tests.
-  TcpPlan tcp_plan = TcpPlan::kAuto;
   // The procfs from which owners and /proc/net are read.
   std::string proc_root = "/proc";
   // How the descriptors of processes are read, for owners.
@@ -89,8 +90,6 @@ struct EngineOptions {
   // Above 1, Visit(), Take() and Capture() read long dumps on a second thread, and scan owners on a
   // third. Rows that wait for either take at most 0.5 MiB, or 8 MiB if owners are asked for.
   size_t threads = 1;
-  // Tables to answer from /proc/net even where the kernel has a dump: for comparison and tests.
-  bool prefer_procfs = false;
   // If set, all rows come from this capture. The bytes must outlive the Engine.
   std::optional<Bytes> replay;
 };
@@ -164,6 +163,7 @@ class Engine {
 
  private:
   class Impl;
+  friend class internal::EngineOpener;
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

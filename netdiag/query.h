@@ -71,13 +71,6 @@ struct Query {
   Completeness completeness = Completeness::kFast;
 };
 
-// How the TCP sockets of other namespaces than the Engine's own are found.
-enum class TcpPlan : uint8_t {
-  kAuto,     // as is expected to cost least
-  kWalks,    // by a dump each
-  kLookups,  // one by one, wherever that can be
-};
-
 }  // namespace netdiag
 
 #endif  // NETDIAG_QUERY_H_

@@ -37,6 +37,7 @@
 #include "netdiag/capabilities.h"
 #include "netdiag/connections.h"
 #include "netdiag/engine.h"
+#include "netdiag/engine/test_options.h"
 #include "netdiag/net/interfaces.h"
 #include "netdiag/netlink/conn.h"
 #include "netdiag/netlink/netns.h"
@@ -238,7 +239,7 @@ absl::Status DoEverything(const std::string& netns) {
   }
   for (const bool procfs : {false, true}) {
     NETDIAG_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
-                             Engine::Open({.all_netns = true, .prefer_procfs = procfs}));
+                             internal::OpenForTest({.all_netns = true}, {.prefer_procfs = procfs}));
     NETDIAG_RETURN_IF_ERROR(engine->Visit({}, visit).status());
   }
   ConnectionsOptions options{.netns = netlink::NetNs::FromPath(netns), .threads = 2};

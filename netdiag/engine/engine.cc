@@ -1,261 +1,331 @@
-// Setting up, planning a query, and the public face. Tested by tests/engine/engine_test.cc (replay, fake
-// kernel) and tests/live/engine_live_test.cc (the kernel).
+// The Engine: sets up its parts and leads a query through its states. Tested by
+// tests/engine/engine_test.cc (captures) and tests/live/engine_live_test.cc (the kernel).
 
 #include "netdiag/engine.h"
-
-#include <sys/utsname.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
+#include <cstdint>
 #include <string>
 #include <utility>
 
+#include "netdiag/capabilities.h"
+#include "netdiag/destroy.h"
+#include "netdiag/dump/capture.h"
 #include "netdiag/dump/requests.h"
-#include "netdiag/engine/engine_impl.h"
+#include "netdiag/dump/unix_index.h"
+#include "netdiag/engine/capabilities.h"
+#include "netdiag/engine/conns.h"
+#include "netdiag/engine/delivery.h"
+#include "netdiag/engine/destroy.h"
+#include "netdiag/engine/dump_aids.h"
+#include "netdiag/engine/namespaces.h"
+#include "netdiag/engine/owner_join.h"
 #include "netdiag/engine/recorder.h"
+#include "netdiag/engine/replay_plan.h"
 #include "netdiag/engine/snapshot_contents.h"
-#include "netdiag/netlink/request_builder.h"
+#include "netdiag/engine/table_plan.h"
+#include "netdiag/engine/test_options.h"
+#include "netdiag/engine/walks.h"
+#include "netdiag/filter/filter.h"
+#include "netdiag/netlink/conn.h"
+#include "netdiag/row.h"
 #include "netdiag/snapshot.h"
+#include "netdiag/socket/socket.h"
 #include "netdiag/types/error.h"
-#include "netdiag/types/unique_fd.h"
 
 namespace netdiag {
 namespace {
 
+using internal::OwnerJoin;
 using internal::Wait;
 using netlink::CallOptions;
 using netlink::Conn;
 using netlink::Message;
 using netlink::Ready;
 
-// Tables of a capture; it has one a dump, of each namespace sixteen at most. More are damage.
-constexpr size_t kMaxReplayTables = 16 * (netlink::kMaxNamespaces + 1);
-
-// Everything but what would come back indistinguishable from something that is not wanted.
-StateSet UnfilteredStates(StateSet asked) {
-  return (StateSet::All() - State::kBoundInactive) | asked;
-}
+// Descriptors read between two checks of the caller's deadline.
+constexpr size_t kScanSlice = 4096;
+// Pending rows shown in one step: as many as a datagram holds.
+constexpr size_t kShownSlice = 256;
+// Bytes that may be read ahead. While owners are scanned, the rows that came before wait in an
+// OwnerJoin, and this is the rest of 8 MiB; else it is enough to even out the two threads.
+constexpr size_t kAheadOfScan = size_t{5} << 20;
+constexpr size_t kAhead = size_t{512} << 10;
 
 }  // namespace
 
-// ---- Setting up ----
+// One query at a time goes through these states. Next() has every transition; no state is stored,
+// so none can contradict the parts:
+//   kScan      a scan of owners, or a search for some, is stepped. No row moves meanwhile.
+//   kEndScan   a scan on a thread has ended, or nothing else can be done before it ends.
+//   kShow      pending rows whose owners are known are shown. No walk is stepped meanwhile.
+//   kSearch    a search begins for the owners of a batch of pending rows.
+//   kWalk      walks are stepped. Their rows are shown or become pending.
+//   kDone      every table is done and no row is pending, or the visitor has stopped the query.
+// A scan without a thread comes first, so that rows need not wait for it. A scan on a thread runs
+// beside kWalk. The states kShow, kSearch and kScan repeat for every batch.
+class Engine::Impl {
+ public:
+  Impl(EngineOptions options, const internal::TestOptions& test_options);
+  absl::Status Open() { return conns_.Open(); }
 
-absl::Status Engine::Impl::Open() {
-  if (options_.netns) {
-    NETDIAG_ASSIGN_OR_RETURN(netns_, options_.netns->Identify());
-  } else {
-    netns_ = netlink::CurrentNetns();
-  }
-  if (options_.replay) {
-    dial_ = ErrnoError(EOPNOTSUPP, "a capture is replayed");
-    return absl::OkStatus();
-  }
-  for (size_t i = 0; i < std::max<size_t>(options_.connections, 1); ++i) {
-    absl::StatusOr<std::unique_ptr<Conn>> conn = DialPrimed(options_.netns);
-    if (conn.ok()) {
-      conns_.push_back(*std::move(conn));
-      continue;
-    }
-    // A namespace that cannot be entered is the caller's matter; a missing socket family is
-    // /proc/net's.
-    if (options_.netns && !IsUnsupported(conn.status())) return conn.status();
-    if (Errno(conn.status()) == EMFILE || Errno(conn.status()) == ENFILE) return conn.status();
-    dial_ = conn.status();
-    break;
-  }
-  return absl::OkStatus();
-}
+  enum class Form : uint8_t {
+    kStream,
+    kOneByOne,  // no table begins before the one before it has ended: a capture
+    kKept,      // rows stay joined to one index: a snapshot
+  };
+  absl::Status Begin(const Query& query, Form form = Form::kStream);
+  // Makes one step in the present state.
+  absl::StatusOr<Ready> Advance(Wait wait, const Budget& budget, const CallOptions& call,
+                                Visitor visitor);
+  absl::StatusOr<Summary> RunToEnd(Visitor visitor, const CallOptions& call);
+  int fd() const;
 
-absl::StatusOr<std::unique_ptr<Conn>> Engine::Impl::DialPrimed(
-    const std::optional<netlink::NetNs>& netns) {
-  netlink::Config config;
-  config.netns = netns;
-  NETDIAG_ASSIGN_OR_RETURN(std::unique_ptr<Conn> conn,
-                           Conn::Dial(netlink::kFamilySockDiag, std::move(config)));
-  // The kernel sizes the datagrams of a dump by the largest buffer it has seen on the socket:
-  // without a first answer the first datagram holds 30 rows and not 260. Source: netlink_dump(),
-  // max_recvmsg_len.
-  std::array<std::byte, netlink::kHeaderSize> storage;
-  netlink::RequestBuilder noop(storage);
-  NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes,
-                           noop.Header(netlink::kTypeNoop, netlink::kFlagAck).Finish());
-  // The kernel answers at once; whoever does not is no kernel.
-  NETDIAG_RETURN_IF_ERROR(
-      conn->Execute(bytes, Conn::IgnoreMessage,
-                    {.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5)}));
-  return conn;
-}
+  absl::Status LookupUnix(Inode inode, Cookie cookie,
+                          absl::FunctionRef<void(const UnixSocket&)> visitor);
+  absl::StatusOr<std::vector<DestroyOutcome>> Destroy(std::span<const SocketName> sockets,
+                                                      const CallOptions& call);
+  const Capabilities& capabilities();
+  // `uname -r`; for a replay, of the host that made the capture.
+  std::string kernel() const;
+  NetnsId netns() const { return conns_.home(); }
 
-absl::Status Engine::Impl::SameNamespace() const {
-  const NetnsId here = netlink::CurrentNetns();
-  if (options_.netns || here == netns_ || here == NetnsId()) return absl::OkStatus();
-  return ErrnoError(EXDEV, "the calling thread is in another network namespace than the Engine");
-}
+  const Summary& summary() const { return summary_; }
+  const internal::TablePlan& plan(size_t table) const { return walks_.plan(table); }
+  // Moves what the rows of the last query were joined with into `contents`.
+  void GiveJoins(internal::SnapshotContents* contents);
 
-// ---- Planning ----
+ private:
+  enum class State : uint8_t { kScan, kEndScan, kShow, kSearch, kWalk, kDone };
+
+  State Next() const;
+  absl::Status Plan(const internal::PlanOptions& options, std::vector<internal::TablePlan>* plans);
+  absl::Status Walk(Wait wait, const Budget& budget, const CallOptions& call, Visitor visitor,
+                    Ready* ready);
+  void Stop();
+  void Leave();
+
+  const EngineOptions options_;
+  const internal::TestOptions test_options_;
+  internal::Namespaces namespaces_;
+  internal::Conns conns_;
+  internal::DumpAids aids_;
+  OwnerJoin join_;
+  internal::Delivery delivery_;
+  std::optional<Capabilities> capabilities_;
+
+  // The query that runs.
+  Query query_;
+  Form form_ = Form::kStream;
+  std::shared_ptr<internal::UnixIndex> unix_sockets_;  // null: Query::peers is not set
+  Summary summary_;
+  internal::Walks walks_;  // last, so that its threads end first
+};
+
+Engine::Impl::Impl(EngineOptions options, const internal::TestOptions& test_options)
+    : options_(std::move(options)),
+      test_options_(test_options),
+      conns_({.home = options_.netns,
+              .connections = options_.connections,
+              .proc_root = options_.proc_root,
+              .offline = options_.replay ? ErrnoError(EOPNOTSUPP, "the Engine replays a capture")
+                                         : absl::OkStatus()},
+             &namespaces_),
+      aids_(&conns_),
+      join_({.proc_root = options_.proc_root,
+             .source = options_.owner_source,
+             .threads = options_.threads}),
+      delivery_({.proc_root = options_.proc_root, .replayed = options_.replay.has_value()},
+                &join_) {}
+
+// ---- A query ----
 
 absl::Status Engine::Impl::Begin(const Query& query, Form form) {
-  if (visiting_) return ErrnoError(EDEADLK, "a visitor may not begin another query on its Engine");
+  if (delivery_.visiting()) {
+    return ErrnoError(EDEADLK, "a visitor may not begin another query on its Engine");
+  }
   for (const Protocol protocol : query.protocols) {
     if (Names(protocol).protocol == protocol) continue;
     return BadInput("Query::protocols", std::to_string(static_cast<int>(protocol)), "has no table");
   }
-  walks_.clear();
-  Leave();
+  walks_.Drop();
+  conns_.Leave();
   namespaces_.Forget();
-  one_by_one_ = form == Form::kOneByOne;
+  join_.Cancel();
   query_ = query;
   if (query_.filter != nullptr) query_.filter->AddNeeds(&query_);
+  form_ = form;
   summary_ = Summary();
-  shown_table_ = 0;
-  next_table_ = 0;
-  turn_ = 0;
-  delivered_.clear();
-  replay_tables_.clear();
-  unix_sockets_ = query_.peers && !one_by_one_ ? std::make_shared<internal::UnixIndex>() : nullptr;
-  if (!query_.cgroups) cgroups_.reset();
-  if (cgroups_ != nullptr) cgroups_->Refresh();
-  if (query_.cgroups && cgroups_ == nullptr) {
-    cgroups_ = std::make_unique<Cgroups>(options_.proc_root);
+  // A capture keeps the order of the tables; its replay can ask for peers.
+  const bool keep_unix = query_.peers && form != Form::kOneByOne;
+  unix_sockets_ = keep_unix ? std::make_shared<internal::UnixIndex>() : nullptr;
+  delivery_.Begin(&query_, /*merge=*/conns_.size() > 1, unix_sockets_.get(), &summary_);
+
+  std::vector<internal::TablePlan> plans;
+  NETDIAG_RETURN_IF_ERROR(Plan({.connections = conns_.size(),
+                                .prefer_procfs = test_options_.prefer_procfs,
+                                .keep_unix = keep_unix},
+                               &plans));
+  for (const internal::TablePlan& plan : plans) {
+    summary_.tables.push_back(
+        {.table = plan.table(),
+         .source = plan.capture ? SourceKind::kReplay : SourceKind::kNetlink});
   }
-  join_.Cancel();
+  internal::WalkContext context = {.conns = &conns_,
+                                   .namespaces = &namespaces_,
+                                   .aids = &aids_,
+                                   .completeness = query_.completeness};
+  if (options_.threads > 1) context.read_ahead = query_.owners ? kAheadOfScan : kAhead;
+  const size_t limit = form == Form::kOneByOne ? 1 : std::max<size_t>(conns_.size(), 1);
+  walks_.Begin(std::move(plans), context, limit, unix_sockets_.get(), &summary_);
+  return absl::OkStatus();
+}
+
+// Plans every table, and starts or assigns the owners.
+absl::Status Engine::Impl::Plan(const internal::PlanOptions& options,
+                                std::vector<internal::TablePlan>* plans) {
   if (options_.replay) {
-    NETDIAG_RETURN_IF_ERROR(PlanReplay());
-  } else {
-    join_.Begin(query_, form == Form::kKept || query_.keep_joins, &summary_);
-    Plan();
+    NETDIAG_ASSIGN_OR_RETURN(internal::ReplayPlan replay,
+                             internal::PlanReplay(*options_.replay, query_, options));
+    if (replay.damaged) ++summary_.damaged;
+    if (query_.owners) join_.Assign(replay.held, &summary_);
+    *plans = std::move(replay.tables);
+    return absl::OkStatus();
   }
-  unix_tables_ = static_cast<size_t>(std::ranges::count(
-      summary_.tables, Protocol::kUnix, [](const auto& t) { return t.table.protocol; }));
-  return absl::OkStatus();
-}
-
-void Engine::Impl::Plan() {
-  if (!options_.all_netns) return PlanTables(netns_, "");
-  namespaces_.Find(options_.proc_root, netns_, options_.tcp_plan);
-  PlanTables(netns_, namespaces_.home_name());
-  for (const netlink::FoundNetns& netns : namespaces_.list()) PlanTables(netns.id, netns.name);
+  join_.Begin(query_, form_ == Form::kKept || query_.keep_joins, &summary_);
+  if (!options_.all_netns) {
+    internal::AppendPlans(query_, options, conns_.home(), "", plans);
+    return absl::OkStatus();
+  }
+  namespaces_.Find(options_.proc_root, conns_.home(), test_options_.tcp_plan);
+  internal::AppendPlans(query_, options, conns_.home(), namespaces_.home_name(), plans);
+  for (const netlink::FoundNetns& netns : namespaces_.list()) {
+    internal::AppendPlans(query_, options, netns.id, netns.name, plans);
+  }
   summary_.netns = namespaces_.stats();
-}
-
-void Engine::Impl::PlanTables(NetnsId netns, const std::string& name) {
-  const FamilySet inet = {Family::kInet, Family::kInet6};
-  for (const Protocol protocol : query_.protocols) {
-    if (!IsInet(protocol)) {
-      // Their sockets have no ports, and those of packet and netlink no states.
-      const bool ports = query_.source_port || query_.destination_port;
-      const bool states = protocol == Protocol::kUnix || query_.states.contains(State::kClose);
-      if (!ports && states) PlanTable(protocol, Describe(protocol).families, netns, name);
-      continue;
-    }
-    const bool one_walk = internal::OneDumpCoversBothFamilies(protocol) && conns_.size() <= 1 &&
-                          !options_.prefer_procfs &&
-                          (query_.families.bits() & inet.bits()) == inet.bits();
-    if (one_walk) {
-      PlanTable(protocol, inet, netns, name);
-    } else {
-      PlanTable(protocol, Family::kInet, netns, name);
-      PlanTable(protocol, Family::kInet6, netns, name);
-    }
-  }
-}
-
-void Engine::Impl::PlanTable(Protocol protocol, FamilySet families, NetnsId netns,
-                             const std::string& name) {
-  if ((query_.families.bits() & families.bits()) != families.bits()) return;
-  TableOutcome outcome;
-  outcome.table = {protocol, families, netns, name};
-  if (FilterPart(outcome.table).states.empty()) return;  // nothing of it can match
-  summary_.tables.push_back(std::move(outcome));
-}
-
-absl::Status Engine::Impl::PlanReplay() {
-  std::vector<OwnedSocket> held;
-  CaptureReader reader(*options_.replay);
-  size_t tables = 0;
-  bool planned = false;  // the last table met
-  for (CaptureRecord record; reader.Next(&record);) {
-    if (record.type == CaptureType::kOwner && query_.owners) {
-      held.push_back({record.inode,
-                      {record.pid, record.start_time, record.fd, record.command, record.thread}});
-    }
-    if (record.type == CaptureType::kTable) planned = false;
-    if (record.type == CaptureType::kNetns && planned) {
-      summary_.tables.back().table.netns_name = record.name;
-    }
-    if (record.type != CaptureType::kTable) continue;
-    if (++tables > kMaxReplayTables) return DamagedData("capture", "too many tables");
-    if (std::ranges::find(query_.protocols, record.table.protocol) == query_.protocols.end() ||
-        (query_.families.bits() & record.table.families.bits()) == 0) {
-      continue;
-    }
-    TableOutcome outcome;
-    outcome.table = record.table;
-    outcome.source = SourceKind::kReplay;
-    summary_.tables.push_back(std::move(outcome));
-    replay_tables_.push_back(reader);
-    planned = true;
-  }
-  if (tables == 0) NETDIAG_RETURN_IF_ERROR(reader.status());
-  if (!reader.status().ok()) ++summary_.damaged;
-  if (query_.owners) join_.Assign(held, &summary_);
   return absl::OkStatus();
 }
 
-// What the kernel is told of the query's filter.
-internal::KernelPart Engine::Impl::FilterPart(const Table& table) const {
-  if (query_.filter == nullptr) return internal::KernelPart();
-  return query_.bounded_steps ? internal::MinimalKernelPartOf(*query_.filter, table)
-                              : internal::KernelPartOf(*query_.filter, table);
-}
-
-DumpRequest Engine::Impl::RequestOf(const Table& table) const {
-  internal::KernelPart part = FilterPart(table);
-  DumpRequest request;
-  request.table = table;
-  request.extensions = query_.extensions;
-  request.states = query_.states & part.states;
-  request.bytecode = std::move(part.bytecode);
-  // The other end of a socket can be in any state.
-  if (KeepsTable(table)) request.states = StateSet::SsAll();
-  if (query_.bounded_steps) {
-    request.states = UnfilteredStates(request.states);
-    return request;
+Engine::Impl::State Engine::Impl::Next() const {
+  if (summary_.stopped) return State::kDone;
+  switch (join_.phase()) {
+    case OwnerJoin::Phase::kScanning:
+    case OwnerJoin::Phase::kSearching:
+      return State::kScan;
+    case OwnerJoin::Phase::kScanningOnThread:
+      // A dump that is read ahead goes on meanwhile, and its rows need not wait if the scan ends
+      // first.
+      return walks_.done() || walks_.reads_ahead() || join_.full() || join_.thread_done()
+                 ? State::kEndScan
+                 : State::kWalk;
+    case OwnerJoin::Phase::kNone:
+    case OwnerJoin::Phase::kJoined:
+      break;
   }
-  request.source_port = query_.source_port.value_or(part.source_port);
-  request.destination_port = query_.destination_port.value_or(part.destination_port);
-  return request;
+  if (join_.pending().showing()) return State::kShow;
+  // In a capture no row comes after one of a later table, so each table is a batch of its own.
+  const bool last = walks_.done() || (form_ == Form::kOneByOne && walks_.idle());
+  if (join_.MustSearch(last)) return State::kSearch;
+  return walks_.done() ? State::kDone : State::kWalk;
 }
 
-// The filter reads marks, and whoever refuses its program tells none.
-bool Engine::Impl::CannotTellMarks(const Table& table) const {
-  return FilterPart(table).needs_net_admin;
+absl::StatusOr<Ready> Engine::Impl::Advance(Wait wait, const Budget& budget,
+                                            const CallOptions& call, Visitor visitor) {
+  if (delivery_.visiting()) return ErrnoError(EDEADLK, "a visitor may not step its Engine");
+  Ready ready = Ready::kSome;
+  switch (Next()) {
+    case State::kScan:
+      NETDIAG_RETURN_IF_ERROR(CheckCall(call, "owner scan"));
+      join_.Step(wait == Wait::kBlock ? kScanSlice : std::max<size_t>(budget.descriptors, 1));
+      break;
+    case State::kEndScan:
+      NETDIAG_RETURN_IF_ERROR(join_.EndThread());
+      break;
+    case State::kShow:
+      join_.ShowPending(kShownSlice, unix_sockets_.get(),
+                        [&](Row& row) { return delivery_.ShowPending(&row, visitor); });
+      break;
+    case State::kSearch:
+      join_.Search(unix_sockets_.get());
+      break;
+    case State::kWalk:
+      NETDIAG_RETURN_IF_ERROR(Walk(wait, budget, call, visitor, &ready));
+      break;
+    case State::kDone:
+      break;
+  }
+  if (summary_.stopped) Stop();
+  if (Next() != State::kDone) return ready == Ready::kDone ? Ready::kSome : ready;
+  Leave();
+  return Ready::kDone;
+}
+
+absl::Status Engine::Impl::Walk(Wait wait, const Budget& budget, const CallOptions& call,
+                                Visitor visitor, Ready* ready) {
+  const auto deliver = [&](const Message& message, const internal::Walk& walk) {
+    return delivery_.Deliver(message, walk.plan(), &walk.outcome(), visitor);
+  };
+  const auto prefetch = [&](const Message& message, const internal::Walk& walk) {
+    delivery_.Prefetch(message, walk.plan().table());
+  };
+  for (size_t i = 0; i < std::max<size_t>(budget.datagrams, 1); ++i) {
+    NETDIAG_ASSIGN_OR_RETURN(*ready, walks_.Step(wait, call, {deliver, prefetch}));
+    if (*ready != Ready::kSome || summary_.stopped) break;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Summary> Engine::Impl::RunToEnd(Visitor visitor, const CallOptions& call) {
+  // Not for a capture: a row that waits for a scan on a thread could come after its table.
+  const bool scanning = join_.phase() == OwnerJoin::Phase::kScanning;
+  if (scanning && options_.threads > 1 && form_ != Form::kOneByOne) {
+    join_.StartThread([&call] { return CheckCall(call, "owner scan"); });
+  }
+  for (;;) {
+    const absl::StatusOr<Ready> ready = Advance(Wait::kBlock, {}, call, visitor);
+    if (ready.ok() && *ready != Ready::kDone) continue;
+    if (ready.ok()) return std::move(summary_);  // join_ keeps the index for GiveJoins()
+    // The call's threads and its hold on namespaces end with the call.
+    Stop();
+    join_.Cancel();
+    return ready.status();
+  }
+}
+
+// Ends the query before its end.
+void Engine::Impl::Stop() {
+  join_.pending().Drop([this](const Table* table) { delivery_.Uncount(table); });
+  walks_.Stop();
+  Leave();
+}
+
+// Lets the guest namespace go.
+void Engine::Impl::Leave() {
+  conns_.Leave();
+  if (summary_.netns) summary_.netns = namespaces_.stats();
+}
+
+int Engine::Impl::fd() const {
+  const bool scanning =
+      join_.phase() == OwnerJoin::Phase::kScanning || join_.phase() == OwnerJoin::Phase::kSearching;
+  return scanning ? -1 : walks_.fd();
+}
+
+void Engine::Impl::GiveJoins(internal::SnapshotContents* contents) {
+  contents->owners = join_.TakeIndex();
+  contents->unix_sockets = unix_sockets_;
+  contents->cgroups = delivery_.TakeCgroups();
 }
 
 // ---- Other questions ----
 
-absl::StatusOr<Conn*> Engine::Impl::SideConn() {
-  if (conns_.empty()) return dial_;
-  // Asked from a visitor it is about the namespace of the row.
-  if (visiting_ && !IsHome(visited_netns_)) {
-    if (guest_side_ == nullptr || guest_side_netns_ != visited_netns_) {
-      NETDIAG_ASSIGN_OR_RETURN(guest_side_, DialIn(visited_netns_));
-      guest_side_netns_ = visited_netns_;
-    }
-    return guest_side_.get();
-  }
-  if (side_ == nullptr) {
-    NETDIAG_RETURN_IF_ERROR(SameNamespace());
-    NETDIAG_ASSIGN_OR_RETURN(side_, DialPrimed(options_.netns));
-  }
-  return side_.get();
-}
-
 absl::Status Engine::Impl::LookupUnix(Inode inode, Cookie cookie,
                                       absl::FunctionRef<void(const UnixSocket&)> visitor) {
-  NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, SideConn());
+  // A visitor asks about the namespace of its row.
+  NETDIAG_ASSIGN_OR_RETURN(Conn* const conn,
+                           conns_.Side(delivery_.visiting().value_or(conns_.home())));
   std::array<std::byte, 64> storage;
   NETDIAG_ASSIGN_OR_RETURN(const Bytes request, internal::EncodeUnixLookup(inode, cookie, storage));
   const absl::Status status = conn->Execute(request, [&](const Message& message) {
@@ -263,57 +333,27 @@ absl::Status Engine::Impl::LookupUnix(Inode inode, Cookie cookie,
     if (socket) visitor(*socket);
     return Flow::kContinue;
   });
-  // The inode is taken, but not by the socket that was meant.
+  // The inode belongs to a socket with another cookie.
   if (Errno(status) == ESTALE) return ErrnoError(ENOENT, "unix socket of that cookie");
   return status;
 }
 
-std::string Engine::Impl::kernel() const {
-  if (options_.replay) {
-    CaptureReader reader(*options_.replay);
-    CaptureRecord host;
-    return reader.Next(&host) ? std::string(host.kernel) : std::string();
-  }
-  utsname name = {};
-  return uname(&name) == 0 ? name.release : "";
-}
-
-Capability Engine::Impl::Probe(Protocol protocol, Family family) {
-  Capability capability;
-  capability.table = {protocol, family, netns_, ""};
-  const auto ask = [&]() -> absl::Status {
-    NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, SideConn());
-    std::array<std::byte, internal::kMaxRequest> storage;
-    // No state is asked for, so an answer has no rows.
-    NETDIAG_ASSIGN_OR_RETURN(const Bytes request,
-                             internal::EncodeRequest({.table = capability.table}, storage));
-    return conn->Dump(request, Conn::IgnoreMessage).status();
-  };
-  if (const absl::Status status = ask(); !status.ok()) {
-    capability.netlink = ExplainRefusal(status, capability.table);
-  }
-  const TableInfo& info = Describe(protocol);
-  const std::string_view name = family == Family::kInet6 ? info.proc_file6 : info.proc_file;
-  if (name.empty()) return capability;
-  const absl::StatusOr<int> file = OpenProcNet(netns_, name);
-  capability.procfs = file.ok();
-  if (file.ok()) internal::UniqueFd(*file).Close();
-  return capability;
+absl::StatusOr<std::vector<DestroyOutcome>> Engine::Impl::Destroy(
+    std::span<const SocketName> sockets, const CallOptions& call) {
+  const NetnsId netns = delivery_.visiting().value_or(conns_.home());
+  NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, conns_.Side(netns));
+  const auto options = [this](const Table& table) { return aids_.Beside(table); };
+  return internal::Destroy(conn, netns, sockets, options, call);
 }
 
 const Capabilities& Engine::Impl::capabilities() {
   if (capabilities_) return *capabilities_;
-  capabilities_.emplace();
-  capabilities_->kernel = kernel();
-  if (options_.replay) return *capabilities_;
-  capabilities_->bpf_owners = OwnerIndex::CheckBpf();
-  for (const TableNames& row : AllProtocols()) {
-    for (const FamilyNames& family : AllFamilies()) {
-      if (!Describe(row.protocol).families.contains(family.family)) continue;
-      capabilities_->tables.push_back(Probe(row.protocol, family.family));
-    }
-  }
-  return *capabilities_;
+  if (options_.replay) return capabilities_.emplace(Capabilities{.kernel = kernel()});
+  return capabilities_.emplace(internal::ProbeCapabilities(&conns_));
+}
+
+std::string Engine::Impl::kernel() const {
+  return options_.replay ? internal::KernelOfCapture(*options_.replay) : internal::KernelRelease();
 }
 
 // ---- The public face ----
@@ -321,10 +361,23 @@ const Capabilities& Engine::Impl::capabilities() {
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
+class internal::EngineOpener {
+ public:
+  static absl::StatusOr<std::unique_ptr<Engine>> Open(EngineOptions options,
+                                                      const internal::TestOptions& test_options) {
+    auto impl = std::make_unique<Engine::Impl>(std::move(options), test_options);
+    NETDIAG_RETURN_IF_ERROR(impl->Open());
+    return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+  }
+};
+
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) {
-  auto impl = std::make_unique<Impl>(std::move(options));
-  NETDIAG_RETURN_IF_ERROR(impl->Open());
-  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+  return internal::EngineOpener::Open(std::move(options), {});
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> internal::OpenForTest(EngineOptions options,
+                                                              const TestOptions& test_options) {
+  return EngineOpener::Open(std::move(options), test_options);
 }
 
 absl::Status Engine::Begin(const Query& query) { return impl_->Begin(query); }
@@ -361,16 +414,16 @@ absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& cal
   };
   NETDIAG_RETURN_IF_ERROR(impl_->Begin(query, Impl::Form::kKept));
   NETDIAG_ASSIGN_OR_RETURN(contents->summary, impl_->RunToEnd(add, call));
-  contents->owners = impl_->TakeOwners();
-  contents->unix_sockets = impl_->unix_sockets();
-  contents->cgroups = impl_->TakeCgroups();
+  impl_->GiveJoins(contents.get());
   return Snapshot(std::move(contents));
 }
 
 absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* writer,
                                         const CallOptions& call) {
   const std::string kernel = impl_->kernel();
-  const auto request_of = [this](const Table& table) { return impl_->RequestOf(table); };
+  const auto request_of = [this](size_t table) -> const DumpRequest& {
+    return impl_->plan(table).request;
+  };
   internal::Recorder recorder(kernel, request_of, writer);
   NETDIAG_RETURN_IF_ERROR(impl_->Begin(query, Impl::Form::kOneByOne));
   const auto add = [&](const Row& row) { return recorder.Add(row, impl_->summary().tables); };

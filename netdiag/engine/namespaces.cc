@@ -1,5 +1,4 @@
-// Which namespaces there are, which of their tables are asked, and how. Tested by
-// tests/live/netns_live_test.cc.
+// Tested by tests/live/netns_live_test.cc.
 
 #include "netdiag/engine/namespaces.h"
 
@@ -13,14 +12,15 @@ namespace {
 
 using netlink::FoundNetns;
 
-// What is expected to cost what, in µs: bench/netns_bench.cc.
-constexpr double kWalk = 240;           // of an empty table
-constexpr double kWalkedSocket = 0.08;  // of another namespace
+// Expected costs in µs, measured by bench/netns_bench.cc.
+constexpr double kDump = 240;           // of an empty table
+constexpr double kDumpedSocket = 0.08;  // for each socket of another namespace
 constexpr double kLookup = 2.5;
-constexpr double kCensus = 3'000;
-constexpr double kCensusSocket = 0.15;
-constexpr double kLoad = 4'000;
+constexpr double kFind = 3'000;       // one pass over the kernel's table
+constexpr double kFindSocket = 0.15;  // for each socket that it meets
+constexpr double kLoadProgram = 4'000;
 
+// The sockets that a namespace's own count includes.
 uint64_t Count(std::span<const bpf::TcpTuple> tuples, Family family) {
   return static_cast<uint64_t>(std::ranges::count_if(tuples, [&](const bpf::TcpTuple& tuple) {
     return tuple.local.address.family() == family && tuple.state != State::kTimeWait &&
@@ -34,9 +34,9 @@ void Namespaces::Forget() {
   list_.clear();
   places_.clear();
   index_.clear();
-  census_.clear();
+  tcp_sockets_.clear();
   home_name_.clear();
-  wants_census_ = has_census_ = false;
+  tcp_state_ = TcpSockets::kNotWanted;
   stats_ = NetnsStats();
 }
 
@@ -52,11 +52,11 @@ void Namespaces::Find(const std::string& proc_root, NetnsId home, TcpPlan plan) 
     home_name_ = own->name;
     found.namespaces.erase(own);
   }
-  Enter(std::move(found.namespaces), proc_root);
-  Choose(proc_root, plan);
+  CountSockets(std::move(found.namespaces), proc_root);
+  ChoosePlan(proc_root, plan);
 }
 
-void Namespaces::Enter(std::vector<FoundNetns> found, const std::string& proc_root) {
+void Namespaces::CountSockets(std::vector<FoundNetns> found, const std::string& proc_root) {
   std::vector<SocketCounts> counts(found.size());
   std::vector<absl::Status> entered(found.size());
   const absl::Status all = netlink::RunInEach(found, [&](size_t i, const absl::Status& status) {
@@ -78,23 +78,25 @@ void Namespaces::Enter(std::vector<FoundNetns> found, const std::string& proc_ro
   }
 }
 
-// A namespace is small if its lookups cost less than a walk; the census is taken if that saves more
-// than it costs. Namespaces that were not counted make walks dearer than they are taken for.
-void Namespaces::Choose(const std::string& proc_root, TcpPlan plan) {
+// A namespace is small if its lookups cost less than a dump. The sockets are searched for if that
+// saves more than it costs. Sockets of namespaces that could not be counted make dumps cost more
+// than is expected here.
+void Namespaces::ChoosePlan(const std::string& proc_root, TcpPlan plan) {
   double all = static_cast<double>(ReadSockstat(proc_root).tcp());
   for (const Place& place : places_) all += static_cast<double>(place.counts.tcp());
-  const double walk = kWalk + kWalkedSocket * all;
+  const double dump = kDump + kDumpedSocket * all;
   double saved = 0;
   for (Place& place : places_) {
     const double cost = kLookup * static_cast<double>(place.counts.tcp());
-    place.small = place.counts.known && (plan == TcpPlan::kLookups || cost < walk);
-    if (place.small && place.counts.tcp() > 0) saved += walk - cost;
+    place.small = place.counts.known && (plan == TcpPlan::kLookups || cost < dump);
+    if (place.small && place.counts.tcp() > 0) saved += dump - cost;
   }
-  const double price = kCensus + kCensusSocket * all + (tcp_table_ == nullptr ? kLoad : 0);
-  wants_census_ = plan == TcpPlan::kLookups || (plan == TcpPlan::kAuto && saved > price);
+  const double price = kFind + kFindSocket * all + (tcp_table_ == nullptr ? kLoadProgram : 0);
+  const bool wanted = plan == TcpPlan::kLookups || (plan == TcpPlan::kAuto && saved > price);
+  if (wanted) tcp_state_ = TcpSockets::kWanted;
 }
 
-absl::Status Namespaces::TakeCensus() {
+absl::Status Namespaces::FindTcpSockets() {
   if (tcp_table_ == nullptr) {
     NETDIAG_ASSIGN_OR_RETURN(tcp_table_, bpf::TcpTable::Load());
   }
@@ -105,22 +107,22 @@ absl::Status Namespaces::TakeCensus() {
     wanted.push_back(list_[i].id);
     entered.push_back(list_[i]);
   }
-  NETDIAG_ASSIGN_OR_RETURN(census_, tcp_table_->Read(wanted));
-  // Counted again: it is the census that the counts are held against.
+  NETDIAG_ASSIGN_OR_RETURN(tcp_sockets_, tcp_table_->Read(wanted));
+  // Counts again, because PlanLookups() compares the counts with what was found.
   NETDIAG_RETURN_IF_ERROR(netlink::RunInEach(entered, [&](size_t i, const absl::Status& status) {
-    Find(entered[i].id)->counts = status.ok() ? ReadSockstat(proc_root_) : SocketCounts();
+    PlaceOf(entered[i].id)->counts = status.ok() ? ReadSockstat(proc_root_) : SocketCounts();
   }));
-  for (auto first = census_.begin(); first != census_.end();) {
+  for (auto first = tcp_sockets_.begin(); first != tcp_sockets_.end();) {
     const NetnsId id = first->netns;
-    const auto last = std::find_if(first, census_.end(),
+    const auto last = std::find_if(first, tcp_sockets_.end(),
                                    [&](const bpf::TcpTuple& tuple) { return tuple.netns != id; });
-    if (Place* const place = Find(id)) place->census = {first, last};
+    if (Place* const place = PlaceOf(id)) place->tcp_sockets = {first, last};
     first = last;
   }
   return absl::OkStatus();
 }
 
-Namespaces::Place* Namespaces::Find(NetnsId id) {
+Namespaces::Place* Namespaces::PlaceOf(NetnsId id) {
   const auto place = index_.find(id);
   return place == index_.end() ? nullptr : &places_[place->second];
 }
@@ -148,7 +150,7 @@ bool Namespaces::Vanished(NetnsId id) const {
 }
 
 bool Namespaces::IsEmpty(const DumpRequest& request) {
-  Place* const place = Find(request.table.netns);
+  Place* const place = PlaceOf(request.table.netns);
   const bool empty = place != nullptr && place->counts.IsEmpty(request);
   if (empty) ++stats_.empty;
   return empty;
@@ -156,27 +158,30 @@ bool Namespaces::IsEmpty(const DumpRequest& request) {
 
 std::optional<Namespaces::Lookups> Namespaces::PlanLookups(const DumpRequest& request) {
   if (request.table.protocol != Protocol::kTcp) return std::nullopt;
-  // Bound and idle sockets are in no count and in no table of connections.
+  // Sockets that are bound and idle are in no count and in no table of connections.
   if (request.states.contains(State::kBoundInactive)) return std::nullopt;
-  if (std::exchange(wants_census_, false)) {
-    stats_.no_lookup = TakeCensus();
-    has_census_ = stats_.no_lookup.ok();
+  if (tcp_state_ == TcpSockets::kWanted) {
+    stats_.no_lookup = FindTcpSockets();
+    tcp_state_ = stats_.no_lookup.ok() ? TcpSockets::kFound : TcpSockets::kNotWanted;
   }
-  Place* const place = Find(request.table.netns);
-  if (!has_census_ || place == nullptr || !place->small || !place->counts.known) {
+  Place* const place = PlaceOf(request.table.netns);
+  if (tcp_state_ != TcpSockets::kFound || place == nullptr || !place->small ||
+      !place->counts.known) {
     return std::nullopt;
   }
-  const auto time_wait = std::ranges::count(place->census, State::kTimeWait, &bpf::TcpTuple::state);
+  // What was found must agree with the namespace's own counts.
+  const auto time_wait =
+      std::ranges::count(place->tcp_sockets, State::kTimeWait, &bpf::TcpTuple::state);
   if (static_cast<uint64_t>(time_wait) != place->counts.time_wait) return std::nullopt;
   Lookups lookups;
   for (const auto& [family, counted] : {std::pair(Family::kInet, place->counts.tcp4),
                                         std::pair(Family::kInet6, place->counts.tcp6)}) {
     if (!request.table.families.contains(family)) continue;
-    const uint64_t found = Count(place->census, family);
+    const uint64_t found = Count(place->tcp_sockets, family);
     if (found > counted) return std::nullopt;
     lookups.listeners += counted - found;
     std::ranges::copy_if(
-        place->census, std::back_inserter(lookups.tuples),
+        place->tcp_sockets, std::back_inserter(lookups.tuples),
         [wanted = family](const bpf::TcpTuple& t) { return t.local.address.family() == wanted; });
   }
   return lookups;

@@ -1,17 +1,17 @@
-// netdiag/engine/namespaces.h — Internal. The network namespaces of one query, and how each is
-// asked.
+// netdiag/engine/namespaces.h — Internal. The guest namespaces of one query, and which of their
+// dumps can be saved.
 //
 // A dump of TCP walks the sockets of all namespaces: the kernel has one table for them, unless a
-// namespace was given its own. So K namespaces are K walks. Here it is decided which dumps need no
-// walk: those of a namespace that has nothing, by its own count (sockstat), and those of small
-// namespaces, whose sockets are found in one walk for all (bpf/tcp_table.h) and then asked for one
-// by one (LookupSource).
+// namespace was given its own. So dumps of K namespaces cost K walks. Two kinds of dump need none:
+// - A table is left out if the namespace's own count (sockstat) says that it is empty.
+// - The TCP sockets of all small namespaces are found in one pass for all (bpf/tcp_table.h) and
+//   then looked up one by one (LookupSource).
 //
-// Lifetime: no namespace and no descriptor of one is held between calls. The BPF program stays
-// loaded for the next query: two descriptors.
-// Threads: thread-compatible. Each call that enters a namespace does so on one thread that has
-// ended when it returns.
-// Cost: Find(): a readlink a process (2 µs), a thread, 60 µs a namespace.
+// Lifetime: holds no namespace and no descriptor of one between calls. The BPF program stays loaded
+// for the next query: two descriptors.
+// Threads: thread-compatible. A call that enters a namespace does so on a thread of its own, which
+// has ended when the call returns.
+// Cost: Find(): a readlink for each process (2 µs), a thread, 60 µs for each namespace.
 
 #ifndef NETDIAG_ENGINE_NAMESPACES_H_
 #define NETDIAG_ENGINE_NAMESPACES_H_
@@ -32,6 +32,7 @@
 #include "netdiag/bpf/tcp_table.h"
 #include "netdiag/dump/sockstat.h"
 #include "netdiag/dump/table.h"
+#include "netdiag/engine/test_options.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/query.h"
 #include "netdiag/summary.h"
@@ -41,28 +42,30 @@ namespace netdiag::internal {
 
 class Namespaces {
  public:
-  // What a LookupSource needs.
+  // The arguments of a LookupSource.
   struct Lookups {
     std::vector<bpf::TcpTuple> tuples;
     uint64_t listeners = 0;
   };
 
-  // Finds every namespace but `home` that can be entered, and counts its sockets.
+  // Finds every namespace that can be entered, except `home`, and counts its sockets.
   void Find(const std::string& proc_root, NetnsId home, TcpPlan plan);
+  // Drops everything that Find() found.
   void Forget();
 
-  // In the order in which they are to be listed.
+  // The guests in the order in which they are listed.
   std::span<const netlink::FoundNetns> list() const { return list_; }
-  // The name of `home`.
+  // The name of `home`; empty: it has none.
   const std::string& home_name() const { return home_name_; }
 
-  // Runs `work` inside the namespace. NotFound from entering: it has vanished, and is counted once.
+  // Runs `work` on a thread in the namespace. NotFound: the namespace has vanished, which is
+  // counted once.
   absl::Status RunIn(NetnsId id, absl::FunctionRef<absl::Status()> work);
   bool Vanished(NetnsId id) const;
-  // Whether there is nothing for this dump to give. Counts the table as such.
+  // True if the dump would be empty. Counts the table as empty.
   bool IsEmpty(const DumpRequest& request);
-  // How to answer this dump of TCP without a walk; nullopt: it is to be walked. The first one of a
-  // query takes the census of all small namespaces.
+  // The lookups that replace this dump of TCP; nullopt: it must be dumped. The first call of a
+  // query finds the TCP sockets of all small namespaces.
   std::optional<Lookups> PlanLookups(const DumpRequest& request);
 
   const NetnsStats& stats() const { return stats_; }
@@ -70,25 +73,27 @@ class Namespaces {
  private:
   struct Place {
     SocketCounts counts;
-    bool small = false;  // cheaper looked up than walked
+    bool small = false;  // lookups cost less than a dump
     bool vanished = false;
-    std::span<const bpf::TcpTuple> census;
+    std::span<const bpf::TcpTuple> tcp_sockets;
   };
+  // The TCP sockets of the small namespaces. kWanted becomes kFound or kNotWanted at the first
+  // PlanLookups().
+  enum class TcpSockets : uint8_t { kNotWanted, kWanted, kFound };
 
-  void Enter(std::vector<netlink::FoundNetns> found, const std::string& proc_root);
-  void Choose(const std::string& proc_root, TcpPlan plan);
-  absl::Status TakeCensus();
-  Place* Find(NetnsId id);
+  void CountSockets(std::vector<netlink::FoundNetns> found, const std::string& proc_root);
+  void ChoosePlan(const std::string& proc_root, TcpPlan plan);
+  absl::Status FindTcpSockets();
+  Place* PlaceOf(NetnsId id);
 
   std::string proc_root_;
   std::string home_name_;
   std::vector<netlink::FoundNetns> list_;
-  std::vector<Place> places_;  // of list_
+  std::vector<Place> places_;  // one for each of list_
   absl::flat_hash_map<NetnsId, size_t> index_;
-  bool wants_census_ = false;
-  bool has_census_ = false;
+  TcpSockets tcp_state_ = TcpSockets::kNotWanted;
   std::unique_ptr<bpf::TcpTable> tcp_table_;
-  std::vector<bpf::TcpTuple> census_;
+  std::vector<bpf::TcpTuple> tcp_sockets_;  // by namespace
   NetnsStats stats_;
 };
 

@@ -4,14 +4,15 @@
 #include "netdiag/engine/owner_join.h"
 
 #include <optional>
+#include <utility>
 
 #include "netdiag/types/error.h"
 
 namespace netdiag::internal {
 namespace {
 
-// Descriptors read between two looks at whether to go on.
-constexpr size_t kAsideSlice = 4096;
+// The thread asks whether to go on after this many descriptors.
+constexpr size_t kThreadSlice = 4096;
 
 }  // namespace
 
@@ -24,7 +25,7 @@ void OwnerJoin::Begin(const Query& query, bool one_batch, Summary* summary) {
   if (!query.owners) return;
   if (index_ == nullptr) index_ = std::make_unique<OwnerIndex>(options_);
   summary_->owners = OwnerStats{.partial = true};
-  looks_again_ = true;
+  searches_again_ = true;
   phase_ = Phase::kJoined;
   if (policy_ != OwnerPolicy::kAll) return;
   phase_ = Phase::kScanning;
@@ -42,9 +43,9 @@ void OwnerJoin::Assign(std::span<const OwnedSocket> held, Summary* summary) {
 }
 
 void OwnerJoin::Cancel() {
-  aside_.reset();
-  Drop([](const Table*) {});
-  looks_again_ = false;
+  thread_.reset();
+  pending_.Drop([](const Table*) {});
+  searches_again_ = false;
   phase_ = Phase::kNone;
 }
 
@@ -59,18 +60,18 @@ void OwnerJoin::Step(size_t descriptors) {
   if (phase_ == Phase::kScanning) {
     summary_->owners = index_->stats();
   } else {
-    Count();
-    shown_of_ = searched();
+    AddSearchStats();
+    pending_.BeginShowing(searched());
   }
   phase_ = Phase::kJoined;
   if (!done.ok()) GiveUp(done.status());
 }
 
-// A search's cost on top of what was before it.
-void OwnerJoin::Count() {
+// Adds what the search did to what was done before it.
+void OwnerJoin::AddSearchStats() {
   OwnerStats total = index_->stats();
   const OwnerStats& before = *summary_->owners;
-  if (before.partial && before.source == OwnerSource::kAuto) {  // nothing
+  if (before.partial && before.source == OwnerSource::kAuto) {  // nothing was
     summary_->owners = total;
     return;
   }
@@ -81,7 +82,7 @@ void OwnerJoin::Count() {
   total.partial |= before.partial;
   if (total.limit == OwnerLimit::kNone) total.limit = before.limit;
   if (policy_ == OwnerPolicy::kAll) {
-    // The scan met every process and its sockets; a second look only some.
+    // The scan met every process and every socket; the second search met some of these again.
     total.source = before.source;
     total.processes = before.processes;
     total.sockets = before.sockets;
@@ -92,27 +93,28 @@ void OwnerJoin::Count() {
   summary_->owners = total;
 }
 
-void OwnerJoin::StartAside(absl::AnyInvocable<absl::Status()> check) {
-  aside_ = SideScan::Start(index_.get(), kAsideSlice, std::move(check));
-  if (aside_ == nullptr) return;
-  held_.Reserve(kMaxHeld);
-  phase_ = Phase::kAside;
+void OwnerJoin::StartThread(absl::AnyInvocable<absl::Status()> check) {
+  thread_ = SideScan::Start(index_.get(), kThreadSlice, std::move(check));
+  if (thread_ == nullptr) return;
+  pending_.Reserve(Queue::kFirst);
+  phase_ = Phase::kScanningOnThread;
 }
 
-absl::Status OwnerJoin::EndAside() {
-  absl::Status scanned = aside_->Join();
-  aside_.reset();
+absl::Status OwnerJoin::EndThread() {
+  absl::Status scanned = thread_->Join();
+  thread_.reset();
   summary_->owners = index_->stats();
   phase_ = Phase::kJoined;
-  if (!held_.empty()) shown_of_ = &held_;
+  if (!pending_.empty(Queue::kFirst)) pending_.BeginShowing(Queue::kFirst);
   if (IsTimeout(scanned) || IsCancelled(scanned)) return scanned;
   if (!scanned.ok()) GiveUp(scanned);
   return absl::OkStatus();
 }
 
-// Perhaps it was opened or passed on since the scan met its holder.
+// True if another search may find an owner: the socket can have been opened or passed on after the
+// scan read its owner's descriptors.
 bool OwnerJoin::IsUnknown(const Row& row) const {
-  if (!looks_again_ || phase_ != Phase::kJoined || policy_ != OwnerPolicy::kAll) return false;
+  if (!searches_again_ || phase_ != Phase::kJoined || policy_ != OwnerPolicy::kAll) return false;
   switch (row.no_owner()) {
     case NoOwner::kHidden:
     case NoOwner::kOtherPidNamespace:
@@ -127,61 +129,45 @@ bool OwnerJoin::IsUnknown(const Row& row) const {
   return false;
 }
 
-bool OwnerJoin::MustHold(const Row& row) const {
-  if (aside()) return true;
+bool OwnerJoin::MustWait(const Row& row) const {
+  if (phase_ == Phase::kScanningOnThread) return true;
   return (phase_ == Phase::kJoined && policy_ != OwnerPolicy::kAll) || IsUnknown(row);
 }
 
-void OwnerJoin::Hold(const Row& row) {
-  RowStore* const store = aside() ? &held_ : searched();
-  store->Add(row, &row.table());
+void OwnerJoin::AddPending(const Row& row) {
+  pending_.Add(phase_ == Phase::kScanningOnThread ? Queue::kFirst : searched(), row);
 }
 
-void OwnerJoin::Show(size_t rows, const UnixIndex* unix_sockets,
-                     absl::FunctionRef<Flow(Row&)> show) {
-  for (; rows > 0 && shown_ < shown_of_->size(); --rows) {
-    Row row = shown_of_->At(shown_++, {index(), unix_sockets});
-    if (shown_of_ == &held_ && IsUnknown(row)) {
-      late_.Add(row, &row.table());
-    } else if (show(row) == Flow::kStop) {
-      return;
-    }
-  }
-  if (shown_ < shown_of_->size()) return;
-  shown_of_->Clear();
-  shown_of_ = nullptr;
-  shown_ = 0;
+void OwnerJoin::ShowPending(size_t count, const UnixIndex* unix_sockets,
+                            absl::FunctionRef<Flow(Row&)> show) {
+  const Queue queue = *pending_.showing();
+  pending_.Show(count, {index(), unix_sockets}, [&](Row& row) {
+    if (queue == Queue::kAgain || !IsUnknown(row)) return show(row);
+    pending_.Add(Queue::kAgain, row);
+    return Flow::kContinue;
+  });
 }
 
 bool OwnerJoin::MustSearch(bool last) const {
-  if (phase_ != Phase::kJoined || showing()) return false;
-  const RowStore& store = policy_ == OwnerPolicy::kAll ? late_ : held_;
-  const bool is_full = !one_batch_ && store.bytes() + kLargestDatagram > kMaxHeld;
-  return is_full || (last && !store.empty());
+  if (phase_ != Phase::kJoined || pending_.showing()) return false;
+  const bool is_full = !one_batch_ && pending_.full(searched());
+  return is_full || (last && !pending_.empty(searched()));
 }
 
 void OwnerJoin::Search(const UnixIndex* unix_sockets) {
-  wanted_.clear();
-  for (size_t i = 0; i < searched()->size(); ++i) {
-    const Row row = searched()->At(i, {});
-    wanted_.push_back(row.inode());
+  inodes_.clear();
+  const RowStore& rows = pending_[searched()];
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const Row row = rows.At(i, {});
+    inodes_.push_back(row.inode());
     if (unix_sockets == nullptr || row.unix_socket() == nullptr) continue;
-    wanted_.push_back(row.unix_socket()->peer().value_or(Inode()));
+    inodes_.push_back(row.unix_socket()->peer().value_or(Inode()));
   }
   phase_ = Phase::kSearching;
-  const absl::Status status = index_->BeginSearch(wanted_, policy_, budget_);
+  const absl::Status status = index_->BeginSearch(inodes_, policy_, budget_);
   if (status.ok()) return;
-  shown_of_ = searched();
+  pending_.BeginShowing(searched());
   GiveUp(status);
-}
-
-void OwnerJoin::Drop(absl::FunctionRef<void(const Table*)> visit) {
-  for (RowStore* const store : {&held_, &late_}) {
-    for (size_t i = store == shown_of_ ? shown_ : 0; i < store->size(); ++i) visit(store->table(i));
-    store->Clear();
-  }
-  shown_of_ = nullptr;
-  shown_ = 0;
 }
 
 std::unique_ptr<const OwnerIndex> OwnerJoin::TakeIndex() {

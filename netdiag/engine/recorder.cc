@@ -12,7 +12,7 @@
 namespace netdiag::internal {
 namespace {
 
-constexpr size_t kDatagramSize = size_t{32} * 1024;  // as large as the kernel's
+constexpr size_t kDatagramSize = size_t{32} * 1024;  // as the kernel's datagrams
 
 }  // namespace
 
@@ -48,7 +48,7 @@ absl::Status Recorder::Finish(const std::vector<TableOutcome>& tables) {
 
 void Recorder::BeginTable(const TableOutcome& outcome) {
   if (std::exchange(begun_, true)) return;
-  const DumpRequest asked = request_of_(outcome.table);
+  const DumpRequest& asked = request_of_(table_);
   std::vector<std::byte> storage(kMaxRequest + asked.bytecode.size());
   Bytes request;
   if (outcome.source == SourceKind::kNetlink) {

@@ -1,8 +1,11 @@
-// netdiag/engine/recorder.h — Internal. Writes a query's rows as a capture: of each table, in the
-// order of the summary's outcomes, its beginning, its rows' messages in datagrams, their owners,
-// its end. Users want Engine::Capture().
+// netdiag/engine/recorder.h — Internal. Writes the rows of a query as a capture. Users want
+// Engine::Capture().
 //
-// Tables must come one after another: no row of one comes after a row of the next.
+// For each table, in the order of the summary's outcomes, it writes the table's beginning, the
+// messages of its rows in datagrams, their owners, and the table's end. Tables without rows are
+// written too. Rows must come table by table, in the same order.
+//
+// Threads: thread-compatible.
 
 #ifndef NETDIAG_ENGINE_RECORDER_H_
 #define NETDIAG_ENGINE_RECORDER_H_
@@ -24,14 +27,14 @@ namespace netdiag::internal {
 
 class Recorder {
  public:
-  // What the kernel was asked for a table.
-  using RequestOf = absl::FunctionRef<DumpRequest(const Table&)>;
+  // The request to the kernel for the table of outcome number `table`.
+  using RequestOf = absl::FunctionRef<const DumpRequest&(size_t table)>;
 
-  // Everything given must outlive the Recorder.
+  // All arguments must outlive the Recorder.
   Recorder(std::string_view kernel, RequestOf request_of, CaptureWriter* writer);
-  // A row whose table is that of one of `tables`. kStop: the writer failed.
+  // Writes a row. Its table is the table of one of `tables`. kStop: the writer failed.
   Flow Add(const Row& row, const std::vector<TableOutcome>& tables);
-  // Tables without rows are told, too. OK, or why the capture could not be written.
+  // Ends every table. Not OK: why the capture could not be written.
   absl::Status Finish(const std::vector<TableOutcome>& tables);
 
  private:
@@ -41,8 +44,8 @@ class Recorder {
 
   RequestOf request_of_;
   CaptureWriter& writer_;
-  size_t table_ = 0;    // of the outcomes
-  bool begun_ = false;  // its record kTable is written
+  size_t table_ = 0;    // index of the outcome
+  bool begun_ = false;  // its kTable record has been written
   std::vector<std::byte> datagram_;
 };
 

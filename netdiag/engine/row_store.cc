@@ -1,12 +1,12 @@
-// Tested by tests/live/verbs_live_test.cc (Snapshot) and tests/live/owners_live_test.cc (rows that
-// wait for owners).
+// Tested by tests/live/verbs_live_test.cc (snapshots) and tests/live/owners_live_test.cc (pending
+// rows).
 
 #include "netdiag/engine/row_store.h"
 
 namespace netdiag::internal {
 
 const Table* TableCopies::Of(const Table& table) {
-  // Nearly always the last; rows of dumps side by side alternate.
+  // The search starts at the end: rows come table by table, or alternate between a few tables.
   for (size_t i = copies_.size(); i > 0; --i) {
     if (*copies_[i - 1] == table) return copies_[i - 1].get();
   }

@@ -1,10 +1,10 @@
-// netdiag/engine/row_store.h — Internal. Rows kept: their messages in one arena, 16 bytes a row
-// beside them.
+// netdiag/engine/row_store.h — Internal. Keeps rows: their messages in one arena, and 16 bytes
+// for each row beside them.
 //
-// Lifetime: rows given by At() are valid until the next Add(), Clear() or the store's end; a move
-// of the store keeps them. Tables are borrowed and must outlive the store's use of them.
+// Lifetime: a row returned by At() is valid until the next Add() or Clear(), or until the store is
+// destroyed. A move of the store keeps it valid. Tables are borrowed and must outlive their rows.
 // Threads: const methods may run concurrently.
-// Cost: a message's bytes (about 130 a TCP row); no allocation but for growth.
+// Cost: the bytes of each message (about 130 for a TCP row). No allocation except for growth.
 
 #ifndef NETDIAG_ENGINE_ROW_STORE_H_
 #define NETDIAG_ENGINE_ROW_STORE_H_
@@ -20,11 +20,11 @@
 
 namespace netdiag::internal {
 
-// Copies of tables, for rows that outlive the ones they came with. Where a copy lies does not
-// change, a move of the object included.
+// Copies of tables, for rows that outlive their tables. The address of a copy never changes, even
+// if the object is moved.
 class TableCopies {
  public:
-  // The copy of `table`, made if there is none.
+  // Returns the copy of `table`. Makes it if there is none.
   const Table* Of(const Table& table);
 
  private:
@@ -34,7 +34,7 @@ class TableCopies {
 class RowStore {
  public:
   void Reserve(size_t bytes) { arena_.Reserve(bytes); }
-  // Copies the row's message. `table` is what rows given later say theirs is.
+  // Copies the row's message. `table` becomes the table of the row that At() returns.
   void Add(const Row& row, const Table* table);
   // REQUIRES: i < size().
   Row At(size_t i, const RowJoins& joins) const;
@@ -43,14 +43,15 @@ class RowStore {
 
   size_t size() const { return entries_.size(); }
   bool empty() const { return entries_.empty(); }
-  // Of messages.
+  // The bytes of all messages.
   size_t bytes() const { return arena_.bytes(); }
+  // The bytes that are allocated.
   size_t memory() const;
 
  private:
   struct Entry {
-    size_t place = 0;    // of the message in the arena
-    uint16_t table = 0;  // in tables_; a query has at most a few thousand
+    size_t place = 0;    // of the message, in arena_
+    uint16_t table = 0;  // index in tables_; a query has a few thousand tables at most
     SourceKind source = SourceKind::kNetlink;
   };
   static_assert(sizeof(Entry) == 16);

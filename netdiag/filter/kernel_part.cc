@@ -3,6 +3,8 @@
 #include "netdiag/filter/kernel_part.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <iterator>
 #include <span>
@@ -86,9 +88,12 @@ std::optional<KernelPart::Ends> EndsOf(const FixedEnds& ends) {
       {*ends.local, ends.source}, {*ends.remote, ends.destination}, *ends.interface};
 }
 
+std::atomic<uint64_t> translations = 0;
+
 }  // namespace
 
 KernelPart KernelPartOf(const Filter& filter, const Table& table) {
+  translations.fetch_add(1, std::memory_order_relaxed);
   const Node& root = RootOf(filter);
   KernelPart part;
   part.states = PossibleStates(root, table);
@@ -116,5 +121,7 @@ KernelPart MinimalKernelPartOf(const Filter& filter, const Table& table) {
   if (minimal.needs_net_admin) minimal.bytecode = Assemble(MarkGuard());
   return minimal;
 }
+
+uint64_t FilterTranslations() { return translations.load(std::memory_order_relaxed); }
 
 }  // namespace netdiag::internal

@@ -8,6 +8,7 @@
 #define NETDIAG_FILTER_KERNEL_PART_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -44,6 +45,9 @@ KernelPart KernelPartOf(const Filter& filter, const Table& table);
 // For a dump in which the kernel is to send every row: only what makes the kernel refuse a dump
 // without CAP_NET_ADMIN if the filter reads marks, and no states if no row of `table` matches.
 KernelPart MinimalKernelPartOf(const Filter& filter, const Table& table);
+
+// The number of translations in this process so far, for tests. Thread-safe.
+uint64_t FilterTranslations();
 
 }  // namespace netdiag::internal
 

@@ -173,7 +173,7 @@ TEST(EngineReplay, ADumpThatFailedFailsAgainAndTheOthersGoOn) {
   EXPECT_TRUE(answer.summary->tables[2].status.ok());
 }
 
-TEST(EngineReplay, ADumpThatTimedOutIsNoTimeoutOfTheReplay) {
+TEST(EngineReplay, ATimeoutInTheCaptureIsNoTimeoutOfTheReplay) {
   const Packet capture = CaptureOf({
       {Protocol::kTcp, {Inet(1, State::kListen)}, ETIMEDOUT},
       {Protocol::kUnix, {}, ECANCELED},
@@ -186,7 +186,7 @@ TEST(EngineReplay, ADumpThatTimedOutIsNoTimeoutOfTheReplay) {
 
 // ------------------------------------------------------------------------------------- damage
 
-TEST(EngineReplay, ACutCaptureIsSaidInTheOutcomeOfItsTable) {
+TEST(EngineReplay, TheSummaryShowsWhereACaptureWasCut) {
   const Packet whole = CaptureOf(ThreeTables());
   const Answer uncut = Ask(whole);
   for (size_t length = 0; length < whole.size(); ++length) {
@@ -227,7 +227,7 @@ TEST(EngineReplay, ATableWithoutItsEndWasCutOff) {
     EXPECT_EQ(Errno(outcome.status), EBADMSG) << outcome.status;
 }
 
-TEST(EngineReplay, WhatIsNoCaptureIsAnError) {
+TEST(EngineReplay, BytesThatAreNoCaptureAreAnError) {
   for (const std::string_view text : {"", "netdiag", "netdiag2", "GET / HTTP/1.1\r\n\r\n"}) {
     const Answer answer = Ask(std::as_bytes(std::span(text)));
     EXPECT_EQ(Errno(answer.summary.status()), EBADMSG) << answer.summary.status();
@@ -326,7 +326,7 @@ TEST(EngineReplay, AVisitorMayNotBeginOrStepAnotherQuery) {
   EXPECT_EQ(summary->rows, 8u);
 }
 
-TEST(EngineReplay, NamesOfNamespacesAreThoseOfTheTableBeforeThem) {
+TEST(EngineReplay, ANameOfANamespaceBelongsToTheTableBeforeIt) {
   const Packet capture = CaptureOf({
       {.protocol = Protocol::kUnix, .messages = {Unix(1, State::kListen)}, .netns_name = "blue"},
       {Protocol::kUdp, {Inet(2, State::kClose, 53)}, 0, Family::kInet},
@@ -348,7 +348,7 @@ TEST(EngineReplay, NamesOfNamespacesAreThoseOfTheTableBeforeThem) {
   EXPECT_THAT(names_of({.protocols = {Protocol::kUdp}}), ElementsAre(""));
 }
 
-TEST(EngineReplay, OwnersTellTheThreadWhoseTableItIs) {
+TEST(EngineReplay, OwnersNameTheThreadThatHasTheDescriptor) {
   const Packet capture = CaptureOf({{Protocol::kTcp, {Inet(3, State::kListen, 80)}}},
                                    {{3, 10, 7, "many", 12}, {3, 10, 4, "many"}});
   Query query;
@@ -378,7 +378,7 @@ TEST(EngineReplay, NothingIsAskedOfTheLiveKernel) {
   const Packet capture = CaptureOf(ThreeTables());
   const std::unique_ptr<Engine> engine = Replay(capture);
   const absl::Status lookup =
-      engine->LookupUnix(Inode(1), Cookie(), [](const UnixSocket&) { FAIL() << "from where?"; });
+      engine->LookupUnix(Inode(1), Cookie(), [](const UnixSocket&) { FAIL() << "a capture has no lookups"; });
   EXPECT_TRUE(IsUnsupported(lookup)) << lookup;
   EXPECT_EQ(engine->capabilities().kernel, "6.18-test");
   EXPECT_THAT(engine->capabilities().tables, IsEmpty());

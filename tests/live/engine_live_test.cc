@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/capabilities.h"
+#include "netdiag/engine/test_options.h"
 #include "netdiag/row.h"
 #include "netdiag/types/error.h"
 #include "tests/live/live_testing.h"
@@ -347,9 +348,8 @@ TEST_F(EngineLive, ProcNetGivesTheSameAsFarAsItGoes) {
   };
   Identities expected;
   for (const std::string& identity : IdentitiesIf(zoo(), told)) expected.insert(printed(identity));
-  EngineOptions options = InZoo();
-  options.prefer_procfs = true;
-  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+  const absl::StatusOr<std::unique_ptr<Engine>> engine =
+      internal::OpenForTest(InZoo(), {.prefer_procfs = true});
   ASSERT_TRUE(engine.ok()) << engine.status();
   Identities got;
   const absl::StatusOr<Summary> summary = (*engine)->Visit(Everything(), [&](const Row& row) {

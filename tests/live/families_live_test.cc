@@ -22,6 +22,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/engine.h"
+#include "netdiag/engine/test_options.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/conn.h"
 #include "netdiag/netlink/request_builder.h"
@@ -75,13 +76,15 @@ Query Everything() {
 }
 
 // Visits every row. Tables may be refused, but must be answered.
-void Visit(const Query& query, Engine::Visitor visitor, EngineOptions options = {}) {
-  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+void Visit(const Query& query, Engine::Visitor visitor, EngineOptions options = {},
+           const internal::TestOptions& test_options = {}) {
+  const absl::StatusOr<std::unique_ptr<Engine>> engine =
+      internal::OpenForTest(std::move(options), test_options);
   ASSERT_TRUE(engine.ok()) << engine.status();
   const absl::StatusOr<Summary> summary = (*engine)->Visit(query, visitor);
   ASSERT_TRUE(summary.ok()) << summary.status();
   for (const TableOutcome& table : summary->tables) {
-    const bool no_file = options.prefer_procfs && table.table.protocol == Protocol::kMptcp;
+    const bool no_file = test_options.prefer_procfs && table.table.protocol == Protocol::kMptcp;
     EXPECT_TRUE(table.status.ok() || no_file) << table.status;
   }
   EXPECT_EQ(summary->damaged, 0u);
@@ -109,7 +112,7 @@ TEST(FamiliesLive, EverySocketIsGivenOnceAsTheSocketApiKnowsIt) {
               EXPECT_EQ(row.cookie(), from_proc ? Cookie() : socket->cookie);
               return Flow::kContinue;
             },
-            {.prefer_procfs = procfs});
+            {}, {.prefer_procfs = procfs});
       for (const FamilySocket& socket : families.sockets()) {
         const bool told = !procfs || socket.protocol != Protocol::kMptcp;
         EXPECT_EQ(times[socket.inode.value()], told ? 1 : 0) << socket.what << " " << procfs;

@@ -17,6 +17,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/dump/capture.h"
+#include "netdiag/engine/test_options.h"
 #include "netdiag/filter/filter.h"
 #include "netdiag/filter/kernel_part.h"
 #include "tests/live/live_testing.h"
@@ -122,6 +124,25 @@ TEST_F(FilterLive, OtherWaysOfAskingGiveTheSame) {
     EXPECT_EQ(Difference(Told(engine.get(), Make(text), /*bounded=*/true), expected), "") << text;
     EXPECT_EQ(Difference(Told(several->get(), Make(text)), expected), "") << text;
     EXPECT_FALSE(expected.empty()) << text;
+  }
+}
+
+// Neither walks nor captures nor the fallback to /proc/net translate it again.
+TEST_F(FilterLive, AFilterIsTranslatedOnceForEachTable) {
+  for (const bool procfs : {false, true}) {
+    SCOPED_TRACE(procfs ? "/proc/net" : "dumps");
+    const auto engine = internal::OpenForTest(InZoo(), {.prefer_procfs = procfs});
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    Query query = Everything();
+    query.filter = Make("not sport = 22");
+    const uint64_t before = internal::FilterTranslations();
+    const auto summary = (*engine)->Visit(query, [](const Row&) { return Flow::kContinue; });
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    EXPECT_EQ(internal::FilterTranslations() - before, summary->tables.size());
+    CaptureWriter writer([](Bytes) { return absl::OkStatus(); });
+    const auto captured = (*engine)->Capture(query, &writer);
+    ASSERT_TRUE(captured.ok()) << captured.status();
+    EXPECT_EQ(internal::FilterTranslations() - before, 2 * summary->tables.size());
   }
 }
 

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "netdiag/dump/capture.h"
+#include "netdiag/engine/test_options.h"
 #include "netdiag/filter/filter.h"
 #include "netdiag/process/cgroup.h"
 #include "tests/live/live_testing.h"
@@ -127,10 +128,10 @@ TEST_F(NetnsJoinLive, EveryPolicyFindsTheOwnersInEachNamespace) {
     const Connected green("green");
     std::set<Inode> expected = blue.inodes();
     expected.merge(green.inodes());
-    for (const TcpPlan plan : {TcpPlan::kWalks, TcpPlan::kLookups}) {
+    for (const internal::TcpPlan plan : {internal::TcpPlan::kDumps, internal::TcpPlan::kLookups}) {
       for (const OwnerPolicy policy :
            {OwnerPolicy::kAll, OwnerPolicy::kFirst, OwnerPolicy::kCached}) {
-        const auto engine = OpenForAll({.tcp_plan = plan});
+        const auto engine = OpenForAll({}, {.tcp_plan = plan});
         Query query = OfProtocol(Protocol::kTcp);
         query.owners = true;
         query.owner_policy = policy;
@@ -181,7 +182,7 @@ TEST_F(NetnsJoinLive, AFilterNeedsNoWalkWhereLookupsDo) {
          {InodeOf(blue.pair.client), InodeOf(blue.pair.server)}},
         {"src = 127/8 and dport != 0", {InodeOf(blue.pair.client), InodeOf(blue.pair.server)}},
         {"state = listening and netns_name = blue", {InodeOf(blue.listener)}}};
-    const auto engine = OpenForAll({.tcp_plan = TcpPlan::kLookups});
+    const auto engine = OpenForAll({}, {.tcp_plan = internal::TcpPlan::kLookups});
     for (const auto& [text, expected] : kCases) {
       Query query = OfProtocol(Protocol::kTcp);
       query.filter = FilterOf(text);
@@ -276,9 +277,9 @@ using Replayed = std::multiset<std::tuple<uint32_t, std::string, int>>;
 
 int FirstOwner(const Row& row) { return row.owners().empty() ? 0 : row.owners()[0].pid.value(); }
 
-void ExpectTheSameReplayed(const EngineOptions& options, const Query& query,
+void ExpectTheSameReplayed(size_t threads, internal::TcpPlan plan, const Query& query,
                            const std::set<NetnsId>& made) {
-  const auto live = OpenForAll(options);
+  const auto live = OpenForAll({.threads = threads}, {.tcp_plan = plan});
   std::string file;
   CaptureWriter writer([&](Bytes frame) {
     file.append(reinterpret_cast<const char*>(frame.data()), frame.size());
@@ -336,14 +337,14 @@ TEST_F(NetnsJoinLive, ACaptureOfAllNamespacesReplaysTheSameRows) {
     Check(setrlimit(RLIMIT_NOFILE, &high) == 0, "setrlimit");
     std::vector<int> copies(10'000);
     for (int& fd : copies) fd = fcntl(own, F_DUPFD_CLOEXEC, 0);
-    for (const TcpPlan plan : {TcpPlan::kWalks, TcpPlan::kLookups}) {
+    for (const internal::TcpPlan plan : {internal::TcpPlan::kDumps, internal::TcpPlan::kLookups}) {
       for (const OwnerPolicy policy : {OwnerPolicy::kAll, OwnerPolicy::kFirst}) {
         for (const size_t threads : {1, 2}) {
           Query query;
           query.states = StateSet::SsAll();
           query.owners = true;
           query.owner_policy = policy;
-          ExpectTheSameReplayed({.tcp_plan = plan, .threads = threads}, query, made);
+          ExpectTheSameReplayed(threads, plan, query, made);
         }
       }
     }

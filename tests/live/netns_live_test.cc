@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "netdiag/engine/test_options.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/process/cgroup.h"
 #include "netdiag/snapshot.h"
@@ -113,8 +114,8 @@ TEST_F(NetnsLive, ListsEveryNamespaceByNameTheOwnOneFirst) {
 TEST_F(NetnsLive, LookupsGiveWhatWalksGive) {
   Apart([] {
     NameZoo(zoo());
-    const auto walks = OpenForAll({.tcp_plan = TcpPlan::kWalks});
-    const auto lookups = OpenForAll({.tcp_plan = TcpPlan::kLookups});
+    const auto walks = OpenForAll({}, {.tcp_plan = internal::TcpPlan::kDumps});
+    const auto lookups = OpenForAll({}, {.tcp_plan = internal::TcpPlan::kLookups});
     for (const ExtensionSet extensions : {ExtensionSet(), ExtensionSet(Extension::kCongestion)}) {
       Query query = AllStates();
       query.extensions = extensions;
@@ -144,8 +145,8 @@ TEST_F(NetnsLive, LookupsGiveWhatWalksGive) {
 TEST_F(NetnsLive, LookupsHonourStatesFamiliesAndPorts) {
   Apart([] {
     NameZoo(zoo());
-    const auto walks = OpenForAll({.tcp_plan = TcpPlan::kWalks});
-    const auto lookups = OpenForAll({.tcp_plan = TcpPlan::kLookups});
+    const auto walks = OpenForAll({}, {.tcp_plan = internal::TcpPlan::kDumps});
+    const auto lookups = OpenForAll({}, {.tcp_plan = internal::TcpPlan::kLookups});
     std::vector<Query> queries;
     for (const State state :
          {State::kEstablished, State::kSynSent, State::kSynReceived, State::kFinWait1,
@@ -175,7 +176,7 @@ TEST_F(NetnsLive, KeepsNoNamespaceAlive) {
     Shell("ip link add here type veth peer name there && ip link set there netns blue");
     int listener = -1;
     In("blue", [&] { listener = Listen(Loopback(Family::kInet), 1); });
-    const auto engine = OpenForAll({.tcp_plan = TcpPlan::kLookups});
+    const auto engine = OpenForAll({}, {.tcp_plan = internal::TcpPlan::kLookups});
     uint64_t rows = 0;
     const auto count = [&](const Row& row) {
       if (row.table().netns_name == "blue") ++rows;
@@ -273,7 +274,7 @@ TEST_F(NetnsLive, ProcNetOfEachNamespaceIsReadInstead) {
     AddNetns("blue");
     int listener = -1;
     In("blue", [&] { listener = Listen(Loopback(Family::kInet), 1); });
-    const auto engine = OpenForAll({.prefer_procfs = true});
+    const auto engine = OpenForAll({}, {.prefer_procfs = true});
     std::set<Inode> inodes;
     const auto summary = engine->Visit(AllStates(), [&](const Row& row) {
       if (row.table().netns_name == "blue") inodes.insert(row.inode());

@@ -24,6 +24,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/engine.h"
+#include "netdiag/engine/test_options.h"
 #include "netdiag/netlink/netns.h"
 #include "tests/testing/sockets.h"
 
@@ -63,9 +64,11 @@ inline void In(const std::string& name, const std::function<void()>& make) {
   ASSERT_TRUE(status.ok()) << status;
 }
 
-inline std::unique_ptr<Engine> OpenForAll(EngineOptions options = {}) {
+inline std::unique_ptr<Engine> OpenForAll(EngineOptions options = {},
+                                          const internal::TestOptions& test_options = {}) {
   options.all_netns = true;
-  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(std::move(options));
+  absl::StatusOr<std::unique_ptr<Engine>> engine =
+      internal::OpenForTest(std::move(options), test_options);
   EXPECT_TRUE(engine.ok()) << engine.status();
   return engine.ok() ? *std::move(engine) : nullptr;
 }

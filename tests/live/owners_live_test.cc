@@ -15,6 +15,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/engine/test_options.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
 #include "tests/live/live_testing.h"
@@ -208,8 +209,8 @@ TEST_F(OwnersLive, WithoutProcRowsComeWithoutOwnersAndTheSummarySaysWhy) {
   }
   EXPECT_EQ(Difference(VisitIdentities(engine->get(), Everything()), AllIdentities(zoo())), "");
 
-  options.prefer_procfs = true;
-  const absl::StatusOr<std::unique_ptr<Engine>> procfs = Engine::Open(options);
+  const absl::StatusOr<std::unique_ptr<Engine>> procfs =
+      internal::OpenForTest(options, {.prefer_procfs = true});
   ASSERT_TRUE(procfs.ok()) << procfs.status();
   const absl::StatusOr<Summary> summary = (*procfs)->Visit(Everything(), none);
   ASSERT_TRUE(summary.ok()) << summary.status();

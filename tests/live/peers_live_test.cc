@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/engine/test_options.h"
 #include "netdiag/snapshot.h"
 #include "tests/live/live_testing.h"
 
@@ -164,9 +165,8 @@ TEST_F(PeersLive, ASnapshotKeepsThem) {
 }
 
 TEST_F(PeersLive, ProcfsTellsOfNone) {
-  EngineOptions options = InZoo();
-  options.prefer_procfs = true;
-  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+  const absl::StatusOr<std::unique_ptr<Engine>> engine =
+      internal::OpenForTest(InZoo(), {.prefer_procfs = true});
   ASSERT_TRUE(engine.ok()) << engine.status();
   Query query = UnixPeers();
   // /proc/net/unix does not tell who is connected to whom, so there are rows and no peers.

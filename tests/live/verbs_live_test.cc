@@ -17,6 +17,7 @@
 
 #include "netdiag/capabilities.h"
 #include "netdiag/dump/capture.h"
+#include "netdiag/engine/test_options.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
 #include "tests/live/live_testing.h"
@@ -57,8 +58,10 @@ class Crowd {
 
 class VerbsLive : public LiveTest {
  protected:
-  static std::unique_ptr<Engine> OpenWith(EngineOptions options) {
-    absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(std::move(options));
+  static std::unique_ptr<Engine> OpenWith(EngineOptions options,
+                                          const internal::TestOptions& test_options = {}) {
+    absl::StatusOr<std::unique_ptr<Engine>> engine =
+        internal::OpenForTest(std::move(options), test_options);
     EXPECT_TRUE(engine.ok()) << engine.status();
     return engine.ok() ? *std::move(engine) : nullptr;
   }
@@ -97,8 +100,7 @@ TEST_F(VerbsLive, StepsGiveWhatVisitGives) {
     for (const bool procfs : {false, true}) {
       EngineOptions options = InZoo();
       options.connections = connections;
-      options.prefer_procfs = procfs;
-      const std::unique_ptr<Engine> engine = OpenWith(options);
+      const std::unique_ptr<Engine> engine = OpenWith(options, {.prefer_procfs = procfs});
       Identities visited;
       const auto note = [&](const Row& row) {
         visited.insert(Identity(row));
@@ -323,8 +325,7 @@ TEST_F(VerbsLive, ANamespaceIsNamedByDescriptorPathOrProcess) {
     for (const bool procfs : {false, true}) {
       EngineOptions options;
       options.netns = name;
-      options.prefer_procfs = procfs;
-      const std::unique_ptr<Engine> engine = OpenWith(options);
+      const std::unique_ptr<Engine> engine = OpenWith(options, {.prefer_procfs = procfs});
       EXPECT_NE(engine->netns(), outside);
       Query query;
       query.families = {Family::kInet, Family::kInet6};

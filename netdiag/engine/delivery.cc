@@ -1,0 +1,115 @@
+// Tested by tests/engine/engine_test.cc and tests/live/engine_live_test.cc.
+
+#include "netdiag/engine/delivery.h"
+
+#include <utility>
+
+#include "netdiag/engine/row_maker.h"
+#include "netdiag/filter/filter.h"
+#include "netdiag/socket/socket.h"
+
+namespace netdiag::internal {
+
+Delivery::Delivery(Options options, OwnerJoin* join) : options_(std::move(options)), join_(join) {}
+
+void Delivery::Begin(const Query* query, bool merge, const UnixIndex* unix_sockets,
+                     Summary* summary) {
+  query_ = query;
+  merge_ = merge;
+  unix_sockets_ = unix_sockets;
+  summary_ = summary;
+  delivered_.clear();
+  last_table_ = 0;
+  if (!query->cgroups) {
+    cgroups_.reset();
+  } else if (cgroups_ != nullptr) {
+    cgroups_->Refresh();
+  } else {
+    cgroups_ = std::make_unique<Cgroups>(options_.proc_root);
+  }
+}
+
+Flow Delivery::Deliver(const netlink::Message& message, const TablePlan& plan,
+                       TableOutcome* outcome, Visitor visitor) {
+  std::optional<Row> row = RowMaker::FromMessage(message, outcome->table, outcome->source,
+                                                 {join_->index(), unix_sockets_});
+  if (!row || row->malformed()) ++summary_->damaged;
+  if (!row || !plan.conditions.Match(*row)) return Flow::kContinue;
+  // An accepted MPTCP connection can have its listener's cookie (mptcp_sk_clone_init()), and the
+  // tables of MPTCP do not overlap.
+  const bool merges = merge_ && row->protocol() != Protocol::kMptcp && row->cookie() != Cookie();
+  if (merges && !delivered_.insert(row->cookie()).second) {
+    ++summary_->duplicates;
+    return Flow::kContinue;
+  }
+  if (join_->MustWait(*row)) {
+    // Tests the filter now if it reads nothing that the row waits for.
+    const bool testable = query_->filter != nullptr && !query_->filter->ReadsOwners();
+    if (testable && !query_->cgroups && !query_->filter->Matches(*row)) return Flow::kContinue;
+    Count(*row, outcome);
+    join_->AddPending(*row);
+    return Flow::kContinue;
+  }
+  if (cgroups_ != nullptr) RowMaker::SetCgroup(&*row, CgroupOf(*row));
+  if (!MatchesFilter(*row)) return Flow::kContinue;
+  Count(*row, outcome);
+  return Show(*row, visitor);
+}
+
+void Delivery::Prefetch(const netlink::Message& message, const Table& table) const {
+  if (join_->index() == nullptr || !IsInet(table.protocol)) return;
+  const std::optional<Inode> inode = InetSocket::PeekInode(message.payload());
+  if (inode) join_->index()->Prefetch(*inode);
+}
+
+Flow Delivery::ShowPending(Row* row, Visitor visitor) {
+  if (cgroups_ != nullptr) RowMaker::SetCgroup(row, CgroupOf(*row));
+  if (!MatchesFilter(*row)) {
+    Uncount(&row->table());
+    return Flow::kContinue;
+  }
+  return Show(*row, visitor);
+}
+
+void Delivery::Uncount(const Table* table) {
+  --OutcomeOf(table)->rows;
+  --summary_->rows;
+}
+
+bool Delivery::MatchesFilter(const Row& row) const {
+  return query_->filter == nullptr || query_->filter->Matches(row);
+}
+
+void Delivery::Count(const Row& row, TableOutcome* outcome) {
+  summary_->unknown_attributes += row.unknown_attributes();
+  ++outcome->rows;
+  ++summary_->rows;
+}
+
+Flow Delivery::Show(const Row& row, Visitor visitor) {
+  visiting_ = row.table().netns;
+  const Flow flow = visitor(row);
+  visiting_.reset();
+  if (flow == Flow::kStop) summary_->stopped = true;
+  return flow;
+}
+
+// An inet socket's own cgroup, else that of its first owner.
+const Cgroup* Delivery::CgroupOf(const Row& row) {
+  if (options_.replayed) return nullptr;
+  const InetSocket* const socket = row.inet();
+  const CgroupId id = socket != nullptr ? socket->cgroup().value_or(CgroupId()) : CgroupId();
+  const Cgroup* const cgroup = cgroups_->Find(id);
+  if (cgroup != nullptr || id != CgroupId() || row.owners().empty()) return cgroup;
+  return cgroups_->OfProcess(row.owners()[0].pid, row.owners()[0].start_time);
+}
+
+TableOutcome* Delivery::OutcomeOf(const Table* table) {
+  // Nearly always the table of the row before.
+  while (&summary_->tables[last_table_].table != table) {
+    last_table_ = (last_table_ + 1) % summary_->tables.size();
+  }
+  return &summary_->tables[last_table_];
+}
+
+}  // namespace netdiag::internal

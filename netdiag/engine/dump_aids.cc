@@ -1,0 +1,51 @@
+// Tested by tests/live/exact_live_test.cc.
+
+#include "netdiag/engine/dump_aids.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+#include "netdiag/dump/sockstat.h"
+
+namespace netdiag::internal {
+
+DumpAids::DumpAids(Conns* conns)
+    : conns_(conns),
+      take_census_([this](const Table& table) {
+        absl::StatusOr<std::vector<bpf::CountedSocket>> sockets;
+        const absl::Status status = conns_->RunIn(table.netns, [&]() -> absl::Status {
+          sockets = census_.Take(table.protocol);
+          return sockets.status();
+        });
+        if (!status.ok()) sockets = status;
+        return sockets;
+      }),
+      read_activity_([this](uint64_t least) {
+        std::optional<TcpActivity> activity;
+        const absl::Status status = conns_->RunIn(conns_->home(), [&] {
+          activity = ReadTcpActivity(conns_->proc_root(), least);
+          return absl::OkStatus();
+        });
+        return status.ok() ? activity : std::nullopt;
+      }) {}
+
+DumpOptions DumpAids::For(const Table& table, Completeness completeness, size_t slot) {
+  scratches_.resize(std::max(scratches_.size(), slot + 1));
+  if (scratches_[slot] == nullptr) scratches_[slot] = std::make_unique<DumpScratch>();
+  DumpOptions options = Beside(table);
+  options.completeness = completeness;
+  if (completeness != Completeness::kExact) options.census = nullptr;
+  options.scratch = scratches_[slot].get();
+  return options;
+}
+
+DumpOptions DumpAids::Beside(const Table& table) {
+  return {.completeness = Completeness::kExact,
+          .tcp_buckets = table.protocol == Protocol::kTcp ? conns_->TcpBuckets(table.netns) : 0,
+          .census = &take_census_,
+          .activity = conns_->IsHome(table.netns) ? &read_activity_ : nullptr,
+          .scratch = nullptr};
+}
+
+}  // namespace netdiag::internal

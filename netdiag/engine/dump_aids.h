@@ -1,0 +1,47 @@
+// netdiag/engine/dump_aids.h — Internal. What the dumps of one Engine use beside their Conn: a
+// census of every socket by BPF, the kernel's TCP counters, the size of the TCP hash table, and
+// memory that one dump leaves for the next. docs/exactness.md says what each is for.
+//
+// Lifetime: `conns` must outlive the object. The options that it returns point into it, and each
+// slot's memory serves one dump at a time.
+// Threads: thread-compatible. The census and the counters may be read by the thread that reads a
+// dump ahead.
+
+#ifndef NETDIAG_ENGINE_DUMP_AIDS_H_
+#define NETDIAG_ENGINE_DUMP_AIDS_H_
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "netdiag/bpf/socket_census.h"
+#include "netdiag/dump/activity_check.h"
+#include "netdiag/dump/census_check.h"
+#include "netdiag/dump/table.h"
+#include "netdiag/dump/verifier.h"
+#include "netdiag/engine/conns.h"
+
+namespace netdiag::internal {
+
+class DumpAids {
+ public:
+  explicit DumpAids(Conns* conns);
+  DumpAids(const DumpAids&) = delete;
+  DumpAids& operator=(const DumpAids&) = delete;
+
+  // The options of a dump of `table` on the Conn of `slot`.
+  DumpOptions For(const Table& table, Completeness completeness, size_t slot);
+  // The options of an exact dump beside the others.
+  DumpOptions Beside(const Table& table);
+
+ private:
+  Conns* const conns_;
+  std::vector<std::unique_ptr<DumpScratch>> scratches_;  // one for each slot
+  bpf::SocketCensus census_;
+  const CensusTaker take_census_;
+  const ActivityReader read_activity_;  // of home
+};
+
+}  // namespace netdiag::internal
+
+#endif  // NETDIAG_ENGINE_DUMP_AIDS_H_

@@ -1,0 +1,130 @@
+// Tested by tests/engine/table_plan_test.cc.
+
+#include "netdiag/engine/table_plan.h"
+
+#include <utility>
+
+#include "netdiag/dump/requests.h"
+#include "netdiag/socket/socket.h"
+
+namespace netdiag::internal {
+namespace {
+
+// All states except BoundInactive, which the kernel reports as CLOSE; BoundInactive if `asked` has
+// it.
+StateSet UnfilteredStates(StateSet asked) {
+  return (StateSet::All() - State::kBoundInactive) | asked;
+}
+
+// The states in which sockets of the asked states are reported. TCP reports two pseudo states as
+// their plain forms; other protocols have no pseudo states.
+StateSet ReportedStates(StateSet asked, Protocol protocol) {
+  if (protocol != Protocol::kTcp) return asked;
+  if (asked.contains(State::kBoundInactive)) asked = asked | State::kClose;
+  if (asked.contains(State::kNewSynReceived)) asked = asked | State::kSynReceived;
+  return asked;
+}
+
+RowConditions ConditionsOf(const Query& query, Protocol protocol) {
+  RowConditions conditions;
+  conditions.states = ReportedStates(query.states, protocol);
+  conditions.families = query.families;
+  if (protocol == Protocol::kUnix) conditions.types = query.unix_types;
+  if (protocol == Protocol::kPacket) conditions.types = query.packet_types;
+  conditions.source_port = query.source_port;
+  conditions.destination_port = query.destination_port;
+  return conditions;
+}
+
+// Translates the filter for one table: the only place that does.
+KernelPart Translate(const Query& query, const Table& table) {
+  if (query.filter == nullptr) return KernelPart();
+  return query.bounded_steps ? MinimalKernelPartOf(*query.filter, table)
+                             : KernelPartOf(*query.filter, table);
+}
+
+// Appends the plan of one table, if the query asks for its families and a socket of it can match.
+void AppendPlan(const Query& query, const PlanOptions& options, Table table,
+                std::vector<TablePlan>* plans) {
+  if ((query.families.bits() & table.families.bits()) != table.families.bits()) return;
+  KernelPart part = Translate(query, table);
+  if (part.states.empty()) return;
+  TablePlan plan;
+  plan.conditions = ConditionsOf(query, table.protocol);
+  plan.ends = part.ends;
+  plan.needs_net_admin = part.needs_net_admin;
+  plan.only_procfs = options.prefer_procfs || Describe(table.protocol).kernel_option.empty();
+  plan.kept_for_peers = options.keep_unix && table.protocol == Protocol::kUnix;
+  DumpRequest& request = plan.request;
+  request.table = std::move(table);
+  request.extensions = query.extensions;
+  request.states = query.states & part.states;
+  request.bytecode = std::move(part.bytecode);
+  // The other end of a socket can be in any state.
+  if (plan.kept_for_peers) request.states = StateSet::SsAll();
+  if (query.bounded_steps) {
+    request.states = UnfilteredStates(request.states);
+  } else {
+    request.source_port = query.source_port.value_or(part.source_port);
+    request.destination_port = query.destination_port.value_or(part.destination_port);
+  }
+  plans->push_back(std::move(plan));
+}
+
+}  // namespace
+
+bool RowConditions::Match(const Row& row) const {
+  if (!states.contains(row.state()) || !families.contains(row.family())) return false;
+  if (const InetSocket* const socket = row.inet(); socket != nullptr) {
+    return (!source_port || socket->local_port() == *source_port) &&
+           (!destination_port || socket->remote_port() == *destination_port);
+  }
+  if (source_port || destination_port) return false;
+  return types.empty() || types.contains(row.type());
+}
+
+DumpRequest TablePlan::WithoutProgram() const {
+  DumpRequest without = request;
+  without.bytecode.clear();
+  return without;
+}
+
+bool TablePlan::LookupsCanAnswer() const {
+  return table().protocol == Protocol::kTcp && !request.states.contains(State::kBoundInactive) &&
+         !needs_net_admin;
+}
+
+void AppendPlans(const Query& query, const PlanOptions& options, NetnsId netns,
+                 const std::string& netns_name, std::vector<TablePlan>* plans) {
+  const FamilySet inet = {Family::kInet, Family::kInet6};
+  const bool both = (query.families.bits() & inet.bits()) == inet.bits();
+  for (const Protocol protocol : query.protocols) {
+    const auto append = [&](FamilySet families) {
+      AppendPlan(query, options, {protocol, families, netns, netns_name}, plans);
+    };
+    if (!IsInet(protocol)) {
+      // Unix, packet and netlink sockets have no ports; packet and netlink sockets are all kClose.
+      const bool ports = query.source_port || query.destination_port;
+      const bool states = protocol == Protocol::kUnix || query.states.contains(State::kClose);
+      if (!ports && states) append(Describe(protocol).families);
+    } else if (both && options.connections <= 1 && !options.prefer_procfs &&
+               OneDumpCoversBothFamilies(protocol)) {
+      append(inet);
+    } else {
+      append(Family::kInet);
+      append(Family::kInet6);
+    }
+  }
+}
+
+TablePlan PlanOfCapture(const Query& query, const PlanOptions& options, const Table& table,
+                        const CaptureReader& at_table) {
+  TablePlan plan;
+  plan.request.table = table;
+  plan.conditions = ConditionsOf(query, table.protocol);
+  plan.kept_for_peers = options.keep_unix && table.protocol == Protocol::kUnix;
+  plan.capture = at_table;
+  return plan;
+}
+
+}  // namespace netdiag::internal

@@ -1,0 +1,193 @@
+// Tested by tests/live/engine_live_test.cc, tests/live/netns_live_test.cc and
+// tests/engine/engine_test.cc.
+
+#include "netdiag/engine/walk.h"
+
+#include <cerrno>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "netdiag/bpf/tcp_table.h"
+#include "netdiag/types/error.h"
+
+namespace netdiag::internal {
+namespace {
+
+using netlink::CallOptions;
+using netlink::Conn;
+using netlink::Ready;
+
+// A dump of more datagrams than this is worth a thread that reads ahead.
+constexpr size_t kDatagramsBeforeThread = 2;
+
+absl::StatusOr<ProcfsSource> OpenProcfs(const TablePlan& plan, Conns* conns) {
+  const Table& table = plan.table();
+  if (conns->IsHome(table.netns)) NETDIAG_RETURN_IF_ERROR(conns->CheckThread());
+  if (!plan.ProcfsCanAnswer()) {
+    return ErrnoError(EPERM, "filter by mark, " + Text(table),
+                      "only the kernel's dump reports marks, and only with CAP_NET_ADMIN");
+  }
+  return ProcfsSource::Open(
+      plan.request, [&](std::string_view file) { return conns->OpenProcNet(table.netns, file); });
+}
+
+// Opens /proc/net instead of a dump that the kernel refused. If /proc/net lacks the table too, the
+// error is the explained refusal.
+absl::StatusOr<ProcfsSource> FallBack(const TablePlan& plan, Conns* conns,
+                                      const absl::Status& refusal, TableOutcome* outcome) {
+  const absl::Status explained = ExplainRefusal(refusal, plan.table());
+  if (!IsUnsupported(refusal) && !IsPermission(refusal)) return explained;
+  absl::StatusOr<ProcfsSource> source = OpenProcfs(plan, conns);
+  if (!source.ok()) return plan.ProcfsCanAnswer() ? explained : source.status();
+  outcome->source = SourceKind::kProcfs;
+  outcome->refusal = explained;
+  return source;
+}
+
+// Exact lookups instead of a dump, where the two are equivalent.
+std::optional<LookupSource> PlanLookups(const TablePlan& plan, Conn* conn,
+                                        const DumpOptions& options, const WalkContext& context) {
+  if (!plan.LookupsCanAnswer()) return std::nullopt;
+  if (plan.ends) {
+    bpf::TcpTuple tuple;
+    tuple.local = plan.ends->local;
+    tuple.remote = plan.ends->remote;
+    tuple.interface = plan.ends->interface;
+    return LookupSource::Exactly(conn, plan.request, tuple, options);
+  }
+  if (context.conns->IsHome(plan.table().netns)) return std::nullopt;
+  std::optional<Namespaces::Lookups> lookups = context.namespaces->PlanLookups(plan.request);
+  if (!lookups) return std::nullopt;
+  return LookupSource(conn, plan.request, std::move(lookups->tuples), lookups->listeners, options);
+}
+
+}  // namespace
+
+bool EndsCall(const absl::Status& status) { return IsTimeout(status) || IsCancelled(status); }
+
+absl::StatusOr<std::optional<Walk>> Walk::Start(const TablePlan& plan, size_t slot,
+                                                const WalkContext& context, const CallOptions& call,
+                                                TableOutcome* outcome) {
+  const auto with = [&](Source source) {
+    return Walk(plan, slot, context, outcome, std::move(source));
+  };
+  if (plan.capture) return with(ReplaySource(*plan.capture, plan.table()));
+  const NetnsId netns = plan.table().netns;
+  if (!context.conns->IsHome(netns) && context.namespaces->IsEmpty(plan.request)) {
+    return std::nullopt;
+  }
+  if (plan.only_procfs) {
+    NETDIAG_ASSIGN_OR_RETURN(ProcfsSource source, OpenProcfs(plan, context.conns));
+    outcome->source = SourceKind::kProcfs;
+    return with(std::move(source));
+  }
+  absl::StatusOr<Walk> walk = StartDump(plan, slot, context, call, outcome);
+  if (walk.ok()) return *std::move(walk);
+  if (EndsCall(walk.status()) || context.namespaces->Vanished(netns)) return walk.status();
+  NETDIAG_ASSIGN_OR_RETURN(ProcfsSource source,
+                           FallBack(plan, context.conns, walk.status(), outcome));
+  return with(std::move(source));
+}
+
+absl::StatusOr<Walk> Walk::StartDump(const TablePlan& plan, size_t slot, const WalkContext& context,
+                                     const CallOptions& call, TableOutcome* outcome) {
+  NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, context.conns->For(plan.table().netns, slot));
+  DumpOptions options = context.aids->For(plan.table(), context.completeness, slot);
+  // An old kernel can refuse the filter's program. It is then asked for every socket.
+  options.retry_without_program = plan.CanDropProgram();
+  if (std::optional<LookupSource> lookups = PlanLookups(plan, conn, options, context)) {
+    NETDIAG_RETURN_IF_ERROR(lookups->Begin(call));
+    return Walk(plan, slot, context, outcome, *std::move(lookups));
+  }
+  NetlinkSource dump(conn, plan.request, options);
+  NETDIAG_RETURN_IF_ERROR(dump.Begin(call));
+  return Walk(plan, slot, context, outcome, std::move(dump));
+}
+
+Walk Walk::OverKept(const TablePlan& plan, const UnixIndex& index, uint16_t table,
+                    const WalkContext& context, TableOutcome* outcome) {
+  outcome->rows = 0;  // counted again when they are delivered
+  return Walk(plan, std::numeric_limits<size_t>::max(), context, outcome,
+              KeptSource(&index, table));
+}
+
+absl::StatusOr<Ready> Walk::Step(const StepOptions& how, MessageVisitor deliver) {
+  NETDIAG_RETURN_IF_ERROR(CheckCall(how.call, "listing sockets"));
+  const bool can_wait = UsesConn(source_);
+  const absl::StatusOr<Ready> ready = internal::Step(&source_, how, deliver);
+  if (ready.ok()) {
+    if (*ready == Ready::kSome && how.wait == Wait::kBlock) ReadAhead(how.call);
+    return ready;
+  }
+  if (can_wait && EndsCall(ready.status())) return ready;
+  return Recover(ready.status());
+}
+
+// The source failed. Another one may take its place if the failed one yielded nothing: else rows
+// could come twice.
+Ready Walk::Recover(const absl::Status& failure) {
+  outcome_->status = failure;
+  if (outcome_->source != SourceKind::kNetlink) return Ready::kDone;
+  outcome_->status = ExplainRefusal(failure, plan_->table());
+  if (outcome_->rows > 0) return Ready::kDone;
+  absl::StatusOr<ProcfsSource> instead = FallBack(*plan_, context_->conns, failure, outcome_);
+  outcome_->status = instead.status();
+  if (!instead.ok()) return Ready::kDone;
+  source_ = *std::move(instead);
+  return Ready::kSome;
+}
+
+// Continues a long dump on a thread of its own.
+void Walk::ReadAhead(const CallOptions& call) {
+  auto* const dump = std::get_if<NetlinkSource>(&source_);
+  if (context_->read_ahead == 0 || dump == nullptr) return;
+  if (++datagrams_ != kDatagramsBeforeThread) return;
+  // A census enters the namespace, and only the Engine's thread may enter a guest.
+  const bool home = context_->conns->IsHome(plan_->table().netns);
+  if (!home && context_->completeness == Completeness::kExact) return;
+  absl::StatusOr<AheadSource> ahead = AheadSource::Start(dump, call, context_->read_ahead);
+  if (ahead.ok()) source_ = *std::move(ahead);
+}
+
+void Walk::Finish(Summary* summary) const {
+  const SourceStats stats = std::visit([](const auto& source) { return source.stats(); }, source_);
+  summary->foreign += stats.foreign;
+  summary->damaged += stats.damaged;
+  summary->interrupted |= stats.interrupted;
+  summary->duplicates += stats.repeated;
+  // The walk that kept the sockets has filled in the outcome.
+  if (std::holds_alternative<KeptSource>(source_)) return;
+  TableOutcome& outcome = *outcome_;
+  outcome.doubt = stats.doubt;
+  if (outcome.source == SourceKind::kProcfs) {
+    outcome.doubt = ErrnoError(EOPNOTSUPP, "/proc/net",
+                               "sockets may be missing: it is read in pieces, without cookies");
+  }
+  if (outcome.source == SourceKind::kReplay) {
+    outcome.doubt = ErrnoError(EOPNOTSUPP, "capture",
+                               "sockets may be missing: a capture does not record whether it is "
+                               "complete");
+  }
+  outcome.missing = stats.missing;
+  outcome.dumps = stats.dumps;
+  outcome.repeated = stats.repeated;
+  const auto* const lookups = std::get_if<LookupSource>(&source_);
+  if (lookups != nullptr) outcome.looked_up = lookups->looked_up();
+}
+
+std::optional<size_t> Walk::slot() const {
+  return std::holds_alternative<KeptSource>(source_) ? std::nullopt : std::optional(slot_);
+}
+
+bool Walk::keeps() const {
+  return plan_->kept_for_peers && !std::holds_alternative<KeptSource>(source_);
+}
+
+int Walk::fd() const {
+  return UsesConn(source_) ? context_->conns->fd(plan_->table().netns, slot_) : -1;
+}
+
+}  // namespace netdiag::internal

@@ -1,0 +1,108 @@
+// netdiag/engine/walk.h — Internal. The Engine's work on one table: a source stepped to its end.
+//
+// Hides which source answers. Start() chooses, by the table's plan:
+// - a capture;
+// - /proc/net, if no kernel has a dump of the table;
+// - exact lookups, if they yield what a dump yields and cost less;
+// - else a dump.
+// If the kernel refuses the dump before any row has come, Step() replaces it by /proc/net. (A dump
+// whose program is refused repeats itself without the program: DumpOptions.) A long dump may
+// continue as a source that a thread reads ahead.
+//
+// Lifetime: plan, outcome and context must outlive the walk.
+// Threads: thread-compatible. The thread that reads ahead has ended when the walk is gone.
+// Cost: that of the source; no allocation per row.
+
+#ifndef NETDIAG_ENGINE_WALK_H_
+#define NETDIAG_ENGINE_WALK_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "netdiag/dump/source.h"
+#include "netdiag/dump/step.h"
+#include "netdiag/dump/unix_index.h"
+#include "netdiag/engine/conns.h"
+#include "netdiag/engine/dump_aids.h"
+#include "netdiag/engine/namespaces.h"
+#include "netdiag/engine/table_plan.h"
+#include "netdiag/netlink/call.h"
+#include "netdiag/query.h"
+#include "netdiag/summary.h"
+#include "netdiag/types/types.h"
+
+namespace netdiag::internal {
+
+// What the walks of one query share.
+struct WalkContext {
+  Conns* conns = nullptr;
+  Namespaces* namespaces = nullptr;
+  DumpAids* aids = nullptr;
+  Completeness completeness = Completeness::kFast;
+  // Bytes that a thread may read ahead of the visitor in a long dump; 0: no thread.
+  size_t read_ahead = 0;
+};
+
+class Walk {
+ public:
+  // nullopt: the table is known to be empty. Not OK: no source can answer, or the call has ended
+  // (EndsCall()). `slot` numbers the walks in flight, each of which has a Conn of its own.
+  static absl::StatusOr<std::optional<Walk>> Start(const TablePlan& plan, size_t slot,
+                                                   const WalkContext& context,
+                                                   const netlink::CallOptions& call,
+                                                   TableOutcome* outcome);
+  // The walk over kept unix sockets: those of table number `table` in `index`.
+  static Walk OverKept(const TablePlan& plan, const UnixIndex& index, uint16_t table,
+                       const WalkContext& context, TableOutcome* outcome);
+
+  // Steps the source. Only the end of the call is an error. A failure of the table is kDone, and is
+  // in the outcome.
+  absl::StatusOr<netlink::Ready> Step(const StepOptions& how, MessageVisitor deliver);
+  // Adds what the source met to the outcome and to `summary`. To be called once, at the end.
+  void Finish(Summary* summary) const;
+
+  const TablePlan& plan() const { return *plan_; }
+  TableOutcome& outcome() const { return *outcome_; }
+  // The Conn in use; nullopt: none.
+  std::optional<size_t> slot() const;
+  // True if the source's messages are to be kept for a later walk over all of their kind.
+  bool keeps() const;
+  bool reads_ahead() const { return std::holds_alternative<AheadSource>(source_); }
+  // The descriptor that Step() waits for; -1: none.
+  int fd() const;
+
+ private:
+  Walk(const TablePlan& plan, size_t slot, const WalkContext& context, TableOutcome* outcome,
+       Source source)
+      : plan_(&plan),
+        context_(&context),
+        outcome_(outcome),
+        slot_(slot),
+        source_(std::move(source)) {}
+
+  static absl::StatusOr<Walk> StartDump(const TablePlan& plan, size_t slot,
+                                        const WalkContext& context,
+                                        const netlink::CallOptions& call, TableOutcome* outcome);
+  netlink::Ready Recover(const absl::Status& failure);
+  void ReadAhead(const netlink::CallOptions& call);
+
+  const TablePlan* plan_;
+  const WalkContext* context_;
+  TableOutcome* outcome_;
+  size_t slot_;
+  size_t datagrams_ = 0;  // received from a NetlinkSource
+  Source source_;
+};
+
+// True if `status` is the end of a call, as opposed to a table's failure.
+bool EndsCall(const absl::Status& status);
+
+}  // namespace netdiag::internal
+
+#endif  // NETDIAG_ENGINE_WALK_H_
