@@ -13,8 +13,8 @@
 namespace netdiag::bench {
 namespace {
 
-// Forked and not spawned: a spawned child shares this process's memory until it executes, and its
-// peak would be ours.
+// Uses fork(): a spawned child shares this process's memory until it executes, so its peak would
+// include ours.
 pid_t Start(const std::vector<std::string>& command, int output, int complaints) {
   const pid_t pid = fork();
   if (pid < 0) Die("fork");

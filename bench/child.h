@@ -1,9 +1,9 @@
-// bench/child.h — runs a program to its end: its output, or only its time and memory.
+// bench/child.h — runs a program to its end, for its output or for its time and memory.
 //
 //   const ChildUsage usage = RunToNull({"ss", "-tanp"});
 //   const std::vector<std::string> lines = RunForLines({"ss", "-tanpH"});
 //
-// Errors: a program that cannot be run, or fails, ends this one.
+// Errors: ends this program if the other one cannot be run or fails.
 
 #ifndef NETDIAG_BENCH_CHILD_H_
 #define NETDIAG_BENCH_CHILD_H_
@@ -18,12 +18,12 @@ struct ChildUsage {
   double cpu = 0;       // seconds, user and system
   double peak_mib = 0;  // resident
 };
-// One run with its output to /dev/null; what it complains of is thrown away too.
+// Runs the program with its output and its messages dropped.
 ChildUsage RunToNull(const std::vector<std::string>& command);
-// What it writes, line by line.
+// Runs the program and returns its output, line by line.
 std::vector<std::string> RunForLines(const std::vector<std::string>& command);
 
-// The built diag, found beside this program.
+// The path of the built diag, relative to this program.
 std::string DiagProgram();
 
 }  // namespace netdiag::bench

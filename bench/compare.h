@@ -1,15 +1,15 @@
-// bench/compare.h — A beside B: measured in turns within one run, judged by the ratios of pairs.
+// bench/compare.h — compares A with B: both run in turns, and the ratios of the pairs count.
 //
 //   const Comparison visit = Compare(options, Clock::kThreadCpu, [&] { Visit(); }, [&] { Floor();
 //   }); Claim("Visit / floor", visit.ratio, AtMost(1.10));
 //
-// A machine that others use wobbles by a quarter from second to second, and A and B wobble together
-// when they run together: the ratio of a pair is steadier than either time. So each repetition runs
-// both, first one and then the other by turns, and the figure is the median of the ratios. What
-// runs in this thread, its system calls included, is measured in CPU time, which leaves out the
-// turns of others; what other processes do, by the wall clock. A claim that does not hold is
-// printed as MISSED; it ends nothing, for a time is never a test. Cost: two clock readings a run.
-// Errors: a wrong use of the command line ends the program with 2.
+// On a machine with other users, times change by a quarter from second to second, and the times of
+// A and B change together. The ratio of a pair is steadier than either time. So each repetition
+// runs both, in alternating order, and the result is the median of the ratios. Work of this thread,
+// including its system calls, is measured in CPU time, which excludes other users. Work of other
+// processes is measured in wall time. A claim that does not hold is printed as MISSED and does not
+// end the program, because times are not tests. Cost: two clock readings a run. Errors: a wrong
+// command line ends the program with 2.
 
 #ifndef NETDIAG_BENCH_COMPARE_H_
 #define NETDIAG_BENCH_COMPARE_H_
@@ -30,7 +30,7 @@ struct Options {
   int warm_up = 2;
 };
 
-// Reads --sockets=N, --repetitions=N and --warm-up=N over `defaults`.
+// Parses --sockets=N, --repetitions=N and --warm-up=N. Starts with `defaults`.
 inline Options ParseOptions(int argc, char** argv, Options defaults = {}) {
   struct Flag {
     std::string_view name;
@@ -56,14 +56,14 @@ inline Options ParseOptions(int argc, char** argv, Options defaults = {}) {
   return defaults;
 }
 
-// Quartiles of a set of measurements.
+// The quartiles of measurements.
 struct Spread {
   double low = 0;
   double median = 0;
   double high = 0;
 };
 
-// The value that `share` of the values lie below. REQUIRES: not empty.
+// The value below which `share` of the values are. REQUIRES: not empty.
 inline double Percentile(std::vector<double> values, double share) {
   const auto rank = static_cast<size_t>(share * static_cast<double>(values.size() - 1) + 0.5);
   const auto at = values.begin() + static_cast<std::ptrdiff_t>(rank);
@@ -120,7 +120,7 @@ Comparison Compare(const Options& options, Clock clock, A&& a, B&& b) {
   return {SpreadOf(as), SpreadOf(bs), SpreadOf(ratios)};
 }
 
-// "what  12.3 ms (quartiles 11.9 … 12.8)"
+// Prints "what  12.3 ms (quartiles 11.9 … 12.8)".
 inline void PrintTime(std::string_view what, const Spread& seconds) {
   std::printf("%-52.*s %9.2f ms (quartiles %.2f … %.2f)\n", static_cast<int>(what.size()),
               what.data(), seconds.median * 1e3, seconds.low * 1e3, seconds.high * 1e3);
@@ -133,7 +133,7 @@ struct Bound {
 constexpr Bound AtMost(double value) { return {true, value}; }
 constexpr Bound AtLeast(double value) { return {false, value}; }
 
-// Says whether the median keeps the bound.
+// Prints whether the median keeps the bound.
 inline void Claim(std::string_view what, const Spread& measured, const Bound& bound,
                   std::string_view unit = "") {
   const bool holds =
@@ -146,7 +146,7 @@ inline void Claim(std::string_view what, const Spread& measured, const Bound& bo
   std::fflush(stdout);
 }
 
-// A benchmark proves its answer before it measures: a wrong one ends the program with 1.
+// Checks the answer of a benchmark before it is measured. A wrong answer ends the program with 1.
 inline void Prove(bool right, std::string_view what) {
   std::printf("answer: %.*s: %s\n", static_cast<int>(what.size()), what.data(),
               right ? "the same" : "DIFFERS");

@@ -1,10 +1,10 @@
-// Connections() beside gopsutil's, each inside a process that is running already: every TCP
-// connection with its processes, with and without their user ids.
+// Connections() compared with gopsutil's, each in a running process: every TCP connection with its
+// processes, with and without their user ids.
 //
 //   tools/dev bench connections [--sockets=100000] [--repetitions=5] [--warm-up=1]
 //
-// gopsutil is Debian's golang-github-shirou-gopsutil-dev, built here; without it nothing is
-// measured. The answers are compared first, row by row.
+// gopsutil is Debian's golang-github-shirou-gopsutil-dev, built by this program. Without it nothing
+// is measured. First the answers are compared, row by row.
 
 #include <sys/wait.h>
 
@@ -25,7 +25,7 @@
 namespace netdiag::bench {
 namespace {
 
-// gopsutil built, in a directory that goes with this object.
+// Builds gopsutil in a temporary directory, which the destructor removes.
 class Peer {
  public:
   Peer() {
@@ -49,7 +49,7 @@ class Peer {
   bool built_ = false;
 };
 
-// A running gopsutil that lists connections when it is asked.
+// A process that lists connections with gopsutil on request.
 class PeerServer {
  public:
   PeerServer(const std::string& program, bool uids) {
@@ -75,7 +75,7 @@ class PeerServer {
     std::fclose(answers_);
     waitpid(pid_, nullptr, 0);
   }
-  // How many it listed.
+  // Returns the number of connections that it listed.
   size_t Ask() {
     char line[32] = "";
     if (write(requests_, "\n", 1) != 1 || std::fgets(line, sizeof(line), answers_) == nullptr) {
@@ -90,7 +90,7 @@ class PeerServer {
   std::FILE* answers_ = nullptr;
 };
 
-// The rows of a JSON array, sorted. Keys stand in one order in both.
+// The sorted rows of a JSON array. Both programs write keys in the same order.
 std::vector<std::string> RowsOf(const std::vector<std::string>& lines) {
   std::vector<std::string> rows;
   for (const std::string& line : lines) {
@@ -153,7 +153,8 @@ void Main(const Options& options) {
   }
   BenchForm(options, peer, true, 20);
   BenchForm(options, peer, false, 8);
-  // For the record: the same streamed, and the count alone, which gopsutil has no way to ask for.
+  // Without a claim: the same rows in a stream, and only their number, which gopsutil does not
+  // offer.
   const Comparison record = Compare(
       options, Clock::kWall,
       [] {

@@ -1,4 +1,4 @@
-// Rows of a capture: how many a second, what they allocate, how many instructions each takes.
+// Decoding rows of a capture: rows per second, allocations, and instructions per row.
 //
 //   tools/dev bench decode [google benchmark's flags]
 //   decode_bench --once=ROWS [--tcp-info]        visits once, for valgrind: see
@@ -29,7 +29,7 @@ std::unique_ptr<Engine> OpenReplay(const std::string& capture) {
   return *std::move(engine);
 }
 
-// Every field of every row; ends the program unless `rows` came.
+// Reads every field of every row. Ends the program unless there are `rows` rows.
 uint64_t VisitOnce(Engine* engine, const Query& query, uint64_t rows) {
   uint64_t sum = 0;
   const absl::StatusOr<Summary> summary = engine->Visit(query, [&](const Row& row) {
@@ -59,8 +59,8 @@ void Decode(benchmark::State& state, bool tcp_info) {
 BENCHMARK_CAPTURE(Decode, tcp, false)->RangeMultiplier(10)->Range(100, 100'000);
 BENCHMARK_CAPTURE(Decode, tcp_with_info, true)->RangeMultiplier(10)->Range(100, 100'000);
 
-// Instructions of a whole run but the making of the capture, which callgrind's
-// --toggle-collect=netdiag_bench_once keeps out.
+// For the instructions of a run without the making of the capture: callgrind's
+// --toggle-collect=netdiag_bench_once counts only this function.
 extern "C" [[gnu::noinline]] uint64_t netdiag_bench_once(Engine* engine, uint64_t rows) {
   return VisitOnce(engine, {.protocols = {Protocol::kTcp}}, rows);
 }

@@ -1,4 +1,5 @@
-// The engine against the floor, against /proc/net, step by step, and diag's memory.
+// The engine compared with the floor, with /proc/net and with its own steps; and the memory of
+// diag.
 //
 //   tools/dev bench engine [--sockets=100000] [--repetitions=15] [--warm-up=2]
 
@@ -33,7 +34,7 @@ std::unique_ptr<Engine> OpenEngine() {
   return *std::move(engine);
 }
 
-// Visits every row; ends the program unless the answer was whole.
+// Visits every row. Ends the program unless the answer was complete.
 template <class F>
 uint64_t VisitAll(Engine* engine, const Query& query, F&& use) {
   const absl::StatusOr<Summary> summary = engine->Visit(query, [&](const Row& row) {
@@ -44,7 +45,7 @@ uint64_t VisitAll(Engine* engine, const Query& query, F&& use) {
   return summary->rows;
 }
 
-// A sum of these over rows is the same in any order, and hardly by accident.
+// A hash of a row. The sum over all rows does not depend on their order.
 uint64_t HashOf(std::initializer_list<uint64_t> words) {
   uint64_t hash = 0x9e3779b97f4a7c15;
   for (const uint64_t word : words) {
@@ -73,7 +74,7 @@ uint64_t HashOfVisit(Engine* engine, ExtensionSet extensions) {
   return sum;
 }
 
-// The same by the kernel's own struct.
+// The same from the struct of the kernel.
 uint64_t HashOfReference(RawDump* dump, uint8_t extensions) {
   uint64_t sum = 0;
   dump->Run(extensions, [&](const std::byte* payload, size_t) {
@@ -90,7 +91,7 @@ uint64_t HashOfReference(RawDump* dump, uint8_t extensions) {
   return sum;
 }
 
-// Keeps the compiler from dropping what made `value`.
+// Keeps the compiler from removing the computation of `value`.
 void Keep(uint64_t value) { asm volatile("" : : "r"(value)); }
 
 void BenchFloor(const Options& options, std::string_view what, ExtensionSet extensions) {
@@ -159,7 +160,7 @@ void BenchSteps(const Options& options) {
   std::fflush(stdout);
 }
 
-// What /proc/net/tcp tells too. It prints no backlog for LISTEN.
+// The values that /proc/net/tcp has too. It prints no backlog of listeners.
 uint64_t SumOf(const ProcTcp& row) {
   uint64_t sum = row.local_port + row.remote_port + row.state + row.receive_queue + row.uid +
                  row.inode + row.send_queue;
@@ -204,7 +205,7 @@ void BenchProcNet(const Options& options) {
   Claim("/proc/net / Visit", pair.ratio, AtLeast(2.0), " ×");
 }
 
-// In MiB. A few runs: the figure is a page or two off from one to the next.
+// In MiB. The median of a few runs, which differ by a page or two.
 Spread PeakOfDiag() {
   std::vector<double> peaks;
   for (int i = 0; i < 5; ++i) {

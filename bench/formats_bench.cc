@@ -1,10 +1,10 @@
-// What writing costs: the text of -tan and -tani on top of the same Visit, as a share of the floor;
-// diag beside ss, as whole programs; a filter that few match beside no filter; and the other forms,
-// for the record.
+// The cost of output: the text of -tan and -tani in addition to the same Visit, relative to the
+// floor; diag compared with ss, as whole programs; a filter that matches few rows compared with no
+// filter; and the other forms, without a claim.
 //
 //   tools/dev bench formats [--sockets=100000] [--repetitions=15] [--warm-up=2]
 //
-// The lines are compared with ss's first.
+// First the lines are compared with those of ss.
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -33,7 +33,7 @@
 namespace netdiag::bench {
 namespace {
 
-// What clocks change between two listings, and what Debian 12's ss does not know.
+// Fields that clocks change between two listings, and fields that Debian 12's ss does not have.
 bool Differs(const std::string& word) {
   for (const std::string_view lead :
        {"lastsnd:", "lastrcv:", "lastack:", "busy:", "timer:", "rcv_wnd:", "rehash:"}) {
@@ -42,7 +42,7 @@ bool Differs(const std::string& word) {
   return false;
 }
 
-// The lines with single blanks, in order; a second line belongs to its first.
+// The sorted lines with single blanks. A second line belongs to its first.
 std::vector<std::string> Squeezed(const std::vector<std::string>& output) {
   std::vector<std::string> rows;
   for (const std::string& line : output) {
@@ -87,7 +87,7 @@ void Render(const diag::ListOptions& options, Engine* engine, int fd) {
   output.Flush();
 }
 
-// (written - visited) / floor, of triples that run side by side.
+// (written - visited) / floor, for triples that run one after the other.
 Spread Added(const Options& options, const diag::ListOptions& form) {
   const std::unique_ptr<Engine> engine = OpenEngine();
   RawDump dump;
@@ -130,7 +130,7 @@ void BenchText(const Options& options, const std::string& words, double most, do
   Claim("ss " + words + " / diag " + words, pair.ratio, AtLeast(times), " ×");
 }
 
-// Connections that `sport = :443 and dst 10/8` finds, one of their ends each.
+// Connections of which `sport = :443 and dst 10/8` finds one end each.
 class FewServed {
  public:
   static constexpr int kConnections = 20;
@@ -170,7 +170,7 @@ void BenchFilter(const Options& options) {
   const FewServed served;
   const std::vector<std::string> words = {"-tanH", "sport = :443 and dst 10/8"};
   const auto lines_of = [&](const std::string& program) {
-    // ss takes no blanks within a word.
+    // ss accepts no blanks within a word.
     return Squeezed(RunForLines({program, "-tanH", "sport", "=", ":443", "and", "dst", "10/8"}));
   };
   const std::vector<std::string> found = lines_of(DiagProgram());

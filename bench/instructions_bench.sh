@@ -1,6 +1,6 @@
 #!/bin/bash
-# Instructions that one row of a replayed capture takes, every field touched: `tools/dev bench instructions`.
-# Counted by callgrind over Visit alone, for N rows and for 2 N: the difference is the rows' own.
+# Counts the instructions for one row of a replayed capture, with every field read: `tools/dev bench instructions`.
+# callgrind counts Visit alone, for N rows and for 2 N rows. The difference is the cost of N rows.
 set -euo pipefail
 
 readonly rows=20000

@@ -1,11 +1,11 @@
-// Every namespace at once: 200 small ones beside a large one.
+// All namespaces in one query: 200 small ones and a large one.
 //
 //   tools/dev bench netns [--sockets=100000] [--repetitions=15] [--warm-up=2]
 //
-// 200 namespaces with 20 TCP sockets each, and --sockets in another one. A walk for each namespace
-// would be 200 walks of all. The floor is one raw dump of the large one. The number of rows of each
-// namespace is checked before anything is timed. CPU time of the process, for namespaces are
-// entered on other threads.
+// 200 namespaces have 20 TCP sockets each, and another one has --sockets. A dump of each namespace
+// would be 200 dumps of the whole table. The floor is one raw dump of the large namespace. The
+// number of rows of each namespace is checked first. Measures the CPU time of the process, because
+// threads enter the namespaces.
 
 #include <cstdio>
 #include <map>

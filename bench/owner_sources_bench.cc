@@ -1,12 +1,13 @@
-// Owners from /proc and by BPF, and whether the automatic choice between them is a good one.
+// Owners from /proc and from BPF, and whether the automatic choice between them is good.
 //
 //   tools/dev bench owner_sources [--sockets=100000] [--repetitions=7] [--warm-up=1]
 //
-// For populations from a hundred sockets to 316 228, by half powers of ten and between. First an
-// index made for one scan, the load of the BPF program included: what diag -p does. Then one that
-// has loaded it: what a daemon does. Then /proc by two threads beside one, and the second scan of a
-// population beside its first, which finds nothing of it in the kernel's caches: hence a population
-// for each of these. Both sources' answers are compared before anything is timed.
+// For populations from 100 sockets to 316 228, in half powers of ten and between. First with an
+// index made for one scan, including the load of the BPF program, as diag -p does. Then with an
+// index that has loaded it, as a daemon does. Then /proc with two threads compared with one, and
+// the second scan of a population compared with its first scan, which finds nothing of it in the
+// kernel's caches; so each of these has a population of its own. The answers of both sources are
+// compared first.
 
 #include <cstdio>
 #include <string>
@@ -23,7 +24,7 @@ void Refresh(OwnerIndex* index) {
   if (!index->Refresh().ok()) Die("owners cannot be read");
 }
 
-// A scan by an index of its own.
+// A scan with a new index.
 void ScanOnce(OwnerSource source) {
   OwnerIndex index({.source = source});
   Refresh(&index);
@@ -34,7 +35,7 @@ void ProveSameAnswers() {
   OwnerIndex bpf({.source = OwnerSource::kBpf});
   Refresh(&proc);
   Refresh(&bpf);
-  // What else runs on the machine can differ by a few from one scan to the next.
+  // Other programs on the machine can change the number a little between two scans.
   const double ratio =
       static_cast<double>(proc.stats().sockets) / static_cast<double>(bpf.stats().sockets);
   std::printf("%llu sockets by /proc, %llu by BPF\n",
@@ -67,7 +68,7 @@ void BenchLoaded(const Options& options) {
   Claim("another scan, /proc / BPF", pair.ratio, AtLeast(options.sockets < 10'000 ? 1 : 4), " ×");
 }
 
-// By the wall clock: threads share the time of none.
+// Measures wall time, because threads have CPU times of their own.
 void BenchThreads(const Options& options) {
   OwnerIndex one({.source = OwnerSource::kProc});
   OwnerIndex two({.source = OwnerSource::kProc, .threads = 2});
@@ -81,7 +82,7 @@ void BenchThreads(const Options& options) {
   Claim("/proc, 1 thread / 2 threads", pair.ratio, AtLeast(1.5), " ×");
 }
 
-// A new index over a population that nobody has looked at, and its second scan.
+// The first and the second scan of a new population, with a new index.
 void BenchAgain(const Options& options, OwnerSource source, double at_most) {
   std::vector<double> firsts, agains, ratios;
   for (int i = 0; i < options.repetitions; ++i) {
@@ -123,7 +124,7 @@ void Main(const Options& options) {
   constexpr int kSizes[] = {100,    316,    1'000,  3'162,   5'000,  8'000,
                             12'000, 18'000, 31'623, 100'000, 316'228};
   for (const int sockets : kSizes) {
-    // With the default, the largest too.
+    // With the default options also the largest population.
     if (sockets > options.sockets && options.sockets < 100'000) break;
     const Population population({.tcp = sockets});
     std::printf("\n%d TCP sockets held by %zu processes\n", sockets, population.holders().size());

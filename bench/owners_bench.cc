@@ -1,10 +1,10 @@
-// diag -tanp beside ss -tanp, netstat -tanp and lsof, as whole programs: every TCP socket and who
-// holds it; and beside the least that a dump without owners costs.
+// diag -tanp compared with ss -tanp, netstat -tanp and lsof, as whole programs that list every TCP
+// socket and its owners; and compared with the least cost of a dump without owners.
 //
 //   tools/dev bench owners [--sockets=100000] [--repetitions=5] [--warm-up=1]
 //
-// Their answers are compared first, line by line; then only the time counts, with the output thrown
-// away. Few repetitions, because the others take seconds.
+// Their answers are compared first, line by line. Then the output is dropped and only the time is
+// measured. There are few repetitions, because the other programs take seconds.
 
 #include <algorithm>
 #include <cctype>
@@ -49,13 +49,13 @@ Lines WholeLines(const Lines& output) {
   return Sorted(std::move(keys));
 }
 
-// The first pid of a line of ss or diag.
+// The first pid in a line of ss or diag.
 std::string PidOf(const std::string& users) {
   const size_t at = users.find("pid=");
   return at == users.npos ? "-" : users.substr(at + 4, users.find(',', at) - at - 4);
 }
 
-// netstat puts no brackets around IPv6 addresses, tells one owner, and names states in full.
+// netstat prints IPv6 addresses without brackets, one owner, and whole names of states.
 std::string Key(std::string state, std::string local, std::string remote, const std::string& pid) {
   static const std::map<std::string, std::string> kStates = {{"ESTABLISHED", "ESTAB"},
                                                              {"TIME_WAIT", "TIME-WAIT"}};
@@ -103,8 +103,8 @@ void BenchPeer(const Options& options, const std::vector<std::string>& peer, dou
               SpreadOf(peer_cpu).median * 1e3, SpreadOf(our_cpu).median * 1e3, cpu);
 }
 
-// The floor of a dump without owners, read and dropped in this process: nothing of a program's
-// start is in it, and no text.
+// The floor: a dump without owners that this process reads and drops. It includes neither the start
+// of a program nor text.
 void BenchFloor(const Options& options) {
   RawDump dump;
   uint64_t messages = 0;
@@ -120,7 +120,7 @@ void BenchFloor(const Options& options) {
   Claim("diag -tanp / raw dump", pair.ratio, AtMost(1.6), " ×");
 }
 
-// With hardly a socket it is the program's start that counts.
+// With few sockets the start of the program dominates.
 void BenchFew(const Options& options) {
   const Population population({.tcp = 20});
   const Comparison pair = Compare(
@@ -136,14 +136,14 @@ void BenchFew(const Options& options) {
   Claim("20 sockets: ss -tanp / diag -tanp", pair.ratio, AtLeast(1.0), " ×");
 }
 
-// Sockets of this namespace that lsof lists.
+// The number of sockets of this namespace that lsof lists.
 size_t LinesOfLsof(const std::vector<std::string>& command) {
   const Lines lines = RunForLines(command);
   return static_cast<size_t>(std::ranges::count_if(
       lines, [](const std::string& line) { return line.find(" TCP ") != line.npos; }));
 }
 
-// What of diag's time is the reading of descriptors.
+// The part of diag's time that reads descriptors.
 void BenchScan(const Options& options) {
   OwnerIndex index;
   std::vector<double> seconds;

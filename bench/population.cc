@@ -1,6 +1,6 @@
-// Holders are forked and open their sockets by themselves, so each stays below RLIMIT_NOFILE; each
-// has an address of its own in 127/8 (or a port of its own on ::1), so that ephemeral ports
-// suffice.
+// The holders are forked processes that open their own sockets, so each stays below RLIMIT_NOFILE.
+// Each has an address of its own in 127/8, or a port of its own on ::1, so there are enough
+// ephemeral ports.
 
 #include "bench/population.h"
 
@@ -26,7 +26,7 @@
 namespace netdiag::bench {
 namespace {
 
-// Half of the descriptors that a process may have on a small machine, and room for a few others.
+// Half of the descriptors of a process on a small machine, with room for a few others.
 constexpr int kPerHolder = 10'000;
 constexpr int kListeners = 10;
 
@@ -37,7 +37,7 @@ struct Share {
   int unix_sockets = 0;
 };
 
-// An address that only this holder uses, port 0.
+// An address that no other holder uses, with port 0.
 class Address {
  public:
   explicit Address(const Share& share) {
@@ -57,7 +57,7 @@ class Address {
   int family() const { return storage_.any.sa_family; }
   const sockaddr* get() const { return &storage_.any; }
   socklen_t size() const { return size_; }
-  // Becomes the one that `fd` is bound to.
+  // Reads the address that `fd` is bound to.
   void ReadFrom(int fd) {
     size_ = sizeof(storage_);
     if (getsockname(fd, &storage_.any, &size_) != 0) Die("getsockname");
@@ -78,7 +78,7 @@ int OpenSocket(int family, int type) {
   return fd;
 }
 
-// Closing resets the connection, so none of it stays behind in TIME_WAIT.
+// Closing the socket resets the connection, so no TIME_WAIT remains.
 void ResetOnClose(int fd) {
   const linger at_once = {1, 0};
   if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) != 0) Die("SO_LINGER");
@@ -86,7 +86,7 @@ void ResetOnClose(int fd) {
 
 int OpenListener(const Address& address) {
   const int fd = OpenSocket(address.family(), SOCK_STREAM);
-  ResetOnClose(fd);  // accepted sockets inherit it
+  ResetOnClose(fd);  // accepted sockets inherit the option
   if (bind(fd, address.get(), address.size()) != 0 || listen(fd, 16) != 0) Die("listen");
   return fd;
 }
@@ -104,7 +104,7 @@ void OpenConnection(int listener, const Address& from, const Address& to) {
 void OpenShare(const Share& share) {
   const Address own(share);
   if (share.tcp > 0) {
-    // An odd one more listener makes the count exact.
+    // If the number is odd, another listener makes it exact.
     const int listeners = std::min(share.tcp, kListeners + share.tcp % 2);
     int listener = -1;
     for (int i = 0; i < listeners; ++i) listener = OpenListener(own);
@@ -135,7 +135,7 @@ void OpenShare(const Share& share) {
   _exit(0);
 }
 
-// `total` in `parts`, as even as it goes.
+// Divides `total` into `parts` as evenly as possible.
 int PartOf(int total, int parts, int i) { return total / parts + (i < total % parts ? 1 : 0); }
 
 }  // namespace
@@ -158,7 +158,7 @@ void EnterPrivateNamespace() {
 }
 
 Population::Population(const PopulationOptions& options) {
-  std::fflush(nullptr);  // or the holders would print it again
+  std::fflush(nullptr);  // otherwise the holders would print the buffered text again
   const int total = options.tcp + options.udp + options.unix_sockets;
   const int holders = std::max(1, (total + kPerHolder - 1) / kPerHolder);
   const pid_t parent = getpid();

@@ -1,8 +1,7 @@
-// A line, as get_tcp4_sock() and get_tcp6_sock() print it (net/ipv4/tcp_ipv4.c,
-// net/ipv6/tcp_ipv6.c):
-//   "   0: 0100007F:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 123
-//   1 …"
-// The columns up to the uid have fixed widths, so the parser steps and does not search.
+// A line as get_tcp4_sock() and get_tcp6_sock() print it (net/ipv4/tcp_ipv4.c,
+// net/ipv6/tcp_ipv6.c): slot, local and remote address, state, queues, timer, retransmits, uid,
+// timeout, inode.
+// The columns up to the uid have fixed widths, so the parser steps over them without a search.
 
 #include "bench/proc_net.h"
 
@@ -30,7 +29,7 @@ uint32_t Hex(const char*& at) {
   for (size_t i = 0; i < kDigits; ++i) {
     value = value << 4 | kHexDigits[static_cast<unsigned char>(at[i])];
   }
-  at += kDigits + 1;  // and the separator
+  at += kDigits + 1;  // and its separator
   return value;
 }
 
@@ -44,7 +43,7 @@ uint32_t Decimal(const char*& at) {
 template <size_t kWords>
 void Parse(const char* line, ProcTcp* row) {
   const char* at = line;
-  while (*at != ':') ++at;  // the row's number grows beyond its column
+  while (*at != ':') ++at;  // the number of the row can be wider than its column
   at += 2;
   for (size_t i = 0; i < kWords; ++i, at -= i < kWords ? 1 : 0) row->local[i] = Hex<8>(at);
   row->local_port = static_cast<uint16_t>(Hex<4>(at));

@@ -1,9 +1,9 @@
-// bench/proc_net.h — /proc/net/tcp and tcp6 parsed as fast as it goes: what the engine competes
-// with.
+// bench/proc_net.h — parses /proc/net/tcp and tcp6 as fast as possible, to compare the engine with.
 //
 //   ForEachProcTcp([&](const ProcTcp& row) { … });
 //
-// 64 KiB a read, no allocation, no copy of a line that lies whole in the buffer.
+// Reads 64 KiB at a time, allocates nothing, and copies only lines that cross the end of the
+// buffer.
 // Errors: a file that cannot be read ends the program.
 
 #ifndef NETDIAG_BENCH_PROC_NET_H_
@@ -17,7 +17,7 @@
 namespace netdiag::bench {
 
 struct ProcTcp {
-  // As the kernel's words lie in memory; IPv4 uses the first.
+  // The words of the address as in memory. IPv4 uses the first.
   std::array<uint32_t, 4> local{};
   std::array<uint32_t, 4> remote{};
   uint16_t local_port = 0;

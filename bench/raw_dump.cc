@@ -9,7 +9,7 @@ namespace netdiag::bench {
 RawDump::RawDump() : buffer_(std::make_unique<std::array<std::byte, 32 * 1024>>()) {
   fd_ = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
   if (fd_ < 0) Die("NETLINK_SOCK_DIAG");
-  // The kernel makes a dump's first datagram as large as the largest read it has seen.
+  // The first datagram of a dump is as large as the largest read that the kernel has seen.
   nlmsghdr noop{};
   noop.nlmsg_len = sizeof(noop);
   noop.nlmsg_type = NLMSG_NOOP;

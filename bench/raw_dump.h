@@ -1,12 +1,11 @@
-// bench/raw_dump.h — the least that a TCP dump can cost: a socket, one request, read and walk.
+// bench/raw_dump.h — the cheapest TCP dump: a socket, a request, reads and a loop over messages.
 //
 //   RawDump dump;
 //   const uint64_t messages = dump.Run(0, [](const std::byte*, size_t) {});
 //
-// The floor that the engine is measured against, and the way by which the reference decoders get
-// their bytes. Nothing of the library is in it but the kernel's headers. It asks as the engine
-// does: IPv4 and IPv6 in one walk (the legacy request), 32 KiB a read, primed by a first small
-// answer. Errors: any end the program.
+// The floor for the engine, and the source of bytes for the reference decoders. Uses the headers of
+// the kernel and nothing of the library. Asks as the engine does: IPv4 and IPv6 in one dump (the
+// legacy request), 32 KiB a read, after a first small answer. Errors: any error ends the program.
 
 #ifndef NETDIAG_BENCH_RAW_DUMP_H_
 #define NETDIAG_BENCH_RAW_DUMP_H_
@@ -29,8 +28,8 @@ class RawDump {
   RawDump& operator=(const RawDump&) = delete;
   ~RawDump();
 
-  // Dumps every TCP socket; `each` gets each message without its header. `extensions`: idiag_ext.
-  // Returns the number of messages.
+  // Dumps every TCP socket and calls `each` with each message without its header. `extensions`:
+  // idiag_ext. Returns the number of messages.
   template <class F>
   uint64_t Run(uint8_t extensions, F&& each) {
     Send(extensions);

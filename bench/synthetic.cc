@@ -30,7 +30,7 @@ inet_diag_msg BodyOf(uint32_t row) {
   return body;
 }
 
-// What a dump that asks for nothing, or for tcp_info, gives of a connection.
+// The attributes of a connection in a dump without extensions, or with tcp_info.
 Bytes MessageOf(uint32_t row, bool tcp_info, std::span<std::byte> storage) {
   netlink::RequestBuilder builder(storage);
   builder.Header(netlink::abi::kTcpDiagGetSock, 0).Put(BodyOf(row));

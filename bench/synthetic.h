@@ -1,11 +1,11 @@
-// bench/synthetic.h — a capture of TCP rows as the kernel of 6.18 sends them, made in memory.
+// bench/synthetic.h — a capture of TCP rows as Linux 6.18 sends them, made in memory.
 //
 //   const std::string capture = SyntheticCapture({.rows = 100'000, .tcp_info = true});
 //   Engine::Open({.replay = AsBytes(capture)})
 //
-// The same bytes on every machine, so that instructions per row can be compared between versions.
-// Rows are IPv4 and ESTABLISHED, every fourth IPv6; attributes, their sizes and their order are
-// those of a live dump.
+// The bytes are the same on every machine, so instructions per row can be compared between
+// versions. All rows are ESTABLISHED, and every fourth is IPv6. The attributes, their sizes and
+// their order are those of a live dump.
 
 #ifndef NETDIAG_BENCH_SYNTHETIC_H_
 #define NETDIAG_BENCH_SYNTHETIC_H_

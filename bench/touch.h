@@ -1,11 +1,11 @@
-// bench/touch.h — reads every field of a row, each through its own accessor, into one number.
+// bench/touch.h — reads every field of a row through its accessor and adds them up.
 //
 //   uint64_t sum = 0;
 //   engine->Visit(query, [&](const Row& row) { sum += Touch(*row.inet()); return Flow::kContinue;
 //   });
 //
-// Adding up is the cheapest use that the compiler cannot drop; it proves nothing about the fields,
-// which tests/ do. Cost: what the accessors cost.
+// A sum is the cheapest use that the compiler cannot remove. It does not check the fields; tests
+// do. Cost: that of the accessors.
 
 #ifndef NETDIAG_BENCH_TOUCH_H_
 #define NETDIAG_BENCH_TOUCH_H_
@@ -45,7 +45,7 @@ uint64_t Touch(const std::optional<Value>& id) requires requires {
 }
 { return id ? id->value() : 0; }
 
-// Every row of the table behind a view of a struct, or of nested attributes.
+// Every field of a struct, or of nested attributes.
 template <class View>
 uint64_t Touch(const std::optional<View>& view) requires requires {
   View::fields();

@@ -1,5 +1,5 @@
-// Any text as an address, a network, an endpoint, a hardware address: what is read prints a text
-// that reads as the same again, and IP addresses are those of inet_pton(3).
+// Parses any text as an address, a network, an endpoint and a hardware address. What is parsed
+// prints a text that parses as the same value, and IP addresses equal those of inet_pton(3).
 
 #include <arpa/inet.h>
 

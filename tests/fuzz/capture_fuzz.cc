@@ -1,5 +1,5 @@
-// Any bytes as a capture: records end cleanly, survive being written again, and an Engine that
-// replays them delivers what its Summary says.
+// Reads any bytes as a capture. Records end cleanly and stay the same when they are written again,
+// and an Engine that replays them delivers what its Summary says.
 
 #include <string>
 #include <vector>
@@ -12,7 +12,7 @@
 namespace netdiag::fuzz {
 namespace {
 
-// The capture of the records in `capture`, as we write it.
+// Writes the records of `capture` again.
 std::string Rewrite(Bytes capture) {
   std::string written;
   CaptureWriter writer([&](Bytes frame) {
@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Bytes capture = fuzz::AsBytes(data, size);
   const std::string once = fuzz::Rewrite(capture);
   fuzz::Check(fuzz::Rewrite(std::as_bytes(std::span(once))) == once);
-  if (capture.empty()) return 0;  // would not be a replay
+  if (capture.empty()) return 0;  // EngineOptions::replay means no replay if it is empty
 
   auto engine = Engine::Open({.replay = capture});
   fuzz::Check(engine.ok());

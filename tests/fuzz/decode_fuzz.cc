@@ -1,5 +1,5 @@
-// Every accessor of every view over any message: the first byte picks the table, the rest is the
-// payload.
+// Calls every accessor of every view on any message. The first byte selects the table; the others
+// are the payload.
 
 #include <iterator>
 

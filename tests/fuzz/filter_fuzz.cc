@@ -1,5 +1,5 @@
-// Any text as a filter: what parses prints back, its programs pass the kernel's audit, and they let
-// through every row that matches.
+// Parses any text as a filter. What is parsed prints a text that parses again, its programs pass
+// the kernel's checks, and they accept every row that matches.
 
 #include <string_view>
 
@@ -16,7 +16,7 @@ namespace {
 
 constexpr uint16_t kPorts[] = {0, 22, 1024, 65535};
 
-// A message of inet_diag between two ports, alike at both ends.
+// An inet_diag message with the same address and port at both ends.
 netlink::Message MessageOf(uint16_t local, uint16_t remote, std::span<std::byte> storage) {
   std::array<std::byte, 72> body = {};
   body[0] = std::byte{2};
@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const std::string printed = filter->ToString();
   const absl::StatusOr<Filter> again = Filter::Parse(printed);
-  // The printed form can be longer than what may be read.
+  // The printed form can be longer than the limit for parsing.
   if (printed.size() <= Filter::kMaxText) fuzz::Check(again.ok() && *again == *filter);
   const Table table = {Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId(1)};
   const internal::KernelPart part = internal::KernelPartOf(*filter, table);

@@ -1,5 +1,5 @@
-// tests/fuzz/fuzz.h — what every fuzz target has: its entry, a check that survives NDEBUG, a sink
-// that keeps reads from being optimised away.
+// tests/fuzz/fuzz.h — the entry point of a fuzz target, a check that does not depend on NDEBUG, and
+// a sink that keeps the compiler from removing reads.
 
 #ifndef NETDIAG_TESTS_FUZZ_FUZZ_H_
 #define NETDIAG_TESTS_FUZZ_FUZZ_H_
@@ -12,7 +12,7 @@
 
 #include "netdiag/types/types.h"
 
-// libFuzzer's entry. The answer is 0 always.
+// The entry point that libFuzzer calls. Always returns 0.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace netdiag::fuzz {

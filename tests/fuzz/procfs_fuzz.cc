@@ -1,5 +1,5 @@
-// /proc/net text of any form gives the same rows in pieces as at once. The first byte picks the
-// table, the second the size of the pieces.
+// Reads any bytes as a file of /proc/net. Pieces give the same rows as the whole text. The first
+// byte selects the table, the second the size of the pieces.
 
 #include <algorithm>
 #include <iterator>

@@ -1,5 +1,5 @@
-// Runs a fuzz target over its corpus without libFuzzer: one test for each file, with the file and
-// all its beginnings, each ending where mapped memory ends.
+// Runs a fuzz target over its corpus without libFuzzer. Each file is a test: the whole file and all
+// its prefixes, each at the end of mapped memory.
 
 #include <algorithm>
 #include <filesystem>

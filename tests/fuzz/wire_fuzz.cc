@@ -1,4 +1,4 @@
-// Our cursors and libmnl's see the same messages and attributes in any bytes.
+// The cursors of netdiag and of libmnl find the same messages and attributes in any bytes.
 
 #include <algorithm>
 #include <climits>
@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   netdiag::netlink::MessageCursor ours(bytes);
   netdiag::netlink::Message message;
   for (;;) {
-    // libmnl takes a length above INT_MAX for a negative one, which it lets pass.
+    // libmnl treats a length above INT_MAX as negative and accepts it.
     const bool ok = mnl_nlmsg_ok(theirs, rest) && theirs->nlmsg_len <= INT_MAX;
     Check(ours.Next(&message) == ok);
     if (!ok) break;

@@ -1,4 +1,4 @@
-// What the engine says of every socket of the zoo, held against what the socket API says.
+// The rows of the engine for every socket of the zoo, compared with what the socket API says.
 
 #include <array>
 #include <map>
@@ -35,7 +35,7 @@ class EngineLive : public LiveTest {
     const absl::StatusOr<Summary> summary = engine->Visit(query, [&](const Row& row) {
       auto [found, end] = by_cookie.equal_range(row.cookie().value());
       if (found == end) {
-        // Its cookie could not be asked for: the addresses tell.
+        // The test could not ask for its cookie, so the addresses identify it.
         std::tie(found, end) = by_cookie.equal_range(0);
         while (found != end && Identity(*found->second) != Identity(row)) ++found;
       }
@@ -104,7 +104,7 @@ TEST_F(EngineLive, GivesWhatOnlyInetSocketsHave) {
     }
     EXPECT_EQ(inet->mark(), socket.mark);
     EXPECT_EQ(inet->v6_only(), socket.v6_only);
-    // Not asked for.
+    // The query did not ask for these.
     EXPECT_FALSE(inet->tcp_info() || inet->memory() || inet->inet_memory() || inet->tos());
     EXPECT_EQ(inet->congestion(), "");
   });
@@ -121,7 +121,7 @@ TEST_F(EngineLive, ExtensionsGiveMemoryCongestionAndTypeOfService) {
     const SocketMemory expected = ReadSocketMemory(socket.fd, storage);
     ASSERT_TRUE(row.memory().has_value());
     for (const StructField& field : SocketMemory::fields()) {
-      // What deaf sockets drop is sent again and again.
+      // The peer of a socket that drops everything sends again and again.
       if (field.name == "drops") continue;
       if (!socket.quiet && field.name != "sndbuf" && field.name != "rcvbuf") continue;
       EXPECT_EQ((*row.memory())[field], expected[field]) << field.name;
@@ -147,14 +147,14 @@ TEST_F(EngineLive, ExtensionsGiveMemoryCongestionAndTypeOfService) {
   });
 }
 
-// What changes by itself, sent or not.
-bool TellsTime(std::string_view field) {
+// True if the field changes with time, also if nothing is sent.
+bool ChangesWithTime(std::string_view field) {
   return field.starts_with("last_") || field == "busy_time" || field == "rwnd_limited" ||
          field == "sndbuf_limited";
 }
 
-// What stays as it is even while TCP sends again.
-bool IsSettled(std::string_view field) {
+// True if the field stays the same while TCP retransmits.
+bool IsConstant(std::string_view field) {
   return field == "state" || field == "options" || field == "snd_wscale" || field == "rcv_wscale" ||
          field == "advmss" || field == "bytes_received";
 }
@@ -171,7 +171,7 @@ TEST_F(EngineLive, TcpInfoIsThatOfGetsockopt) {
     const TcpInfo expected = ReadTcpInfo(socket.fd, storage);
     EXPECT_EQ(info->bytes().size(), expected.bytes().size());
     for (const StructField& field : TcpInfo::fields()) {
-      if (TellsTime(field.name) || (!socket.quiet && !IsSettled(field.name))) continue;
+      if (ChangesWithTime(field.name) || (!socket.quiet && !IsConstant(field.name))) continue;
       EXPECT_EQ((*info)[field], expected[field]) << field.name;
       ++compared;
     }
@@ -186,7 +186,7 @@ TEST_F(EngineLive, GivesWhatOnlyUnixSocketsHave) {
     ASSERT_NE(unix_socket, nullptr);
     EXPECT_EQ(unix_socket->name(), socket.name);
     EXPECT_EQ(unix_socket->abstract(), socket.name.starts_with('\0'));
-    // The kernel tells a peer that has no file as inode 0.
+    // For a peer without a file the kernel reports inode 0.
     if (socket.peer) {
       EXPECT_EQ(unix_socket->peer(), socket.peer);
     } else {
@@ -221,7 +221,7 @@ TEST_F(EngineLive, LookupUnixGivesThePeersThatWait) {
   }
 }
 
-TEST_F(EngineLive, LookupUnixWorksDuringAVisitAndSaysWhatIsNotThere) {
+TEST_F(EngineLive, LookupUnixWorksDuringAVisitAndReportsNotFound) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   const ZooSocket& listener = zoo()["unix listener"];
   const auto ignore = [](const UnixSocket&) { ADD_FAILURE() << "there is no such socket"; };
@@ -241,7 +241,7 @@ TEST_F(EngineLive, LookupUnixWorksDuringAVisitAndSaysWhatIsNotThere) {
                      return s.family == Family::kUnix;
                    }).size());
   EXPECT_TRUE(absl::IsNotFound(engine->LookupUnix(Inode(4), Cookie(), ignore)));
-  // The inode is taken, but by a younger socket than the one that was meant.
+  // The socket of this inode has another cookie than the one that is looked for.
   EXPECT_TRUE(absl::IsNotFound(engine->LookupUnix(listener.inode, Cookie(12345), ignore)));
 }
 
@@ -335,10 +335,10 @@ TEST_F(EngineLive, BoundedStepsAndSeveralConnectionsGiveTheSame) {
   }
 }
 
-// /proc/net tells neither idle TCP sockets nor cookies, peers of unix sockets or any attribute; of
-// a TCP listener only the queue and not its limit. It prints the NULs of an abstract name as '@',
-// and a line feed in a name ends the line. What it does tell is the same.
-TEST_F(EngineLive, ProcNetGivesTheSameAsFarAsItGoes) {
+// /proc/net has neither idle TCP sockets nor cookies, peers of unix sockets or attributes. Of a TCP
+// listener it has the queue but not its limit. It prints each NUL of an abstract name as '@', and a
+// line feed in a name ends the line. The other values equal those of netlink.
+TEST_F(EngineLive, ProcNetRowsEqualNetlinkRows) {
   const auto printed = [](std::string name) {
     std::ranges::replace(name, '\0', '@');
     return name;
@@ -371,7 +371,8 @@ TEST_F(EngineLive, CapabilitiesOfThisKernel) {
   EXPECT_FALSE(capabilities.kernel.empty());
   ASSERT_EQ(capabilities.tables.size(), 15u);
   for (const Capability& capability : capabilities.tables) {
-    // This kernel may be built without raw_diag; of ping sockets none has a dump, of MPTCP a file.
+    // The kernel may be built without raw_diag. Ping sockets have no dump, and MPTCP has no file in
+    // /proc/net.
     const Protocol protocol = capability.table.protocol;
     if (protocol == Protocol::kIcmp) {
       EXPECT_FALSE(capability.netlink.ok());

@@ -128,7 +128,7 @@ void InCrowdedNetns(const std::function<void()>& body) {
 void InOneBucket(Kind kind, const std::function<void()>& body) {
   InCrowdedNetns([&] {
     if (RowOf(kind).connects) {
-      // The size of the table of connections of namespaces that this one makes.
+      // The size of the connection table of namespaces that this namespace creates.
       std::ofstream("/proc/sys/net/ipv4/tcp_child_ehash_entries") << 1;
       EnterNewNetns();
     }

@@ -1,5 +1,5 @@
-// MPTCP, raw, ping, UDP-Lite, packet and netlink sockets as the running kernel tells them, in
-// namespaces made here, held against what the socket API says.
+// MPTCP, raw, ping, UDP-Lite, packet and netlink sockets of new network namespaces, compared with
+// what the socket API says.
 
 #include <net/if.h>
 #include <sys/resource.h>
@@ -12,10 +12,8 @@
 #include <fcntl.h>
 #include <map>
 #include <memory>
-#include <sched.h>
 #include <set>
 #include <string>
-#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -28,6 +26,7 @@
 #include "netdiag/netlink/request_builder.h"
 #include "netdiag/row.h"
 #include "tests/testing/families.h"
+#include "tests/testing/netns.h"
 #include "tests/testing/sockets.h"
 
 namespace netdiag::testing {
@@ -36,15 +35,11 @@ namespace {
 constexpr Protocol kFamilies[] = {Protocol::kNetlink, Protocol::kPacket,  Protocol::kRaw,
                                   Protocol::kIcmp,    Protocol::kUdpLite, Protocol::kMptcp};
 
-// Runs a test on a thread in a network namespace of its own, with "lo" up.
+// Runs a test on a thread in a new network namespace.
 template <class Body>
 void InNamespace(Body body) {
   if (geteuid() != 0) GTEST_SKIP() << "making a network namespace needs root";
-  std::thread([&] {
-    Check(unshare(CLONE_NEWNET) == 0, "unshare(CLONE_NEWNET)");
-    LoUp();
-    body();
-  }).join();
+  InNewNetns(body);
 }
 
 class Families {
@@ -75,7 +70,7 @@ Query Everything() {
   return query;
 }
 
-// Visits every row. Tables may be refused, but must be answered.
+// Visits every row. A table may come from /proc/net, but it must be answered.
 void Visit(const Query& query, Engine::Visitor visitor, EngineOptions options = {},
            const internal::TestOptions& test_options = {}) {
   const absl::StatusOr<std::unique_ptr<Engine>> engine =
@@ -100,12 +95,13 @@ TEST(FamiliesLive, EverySocketIsGivenOnceAsTheSocketApiKnowsIt) {
             [&](const Row& row) {
               const auto socket =
                   std::ranges::find(families.sockets(), row.inode(), &FamilySocket::inode);
-              if (socket == families.sockets().end()) return Flow::kContinue;  // the kernel's own
+              if (socket == families.sockets().end())
+                return Flow::kContinue;  // a socket of the kernel
               SCOPED_TRACE(socket->what);
               ++times[row.inode().value()];
               EXPECT_EQ(row.protocol(), socket->protocol);
               EXPECT_EQ(row.family(), socket->family);
-              // /proc/net/netlink does not tell the type.
+              // /proc/net/netlink does not have the type.
               const bool typeless = procfs && socket->protocol == Protocol::kNetlink;
               EXPECT_EQ(row.type(), typeless ? SocketType::kUnknown : socket->type);
               const bool from_proc = row.source() == SourceKind::kProcfs;
@@ -121,7 +117,7 @@ TEST(FamiliesLive, EverySocketIsGivenOnceAsTheSocketApiKnowsIt) {
   });
 }
 
-// The row of one socket.
+// Calls `use` with the row of one socket. Expects exactly one.
 template <class Use>
 void WithRow(const FamilySocket& wanted, Use use) {
   int times = 0;
@@ -234,7 +230,7 @@ std::multiset<uint64_t> CookiesOf(Protocol protocol, ExtensionSet extensions = {
   return cookies;
 }
 
-// Cookies that one plain dump of netlink sockets gives.
+// The cookies of one dump of netlink sockets, as the kernel answers it.
 std::set<uint64_t> CookiesOfOneDump() {
   const auto conn = netlink::Conn::Dial(netlink::kFamilySockDiag);
   Check(conn.ok(), "Dial");
@@ -279,21 +275,21 @@ TEST(FamiliesLive, NoNetlinkSocketIsLeftOutOrGivenTwice) {
         Check(fds.back() >= 0, "socket");
         sockaddr_nl address = {};
         address.nl_family = AF_NETLINK;
-        // Some are shown twice by the kernel: those with a group.
+        // The kernel lists sockets with a group twice.
         address.nl_groups = fds.size() % 7 == 0 ? 1 : 0;
         Check(bind(fds.back(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0,
               "bind");
         made.insert(CookieOf(fds.back()).value());
       }
       ExpectAllNetlinkSockets(made, 1);
-      // The walks after the first are read ahead, too.
+      // With a second thread, later dumps are read ahead too.
       ExpectAllNetlinkSockets(made, 2);
       const std::set<uint64_t> one = CookiesOfOneDump();
       left_out |= !std::ranges::includes(one, made);
     }
-    // Else this test is about nothing.
+    // Otherwise the kernel has no gap that this test could find.
     EXPECT_TRUE(left_out)
-        << "one dump gives all: the kernel has changed, and docs/kernel.md with it";
+        << "one dump gives all sockets: the kernel has changed; update docs/kernel.md";
     for (const int fd : fds) close(fd);
   });
 }

@@ -1,5 +1,5 @@
-// The kernel as a judge of filters: what it sends when it is told its share is what Matches() picks
-// out of everything, for every predicate, in the namespace of the zoo.
+// Filters against the kernel: for every predicate, the rows that the kernel sends for its part of a
+// filter equal the rows that Matches() selects from a dump without a filter.
 
 #include <linux/capability.h>
 #include <sys/prctl.h>
@@ -35,7 +35,7 @@ class FilterLive : public LiveTest {
     return std::make_shared<const Filter>(filter.ok() ? *filter : Filter());
   }
 
-  // What Matches() picks out of everything.
+  // The rows that Matches() selects from all rows.
   static Identities Picked(Engine* engine, const std::shared_ptr<const Filter>& filter) {
     Query query = Everything();
     filter->AddNeeds(&query);
@@ -48,7 +48,7 @@ class FilterLive : public LiveTest {
     return picked;
   }
 
-  // What the engine gives, whose kernel has been told.
+  // The rows of a query with the filter.
   static Identities Told(Engine* engine, const std::shared_ptr<const Filter>& filter,
                          bool bounded = false) {
     Query query = Everything();
@@ -111,7 +111,7 @@ TEST_F(FilterLive, TheKernelAgreesOnEveryPairOfPredicates) {
   EXPECT_GT(found, 500u);
 }
 
-TEST_F(FilterLive, OtherWaysOfAskingGiveTheSame) {
+TEST_F(FilterLive, BoundedStepsAndSeveralConnectionsGiveTheSameRows) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   EngineOptions options = InZoo();
   options.connections = 3;
@@ -127,7 +127,7 @@ TEST_F(FilterLive, OtherWaysOfAskingGiveTheSame) {
   }
 }
 
-// Neither walks nor captures nor the fallback to /proc/net translate it again.
+// Walks, captures and the fallback to /proc/net do not translate the filter again.
 TEST_F(FilterLive, AFilterIsTranslatedOnceForEachTable) {
   for (const bool procfs : {false, true}) {
     SCOPED_TRACE(procfs ? "/proc/net" : "dumps");
@@ -146,7 +146,7 @@ TEST_F(FilterLive, AFilterIsTranslatedOnceForEachTable) {
   }
 }
 
-// The kernel takes programs up to their greatest size.
+// The kernel accepts programs up to its limit.
 TEST_F(FilterLive, LargeProgramsAreTaken) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   std::string text = "src = 127.0.0.1";
@@ -165,7 +165,7 @@ std::string TupleOf(const ZooSocket& socket) {
   return text;
 }
 
-// How many rows match, and whether they were found without a walk.
+// The number of rows that match, and true if they were found without a dump.
 std::pair<uint64_t, bool> Found(Engine* engine, const std::shared_ptr<const Filter>& filter) {
   Query query;
   query.protocols = {Protocol::kTcp};
@@ -176,7 +176,7 @@ std::pair<uint64_t, bool> Found(Engine* engine, const std::shared_ptr<const Filt
   return {summary->rows, summary->tables[0].looked_up};
 }
 
-// Both ends and the interface make a socket the only one: it is asked for, and nothing walked.
+// Both addresses and the interface identify one socket, so it is looked up and nothing is dumped.
 TEST_F(FilterLive, AConnectionOfADeviceIsLookedUp) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   for (const char* family : {"tcp4 ", "tcp6 "}) {
@@ -188,19 +188,19 @@ TEST_F(FilterLive, AConnectionOfADeviceIsLookedUp) {
     EXPECT_EQ(Found(engine.get(), Make(ends + " and dev = 1 and state = time-wait")),
               std::pair(uint64_t{0}, true));
     EXPECT_EQ(Found(engine.get(), Make(ends + " and dev = 7")), std::pair(uint64_t{0}, true));
-    // Others can have the ends, and marks are judged by the program.
+    // Several sockets can have these addresses, and only the bytecode of a dump can test a mark.
     EXPECT_EQ(Found(engine.get(), Make(ends)), std::pair(uint64_t{1}, false));
     EXPECT_EQ(Found(engine.get(), Make(ends + " and dev = 1 and fwmark != 0")),
               std::pair(uint64_t{1}, false));
-    // This one is bound to nothing, which the kernel finds for any device.
+    // This socket is not bound to an interface, and the kernel finds it for every interface.
     const ZooSocket& peer = zoo()[std::string(family) + "peer of the marked"];
     EXPECT_EQ(Found(engine.get(), Make(TupleOf(peer) + " and dev = 1")),
               std::pair(uint64_t{0}, false));
   }
 }
 
-// Two sockets of one 4-tuple: the one that is bound to a device came first, so that the other one
-// stands before it in the kernel's table.
+// Two sockets have the same 4-tuple. The one that is bound to an interface was made first, so the
+// other one is in front of it in the table of the kernel.
 TEST_F(FilterLive, ASocketThatAnotherHidesIsFound) {
   int listener = -1;
   int first = -1;
@@ -250,7 +250,7 @@ void DropNetAdmin() {
   ASSERT_EQ(syscall(SYS_capset, &header, data), 0);
 }
 
-// A filter by mark is answered with an error and never with a wrong listing; any other is answered.
+// Without CAP_NET_ADMIN a filter by mark is an error and never a wrong answer. Other filters work.
 TEST_F(FilterLive, WithoutThePrivilegeMarksAreAnError) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   const Identities listening = Told(engine.get(), Make("state = listening and sport > 0"));

@@ -32,8 +32,8 @@ class LiveTest : public ::testing::Test {
     if (geteuid() != 0) GTEST_SKIP() << "making a network namespace needs root";
     RenewZoo();
   }
-  // Makes the zoo again if it is not young. A test that lasts calls it now and then, and opens its
-  // engines again.
+  // Makes a new zoo if this one is not young. A long test calls it now and then, and opens new
+  // engines after it.
   static void RenewZoo() {
     constexpr std::chrono::seconds kYoung(10);
     const auto now = std::chrono::steady_clock::now();
@@ -53,7 +53,7 @@ class LiveTest : public ::testing::Test {
     EXPECT_TRUE(engine.ok()) << engine.status();
     return engine.ok() ? *std::move(engine) : nullptr;
   }
-  // Every socket, idle ones too.
+  // All sockets, including bound idle ones.
   static Query Everything() {
     Query query;
     query.states = StateSet::All();

@@ -1,5 +1,4 @@
-// What rows of all network namespaces are joined with and judged by: peers, owners, filters; and a
-// capture of them.
+// Peers, owners and filters of rows from all network namespaces, and a capture of them.
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -53,7 +52,7 @@ Summary VisitAll(Engine* engine, const Query& query, F note) {
   return summary.ok() ? *std::move(summary) : Summary();
 }
 
-// A connection within the namespace, and who listened for it.
+// A connection in the namespace, and a listener.
 struct Connected {
   int listener = -1;
   Pair pair;
@@ -169,8 +168,8 @@ TEST_F(NetnsJoinLive, AFilterMayNameTheNamespace) {
   });
 }
 
-// What listens is counted whole, whatever the kernel is told of a filter.
-TEST_F(NetnsJoinLive, AFilterNeedsNoWalkWhereLookupsDo) {
+// Lookups need the number of all listeners, also if the filter excludes some.
+TEST_F(NetnsJoinLive, AFilterIsAnsweredByLookupsWithoutADump) {
   Apart([] {
     AddNetns("blue");
     const Connected blue("blue");
@@ -200,7 +199,7 @@ TEST_F(NetnsJoinLive, AFilterNeedsNoWalkWhereLookupsDo) {
   });
 }
 
-// A cgroup that looks like a container's, with a process in it.
+// A cgroup named like one of a container, with a process in it.
 class Container {
  public:
   Container() {
@@ -224,7 +223,7 @@ class Container {
   }
   bool possible() const { return !path_.empty(); }
   const std::string& id() const { return id_; }
-  // Forks a process that makes a socket there, and stops.
+  // Forks a process that joins the cgroup, opens a listener and stops.
   void ListenIn(const std::string& name) {
     child_ = fork();
     if (child_ == 0) {
@@ -272,7 +271,7 @@ TEST_F(NetnsJoinLive, AFilterMayNameAContainer) {
   });
 }
 
-// Of the namespaces with a name, for others come and go.
+// Compares only namespaces of this test, because other namespaces come and go.
 using Replayed = std::multiset<std::tuple<uint32_t, std::string, int>>;
 
 int FirstOwner(const Row& row) { return row.owners().empty() ? 0 : row.owners()[0].pid.value(); }
@@ -326,8 +325,8 @@ TEST_F(NetnsJoinLive, ACaptureOfAllNamespacesReplaysTheSameRows) {
     const int own = Listen(Loopback(Family::kInet), 1);
     int pair[2];
     Check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0, "socketpair");
-    // One that nobody holds is looked for once more when its table has ended; and a scan of so many
-    // descriptors outlasts the first tables.
+    // A socket without an owner is searched for again at the end of its table. Scanning so many
+    // descriptors takes longer than the first tables.
     const int in_flight = Listen(Loopback(Family::kInet), 1);
     SendDescriptor(pair[0], in_flight);
     close(in_flight);

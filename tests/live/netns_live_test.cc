@@ -1,6 +1,6 @@
-// All network namespaces at once, with namespaces made by `ip netns` in a mount namespace of the
-// test's own, so that the host sees neither their names nor their mounts. Namespaces of others come
-// and go meanwhile: everything is judged by namespace.
+// Queries of all network namespaces. `ip netns` makes the namespaces in a mount namespace of the
+// test, so the host sees neither their names nor their mounts. Other namespaces of the host come
+// and go meanwhile, so every test compares only its own namespaces.
 
 #include <net/if.h>
 #include <sys/mount.h>
@@ -37,7 +37,7 @@ Query AllStates() {
   return query;
 }
 
-// A row with its message but for what changes by itself: retransmissions and when a timer fires.
+// A row with its message, without what changes by itself: retransmissions and timers.
 std::string Contents(const Row& row) {
   std::string text = Identity(row) + " netns " + row.table().netns_name + " ";
   const Bytes payload = row.message().payload();
@@ -48,7 +48,7 @@ std::string Contents(const Row& row) {
   return text;
 }
 
-// What all rows of these namespaces say.
+// The rows of these namespaces.
 struct Answer {
   Identities rows;
   Summary summary;
@@ -64,14 +64,14 @@ Answer AnswerOf(Engine* engine, const Query& query, const std::set<std::string>&
   return answer;
 }
 
-// Tables of the namespace whose sockets were asked for one by one.
+// The number of tables of the namespace whose sockets were looked up one by one.
 int64_t LookedUp(const Summary& summary, std::string_view name) {
   return std::ranges::count_if(summary.tables, [&](const TableOutcome& outcome) {
     return outcome.looked_up && outcome.table.netns_name == name;
   });
 }
 
-// The zoo's namespace under a name.
+// Gives the zoo's namespace a name.
 void NameZoo(const Zoo& zoo) {
   Shell("mkdir -p /run/netns && touch /run/netns/zoo");
   const std::string from = "/proc/self/fd/" + std::to_string(zoo.netns_fd());
@@ -80,7 +80,7 @@ void NameZoo(const Zoo& zoo) {
 
 class NetnsLive : public LiveTest {};
 
-TEST_F(NetnsLive, ListsEveryNamespaceByNameTheOwnOneFirst) {
+TEST_F(NetnsLive, ListsEveryNamespaceAndTheOwnOneFirst) {
   Apart([] {
     const NetnsId blue = AddNetns("blue");
     AddNetns("empty");
@@ -111,7 +111,7 @@ TEST_F(NetnsLive, ListsEveryNamespaceByNameTheOwnOneFirst) {
   });
 }
 
-TEST_F(NetnsLive, LookupsGiveWhatWalksGive) {
+TEST_F(NetnsLive, LookupsGiveTheRowsOfDumps) {
   Apart([] {
     NameZoo(zoo());
     const auto walks = OpenForAll({}, {.tcp_plan = internal::TcpPlan::kDumps});
@@ -172,7 +172,7 @@ TEST_F(NetnsLive, LookupsHonourStatesFamiliesAndPorts) {
 TEST_F(NetnsLive, KeepsNoNamespaceAlive) {
   Apart([] {
     AddNetns("blue");
-    // The other end of a pair goes with its namespace.
+    // The other end of the pair disappears with its namespace.
     Shell("ip link add here type veth peer name there && ip link set there netns blue");
     int listener = -1;
     In("blue", [&] { listener = Listen(Loopback(Family::kInet), 1); });
@@ -243,11 +243,12 @@ TEST_F(NetnsLive, ANamespaceThatVanishesIsCountedAndNoError) {
   });
 }
 
-TEST_F(NetnsLive, WithoutPrivilegesTheOwnOneIsListedAndTheRestCounted) {
+TEST_F(NetnsLive, WithoutPrivilegesTheOwnNamespaceIsListedAndOthersAreCounted) {
   Apart([] {
     AddNetns("blue");
     const int own = Listen(Loopback(Family::kInet), 1);
-    // Of this thread only, and it ends with it: setresuid(2) of the C library is of all.
+    // Changes this thread only, which ends with the test. The C library's setresuid() changes all
+    // threads.
     constexpr int kNobody = 65534;
     Check(syscall(SYS_setresuid, kNobody, kNobody, kNobody) == 0, "setresuid");
     const auto engine = OpenForAll();
@@ -286,7 +287,7 @@ TEST_F(NetnsLive, ProcNetOfEachNamespaceIsReadInstead) {
   });
 }
 
-TEST_F(NetnsLive, SnapshotsKnowNamespaceAndCgroupLater) {
+TEST_F(NetnsLive, SnapshotsKeepNamespaceAndCgroup) {
   Apart([] {
     AddNetns("blue");
     int listener = -1;
@@ -302,8 +303,9 @@ TEST_F(NetnsLive, SnapshotsKnowNamespaceAndCgroupLater) {
     ASSERT_TRUE(taken.ok()) << taken.status();
     const Snapshot snapshot = *std::move(taken);
     engine.reset();
-    // Both were made by this process: one has its cgroup of v2, the other, whose cgroup the kernel
-    // does not tell, what its owner's /proc says, on hosts with v1 as well.
+    // This process made both. The inet socket has the process's cgroup of version 2. The kernel
+    // does not report the cgroup of the unix socket, so it comes from the owner's /proc, also on
+    // hosts with version 1.
     std::ifstream file("/proc/self/cgroup");
     const std::string text((std::istreambuf_iterator<char>(file)), {});
     std::string_view v2 = std::string_view(text).substr(text.find("0::") + 3);

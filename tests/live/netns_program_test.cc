@@ -1,4 +1,4 @@
-// diag's own words on network namespaces: -N and --all-netns, in text and in JSON.
+// The options -N and --all-netns of diag, in text and in JSON.
 
 #include <sys/wait.h>
 
@@ -36,12 +36,12 @@ std::vector<std::string> LinesWith(const std::string& text, const std::string& w
   return lines;
 }
 
-// Who listens in each of two namespaces, blue and the own one.
+// A listener in each of two namespaces: "blue", and the own one.
 class Listeners {
  public:
   Listeners() : blue(AddNetns("blue")), own_(Listen(Loopback(Family::kInet), 1)) {
     In("blue", [this] { blue_ = Listen(Loopback(Family::kInet), 1); });
-    // Ports differ in all but one of thirty thousand namespaces; then another one is taken.
+    // The kernel chose the ports, which can be equal.
     while (own_port() == blue_port()) own_ = Another(own_);
   }
   Listeners(const Listeners&) = delete;
@@ -65,7 +65,7 @@ class Listeners {
   int blue_ = -1;
 };
 
-TEST(DiagNamespaces, TextHasAColumnOfThem) {
+TEST(DiagNamespaces, TextHasAColumnForNamespaces) {
   Apart([] {
     const Listeners listeners;
     const Outcome all = RunDiag({"--all-netns", "-tln"});
@@ -86,19 +86,19 @@ TEST(DiagNamespaces, TextHasAColumnOfThem) {
   });
 }
 
-TEST(DiagNamespaces, TextFiltersByThem) {
+TEST(DiagNamespaces, FiltersSelectNamespaces) {
   Apart([] {
     const Listeners listeners;
     const Outcome blue = RunDiag({"--all-netns", "-tlnH", "netns_name", "=", "blue"});
     EXPECT_EQ(blue.exit_code, 0) << blue.err;
     EXPECT_EQ(LinesWith(blue.out, "blue").size(), 1u) << blue.out;
     EXPECT_EQ(std::ranges::count(blue.out, '\n'), 1) << blue.out;
-    // By a name of `ip netns`, which stands for the inode.
+    // A name of `ip netns` stands for the inode of the namespace.
     EXPECT_EQ(RunDiag({"--all-netns", "-tlnH", "netns = blue"}).out, blue.out);
   });
 }
 
-TEST(DiagNamespaces, OneIsNamedByNamePathOrProcess) {
+TEST(DiagNamespaces, ANamespaceIsGivenByNamePathOrProcess) {
   Apart([] {
     const Listeners listeners;
     const pid_t child = fork();
@@ -125,7 +125,7 @@ TEST(DiagNamespaces, OneIsNamedByNamePathOrProcess) {
     }
     kill(child, SIGKILL);
     waitpid(child, nullptr, 0);
-    // A name goes before a process of that number.
+    // A name has priority over a process of that number.
     AddNetns("1");
     const Outcome numbered = RunDiag({"-tuxanH", "-N", "1"});
     EXPECT_EQ(numbered.exit_code, 0) << numbered.err;
@@ -133,7 +133,7 @@ TEST(DiagNamespaces, OneIsNamedByNamePathOrProcess) {
   });
 }
 
-TEST(DiagNamespaces, WhatIsNoneIsSaid) {
+TEST(DiagNamespaces, AMissingNamespaceIsAnError) {
   Apart([] {
     const Listeners listeners;
     for (const char* name : {"green", ""}) {
@@ -152,8 +152,8 @@ TEST(DiagNamespaces, WhatIsNoneIsSaid) {
   });
 }
 
-// Whoever makes a namespace names it.
-TEST(DiagNamespaces, NamesCannotActOnTheTerminal) {
+// Any user who makes a namespace chooses its name.
+TEST(DiagNamespaces, ControlCharactersOfNamesAreEscaped) {
   Apart([] {
     AddNetns("r\x1b[31md");
     int listener = -1;
@@ -177,7 +177,7 @@ rapidjson::Document Json(const std::vector<std::string>& words) {
   return document;
 }
 
-TEST(DiagNamespaces, JsonNamesThem) {
+TEST(DiagNamespaces, JsonHasTheNamespaceOfEachSocket) {
   Apart([] {
     const Listeners listeners;
     const rapidjson::Document all = Json({"--all-netns", "--json", "-tl"});
@@ -215,7 +215,7 @@ TEST(DiagNamespaces, JsonNamesThem) {
   });
 }
 
-TEST(DiagNamespaces, TheJsonIsAsItsSchemaSays) {
+TEST(DiagNamespaces, JsonMatchesItsSchema) {
   Apart([] {
     const Listeners listeners;
     AddNetns("no\xffutf8");

@@ -1,5 +1,5 @@
-// tests/live/netns_testing.h — namespaces made by `ip netns` in a mount namespace of the test's
-// own, so that the host sees neither their names nor their mounts.
+// tests/live/netns_testing.h — network namespaces made by `ip netns`, in a mount namespace of the
+// test, so that the host sees neither their names nor their mounts.
 //
 //   Apart([] {
 //     AddNetns("blue");
@@ -32,8 +32,8 @@ namespace netdiag::testing {
 
 inline void Shell(const std::string& command) { Check(std::system(command.c_str()) == 0, command); }
 
-// Runs `body` on a thread with a network namespace of its own, a mount namespace of its own and
-// nothing in /run.
+// Runs `body` on a thread in a new network namespace and a new mount namespace in which /run is
+// empty.
 inline void Apart(const std::function<void()>& body) {
   if (geteuid() != 0) GTEST_SKIP() << "making namespaces needs root";
   if (RootIsNoMountPoint()) GTEST_SKIP() << "a chroot has no mount of its own";
@@ -46,7 +46,7 @@ inline void Apart(const std::function<void()>& body) {
   }).join();
 }
 
-// A namespace as `ip netns add` makes it. A name has no apostrophe.
+// Makes a namespace with `ip netns add`. REQUIRES: the name has no apostrophe.
 inline NetnsId AddNetns(const std::string& name) {
   const std::string quoted = "'" + name + "'";
   Shell("ip netns add " + quoted + " && ip netns exec " + quoted + " ip link set lo up");
@@ -55,7 +55,7 @@ inline NetnsId AddNetns(const std::string& name) {
 
 inline void DeleteNetns(const std::string& name) { Shell("ip netns del '" + name + "'"); }
 
-// Makes something in the namespace: a socket stays there.
+// Runs `make` in the namespace. Sockets that it makes stay there.
 inline void In(const std::string& name, const std::function<void()>& make) {
   const absl::Status status = netlink::NetNs::FromPath("/run/netns/" + name).Run([&] {
     make();

@@ -1,4 +1,5 @@
-// How much of the owners a query wants, and what became known of sockets too late for the scan.
+// Owner policies: how many owners a query finds, and owners of sockets that are opened after the
+// scan.
 
 #include <sys/wait.h>
 
@@ -30,12 +31,12 @@ class OwnerPoliciesLive : public LiveTest {
   }
 };
 
-// Inodes and who holds them, by pid.
+// The pids that hold each inode.
 using Holders = std::map<Inode, std::set<int>>;
 
 struct Answer {
   Holders holders;
-  uint64_t without = 0;  // rows that somebody holds and nobody is told for
+  uint64_t without = 0;  // rows that have an inode and were given without an owner
   Summary summary;
 };
 
@@ -59,7 +60,7 @@ Answer Ask(Engine* engine, const Query& query) {
   return answer;
 }
 
-TEST_F(OwnerPoliciesLive, AllOfThemGiveEverySocketAnOwner) {
+TEST_F(OwnerPoliciesLive, EveryPolicyFindsAnOwnerOfEverySocket) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   const Answer all = Ask(engine.get(), With(OwnerPolicy::kAll));
   ASSERT_GT(all.holders.size(), 10u);
@@ -103,7 +104,7 @@ TEST_F(OwnerPoliciesLive, TheFirstOwnerNeedsNoMoreReadsThanAllOwners) {
   close(listener);
 }
 
-TEST_F(OwnerPoliciesLive, ASnapshotKnowsTheOwnersOfAllItsRows) {
+TEST_F(OwnerPoliciesLive, ASnapshotHasTheOwnersOfAllItsRows) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   for (const OwnerPolicy policy : {OwnerPolicy::kFirst, OwnerPolicy::kCached}) {
     const absl::StatusOr<Snapshot> snapshot = engine->Take(With(policy));
@@ -115,9 +116,9 @@ TEST_F(OwnerPoliciesLive, ASnapshotKnowsTheOwnersOfAllItsRows) {
   }
 }
 
-TEST_F(OwnerPoliciesLive, ABudgetLeavesRowsWithoutOwnersAndSaysSo) {
+TEST_F(OwnerPoliciesLive, ABudgetLeavesRowsWithoutOwnersAndReportsIt) {
   EngineOptions options = InZoo();
-  // One read of BPF can hold every socket of the namespace.
+  // One read of the BPF program can return every socket of the namespace.
   options.owner_source = OwnerSource::kProc;
   absl::StatusOr<std::unique_ptr<Engine>> opened = Engine::Open(options);
   ASSERT_TRUE(opened.ok()) << opened.status();
@@ -132,7 +133,8 @@ TEST_F(OwnerPoliciesLive, ABudgetLeavesRowsWithoutOwnersAndSaysSo) {
   EXPECT_EQ(answer.summary.rows, Ask(engine.get(), With(OwnerPolicy::kAll)).summary.rows);
 }
 
-// The socket comes between the scan and the dump, here and in a process that did not exist.
+// The socket is opened between the scan and the dump. Its owners are this process and a new
+// process.
 TEST_F(OwnerPoliciesLive, ASocketTooLateForTheScanIsLookedUpAgain) {
   for (const OwnerSource source : {OwnerSource::kProc, OwnerSource::kBpf}) {
     EngineOptions options;  // the namespace of the test
@@ -173,7 +175,7 @@ TEST_F(OwnerPoliciesLive, ASocketTooLateForTheScanIsLookedUpAgain) {
   }
 }
 
-TEST_F(OwnerPoliciesLive, RowsThatWaitAreNotCountedIfNobodySeesThem) {
+TEST_F(OwnerPoliciesLive, RowsThatWereNotVisitedAreNotCounted) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   for (const OwnerPolicy policy : {OwnerPolicy::kAll, OwnerPolicy::kFirst, OwnerPolicy::kCached}) {
     uint64_t seen = 0;
@@ -188,7 +190,7 @@ TEST_F(OwnerPoliciesLive, RowsThatWaitAreNotCountedIfNobodySeesThem) {
   }
 }
 
-TEST_F(OwnerPoliciesLive, WithoutProcRowsComeAllTheSame) {
+TEST_F(OwnerPoliciesLive, WithoutProcEveryRowIsGivenWithoutOwners) {
   EngineOptions options = InZoo();
   options.proc_root = "/no/such/proc";
   const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);

@@ -1,4 +1,4 @@
-// Who holds the sockets of the zoo, and what an unprivileged caller is told.
+// Owners of the sockets of the zoo, and what an unprivileged caller sees.
 
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -39,7 +39,7 @@ class OwnersLive : public LiveTest {
   }
 };
 
-// Who holds what, as {pid, fd} of each inode.
+// The owners of each inode, as {pid, fd}.
 using Holders = std::map<Inode, std::set<std::pair<int, int>>>;
 
 void Note(const Row& row, Holders* holders) {
@@ -94,7 +94,7 @@ TEST_F(OwnersLive, AChildThatSharesASocketIsAnotherOwner) {
   waitpid(child, nullptr, 0);
   EXPECT_EQ(Visit(engine.get(), WithOwners()), HeldBy(zoo(), {getpid()}));
 
-  // The snapshot is of then.
+  // The snapshot was taken before the child ended.
   ASSERT_TRUE(snapshot.ok()) << snapshot.status();
   Holders holders;
   size_t named = 0;
@@ -129,14 +129,14 @@ TEST_F(OwnersLive, StepsScanWithinTheirBudget) {
   EXPECT_GE(engine->summary().owners->sockets, holders.size());
 }
 
-TEST_F(OwnersLive, EitherSourceGivesTheSame) {
+TEST_F(OwnersLive, BothSourcesGiveTheSameOwners) {
   for (const OwnerSource source : {OwnerSource::kProc, OwnerSource::kBpf}) {
     EngineOptions options = InZoo();
     options.owner_source = source;
     const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
     ASSERT_TRUE(engine.ok()) << engine.status();
     absl::StatusOr<Snapshot> kept = absl::UnknownError("none yet");
-    for (int again = 0; again < 3; ++again) {  // the last snapshot holds its index
+    for (int again = 0; again < 3; ++again) {  // the last snapshot keeps its index
       absl::StatusOr<Snapshot> snapshot = (*engine)->Take(WithOwners());
       ASSERT_TRUE(snapshot.ok()) << snapshot.status();
       EXPECT_EQ(snapshot->summary().owners->source, source);
@@ -148,8 +148,8 @@ TEST_F(OwnersLive, EitherSourceGivesTheSame) {
   }
 }
 
-// Rows that came before the scan was over waited for it, and count only if they were seen.
-TEST_F(OwnersLive, AScanBesideTheDumpGivesTheSame) {
+// Rows that arrive before the end of the scan wait for it. Only rows that were visited count.
+TEST_F(OwnersLive, AScanOnAnotherThreadGivesTheSameOwners) {
   EngineOptions options = InZoo();
   options.threads = 2;
   const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
@@ -219,7 +219,8 @@ TEST_F(OwnersLive, WithoutProcRowsComeWithoutOwnersAndTheSummarySaysWhy) {
     EXPECT_THAT(std::string(table.status.message()), HasSubstr("/no/such/proc"));
 }
 
-// ------------------------------------------------------------------------------------- nobody
+// -------------------------------------------------------------------------------------
+// unprivileged
 
 size_t CountDescriptors() {
   size_t count = 0;
@@ -227,7 +228,7 @@ size_t CountDescriptors() {
   return count;
 }
 
-// Runs in a child that is nobody, in the zoo's namespace, without its descriptors.
+// Runs in a child without privileges, in the zoo's namespace and without the zoo's descriptors.
 void CheckAsNobody(const Zoo& zoo, const Query& query) {
   const size_t before = CountDescriptors();
   {
@@ -264,7 +265,7 @@ void CheckAsNobody(const Zoo& zoo, const Query& query) {
   EXPECT_EQ(CountDescriptors(), before) << "a descriptor is left open";
 }
 
-TEST_F(OwnersLive, AnUnprivilegedCallerSeesEverySocketAndWhatItMayNotSeeIsSaid) {
+TEST_F(OwnersLive, AnUnprivilegedCallerSeesEverySocketAndThatOwnersAreHidden) {
   const pid_t child = fork();
   if (child == 0) {
     for (const ZooSocket& socket : zoo().sockets()) close(socket.fd);

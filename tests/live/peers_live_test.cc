@@ -1,4 +1,4 @@
-// The other ends of the zoo's unix sockets, against what getpeername() says of each.
+// The peers of the zoo's unix sockets, compared with getpeername().
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -19,7 +19,7 @@
 namespace netdiag::testing {
 namespace {
 
-// What a row says of its other end.
+// The peer of a row.
 struct PeerSays {
   std::string name;
   int owner = 0;  // the first pid
@@ -30,7 +30,7 @@ struct PeerSays {
 };
 using Peers = std::map<Inode, PeerSays>;
 
-// The name at the other end as unix_diag writes it: a path without its NUL.
+// The name of the peer as unix_diag writes it: a path without its NUL.
 std::string NameOfPeer(int fd) {
   sockaddr_un address = {};
   socklen_t size = sizeof(address);
@@ -51,7 +51,7 @@ class PeersLive : public LiveTest {
     query.owners = true;
     return query;
   }
-  // Of the sockets that are connected to one that was accepted: a datagram socket's peer, too.
+  // The peers of sockets that are connected to an accepted socket, or to a datagram socket.
   static Peers Expected(StateSet states) {
     Peers expected;
     for (const ZooSocket& socket : zoo().sockets()) {
@@ -82,7 +82,7 @@ Peers Visit(Engine* engine, const Query& query) {
   return peers;
 }
 
-// A peer that waits for accept() has no inode, so nothing names it; the zoo has such pairs.
+// A peer that waits for accept() has no inode, so no row names it. The zoo has such pairs.
 void ExpectAllButUnaccepted(const Peers& peers, const Peers& expected) {
   EXPECT_FALSE(peers.empty());
   for (const auto& [inode, says] : peers) {
@@ -92,7 +92,7 @@ void ExpectAllButUnaccepted(const Peers& peers, const Peers& expected) {
   }
 }
 
-TEST_F(PeersLive, AreNamedAndOwned) {
+TEST_F(PeersLive, HaveNamesAndOwners) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   const Peers peers = Visit(engine.get(), UnixPeers());
   const Peers expected = Expected(StateSet::All());
@@ -106,7 +106,7 @@ TEST_F(PeersLive, AreNamedAndOwned) {
   EXPECT_TRUE(path || abstract) << "the zoo has no named pair";
 }
 
-TEST_F(PeersLive, AreFoundInStatesThatAreNotListed) {
+TEST_F(PeersLive, AreFoundInStatesThatTheQueryExcludes) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   const Query query = UnixPeers(State::kEstablished);
   uint64_t rows = 0;
@@ -139,7 +139,7 @@ TEST_F(PeersLive, RowsAreThoseOfAPlainQuery) {
   }
 }
 
-TEST_F(PeersLive, AStoppedQueryCountsWhatWasSeen) {
+TEST_F(PeersLive, AStoppedQueryCountsOnlyVisitedRows) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   Query query = Everything();
   query.peers = true;
@@ -164,12 +164,12 @@ TEST_F(PeersLive, ASnapshotKeepsThem) {
   EXPECT_EQ(kept, seen);
 }
 
-TEST_F(PeersLive, ProcfsTellsOfNone) {
+TEST_F(PeersLive, ProcfsHasNone) {
   const absl::StatusOr<std::unique_ptr<Engine>> engine =
       internal::OpenForTest(InZoo(), {.prefer_procfs = true});
   ASSERT_TRUE(engine.ok()) << engine.status();
   Query query = UnixPeers();
-  // /proc/net/unix does not tell who is connected to whom, so there are rows and no peers.
+  // /proc/net/unix does not have the peers, so there are rows without peers.
   uint64_t rows = 0;
   const absl::StatusOr<Summary> summary = (*engine)->Visit(query, [&](const Row& row) {
     EXPECT_FALSE(row.peer());

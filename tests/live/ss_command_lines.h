@@ -1,4 +1,4 @@
-// tests/live/ss_command_lines.h — command lines that diag and ss are compared by.
+// tests/live/ss_command_lines.h — command lines whose output the test compares between diag and ss.
 
 #ifndef NETDIAG_TESTS_LIVE_SS_COMMAND_LINES_H_
 #define NETDIAG_TESTS_LIVE_SS_COMMAND_LINES_H_
@@ -6,10 +6,11 @@
 namespace netdiag::testing {
 
 struct CommandLine {
-  // Words with blanks between them. {4}, {6}: the port of a listener with connections, of each
-  // family; {dir}: where unix sockets have names; {file}: a file of a filter.
+  // Words separated by blanks. {4} and {6} stand for the port of a listener with connections, of
+  // IPv4 and IPv6; {dir} for the directory of the unix sockets; {file} for a file that has a
+  // filter.
   const char* words;
-  // Not null: ss says otherwise, for the reason that docs/output.md gives in the row of this name.
+  // Not null: the output of ss differs, as the row of this name in docs/output.md explains.
   const char* documented = nullptr;
 };
 
@@ -57,7 +58,7 @@ inline constexpr CommandLine kCommandLines[] = {
     {"-uanH dst 127.0.0.1"},
     {"-MH src 127.0.0.1 -an"},
     {"-wanH src 127.0.0.1"},
-    // What else a filter asks.
+    // Other predicates.
     {"-tanH dev = lo"},
     {"-tanH dev != lo"},
     {"-tuanH dev lo"},
@@ -110,7 +111,7 @@ inline constexpr CommandLine kCommandLines[] = {
     {"-A packet_raw,u_str -anH src unix:*"},
     {"-anHp -A u_seq"},
     {"-nH -o state fin-wait-1 state last-ack state closing"},
-    // Where ss is wrong, or has less.
+    // Differences: ss is wrong, or has less.
     {"-tanH autobound", "filters: `autobound`"},
     {"-tanH sport = {4} or sport = 22 and dport = 1", "filters: `and`, `or`"},
     {"-tanH src ::1", "filters: spellings"},

@@ -1,7 +1,7 @@
-// diag against ss: in one namespace with sockets of every kind and state both write the same lines,
-// once blanks are squeezed. Every difference that is accepted is a row of kAllowances, or a command
-// line that says so, and names its row of docs/output.md; nothing else may differ, and the
-// comparison is itself tested to see a change of any other token.
+// diag compared with ss: in one namespace with sockets of every kind and state both write the same
+// lines, apart from blanks. Each accepted difference is a row of kAllowances or a command line with
+// a reason, and names its row of docs/output.md. No other difference is accepted. Further tests
+// change every other token and expect that the comparison finds the change.
 
 #include <sys/prctl.h>
 #include <sys/sysmacros.h>
@@ -44,18 +44,18 @@ using Lines = std::multiset<std::string>;
 
 enum Side : int { kOfDiag = 1, kOfSs = 2, kOfBoth = 3 };
 
-// A difference that is none, and where it comes from.
+// An accepted difference.
 struct Allowance {
-  const char* documented;  // what docs/output.md says of it: these words stand there
+  const char* documented;  // words of docs/output.md that explain it
   Side side;
   std::regex pattern;
   const char* replacement;
-  const char* rows = "";  // those that begin with it
+  const char* rows = "";  // only rows that begin with this text
 };
 
 const std::vector<Allowance>& Allowances() {
   static const auto& kAllowances = *new std::vector<Allowance>{
-      // Clocks run between the two listings. Times of minutes stand long enough.
+      // Clocks run between the two listings. Times of minutes change rarely enough.
       {"`lastsnd:` `lastrcv:` `lastack:`", kOfBoth, std::regex(" (lastsnd|lastrcv|lastack):\\d+"),
        " $1:CLOCK"},
       {"`timer:`", kOfBoth,
@@ -64,40 +64,40 @@ const std::vector<Allowance>& Allowances() {
       {"`busy:`", kOfBoth, std::regex(" busy:\\d+ms"), " busy:CLOCK"},
       {"`rwnd_limited:`", kOfBoth, std::regex(" (rwnd|sndbuf)_limited:\\d+ms\\([0-9.]+%\\)"),
        " $1_limited:CLOCK"},
-      // Debian's ss is of iproute2 6.1, which does not know these yet (6.6).
+      // Debian's ss (iproute2 6.1) does not have these fields; iproute2 6.6 has.
       {"| `rcv_wnd:` `rehash:` (`-i`) |", kOfDiag, std::regex(" rcv_wnd:\\d+"), ""},
       {"| `rcv_wnd:` `rehash:` (`-i`) |", kOfDiag, std::regex(" rehash:\\d+"), ""},
-      // Keys are secrets: diag shows how long they are. ss 6.1 prints them too, but at the very
-      // beginning of its output, before anything else: SsRows() takes them out.
+      // Keys are secrets, so diag shows only their length. ss 6.1 prints them at the beginning of
+      // its output, where SsRows() removes them.
       {"| `md5keys:` (`-i`) |", kOfDiag, std::regex("=<\\d+ bytes>"), "="},
-      // ss 6.1 does not know these of MPTCP connections (6.5 and later); the rest are clocks.
+      // ss 6.1 does not have these fields of MPTCP connections (6.5 has); the others are clocks.
       {"| `-M -i` |", kOfDiag,
        std::regex(" (retransmits|bytes_retrans|bytes_sent|bytes_received|bytes_acked|"
                   "subflows_total|endp_laminar_max|last_data_sent|last_data_recv|last_ack_recv):"
                   "\\d+"),
        "", "mptcp "},
-      // ss tells no details of sockets that it reads from /proc, as raw ones are on kernels without
-      // raw_diag.
+      // ss prints no details of sockets that it reads from /proc, such as raw sockets on kernels
+      // without raw_diag.
       {"| raw sockets from /proc (`-e`) |", kOfDiag, std::regex("( uid:\\d+)? ino:\\d+ sk:0"), "",
        "raw "},
-      // Of netlink sockets ss drops cookie, inode, flags, groups above 32 and owners.
+      // ss does not print cookie, inode, flags, groups above 32 and owners of netlink sockets.
       {"| `-e` of netlink |", kOfDiag,
        std::regex(" sk=[0-9a-f]+ cb=\\d groups=0x[0-9a-f]*([0-9a-f]{8}) ino:\\d+"
                   "( (pktinfo|broadcast_error|no_enobufs|listen_all_nsid|cap_ack))*"),
        " sk=0 cb=0 groups=0x$1", "nl "},
       {"| `-p` of netlink |", kOfDiag, std::regex(" users:\\(\\(.*\\)\\)"), "", "nl "},
       {"| `-m` of netlink |", kOfSs, std::regex(" *\t *"), " ", "nl "},
-      // ss takes an MPTCP port for a protocol's number.
+      // ss prints an MPTCP port as if it were the number of a protocol.
       {"| ports of `-M` without `-n` |", kOfSs, std::regex(":ipproto-(\\d+)"), ":$1", "mptcp "},
-      // ss takes the first ')' of a command for its end.
+      // ss ends a command at its first ')'.
       {"| commands in `users:` |", kOfSs, std::regex("\\(\"heir \\(of all\","),
        "(\"heir (of all)\","},
   };
   return kAllowances;
 }
 
-// The kernel's device number has 20 bits of minor (MKDEV); ss takes it apart as a number of the
-// libc, which has them elsewhere, and so prints a device that is not the file's.
+// The kernel's device number has 20 bits for the minor number (MKDEV). ss decodes it as a number of
+// the C library, which has another layout, so ss prints another device.
 std::string DeviceAsSsReadsIt(std::string row) {
   static const std::regex kDevice(" dev:(\\d+)/(\\d+)");
   std::smatch match;
@@ -107,7 +107,7 @@ std::string DeviceAsSsReadsIt(std::string row) {
          std::to_string(minor(kernel)) + match.suffix().str();
 }
 
-// One row, with all that is allowed to differ made equal.
+// Returns the row with all accepted differences removed.
 std::string Normalised(std::string row, Side side) {
   for (const Allowance& allowance : Allowances()) {
     if ((allowance.side & side) == 0 || !row.starts_with(allowance.rows)) continue;
@@ -132,7 +132,7 @@ std::string Squeezed(const std::string& line) {
   return out;
 }
 
-// The rows of a listing: a second line belongs to its first.
+// The rows of a listing. A second line of a socket is a part of its row.
 Lines Rows(const std::string& text) {
   Lines rows;
   std::string row;
@@ -145,14 +145,14 @@ Lines Rows(const std::string& text) {
   return rows;
 }
 
-// The two programs' own sockets, and the kernel's that serves them.
+// True for the socket of either program, and for the socket of the kernel that answers it.
 bool IsOfSocketDiag(const std::string& row) {
   static const std::regex kSocketDiag("nl (UNCONN )?\\d+ \\d+ (tcpdiag|4):.*");
   return std::regex_match(row, kSocketDiag);
 }
 
-// The kernel shows netlink sockets with groups twice, and ss does, too. So of those that look the
-// same one is enough.
+// The kernel lists netlink sockets with groups twice, and so does ss. So rows of netlink sockets
+// that are equal count once.
 Lines WithoutRepeatedNetlink(const Lines& rows) {
   Lines kept;
   for (const std::string& row : rows) {
@@ -162,7 +162,7 @@ Lines WithoutRepeatedNetlink(const Lines& rows) {
   return kept;
 }
 
-// What two listings disagree about; empty: nothing.
+// Returns the rows that only one listing has; empty if there are none.
 std::string Difference(const Lines& diag, const Lines& ss) {
   Lines ours;
   Lines theirs;
@@ -185,12 +185,12 @@ class SsDifferential : public ::testing::Test {
   static void SetUpTestSuite() {
     if (geteuid() != 0) return;
     zoo_ = std::make_unique<Zoo>();
-    // Sockets that the zoo has no reason to hold.
+    // Further sockets, which only this test needs.
     std::thread([] {
       Check(setns(zoo_->netns_fd(), CLONE_NEWNET) == 0, "setns");
       Annex();
     }).join();
-    // A second holder of everything, under a name of its own.
+    // A second process that holds every socket, with a name of its own.
     heir_ = fork();
     Check(heir_ >= 0, "fork");
     if (heir_ == 0) {
@@ -217,7 +217,7 @@ class SsDifferential : public ::testing::Test {
         << "the differences in this file are those to Debian 12's ss";
   }
 
-  // What a program writes to stdout when it runs in the zoo. It may refuse to answer if `may_fail`.
+  // What a program writes to stdout when it runs in the zoo. It must succeed unless `may_fail`.
   static std::string Run(const std::string& program, const Words& words, bool may_fail = false) {
     const Outcome outcome = RunProgram(program, words, [] {
       if (setns(zoo_->netns_fd(), CLONE_NEWNET) != 0) _exit(126);
@@ -233,7 +233,7 @@ class SsDifferential : public ::testing::Test {
   static Lines DiagRows(const Words& words, bool may_fail = false) {
     return Rows(Run(kDiag, words, may_fail));
   }
-  // ss prints names as they are, newlines too, and any NUL as '@'.
+  // ss does not escape names, not even newlines, and prints any NUL as '@'.
   static Lines SsRows(const Words& words, bool may_fail = false) {
     std::string text = Run("ss", words, may_fail);
     for (const ZooSocket& socket : zoo_->sockets()) {
@@ -247,8 +247,8 @@ class SsDifferential : public ::testing::Test {
     return Rows(text);
   }
 
-  // Retransmissions change a few rows at any moment, ever more rarely: two listings without one
-  // between them come soon.
+  // Retransmissions change a few rows between two listings. They become rarer with time, so a few
+  // attempts are enough.
   static void ExpectSame(const Words& words) { ExpectSame(words, {words}); }
   static void ExpectSame(const Words& diag_words, const std::vector<Words>& ss_words) {
     std::string difference;
@@ -276,11 +276,11 @@ class SsDifferential : public ::testing::Test {
   }
 
   static void Annex() {
-    // Ports that have names.
+    // Ports with names in /etc/services.
     Keep(Listen({Any(Family::kInet).address, Port::FromHost(22)}, 1));
     const int domain = Keep(Make(Family::kInet6, SOCK_DGRAM));
     Bind(domain, {Any(Family::kInet6).address, Port::FromHost(53)});
-    // Other congestion controls than the default.
+    // Congestion controls that are not the default.
     for (const char* name : {"cubic", "reno"}) {
       const Pair pair = MakePair(Family::kInet);
       Keep(pair.server);
@@ -289,7 +289,7 @@ class SsDifferential : public ::testing::Test {
             name);
       Send(pair.client, 5000);
     }
-    // Held twice by one process.
+    // A listener that one process holds twice.
     Keep(fcntl(Keep(Listen(Loopback(Family::kInet), 4)), F_DUPFD_CLOEXEC, 0));
     Md5();
     for (const FamilySocket& socket : MakeFamilies()) Keep(socket.fd);
@@ -303,7 +303,7 @@ class SsDifferential : public ::testing::Test {
       std::memcpy(&key.tcpm_addr, &address.storage, sizeof(key.tcpm_addr));
       key.tcpm_keylen = static_cast<uint16_t>(6 + last);
       std::memcpy(key.tcpm_key, "secret12", key.tcpm_keylen);
-      // Not every kernel signs segments.
+      // Not every kernel supports TCP-MD5.
       if (setsockopt(listener, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key)) != 0) return;
     }
   }
@@ -313,7 +313,7 @@ class SsDifferential : public ::testing::Test {
   inline static pid_t heir_ = -1;
 };
 
-TEST_F(SsDifferential, SeesEveryState) {
+TEST_F(SsDifferential, ListsEveryState) {
   std::set<std::string> states;
   for (const std::string& row : DiagRows({"-tanH"})) states.insert(row.substr(0, row.find(' ')));
   using ::testing::UnorderedElementsAre;
@@ -323,8 +323,8 @@ TEST_F(SsDifferential, SeesEveryState) {
   EXPECT_GT(DiagRows({"-tuxanH"}).size(), zoo().sockets().size() / 2);
 }
 
-// First, because some states last for half a minute only.
-TEST_F(SsDifferential, EveryWordOfState) {
+// This is the first test, because some states last only half a minute.
+TEST_F(SsDifferential, EveryNameOfAState) {
   for (const char* state :
        {"established", "syn-sent",     "syn-recv",    "syn-rcv", "fin-wait-1",
         "fin-wait-2",  "time-wait",    "unconnected", "close",   "closed",
@@ -333,7 +333,7 @@ TEST_F(SsDifferential, EveryWordOfState) {
     ExpectSame({"-tuxanH", "state", state});
     if (std::string_view(state) != "all") ExpectSame({"-tuxnH", "exclude", state});
   }
-  // To ss no state is no wish; it lists its default.
+  // ss lists its default states if the words exclude all states.
   EXPECT_EQ(DiagRows({"-tuxnH", "exclude", "all"}), Lines());
   EXPECT_EQ(SsRows({"-tuxnH", "exclude", "all"}), SsRows({"-tuxnH"}));
   ExpectSame({"-taneH", "state", "listening", "state", "time-wait"});
@@ -350,7 +350,7 @@ TEST_F(SsDifferential, EverythingWithEachOption) {
   }
 }
 
-// With more than one table, so that every row begins with its kind.
+// With more than one table every row begins with the kind of its socket.
 TEST_F(SsDifferential, EveryFamilyWithEachOption) {
   for (const char* option : {"", "e", "m", "p", "i", "o", "b", "em", "ei", "eb", "mi", "bm", "emip",
                              "O", "eO", "emO", "ebmipO"}) {
@@ -394,13 +394,13 @@ TEST_F(SsDifferential, SelectionOfTables) {
       {"-6", "-A", "mptcp,udp", "-nH"},
   };
   for (const Words& words : kSelections) ExpectSame(words);
-  // What has no state in use is listed by who names it alone; ss wants -a.
+  // diag lists sockets without connection states if the table is named. ss needs -a.
   ExpectSame({"-A", "netlink,packet", "-nH"}, {{"-A", "netlink,packet", "-anH"}});
-  // Both types of packet sockets are packet_raw to ss.
+  // ss lists both types of packet sockets as packet_raw.
   EXPECT_EQ(DiagRows({"-A", "packet_raw,packet_dgram", "-anH"}),
             SsRows({"-A", "packet_raw,packet_dgram", "-anH"}));
   EXPECT_EQ(DiagRows({"-A", "packet_dgram,raw", "-anH"}).size(), 7u);
-  // Not of ss.
+  // ss does not have this table.
   EXPECT_EQ(DiagRows({"-A", "icmp", "-anH"}).size(), 2u);
 }
 
@@ -421,14 +421,14 @@ TEST_F(SsDifferential, Families) {
                             "-u4nH", "-x4anH", "-x6nH"}) {
     ExpectSame({words});
   }
-  // ss lists only the family that was named last.
+  // ss lists only the last family of the command line.
   ExpectSame({"-46anH"}, {{"-4anH"}, {"-6anH"}});
   ExpectSame({"-t46anH"}, {{"-t4anH"}, {"-t6anH"}});
 }
 
 TEST_F(SsDifferential, HeaderHasTheSameWords) {
   const auto header = [](const std::string& text) {
-    // Without a process ss sets two of them side by side.
+    // Without processes ss prints no blank between these two words.
     return Replaced(Squeezed(text.substr(0, text.find('\n'))), "PortProcess", "Port Process");
   };
   for (const char* words : {"-tuxan", "-tan", "-xa", "-uane", "-tlnp", "-0a", "-Ma", "-wa"}) {
@@ -440,7 +440,7 @@ TEST_F(SsDifferential, HeaderHasTheSameWords) {
 
 // ---- One question each ----
 
-// What a command line comes to.
+// The words of a command line with its placeholders replaced.
 Words WordsOf(const CommandLine& line, const Zoo& zoo, const std::string& file) {
   std::string text = line.words;
   const auto port = [&](std::string_view what) {
@@ -455,7 +455,7 @@ Words WordsOf(const CommandLine& line, const Zoo& zoo, const std::string& file) 
   return {std::istream_iterator<std::string>(stream), {}};
 }
 
-// The first cells of the document's table of differences, and the whole of it.
+// The first cells of the document's table of differences. Appends the whole document to `document`.
 std::set<std::string> DocumentedDifferences(std::string* document) {
   std::ifstream file("docs/output.md");
   EXPECT_TRUE(file.good());
@@ -498,7 +498,7 @@ TEST_F(SsDifferential, CommandLines) {
   unlink(file.c_str());
 }
 
-// Neither lists anything where there are no contexts, and both say so with their exit codes.
+// Without SELinux both programs list nothing, report it, and exit with the same code.
 TEST_F(SsDifferential, ContextsWithoutSelinux) {
   if (access("/sys/fs/selinux/enforce", F_OK) == 0) GTEST_SKIP() << "this host has SELinux";
   for (const char* words : {"-tanZ", "-tanz", "-xapZ"}) {
@@ -513,12 +513,12 @@ TEST_F(SsDifferential, ContextsWithoutSelinux) {
   }
 }
 
-// The comparison sees a change of every token but those that Allowances() names.
-TEST_F(SsDifferential, ComparisonSeesEveryChangedToken) {
+// The comparison finds a change of every token except those of Allowances().
+TEST_F(SsDifferential, ComparisonFindsEveryChangedToken) {
   static const std::regex kAllowed(
       "(lastsnd|lastrcv|lastack|busy|rwnd_limited|sndbuf_limited|rcv_wnd|rehash):.*|"
       "timer:\\((on|keepalive|timewait|persist),.*(sec|ms),.*|md5keys:.*|bytes>.*");
-  // All but where it would take minutes: there each place of a token in turn, a fourth of them.
+  // With sanitizers only every fourth place of a token, because all would take minutes.
   const bool all = !Sanitized() || Rounds(1) > 1;
   size_t places = 0;
   size_t changed = 0;
@@ -544,8 +544,8 @@ TEST_F(SsDifferential, ComparisonSeesEveryChangedToken) {
   EXPECT_LT(allowed, changed / 10);
 }
 
-TEST_F(SsDifferential, ComparisonSeesMissingDoubledAndMovedTokensAndRows) {
-  const Lines rows = DiagRows({"-tuxanHm"});  // nothing of which differs
+TEST_F(SsDifferential, ComparisonFindsMissingRepeatedAndMovedTokensAndRows) {
+  const Lines rows = DiagRows({"-tuxanHm"});  // no accepted difference is in these rows
   ASSERT_EQ(Difference(rows, rows), "");
   for (size_t i = 0; const std::string& row : rows) {
     const size_t blank = row.find(' ', row.size() / 2);

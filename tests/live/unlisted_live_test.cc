@@ -1,4 +1,4 @@
-// Sockets that only a descriptor shows, against those that this process made.
+// Sockets that only a descriptor shows, compared with the sockets that this process opened.
 
 #include <sys/socket.h>
 
@@ -26,7 +26,7 @@ using ::testing::Pair;
 
 using Found = std::map<Inode, std::string>;
 
-// Those that this process holds.
+// The unlisted sockets that this process holds.
 Found Visit(const EngineOptions& options) {
   Found found;
   const absl::StatusOr<OwnerStats> stats =
@@ -59,26 +59,27 @@ TEST_F(UnlistedLive, AreFoundWithTheirProtocolsAndNoOthers) {
     EXPECT_THAT(found, Contains(Pair(InodeOf(tcp), "TCP")));
     EXPECT_THAT(found, Contains(Pair(InodeOf(udp), "UDPv6")));
     EXPECT_THAT(found, Not(Contains(Key(InodeOf(bound)))));
-    // The zoo's namespace has no process and no name, so only BPF tells that its sockets are there.
+    // The zoo's namespace has no process and no name, so only BPF finds the namespace of its
+    // sockets.
     if (source == OwnerSource::kProc) continue;
     for (const ZooSocket& socket : zoo().sockets()) {
       EXPECT_EQ(found.count(socket.inode), 0u) << "it is of another namespace";
     }
   }
-  // Now they are bound, and listed.
+  // After bind() the socket is in a table of the kernel.
   Bind(tcp, Loopback(Family::kInet));
   EXPECT_THAT(Visit(By(OwnerSource::kAuto)), Not(Contains(Key(InodeOf(tcp)))));
   for (const int fd : {tcp, udp, bound}) close(fd);
 }
 
-TEST_F(UnlistedLive, OfFamiliesWithoutADump) {
+TEST_F(UnlistedLive, IncludeFamiliesWithoutADump) {
   const int alg = socket(AF_ALG, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
   if (alg < 0) GTEST_SKIP() << "this kernel has no AF_ALG";
   EXPECT_THAT(Visit({}), Contains(Key(InodeOf(alg))));
   close(alg);
 }
 
-TEST_F(UnlistedLive, AreThoseOfTheNamespaceThatIsAsked) {
+TEST_F(UnlistedLive, AreThoseOfTheNamespaceOfTheQuery) {
   const int here = Make(Family::kInet, SOCK_STREAM);
   EngineOptions in_zoo = InZoo();
   in_zoo.owner_source = OwnerSource::kBpf;
@@ -88,7 +89,7 @@ TEST_F(UnlistedLive, AreThoseOfTheNamespaceThatIsAsked) {
   close(here);
 }
 
-TEST_F(UnlistedLive, EndWithTheVisitorAndWithTheCall) {
+TEST_F(UnlistedLive, StopWithTheVisitorAndAtTheDeadline) {
   const std::array<int, 2> two = {Make(Family::kInet, SOCK_STREAM),
                                   Make(Family::kInet, SOCK_STREAM)};
   int visited = 0;

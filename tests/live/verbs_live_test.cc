@@ -1,5 +1,5 @@
-// The ways to ask, on the kernel: Visit, Begin and Step, Take, Capture; how calls end; namespaces;
-// what an answer costs.
+// The verbs of the engine on the kernel: Visit, Begin and Step, Take, Capture; how they end; in
+// which namespace they run; what they allocate.
 
 #include <sys/wait.h>
 
@@ -32,7 +32,8 @@ using netlink::NetNs;
 using netlink::Ready;
 using ::testing::HasSubstr;
 
-// Many more sockets in a namespace, so that an answer has many datagrams. Half are listeners.
+// Many sockets in the namespace of the zoo, so that an answer has many datagrams. Half are
+// listeners.
 class Crowd {
  public:
   Crowd(const Zoo& zoo, int count) {
@@ -65,7 +66,7 @@ class VerbsLive : public LiveTest {
     EXPECT_TRUE(engine.ok()) << engine.status();
     return engine.ok() ? *std::move(engine) : nullptr;
   }
-  // The zoo is still answered as it should be.
+  // Expects that the engine still lists the zoo.
   static void ExpectUsable(Engine* engine) {
     EXPECT_EQ(Difference(VisitIdentities(engine, Everything()), AllIdentities(zoo())), "");
   }
@@ -145,7 +146,7 @@ TEST_F(VerbsLive, CapabilitiesMayBeAskedDuringAQuery) {
   };
   ASSERT_TRUE(engine->Step(count).ok());
   EXPECT_LT(rows, 400u) << "the dump is not at its end";
-  // As an Engine says that has nothing else to do. Not every kernel has the dumps of every table.
+  // The same as an Engine without a query reports. Not every kernel can dump every table.
   const std::unique_ptr<Engine> idle = OpenInZoo();
   const std::vector<Capability>& tables = engine->capabilities().tables;
   ASSERT_EQ(tables.size(), idle->capabilities().tables.size());
@@ -223,7 +224,7 @@ TEST_F(VerbsLive, AStopTokenCancelsAndTheEngineIsUsableAfterwards) {
       EXPECT_TRUE(
           absl::IsCancelled(engine->Visit(query, none, {.stop = before.get_token()}).status()));
     }
-    // In the middle: rows come until the end of a datagram at most.
+    // Cancelled at the first row: at most the rows of that datagram are visited.
     std::stop_source during;
     uint64_t rows = 0;
     const auto cancel = [&](const Row&) {
@@ -349,7 +350,7 @@ TEST_F(VerbsLive, WithoutANameItIsTheNamespaceOfTheCallingThread) {
   });
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_NE(inside->netns(), netlink::CurrentNetns());
-  // Its socket stays there, but /proc/net would be that of this thread.
+  // The engine's socket stays in the namespace, but /proc/net is that of the calling thread.
   ExpectUsable(inside.get());
   const absl::Status lookup =
       inside->LookupUnix(zoo()["unix listener"].inode, Cookie(), [](const UnixSocket&) {});
@@ -382,7 +383,7 @@ TEST_F(VerbsLive, NoAllocationPerRow) {
       query.states = states;
       query.owners = owners;
       query.extensions = {Extension::kInfo, Extension::kSocketMemory};
-      query.completeness = Completeness::kProved;  // a doubt is a text, once a table
+      query.completeness = Completeness::kProved;  // a doubt would allocate its text
       rows = 0;
       const AllocCounter counter;
       const absl::StatusOr<Summary> summary = engine->Visit(query, [&](const Row& row) {

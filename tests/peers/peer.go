@@ -1,5 +1,5 @@
-// The ancestors' side of peers_test.cc: gopsutil's connections as JSON, Go net's answers to lines
-// of text.
+// The other side of peers_test.cc: prints gopsutil's connections as JSON, and what Go's package net
+// makes of lines of text.
 //
 //	peer connections KIND
 //	peer pid KIND PID
@@ -34,7 +34,7 @@ func put(value interface{}, err error) {
 	fail(json.NewEncoder(os.Stdout).Encode(value))
 }
 
-// Octets in hexadecimal, IPv4 as v4-mapped.
+// Octets in hexadecimal, IPv4 addresses as v4-mapped IPv6 addresses.
 func octets(ip net.IP) string { return hex.EncodeToString(ip.To16()) }
 
 func bit(set bool, letter string) string {
@@ -50,11 +50,11 @@ func classes(ip net.IP) string {
 		bit(ip.IsLinkLocalUnicast(), "u") + bit(ip.IsGlobalUnicast(), "g")
 }
 
-// netip is what later versions of net.ParseIP are made of.
+// Later versions of net.ParseIP use netip.
 func parse(text string) net.IP {
 	addr, err := netip.ParseAddr(text)
 	for _, group := range strings.Split(text, ":") {
-		// Go 1.19 takes "00001::", later versions do not.
+		// Go 1.19 accepts "00001::"; later versions do not.
 		if len(group) > 4 && !strings.Contains(group, ".") {
 			return nil
 		}

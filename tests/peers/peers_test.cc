@@ -1,6 +1,6 @@
-// Held against the ancestors themselves: gopsutil's answers in a quiet namespace, and Go net's to
-// lines of text. Debian's golang-go and golang-github-shirou-gopsutil-dev; skipped where they are
-// not installed, which continuous integration does not ask for.
+// Compared with gopsutil's answers in a network namespace of the test, and with what Go's package
+// net makes of lines of text. Needs Debian's golang-go and golang-github-shirou-gopsutil-dev;
+// skipped without them. Continuous integration does not install them.
 
 #include <net/if.h>
 #include <sys/un.h>
@@ -48,7 +48,7 @@ class Peers : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     if (std::system("command -v go >/dev/null") != 0 || access(kGopsutil, F_OK) != 0) return;
-    // Outside any module, as Debian has its Go sources; nothing is downloaded.
+    // Without modules, because Debian's Go sources are in GOPATH. Nothing is downloaded.
     for (const auto& [name, value] : {std::pair("GOPATH", std::string("/usr/share/gocode")),
                                       {"GO111MODULE", "off"},
                                       {"GOFLAGS", "-p=2"},
@@ -91,15 +91,15 @@ std::string Written(const rapidjson::Value& value) {
 }
 
 struct Answer {
-  Rows rows;  // each as JSON, keys and their order included
-  Rows keys;  // what gopsutil takes for one connection
+  Rows rows;  // each as JSON, with its keys in order
+  Rows keys;  // the values by which gopsutil recognises a connection
 };
 
 Answer Read(const std::string& json) {
   Answer answer;
   rapidjson::Document document;
   document.Parse(json.c_str());
-  if (document.IsNull()) return answer;  // gopsutil's word for none
+  if (document.IsNull()) return answer;  // gopsutil prints null if there are none
   EXPECT_TRUE(document.IsArray()) << json;
   if (!document.IsArray()) return answer;
   for (const rapidjson::Value& row : document.GetArray()) {
@@ -110,7 +110,7 @@ Answer Read(const std::string& json) {
   return answer;
 }
 
-// Rows of the one that the other has not.
+// The rows of `wanted` that are not in `among`.
 std::string Missing(const Rows& wanted, const Rows& among) {
   std::string text;
   for (const std::string& row : wanted) {
@@ -119,8 +119,8 @@ std::string Missing(const Rows& wanted, const Rows& among) {
   return text;
 }
 
-// Connections in many states, held by this process and a child, shared and alone; no two of TCP
-// and UDP look alike.
+// Connections in many states, held by this process, some by a child too. No two TCP or UDP
+// connections have the same addresses.
 class Population {
  public:
   Population() {
@@ -154,7 +154,7 @@ class Population {
     Keep(pair.client);
     Keep(pair.server);
   }
-  // A unix listener; a '@' stands for an abstract name.
+  // A unix listener. A '@' at the beginning makes the name abstract.
   void KeepUnix(const std::string& name) {
     sockaddr_un address = {};
     address.sun_family = AF_UNIX;
@@ -167,7 +167,7 @@ class Population {
   }
 
  private:
-  // An IPv6 listener that an IPv4 client came to.
+  // An IPv6 listener with a connection from an IPv4 client.
   void KeepMapped() {
     const int listener = Keep(Listen(Any(Family::kInet6), 1));
     const int client = Keep(Make(Family::kInet, SOCK_STREAM));
@@ -178,16 +178,16 @@ class Population {
   std::vector<int> fds_;
 };
 
-TEST_F(Peers, ConnectionsOfEveryKindAreGopsutils) {
+TEST_F(Peers, ConnectionsOfEveryKindEqualGopsutils) {
   Apart([&] {
     const Population population;
-    const Child child([] { Listen(Loopback(Family::kInet), 1); });  // holds copies of all, too
+    const Child child([] { Listen(Loopback(Family::kInet), 1); });  // inherits all descriptors
     size_t rows = 0;
     for (const std::string_view kind : kKinds) {
       const Answer theirs = Read(Ask({"connections", std::string(kind)}));
       const Answer ours = Read(AskDiag({"connections", std::string(kind)}));
-      // They leave out rows that look like another; so every one of theirs is one of ours, and
-      // what each of ours looks like is among theirs.
+      // gopsutil leaves out rows that have the same keys as another. So every row of gopsutil is a
+      // row of diag, and the keys of every row of diag are keys of gopsutil.
       EXPECT_EQ(Missing(theirs.rows, ours.rows), "") << kind;
       EXPECT_EQ(Missing(ours.keys, theirs.keys), "") << kind;
       EXPECT_GE(ours.rows.size(), theirs.rows.size()) << kind;
@@ -197,7 +197,7 @@ TEST_F(Peers, ConnectionsOfEveryKindAreGopsutils) {
   });
 }
 
-TEST_F(Peers, ConnectionsWithoutUidsAreGopsutils) {
+TEST_F(Peers, ConnectionsWithoutUidsEqualGopsutils) {
   Apart([&] {
     const Population population;
     const Answer theirs = Read(Ask({"without-uids", "inet"}));
@@ -208,7 +208,7 @@ TEST_F(Peers, ConnectionsWithoutUidsAreGopsutils) {
   });
 }
 
-TEST_F(Peers, ConnectionsOfAProcessAreGopsutils) {
+TEST_F(Peers, ConnectionsOfAProcessEqualGopsutils) {
   Apart([&] {
     const int other = Listen(Loopback(Family::kInet), 1);
     const Child child([&] {
@@ -228,11 +228,11 @@ TEST_F(Peers, ConnectionsOfAProcessAreGopsutils) {
   });
 }
 
-// The differences that docs/ancestors.md tells of.
-TEST_F(Peers, WhatGopsutilMergesOrDropsIsShown) {
+// The differences that docs/ancestors.md describes.
+TEST_F(Peers, ShowsWhatGopsutilMergesOrDrops) {
   Apart([&] {
     Population population;
-    // Two listeners of one port.
+    // Two listeners on one port.
     const Endpoint at = {IpAddress::V4(127, 0, 0, 1), Port::FromHost(8124)};
     for (int i = 0; i < 2; ++i) {
       const int fd = population.Keep(Make(Family::kInet, SOCK_STREAM));
@@ -253,13 +253,13 @@ TEST_F(Peers, WhatGopsutilMergesOrDropsIsShown) {
     ours = Read(AskDiag({"connections", "unix"}));
     EXPECT_EQ(count(theirs, "/run/a name"), 0);
     EXPECT_EQ(count(ours, "/run/a name"), 1);
-    // Both ends of a pair without a name.
+    // Both ends of a socketpair without a name.
     EXPECT_EQ(count(theirs, "\"type\":5"), 1);
     EXPECT_EQ(count(ours, "\"type\":5"), 2);
   });
 }
 
-TEST_F(Peers, CountersAndInterfacesAreGopsutils) {
+TEST_F(Peers, CountersAndInterfacesEqualGopsutils) {
   Apart([&] {
     Shell(
         "ip link add here type veth peer name there && ip link set here up && "
@@ -281,7 +281,7 @@ TEST_F(Peers, CountersAndInterfacesAreGopsutils) {
       for (const char* key : {"mtu", "name", "hardwareAddr", "addrs"}) {
         EXPECT_EQ(Written((*row)[key]), Written(theirs[key])) << key;
       }
-      // Go 1.19 does not know "running".
+      // Go 1.19 does not have "running".
       std::string flags;
       for (const rapidjson::Value& flag : (*row)["flags"].GetArray()) {
         if (flag != "running") flags += std::string(flag.GetString()) + " ";
@@ -323,7 +323,7 @@ std::string Classes(const IpAddress& ip) {
           bit(ip.IsGlobalUnicast(), 'g')};
 }
 
-// What peer.go's addresses() answers to one line.
+// The line that peer.go's addresses() prints for one line of input.
 std::string OurAnswer(const std::string& text, Prefix* last) {
   std::string answer;
   if (const auto ip = IpAddress::Parse(text); ip.ok()) {
@@ -390,7 +390,7 @@ std::vector<std::string> Texts() {
   return texts;
 }
 
-TEST_F(Peers, AddressesReadAndAnswerAsGos) {
+TEST_F(Peers, AddressesParseAndPrintAsInGo) {
   const std::vector<std::string> texts = Texts();
   const std::string path = ::testing::TempDir() + "/addresses";
   std::ofstream file(path);

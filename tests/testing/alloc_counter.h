@@ -1,11 +1,12 @@
-// tests/testing/alloc_counter.h — counts calls of operator new, to prove that a path makes none.
+// tests/testing/alloc_counter.h — counts calls of operator new, to test that code allocates
+// nothing.
 //
 //   AllocCounter counter;
 //   engine.Visit(query, visitor);
 //   EXPECT_EQ(counter.count(), 0u);
 //
-// A program that links //tests/testing:alloc_counter has its operator new and delete replaced, in
-// every form. malloc() called directly is not counted.
+// A program that links //tests/testing:alloc_counter gets its own operator new and delete, in every
+// form. Direct calls of malloc() are not counted.
 
 #ifndef NETDIAG_TESTS_TESTING_ALLOC_COUNTER_H_
 #define NETDIAG_TESTS_TESTING_ALLOC_COUNTER_H_
@@ -14,12 +15,12 @@
 
 namespace netdiag::testing {
 
-// Counts from its construction on.
+// Counts from construction on.
 class AllocCounter {
  public:
   enum class Scope : uint8_t { kThread, kProcess };
   explicit AllocCounter(Scope scope = Scope::kThread);
-  // Allocations since: of the thread that asks, or of all threads.
+  // The number of allocations, by the calling thread or by all threads.
   uint64_t count() const;
   uint64_t bytes() const;
 

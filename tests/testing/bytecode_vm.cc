@@ -31,7 +31,7 @@ T At(Bytes bytes, size_t offset) {
   return value;
 }
 
-// Bytes that an instruction takes at least; 0: it does not fit, or is none.
+// The least size of an instruction in bytes; 0 if it does not fit or does not exist.
 size_t LeastLength(Bytes rest) {
   switch (At<uint8_t>(rest, 0)) {
     case kNop:
@@ -62,7 +62,7 @@ size_t LeastLength(Bytes rest) {
   return At<uint8_t>(rest, 5) <= 8 * address ? 12 + address : 0;
 }
 
-// Whether going on by `yes` from the start comes to `place`.
+// True if following `yes` from the start reaches `place`.
 bool OnTheChain(Bytes program, size_t place) {
   size_t at = 0;
   while (at < place) {
@@ -146,7 +146,7 @@ int AuditBytecode(Bytes program, bool net_admin) {
       if (no < rest.size() && !OnTheChain(program, place)) return EINVAL;
     }
     if (yes < least || yes > rest.size() + 4 || (yes & 3) != 0) return EINVAL;
-    if (yes > rest.size()) return EINVAL;  // it would not end where the program does
+    if (yes > rest.size()) return EINVAL;  // the jump does not end at the end of the program
     rest = rest.subspan(yes);
   }
   return 0;

@@ -1,6 +1,6 @@
-// tests/testing/bytecode_vm.h — inet_diag's bytecode as the kernel takes it: what it refuses, and
-// what a program says of a socket. Written from the kernel's rules, slowly, and apart from the
-// compiler that is tested.
+// tests/testing/bytecode_vm.h — an interpreter of inet_diag's bytecode: which programs the kernel
+// refuses, and which sockets a program accepts. Follows the kernel's rules, without regard to speed
+// and independently of the compiler under test.
 //
 //   EXPECT_EQ(AuditBytecode(program, /*net_admin=*/true), 0);
 //   EXPECT_TRUE(RunBytecode(program, entry));
@@ -18,7 +18,7 @@
 
 namespace netdiag::testing {
 
-// What the kernel reads of a socket.
+// The values of a socket that programs test.
 struct BytecodeEntry {
   IpAddress local, remote;
   uint16_t local_port = 0, remote_port = 0;
@@ -28,9 +28,9 @@ struct BytecodeEntry {
   bool port_locked = false;
 };
 
-// 0, EINVAL or EPERM.
+// Returns 0, EINVAL or EPERM.
 int AuditBytecode(Bytes program, bool net_admin);
-// REQUIRES: the audit passed.
+// Returns true if the program accepts the socket. REQUIRES: AuditBytecode() returned 0.
 bool RunBytecode(Bytes program, const BytecodeEntry& entry);
 
 }  // namespace netdiag::testing

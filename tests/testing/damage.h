@@ -1,4 +1,4 @@
-// tests/testing/damage.h — texts that are nearly right, for readers of hostile text.
+// tests/testing/damage.h — texts that are nearly correct, for tests of parsers.
 
 #ifndef NETDIAG_TESTS_TESTING_DAMAGE_H_
 #define NETDIAG_TESTS_TESTING_DAMAGE_H_
@@ -11,8 +11,8 @@
 
 namespace netdiag::testing {
 
-// One of `texts` with at most `most` of its characters dropped, or others of `chars` put between
-// them or in their place.
+// Returns one of `texts` with at most `most` changes. A change removes a character, or inserts or
+// substitutes one of `chars`.
 inline std::string Damaged(std::span<const std::string_view> texts, std::string_view chars,
                            size_t most, std::mt19937* random) {
   const auto below = [random](size_t end) { return (*random)() % end; };

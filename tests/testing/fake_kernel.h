@@ -1,11 +1,12 @@
-// tests/testing/fake_kernel.h — the other end of a Conn, in the test's hands.
+// tests/testing/fake_kernel.h — the peer of a Conn, controlled by the test.
 //
 //   FakeKernel kernel([](Bytes request) { return Multipart(request, {Row("a"), Row("b")}); });
 //   EXPECT_THAT(kernel.conn().Dump(request, visitor), IsOk());
 //
-// A socketpair with datagram borders stands for the netlink socket. With a handler, a thread
-// answers every request; without one the test plays the kernel itself with Next() and Push().
-// Threads: conn() as Conn; the rest by the test's thread.
+// A socketpair that keeps the borders of datagrams replaces the netlink socket. With a handler, a
+// thread answers every request. Without a handler, the test answers with Next() and Push().
+// Threads: conn() is as thread-safe as any Conn; the other functions belong to the thread of the
+// test.
 
 #ifndef NETDIAG_TESTS_TESTING_FAKE_KERNEL_H_
 #define NETDIAG_TESTS_TESTING_FAKE_KERNEL_H_
@@ -30,7 +31,7 @@ using Packets = std::vector<Packet>;
 
 class FakeKernel {
  public:
-  // Answers one request with datagrams.
+  // Returns the datagrams that answer a request.
   using Handler = std::function<Packets(Bytes request)>;
 
   explicit FakeKernel(Handler handler = nullptr, netlink::Config config = {});
@@ -41,12 +42,13 @@ class FakeKernel {
   netlink::Conn& conn() { return *conn_; }
   int requests() const { return requests_; }
 
-  // Without a handler: the next request (waits for it), and datagrams for the Conn.
+  // Without a handler: Next() waits for the next request and returns it; Push() sends datagrams to
+  // the Conn.
   Packet Next();
   void Push(const Packets& packets);
-  // What Next() would wait for is there.
+  // True if Next() would not wait.
   bool HasRequest() const;
-  // The end of the socketpair as Conn sees it: the kernel has gone.
+  // Closes this end of the socketpair, as if the kernel had gone.
   void HangUp();
 
  private:
@@ -63,34 +65,34 @@ std::pair<std::unique_ptr<netlink::Conn>, std::unique_ptr<netlink::Conn>> ConnPa
 
 Packet Text(std::string_view text);
 netlink::Header HeaderOf(Bytes message);
-// One message; `sequence` and the port id are those of `request`.
+// One message with the sequence number and the port id of `request`.
 Packet Reply(Bytes request, uint16_t type, uint16_t flags, Bytes payload);
-// NLMSG_DONE and NLMSG_ERROR with this errno; `more` follows it (attributes; in an ERROR behind the
-// echo of the request's header).
+// NLMSG_DONE or NLMSG_ERROR with this errno. `more` follows: attributes, in an NLMSG_ERROR after
+// the echo of the request's header.
 Packet Done(Bytes request, int errnum = 0, Bytes more = {}, uint16_t flags = 0);
 Packet Error(Bytes request, int errnum, Bytes more = {}, uint16_t flags = 0);
-// One attribute, padded.
+// One attribute with its padding.
 Packet Attribute(uint16_t type, Bytes payload);
 Packet Join(const Packets& parts);
 // A dump: one datagram with a message (type 20, NLM_F_MULTI) for each payload, and one with DONE.
 Packets Multipart(Bytes request, const Packets& payloads);
 
-// ---- Bending them ----
+// ---- Changing messages ----
 
 // Each message in a datagram of its own.
 Packets Split(const Packets& packets);
 // With NLM_F_DUMP_INTR in each message.
 Packets Interrupted(Packets packets);
-// Under another sequence number.
+// With another sequence number.
 Packets StaleSequence(Packets packets, uint32_t sequence);
 // Without its last `cut` bytes.
 Packet Truncated(Packet packet, size_t cut);
-// The last message's padding is missing, as its length says.
+// Without the padding of the last message, whose length says so.
 Packet Unaligned(Packet packet, size_t stray);
 
-// ---- Asking ----
+// ---- Requests and visitors ----
 
-// A request in storage of its own.
+// A request that owns its bytes.
 class Request {
  public:
   Request(uint16_t type, uint16_t flags, Bytes payload = {});

@@ -17,7 +17,7 @@ class Builder {
   std::vector<FamilySocket> Build() {
     Packets();
     Netlinks();
-    // Who may make ping sockets; the namespace's own setting.
+    // The groups that may make ping sockets; a setting of the namespace.
     std::ofstream("/proc/sys/net/ipv4/ping_group_range") << "0 2147483647";
     for (const Family family : {Family::kInet, Family::kInet6}) {
       Raw(family);
@@ -53,7 +53,7 @@ class Builder {
     constexpr Family kFamily = Family::kPacket;
     const int all = Port::FromHost(3).ToNetwork();  // ETH_P_ALL
     Add("packet of nothing", kTable, kFamily, SOCK_RAW, 0);
-    // Nothing of that kind arrives at "lo": the queues stand still.
+    // No packet of this protocol arrives at "lo", so the queues do not change.
     const int arp = Add("packet of ARP", kTable, kFamily, SOCK_DGRAM, 0);
     BindToLoopback(arp, 0x0806);
     const int ring = Add("packet with a ring", kTable, kFamily, SOCK_RAW, 0);
@@ -123,13 +123,14 @@ class Builder {
     const int fd = Add(v4 ? "ping4" : "ping6", Protocol::kIcmp, family, SOCK_DGRAM,
                        v4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6});
     Endpoint to = Loopback(family);
-    // Of two with one identifier the kernel lists the second in the first one's family, too.
+    // If two sockets have one identifier, the kernel lists the second one in the family of the
+    // first one too.
     to.port = Port::FromHost(v4 ? 77 : 78);
     Bind(fd, to);
   }
 
   void UdpLite(Family family) {
-    // Gone in 7.x.
+    // Linux 7 does not have it.
     const int fd = socket(static_cast<int>(family), SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDPLITE);
     if (fd < 0) return;
     Bind(fd, Loopback(family));

@@ -1,5 +1,5 @@
-// tests/testing/families.h — sockets of the families beside TCP, UDP and unix, in the calling
-// thread's network namespace, each with what the socket API says of it.
+// tests/testing/families.h — sockets of the families other than TCP, UDP and unix, in the network
+// namespace of the calling thread, each with what the socket API says of it.
 //
 // The namespace's "lo" must be up. Needs CAP_NET_ADMIN and CAP_NET_RAW. Any failure ends the
 // program, as in zoo.h. The caller closes the descriptors.

@@ -1,9 +1,9 @@
-// tests/testing/guarded_buffer.h — bytes that end where mapped memory ends.
+// tests/testing/guarded_buffer.h — bytes at the end of mapped memory.
 //
 //   GuardedBuffer guarded(datagram);
-//   MessageCursor messages(guarded.bytes());          // one byte too far is SIGSEGV
+//   MessageCursor messages(guarded.bytes());          // a read beyond the end is SIGSEGV
 //
-// Finds reads beyond the end without a sanitizer, also by system calls and libraries.
+// Finds reads beyond the end without a sanitizer, including reads by system calls and libraries.
 
 #ifndef NETDIAG_TESTS_TESTING_GUARDED_BUFFER_H_
 #define NETDIAG_TESTS_TESTING_GUARDED_BUFFER_H_

@@ -1,5 +1,5 @@
-// The main() of every test: gtest's, and afterwards the process must not hold more descriptors than
-// before.
+// The main() of every test: GoogleTest's, and a check that the process has no more descriptors open
+// than before.
 
 #include <climits>
 #include <cstdio>
@@ -14,7 +14,7 @@
 
 namespace {
 
-// What every open descriptor is, by number.
+// The target of every open descriptor, by number.
 std::map<int, std::string> OpenDescriptors() {
   std::map<int, std::string> open;
   DIR* directory = opendir("/proc/self/fd");

@@ -1,11 +1,12 @@
-// tests/testing/netns.h — network namespaces of a test's own, so that no other process of the
-// machine changes what the test sees.
+// tests/testing/netns.h — new network namespaces for tests, so that no other process of the machine
+// changes what a test sees.
 //
-//   InNewNetns([] { const int listener = Listen(Loopback(Family::kInet), 1); … });   // a part of a
-//   test const auto* const kNetns = ::testing::AddGlobalTestEnvironment(new NewNetnsEnvironment);
-//   // a whole program
+//   InNewNetns([] { const int listener = Listen(Loopback(Family::kInet), 1); });
 //
-// Needs CAP_SYS_ADMIN. A failure ends the program: it is a failure of the test's machine.
+// For a whole program:
+//   const auto* const kNetns = ::testing::AddGlobalTestEnvironment(new NewNetnsEnvironment);
+//
+// Needs CAP_SYS_ADMIN. A failure ends the program, because it is a failure of the test's machine.
 
 #ifndef NETDIAG_TESTS_TESTING_NETNS_H_
 #define NETDIAG_TESTS_TESTING_NETNS_H_

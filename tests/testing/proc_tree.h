@@ -1,11 +1,11 @@
-// tests/testing/proc_tree.h — a directory of the shape of /proc, made at run time.
+// tests/testing/proc_tree.h — a directory in the form of /proc, made at run time.
 //
 //   ProcTree tree;
 //   tree.Pid(42, "nginx", 1000).Fd(6, Inode(123)).Fd(7, "/dev/null").Pid(43, "worker", 1001);
 //   OwnerIndex index({.proc_root = tree.root()});
 //
-// Fd() and the like add to the process of the last Pid(). Any failure ends the program: it is a
-// failure of the test's machine. The tree is removed with the object.
+// Fd() and the functions like it add to the process of the last Pid(). A failure ends the program,
+// because it is a failure of the test's machine. The destructor removes the tree.
 
 #ifndef NETDIAG_TESTS_TESTING_PROC_TREE_H_
 #define NETDIAG_TESTS_TESTING_PROC_TREE_H_
@@ -28,7 +28,8 @@ namespace netdiag::testing {
 class ProcTree {
  public:
   ProcTree() {
-    // In memory if possible: many links. Not TEST_TMPDIR, which may be closed to other users.
+    // In memory if possible, because there are many links. Not in TEST_TMPDIR, which other users
+    // may be unable to read.
     root_ = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     root_ += "/netdiag-proc-XXXXXX";
     Check(mkdtemp(root_.data()) != nullptr, root_);
@@ -42,7 +43,7 @@ class ProcTree {
   }
 
   const std::string& root() const { return root_; }
-  // Of the process of the last Pid().
+  // A path in the directory of the last process.
   std::string path(std::string_view name) const { return process_ + "/" + std::string(name); }
 
   ProcTree& Pid(int pid, std::string_view command, uint64_t start_time) {
@@ -78,14 +79,14 @@ class ProcTree {
     std::filesystem::remove_all(path(name));
     return *this;
   }
-  // A file of /proc/self, which is no process of its own here: Self("mountinfo", …).
+  // Writes a file of /proc/self, which is not a process of the tree: Self("mountinfo", …).
   ProcTree& Self(std::string_view name, std::string_view text) {
     mkdir((root_ + "/self").c_str(), 0755);
     Write(root_ + "/self/" + std::string(name), text);
     return *this;
   }
-  // `processes` processes from pid 1000 on, each with `sockets` sockets of its own: inodes from
-  // `first` on, descriptors from 3 on.
+  // Adds processes with pids from 1000 on. Each has `sockets` sockets of its own, with inodes from
+  // `first` on and descriptors from 3 on.
   ProcTree& Population(int processes, int sockets, Inode first) {
     uint32_t inode = first.value();
     for (int p = 0; p < processes; ++p) {

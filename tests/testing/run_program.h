@@ -1,4 +1,4 @@
-// tests/testing/run_program.h — a program run to its end, with all that it wrote.
+// tests/testing/run_program.h — runs a program to its end and returns what it wrote.
 //
 //   const Outcome outcome = RunProgram(kDiag, {"-tan"}, [&] { setns(netns, CLONE_NEWNET); });
 //   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
@@ -19,11 +19,11 @@
 
 namespace netdiag::testing {
 
-// Below the test's directory: the library has it as `data`.
+// Relative to the working directory of a test. The library has it as `data`.
 inline constexpr char kDiag[] = "tools/diag/diag";
 
 struct Outcome {
-  int exit_code = -1;  // 128 + N: killed by signal N
+  int exit_code = -1;  // 128 + N if signal N killed it
   std::string out;
   std::string err;
 };
@@ -35,13 +35,13 @@ inline std::string ReadAndClose(int file) {
   return text;
 }
 
-// `program` is a path, or looked for in PATH. `prepare` runs in the child, in the calling thread's
-// namespaces, before it. Its stdout is kept in memory, or is `out`.
+// Runs `program`, which is a path or is searched for in PATH. The child runs `prepare` first, in
+// the namespaces of the calling thread. Its standard output is captured, or is `out`.
 inline Outcome RunProgram(const std::string& program, std::vector<std::string> words,
                           const std::function<void()>& prepare = nullptr, int out = -1) {
   const int out_file = memfd_create("out", MFD_CLOEXEC);
   const int err_file = memfd_create("err", MFD_CLOEXEC);
-  // Before `prepare`, which may enter another root or become a user who cannot reach it.
+  // Opened before `prepare`, which may enter another root or become a user who cannot reach it.
   const bool is_path = program.find('/') != program.npos;
   const int file = is_path ? open(program.c_str(), O_RDONLY | O_CLOEXEC) : -1;
   EXPECT_EQ(file >= 0, is_path) << program;

@@ -1,5 +1,5 @@
-// tests/testing/sockets.h — the socket calls of tests, in short: what fails ends the program, as a
-// failure of the test's machine.
+// tests/testing/sockets.h — short forms of socket calls for tests. A failure ends the program,
+// because it is a failure of the test's machine.
 //
 //   const Pair pair = MakePair(Family::kInet6);      // connected over loopback
 //   Deafen(pair.server);                             // acknowledges nothing from now on
@@ -40,12 +40,12 @@ namespace netdiag::testing {
 
 inline void Check(bool good, std::string_view what) {
   if (good) return;
-  std::fprintf(stderr, "zoo: %.*s: %s\n", static_cast<int>(what.size()), what.data(),
+  std::fprintf(stderr, "test machine: %.*s: %s\n", static_cast<int>(what.size()), what.data(),
                std::strerror(errno));
   std::abort();
 }
 
-// Waits until `reached` returns true; a minute at most, which only a fault of the machine takes.
+// Waits until `reached` returns true. After a minute it ends the program.
 inline void Await(std::string_view what, absl::FunctionRef<bool()> reached) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
   while (!reached()) {
@@ -83,7 +83,7 @@ inline SocketMemory ReadSocketMemory(int fd, std::span<std::byte> storage) {
   return SocketMemory(ReadBytes(fd, SOL_SOCKET, SO_MEMINFO, storage));
 }
 
-// The inode and the cookie of a socket, as /proc and getsockopt tell them.
+// The inode and the cookie of a socket, from fstat() and getsockopt().
 inline Inode InodeOf(int fd) {
   struct stat file = {};
   Check(fstat(fd, &file) == 0, "fstat");
@@ -103,13 +103,13 @@ inline uint32_t Queue(int fd, unsigned long request) {
   return static_cast<uint32_t>(bytes);
 }
 
-// From now on nothing arrives at the socket: segments are dropped before TCP sees them.
+// From now on the socket receives nothing: a filter drops segments before TCP sees them.
 inline void Deafen(int fd) {
   sock_filter drop = {BPF_RET | BPF_K, 0, 0, 0};
   Set(fd, SOL_SOCKET, SO_ATTACH_FILTER, sock_fprog{1, &drop});
 }
 
-// Sends a copy of `fd` over the unix socket `via`: in flight, nobody holds it.
+// Sends a copy of `fd` over the unix socket `via`. Until it is received, the copy has no owner.
 inline void SendDescriptor(int via, int fd) {
   char byte = 'x';
   iovec vector = {&byte, 1};
@@ -167,7 +167,7 @@ inline Bytes BytesOf(const T& value) {
   return std::as_bytes(std::span(&value, 1));
 }
 
-// `unknown` for a socket that has no such address: a peer of an unconnected one.
+// The address that `get` returns. Zeros if there is none, as of the peer of an unconnected socket.
 inline Endpoint AddressBy(int (*get)(int, sockaddr*, socklen_t*), int fd, Family family) {
   SocketAddress address;
   if (get(fd, address.get(), &address.size) != 0) {
@@ -233,7 +233,7 @@ struct Pair {
   int server = -1;
 };
 
-// `receive_buffer`: of the server, in bytes; 0: the system's default.
+// `receive_buffer`: of the server, in bytes; 0 keeps the system's default.
 inline Pair MakePair(Family family, int receive_buffer = 0) {
   const int listener = Listen(Loopback(family), 1);
   if (receive_buffer > 0) Set(listener, SOL_SOCKET, SO_RCVBUF, receive_buffer);
@@ -255,7 +255,7 @@ inline void LoUp() {
   close(fd);
 }
 
-// What "/" is: which directory of its filesystem. Empty: no mount point.
+// The directory of its filesystem that is mounted at "/". Empty if "/" is not a mount point.
 inline std::string RootOfMounts() {
   std::ifstream mounts("/proc/self/mountinfo");
   for (std::string line, id, parent, device, root, point; std::getline(mounts, line);) {
@@ -265,11 +265,12 @@ inline std::string RootOfMounts() {
   return "";
 }
 
-// No mount can be made private then. Source: do_change_type(), fs/namespace.c.
+// True if no mount can be made private. Source: do_change_type(), fs/namespace.c.
 inline bool RootIsNoMountPoint() { return RootOfMounts().empty(); }
 
-// Whether "/" is not that of the mount namespace, so that the kernel refuses user namespaces: it
-// may be a directory that was mounted over itself. Source: current_chrooted(), fs/namespace.c.
+// True if "/" is not the root of the mount namespace, so that the kernel refuses user namespaces. A
+// directory that is mounted over itself can be the root. Source: current_chrooted(),
+// fs/namespace.c.
 inline bool InChroot() {
   if (RootOfMounts() == "/") return false;
   const pid_t child = fork();

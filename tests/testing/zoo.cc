@@ -21,14 +21,14 @@
 namespace netdiag::testing {
 namespace {
 
-// Where a unix address has its name.
+// The offset of the name in a unix address.
 constexpr size_t kNameOffset = offsetof(sockaddr_un, sun_path);
 
 bool FinArrived(State state) {
   return state == State::kCloseWait || state == State::kLastAck || state == State::kClosing;
 }
 
-// The queues of a TCP socket as the API tells them.
+// Reads the queues of a TCP socket from the API.
 void ReadTcpQueues(ZooSocket* socket) {
   std::array<std::byte, 512> storage;
   const TcpInfo info = ReadTcpInfo(socket->fd, storage);
@@ -37,14 +37,14 @@ void ReadTcpQueues(ZooSocket* socket) {
       socket->receive_queue = static_cast<uint32_t>(*info[TcpInfo::Field("unacked")]);
       socket->send_queue = static_cast<uint32_t>(*info[TcpInfo::Field("sacked")]);
       return;
-    case State::kSynSent:  // ioctl says 0; the SYN counts
+    case State::kSynSent:  // ioctl returns 0, but the SYN counts
       socket->receive_queue = 0;
       socket->send_queue = 1;
       return;
     case State::kClose:
       socket->receive_queue = socket->send_queue = 0;
       return;
-    default:  // a FIN counts as a byte that nobody can read
+    default:  // a FIN counts as a byte that cannot be read
       socket->receive_queue = Queue(socket->fd, FIONREAD) + (FinArrived(socket->state) ? 1u : 0u);
       socket->send_queue = Queue(socket->fd, TIOCOUTQ);
   }
@@ -108,7 +108,7 @@ class ZooBuilder {
   }
 
  private:
-  // Notes a socket once it is in `state`, which TCP may reach a moment later.
+  // Adds a socket when it is in `state`, which TCP may reach a moment later.
   ZooSocket& Add(std::string_view kind, std::string_view what, int fd, State state) {
     ZooSocket socket;
     socket.what = std::string(kind) + suffix_ + std::string(what);
@@ -137,8 +137,7 @@ class ZooBuilder {
     return Add("tcp", what, fd, state);
   }
 
-  // Notes a socket that no descriptor holds. `known` is its last descriptor, or its peer's seen
-  // from the other side.
+  // Adds a socket that has no descriptor, by its addresses.
   ZooSocket& AddHeld(std::string_view what, const Endpoint& local, const Endpoint& remote,
                      State state) {
     ZooSocket socket;
@@ -173,14 +172,14 @@ class ZooBuilder {
     AddTcp("bound, inactive", bound, State::kClose).bound_inactive = true;
   }
 
-  // Handshakes that do not come to their end: nobody hears the SYN, or nobody the SYN-ACK.
+  // Handshakes that do not complete: the SYN is dropped, or the SYN-ACK.
   void Opening(Family family) {
     const int deaf = Listen(Loopback(family), 1);
     Deafen(deaf);
     AddTcp("listen, deaf", deaf, State::kListen);
     const int unheard = Make(family, SOCK_STREAM | SOCK_NONBLOCK);
     Connect(unheard, LocalOf(deaf));
-    // Before the handshake getpeername() tells nothing.
+    // getpeername() has no address before the handshake.
     Busy(AddTcp("syn-sent", unheard, State::kSynSent)).remote = LocalOf(deaf);
 
     const int listener = Listen(Loopback(family), 3);
@@ -188,7 +187,7 @@ class ZooBuilder {
     Deafen(client);
     Connect(client, LocalOf(listener));
     Busy(AddTcp("syn-sent, answered", client, State::kSynSent)).remote = LocalOf(listener);
-    // A request of its own kind, without a descriptor yet.
+    // A connection request, which has no descriptor yet.
     Busy(AddHeld("syn-recv", LocalOf(listener), LocalOf(client), State::kSynReceived));
     AddTcp("listen with a handshake", listener, State::kListen);
   }
@@ -278,7 +277,7 @@ class ZooBuilder {
     Busy(Orphan("fin-wait-1 orphan", orphan.client, State::kFinWait1)).shutdown =
         Shutdown{true, true};
 
-    // Kept as a minisocket, as TIME_WAIT is.
+    // The kernel keeps it as a minisocket, like TIME_WAIT.
     const Pair mini = MakePair(family);
     shutdown(mini.client, SHUT_WR);
     Await("fin-wait-2", [&] { return TcpState(mini.client) == State::kFinWait2; });
@@ -360,7 +359,7 @@ class ZooBuilder {
   // ------------------------------------------------------------------------------------- unix
 
   std::pair<ZooSocket*, ZooSocket*> AddUnixPair(std::string_view what, int a, int b) {
-    zoo_->sockets_.reserve(zoo_->sockets_.size() + 2);  // both references must hold
+    zoo_->sockets_.reserve(zoo_->sockets_.size() + 2);  // so that both references stay valid
     ZooSocket& first = Add("unix", what, a, State::kEstablished);
     ZooSocket& second = Add("unix", "other end of " + std::string(what), b, State::kEstablished);
     first.peer = second.inode;
@@ -390,7 +389,7 @@ class ZooBuilder {
 
     Check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
     close(ends[1]);
-    // Whether a socket still names a peer that is gone is the kernel's business.
+    // The kernel decides whether a socket still names a peer that is gone.
     Add("unix", "stream, the other end closed", ends[0], State::kEstablished).shutdown =
         Shutdown{true, true};
     Add("unix", "unbound stream", Make(Family::kUnix, SOCK_STREAM), State::kClose);
@@ -420,7 +419,7 @@ class ZooBuilder {
     const int sender = Make(Family::kUnix, SOCK_DGRAM);
     SocketAddress to = UnixAddress(path);
     Check(connect(sender, to.get(), to.size) == 0, "connect");
-    // connect() made the receiver ESTABLISHED, too, though it has no peer.
+    // connect() also makes the receiver ESTABLISHED, although it has no peer.
     const Inode peer = Add("unix", "dgram with a path", receiver, State::kEstablished).inode;
     Add("unix", "connected dgram", sender, State::kEstablished).peer = peer;
 
@@ -457,7 +456,7 @@ class ZooBuilder {
 Zoo::Zoo() {
   directory_ = "/tmp/netdiag-zoo-XXXXXX";
   Check(mkdtemp(directory_.data()) != nullptr, directory_);
-  // A thread that ends takes nothing with it: its sockets and the descriptor keep the namespace.
+  // The namespace outlives the thread: its sockets and the descriptor keep it.
   std::thread([this] {
     Check(unshare(CLONE_NEWNET) == 0, "unshare(CLONE_NEWNET), which needs CAP_SYS_ADMIN");
     netns_fd_ = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);

@@ -5,10 +5,10 @@
 //   EngineOptions options{.netns = netlink::NetNs::FromFd(zoo.netns_fd())};
 //   for (const ZooSocket& socket : zoo.sockets()) Expect(socket.cookie, socket.state, …);
 //
-// Everything is told by getsockname, getpeername, getsockopt, fstat and ioctl, never by sock_diag,
-// so that it can serve as the reference. No packet leaves the namespace: states that need a silent
-// peer are made with a socket filter that drops whatever arrives at it. The states last for half a
-// minute at least. Needs CAP_SYS_ADMIN and CAP_NET_ADMIN. Any failure ends the program: it is a
+// All facts come from getsockname, getpeername, getsockopt, fstat and ioctl, never from sock_diag,
+// so the zoo is a reference for sock_diag. No packet leaves the namespace. States that need a
+// silent peer are made with a socket filter that drops everything. The states last at least half a
+// minute. Needs CAP_SYS_ADMIN and CAP_NET_ADMIN. A failure ends the program, because it is a
 // failure of the test's machine.
 
 #ifndef NETDIAG_TESTS_TESTING_ZOO_H_
@@ -27,23 +27,23 @@
 namespace netdiag::testing {
 
 struct ZooSocket {
-  std::string what;  // names it in failures, and for Zoo::operator[]: "tcp4 close-wait"
-  int fd = -1;       // -1: no file holds it any more, or not yet; then the inode is 0
+  std::string what;  // its name in failures and in Zoo::operator[]: "tcp4 close-wait"
+  int fd = -1;       // -1 if it has no file any more, or not yet; its inode is 0 then
   Protocol protocol = Protocol::kTcp;
   Family family = Family::kInet;
   SocketType type = SocketType::kStream;
   State state = State::kEstablished;  // as dumps report it
   bool bound_inactive = false;        // listed only if State::kBoundInactive is asked for
-  bool quiet = true;                  // nothing is being sent again: its tcp_info stands still
-  // 0: the API does not tell it, because there never was a descriptor. Then the addresses are
-  // unique.
+  bool quiet = true;                  // TCP retransmits nothing, so its tcp_info does not change
+  // 0 if the API does not report it, because there never was a descriptor. The addresses are unique
+  // then.
   Cookie cookie;
   Inode inode;
   Uid uid;
-  // nullopt: the API does not tell.
+  // nullopt if the API does not report it.
   std::optional<uint32_t> receive_queue;
   std::optional<uint32_t> send_queue;
-  // Directions shut down; kernel-held sockets tell none.
+  // The directions that are shut down; nullopt for sockets that only the kernel holds.
   std::optional<Shutdown> shutdown;
 
   // Inet.
@@ -58,8 +58,8 @@ struct ZooSocket {
 
   // Unix.
   std::string name;                      // as UnixSocket::name() gives it
-  std::optional<Inode> peer;             // what it is connected to
-  std::optional<UnixSocket::File> file;  // what its path leads to
+  std::optional<Inode> peer;             // the socket that it is connected to
+  std::optional<UnixSocket::File> file;  // the file of its path
   std::vector<Inode> pending;            // the peers of connections that wait for accept()
 };
 

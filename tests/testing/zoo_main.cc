@@ -1,5 +1,5 @@
-// Builds the zoo, prints the path of its namespace and READY, and keeps it until stdin closes: for
-// tests that compare what other programs say of it.
+// Makes the zoo, prints the path of its namespace and READY, and keeps it until stdin closes. For
+// comparing what other programs print.
 
 #include <cstdio>
 #include <sched.h>
