@@ -83,12 +83,6 @@ bool RowConditions::Match(const Row& row) const {
   return types.empty() || types.contains(row.type());
 }
 
-DumpRequest TablePlan::WithoutProgram() const {
-  DumpRequest without = request;
-  without.bytecode.clear();
-  return without;
-}
-
 bool TablePlan::LookupsCanAnswer() const {
   return table().protocol == Protocol::kTcp && !request.states.contains(State::kBoundInactive) &&
          !needs_net_admin;

@@ -61,7 +61,6 @@ struct TablePlan {
   // True if the kernel may be asked again without a program that it refused. Rows are then filtered
   // by the Engine.
   bool CanDropProgram() const { return has_program() && !needs_net_admin; }
-  DumpRequest WithoutProgram() const;
   // True if /proc/net can answer: it reports no marks.
   bool ProcfsCanAnswer() const { return !needs_net_admin; }
   // True if exact lookups yield what a dump yields. Lookups exist for TCP connections only, and the

@@ -20,7 +20,7 @@ using netlink::CallOptions;
 using netlink::Conn;
 using netlink::Ready;
 
-// A dump of more datagrams than this is worth a thread that reads ahead.
+// A dump with more datagrams than this is worth a thread that reads ahead.
 constexpr size_t kDatagramsBeforeThread = 2;
 
 absl::StatusOr<ProcfsSource> OpenProcfs(const TablePlan& plan, Conns* conns) {
@@ -96,12 +96,12 @@ absl::StatusOr<Walk> Walk::StartDump(const TablePlan& plan, size_t slot, const W
                                      const CallOptions& call, TableOutcome* outcome) {
   NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, context.conns->For(plan.table().netns, slot));
   DumpOptions options = context.aids->For(plan.table(), context.completeness, slot);
-  // An old kernel can refuse the filter's program. It is then asked for every socket.
-  options.retry_without_program = plan.CanDropProgram();
   if (std::optional<LookupSource> lookups = PlanLookups(plan, conn, options, context)) {
     NETDIAG_RETURN_IF_ERROR(lookups->Begin(call));
     return Walk(plan, slot, context, outcome, *std::move(lookups));
   }
+  // An old kernel can refuse the filter's program. It is then asked for every socket.
+  options.retry_without_program = plan.CanDropProgram();
   NetlinkSource dump(conn, plan.request, options);
   NETDIAG_RETURN_IF_ERROR(dump.Begin(call));
   return Walk(plan, slot, context, outcome, std::move(dump));
@@ -126,8 +126,8 @@ absl::StatusOr<Ready> Walk::Step(const StepOptions& how, MessageVisitor deliver)
   return Recover(ready.status());
 }
 
-// The source failed. Another one may take its place if the failed one yielded nothing: else rows
-// could come twice.
+// The source failed. /proc/net takes its place only if no row has come; otherwise rows could come
+// twice.
 Ready Walk::Recover(const absl::Status& failure) {
   outcome_->status = failure;
   if (outcome_->source != SourceKind::kNetlink) return Ready::kDone;
@@ -153,7 +153,7 @@ void Walk::ReadAhead(const CallOptions& call) {
 }
 
 void Walk::Finish(Summary* summary) const {
-  const SourceStats stats = std::visit([](const auto& source) { return source.stats(); }, source_);
+  const SourceStats stats = StatsOf(source_);
   summary->foreign += stats.foreign;
   summary->damaged += stats.damaged;
   summary->interrupted |= stats.interrupted;

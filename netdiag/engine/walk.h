@@ -64,14 +64,15 @@ class Walk {
   // Steps the source. Only the end of the call is an error. A failure of the table is kDone, and is
   // in the outcome.
   absl::StatusOr<netlink::Ready> Step(const StepOptions& how, MessageVisitor deliver);
-  // Adds what the source met to the outcome and to `summary`. To be called once, at the end.
+  // Adds the counts and the doubt of the source to the outcome and to `summary`. Must be called
+  // once, at the end.
   void Finish(Summary* summary) const;
 
   const TablePlan& plan() const { return *plan_; }
   TableOutcome& outcome() const { return *outcome_; }
   // The Conn in use; nullopt: none.
   std::optional<size_t> slot() const;
-  // True if the source's messages are to be kept for a later walk over all of their kind.
+  // True if the messages must be kept for a second walk, instead of being delivered.
   bool keeps() const;
   bool reads_ahead() const { return std::holds_alternative<AheadSource>(source_); }
   // The descriptor that Step() waits for; -1: none.

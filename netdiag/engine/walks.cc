@@ -96,7 +96,7 @@ size_t Walks::FreeSlot() const {
   return slot;
 }
 
-// A unix table has been kept. After the last one, all of them are walked out of the index.
+// A unix table has been kept. After the last one, all unix tables are walked out of the index.
 void Walks::EndKeeping() {
   if (--unread_unix_tables_ > 0) return;
   unix_sockets_->Sort();

@@ -5,8 +5,8 @@
 // - Tables start in the order of their plans, as many at once as there are Conns.
 // - A table waits while a walk of another namespace is in flight: one namespace is entered at a
 //   time, and left when its walks have ended.
-// - A unix table whose rows need peers is kept after its walk. When the last of these has been
-//   read, all of them are walked a second time, out of the index, and then deliver their rows.
+// - A unix table whose rows need peers is kept after its walk. When the last of these tables
+//   has been read, they are walked a second time, out of the index, and deliver their rows.
 //
 // Lifetime: what Begin() is given must live until the query's end. `Summary::tables` must have one
 // outcome for each plan.

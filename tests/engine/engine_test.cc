@@ -377,8 +377,8 @@ TEST(EngineReplay, MoreTablesThanAnyQueryHasAreDamage) {
 TEST(EngineReplay, NothingIsAskedOfTheLiveKernel) {
   const Packet capture = CaptureOf(ThreeTables());
   const std::unique_ptr<Engine> engine = Replay(capture);
-  const absl::Status lookup =
-      engine->LookupUnix(Inode(1), Cookie(), [](const UnixSocket&) { FAIL() << "a capture has no lookups"; });
+  const absl::Status lookup = engine->LookupUnix(
+      Inode(1), Cookie(), [](const UnixSocket&) { FAIL() << "a capture has no lookups"; });
   EXPECT_TRUE(IsUnsupported(lookup)) << lookup;
   EXPECT_EQ(engine->capabilities().kernel, "6.18-test");
   EXPECT_THAT(engine->capabilities().tables, IsEmpty());

@@ -166,9 +166,6 @@ TEST(TablePlan, AFiltersProgramCanBeDropped) {
   ASSERT_TRUE(plan.has_program());
   EXPECT_TRUE(plan.CanDropProgram());
   EXPECT_TRUE(plan.ProcfsCanAnswer());
-  EXPECT_THAT(plan.WithoutProgram().bytecode, IsEmpty());
-  EXPECT_EQ(plan.WithoutProgram().states, plan.request.states);
-  EXPECT_EQ(plan.WithoutProgram().table, plan.table());
 }
 
 TEST(TablePlan, OnlyTheKernelCanAnswerAFilterByMark) {
