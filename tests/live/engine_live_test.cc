@@ -214,6 +214,7 @@ TEST_F(EngineLive, LookupUnixGivesThePeersThatWait) {
       pending.push_back(*socket.pending_connection(i));
   };
   for (const Cookie cookie : {listener.cookie, Cookie()}) {
+    SCOPED_TRACE(::testing::Message() << "cookie " << cookie.value());
     pending.clear();
     const absl::Status status = engine->LookupUnix(listener.inode, cookie, note);
     ASSERT_TRUE(status.ok()) << status;
@@ -283,12 +284,14 @@ TEST_F(EngineLive, FamiliesAndProtocols) {
       {Family::kInet6, Family::kUnix},
   };
   for (const FamilySet set : families) {
+    SCOPED_TRACE(::testing::Message() << "families " << set.bits());
     Query query = Everything();
     query.families = set;
     const auto wanted = [&](const ZooSocket& socket) { return set.contains(socket.family); };
     EXPECT_EQ(Difference(VisitIdentities(engine.get(), query), IdentitiesIf(zoo(), wanted)), "");
   }
   for (const Protocol protocol : Query().protocols) {
+    SCOPED_TRACE(Names(protocol).word);
     Query query = Everything();
     query.protocols = {protocol};
     const auto wanted = [&](const ZooSocket& s) { return s.protocol == protocol; };
@@ -300,6 +303,7 @@ TEST_F(EngineLive, PortsSelectInetSockets) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   const Port busy = zoo()["tcp4 listen with connections waiting"].local.port;
   for (const bool bounded : {false, true}) {
+    SCOPED_TRACE(::testing::Message() << "bounded " << bounded);
     Query query = Everything();
     query.bounded_steps = bounded;
     query.source_port = busy;
@@ -326,6 +330,7 @@ TEST_F(EngineLive, BoundedStepsAndSeveralConnectionsGiveTheSame) {
   query.bounded_steps = true;
   EXPECT_EQ(Difference(VisitIdentities(OpenInZoo().get(), query), AllIdentities(zoo())), "");
   for (const size_t connections : {2, 3, 8}) {
+    SCOPED_TRACE(::testing::Message() << "connections " << connections);
     EngineOptions options = InZoo();
     options.connections = connections;
     const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
@@ -371,6 +376,7 @@ TEST_F(EngineLive, CapabilitiesOfThisKernel) {
   EXPECT_FALSE(capabilities.kernel.empty());
   ASSERT_EQ(capabilities.tables.size(), 15u);
   for (const Capability& capability : capabilities.tables) {
+    SCOPED_TRACE(Text(capability.table));
     // The kernel may be built without raw_diag. Ping sockets have no dump, and MPTCP has no file in
     // /proc/net.
     const Protocol protocol = capability.table.protocol;

@@ -294,6 +294,7 @@ TEST_P(QuietTables, ADumpOfManyDatagramsRaisesNoDoubtAndNeedsOneWalk) {
     const Crowd crowd(GetParam(), 1500);
     const std::unique_ptr<Engine> engine = OpenHere();
     for (const Completeness completeness : kCompletenesses) {
+      SCOPED_TRACE(::testing::Message() << "completeness " << static_cast<int>(completeness));
       for (int i = 0; i < 5; ++i) {
         const uint64_t walks =
             WalksOfQuietDump(engine.get(), QueryOf(GetParam(), completeness), crowd);
@@ -333,6 +334,7 @@ TEST_P(HidingQueriesOf, RaiseNoDoubtWhenNothingHappens) {
     const Crowd crowd(GetParam(), 1500);
     const std::unique_ptr<Engine> engine = OpenHere();
     for (const Completeness completeness : kCompletenesses) {
+      SCOPED_TRACE(::testing::Message() << "completeness " << static_cast<int>(completeness));
       for (const Query& query : HidingQueries(GetParam(), completeness)) {
         for (int i = 0; i < 5; ++i) WalksOfQuietDump(engine.get(), query, crowd);
       }

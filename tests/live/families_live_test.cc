@@ -193,6 +193,7 @@ TEST(FamiliesLive, MptcpInfoIsThatOfGetsockopt) {
   InNamespace([] {
     const Families families;
     for (const char* what : {"mptcp4 client", "mptcp6 server"}) {
+      SCOPED_TRACE(what);
       const FamilySocket& socket = families[what];
       constexpr int kSolMptcp = 284;
       constexpr int kMptcpInfo = 1;
@@ -270,6 +271,7 @@ TEST(FamiliesLive, NoNetlinkSocketIsLeftOutOrGivenTwice) {
     std::set<uint64_t> made;
     bool left_out = false;
     for (const size_t count : {100, 290, 300, 310, 311, 312, 313, 314, 330, 700, 1500, 5000}) {
+      SCOPED_TRACE(::testing::Message() << count << " sockets");
       while (fds.size() < count) {
         fds.push_back(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC));
         Check(fds.back() >= 0, "socket");

@@ -180,6 +180,7 @@ std::pair<uint64_t, bool> Found(Engine* engine, const std::shared_ptr<const Filt
 TEST_F(FilterLive, AConnectionOfADeviceIsLookedUp) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   for (const char* family : {"tcp4 ", "tcp6 "}) {
+    SCOPED_TRACE(family);
     const ZooSocket& marked = zoo()[std::string(family) + "marked, tos, bound to lo"];
     const std::string ends = TupleOf(marked);
     EXPECT_EQ(Found(engine.get(), Make(ends + " and dev = 1")), std::pair(uint64_t{1}, true));

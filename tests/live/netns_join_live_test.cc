@@ -97,6 +97,7 @@ TEST_F(NetnsJoinLive, PeersAreFoundInEachNamespaceAndAcrossThem) {
                                              {InodeOf(pair[1]), InodeOf(pair[0])},
                                              {InodeOf(client), InodeOf(server)}};
     for (const size_t connections : {1, 3}) {
+      SCOPED_TRACE(::testing::Message() << "connections " << connections);
       const auto engine = OpenForAll({.connections = connections, .threads = connections});
       Query query = OfProtocol(Protocol::kUnix);
       query.protocols.push_back(Protocol::kTcp);
@@ -128,6 +129,7 @@ TEST_F(NetnsJoinLive, EveryPolicyFindsTheOwnersInEachNamespace) {
     std::set<Inode> expected = blue.inodes();
     expected.merge(green.inodes());
     for (const internal::TcpPlan plan : {internal::TcpPlan::kDumps, internal::TcpPlan::kLookups}) {
+      SCOPED_TRACE(::testing::Message() << "plan " << static_cast<int>(plan));
       for (const OwnerPolicy policy :
            {OwnerPolicy::kAll, OwnerPolicy::kFirst, OwnerPolicy::kCached}) {
         const auto engine = OpenForAll({}, {.tcp_plan = plan});
@@ -337,8 +339,11 @@ TEST_F(NetnsJoinLive, ACaptureOfAllNamespacesReplaysTheSameRows) {
     std::vector<int> copies(10'000);
     for (int& fd : copies) fd = fcntl(own, F_DUPFD_CLOEXEC, 0);
     for (const internal::TcpPlan plan : {internal::TcpPlan::kDumps, internal::TcpPlan::kLookups}) {
+      SCOPED_TRACE(::testing::Message() << "plan " << static_cast<int>(plan));
       for (const OwnerPolicy policy : {OwnerPolicy::kAll, OwnerPolicy::kFirst}) {
+        SCOPED_TRACE(::testing::Message() << "policy " << static_cast<int>(policy));
         for (const size_t threads : {1, 2}) {
+          SCOPED_TRACE(::testing::Message() << "threads " << threads);
           Query query;
           query.states = StateSet::SsAll();
           query.owners = true;

@@ -117,6 +117,7 @@ TEST_F(NetnsLive, LookupsGiveTheRowsOfDumps) {
     const auto walks = OpenForAll({}, {.tcp_plan = internal::TcpPlan::kDumps});
     const auto lookups = OpenForAll({}, {.tcp_plan = internal::TcpPlan::kLookups});
     for (const ExtensionSet extensions : {ExtensionSet(), ExtensionSet(Extension::kCongestion)}) {
+      SCOPED_TRACE(::testing::Message() << "extensions " << extensions.bits());
       Query query = AllStates();
       query.extensions = extensions;
       const Answer expected = AnswerOf(walks.get(), query, {"zoo"});

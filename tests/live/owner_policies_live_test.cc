@@ -66,6 +66,7 @@ TEST_F(OwnerPoliciesLive, EveryPolicyFindsAnOwnerOfEverySocket) {
   ASSERT_GT(all.holders.size(), 10u);
   EXPECT_EQ(all.without, 0u);
   for (const OwnerPolicy policy : {OwnerPolicy::kFirst, OwnerPolicy::kCached}) {
+    SCOPED_TRACE(::testing::Message() << "policy " << static_cast<int>(policy));
     for (int again = 0; again < 3; ++again) {
       const Answer answer = Ask(engine.get(), With(policy));
       EXPECT_EQ(answer.holders, all.holders);
@@ -107,6 +108,7 @@ TEST_F(OwnerPoliciesLive, TheFirstOwnerNeedsNoMoreReadsThanAllOwners) {
 TEST_F(OwnerPoliciesLive, ASnapshotHasTheOwnersOfAllItsRows) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   for (const OwnerPolicy policy : {OwnerPolicy::kFirst, OwnerPolicy::kCached}) {
+    SCOPED_TRACE(::testing::Message() << "policy " << static_cast<int>(policy));
     const absl::StatusOr<Snapshot> snapshot = engine->Take(With(policy));
     ASSERT_TRUE(snapshot.ok()) << snapshot.status();
     Answer answer;
@@ -137,6 +139,7 @@ TEST_F(OwnerPoliciesLive, ABudgetLeavesRowsWithoutOwnersAndReportsIt) {
 // process.
 TEST_F(OwnerPoliciesLive, ASocketTooLateForTheScanIsLookedUpAgain) {
   for (const OwnerSource source : {OwnerSource::kProc, OwnerSource::kBpf}) {
+    SCOPED_TRACE(::testing::Message() << "source " << static_cast<int>(source));
     EngineOptions options;  // the namespace of the test
     options.owner_source = source;
     const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
@@ -178,6 +181,7 @@ TEST_F(OwnerPoliciesLive, ASocketTooLateForTheScanIsLookedUpAgain) {
 TEST_F(OwnerPoliciesLive, RowsThatWereNotVisitedAreNotCounted) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   for (const OwnerPolicy policy : {OwnerPolicy::kAll, OwnerPolicy::kFirst, OwnerPolicy::kCached}) {
+    SCOPED_TRACE(::testing::Message() << "policy " << static_cast<int>(policy));
     uint64_t seen = 0;
     const absl::StatusOr<Summary> summary = engine->Visit(
         With(policy), [&](const Row&) { return ++seen == 3 ? Flow::kStop : Flow::kContinue; });
@@ -196,6 +200,7 @@ TEST_F(OwnerPoliciesLive, WithoutProcEveryRowIsGivenWithoutOwners) {
   const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
   ASSERT_TRUE(engine.ok()) << engine.status();
   for (const OwnerPolicy policy : {OwnerPolicy::kFirst, OwnerPolicy::kCached}) {
+    SCOPED_TRACE(::testing::Message() << "policy " << static_cast<int>(policy));
     const Answer answer = Ask(engine->get(), With(policy));
     EXPECT_EQ(answer.summary.rows, AllIdentities(zoo()).size());
     EXPECT_TRUE(absl::IsNotFound(answer.summary.owner_error)) << answer.summary.owner_error;

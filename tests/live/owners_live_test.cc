@@ -131,6 +131,7 @@ TEST_F(OwnersLive, StepsScanWithinTheirBudget) {
 
 TEST_F(OwnersLive, BothSourcesGiveTheSameOwners) {
   for (const OwnerSource source : {OwnerSource::kProc, OwnerSource::kBpf}) {
+    SCOPED_TRACE(::testing::Message() << "source " << static_cast<int>(source));
     EngineOptions options = InZoo();
     options.owner_source = source;
     const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
@@ -159,6 +160,7 @@ TEST_F(OwnersLive, AScanOnAnotherThreadGivesTheSameOwners) {
   }
   const uint64_t all = AllIdentities(zoo()).size();
   for (const uint64_t wanted : {uint64_t{1}, all / 2, all}) {
+    SCOPED_TRACE(::testing::Message() << wanted << " rows");
     uint64_t seen = 0;
     const absl::StatusOr<Summary> summary = (*engine)->Visit(
         WithOwners(), [&](const Row&) { return ++seen == wanted ? Flow::kStop : Flow::kContinue; });

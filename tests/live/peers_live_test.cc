@@ -126,6 +126,7 @@ TEST_F(PeersLive, AreFoundInStatesThatTheQueryExcludes) {
 
 TEST_F(PeersLive, RowsAreThoseOfAPlainQuery) {
   for (const size_t connections : {size_t{1}, size_t{3}}) {
+    SCOPED_TRACE(::testing::Message() << "connections " << connections);
     EngineOptions options = InZoo();
     options.connections = connections;
     options.threads = connections;

@@ -55,6 +55,7 @@ TEST_F(UnlistedLive, AreFoundWithTheirProtocolsAndNoOthers) {
   const int bound = Make(Family::kInet, SOCK_DGRAM);
   Bind(bound, Loopback(Family::kInet));
   for (const OwnerSource source : {OwnerSource::kAuto, OwnerSource::kBpf, OwnerSource::kProc}) {
+    SCOPED_TRACE(::testing::Message() << "source " << static_cast<int>(source));
     const Found found = Visit(By(source));
     EXPECT_THAT(found, Contains(Pair(InodeOf(tcp), "TCP")));
     EXPECT_THAT(found, Contains(Pair(InodeOf(udp), "UDPv6")));

@@ -98,7 +98,9 @@ Identities StepThrough(Engine* engine, const Query& query) {
 
 TEST_F(VerbsLive, StepsGiveWhatVisitGives) {
   for (const size_t connections : {1, 3}) {
+    SCOPED_TRACE(::testing::Message() << "connections " << connections);
     for (const bool procfs : {false, true}) {
+      SCOPED_TRACE(::testing::Message() << "procfs " << procfs);
       EngineOptions options = InZoo();
       options.connections = connections;
       const std::unique_ptr<Engine> engine = OpenWith(options, {.prefer_procfs = procfs});
@@ -168,12 +170,14 @@ TEST_F(VerbsLive, CapabilitiesMayBeAskedDuringAQuery) {
 
 TEST_F(VerbsLive, StopEndsAVisitAndTheEngineIsUsableAtOnce) {
   for (const size_t connections : {1, 3}) {
+    SCOPED_TRACE(::testing::Message() << "connections " << connections);
     EngineOptions options = InZoo();
     options.connections = connections;
     const std::unique_ptr<Engine> engine = OpenWith(options);
     {
       const Crowd crowd(zoo(), 500);
       for (const uint64_t stop_at : {1, 2, 40, 600}) {
+        SCOPED_TRACE(::testing::Message() << "stop at row " << stop_at);
         uint64_t rows = 0;
         const absl::StatusOr<Summary> summary = engine->Visit(Everything(), [&](const Row&) {
           return ++rows == stop_at ? Flow::kStop : Flow::kContinue;
@@ -203,6 +207,7 @@ TEST_F(VerbsLive, APastDeadlineIsATimeoutAndTheEngineIsUsableAfterwards) {
     return Flow::kContinue;
   };
   for (const bool owners : {false, true}) {
+    SCOPED_TRACE(::testing::Message() << "owners " << owners);
     Query query = Everything();
     query.owners = owners;
     EXPECT_TRUE(IsTimeout(engine->Visit(query, none, past).status()));
@@ -218,6 +223,7 @@ TEST_F(VerbsLive, AStopTokenCancelsAndTheEngineIsUsableAfterwards) {
     std::stop_source before;
     before.request_stop();
     for (const bool owners : {false, true}) {
+      SCOPED_TRACE(::testing::Message() << "owners " << owners);
       Query query = Everything();
       query.owners = owners;
       const auto none = [](const Row&) { return Flow::kContinue; };
@@ -272,6 +278,7 @@ TEST_F(VerbsLive, ASnapshotKeepsItsRowsWhateverComesAfter) {
 
 TEST_F(VerbsLive, ACaptureReplaysTheSameRows) {
   for (const size_t connections : {1, 3}) {
+    SCOPED_TRACE(::testing::Message() << "connections " << connections);
     EngineOptions options = InZoo();
     options.connections = connections;
     const std::unique_ptr<Engine> live = OpenWith(options);
@@ -324,6 +331,7 @@ TEST_F(VerbsLive, ANamespaceIsNamedByDescriptorPathOrProcess) {
                          NetNs::FromPid(Pid(child))};
   for (const NetNs& name : names) {
     for (const bool procfs : {false, true}) {
+      SCOPED_TRACE(::testing::Message() << "procfs " << procfs);
       EngineOptions options;
       options.netns = name;
       const std::unique_ptr<Engine> engine = OpenWith(options, {.prefer_procfs = procfs});
@@ -374,6 +382,7 @@ TEST_F(VerbsLive, NoAllocationPerRow) {
   ProcTree tree;
   tree.Population(3, 500, zoo()["tcp4 listen"].inode);
   for (const bool owners : {false, true}) {
+    SCOPED_TRACE(::testing::Message() << "owners " << owners);
     EngineOptions options = InZoo();
     options.proc_root = tree.root();
     const std::unique_ptr<Engine> engine = OpenWith(options);
