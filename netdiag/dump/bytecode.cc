@@ -4,7 +4,6 @@
 
 #include <cstring>
 #include <span>
-#include <utility>
 
 #include "netdiag/netlink/abi.h"
 
@@ -29,14 +28,17 @@ void BytecodeAssembler::Put(uint8_t code, Bytes operand, Label otherwise) {
   program_.insert(program_.end(), operand.begin(), operand.end());
 }
 
-std::vector<std::byte> BytecodeAssembler::Finish() {
+void BytecodeAssembler::Finish(std::vector<std::byte>* program) {
   places_[accept()] = program_.size();
   places_[reject()] = program_.size() + kBeyond;
   for (const Jump& jump : jumps_) {
     const auto distance = static_cast<uint16_t>(places_[jump.to] - jump.at);
     std::memcpy(&program_[jump.at + offsetof(inet_diag_bc_op, no)], &distance, sizeof(distance));
   }
-  return std::move(program_);
+  program->swap(program_);
+  program_.clear();
+  places_.assign(2, 0);
+  jumps_.clear();
 }
 
 }  // namespace netdiag::internal

@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstring>
 
-#include "netdiag/dump/bytecode.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/request_builder.h"
 #include "netdiag/types/error.h"
@@ -183,19 +182,20 @@ absl::StatusOr<Bytes> EncodeDump(const DumpRequest& request, Detail detail, size
   return builder.Finish();
 }
 
-std::vector<std::byte> PortsProgram(std::span<const Port> ports) {
-  if (ports.empty()) return {};  // no program, and no allocation
-  BytecodeAssembler assembler;
+void AssemblePorts(std::span<const Port> ports, BytecodeAssembler* assembler,
+                   std::vector<std::byte>* program) {
+  program->clear();
+  if (ports.empty()) return;
   for (size_t i = 0; i < ports.size(); ++i) {
     const bool last = i + 1 == ports.size();
-    const auto next = last ? assembler.reject() : assembler.NewLabel();
+    const auto next = last ? assembler->reject() : assembler->NewLabel();
     const inet_diag_bc_op port = {0, 0, ports[i].value()};
-    assembler.Put(INET_DIAG_BC_S_EQ, std::as_bytes(std::span(&port, 1)), next);
+    assembler->Put(INET_DIAG_BC_S_EQ, std::as_bytes(std::span(&port, 1)), next);
     if (last) break;
-    assembler.Put(INET_DIAG_BC_JMP, {}, assembler.accept());
-    assembler.Bind(next);
+    assembler->Put(INET_DIAG_BC_JMP, {}, assembler->accept());
+    assembler->Bind(next);
   }
-  return assembler.Finish();
+  assembler->Finish(program);
 }
 
 InetSocketId IdOf(const InetName& name) {

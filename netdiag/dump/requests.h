@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/dump/bytecode.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/types/address.h"
 #include "netdiag/types/types.h"
@@ -47,9 +48,10 @@ absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::b
 // The same with a choice of attributes. `pass` matters for netlink sockets only.
 absl::StatusOr<Bytes> EncodeDump(const DumpRequest& request, Detail detail, size_t pass,
                                  std::span<std::byte> storage);
-// A program that accepts these local ports only. Without ports it is empty, which accepts every
-// socket.
-std::vector<std::byte> PortsProgram(std::span<const Port> ports);
+// Makes `program` one that accepts these local ports only. Without ports it is empty, which accepts
+// every socket. No allocation once `assembler` and `program` have grown.
+void AssemblePorts(std::span<const Port> ports, BytecodeAssembler* assembler,
+                   std::vector<std::byte>* program);
 
 // ---- Single sockets ----
 

@@ -51,7 +51,7 @@ absl::StatusOr<Verdict> WitnessCheck::BeginDump(netlink::Conn* conn, const CallO
   found_.assign(witnesses.size(), 0);
   request_.extensions = {};
   if (!report_->states.empty()) request_.states = report_->states;
-  request_.bytecode = PortsProgram(report_->ports);
+  AssemblePorts(report_->ports, &assembler_, &request_.bytecode);
   phase_ = Phase::kDump;
   NETDIAG_RETURN_IF_ERROR(SendDump(conn, request_, Detail::kKeys, 0, call, &storage_));
   return Verdict::Step();

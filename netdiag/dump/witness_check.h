@@ -19,6 +19,7 @@
 
 #include "absl/status/statusor.h"
 
+#include "netdiag/dump/bytecode.h"
 #include "netdiag/dump/exact_requests.h"
 #include "netdiag/dump/step.h"
 #include "netdiag/dump/table.h"
@@ -49,6 +50,7 @@ class WitnessCheck {
   DumpRequest request_;  // of the dump
   size_t next_ = 0;      // of the connections
   ExactRequests batch_;
+  BytecodeAssembler assembler_;
   std::vector<std::byte> storage_;
   std::vector<char> found_;  // by witness
 };

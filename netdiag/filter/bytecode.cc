@@ -61,7 +61,9 @@ class Generator {
  public:
   std::vector<std::byte> Run(const Formula& formula) {
     Generate(formula, assembler_.reject());
-    return assembler_.Finish();
+    std::vector<std::byte> program;
+    assembler_.Finish(&program);
+    return program;
   }
 
  private:

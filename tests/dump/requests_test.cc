@@ -15,6 +15,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/dump/bytecode.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
 #include "tests/testing/fake_kernel.h"
@@ -353,8 +354,11 @@ TEST(EncodeDestroy, RefusesProtocolsThatNoKernelCloses) {
 }
 
 // Each test that fails jumps to the next test, and the last one beyond the end, which rejects.
-TEST(PortsProgram, AcceptsThesePortsOnly) {
-  EXPECT_THAT(PortsProgram({}), ::testing::IsEmpty());
+TEST(AssemblePorts, AcceptsThesePortsOnly) {
+  BytecodeAssembler assembler;
+  std::vector<std::byte> program(1);
+  AssemblePorts({}, &assembler, &program);
+  EXPECT_THAT(program, ::testing::IsEmpty());
   const Port ports[] = {Port::FromHost(53), Port::FromHost(5353)};
   const inet_diag_bc_op ops[] = {{INET_DIAG_BC_S_EQ, 8, 12},
                                  {0, 0, 53},
@@ -362,7 +366,11 @@ TEST(PortsProgram, AcceptsThesePortsOnly) {
                                  {INET_DIAG_BC_S_EQ, 8, 12},
                                  {0, 0, 5353}};
   const Bytes expected = std::as_bytes(std::span(ops));
-  EXPECT_EQ(PortsProgram(ports), Packet(expected.begin(), expected.end()));
+  for (const int round : {1, 2}) {  // the second one uses the memory of the first one
+    SCOPED_TRACE(round);
+    AssemblePorts(ports, &assembler, &program);
+    EXPECT_EQ(program, Packet(expected.begin(), expected.end()));
+  }
 }
 
 }  // namespace
