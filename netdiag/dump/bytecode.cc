@@ -35,7 +35,7 @@ void BytecodeAssembler::Finish(std::vector<std::byte>* program) {
     const auto distance = static_cast<uint16_t>(places_[jump.to] - jump.at);
     std::memcpy(&program_[jump.at + offsetof(inet_diag_bc_op, no)], &distance, sizeof(distance));
   }
-  program->swap(program_);
+  program->assign(program_.begin(), program_.end());
   program_.clear();
   places_.assign(2, 0);
   jumps_.clear();

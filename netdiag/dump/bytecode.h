@@ -36,8 +36,8 @@ class BytecodeAssembler {
   void Bind(Label label) { places_[label] = program_.size(); }
   // Appends an instruction with its operand. `code` is one of INET_DIAG_BC_*.
   void Put(uint8_t code, Bytes operand, Label otherwise);
-  // Resolves the jumps and swaps the program into `program`, whose memory the next program uses.
-  // The assembler is then as new. REQUIRES: every label that a jump names is bound.
+  // Resolves the jumps and copies the program to `program`. The assembler is then as new, and keeps
+  // its memory. REQUIRES: every label that a jump names is bound.
   void Finish(std::vector<std::byte>* program);
 
  private:

@@ -39,6 +39,7 @@ struct RowsInFlight {
   // Begins another bucket. Rows of earlier buckets stay if `keep`.
   void BeginBucket(bool keep) {
     if (!keep) keys.clear();
+    ports.clear();
     begin = keys.size();
     before_tear = 0;
     entered = false;
@@ -46,8 +47,9 @@ struct RowsInFlight {
   size_t in_bucket() const { return keys.size() - begin; }
 
   std::vector<SocketKey> keys;
-  size_t begin = 0;        // of the bucket, in `keys`
-  size_t before_tear = 0;  // rows of the bucket that came before its last tear
+  std::vector<Port> ports;  // UDP: of the bucket's rows
+  size_t begin = 0;         // of the bucket, in `keys`
+  size_t before_tear = 0;   // rows of the bucket that came before its last tear
   // Rows came again in this bucket, so sockets have entered at its head that no row shows.
   bool entered = false;
 };

@@ -29,17 +29,16 @@ void UdpTears::Add(Bytes row, SocketKey key, RowsInFlight* rows, TearReport* /*r
   if (slot != slot_) {
     rows->BeginBucket(keep_all_);
     slot_ = slot;
-    ports_.clear();
   }
   rows->keys.push_back(key);
-  if (!Contains(ports_, local)) ports_.push_back(local);
+  if (!Contains(rows->ports, local)) rows->ports.push_back(local);
 }
 
 void UdpTears::Tear(RowsInFlight* rows, TearReport* report) {
   const auto first =
       rows->keys.begin() + static_cast<std::ptrdiff_t>(rows->begin + rows->before_tear);
   report->witnesses.insert(report->witnesses.end(), first, rows->keys.end());
-  for (const Port port : ports_) {
+  for (const Port port : rows->ports) {
     if (!Contains(report->ports, port)) report->ports.push_back(port);
   }
   rows->before_tear = rows->in_bucket();

@@ -12,7 +12,6 @@
 #define NETDIAG_DUMP_UDP_TEARS_H_
 
 #include <cstdint>
-#include <vector>
 
 #include "netdiag/dump/socket_key.h"
 #include "netdiag/dump/tear_report.h"
@@ -31,8 +30,7 @@ class UdpTears {
 
  private:
   bool keep_all_ = false;
-  uint16_t slot_ = 0;        // the ports of the bucket, modulo 128
-  std::vector<Port> ports_;  // of the bucket's rows
+  uint16_t slot_ = 0;  // the ports of the bucket, modulo 128
 };
 
 }  // namespace netdiag::internal

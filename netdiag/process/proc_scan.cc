@@ -183,6 +183,12 @@ size_t ProcScan::ReadShared(size_t budget, Allowance::Deadline deadline, Scan* s
     threads.push_back(*std::move(thread));
   }
   Work(&workers_[0], scan, &allowance);
+  // An earlier slice may have run more threads, and one of them may have left a table half read.
+  for (size_t i = threads.size() + 1; i < workers_.size(); ++i) {
+    if (!workers_[i].reader.open()) continue;
+    workers_[i].scan.wanted = scan->wanted;
+    Work(&workers_[i], &workers_[i].scan, &allowance);
+  }
   for (std::thread& thread : threads) thread.join();
   bool open = false;
   for (Worker& worker : workers_) {
