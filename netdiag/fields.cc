@@ -119,10 +119,24 @@ std::optional<uint64_t> IpProtocol(const Row& row) {
   return row.inet()->local_port().value();
 }
 
+// Returns nullopt if `id` is 0, which stands for none.
+template <class Id>
+std::optional<Id> IfSet(std::optional<Id> id) {
+  return id == Id() ? std::nullopt : id;
+}
+
 std::optional<IfIndex> Interface(const Row& row) {
-  if (row.inet() != nullptr) return row.inet()->interface();
-  if (row.packet_socket() != nullptr) return row.packet_socket()->interface();
+  if (row.inet() != nullptr) return IfSet<IfIndex>(row.inet()->interface());
+  if (row.packet_socket() != nullptr) return IfSet<IfIndex>(row.packet_socket()->interface());
   return std::nullopt;
+}
+
+// A connection that no file holds (inode 0) has uid 0 if the kernel does not keep its user: in
+// TIME_WAIT and SYN_RECV, and before 6.17 also without an owner or before accept().
+std::optional<Uid> UserOf(const Row& row) {
+  const std::optional<Uid> uid = row.uid();
+  if (row.inet() == nullptr || row.inode() != Inode()) return uid;
+  return IfSet(uid);
 }
 
 // ---- Fields of all sockets ----
@@ -176,7 +190,7 @@ constexpr auto kSocketFields = [] {
       {kSocket, "send_queue", kNone, kGauge, kAnyFamily, {}, OfRow<[](R r) {
          return r.send_queue();
        }>},
-      {kSocket, "uid", kNone, kIdentity, kWithUid, {}, OfRow<[](R r) { return r.uid(); }>},
+      {kSocket, "uid", kNone, kIdentity, kWithUid, {}, OfRow<UserOf>},
       {kSocket, "inode", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.inode(); }>},
       {kSocket, "cookie", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.cookie(); }>},
       {kSocket, "timer", kNone, kEnum, kInetOnly, {}, OfInet<[](I s) { return Name(s.timer()); }>},
@@ -196,7 +210,9 @@ constexpr auto kSocketFields = [] {
          return s.v6_only();
        }>},
       {kSocket, "mark", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) { return s.mark(); }>},
-      {kSocket, "cgroup", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) { return s.cgroup(); }>},
+      {kSocket, "cgroup", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) {
+         return IfSet(s.cgroup());
+       }>},
       {kSocket, "cgroup_path", kNone, kText, kAnyFamily, {}, OfCgroup<&Cgroup::path>},
       {kSocket, "container", kNone, kText, kAnyFamily, {}, OfCgroup<&Cgroup::container>},
       {kSocket, "pod", kNone, kText, kAnyFamily, {}, OfCgroup<&Cgroup::pod>},
@@ -218,7 +234,7 @@ constexpr auto kSocketFields = [] {
       {kSocket, "file_minor", kNone, kIdentity, kUnixOnly, Extension::kUnixFile,
        OfUnix<[](U s) { return MemberOf(s.file(), &UnixSocket::File::minor); }>},
       {kSocket, "netns", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) {
-         return r.table().netns;
+         return IfSet<NetnsId>(r.table().netns);
        }>},
       {kSocket, "netns_name", kNone, kText, kAnyFamily, {}, OfRow<[](R r) {
          return std::string_view(r.table().netns_name);
@@ -268,7 +284,7 @@ template <class Struct, auto View, size_t I>
 constexpr Getter OfStruct = {ValueType::kNumber, [](const Row& row, size_t) {
                                static constexpr StructField kField = Struct::fields()[I];
                                const std::optional<Struct> view = View(row);
-                               return view ? ToValue((*view)[kField]) : FieldValue();
+                               return view ? ToValue(view->ValueOf(kField)) : FieldValue();
                              }};
 
 template <class Struct, auto View>
@@ -367,10 +383,10 @@ constexpr auto kNetlinkFields = [] {
          return s.connected();
        }>},
       {kGroup, "remote_port_id", kNone, kIdentity, kNetlinkOnly, {}, OfNetlink<[](N s) {
-         return s.remote_port_id();
+         return s.connected() ? std::optional(s.remote_port_id()) : std::nullopt;
        }>},
       {kGroup, "remote_group", kNone, kIdentity, kNetlinkOnly, {}, OfNetlink<[](N s) {
-         return s.remote_group();
+         return s.connected() ? std::optional(s.remote_group()) : std::nullopt;
        }>},
       NetlinkFlagField<kDumpRunning>("dump_running"),
       NetlinkFlagField<kPacketInfo>("pktinfo"),

@@ -3,6 +3,7 @@
 
 #include "netdiag/fields.h"
 
+#include <cstring>
 #include <map>
 #include <optional>
 #include <set>
@@ -465,12 +466,83 @@ TEST(Fields, OfAMessageWithoutAttributesAreThoseOfItsFixedPart) {
   EXPECT_THAT(
       keys(ValuesOf(InetMessage().Build(), kTcpTable)),
       UnorderedElementsAre("protocol", "family", "type", "state", "local_address", "local_port",
-                           "remote_address", "remote_port", "interface", "receive_queue",
-                           "send_queue", "uid", "inode", "cookie", "timer", "netns", "source"));
+                           "remote_address", "remote_port", "receive_queue", "send_queue", "uid",
+                           "inode", "cookie", "timer", "netns", "source"));
   EXPECT_THAT(
       keys(ValuesOf(UnixMessage().Build(), kUnixTable)),
       UnorderedElementsAre("protocol", "family", "type", "state", "abstract", "receive_queue",
                            "send_queue", "inode", "cookie", "netns", "source"));
+}
+
+// Each way in which a number can mean "not set", for every field that has it.
+TEST(Fields, AreAbsentIfTheirNumberMeansNotSet) {
+  const auto is_set = [](const Packet& info, const StructField& field) {
+    InetMessage message;
+    message.Add(INET_DIAG_INFO, info);
+    return ValuesOf(message.Build(), kTcpTable).count("tcp_info." + std::string(field.name)) != 0;
+  };
+  const auto with = [](Packet info, const StructField& field, uint64_t number) {
+    std::memcpy(info.data() + field.offset, &number, field.width);
+    return info;
+  };
+  size_t tested = 0;
+  for (const StructField& field : TcpInfo::fields()) {
+    SCOPED_TRACE(std::string(field.name));
+    const Packet info = Pattern(280);  // state 1, with an rtt and the window scales
+    EXPECT_TRUE(is_set(info, field));
+    const auto expect = [&](const Packet& changed, Unset unset) {
+      EXPECT_EQ(is_set(changed, field), !field.unset.contains(unset));
+      tested += field.unset.contains(unset) ? 1 : 0;
+    };
+    if (field.bits == 0 && field.name != "state") {
+      expect(with(info, field, 0), Unset::kZero);
+      expect(with(info, field, ~uint64_t{0}), Unset::kOnes);
+      if (field.width == 4) expect(with(info, field, 0x7fffffff), Unset::kInfinite);
+    }
+    expect(with(info, TcpInfo::Field("state"), 10), Unset::kListener);
+    if (field.name == "rtt") continue;
+    expect(with(info, TcpInfo::Field("rtt"), 0), Unset::kNoRtt);
+    if (field.name == "options") continue;
+    expect(with(info, TcpInfo::Field("options"), 0xfb), Unset::kNoWindowScale);
+  }
+  EXPECT_GT(tested, 50u);
+}
+
+TEST(Fields, OfDctcpAreAbsentIfItIsNotEnabled) {
+  InetMessage message;
+  message.Add(INET_DIAG_DCTCPINFO, Packet(16));
+  const auto values = ValuesOf(message.Build(), kTcpTable);
+  EXPECT_EQ(values.at("dctcp.enabled"), "0");
+  EXPECT_EQ(values.count("dctcp.alpha"), 0u);
+  EXPECT_EQ(values.count("dctcp.ce_state"), 0u);
+}
+
+// What the fixed part of a message has for none.
+TEST(Fields, OfTheFixedPartAreAbsentIfTheyNameNothing) {
+  InetMessage inet;
+  inet.fixed.idiag_uid = 0;
+  inet.Add(INET_DIAG_CGROUP_ID, uint64_t{0}).Add(INET_DIAG_MARK, uint32_t{0});
+  auto values = ValuesOf(inet.Build(), kTcpTable);
+  EXPECT_EQ(values.count("interface"), 0u);
+  EXPECT_EQ(values.count("cgroup"), 0u);
+  EXPECT_EQ(values["mark"], "0");  // the caller may see marks, and this one is 0
+  EXPECT_EQ(values["uid"], "0");   // root
+  inet.fixed.idiag_inode = 0;
+  values = ValuesOf(inet.Build(), kTcpTable);
+  EXPECT_EQ(values.count("uid"), 0u);
+  inet.fixed.idiag_uid = 1000;
+  EXPECT_EQ(ValuesOf(inet.Build(), kTcpTable)["uid"], "1000");
+
+  Table unknown = kTcpTable;
+  unknown.netns = NetnsId();
+  EXPECT_EQ(ValuesOf(inet.Build(), unknown).count("netns"), 0u);
+
+  NetlinkMessage netlink = FullNetlink();
+  netlink.fixed.ndiag_state = 0;
+  values = ValuesOf(netlink.Build(), kNetlinkTable);
+  EXPECT_EQ(values.count("netlink.remote_port_id"), 0u);
+  EXPECT_EQ(values.count("netlink.remote_group"), 0u);
+  EXPECT_EQ(values["netlink.connected"], "false");
 }
 
 TEST(Fields, IncludeTheReasonWhyASocketHasNoOwner) {

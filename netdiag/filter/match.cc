@@ -101,10 +101,19 @@ bool IsValue(const FieldMatch& match, const FieldValue& value) {
   return same == (match.compare == Compare::kEqual);
 }
 
+// ss and the kernel's opcode take the interface of a socket that is not bound to one for 0, so
+// `dev != lo` selects it.
+FieldValue ValueInstead(const FieldMatch& match, const Row& row) {
+  static const Field* const kInterface = FindField("interface");
+  if (match.field != kInterface || !IsEquality(match.compare)) return {};
+  return kInterface->families.contains(row.family()) ? FieldValue(uint64_t{0}) : FieldValue();
+}
+
 bool Is(const FieldMatch& match, const Row& row) {
   const bool of_peer = match.field->group == FieldGroup::kPeerOwner;
   if (!of_peer && match.field->group != FieldGroup::kOwner) {
-    return IsValue(match, match.field->get(row, 0));
+    const FieldValue value = match.field->get(row, 0);
+    return IsValue(match, IsAbsent(value) ? ValueInstead(match, row) : value);
   }
   const size_t owners = of_peer ? row.peer_owners().size() : row.owners().size();
   for (size_t i = 0; i < owners; ++i) {

@@ -4,10 +4,11 @@
 //   std::optional<uint64_t> rtt = info[TcpInfo::Field("rtt")];
 //   for (const StructField& field : TcpInfo::fields()) Print(field.name, info[field]);
 //
-// One row describes one field: its place, its unit and its meaning. Code that prints, filters or
-// tests fields iterates over the rows, so a new field is a new row. A field exists if the attribute
-// is long enough to hold it: the short structs of old kernels give nullopt for the fields they
-// lack, and the longer structs of newer kernels are read as far as the table goes.
+// One row describes one field: its place, its unit, its meaning, and the numbers that mean "not
+// set". Code that prints, filters or tests fields iterates over the rows, so a new field is a new
+// row. A field exists if the attribute is long enough to hold it: the short structs of old kernels
+// give nullopt for the fields they lack, and the longer structs of newer kernels are read as far as
+// the table goes.
 //
 // Cost: one comparison and one load.
 // Lifetime: as the bytes of the message.
@@ -29,12 +30,26 @@
 
 namespace netdiag {
 
+// When the number in a field means that the kernel has no value for it. A field that has nothing of
+// this always has a value; its 0 is a count of 0.
+enum class Unset : uint8_t {
+  kZero,           // the number is 0: not measured, not negotiated, or never filled
+  kOnes,           // all bits are set: no limit, or not measured
+  kInfinite,       // the number is 2^31-1: no threshold, or not measured
+  kDisabled,       // the struct's first member, "enabled", is 0: the kernel fills nothing else
+  kListener,       // tcp_info of a listener: not filled, or filled with something else
+  kNoRtt,          // tcp_info without "rtt": the initial value
+  kNoWindowScale,  // tcp_info without TcpOption::kWindowScale: not filled
+};
+using UnsetSet = Set<Unset>;
+
 struct StructField {
   std::string_view name;
   uint16_t offset = 0;  // bytes from the start of the struct
   uint8_t width = 4;    // bytes: 1, 2, 4 or 8, host order
   Unit unit = Unit::kNone;
   Meaning meaning = Meaning::kGauge;
+  UnsetSet unset = {};
   uint8_t shift = 0;  // position of a bit-field, from the low end
   uint8_t bits = 0;   // size of a bit-field; 0: the field has the whole width
 };
@@ -55,6 +70,7 @@ class StructView {
     throw "no such field";  // at compile time only
   }
 
+  // The number in the field, whether it is set or not; nullopt if the kernel does not send it.
   // Inlined, so that a field known at compile time costs one comparison and one load.
   [[gnu::always_inline]] std::optional<uint64_t> operator[](const StructField& field) const {
     if (field.offset + size_t{field.width} > bytes_.size()) return std::nullopt;
@@ -62,10 +78,29 @@ class StructView {
     if (field.bits != 0) value = (value >> field.shift) & ((uint64_t{1} << field.bits) - 1);
     return value;
   }
+  // The value of the field; nullopt also if the number means "not set". Filters, orders, counts and
+  // every form of output use it.
+  [[gnu::always_inline]] std::optional<uint64_t> ValueOf(const StructField& field) const {
+    const std::optional<uint64_t> number = (*this)[field];
+    if (!number || field.unset.empty() || IsSet(field, *number)) return number;
+    return std::nullopt;
+  }
   // The struct as the kernel sent it. A newer kernel sends more than the table describes.
   Bytes bytes() const { return bytes_; }
 
  private:
+  [[gnu::always_inline]] bool IsSet(const StructField& field, uint64_t number) const {
+    const auto has = [&](Unset unset) { return field.unset.contains(unset); };
+    if (has(Unset::kZero) && number == 0) return false;
+    if (has(Unset::kOnes) && number == ~uint64_t{0} >> (64 - 8 * field.width)) return false;
+    if (has(Unset::kInfinite) && number == 0x7fffffff) return false;
+    if constexpr (requires { Traits::IsUnset(*this, Unset()); }) {
+      for (const Unset unset : Traits::kUnset) {
+        if (has(unset) && Traits::IsUnset(*this, unset)) return false;
+      }
+    }
+    return true;
+  }
   // REQUIRES: the field is within the bytes.
   [[gnu::always_inline]] uint64_t Read(const StructField& field) const {
     switch (field.width) {
@@ -89,84 +124,104 @@ class StructView {
   Bytes bytes_;
 };
 
-// struct tcp_info, filled by tcp_get_info() in net/ipv4/tcp.c. For a LISTEN socket it fills only
-// state, pacing, reordering, snd_cwnd, unacked (accept queue) and sacked (backlog).
+// struct tcp_info, filled by tcp_get_info() in net/ipv4/tcp.c, which begins with zeros. For a
+// listener it fills only state, pacing, reordering, snd_cwnd, unacked (accept queue) and sacked
+// (backlog).
+//
+// What is not set, and why: srtt_us, rcv_rtt_est and ato are 0 until the first measurement, and
+// tcp_min_rtt() is ~0; mdev_us begins with TCP_TIMEOUT_INIT, so rttvar has a meaning only beside
+// rtt; sk_pacing_rate and sk_max_pacing_rate are ~0 without a limit (sock_init_data());
+// snd_ssthresh is TCP_INFINITE_SSTHRESH until the first loss; tcp_compute_delivery_rate() is 0
+// without a sample; icsk_pmtu_cookie is 0 without a route; the window scales are filled only if
+// wscale_ok; last_ack_sent is never filled, and fackets not since 4.15.
 struct TcpInfoTraits {
   static constexpr auto kFields = [] {
     using enum Unit;
     using enum Meaning;
+    using enum Unset;
     return std::to_array<StructField>({
         {"state", 0, 1, kNone, kEnum},
-        {"ca_state", 1, 1, kNone, kEnum},
-        {"retransmits", 2, 1},  // of the first unacknowledged segment
-        {"probes", 3, 1},
-        {"backoff", 4, 1},
-        {"options", 5, 1, kNone, kEnum},  // bits: TcpOption
-        {"snd_wscale", 6, 1, kNone, kGauge, 0, 4},
-        {"rcv_wscale", 6, 1, kNone, kGauge, 4, 4},
-        {"delivery_rate_app_limited", 7, 1, kNone, kEnum, 0, 1},  // 4.9
-        {"fastopen_client_fail", 7, 1, kNone, kEnum, 1, 2},       // 5.5
-        {"rto", 8, 4, kMicroseconds},
-        {"ato", 12, 4, kMicroseconds},
-        {"snd_mss", 16, 4, kBytes},
-        {"rcv_mss", 20, 4, kBytes},
+        {"ca_state", 1, 1, kNone, kEnum, kListener},
+        {"retransmits", 2, 1, kNone, kGauge, kListener},  // of the first unacknowledged segment
+        {"probes", 3, 1, kNone, kGauge, kListener},
+        {"backoff", 4, 1, kNone, kGauge, kListener},
+        {"options", 5, 1, kNone, kEnum, kListener},  // bits: TcpOption
+        {"snd_wscale", 6, 1, kNone, kGauge, kNoWindowScale, 0, 4},
+        {"rcv_wscale", 6, 1, kNone, kGauge, kNoWindowScale, 4, 4},
+        {"delivery_rate_app_limited", 7, 1, kNone, kEnum, kListener, 0, 1},  // 4.9
+        {"fastopen_client_fail", 7, 1, kNone, kEnum, kListener, 1, 2},       // 5.5
+        {"rto", 8, 4, kMicroseconds, kGauge, kZero},
+        {"ato", 12, 4, kMicroseconds, kGauge, kZero},
+        {"snd_mss", 16, 4, kBytes, kGauge, kZero},
+        {"rcv_mss", 20, 4, kBytes, kGauge, kZero},
         {"unacked", 24, 4, kPackets},
-        {"sacked", 28, 4, kPackets},
-        {"lost", 32, 4, kPackets},
-        {"retrans", 36, 4, kPackets},
-        {"fackets", 40, 4, kPackets},
-        {"last_data_sent", 44, 4, kMilliseconds},  // ago
-        {"last_ack_sent", 48, 4, kMilliseconds},   // always 0 in the kernel
-        {"last_data_recv", 52, 4, kMilliseconds},
-        {"last_ack_recv", 56, 4, kMilliseconds},
-        {"pmtu", 60, 4, kBytes},
-        {"rcv_ssthresh", 64, 4, kBytes},
-        {"rtt", 68, 4, kMicroseconds},
-        {"rttvar", 72, 4, kMicroseconds},
-        {"snd_ssthresh", 76, 4, kPackets},
+        {"sacked", 28, 4, kPackets, kGauge, kListener},
+        {"lost", 32, 4, kPackets, kGauge, kListener},
+        {"retrans", 36, 4, kPackets, kGauge, kListener},
+        {"fackets", 40, 4, kPackets, kGauge, kZero},
+        {"last_data_sent", 44, 4, kMilliseconds, kGauge, kListener},  // ago
+        {"last_ack_sent", 48, 4, kMilliseconds, kGauge, kZero},       // always 0 in the kernel
+        {"last_data_recv", 52, 4, kMilliseconds, kGauge, kListener},
+        {"last_ack_recv", 56, 4, kMilliseconds, kGauge, kListener},
+        {"pmtu", 60, 4, kBytes, kGauge, kZero},
+        {"rcv_ssthresh", 64, 4, kBytes, kGauge, kZero},
+        {"rtt", 68, 4, kMicroseconds, kGauge, kZero},
+        {"rttvar", 72, 4, kMicroseconds, kGauge, kNoRtt},
+        {"snd_ssthresh", 76, 4, kPackets, kGauge, {kZero, kInfinite}},
         {"snd_cwnd", 80, 4, kPackets},
-        {"advmss", 84, 4, kBytes},
+        {"advmss", 84, 4, kBytes, kGauge, kZero},
         {"reordering", 88, 4, kPackets},
-        {"rcv_rtt", 92, 4, kMicroseconds},
-        {"rcv_space", 96, 4, kBytes},
-        {"total_retrans", 100, 4, kPackets, kCounter},
-        {"pacing_rate", 104, 8, kBytesPerSecond},  // 3.15
-        {"max_pacing_rate", 112, 8, kBytesPerSecond},
-        {"bytes_acked", 120, 8, kBytes, kCounter},  // 4.1
-        {"bytes_received", 128, 8, kBytes, kCounter},
-        {"segs_out", 136, 4, kPackets, kCounter},  // 4.2
-        {"segs_in", 140, 4, kPackets, kCounter},
-        {"notsent_bytes", 144, 4, kBytes},  // 4.6
-        {"min_rtt", 148, 4, kMicroseconds},
-        {"data_segs_in", 152, 4, kPackets, kCounter},
-        {"data_segs_out", 156, 4, kPackets, kCounter},
-        {"delivery_rate", 160, 8, kBytesPerSecond},      // 4.9
-        {"busy_time", 168, 8, kMicroseconds, kCounter},  // 4.10
-        {"rwnd_limited", 176, 8, kMicroseconds, kCounter},
-        {"sndbuf_limited", 184, 8, kMicroseconds, kCounter},
-        {"delivered", 192, 4, kPackets, kCounter},  // 4.18
-        {"delivered_ce", 196, 4, kPackets, kCounter},
-        {"bytes_sent", 200, 8, kBytes, kCounter},  // 4.19
-        {"bytes_retrans", 208, 8, kBytes, kCounter},
-        {"dsack_dups", 216, 4, kPackets, kCounter},
-        {"reord_seen", 220, 4, kNone, kCounter},
-        {"rcv_ooopack", 224, 4, kPackets, kCounter},  // 5.4
-        {"snd_wnd", 228, 4, kBytes},
-        {"rcv_wnd", 232, 4, kBytes},  // 6.2
-        {"rehash", 236, 4, kNone, kCounter},
-        {"total_rto", 240, 2, kNone, kCounter},  // 6.7
-        {"total_rto_recoveries", 242, 2, kNone, kCounter},
-        {"total_rto_time", 244, 4, kMilliseconds, kCounter},
-        {"received_ce", 248, 4, kPackets, kCounter},  // 6.18, accurate ECN
-        {"delivered_e1_bytes", 252, 4, kBytes, kCounter},
-        {"delivered_e0_bytes", 256, 4, kBytes, kCounter},
-        {"delivered_ce_bytes", 260, 4, kBytes, kCounter},
-        {"received_e1_bytes", 264, 4, kBytes, kCounter},
-        {"received_e0_bytes", 268, 4, kBytes, kCounter},
-        {"received_ce_bytes", 272, 4, kBytes, kCounter},
-        {"accecn_bits", 276, 4, kNone, kIdentity},  // as sent: 7.0 has another layout
+        {"rcv_rtt", 92, 4, kMicroseconds, kGauge, kZero},
+        {"rcv_space", 96, 4, kBytes, kGauge, kZero},
+        {"total_retrans", 100, 4, kPackets, kCounter, kListener},
+        {"pacing_rate", 104, 8, kBytesPerSecond, kGauge, {kZero, kOnes}},  // 3.15
+        {"max_pacing_rate", 112, 8, kBytesPerSecond, kGauge, {kZero, kOnes}},
+        {"bytes_acked", 120, 8, kBytes, kCounter, kListener},  // 4.1
+        {"bytes_received", 128, 8, kBytes, kCounter, kListener},
+        {"segs_out", 136, 4, kPackets, kCounter, kListener},  // 4.2
+        {"segs_in", 140, 4, kPackets, kCounter, kListener},
+        {"notsent_bytes", 144, 4, kBytes, kGauge, kListener},  // 4.6
+        {"min_rtt", 148, 4, kMicroseconds, kGauge, {kZero, kOnes}},
+        {"data_segs_in", 152, 4, kPackets, kCounter, kListener},
+        {"data_segs_out", 156, 4, kPackets, kCounter, kListener},
+        {"delivery_rate", 160, 8, kBytesPerSecond, kGauge, kZero},  // 4.9
+        {"busy_time", 168, 8, kMicroseconds, kCounter, kListener},  // 4.10
+        {"rwnd_limited", 176, 8, kMicroseconds, kCounter, kListener},
+        {"sndbuf_limited", 184, 8, kMicroseconds, kCounter, kListener},
+        {"delivered", 192, 4, kPackets, kCounter, kListener},  // 4.18
+        {"delivered_ce", 196, 4, kPackets, kCounter, kListener},
+        {"bytes_sent", 200, 8, kBytes, kCounter, kListener},  // 4.19
+        {"bytes_retrans", 208, 8, kBytes, kCounter, kListener},
+        {"dsack_dups", 216, 4, kPackets, kCounter, kListener},
+        {"reord_seen", 220, 4, kNone, kCounter, kListener},
+        {"rcv_ooopack", 224, 4, kPackets, kCounter, kListener},  // 5.4
+        {"snd_wnd", 228, 4, kBytes, kGauge, kListener},
+        {"rcv_wnd", 232, 4, kBytes, kGauge, kListener},  // 6.2
+        {"rehash", 236, 4, kNone, kCounter, kListener},
+        {"total_rto", 240, 2, kNone, kCounter, kListener},  // 6.7
+        {"total_rto_recoveries", 242, 2, kNone, kCounter, kListener},
+        {"total_rto_time", 244, 4, kMilliseconds, kCounter, kListener},
+        {"received_ce", 248, 4, kPackets, kCounter, kListener},  // 6.18, accurate ECN
+        {"delivered_e1_bytes", 252, 4, kBytes, kCounter, kListener},
+        {"delivered_e0_bytes", 256, 4, kBytes, kCounter, kListener},
+        {"delivered_ce_bytes", 260, 4, kBytes, kCounter, kListener},
+        {"received_e1_bytes", 264, 4, kBytes, kCounter, kListener},
+        {"received_e0_bytes", 268, 4, kBytes, kCounter, kListener},
+        {"received_ce_bytes", 272, 4, kBytes, kCounter, kListener},
+        {"accecn_bits", 276, 4, kNone, kIdentity, kListener},  // as sent: 7.0 has another layout
     });
   }();
+
+  static constexpr Unset kUnset[] = {Unset::kListener, Unset::kNoRtt, Unset::kNoWindowScale};
+  [[gnu::always_inline]] static bool IsUnset(const StructView<TcpInfoTraits>& info, Unset unset) {
+    const auto is = [&](uint16_t offset, uint8_t width, uint64_t mask, uint64_t number) {
+      const auto found = info[StructField{.offset = offset, .width = width}];
+      return found && (*found & mask) == number;
+    };
+    if (unset == Unset::kListener) return is(0, 1, 0xff, static_cast<uint64_t>(State::kListen));
+    if (unset == Unset::kNoRtt) return is(68, 4, 0xffffffff, 0);  // "rtt"
+    return is(5, 1, 1u << 2, 0);  // "options" without TcpOption::kWindowScale
+  }
 };
 using TcpInfo = StructView<TcpInfoTraits>;
 
@@ -218,47 +273,56 @@ struct InetMemoryTraits {
 };
 using InetMemory = StructView<InetMemoryTraits>;
 
-// struct tcpvegas_info, which Vegas, Illinois, Westwood, … fill.
+// struct tcpvegas_info, which Vegas, Illinois, Westwood, … fill. Round trips begin as 2^31-1
+// (tcp_vegas.c, tcp_illinois.c), ~0 (NV_INIT_RTT) or 0.
 struct VegasTraits {
+  static constexpr UnsetSet kNotMeasured = {Unset::kZero, Unset::kOnes, Unset::kInfinite};
   static constexpr auto kFields = std::to_array<StructField>({
       {"enabled", 0, 4, Unit::kNone, Meaning::kEnum},
       {"rttcnt", 4, 4, Unit::kPackets},
-      {"rtt", 8, 4, Unit::kMicroseconds},
-      {"minrtt", 12, 4, Unit::kMicroseconds},
+      {"rtt", 8, 4, Unit::kMicroseconds, Meaning::kGauge, kNotMeasured},
+      {"minrtt", 12, 4, Unit::kMicroseconds, Meaning::kGauge, kNotMeasured},
   });
 };
 using VegasInfo = StructView<VegasTraits>;
 
-// struct tcp_dctcp_info.
+// struct tcp_dctcp_info. dctcp_get_info() fills nothing if the peer has no ECN.
 struct DctcpTraits {
   static constexpr auto kFields = std::to_array<StructField>({
       {"enabled", 0, 2, Unit::kNone, Meaning::kEnum},
-      {"ce_state", 2, 2, Unit::kNone, Meaning::kEnum},
-      {"alpha", 4, 4},
-      {"ab_ecn", 8, 4, Unit::kBytes},
-      {"ab_tot", 12, 4, Unit::kBytes},
+      {"ce_state", 2, 2, Unit::kNone, Meaning::kEnum, Unset::kDisabled},
+      {"alpha", 4, 4, Unit::kNone, Meaning::kGauge, Unset::kDisabled},
+      {"ab_ecn", 8, 4, Unit::kBytes, Meaning::kGauge, Unset::kDisabled},
+      {"ab_tot", 12, 4, Unit::kBytes, Meaning::kGauge, Unset::kDisabled},
   });
+
+  static constexpr Unset kUnset[] = {Unset::kDisabled};
+  [[gnu::always_inline]] static bool IsUnset(const StructView<DctcpTraits>& info, Unset) {
+    return info[kFields[0]] == 0;
+  }
 };
 using DctcpInfo = StructView<DctcpTraits>;
 
-// struct tcp_bbr_info; gains are in 1/256.
+// struct tcp_bbr_info; gains are in 1/256. All is 0 before bbr_init(), which begins min_rtt with
+// tcp_min_rtt(): ~0 if no round trip was measured.
 struct BbrTraits {
   static constexpr auto kFields = std::to_array<StructField>({
       {"bw_lo", 0, 4, Unit::kBytesPerSecond},  // the low and high half of one 64-bit number
       {"bw_hi", 4, 4, Unit::kBytesPerSecond},
-      {"min_rtt", 8, 4, Unit::kMicroseconds},
-      {"pacing_gain", 12, 4},
-      {"cwnd_gain", 16, 4},
+      {"min_rtt", 8, 4, Unit::kMicroseconds, Meaning::kGauge, {Unset::kZero, Unset::kOnes}},
+      {"pacing_gain", 12, 4, Unit::kNone, Meaning::kGauge, Unset::kZero},
+      {"cwnd_gain", 16, 4, Unit::kNone, Meaning::kGauge, Unset::kZero},
   });
 };
 using BbrInfo = StructView<BbrTraits>;
 
 // struct mptcp_info: the connection as a whole, filled by mptcp_diag_fill_info() in
-// net/mptcp/sockopt.c.
+// net/mptcp/sockopt.c. A listener has no token and no sequence numbers.
 struct MptcpInfoTraits {
   static constexpr auto kFields = [] {
     using enum Unit;
     using enum Meaning;
+    using enum Unset;
     return std::to_array<StructField>({
         {"subflows", 0, 1},  // in addition to the first one; 5.9
         {"add_addr_signal", 1, 1},
@@ -266,12 +330,12 @@ struct MptcpInfoTraits {
         {"subflows_max", 3, 1},
         {"add_addr_signal_max", 4, 1},
         {"add_addr_accepted_max", 5, 1},
-        {"fallback", 8, 4, kNone, kEnum, 0, 1},  // continues as plain TCP
-        {"remote_key_received", 8, 4, kNone, kEnum, 1, 1},
-        {"token", 12, 4, kNone, kIdentity},
-        {"write_seq", 16, 8, kBytes},
-        {"snd_una", 24, 8, kBytes},
-        {"rcv_nxt", 32, 8, kBytes},
+        {"fallback", 8, 4, kNone, kEnum, {}, 0, 1},  // continues as plain TCP
+        {"remote_key_received", 8, 4, kNone, kEnum, {}, 1, 1},
+        {"token", 12, 4, kNone, kIdentity, kZero},
+        {"write_seq", 16, 8, kBytes, kGauge, kZero},
+        {"snd_una", 24, 8, kBytes, kGauge, kZero},
+        {"rcv_nxt", 32, 8, kBytes, kGauge, kZero},
         {"local_addr_used", 40, 1},  // 5.15
         {"local_addr_max", 41, 1},
         {"csum_enabled", 42, 1, kNone, kEnum},

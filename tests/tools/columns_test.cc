@@ -59,7 +59,7 @@ TEST(Column, ShowsCodesAndFlagsAsWords) {
   EXPECT_EQ(Shown("ca_state", uint64_t{3}, Escape::kText), "recovery");
   EXPECT_EQ(Shown("ca_state", uint64_t{77}, Escape::kText), "77");
   EXPECT_EQ(Shown("tcp_info.options", uint64_t{0x103}, Escape::kText), "timestamps|sack|bit8");
-  EXPECT_EQ(Shown("tcp_info.options", uint64_t{0}, Escape::kText), "");
+  EXPECT_EQ(Shown("tcp_info.options", uint64_t{0}, Escape::kText), "none");
   EXPECT_EQ(Shown("rtt", uint64_t{1234}, Escape::kText), "1234");
   EXPECT_EQ(Shown("v6_only", true, Escape::kText), "true");
   EXPECT_EQ(Shown("local", netdiag::IpAddress::V4(10, 0, 0, 1), Escape::kText), "10.0.0.1");

@@ -59,13 +59,14 @@ std::string StringOf(const Value& value, const char* key) {
   return std::string(value[key].GetString(), value[key].GetStringLength());
 }
 
-Packet Filled(size_t size) { return Packet(size, std::byte{0x11}); }
+Packet Filled(size_t size) { return Packet(size, std::byte{0x15}); }
 
 // A message with every attribute of an inet socket.
 InetMessage FullInet() {
   InetMessage message;
   message.SetLocal("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 8443);
   message.fixed.idiag_timer = 1;
+  message.fixed.id.idiag_if = 9;
   for (const auto& [type, size] : {std::pair{INET_DIAG_MEMINFO, 16},
                                    {INET_DIAG_INFO, 280},
                                    {INET_DIAG_VEGASINFO, 16},

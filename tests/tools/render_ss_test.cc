@@ -290,6 +290,7 @@ TEST(RenderSs, InfoLeavesOutValuesThatMeanNotSet) {
 
 TEST(RenderSs, ListenersShowTheirQueueAndNotTheBacklogAsSacked) {
   tcp_info info = {};
+  info.tcpi_state = 10;
   info.tcpi_snd_cwnd = 10;
   info.tcpi_unacked = 2;
   info.tcpi_sacked = 128;

@@ -1,4 +1,4 @@
-// tests/tools/render_testing.h — lists a capture as diag does.
+// tests/tools/render_testing.h — lists sockets or a capture as diag does.
 
 #ifndef NETDIAG_TESTS_TOOLS_RENDER_TESTING_H_
 #define NETDIAG_TESTS_TOOLS_RENDER_TESTING_H_
@@ -46,13 +46,12 @@ class MemoryFile {
   int fd_;
 };
 
+// What diag writes about the sockets of `source`: those of this namespace, if it is empty.
 inline std::string Render(const std::vector<std::string>& words,
-                          const netdiag::testing::Packet& capture) {
+                          const netdiag::EngineOptions& source = {}) {
   const absl::StatusOr<ListOptions> options = Parse(words);
   EXPECT_THAT(options, netdiag::testing::IsOk());
-  netdiag::EngineOptions replay;
-  replay.replay = capture;
-  const auto engine = netdiag::Engine::Open(replay);
+  const auto engine = netdiag::Engine::Open(source);
   EXPECT_THAT(engine, netdiag::testing::IsOk());
   const MemoryFile file;
   Output output(file.fd());
@@ -66,6 +65,13 @@ inline std::string Render(const std::vector<std::string>& words,
   renderer->End(*summary);
   output.Flush();
   return file.Read();
+}
+
+inline std::string Render(const std::vector<std::string>& words,
+                          const netdiag::testing::Packet& capture) {
+  netdiag::EngineOptions replay;
+  replay.replay = capture;
+  return Render(words, replay);
 }
 
 }  // namespace diag::testing

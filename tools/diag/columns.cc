@@ -87,6 +87,10 @@ void AppendNumberOf(const Column& column, uint64_t number, std::string* out) {
     }
     return;
   }
+  if (number == 0) {
+    out->append("none");  // unlike an absent value
+    return;
+  }
   bool first = true;
   for (uint64_t bit = 0; bit < 64; ++bit) {
     if ((number >> bit & 1) == 0) continue;

@@ -19,7 +19,6 @@ namespace {
 using netdiag::BbrInfo;
 using netdiag::DctcpInfo;
 using netdiag::InetSocket;
-using netdiag::State;
 using netdiag::StructField;
 using netdiag::SubflowInfo;
 using netdiag::TcpInfo;
@@ -73,10 +72,9 @@ class Writer {
   }
   void PutRate(double bits);
 
-  // The value of a tcp_info field; 0 if the kernel does not send it. ss makes no difference between
-  // the two.
+  // The value of a tcp_info field; 0 if it has none. ss makes no difference between the two.
   [[gnu::always_inline]] uint64_t Get(const StructField& field) const {
-    return info_[field].value_or(0);
+    return info_.ValueOf(field).value_or(0);
   }
   [[gnu::always_inline]] void IfNotZero(std::string_view name, const StructField& field) {
     if (const uint64_t value = Get(field); value != 0) Token(name, value);
@@ -166,7 +164,7 @@ void Writer::Segments() {
   IfNotZero("rcvmss:", FIELD("rcv_mss"));
   IfNotZero("advmss:", FIELD("advmss"));
   IfNotZero("cwnd:", FIELD("snd_cwnd"));
-  // Values of more than 16 bits mean "not set".
+  // ss shows values of 16 bits only.
   if (const uint64_t value = Get(FIELD("snd_ssthresh")); value != 0 && value < 0xffff)
     Token("ssthresh:", value);
   EndSection();
@@ -223,9 +221,8 @@ void Writer::Rates() {
   // The rate of one window for each round trip. Vegas measures its own round trip.
   uint64_t rtt = Get(FIELD("rtt"));
   if (const std::optional<VegasInfo> vegas = socket_.vegas()) {
-    const uint64_t own = (*vegas)[VegasInfo::Field("rtt")].value_or(0);
-    if ((*vegas)[VegasInfo::Field("enabled")].value_or(0) != 0 && own != 0 && own != 0x7fffffff)
-      rtt = own;
+    if ((*vegas)[VegasInfo::Field("enabled")].value_or(0) != 0)
+      rtt = vegas->ValueOf(VegasInfo::Field("rtt")).value_or(rtt);
   }
   const uint64_t window = Get(FIELD("snd_cwnd")) * Get(FIELD("snd_mss"));
   if (rtt > 0 && window > 0) {
@@ -234,10 +231,9 @@ void Writer::Rates() {
   IfNotZero("lastsnd:", FIELD("last_data_sent"));
   IfNotZero("lastrcv:", FIELD("last_data_recv"));
   IfNotZero("lastack:", FIELD("last_ack_recv"));
-  constexpr uint64_t kUnlimited = ~uint64_t{0};
-  if (const uint64_t pacing = Get(FIELD("pacing_rate")); pacing != 0 && pacing != kUnlimited) {
+  if (const uint64_t pacing = Get(FIELD("pacing_rate")); pacing != 0) {
     Rate("pacing_rate ", static_cast<double>(pacing) * 8);
-    if (const uint64_t most = Get(FIELD("max_pacing_rate")); most != 0 && most != kUnlimited) {
+    if (const uint64_t most = Get(FIELD("max_pacing_rate")); most != 0) {
       *at_++ = '/';
       PutRate(static_cast<double>(most) * 8);
     }
@@ -278,8 +274,7 @@ void Writer::Losses() {
     Number(total);
   }
   IfNotZero("lost:", FIELD("lost"));
-  // For a listener the field is the backlog.
-  if (socket_.state() != State::kListen) IfNotZero("sacked:", FIELD("sacked"));
+  IfNotZero("sacked:", FIELD("sacked"));
   IfNotZero("dsack_dups:", FIELD("dsack_dups"));
   IfNotZero("fackets:", FIELD("fackets"));
   if (const uint64_t value = Get(FIELD("reordering")); value != 3 && value != 0)
@@ -293,8 +288,7 @@ void Writer::Receiver() {
   IfNotZero("rcv_space:", FIELD("rcv_space"));
   IfNotZero("rcv_ssthresh:", FIELD("rcv_ssthresh"));
   IfNotZero("notsent:", FIELD("notsent_bytes"));
-  if (const uint64_t rtt = Get(FIELD("min_rtt")); rtt != 0 && rtt != 0xffffffff)
-    Milliseconds("minrtt:", rtt);
+  MillisecondsIfNotZero("minrtt:", FIELD("min_rtt"));
   IfNotZero("rcv_ooopack:", FIELD("rcv_ooopack"));
   IfNotZero("snd_wnd:", FIELD("snd_wnd"));
   IfNotZero("rcv_wnd:", FIELD("rcv_wnd"));
