@@ -186,7 +186,34 @@ void SortedRows::Visit(absl::FunctionRef<Flow(const Row&)> visitor) { impl_->Vis
 
 // ---- RowCounts ----
 
-RowCounts::RowCounts(std::vector<RowKey> keys) : keys_(std::move(keys)) {}
+namespace {
+
+// Adds without overflow.
+void AddTo(FieldValue* sum, const FieldValue& value) {
+  const auto* number = std::get_if<uint64_t>(&value);
+  if (number == nullptr) return;
+  const auto* before = std::get_if<uint64_t>(sum);
+  const uint64_t total = *number + (before != nullptr ? *before : 0);
+  *sum = total < *number ? ~uint64_t{0} : total;
+}
+
+int CompareGroups(const RowCounts::Group& a, const RowCounts::Group& b,
+                  const RowCounts::Order& order) {
+  switch (order.part) {
+    case RowCounts::Part::kValue:
+      return CompareValues(a.values[order.index], b.values[order.index], order.descending);
+    case RowCounts::Part::kSum:
+      return CompareValues(a.sums[order.index], b.sums[order.index], order.descending);
+    case RowCounts::Part::kCount:
+      break;
+  }
+  return CompareValues(FieldValue(a.count), FieldValue(b.count), order.descending);
+}
+
+}  // namespace
+
+RowCounts::RowCounts(std::vector<RowKey> keys, std::vector<RowKey> sums)
+    : keys_(std::move(keys)), sums_(std::move(sums)) {}
 
 void RowCounts::Add(const Row& row) {
   ++rows_;
@@ -196,27 +223,37 @@ void RowCounts::Add(const Row& row) {
     key_.clear();
     for (const RowKey& key : keys_) Encode(key.get(row, i), &key_);
     auto group = counts_.find(key_);
-    if (group == counts_.end()) group = counts_.emplace(key_, Count()).first;
+    if (group == counts_.end()) {
+      group = counts_.emplace(key_, Count{.sums = std::vector<FieldValue>(sums_.size())}).first;
+    }
     if (group->second.last_row == rows_) continue;
     group->second.last_row = rows_;
     ++group->second.count;
+    for (size_t sum = 0; sum < sums_.size(); ++sum) {
+      AddTo(&group->second.sums[sum], sums_[sum].get(row, 0));
+    }
   }
 }
 
-std::vector<RowCounts::Group> RowCounts::Groups() const {
+std::vector<RowCounts::Group> RowCounts::Groups(std::span<const Order> order) const {
   std::vector<Group> groups;
   groups.reserve(counts_.size());
   for (const auto& [key, count] : counts_) {
     Group& group = groups.emplace_back();
     group.count = count.count;
+    group.sums = count.sums;
     std::string_view rest = key;
     for (size_t i = 0; i < keys_.size(); ++i) group.values.push_back(Decode(&rest));
   }
-  std::ranges::sort(groups, [](const Group& a, const Group& b) {
+  std::ranges::sort(groups, [&](const Group& a, const Group& b) {
+    for (const Order& by : order) {
+      const int compared = CompareGroups(a, b, by);
+      if (compared != 0) return compared < 0;
+    }
     if (a.count != b.count) return a.count > b.count;
     for (size_t i = 0; i < a.values.size(); ++i) {
-      const int order = CompareValues(a.values[i], b.values[i], false);
-      if (order != 0) return order < 0;
+      const int compared = CompareValues(a.values[i], b.values[i], false);
+      if (compared != 0) return compared < 0;
     }
     return false;
   });

@@ -4,6 +4,8 @@
 //   RowCounts states({{KeyOf(*FindField("state"))}});
 //   engine->Visit(query, [&](const Row& row) { top.Add(row); states.Add(row); … });
 //   for (const RowCounts::Group& group : states.Groups()) Print(group.values[0], group.count);
+//   RowCounts bytes({KeyOf(*FindField("owners.command"))}, {KeyOf(*FindField("bytes_acked"))});
+//   bytes.Groups({{{RowCounts::Part::kSum, 0, /*descending=*/true}}});
 //
 // Numbers and addresses compare by value, text by its bytes. A row without a value comes after all
 // rows with one, in both directions. All values of a field have the same type.
@@ -20,6 +22,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -61,28 +64,41 @@ class SortedRows {
   std::unique_ptr<Impl> impl_;
 };
 
-// The number of rows for each combination of values. A row with several owners counts once for each
-// combination that its owners have. The keys must not mix fields of owners with fields of the
-// peer's owners. Cost: a hash of the values per row, and an allocation per group.
+// The number of rows for each combination of values, and the sums of their numbers. A row with
+// several owners counts once for each combination that its owners have. The keys must not mix
+// fields of owners with fields of the peer's owners. Cost: a hash of the values per row, and two
+// allocations per group.
 class RowCounts {
  public:
   struct Group {
     std::vector<FieldValue> values;  // one for each key
     uint64_t count = 0;
+    // One for each sum: absent if no row of the group has a value. At most 2^64-1.
+    std::vector<FieldValue> sums;
+  };
+  // What groups can be ordered by: value `index`, the count, or sum `index`.
+  enum class Part : uint8_t { kValue, kCount, kSum };
+  struct Order {
+    Part part = Part::kCount;
+    size_t index = 0;
+    bool descending = false;
   };
 
-  explicit RowCounts(std::vector<RowKey> keys);
+  // `sums`: fields of the row that are numbers. The direction of the keys and sums is ignored.
+  explicit RowCounts(std::vector<RowKey> keys, std::vector<RowKey> sums = {});
   void Add(const Row& row);
-  // Returns the groups, the largest first. Groups of equal size are in order of their values.
-  std::vector<Group> Groups() const;
+  // Returns the groups in this order, then the largest first, then in order of their values.
+  std::vector<Group> Groups(std::span<const Order> order = {}) const;
 
  private:
   struct Count {
     uint64_t count = 0;
     uint64_t last_row = 0;  // the number of the row that was counted last
+    std::vector<FieldValue> sums;
   };
 
   std::vector<RowKey> keys_;
+  std::vector<RowKey> sums_;
   uint64_t rows_ = 0;
   std::string key_;  // scratch: the encoded values of the row in Add()
   absl::flat_hash_map<std::string, Count> counts_;

@@ -1,7 +1,9 @@
 #include "netdiag/collect.h"
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -196,6 +198,64 @@ TEST(RowCounts, AreInOrderOfTheirSize) {
   EXPECT_THAT(LinesOf(both),
               ElementsAre("2 established 1 127.0.0.1 -", "1 established 3 127.0.0.1 -",
                           "1 listening 2 127.0.0.1 -", "1 time-wait 1 127.0.0.1 -"));
+}
+
+Packet WithDrops(uint8_t state, uint16_t port, std::optional<uint32_t> drops) {
+  InetMessage message;
+  message.fixed.idiag_state = state;
+  message.SetLocal("\x7f\x00\x00\x01", port);
+  message.fixed.idiag_rqueue = 0xffffffff;
+  Packet memory(36);
+  if (drops) {
+    std::memcpy(memory.data() + 32, &*drops, sizeof(*drops));
+    message.Add(INET_DIAG_SKMEMINFO, memory);
+  }
+  return message.Build();
+}
+
+TEST(RowCounts, AddUpTheValuesOfEachGroup) {
+  RowCounts counts({Key("state")}, {Key("memory.drops"), Key("receive_queue")});
+  const auto engine =
+      Feed(CaptureOf({{Protocol::kTcp,
+                       {WithDrops(1, 1, 7), WithDrops(10, 2, 3), WithDrops(1, 3, std::nullopt),
+                        WithDrops(1, 4, 5), WithDrops(6, 5, std::nullopt)}}}),
+           false, [&](const Row& row) { counts.Add(row); });
+  const std::vector<RowCounts::Group> groups = counts.Groups();
+  ASSERT_EQ(groups.size(), 3u);
+  EXPECT_EQ(groups[0].sums[0], FieldValue(uint64_t{12}));
+  EXPECT_EQ(groups[0].sums[1], FieldValue(uint64_t{3} * 0xffffffff));
+  EXPECT_EQ(groups[1].sums[0], FieldValue(uint64_t{3}));
+  EXPECT_TRUE(IsAbsent(groups[2].sums[0]));
+
+  // Orders: by a sum, where an absent one is last; by a value; by the count.
+  const auto states = [&](RowCounts::Order order) {
+    std::string text;
+    for (const RowCounts::Group& group : counts.Groups({&order, 1})) {
+      text += TextOf(group.values[0]) + " ";
+    }
+    return text;
+  };
+  using enum RowCounts::Part;
+  EXPECT_EQ(states({kSum, 0, false}), "listening established time-wait ");
+  EXPECT_EQ(states({kSum, 0, true}), "established listening time-wait ");
+  EXPECT_EQ(states({kValue, 0, true}), "time-wait listening established ");
+  EXPECT_EQ(states({kCount, 0, false}), "listening time-wait established ");
+}
+
+TEST(RowCounts, AddUpARowOnceInEachGroupAndWithoutOverflow) {
+  const auto huge = [](const Row&, size_t) { return FieldValue(~uint64_t{0} - 1); };
+  const auto one = [](const Row&, size_t) { return FieldValue(uint64_t{1}); };
+  const Packet capture =
+      CaptureOf({{Protocol::kTcp, {Tcp(1, 1), Tcp(1, 2)}}},
+                {{5001, 10, 3, "nginx"}, {5001, 11, 3, "nginx"}, {5001, 12, 3, "logger"}});
+  RowCounts counts({Key("owners.command")}, {{huge}, {one}});
+  const auto engine = Feed(capture, true, [&](const Row& row) { counts.Add(row); });
+  const std::vector<RowCounts::Group> groups = counts.Groups();
+  ASSERT_EQ(groups.size(), 2u);
+  for (const RowCounts::Group& group : groups) {
+    EXPECT_EQ(group.sums[0], FieldValue(~uint64_t{0}));
+    EXPECT_EQ(group.sums[1], FieldValue(uint64_t{2}));
+  }
 }
 
 TEST(RowCounts, DistinguishTextsWithEqualConcatenations) {

@@ -1,8 +1,10 @@
 #include "tools/diag/columns.h"
 
+#include <map>
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -31,6 +33,72 @@ TEST(Column, IsFoundByEachOfItsNames) {
   EXPECT_EQ(FindColumn("tcp_info.state")->title(), "tcp_info.state");
   EXPECT_EQ(FindColumn("cgroup_path")->title(), "cgroup_path");
   EXPECT_EQ(FindColumn("memory.drops")->title(), "memory.drops");
+}
+
+TEST(Column, IsFoundInAnyCaseAndKeepsTheNameAsItsHead) {
+  for (const Column& column : AllColumns(true)) {
+    const std::string upper = absl::AsciiStrToUpper(column.title());
+    ASSERT_THAT(FindColumn(upper), IsOk()) << upper;
+    EXPECT_EQ(FindColumn(upper)->title(), column.title());
+    EXPECT_EQ(FindColumn(upper)->head(), upper);
+  }
+  EXPECT_EQ(FindColumn("RecvQ")->head(), "RecvQ");
+  EXPECT_EQ(FindColumn("lport")->head(), "lport");
+}
+
+TEST(Column, GroupsAndAllStandForTheirColumns) {
+  const auto titles = [](std::string_view list) {
+    std::vector<std::string> names;
+    const absl::StatusOr<Selection> selection = ParseSelection(list, "", "", "");
+    EXPECT_THAT(selection, IsOk()) << list;
+    for (const Column& column : selection->columns) names.push_back(column.title());
+    return names;
+  };
+  std::vector<std::string> all;
+  std::map<std::string, std::vector<std::string>> groups;
+  for (const Column& column : AllColumns(true)) {
+    all.push_back(column.title());
+    groups[std::string(Name(column.field->group))].push_back(column.title());
+  }
+  groups.erase("");
+  EXPECT_EQ(titles("all"), all);
+  EXPECT_EQ(titles("ALL"), all);
+  for (const auto& [group, columns] : groups) EXPECT_EQ(titles(group), columns) << group;
+  // What the list names before keeps its place.
+  std::vector<std::string> rest = groups["memory"];
+  std::erase(rest, "memory.drops");
+  rest.insert(rest.begin(), "memory.drops");
+  EXPECT_EQ(titles("drops,memory"), rest);
+  EXPECT_THAT(ParseSelection("memory,drops", "", "", ""), Not(IsOk()));
+  EXPECT_THAT(ParseSelection("", "memory", "", ""), Not(IsOk()));
+}
+
+TEST(Column, OfDevAndUserShowsNamesBesideTheirNumbers) {
+  EXPECT_EQ(Shown("uid", uint64_t{0}, Escape::kText), "0");
+  EXPECT_EQ(Shown("user", uint64_t{0}, Escape::kText), "root");
+  EXPECT_EQ(Shown("User", uint64_t{4294967000}, Escape::kCsv), "4294967000");
+  EXPECT_EQ(Shown("interface", uint64_t{1}, Escape::kText), "1");
+  EXPECT_EQ(Shown("dev", uint64_t{1}, Escape::kText), "lo");
+  EXPECT_EQ(Shown("dev", uint64_t{99999}, Escape::kText), "if99999");
+  EXPECT_EQ(Shown("dev", FieldValue(), Escape::kText), "");
+  EXPECT_THAT(ParseSelection("uid,user,dev,interface", "", "", ""), IsOk());
+  EXPECT_THAT(ParseSelection("user,user", "", "", ""), Not(IsOk()));
+}
+
+TEST(Column, HelpListsEveryColumnGroupAndShortName) {
+  const std::string help = ColumnsHelp();
+  for (const Column& column : AllColumns(true)) {
+    EXPECT_THAT(help, HasSubstr("  " + column.title())) << column.title();
+    EXPECT_THAT(help, HasSubstr(std::string(Name(column.field->group))));
+  }
+  for (const netdiag::FieldAlias& alias : netdiag::FieldAliases()) {
+    EXPECT_THAT(help, HasSubstr(std::string(alias.word)));
+  }
+  for (size_t start = 0; start < help.size();) {
+    const size_t end = help.find('\n', start);
+    EXPECT_LE(end - start, 80u) << help.substr(start, end - start);
+    start = end + 1;
+  }
 }
 
 TEST(Column, IsFoundByItsTitle) {

@@ -44,10 +44,10 @@ Packet Sample() {
 
 TEST(Columns, AreATableInTheOrderNamed) {
   EXPECT_EQ(Render({"-ta", "--columns=lport,state,recvq"}, Sample()),
-            "local_port state       receive_queue\n"
-            "300        established           300\n"
-            "20         listening              20\n"
-            "10         established            10\n");
+            "lport state       recvq\n"
+            "300   established   300\n"
+            "20    listening      20\n"
+            "10    established    10\n");
   EXPECT_EQ(Render({"-taH", "--columns=state,name,pid"}, Sample()),
             "established - 10,11\n"
             "listening   - 12\n"
@@ -56,6 +56,16 @@ TEST(Columns, AreATableInTheOrderNamed) {
 
 TEST(Columns, OfOwnersEscapeCommasInValues) {
   EXPECT_EQ(Render({"-taH", "--columns=comm", "--limit=1"}, Sample()), "a\\x2cb,=c\"\\x0a\n");
+}
+
+TEST(Columns, HaveTheHeadsThatWereAskedFor) {
+  EXPECT_EQ(Render({"-ta", "--columns=LPort", "--sort=LPORT", "--limit=1"}, Sample()),
+            "LPort\n10\n");
+  EXPECT_EQ(Render({"-ta", "--csv", "--columns=LPort,user", "--limit=1"}, Sample()),
+            "LPort,user\r\n300,root\r\n");
+  const std::string json =
+      Render({"-ta", "--jsonl", "--columns=LPort,user", "--limit=1"}, Sample());
+  EXPECT_THAT(json, ::testing::StartsWith("{\"local_port\":300,\"user\":\"root\"}\n"));
 }
 
 TEST(Sort, OrdersRowsInEveryForm) {
@@ -81,7 +91,7 @@ TEST(CountBy, CountsInEveryForm) {
             "    2 established\n"
             "    1 listening\n");
   EXPECT_EQ(Render({"-ta", "--csv", "--count-by=state,comm"}, Sample()),
-            "state,owners.command,count\r\n"
+            "state,comm,count\r\n"
             "established,\"\\x3dc\"\"\\x0a\",1\r\n"
             "established,\"a,b\",1\r\n"
             "established,,1\r\n"
@@ -98,9 +108,38 @@ TEST(CountBy, CountsInEveryForm) {
   EXPECT_STREQ(document["counts"][0]["owners.command"].GetString(), "=c\"\n");
 }
 
+TEST(CountBy, AddsUpSortsAndLimitsInEveryForm) {
+  const auto with = [](std::vector<std::string> words) {
+    words.insert(words.begin(), {"-ta", "--count-by=state", "--sum=RecvQ,sendq"});
+    return Render(words, Sample());
+  };
+  EXPECT_EQ(with({"--sort=-recvq"}),
+            "count state       RecvQ sendq\n"
+            "    2 established   310     0\n"
+            "    1 listening      20     0\n");
+  EXPECT_EQ(with({"--sort=recvq", "-H", "--limit=1"}), "1 listening 20 0\n");
+  EXPECT_EQ(with({"--sort=count", "-H", "--limit=1"}), "1 listening 20 0\n");
+  EXPECT_EQ(with({"--sort=-state", "-H", "--limit=1"}), "1 listening 20 0\n");
+  EXPECT_EQ(with({"--csv"}),
+            "state,count,RecvQ,sendq\r\nestablished,2,310,0\r\nlistening,1,20,0\r\n");
+  EXPECT_THAT(with({"--jsonl"}),
+              ::testing::StartsWith("{\"state\":\"established\",\"count\":2,\"sums\":"
+                                    "{\"receive_queue\":310,\"send_queue\":0}}\n"));
+}
+
+TEST(CountBy, RefusesWhatCannotBeAddedUpOrSortedBy) {
+  const auto why = [](const std::vector<std::string>& words) {
+    return std::string(testing::Parse(words).status().message());
+  };
+  EXPECT_THAT(why({"--sum=bytes_acked"}), HasSubstr("--sum\": it needs --count-by"));
+  EXPECT_THAT(why({"--count-by=state", "--sum=lport"}), HasSubstr("only amounts can be summed"));
+  EXPECT_THAT(why({"--count-by=state", "--sort=rtt"}), HasSubstr("--sort takes count"));
+  EXPECT_THAT(why({"--count-by=state", "--columns=rtt"}), HasSubstr("--count-by"));
+}
+
 TEST(Csv, QuotesValuesIfNecessaryAndEscapesForeignText) {
   EXPECT_EQ(Render({"-ta", "--csv", "--columns=lport,comm,rtt"}, Sample()),
-            "local_port,owners.command,tcp_info.rtt_us\r\n"
+            "lport,comm,rtt\r\n"
             "300,\"a\\x2cb,\\x3dc\"\"\\x0a\",\r\n"
             "20,srv,\r\n"
             "10,,\r\n");

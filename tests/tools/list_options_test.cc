@@ -436,7 +436,8 @@ TEST(Options, ErrorsNameTheArgument) {
       {{"--limit=1x"}, "1x"},
       {{"--limit=-1"}, "-1"},
       {{"--count-by=state", "--columns=state"}, "--columns"},
-      {{"--count-by=state", "--sort=state"}, "--sort"},
+      {{"--count-by=state", "--sort=rtt"}, "rtt"},
+      {{"--sum=rtt"}, "--sum"},
       {{"-s", "--json", "--count-by=state"}, "--summary"},
   };
   for (const auto& row : kCases) {

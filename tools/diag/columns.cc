@@ -8,6 +8,7 @@
 
 #include "netdiag/types/error.h"
 #include "netdiag/types/parse_number.h"
+#include "tools/diag/names.h"
 #include "tools/diag/text.h"
 
 namespace diag {
@@ -17,6 +18,14 @@ using netdiag::BadInput;
 using netdiag::Field;
 using netdiag::FieldGroup;
 using netdiag::FieldValue;
+
+std::string Lowercase(std::string_view word) {
+  std::string lower(word);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
 
 Column ColumnOf(const Field& field) {
   Column column;
@@ -40,13 +49,67 @@ absl::Status ForEachName(std::string_view list, const F& add) {
   return absl::OkStatus();
 }
 
+// The columns of the group `name`, or all; none if there is no such group.
+std::vector<Column> GroupColumns(std::string_view name) {
+  std::vector<Column> columns = AllColumns(true);
+  if (name == "all") return columns;
+  std::erase_if(columns, [&](const Column& column) {
+    return column.field->group == FieldGroup::kSocket || Name(column.field->group) != name;
+  });
+  return columns;
+}
+
+// Parses the order of --count-by: columns that are shown, and "count".
+absl::Status ParseCountOrder(std::string_view list, Selection* selection) {
+  using netdiag::RowCounts;
+  return ForEachName(list, [&](std::string_view name) -> absl::Status {
+    const bool descending = name.starts_with('-');
+    if (descending) name.remove_prefix(1);
+    if (Lowercase(name) == "count") {
+      selection->count_order.push_back({RowCounts::Part::kCount, 0, descending});
+      return absl::OkStatus();
+    }
+    NETDIAG_ASSIGN_OR_RETURN(const Column column, FindColumn(name));
+    const auto add_from = [&](const std::vector<Column>& columns, RowCounts::Part part) {
+      const auto found = std::ranges::find(columns, column);
+      if (found == columns.end()) return false;
+      selection->count_order.push_back(
+          {part, static_cast<size_t>(found - columns.begin()), descending});
+      return true;
+    };
+    if (add_from(selection->sums, RowCounts::Part::kSum)) return absl::OkStatus();
+    if (add_from(selection->count_by, RowCounts::Part::kValue)) return absl::OkStatus();
+    return BadInput("column", name,
+                    "with --count-by, --sort takes count and the columns of --count-by and --sum");
+  });
+}
+
+absl::Status CheckSums(const Selection& selection) {
+  if (selection.sums.empty()) return absl::OkStatus();
+  if (selection.count_by.empty()) return BadInput("option", "--sum", "it needs --count-by");
+  for (const Column& column : selection.sums) {
+    const netdiag::Meaning meaning = column.field->meaning;
+    if (meaning == netdiag::Meaning::kCounter || meaning == netdiag::Meaning::kGauge) continue;
+    return BadInput("column", column.head(), "only amounts can be summed, such as bytes_acked");
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<Column>> ParseColumns(std::string_view list) {
   std::vector<Column> columns;
   const auto add = [&](std::string_view name) -> absl::Status {
-    NETDIAG_ASSIGN_OR_RETURN(Column column, FindColumn(name));
-    for (const Column& other : columns) {
-      if (other.field == column.field) return BadInput("column", name, "the list names it twice");
+    const auto is_listed = [&](const Column& column) {
+      return std::ranges::find(columns, column) != columns.end();
+    };
+    std::vector<Column> group = GroupColumns(Lowercase(name));
+    if (!group.empty()) {
+      for (Column& column : group) {
+        if (!is_listed(column)) columns.push_back(std::move(column));
+      }
+      return absl::OkStatus();
     }
+    NETDIAG_ASSIGN_OR_RETURN(Column column, FindColumn(name));
+    if (is_listed(column)) return BadInput("column", name, "the list names it twice");
     columns.push_back(std::move(column));
     return absl::OkStatus();
   };
@@ -71,6 +134,17 @@ void AppendForeign(std::string_view text, const Column& column, Escape escape, s
     text.remove_prefix(1);
   }
   AppendEscaped(text, out);
+}
+
+// Appends the name of an interface or a user.
+void AppendNameOf(const Column& column, uint64_t number, netdiag::NetnsId netns, std::string* out) {
+  static Names* const names = new Names;
+  const auto id = static_cast<uint32_t>(number);
+  if (column.named == Column::Named::kUser) {
+    names->AppendUser(netdiag::Uid(id), out);
+  } else {
+    names->AppendInterface(netns, netdiag::IfIndex(id), out);
+  }
 }
 
 void AppendNumberOf(const Column& column, uint64_t number, std::string* out) {
@@ -113,9 +187,17 @@ std::string Column::title() const {
 }
 
 absl::StatusOr<Column> FindColumn(std::string_view name) {
-  const Field* field = netdiag::FindFieldByWord(name);
-  if (field != nullptr) return ColumnOf(*field);
-  return BadInput("column", name, "did you mean " + netdiag::NearestFieldWord(name).word + "?");
+  const std::string word = Lowercase(name);
+  const Field* field = netdiag::FindFieldByWord(word);
+  if (field == nullptr) {
+    return BadInput("column", name, "did you mean " + netdiag::NearestFieldWord(name).word + "?");
+  }
+  Column column = ColumnOf(*field);
+  column.header = name;
+  if (word == "dev") column.named = Column::Named::kInterface;
+  if (word == "user") column.named = Column::Named::kUser;
+  if (column.named != Column::Named::kNo) column.key = word;
+  return column;
 }
 
 std::vector<Column> AllColumns(bool owners) {
@@ -135,18 +217,67 @@ std::vector<std::string> AllFieldWords() {
   return words;
 }
 
+std::vector<std::string> AllColumnWords() {
+  std::vector<std::string> words = AllFieldWords();
+  words.insert(words.end(), {"all", "help"});
+  for (const Column& column : AllColumns(true)) {
+    const std::string_view group = Name(column.field->group);
+    if (!group.empty() && words.back() != group) words.emplace_back(group);
+  }
+  return words;
+}
+
+std::vector<std::string> AllSortWords() {
+  std::vector<std::string> words = AllFieldWords();
+  words.emplace_back("count");
+  return words;
+}
+
+std::string ColumnsHelp() {
+  std::string text =
+      "The columns of --columns, --sort, --count-by and --sum, with their short names.\n"
+      "The part before the dot and the unit can be left out: rtt is tcp_info.rtt_us.\n"
+      "--columns takes all, and the names of groups:\n";
+  std::string_view last;
+  for (const Column& column : AllColumns(true)) {
+    const std::string_view group = Name(column.field->group);
+    if (group == last) continue;
+    last = group;
+    const size_t line = text.rfind('\n') + 1;
+    text.append(text.size() - line + group.size() < 78 ? " " : "\n ").append(group);
+  }
+  text.append("\n\n");
+  for (const Column& column : AllColumns(true)) {
+    const std::string title = column.title();
+    std::string line = "  " + title;
+    std::string_view comma = "";
+    for (const netdiag::FieldAlias& alias : netdiag::FieldAliases()) {
+      if (netdiag::FindFieldByWord(alias.word) != column.field) continue;
+      line.resize(std::max<size_t>(line.size(), 44), ' ');
+      line.append(std::exchange(comma, ", ")).append(alias.word);
+      if (alias.word == "dev" || alias.word == "user") line.append(" (its name)");
+    }
+    text.append(line).append("\n");
+  }
+  return text;
+}
+
 absl::StatusOr<Selection> ParseSelection(std::string_view columns, std::string_view sort,
-                                         std::string_view limit, std::string_view count_by) {
+                                         std::string_view limit, std::string_view count_by,
+                                         std::string_view sum) {
   Selection selection;
   NETDIAG_ASSIGN_OR_RETURN(selection.columns, ParseColumns(columns));
   NETDIAG_ASSIGN_OR_RETURN(selection.count_by, ParseColumns(count_by));
+  NETDIAG_ASSIGN_OR_RETURN(selection.sums, ParseColumns(sum));
+  NETDIAG_RETURN_IF_ERROR(CheckSums(selection));
   const auto add = [&](std::string_view name) -> absl::Status {
     const bool descending = name.starts_with('-');
     NETDIAG_ASSIGN_OR_RETURN(Column column, FindColumn(name.substr(descending ? 1 : 0)));
     selection.sort.push_back({std::move(column), descending});
     return absl::OkStatus();
   };
-  NETDIAG_RETURN_IF_ERROR(ForEachName(sort, add));
+  NETDIAG_RETURN_IF_ERROR(selection.count_by.empty() ? ForEachName(sort, add)
+                                                     : ParseCountOrder(sort, &selection));
   if (!limit.empty()) {
     selection.limit = netdiag::internal::ParseNumber<size_t>(limit).value_or(0);
     if (selection.limit == 0) {
@@ -156,15 +287,17 @@ absl::StatusOr<Selection> ParseSelection(std::string_view columns, std::string_v
   if (!selection.count_by.empty() && !selection.columns.empty()) {
     return BadInput("option", "--columns", "it cannot be combined with --count-by");
   }
-  if (!selection.count_by.empty() && !selection.sort.empty()) {
-    return BadInput("option", "--sort",
-                    "it cannot be combined with --count-by, which sorts by count");
-  }
   return selection;
 }
 
 void AddNeeds(std::span<const Column> columns, netdiag::Query* query) {
   for (const Column& column : columns) netdiag::AddNeeds({column.field, 1}, query);
+}
+
+std::vector<Column> CountColumns(const Selection& selection) {
+  std::vector<Column> columns = selection.count_by;
+  columns.insert(columns.end(), selection.sums.begin(), selection.sums.end());
+  return columns;
 }
 
 std::vector<netdiag::RowKey> KeysOf(std::span<const Selection::Order> sort) {
@@ -175,13 +308,14 @@ std::vector<netdiag::RowKey> KeysOf(std::span<const Selection::Order> sort) {
   return keys;
 }
 
-std::vector<netdiag::RowKey> KeysOf(std::span<const Column> count_by) {
+std::vector<netdiag::RowKey> KeysOf(std::span<const Column> columns) {
   std::vector<netdiag::RowKey> keys;
-  for (const Column& column : count_by) keys.push_back(netdiag::KeyOf(*column.field));
+  for (const Column& column : columns) keys.push_back(netdiag::KeyOf(*column.field));
   return keys;
 }
 
-void AppendValue(const Column& column, const FieldValue& value, Escape escape, std::string* out) {
+void AppendValue(const Column& column, const FieldValue& value, Escape escape, std::string* out,
+                 netdiag::NetnsId netns) {
   if (const auto* text = std::get_if<std::string_view>(&value)) {
     AppendForeign(*text, column, escape, out);
   } else if (const auto* flag = std::get_if<bool>(&value)) {
@@ -189,6 +323,7 @@ void AppendValue(const Column& column, const FieldValue& value, Escape escape, s
   } else if (const auto* address = std::get_if<netdiag::IpAddress>(&value)) {
     address->AppendTo(out);
   } else if (const auto* number = std::get_if<uint64_t>(&value)) {
+    if (column.named != Column::Named::kNo) return AppendNameOf(column, *number, netns, out);
     AppendNumberOf(column, *number, out);
   }
 }
@@ -196,7 +331,7 @@ void AppendValue(const Column& column, const FieldValue& value, Escape escape, s
 void AppendCell(const Column& column, const netdiag::Row& row, Escape escape, std::string* out) {
   const Field& field = *column.field;
   if (!column.per_owner()) {
-    AppendValue(column, field.get(row, 0), escape, out);
+    AppendValue(column, field.get(row, 0), escape, out, row.table().netns);
     return;
   }
   for (size_t i = 0; i < ValuesOf(field.group, row); ++i) {

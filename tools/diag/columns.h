@@ -16,6 +16,7 @@
 #include "netdiag/field_words.h"
 #include "netdiag/fields.h"
 #include "netdiag/query.h"
+#include "netdiag/types/types.h"
 
 namespace diag {
 
@@ -24,7 +25,10 @@ struct Column {
   const netdiag::Field* field = nullptr;
   const netdiag::FieldWords* words = nullptr;  // for its numbers; null: numbers stay numbers
   std::string key;                             // the name with its unit: "rtt_us"
+  std::string header;                          // the name as the user wrote it; empty: the title
   bool as_text = false;                        // JSON writes the number, an id, as a string
+  // The number is shown as a name: the columns `dev` and `user`.
+  enum class Named : uint8_t { kNo, kInterface, kUser } named = Named::kNo;
 
   bool per_owner() const {
     return field->group == netdiag::FieldGroup::kOwner ||
@@ -32,6 +36,11 @@ struct Column {
   }
   // "tcp_info.rtt_us", "local_port".
   std::string title() const;
+  // The head of the column in a table or in CSV.
+  std::string head() const { return header.empty() ? title() : header; }
+  bool operator==(const Column& other) const {
+    return field == other.field && named == other.named;
+  }
 };
 
 // Which columns of which rows are shown, and in which order.
@@ -43,34 +52,49 @@ struct Selection {
   std::vector<Column> columns;   // empty: the columns of the form of output
   std::vector<Order> sort;       // empty: the order of the dumps
   std::vector<Column> count_by;  // if not empty, the counts of equal rows instead of the rows
-  uint64_t limit = 0;            // the number of rows; 0: all
+  std::vector<Column> sums;      // numbers to add up for each count
+  std::vector<netdiag::RowCounts::Order> count_order;  // of the counts; empty: the largest first
+  uint64_t limit = 0;                                  // the number of rows; 0: all
 
   bool empty() const { return columns.empty() && count_by.empty(); }
 };
 
-// Finds a column by any word of its field (netdiag/field_words.h). An error names the nearest word.
+// Finds a column by any word of its field (netdiag/field_words.h), in upper or lower case. `dev`
+// and `user` show the names of `interface` and `uid`. An error names the nearest word.
 absl::StatusOr<Column> FindColumn(std::string_view name);
-// Parses the arguments of the options with these names; empty: the option is not given.
+// Parses the arguments of the options with these names; empty: the option is not given. --columns
+// also takes "all" and the name of a group, which stands for those of its columns that the list
+// does not name before.
 absl::StatusOr<Selection> ParseSelection(std::string_view columns, std::string_view sort,
-                                         std::string_view limit, std::string_view count_by);
+                                         std::string_view limit, std::string_view count_by,
+                                         std::string_view sum = {});
 // Every column, in the order of the field table. Columns of owners only if `owners`.
 std::vector<Column> AllColumns(bool owners);
 // Every word that FindColumn() offers: titles and short names.
 std::vector<std::string> AllFieldWords();
+// Every word that --columns takes: also the groups of fields and "all".
+std::vector<std::string> AllColumnWords();
+// Every word that --sort takes: also "count", the number of sockets of --count-by.
+std::vector<std::string> AllSortWords();
+// What `--columns help` prints: the groups, and the columns with their short names.
+std::string ColumnsHelp();
 // Makes `query` ask for everything that the columns read.
 void AddNeeds(std::span<const Column> columns, netdiag::Query* query);
+// The columns of a count: those of --count-by, then those of --sum.
+std::vector<Column> CountColumns(const Selection& selection);
 // The keys for SortedRows and RowCounts.
 std::vector<netdiag::RowKey> KeysOf(std::span<const Selection::Order> sort);
-std::vector<netdiag::RowKey> KeysOf(std::span<const Column> count_by);
+std::vector<netdiag::RowKey> KeysOf(std::span<const Column> columns);
 
 // How text that other processes chose is made safe.
 enum class Escape : uint8_t {
   kText,  // for a terminal; abstract unix names begin with '@'
   kCsv,   // can be read back exactly, and a spreadsheet does not take it for a formula
 };
-// Appends one value; nothing if the value is absent.
+// Appends one value; nothing if the value is absent. `netns`: where the name of an interface is
+// looked up; 0: here.
 void AppendValue(const Column& column, const netdiag::FieldValue& value, Escape escape,
-                 std::string* out);
+                 std::string* out, netdiag::NetnsId netns = {});
 // Appends the value of a row's column. The values of several owners are separated by commas.
 void AppendCell(const Column& column, const netdiag::Row& row, Escape escape, std::string* out);
 

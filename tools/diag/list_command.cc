@@ -163,6 +163,8 @@ ExitCode RunList(int argc, char** argv) {
       return Print(HelpText());
     case Action::kVersion:
       return Print(kVersion);
+    case Action::kColumnsHelp:
+      return Print(ColumnsHelp());
     case Action::kHelpFormat:
       return PrintHelpFormat(options->help_format);
     case Action::kCapabilities:

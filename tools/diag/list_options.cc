@@ -33,7 +33,7 @@ struct Said {
   TableChoice tables;
   std::optional<StateSet> states;  // of -a, -l and -B
   bool summary = false;
-  std::string columns, sort, limit, count_by;
+  std::string columns, sort, limit, count_by, sum;
   std::string filter_file;
 };
 
@@ -168,10 +168,17 @@ absl::Status SetAction(std::string_view argument, Said* said) {
   return absl::OkStatus();
 }
 
+absl::Status SetColumns(std::string_view list, Said* said) {
+  if (list == "help") return SetAction<Action::kColumnsHelp>(list, said);
+  said->columns = list;
+  return absl::OkStatus();
+}
+
 // ---- The table ----
 
 constexpr Argument kFields = {"NAME,...", Values::kListOf, AllFieldWords};
-constexpr Argument kOrder = {"[-]NAME,...", Values::kListOf, AllFieldWords};
+constexpr Argument kColumns = {"NAME,...", Values::kListOf, AllColumnWords};
+constexpr Argument kOrder = {"[-]NAME,...", Values::kListOf, AllSortWords};
 constexpr Argument kTables = {"LIST", Values::kListOf, TableWords};
 
 constexpr auto kOptions = std::to_array<Option<Said>>({
@@ -233,10 +240,12 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
     {{0, "json", "one JSON object {schema, kernel, sockets[], tables[]}"}, SetForm<Form::kJson>},
     {{0, "jsonl", "a JSON object for each socket, then one {summary}"}, SetForm<Form::kJsonLines>},
     {{0, "csv", "comma separated values with a header line"}, SetForm<Form::kCsv>},
-    {{0, "columns", "only these fields: docs/output.md", kFields}, Keep<&Said::columns>},
+    {{0, "columns", "only these fields, groups of fields, or all; help lists them", kColumns},
+     SetColumns},
     {{0, "sort", "in this order; with -, the largest first", kOrder}, Keep<&Said::sort>},
     {{0, "limit", "only the first N", {"N"}}, Keep<&Said::limit>},
     {{0, "count-by", "the number of sockets with the same values", kFields}, Keep<&Said::count_by>},
+    {{0, "sum", "the sums of these fields for each count; see --sort", kFields}, Keep<&Said::sum>},
     {{0,
       "color",
       "states in colour: auto, always or never",
@@ -255,6 +264,7 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
 void AddNeedsOf(const ListOptions& options, netdiag::Query* query) {
   AddNeeds(options.selection.columns, query);
   AddNeeds(options.selection.count_by, query);
+  AddNeeds(options.selection.sums, query);
   for (const Selection::Order& order : options.selection.sort) {
     AddNeeds({&order.column, 1}, query);
   }
@@ -306,8 +316,8 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   if (options.all_netns && !options.netns.empty()) {
     return BadInput("option", "--all-netns", "it cannot be combined with -N");
   }
-  NETDIAG_ASSIGN_OR_RETURN(options.selection,
-                           ParseSelection(said.columns, said.sort, said.limit, said.count_by));
+  NETDIAG_ASSIGN_OR_RETURN(options.selection, ParseSelection(said.columns, said.sort, said.limit,
+                                                             said.count_by, said.sum));
   NETDIAG_ASSIGN_OR_RETURN(const ListWords parsed, ParseListWords(words));
   if (parsed.asks_for_owners) options.details |= Detail::kOwners;
   options.tables_named = !said.tables.empty();

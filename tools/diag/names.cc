@@ -6,6 +6,7 @@
 
 #include <fstream>
 #include <netdb.h>
+#include <pwd.h>
 
 #include "netdiag/types/numbers.h"
 #include "tools/diag/text.h"
@@ -111,6 +112,18 @@ void Names::AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std:
       AppendEscaped(name, &place->second);
     } else {
       place->second = "if" + std::to_string(index.value());
+    }
+  }
+  out->append(place->second);
+}
+
+void Names::AppendUser(netdiag::Uid uid, std::string* out) {
+  const auto [place, is_new] = users_.try_emplace(uid);
+  if (is_new) {
+    if (const passwd* entry = getpwuid(uid.value())) {
+      AppendEscaped(entry->pw_name, &place->second);
+    } else {
+      place->second = std::to_string(uid.value());
     }
   }
   out->append(place->second);

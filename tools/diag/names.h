@@ -39,11 +39,14 @@ class Names {
   // Appends the interface's name, or "ifN" if it has none or belongs to a network namespace other
   // than this program's.
   void AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out);
+  // Appends the user's name, or the number.
+  void AppendUser(netdiag::Uid uid, std::string* out);
 
  private:
   std::optional<netdiag::Services> services_;  // nullopt until the first name is needed
   PortRange ephemeral_ = {netdiag::Port::FromHost(1024), netdiag::Port::FromHost(4999)};
   std::map<uint32_t, std::string> interfaces_;
+  std::map<netdiag::Uid, std::string> users_;
   const netdiag::NetnsId netns_ = netdiag::netlink::CurrentNetns();
 };
 

@@ -39,8 +39,13 @@ std::unique_ptr<Renderer> NewRenderer(const ListOptions& options, netdiag::Engin
 // ---- Pipeline ----
 
 Pipeline::Pipeline(const Selection& selection, Renderer* renderer, const Output* output)
-    : limit_(selection.limit), renderer_(renderer), output_(output) {
-  if (!selection.count_by.empty()) counts_.emplace(KeysOf(selection.count_by));
+    : limit_(selection.limit),
+      count_order_(selection.count_order),
+      renderer_(renderer),
+      output_(output) {
+  if (!selection.count_by.empty()) {
+    counts_.emplace(KeysOf(selection.count_by), KeysOf(selection.sums));
+  }
   if (!selection.sort.empty()) sorted_.emplace(KeysOf(selection.sort), selection.limit);
 }
 
@@ -61,7 +66,7 @@ netdiag::Flow Pipeline::Add(const netdiag::Row& row) {
 void Pipeline::Finish() {
   if (sorted_) sorted_->Visit([this](const netdiag::Row& row) { return Show(row); });
   if (!counts_) return;
-  for (const netdiag::RowCounts::Group& group : counts_->Groups()) {
+  for (const netdiag::RowCounts::Group& group : counts_->Groups(count_order_)) {
     if (output_->failed() || (limit_ != 0 && shown_ >= limit_)) break;
     renderer_->Count(group);
     ++shown_;

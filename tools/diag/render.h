@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 
@@ -87,6 +88,7 @@ class Pipeline {
   netdiag::Flow Show(const netdiag::Row& row);
 
   uint64_t limit_;
+  std::vector<netdiag::RowCounts::Order> count_order_;
   Renderer* renderer_;
   const Output* output_;
   uint64_t shown_ = 0;

@@ -16,7 +16,10 @@ namespace {
 std::vector<Column> ColumnsOf(const ListOptions& options) {
   std::vector<Column> columns;
   const auto add = [&](std::initializer_list<std::string_view> names) {
-    for (const std::string_view name : names) columns.push_back(*FindColumn(name));
+    for (const std::string_view name : names) {
+      columns.push_back(*FindColumn(name));
+      columns.back().header.clear();
+    }
   };
   add({"protocol", "family", "type", "state", "receive_queue", "send_queue", "local_address",
        "local_port", "remote_address", "remote_port", "interface", "name", "peer_inode", "inode"});
@@ -46,7 +49,8 @@ class CsvRenderer final : public Renderer {
       : Renderer(engine),
         output_(output),
         header_(!options.style.no_header),
-        counts_(!options.selection.count_by.empty()) {
+        counts_(!options.selection.count_by.empty()),
+        sums_(options.selection.sums) {
     columns_ = counts_ ? options.selection.count_by : options.selection.columns;
     if (columns_.empty()) columns_ = ColumnsOf(options);
   }
@@ -54,11 +58,15 @@ class CsvRenderer final : public Renderer {
   void Begin() override {
     if (!header_) return;
     for (const Column& column : columns_) {
-      line_.append(column.title());
+      line_.append(column.head());
       EndValue();
     }
     if (counts_) {
       line_.append("count");
+      EndValue();
+    }
+    for (const Column& sum : sums_) {
+      line_.append(sum.head());
       EndValue();
     }
     EndLine();
@@ -77,6 +85,10 @@ class CsvRenderer final : public Renderer {
     }
     AppendNumber(group.count, &line_);
     EndValue();
+    for (size_t i = 0; i < sums_.size(); ++i) {
+      AppendValue(sums_[i], group.sums[i], Escape::kCsv, &line_);
+      EndValue();
+    }
     EndLine();
   }
   void End(const netdiag::Summary&) override { output_->Flush(); }
@@ -107,6 +119,7 @@ class CsvRenderer final : public Renderer {
   bool header_;
   bool counts_;
   std::vector<Column> columns_;
+  std::vector<Column> sums_;
   std::string line_;
   size_t value_ = 0;  // the beginning of the line's last value
   std::string quoted_;

@@ -54,7 +54,14 @@ void PutNumber(const Column& column, uint64_t number, Json* json) {
   (*json)->EndArray();
 }
 
-void PutValue(std::string_view key, const Column& column, const FieldValue& value, Json* json) {
+void PutValue(std::string_view key, const Column& column, const FieldValue& value, Json* json,
+              netdiag::NetnsId netns = {}) {
+  if (column.named != Column::Named::kNo) {
+    std::string name;
+    AppendValue(column, value, Escape::kText, &name, netns);
+    json->Foreign(key, name);
+    return;
+  }
   if (const auto* text = std::get_if<std::string_view>(&value)) return json->Foreign(key, *text);
   json->Key(key);
   if (const auto* number = std::get_if<uint64_t>(&value)) PutNumber(column, *number, json);
@@ -178,6 +185,7 @@ class JsonRenderer final : public Renderer {
   std::vector<Column> columns_;        // of the socket, group by group
   std::vector<Column> owner_columns_;  // of each of its owners
   std::vector<Column> counts_;
+  std::vector<Column> sums_;
   Json json_;
 };
 
@@ -187,6 +195,7 @@ JsonRenderer::JsonRenderer(const ListOptions& options, netdiag::Engine* engine, 
       lines_(options.style.form == Form::kJsonLines),
       whole_(options.selection.columns.empty()),
       counts_(options.selection.count_by),
+      sums_(options.selection.sums),
       json_(output) {
   std::vector<Column> all = whole_ ? AllColumns(true) : options.selection.columns;
   std::ranges::stable_sort(all, {}, [](const Column& column) { return column.field->group; });
@@ -208,7 +217,7 @@ void JsonRenderer::PutFields(const netdiag::Row& row) {
       json_->StartObject();
       open = group;
     }
-    PutValue(column.key, column, value, &json_);
+    PutValue(column.key, column, value, &json_, row.table().netns);
   }
   if (open != FieldGroup::kSocket) json_->EndObject();
 }
@@ -236,6 +245,14 @@ void JsonRenderer::Count(const netdiag::RowCounts::Group& group) {
     PutValue(counts_[i].title(), counts_[i], group.values[i], &json_);
   }
   json_.Number("count", group.count);
+  if (!sums_.empty()) {
+    json_.Key("sums");
+    json_->StartObject();
+    for (size_t i = 0; i < sums_.size(); ++i) {
+      if (!IsAbsent(group.sums[i])) PutValue(sums_[i].title(), sums_[i], group.sums[i], &json_);
+    }
+    json_->EndObject();
+  }
   EndRow();
 }
 

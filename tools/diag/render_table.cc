@@ -18,7 +18,7 @@ class TableRenderer final : public Renderer {
         counts_(!options.selection.count_by.empty()),
         header_(!options.style.no_header),
         color_(WantsColor(options.style.color, output->fd())),
-        columns_(counts_ ? options.selection.count_by : options.selection.columns),
+        columns_(counts_ ? CountColumns(options.selection) : options.selection.columns),
         table_(Layout(), options.style.oneline ? 0 : ScreenWidth(output->fd()), output) {}
 
   void Begin() override {
@@ -38,8 +38,10 @@ class TableRenderer final : public Renderer {
     AppendNumber(group.count, table_.text());
     table_.EndCell();
     for (size_t i = 0; i < columns_.size(); ++i) {
+      const size_t keys = group.values.size();
       const size_t before = table_.text()->size();
-      AppendValue(columns_[i], group.values[i], Escape::kText, table_.text());
+      AppendValue(columns_[i], i < keys ? group.values[i] : group.sums[i - keys], Escape::kText,
+                  table_.text());
       if (table_.text()->size() == before) table_.text()->push_back('-');
       table_.EndCell();
     }
@@ -55,7 +57,7 @@ class TableRenderer final : public Renderer {
     for (const Column& column : columns_) {
       const Meaning meaning = column.field->meaning;
       const bool number = meaning == Meaning::kGauge || meaning == Meaning::kCounter;
-      layout.push_back({.header = column.title(), .right = number});
+      layout.push_back({.header = column.head(), .right = number});
     }
     return layout;
   }

@@ -55,7 +55,8 @@ constexpr std::string_view kDefinitions = R"("count": {"type": "integer", "minim
 "hex": {"type": "string", "pattern": "^([0-9a-f][0-9a-f])*$"},
 "strings": {"type": "array", "items": {"type": "string"}},
 "group": {"type": "object", "required": ["count"],
-"properties": {"count": {"$ref": "#/definitions/count"}}},
+"properties": {"count": {"$ref": "#/definitions/count"}, "sums": {"type": "object",
+"additionalProperties": {"$ref": "#/definitions/count"}}}},
 "table": {"type": "object", "additionalProperties": false,
 "required": ["protocol", "families", "netns", "source", "rows", "complete"], "properties": {
 "protocol": {"type": "string"},
@@ -185,6 +186,9 @@ std::string Socket() {
                                : "\"" + std::string(name) + "\": " + Object(nested));
     }
     nested.clear();
+  }
+  for (const char* name : {"dev", "user"}) {  // columns of --columns that are names
+    properties.push_back("\"" + std::string(name) + "\": {\"type\": \"string\"}");
   }
   for (std::string& list : Lists()) properties.push_back(std::move(list));
   return Object(properties);
