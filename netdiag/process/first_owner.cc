@@ -30,4 +30,10 @@ Action FirstOwner::Next() {
   return was_lowest ? ReadProc(Descriptors::kAboveLowest) : Action::kFinish;
 }
 
+void FirstOwner::Finish(bool whole) {
+  parts_.wanted.KeepFirst(&parts_.scan);
+  parts_.scan.stats.sockets = parts_.scan.sockets.size();
+  OwnerSearch::Finish(whole);
+}
+
 }  // namespace netdiag::internal

@@ -1,5 +1,5 @@
-// netdiag/process/first_owner.h — the policy of OwnerPolicy::kFirst: finds at least one owner of
-// each wanted socket, for the fewest reads. Internal.
+// netdiag/process/first_owner.h — the policy of OwnerPolicy::kFirst: finds one owner of each
+// wanted socket, for the fewest reads. Internal.
 //
 //   Start ─ kList ─ listing ─ kRead (kLowest) ─ kRead (kAboveLowest) ─ kFinish
 //     │                └─ kBpf
@@ -19,6 +19,9 @@ class FirstOwner final : public OwnerSearch {
   explicit FirstOwner(ScanParts* parts) : OwnerSearch(parts) {}
   Action Start() override;
   Action Next() override;
+  // Keeps the owner of each socket that was found first. While other sockets were without an owner,
+  // the scan can have found more.
+  void Finish(bool whole) override;
 };
 
 }  // namespace netdiag::internal

@@ -8,6 +8,7 @@
 #ifndef NETDIAG_PROCESS_OWNER_H_
 #define NETDIAG_PROCESS_OWNER_H_
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>

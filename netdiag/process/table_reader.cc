@@ -89,7 +89,8 @@ bool TableReader::OpenTable(int at, const char* path, Scan* scan) {
   next_fd_ = thread_ == 0 ? range_.begin : 0;
   phase_ = Phase::kTrying;
   if (range_.probe) {
-    hits_left_ = count > 0 ? count : range_.end;
+    // Without a count, no number of hits means that the process has no other descriptors.
+    hits_left_ = count > 0 ? count : std::numeric_limits<int64_t>::max();
     misses_left_ = range_.end;
     return true;
   }

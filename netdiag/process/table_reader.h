@@ -71,7 +71,9 @@ class TableReader {
   bool is_procfs_ = false;
   bool has_process_ = false;  // the scan's last process is the one being read
   int32_t next_fd_ = 0;       // the descriptors below it were tried
-  int64_t hits_left_ = 0;     // descriptors that are still to be found by trying; 0: list the rest
+  // Descriptors that are still to be found by trying. 0: list the rest, or with `probe` all were
+  // found. The largest number if the size of the table is not known.
+  int64_t hits_left_ = 0;
   int64_t misses_left_ = 0;   // numbers without a descriptor that trying may still meet
 
   UniqueFd task_dir_;

@@ -50,6 +50,21 @@ void WantedSockets::NoteFound(const Scan& scan) {
   }
 }
 
+void WantedSockets::KeepFirst(Scan* scan) {
+  found_.assign(unknown_.size(), false);
+  scan->EraseSockets([&](const ScannedSocket& socket) {
+    const auto at = std::lower_bound(unknown_.begin(), unknown_.end(), socket.inode);
+    if (at == unknown_.end() || *at != socket.inode) return true;
+    const auto i = static_cast<size_t>(at - unknown_.begin());
+    if (found_[i]) return true;
+    found_[i] = true;
+    return false;
+  });
+  left_ = static_cast<size_t>(std::count(found_.begin(), found_.end(), false));
+  noted_ = scan->sockets.size();
+  found_any_ = found_any_ || noted_ > 0;
+}
+
 void WantedSockets::Narrow(std::span<const uint32_t> excluded) {
   filter_.clear();
   for (size_t i = 0; i < unknown_.size(); ++i) {

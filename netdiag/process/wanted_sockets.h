@@ -33,6 +33,9 @@ class WantedSockets {
   std::span<const uint32_t> filter() const { return filter_; }
   // Notes the sockets that were appended to the scan.
   void NoteFound(const Scan& scan);
+  // Erases all entries of the scan except the first one of each socket of filter(). REQUIRES: the
+  // scan had no entry at PlanUnknown(), and Narrow() was not called.
+  void KeepFirst(Scan* scan);
   // The number of sockets of filter() without an owner.
   size_t left() const { return left_; }
   // True if NoteFound() saw any socket since PlanUnknown().

@@ -135,6 +135,54 @@ TEST(OwnerSearch, ForTheFirstOwnerThenReadsTheRest) {
   }
 }
 
+// The tree is not a procfs, so the sizes of its tables are not known. On a procfs of a kernel before
+// 6.2 they are not known either.
+TEST(OwnerSearch, ForTheFirstOwnerReadsPastTheLowestDescriptorsOfATableOfUnknownSize) {
+  for (const int descriptors : {15, 16, 17, 80, 600}) {
+    ProcTree tree;
+    tree.Pid(1000, "dense", 7);
+    std::vector<Inode> wanted;
+    for (int fd = 0; fd < descriptors; ++fd) {
+      wanted.push_back(Inode(static_cast<uint32_t>(100 + fd)));
+      tree.Fd(fd, wanted.back());
+    }
+    tree.Pid(1001, "holes", 8).Fd(3, Inode(50)).Fd(90, Inode(51));
+    wanted.insert(wanted.end(), {Inode(50), Inode(51)});
+    for (const size_t threads : {1u, 3u}) {
+      OwnerIndex index({.proc_root = tree.root(), .threads = threads});
+      Search(&index, wanted, OwnerPolicy::kFirst);
+      for (const Inode inode : wanted) {
+        EXPECT_EQ(index.Find(inode).size(), 1u) << descriptors << " inode " << inode.value();
+      }
+    }
+  }
+}
+
+TEST(OwnerSearch, ForTheFirstOwnerFindsOneWhateverElseIsWanted) {
+  ProcTree tree;
+  const Inode shared(50);
+  for (int pid = 1000; pid < 1005; ++pid) {
+    tree.Pid(pid, "worker", 7).Fd(3, shared).Fd(4, shared).Fd(40, shared);
+  }
+  tree.Pid(1005, "late", 8).Fd(70, Inode(60));
+  const std::vector<std::vector<Inode>> lists = {
+      {shared}, {shared, Inode(60)}, {shared, Inode(999)}, {shared, Inode(60), Inode(999)}};
+  for (const size_t threads : {1u, 3u}) {
+    OwnerIndex index({.proc_root = tree.root(), .threads = threads});
+    for (const std::vector<Inode>& wanted : lists) {
+      Search(&index, wanted, OwnerPolicy::kFirst);
+      EXPECT_EQ(index.Find(shared).size(), 1u);
+      EXPECT_EQ(index.Reason(shared), NoOwner::kNone);
+      if (threads == 1) {
+        EXPECT_EQ(Describe(index, shared), "50: 1000/7 fd 3 worker\n");
+      }
+    }
+    EXPECT_EQ(index.Find(Inode(60)).size(), 1u);
+    EXPECT_EQ(index.Reason(Inode(999)), NoOwner::kVanished);
+    EXPECT_EQ(index.stats().sockets, 2u);
+  }
+}
+
 TEST(OwnerSearch, StepsGiveWhatItGivesWhole) {
   ProcTree tree;
   tree.Population(5, 60, Inode(1000));
