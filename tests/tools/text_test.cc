@@ -13,6 +13,7 @@
 #include <limits>
 #include <map>
 #include <random>
+#include <signal.h>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -85,6 +86,49 @@ std::string RandomName(std::mt19937* random, size_t longest) {
   return name;
 }
 
+TEST(Output, WaitsForTheReaderOfANonBlockingPipe) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+  fcntl(ends[1], F_SETPIPE_SZ, 4096);
+  std::string text;
+  for (int line = 0; line < 40'000; ++line) text += std::to_string(line) + "\n";
+  std::string read_text;
+  std::thread reader([&] {
+    fcntl(ends[0], F_SETFL, 0);
+    char piece[1000];
+    ssize_t size = 0;
+    while ((size = read(ends[0], piece, sizeof(piece))) > 0) {
+      read_text.append(piece, static_cast<size_t>(size));
+    }
+  });
+  {
+    Output output(ends[1]);
+    output.Write(text);
+    output.Flush();
+    EXPECT_FALSE(output.failed()) << std::strerror(output.errnum());
+  }
+  close(ends[1]);
+  reader.join();
+  EXPECT_EQ(read_text, text);
+  close(ends[0]);
+}
+
+TEST(Output, ReportsAReaderThatClosesANonBlockingPipeWhileItWaits) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+  std::thread reader([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    close(ends[0]);
+  });
+  signal(SIGPIPE, SIG_IGN);
+  Output output(ends[1]);
+  output.Write(std::string(1 << 20, 'x'));
+  output.Flush();
+  reader.join();
+  EXPECT_EQ(output.errnum(), EPIPE);
+  close(ends[1]);
+}
+
 class Escapes : public ::testing::TestWithParam<Escape> {};
 
 TEST_P(Escapes, MakeNamesHarmlessAndKeepThemDifferent) {
@@ -136,6 +180,27 @@ TEST(AppendEscaped, EscapesDeceptiveCharacters) {
 TEST(AppendQuoted, EscapesQuotesSoThatOwnersCannotBeForged) {
   EXPECT_EQ(Apply(AppendQuoted, "sshd"), "\"sshd\"");
   EXPECT_EQ(Apply(AppendQuoted, "a\",pid=1"), "\"a\\x22,pid=1\"");
+}
+
+TEST(AppendEscaped, EscapesCharactersThatLookLikeABlank) {
+  for (const char* blank : {"\u00a0", "\u1680", "\u2000", "\u2007", "\u200a", "\u202f", "\u205f",
+                            "\u2800", "\u3000", "\u3164"}) {
+    EXPECT_EQ(Apply(AppendEscaped, std::string("a") + blank + "b").substr(0, 4), "a\\u{") << blank;
+  }
+}
+
+// Columns are separated by blanks, and owners are written with quotes.
+TEST(AppendUnixName, IsOneFieldAndCannotImitateAnOwner) {
+  EXPECT_EQ(Apply(AppendUnixName, "x 1 * 0 users:((\"sshd\",pid=1,fd=3))"),
+            "x\\x201\\x20*\\x200\\x20users:((\\x22sshd\\x22,pid=1,fd=3))");
+  EXPECT_EQ(Apply(AppendUnixName, " "), "\\x20");
+  EXPECT_EQ(Apply(AppendUnixName, std::string_view("\0 a", 3)), "@\\x20a");
+  std::mt19937 random(7);
+  for (int round = 0; round < 20'000; ++round) {
+    const std::string text = Apply(AppendUnixName, RandomName(&random, 12));
+    ASSERT_EQ(text.find_first_of(" \""), text.npos) << text;
+    ASSERT_FALSE(text.empty());
+  }
 }
 
 TEST(AppendUnixName, DistinguishesAbstractMissingAndPath) {

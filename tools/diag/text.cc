@@ -7,17 +7,19 @@
 #include <cerrno>
 #include <cmath>
 #include <ctime>
+#include <poll.h>
 #include <unistd.h>
 
 namespace diag {
 namespace {
 
 // True for characters that are valid but change what a reader sees: direction marks and overrides,
-// invisible separators.
+// invisible separators, and blanks other than the ASCII one.
 bool Deceives(uint32_t c) {
   return (c >= 0x80 && c < 0xa0) || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-         (c >= 0x2060 && c <= 0x2069) || c == 0xfeff || c == 0x061c ||
-         (c >= 0xe0000 && c <= 0xe007f);
+         (c >= 0x2060 && c <= 0x2069) || c == 0xfeff || c == 0x061c || c == 0xa0 || c == 0x1680 ||
+         (c >= 0x2000 && c <= 0x200a) || c == 0x202f || c == 0x205f || c == 0x2800 || c == 0x3000 ||
+         c == 0x115f || c == 0x1160 || c == 0x3164 || c == 0xffa0 || (c >= 0xe0000 && c <= 0xe007f);
 }
 
 // `quotes`: more characters to escape.
@@ -132,6 +134,11 @@ void Output::Flush() {
     const ssize_t n = write(fd_, buffer_.get() + written, size_ - written);
     if (n >= 0) {
       written += static_cast<size_t>(n);
+    } else if (errno == EAGAIN) {
+      // The descriptor is non-blocking and its reader is slow. If poll() fails or reports an error,
+      // write() says which.
+      pollfd ready = {.fd = fd_, .events = POLLOUT, .revents = 0};
+      poll(&ready, 1, -1);
     } else if (errno != EINTR) {
       errnum_ = errno;
     }
@@ -201,7 +208,7 @@ void AppendUnixName(std::string_view name, std::string* out) {
     AppendHexEscape(name[0], out);
     name.remove_prefix(1);
   }
-  AppendEscaped(name, out);
+  AppendEscaped(name, " \"", out);
 }
 
 char* WriteNumber(uint64_t value, char* out) {

@@ -17,8 +17,8 @@
 
 namespace diag {
 
-// Writes text to a descriptor in pieces of about 64 KiB. After the first error, which failed()
-// reports, it writes nothing more.
+// Writes text to a descriptor in pieces of about 64 KiB. Waits until a non-blocking descriptor takes
+// it. After the first error, which failed() reports, it writes nothing more.
 class Output {
  public:
   explicit Output(int fd)
@@ -65,13 +65,14 @@ class Output {
 };
 
 // Appends `name` so that it cannot move the cursor, forge a line or hide text. Control bytes (C0,
-// DEL, C1), bytes that are not UTF-8, and characters that reorder or hide text become \xNN or
-// \u{N}. A backslash is doubled, so different names stay different.
+// DEL, C1), bytes that are not UTF-8, and characters that reorder or hide text or look like a blank
+// become \xNN or \u{N}. A backslash is doubled, so different names stay different.
 void AppendEscaped(std::string_view name, std::string* out);
 // The same between quotes, with quotes escaped too.
 void AppendQuoted(std::string_view name, std::string* out);
 // The same for the name of a unix socket, as ss writes it: "*" if there is no name, and '@' for the
 // NUL that begins an abstract name. A path that looks like one of these has its first byte escaped.
+// Blanks and quotes are escaped too, so that a name is one field and cannot imitate an owner.
 void AppendUnixName(std::string_view name, std::string* out);
 
 // Appends \xNN for any byte.
