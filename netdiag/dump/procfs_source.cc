@@ -241,6 +241,14 @@ class ProcfsSource::Impl {
     carry_.clear();
     header_seen_ = dropping_ = false;
     ++current_;
+    // A name of a unix socket can have newlines, so that its line is cut and its rest looks like
+    // another line. The rest seldom parses; that it does not is all that shows the damage.
+    if (table_.protocol == Protocol::kUnix && stats_.damaged > 0 && !stop) {
+      return ErrnoError(EBADMSG, "/proc/net for " + Text(table_),
+                        std::to_string(stats_.damaged) +
+                            " lines do not parse, as after a newline in a name, so sockets may be "
+                            "missing and names may be cut");
+    }
     return stop || current_ == files_.size() ? netlink::Ready::kDone : netlink::Ready::kSome;
   }
 
