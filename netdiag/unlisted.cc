@@ -2,43 +2,84 @@
 
 #include "netdiag/unlisted.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
 
+#include "netdiag/filter/unlisted_match.h"
 #include "netdiag/process/owner_index.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
+#include "netdiag/summary.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag {
 namespace {
 
-// A dump of so few rows fits into one datagram, and the kernel does not release the table within one.
-// A longer dump can miss sockets that move between its datagrams.
+// A dump of so few rows fits into one datagram, and the kernel does not release the table within
+// one. A longer dump can miss sockets that move between its datagrams.
 constexpr uint64_t kRowsOfOneDatagram = 200;
 
-Query EverySocket() {
+Query EverySocket(StateSet states) {
   Query query;
   query.protocols.clear();
   for (const TableNames& row : AllProtocols()) query.protocols.push_back(row.protocol);
   query.families = FamilySet();
   for (const FamilyNames& row : AllFamilies()) query.families |= row.family;
-  query.states = StateSet::All();
+  query.states = states;
   return query;
 }
 
-// Adds the inode of every listed socket to `inodes`. Returns the number of rows.
-absl::StatusOr<uint64_t> AddListed(Engine* engine, const netlink::CallOptions& call,
-                                   absl::flat_hash_set<uint32_t>* inodes) {
+// What the dumps said.
+struct Listed {
+  absl::flat_hash_set<uint32_t> inodes;
+  Summary last;  // of the last dumps
+};
+
+absl::Status AddListed(Engine* engine, const Query& query, const netlink::CallOptions& call,
+                       Listed* listed) {
   const auto add = [&](const Row& row) {
-    inodes->insert(row.inode().value());
+    listed->inodes.insert(row.inode().value());
     return Flow::kContinue;
   };
-  NETDIAG_ASSIGN_OR_RETURN(const Summary summary, engine->Visit(EverySocket(), add, call));
-  return summary.rows;
+  NETDIAG_ASSIGN_OR_RETURN(listed->last, engine->Visit(query, add, call));
+  return absl::OkStatus();
+}
+
+// True if the dump was refused or ended early. False if this kernel has no such dump.
+bool IsFailed(const TableOutcome& outcome) {
+  const bool is_forbidden = Errno(outcome.status) == EAFNOSUPPORT;  // by a sandbox
+  return !outcome.status.ok() && (is_forbidden || !IsUnsupported(outcome.status));
+}
+
+bool CanHaveMissed(const Summary& summary) {
+  return summary.rows > kRowsOfOneDatagram || std::ranges::any_of(summary.tables, IsFailed);
+}
+
+// Returns why a dump could have returned a socket that none did; OK if none could.
+absl::Status WhyUncertain(const Summary& summary, const internal::KernelProtocol* known,
+                          NetnsId netns) {
+  if (known == nullptr) return absl::OkStatus();  // no dump returns these sockets
+  bool is_read = false;                           // the socket's namespace is known, and was read
+  for (const TableOutcome& outcome : summary.tables) {
+    const Table& table = outcome.table;
+    if (netns != NetnsId() && table.netns != netns) continue;
+    is_read = is_read || netns != NetnsId();
+    const bool is_its_table =
+        table.protocol == known->protocol && table.families.contains(known->family);
+    if (is_its_table && IsFailed(outcome)) return outcome.status;
+  }
+  if (is_read || !summary.netns) return absl::OkStatus();
+  const NetnsStats& stats = *summary.netns;
+  if (stats.denied > 0) return stats.denial;
+  if (stats.hidden == 0 && stats.beyond == 0) return absl::OkStatus();
+  return ErrnoError(EACCES, "network namespaces",
+                    "some were not read, and /proc does not tell the namespace of a socket");
 }
 
 // Returns the kernel's name of the socket's protocol, or "" if no owner holds the socket any more.
@@ -52,9 +93,10 @@ std::string ProtocolOf(OwnerIndex* index, const UnlistedSocket& socket) {
 
 }  // namespace
 
-absl::StatusOr<OwnerStats> VisitUnlisted(const EngineOptions& options,
-                                         absl::FunctionRef<Flow(const UnlistedSocket&)> visitor,
-                                         const netlink::CallOptions& call) {
+absl::StatusOr<UnlistedStats> VisitUnlisted(const EngineOptions& options,
+                                            absl::FunctionRef<Flow(const UnlistedSocket&)> visitor,
+                                            const netlink::CallOptions& call,
+                                            const UnlistedOptions& unlisted_options) {
   OwnerOptions owner_options = {.proc_root = options.proc_root,
                                 .source = options.owner_source,
                                 .threads = options.threads,
@@ -71,30 +113,46 @@ absl::StatusOr<OwnerStats> VisitUnlisted(const EngineOptions& options,
   EngineOptions everywhere = options;
   everywhere.all_netns = options.all_netns || index.stats().source != OwnerSource::kBpf;
   NETDIAG_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Open(everywhere));
-  absl::flat_hash_set<uint32_t> listed;
-  NETDIAG_ASSIGN_OR_RETURN(const uint64_t rows, AddListed(engine.get(), call, &listed));
+  const Query query = EverySocket(unlisted_options.listed_states);
+  Listed listed;
+  NETDIAG_RETURN_IF_ERROR(AddListed(engine.get(), query, call, &listed));
   std::vector<Inode> unlisted;
   const auto find_unlisted = [&] {
     unlisted.clear();
     index.ForEachSocket([&](Inode inode, const Owners&) {
       const bool here = everywhere.all_netns || index.NetnsOf(inode) == engine->netns();
-      if (here && !listed.contains(inode.value())) unlisted.push_back(inode);
+      if (here && !listed.inodes.contains(inode.value())) unlisted.push_back(inode);
     });
   };
   find_unlisted();
-  if (!unlisted.empty() && rows > kRowsOfOneDatagram) {
-    NETDIAG_RETURN_IF_ERROR(AddListed(engine.get(), call, &listed).status());
+  if (!unlisted.empty() && CanHaveMissed(listed.last)) {
+    NETDIAG_RETURN_IF_ERROR(AddListed(engine.get(), query, call, &listed));
     find_unlisted();
   }
+  UnlistedStats stats = {.owners = index.stats()};
+  std::set<std::string> left_out;
   for (const Inode inode : unlisted) {
     UnlistedSocket socket = {
         .inode = inode, .netns = index.NetnsOf(inode), .owners = index.Find(inode)};
     const std::string protocol = ProtocolOf(&index, socket);
     if (protocol.empty()) continue;
     socket.protocol = protocol;
-    if (visitor(socket) == Flow::kStop) break;
+    const internal::KernelProtocol* const known = internal::FindKernelProtocol(protocol);
+    if (unlisted_options.filter != nullptr &&
+        !internal::MatchesUnlisted(*unlisted_options.filter,
+                                   {inode, socket.netns, socket.owners, known})) {
+      continue;
+    }
+    const absl::Status uncertain = WhyUncertain(listed.last, known, socket.netns);
+    if (!uncertain.ok()) {
+      if (stats.left_out++ == 0) stats.left_out_reason = uncertain;
+      left_out.insert(protocol);
+    } else if (visitor(socket) == Flow::kStop) {
+      break;
+    }
   }
-  return index.stats();
+  stats.left_out_protocols.assign(left_out.begin(), left_out.end());
+  return stats;
 }
 
 }  // namespace netdiag

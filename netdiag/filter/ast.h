@@ -164,6 +164,8 @@ std::string Dump(const Node& node);
 // These allocate nothing (match.cc).
 bool Matches(const Node& node, const Row& row);
 bool Matches(const Predicate& predicate, const Row& row);
+// True if a value of the match's field satisfies it.
+bool IsValue(const FieldMatch& match, const FieldValue& value);
 
 // Calls `visit` with every predicate.
 template <class Visit>

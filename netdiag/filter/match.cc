@@ -83,6 +83,8 @@ bool Is(const AutoMatch& match, const Row& row) {
          (name.size() == 6 && name[0] == '\0' && std::ranges::all_of(name.substr(1), IsHexDigit));
 }
 
+}  // namespace
+
 bool IsValue(const FieldMatch& match, const FieldValue& value) {
   if (const auto* number = std::get_if<uint64_t>(&value)) {
     const auto* wanted = std::get_if<uint64_t>(&match.value);
@@ -100,6 +102,8 @@ bool IsValue(const FieldMatch& match, const FieldValue& value) {
                         : EqualIgnoringCase(*wanted, *text);
   return same == (match.compare == Compare::kEqual);
 }
+
+namespace {
 
 // ss and the kernel's opcode take the interface of a socket that is not bound to one for 0, so
 // `dev != lo` selects it.

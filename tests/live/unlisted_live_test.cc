@@ -5,15 +5,20 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/filter/filter.h"
+#include "netdiag/netlink/netns.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/proc_file.h"
 #include "netdiag/unlisted.h"
 #include "tests/live/live_testing.h"
+#include "tests/process/process_testing.h"
 #include "tests/testing/sockets.h"
 
 namespace netdiag::testing {
@@ -29,7 +34,7 @@ using Found = std::map<Inode, std::string>;
 // The unlisted sockets that this process holds.
 Found Visit(const EngineOptions& options) {
   Found found;
-  const absl::StatusOr<OwnerStats> stats =
+  const absl::StatusOr<UnlistedStats> stats =
       VisitUnlisted(options, [&](const UnlistedSocket& socket) {
         const bool mine = std::ranges::any_of(
             socket.owners, [](const Owner& owner) { return owner.pid == Pid(getpid()); });
@@ -88,6 +93,84 @@ TEST_F(UnlistedLive, AreThoseOfTheNamespaceOfTheQuery) {
   in_zoo.all_netns = true;
   EXPECT_THAT(Visit(in_zoo), Contains(Key(InodeOf(here))));
   close(here);
+}
+
+// A dump shows them only if it asks for state 13, since Linux 6.8, and a listing does not.
+TEST_F(UnlistedLive, IncludeBoundIdleTcpSocketsIfTheListingDoesNot) {
+  const int idle = Make(Family::kInet, SOCK_STREAM);
+  Bind(idle, Loopback(Family::kInet));
+  EXPECT_THAT(Visit({}), Contains(Pair(InodeOf(idle), "TCP")));
+  if (internal::KernelIsAtLeast(6, 8)) {
+    Found found;
+    const auto note = [&](const UnlistedSocket& socket) {
+      found[socket.inode] = socket.protocol;
+      return Flow::kContinue;
+    };
+    ASSERT_TRUE(VisitUnlisted({}, note, {}, {.listed_states = StateSet::All()}).ok());
+    EXPECT_THAT(found, Not(Contains(Key(InodeOf(idle)))));
+  }
+  ASSERT_EQ(listen(idle, 1), 0);
+  EXPECT_THAT(Visit({}), Not(Contains(Key(InodeOf(idle)))));
+  close(idle);
+}
+
+TEST_F(UnlistedLive, ObeyTheFilter) {
+  const int tcp = Make(Family::kInet, SOCK_STREAM);
+  const int udp = Make(Family::kInet6, SOCK_DGRAM);
+  const auto visit = [](const std::string& text) {
+    UnlistedOptions options;
+    options.filter = std::make_shared<Filter>(*Filter::Parse(text));
+    Found found;
+    const auto note = [&](const UnlistedSocket& socket) {
+      found[socket.inode] = socket.protocol;
+      return Flow::kContinue;
+    };
+    EXPECT_TRUE(VisitUnlisted({}, note, {}, options).ok());
+    return found;
+  };
+  const std::string mine = "pid = " + std::to_string(getpid());
+  EXPECT_EQ(visit(mine + " and protocol = tcp").count(InodeOf(tcp)), 1u);
+  EXPECT_EQ(visit(mine + " and protocol = tcp").count(InodeOf(udp)), 0u);
+  EXPECT_EQ(visit(mine + " and family = inet6").count(InodeOf(udp)), 1u);
+  EXPECT_EQ(visit("inode = " + std::to_string(InodeOf(tcp).value())).size(), 1u);
+  EXPECT_TRUE(visit("pid = 0").empty());
+  EXPECT_TRUE(visit("sport = 22").empty());
+  EXPECT_TRUE(visit("not sport = 22").empty());
+  for (const int fd : {tcp, udp}) close(fd);
+}
+
+// The namespace of the zoo has no process that an unprivileged user may read, and only BPF tells
+// the namespace of a socket.
+TEST_F(UnlistedLive, WithoutPrivilegesLeaveOutWhatADumpOfAnotherNamespaceCouldShow) {
+  const int unbound = Make(Family::kInet, SOCK_STREAM);
+  const int alg = socket(AF_ALG, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  int other = -1;
+  ASSERT_TRUE(netlink::NetNs::FromFd(zoo().netns_fd())
+                  .Run([&] {
+                    other = Make(Family::kInet, SOCK_STREAM);
+                    Bind(other, Loopback(Family::kInet));
+                    EXPECT_EQ(listen(other, 1), 0);
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  RunUnprivileged([&] {
+    Found found;
+    const absl::StatusOr<UnlistedStats> stats =
+        VisitUnlisted({}, [&](const UnlistedSocket& socket) {
+          found[socket.inode] = socket.protocol;
+          return Flow::kContinue;
+        });
+    ASSERT_TRUE(stats.ok()) << stats.status();
+    EXPECT_THAT(found, Not(Contains(Key(InodeOf(other)))));
+    EXPECT_THAT(found, Not(Contains(Key(InodeOf(unbound)))));
+    EXPECT_GE(stats->left_out, 2u);
+    EXPECT_THAT(stats->left_out_protocols, Contains("TCP"));
+    EXPECT_FALSE(stats->left_out_reason.ok());
+    if (alg >= 0) {
+      EXPECT_THAT(found, Contains(Key(InodeOf(alg)))) << "no dump shows it";
+    }
+  });
+  for (const int fd : {unbound, alg, other}) close(fd);
 }
 
 TEST_F(UnlistedLive, StopWithTheVisitorAndAtTheDeadline) {

@@ -6,9 +6,12 @@
 #include <string_view>
 #include <unistd.h>
 
+#include "absl/strings/str_join.h"
+
 #include "netdiag/capabilities.h"
 #include "netdiag/engine.h"
 #include "netdiag/netlink/netns.h"
+#include "netdiag/types/types.h"
 #include "netdiag/unlisted.h"
 #include "tools/diag/commands.h"
 #include "tools/diag/contexts.h"
@@ -24,6 +27,7 @@ namespace {
 using netdiag::Engine;
 using netdiag::EngineOptions;
 using netdiag::Flow;
+using netdiag::StateSet;
 using netdiag::Summary;
 
 constexpr std::string_view kVersion = "diag utility, netdiag-0.1.0\n";
@@ -80,14 +84,25 @@ ExitCode PrintSummary(Engine* engine) {
 }
 
 // --unlisted
-absl::Status ListUnlisted(const EngineOptions& engine_options, const Output& output,
-                          Renderer* renderer) {
-  return netdiag::VisitUnlisted(engine_options,
-                                [&](const netdiag::UnlistedSocket& socket) {
-                                  renderer->Unlisted(socket);
-                                  return output.failed() ? Flow::kStop : Flow::kContinue;
-                                })
-      .status();
+absl::StatusOr<netdiag::UnlistedStats> ListUnlisted(const ListOptions& options,
+                                                    const EngineOptions& engine_options,
+                                                    const Output& output, Renderer* renderer) {
+  const auto show = [&](const netdiag::UnlistedSocket& socket) {
+    renderer->Unlisted(socket);
+    return output.failed() ? Flow::kStop : Flow::kContinue;
+  };
+  return netdiag::VisitUnlisted(
+      engine_options, show, {},
+      {.listed_states = StateSet::SsAll() | options.query.states, .filter = options.query.filter});
+}
+
+// Complains about unlisted sockets that were left out.
+void ReportLeftOut(const netdiag::UnlistedStats& stats) {
+  if (stats.left_out == 0) return;
+  Complain(
+      "the unlisted sockets are not complete: " + std::to_string(stats.left_out) +
+      " were left out (" + absl::StrJoin(stats.left_out_protocols, ", ") +
+      "), because a dump could have shown them: " + std::string(stats.left_out_reason.message()));
 }
 
 // `engine_options`: those of `engine`.
@@ -103,9 +118,9 @@ ExitCode List(const ListOptions& options, const EngineOptions& engine_options, E
     return Finish(&output, kNotAnswered);
   }
   pipeline.Finish();
-  absl::Status unlisted;
+  absl::StatusOr<netdiag::UnlistedStats> unlisted = netdiag::UnlistedStats();
   if (options.unlisted && !output.failed()) {
-    unlisted = ListUnlisted(engine_options, output, renderer.get());
+    unlisted = ListUnlisted(options, engine_options, output, renderer.get());
   }
   renderer->End(*summary);
   const ExitCode written = Finish(&output, kAnswered);
@@ -117,9 +132,12 @@ ExitCode List(const ListOptions& options, const EngineOptions& engine_options, E
     Complain("the pending connections of " + std::to_string(listeners) +
              " unix listeners are missing, because the kernel's answer has no room for them");
   }
-  if (unlisted.ok()) return reported;
-  Complain(unlisted);
-  return kNotAnswered;
+  if (!unlisted.ok()) {
+    Complain(unlisted.status());
+    return kNotAnswered;
+  }
+  ReportLeftOut(*unlisted);
+  return reported;
 }
 
 // Opens an Engine in the namespace of the options and asks it.
