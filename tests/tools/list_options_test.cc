@@ -199,6 +199,22 @@ TEST(Options, AreShownByHelpUnlessHidden) {
   }
 }
 
+TEST(Options, OnlyWordsForOneTableNameTables) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{},
+                                             {"-a"},
+                                             {"-A", "all"},
+                                             {"-A", "inet"},
+                                             {"-A", "all,!udp"},
+                                             {"-A", "all", "-A", "inet"}}) {
+    EXPECT_FALSE(Good(words).tables_named);
+  }
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"-t"}, {"-x"}, {"-A", "mptcp"}, {"-A", "all,udplite"}, {"-A", "all", "-M"}}) {
+    EXPECT_TRUE(Good(words).tables_named);
+  }
+}
+
 TEST(Options, UnlistedHasAHiddenAlias) {
   for (const char* word : {"--unlisted", "--held"}) {
     EXPECT_TRUE(Good({word}).unlisted);

@@ -320,12 +320,12 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
                                                              said.count_by, said.sum));
   NETDIAG_ASSIGN_OR_RETURN(const ListWords parsed, ParseListWords(words));
   if (parsed.asks_for_owners) options.details |= Detail::kOwners;
-  options.tables_named = !said.tables.empty();
+  options.tables_named = said.tables.names_tables();
   said.tables.ApplyTo(&query);
   query.states = parsed.states ? *parsed.states : said.states.value_or(said.tables.DefaultStates());
   NETDIAG_ASSIGN_OR_RETURN(
       query.filter, ParseListFilter(parsed.expression, said.filter_file, query.families, pointer));
-  const bool named = !words.empty() || options.tables_named || said.states;
+  const bool named = !words.empty() || !said.tables.empty() || said.states;
   NETDIAG_RETURN_IF_ERROR(ResolveSummary(said, named, &options));
   AddNeedsOf(options, &query);
   const bool has_order = !options.selection.sort.empty();

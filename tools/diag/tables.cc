@@ -159,6 +159,7 @@ absl::Status TableChoice::AddList(std::string_view list) {
       return BadInput("table", word,
                       "diag does not list it; expected one of " + absl::StrJoin(TableWords(), " "));
     }
+    if (!remove && row->kinds != kAll && row->kinds != kInet) named_ = true;
     kinds_ = remove ? kinds_ & ~row->kinds : kinds_ | row->kinds;
   }
   return absl::OkStatus();

@@ -32,6 +32,8 @@ class TableChoice {
 
   // True if nothing was chosen: then every table that ss has is listed.
   bool empty() const { return kinds_ == 0 && !listed_ && families_.empty(); }
+  // True if the user named a table. The groups `all` and `inet` of -A name none.
+  bool names_tables() const { return named_ || !families_.empty(); }
   // Sets the tables, in ss's order, and the families and types of `query`.
   void ApplyTo(netdiag::Query* query) const;
   // The states that are listed if the user names none: those in use in the chosen tables.
@@ -42,6 +44,7 @@ class TableChoice {
   netdiag::FamilySet families_;
   netdiag::StateSet states_;
   bool listed_ = false;  // AddList() was called
+  bool named_ = false;   // a table was named
 };
 
 // The words that -A and -f take.
