@@ -1,9 +1,14 @@
 // diag interfaces. The JSON keys are gopsutil's, so that programs that read its answers can read
 // these. Tested by tests/tools/commands_test.cc.
 
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 #include "netdiag/net/interfaces.h"
@@ -67,6 +74,7 @@ struct InterfacesAnswer {
   std::vector<InterfaceAddress> addresses;
   std::vector<GroupMembership> groups;
   std::optional<IoRates> rates;
+  std::string gap;  // why something is not shown; empty: all is shown
 
   const IoRate* RateOf(IfIndex index) const {
     if (!rates) return nullptr;
@@ -75,29 +83,104 @@ struct InterfacesAnswer {
   }
 };
 
-absl::StatusOr<InterfacesAnswer> AskInterfaces(const std::optional<netdiag::netlink::NetNs>& netns,
-                                               std::optional<double> seconds) {
-  NETDIAG_ASSIGN_OR_RETURN(InterfaceReader reader, InterfaceReader::Open({.netns = netns}));
-  InterfacesAnswer answer;
-  std::optional<netdiag::IoSample> before;
-  if (seconds) {
-    NETDIAG_ASSIGN_OR_RETURN(before, reader.SampleCounters());
-    std::this_thread::sleep_for(std::chrono::duration<double>(*seconds));
-  }
-  NETDIAG_ASSIGN_OR_RETURN(answer.interfaces, reader.List());
-  if (before) {
-    netdiag::IoSample after = {std::chrono::steady_clock::now(), {}};
-    for (const Interface& row : answer.interfaces) {
-      after.interfaces.push_back({row.name, row.index, row.counters});
+using ListInterfaces = absl::FunctionRef<absl::StatusOr<std::vector<Interface>>()>;
+
+// Fills the interfaces, and the rates if `seconds` is set.
+absl::Status Measure(ListInterfaces list, std::optional<double> seconds, InterfacesAnswer* answer) {
+  const auto sample = [&]() -> absl::StatusOr<netdiag::IoSample> {
+    NETDIAG_ASSIGN_OR_RETURN(answer->interfaces, list());
+    netdiag::IoSample sample = {std::chrono::steady_clock::now(), {}};
+    for (const Interface& row : answer->interfaces) {
+      sample.interfaces.push_back({row.name, row.index, row.counters});
     }
-    answer.rates = RatesBetween(*before, after);
-  }
+    return sample;
+  };
+  NETDIAG_ASSIGN_OR_RETURN(const netdiag::IoSample before, sample());
+  if (!seconds) return absl::OkStatus();
+  std::this_thread::sleep_for(std::chrono::duration<double>(*seconds));
+  NETDIAG_ASSIGN_OR_RETURN(const netdiag::IoSample after, sample());
+  answer->rates = RatesBetween(before, after);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<InterfacesAnswer> AskKernel(const InterfacesOptions& options) {
+  NETDIAG_ASSIGN_OR_RETURN(InterfaceReader reader, InterfaceReader::Open({.netns = options.netns}));
+  InterfacesAnswer answer;
+  NETDIAG_RETURN_IF_ERROR(Measure([&] { return reader.List(); }, options.seconds, &answer));
   NETDIAG_ASSIGN_OR_RETURN(answer.addresses, reader.Addresses());
-  // Groups are read from /proc. Without /proc, show none.
   if (absl::StatusOr<std::vector<GroupMembership>> groups = reader.Groups(); groups.ok()) {
     answer.groups = *std::move(groups);
+  } else {
+    answer.gap = std::string(groups.status().message()) + "; no multicast groups are shown";
   }
   return answer;
+}
+
+// Fills what ioctl() tells of the interface. What it does not tell stays 0. Source: netdevice(7).
+void AskIoctl(int fd, Interface* row) {
+  ifreq request = {};
+  row->name.copy(request.ifr_name, sizeof(request.ifr_name) - 1);
+  if (ioctl(fd, SIOCGIFINDEX, &request) == 0) {
+    row->index = IfIndex(static_cast<uint32_t>(request.ifr_ifindex));
+  }
+  if (ioctl(fd, SIOCGIFMTU, &request) == 0) row->mtu = static_cast<uint32_t>(request.ifr_mtu);
+  if (ioctl(fd, SIOCGIFFLAGS, &request) != 0) return;
+  static constexpr std::pair<int, netdiag::InterfaceFlag> kFlags[] = {
+      {IFF_UP, netdiag::InterfaceFlag::kUp},
+      {IFF_BROADCAST, netdiag::InterfaceFlag::kBroadcast},
+      {IFF_LOOPBACK, netdiag::InterfaceFlag::kLoopback},
+      {IFF_POINTOPOINT, netdiag::InterfaceFlag::kPointToPoint},
+      {IFF_MULTICAST, netdiag::InterfaceFlag::kMulticast},
+      {IFF_RUNNING, netdiag::InterfaceFlag::kRunning},
+  };
+  for (const auto& [bit, flag] : kFlags) {
+    if ((request.ifr_flags & bit) != 0) row->flags |= flag;
+  }
+}
+
+// The interfaces of the calling thread's namespace, from /proc/net/dev and ioctl().
+absl::StatusOr<std::vector<Interface>> ReadNetDev() {
+  std::vector<netdiag::InterfaceCounters> counters;
+  NETDIAG_RETURN_IF_ERROR(
+      netdiag::IoCountersByFile(/*per_nic=*/true, "/proc/thread-self/net/dev", &counters));
+  std::vector<Interface> interfaces;
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  for (const netdiag::InterfaceCounters& row : counters) {
+    Interface& added = interfaces.emplace_back();
+    added.name = row.name;
+    added.counters = row.counters;
+    if (fd >= 0) AskIoctl(fd, &added);
+  }
+  if (fd >= 0) close(fd);
+  return interfaces;
+}
+
+absl::StatusOr<InterfacesAnswer> AskProc(const InterfacesOptions& options) {
+  const auto list = [&]() -> absl::StatusOr<std::vector<Interface>> {
+    if (!options.netns) return ReadNetDev();
+    std::vector<Interface> interfaces;
+    NETDIAG_RETURN_IF_ERROR(options.netns->Run([&]() -> absl::Status {
+      NETDIAG_ASSIGN_OR_RETURN(interfaces, ReadNetDev());
+      return absl::OkStatus();
+    }));
+    return interfaces;
+  };
+  InterfacesAnswer answer;
+  NETDIAG_RETURN_IF_ERROR(Measure(list, options.seconds, &answer));
+  return answer;
+}
+
+absl::StatusOr<InterfacesAnswer> AskInterfaces(const InterfacesOptions& options) {
+  absl::StatusOr<InterfacesAnswer> answer = AskKernel(options);
+  if (answer.ok()) return answer;
+  const bool refused =
+      netdiag::IsUnsupported(answer.status()) || netdiag::IsPermission(answer.status());
+  if (!refused) return answer;
+  absl::StatusOr<InterfacesAnswer> from_proc = AskProc(options);
+  if (!from_proc.ok()) return answer;
+  from_proc->gap = std::string(answer.status().message()) +
+                   "; /proc/net/dev was read instead, so no addresses are shown";
+  return from_proc;
 }
 
 void PutCounters(const IoCounters& counters, Json* json) {
@@ -248,7 +331,7 @@ ExitCode RunInterfaces(int argc, char** argv) {
   if (!words.ok()) return Fail(words.status(), &output);
   if (!words->empty()) return Fail(UnexpectedWord(words->front()), &output);
 
-  const absl::StatusOr<InterfacesAnswer> answer = AskInterfaces(options.netns, options.seconds);
+  const absl::StatusOr<InterfacesAnswer> answer = AskInterfaces(options);
   if (!answer.ok()) return Fail(answer.status(), &output);
   if (options.json) {
     PutInterfaces(*answer, &output);
@@ -257,7 +340,9 @@ ExitCode RunInterfaces(int argc, char** argv) {
     for (const Interface& row : answer->interfaces) AppendInterface(*answer, row, &text);
     output.Write(text);
   }
-  return Finish(&output, kAnswered);
+  const ExitCode code = Finish(&output, kAnswered);
+  if (code == kAnswered && !answer->gap.empty()) Complain(answer->gap);
+  return code;
 }
 
 }  // namespace diag
