@@ -89,7 +89,7 @@ enum class OwnerSource : uint8_t {
 // How many owners a search finds. OwnerIndex::Search() says how.
 enum class OwnerPolicy : uint8_t {
   kAll,     // every owner
-  kFirst,   // at least one owner of each socket, for the fewest reads; not necessarily all
+  kFirst,   // one owner of each socket, for the fewest reads
   kCached,  // the owners of earlier searches, if they still hold the socket, and owners of the rest
 };
 
@@ -118,6 +118,8 @@ struct OwnerStats {
   uint64_t vanished = 0;     // processes or descriptors that were gone before they were read
   // Processes whose descriptors may not be read (another user's, or not dumpable).
   uint64_t denied = 0;
+  // Up to three of these processes, those with the lowest pids; then 0.
+  std::array<Pid, 3> denied_pids{};
   // The procfs leaves out processes of other users. Their number is not known.
   bool hidepid = false;
   // The processes that were read are those of a pid namespace other than the first, so there can be

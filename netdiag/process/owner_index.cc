@@ -330,7 +330,10 @@ void OwnerIndex::Impl::Finish() {
   const Horizon horizon = by_bpf ? internal::HorizonOfBpf() : parts_.procfs.horizon();
   stats.hidepid = horizon.hidepid;
   stats.other_pid_namespace = horizon.other_pid_namespace;
-  if (stats.source == OwnerSource::kProc) parts_.choice.CountLinks(stats.descriptors);
+  if (stats.source == OwnerSource::kProc) {
+    parts_.choice.CountLinks(stats.descriptors);
+    stats.denied_pids = parts_.proc.list().LowestDenied();
+  }
   policy_->Finish(whole);
   parts_.bpf.End();
   parts_.proc.End();

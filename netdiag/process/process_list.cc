@@ -121,6 +121,16 @@ uint64_t ProcessList::UnchangedDenied() const {
       [](const ListedProcess& p) { return IsUnchanged(p) && (p.state & kDenied) != 0; }));
 }
 
+std::array<Pid, 3> ProcessList::LowestDenied() const {
+  std::array<Pid, 3> pids{};
+  size_t size = 0;
+  for (const ListedProcess& process : processes_) {
+    if (size == pids.size()) break;
+    if ((process.state & kDenied) != 0) pids[size++] = Pid(process.pid);
+  }
+  return pids;
+}
+
 bool ProcessList::HasChanged() const {
   return !std::all_of(processes_.begin(), processes_.end(), IsUnchanged);
 }

@@ -12,6 +12,7 @@
 #ifndef NETDIAG_PROCESS_PROCESS_LIST_H_
 #define NETDIAG_PROCESS_PROCESS_LIST_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "netdiag/process/directory.h"
 #include "netdiag/process/procfs.h"
 #include "netdiag/process/scan.h"
+#include "netdiag/types/types.h"
 
 namespace netdiag::internal {
 
@@ -72,6 +74,8 @@ class ProcessList {
   uint64_t Expected(Descriptors part) const;
   // The number of unchanged processes whose descriptors could not be read. REQUIRES: done().
   uint64_t UnchangedDenied() const;
+  // Up to three processes whose descriptors could not be read, those with the lowest pids; then 0.
+  std::array<Pid, 3> LowestDenied() const;
   // True if any process is changed. REQUIRES: done().
   bool HasChanged() const;
 
