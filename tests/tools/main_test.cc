@@ -1,6 +1,8 @@
 // Runs diag: exit codes, closed and full outputs, and the notes about what is missing.
 
+#include <linux/capability.h>
 #include <netinet/in.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -14,6 +16,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <functional>
+#include <sched.h>
 #include <signal.h>
 #include <string>
 #include <unistd.h>
@@ -24,6 +27,7 @@
 #include <rapidjson/document.h>
 
 #include "netdiag/netlink/abi.h"
+#include "tests/process/owner_testing.h"
 #include "tests/testing/netns.h"
 #include "tests/testing/run_program.h"
 
@@ -266,6 +270,123 @@ void ForbidNetlink() {
       prctl(PR_SET_SECCOMP, kModeFilter, &filter) != 0) {
     _exit(126);
   }
+}
+
+TEST(Diag, ASandboxWithoutNetlinkIsOneNoteAndNoFailure) {
+  const SomeSockets sockets(5);
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"-H"}, {"-aH"}, {"-anH"}, {"-tuxanH"}, {"-anH", "-A", "all"}}) {
+    const Outcome outcome = RunDiag(words, ForbidNetlink);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(LinesOf(outcome.err), 1u) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("; /proc/net was read instead"));
+    EXPECT_THAT(outcome.err, HasSubstr("unix, ")) << "it names each table";
+  }
+  EXPECT_GE(LinesOf(RunDiag({"-anH"}, ForbidNetlink).out), 5u);
+  // The user named a table that /proc/net does not have.
+  const Outcome named = RunDiag({"-Man"}, ForbidNetlink);
+  EXPECT_EQ(named.exit_code, 1);
+  EXPECT_THAT(named.err, HasSubstr("mptcp inet, mptcp inet6"));
+}
+
+TEST(Diag, InterfacesFallBackToProcNetDev) {
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"interfaces"}, {"interfaces", "--json"}, {"interfaces", "--rates", "0.01"}}) {
+    const Outcome outcome = RunDiag(words, ForbidNetlink);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("lo"));
+    EXPECT_EQ(LinesOf(outcome.err), 1u) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("/proc/net/dev was read instead"));
+  }
+  const std::string first = RunDiag({"interfaces"}).out;
+  EXPECT_THAT(RunDiag({"interfaces"}, ForbidNetlink).out,
+              StartsWith(first.substr(0, first.find('\n') + 1)));
+}
+
+// The namespace of mounts is the child's own.
+void EmptyDev() {
+  if (unshare(CLONE_NEWNS) != 0 || mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      mount("none", "/dev", "tmpfs", 0, nullptr) != 0) {
+    _exit(126);
+  }
+}
+
+TEST(Diag, NeedsDevNullOnlyForClosedDescriptorsAndSaysSo) {
+  const SomeSockets sockets(3);
+  const Outcome open_ones = RunDiag({"-uanH"}, EmptyDev);
+  EXPECT_EQ(open_ones.exit_code, 0) << open_ones.err;
+  EXPECT_GE(LinesOf(open_ones.out), 3u);
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO}) {
+    const Outcome closed = RunDiag({"-uanH"}, [&] {
+      EmptyDev();
+      close(fd);
+    });
+    EXPECT_EQ(closed.exit_code, 1);
+    EXPECT_EQ(closed.out, "");
+    EXPECT_THAT(closed.err, StartsWith("diag: /dev/null: No such file or directory"));
+    EXPECT_EQ(LinesOf(closed.err), 1u) << closed.err;
+  }
+}
+
+// Keeps these capabilities only, as the user root or nobody. Source: capset(2).
+void KeepOnly(uid_t user, uint64_t capabilities) {
+  // Reading /proc/self as another user needs a dumpable process; exec makes it so.
+  prctl(PR_SET_KEEPCAPS, 1);
+  if (setresgid(user, user, user) != 0 || setresuid(user, user, user) != 0) _exit(126);
+  if (user == 0) prctl(PR_SET_SECUREBITS, 1);  // SECBIT_NOROOT: exec gives root nothing
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  for (int i = 0; i < 2; ++i) {
+    data[i].effective = data[i].permitted = data[i].inheritable =
+        static_cast<uint32_t>(capabilities >> (32 * i));
+  }
+  if (syscall(SYS_capset, &header, data) != 0) _exit(126);
+  for (int capability = 0; capability < 64; ++capability) {
+    if ((capabilities >> capability & 1) != 0) {
+      prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0);
+    }
+  }
+}
+
+TEST(Diag, AdviceAboutOwnersNamesWhatIsMissing) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  const SomeSockets sockets(3);
+  constexpr uint64_t kPtrace = uint64_t{1} << CAP_SYS_PTRACE;
+  constexpr uint64_t kSearch = uint64_t{1} << CAP_DAC_READ_SEARCH;
+  constexpr uid_t kNobody = 65534;
+  const auto note = [](uid_t user, uint64_t capabilities) {
+    const Outcome outcome = RunDiag({"-uanp"}, [=] { KeepOnly(user, capabilities); });
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return outcome.err;
+  };
+  EXPECT_THAT(note(kNobody, 0),
+              HasSubstr("run as root or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH\n"));
+  EXPECT_THAT(note(kNobody, kPtrace), HasSubstr("run as root or with CAP_DAC_READ_SEARCH\n"));
+  EXPECT_THAT(note(kNobody, kSearch), HasSubstr("run as root or with CAP_SYS_PTRACE\n"));
+  EXPECT_THAT(note(kNobody, kPtrace | kSearch), Not(HasSubstr("could not be read")));
+  // Root without capabilities cannot read this test, which has them.
+  EXPECT_THAT(note(0, 0), HasSubstr(": root lacks CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH\n"));
+}
+
+TEST(Diag, UnreadableProcessesAreNamedThreeAtMost) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  const std::string err = RunDiag({"-uanp"}, [] { KeepOnly(65534, 0); }).err;
+  // Process 1 is root's. The list has two more, and there are others.
+  EXPECT_THAT(err,
+              ::testing::ContainsRegex(
+                  "processes could not be read \\(1 [^,]+, [0-9]+ [^,]+, [0-9]+ [^,]+(, …)?\\)"));
+}
+
+TEST(Diag, InAPidNamespaceSaysThatProcessesOutsideAreNotSeen) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  const SomeSockets sockets(1);
+  netdiag::testing::RunAlone([] {
+    const Outcome outcome = RunDiag({"-uanp"});
+    EXPECT_EQ(outcome.exit_code, 0);
+    EXPECT_THAT(outcome.err, HasSubstr("does not see the processes outside"));
+    EXPECT_EQ(LinesOf(outcome.err), 1u) << outcome.err;
+    EXPECT_EQ(RunDiag({"-uan"}).err, "");
+  });
 }
 
 TEST(Diag, WithoutNetlinkReadsProcNetAndSaysSo) {

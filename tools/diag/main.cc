@@ -1,28 +1,41 @@
 // diag: lists sockets and the processes that hold them, in ss's words.
 
+#include <cerrno>
 #include <fcntl.h>
 #include <signal.h>
+#include <string>
 #include <unistd.h>
 
+#include "absl/status/status.h"
+
+#include "netdiag/types/error.h"
 #include "tools/diag/commands.h"
+#include "tools/diag/report.h"
 
 namespace diag {
 namespace {
 
 // Opens /dev/null for the descriptors 0, 1 and 2 that the caller closed. Otherwise the next
 // descriptor that diag opens, a netlink socket, would get such a number and be written to as if it
-// were the output. Returns false if there is no /dev/null.
-bool HoldStandardDescriptors() {
-  int fd = 0;
-  do {
-    fd = open("/dev/null", O_RDONLY);  // writing to it fails, as writing to a closed one does
-  } while (fd >= 0 && fd <= STDERR_FILENO);
-  if (fd > STDERR_FILENO) close(fd);
-  return fd >= 0;
+// were the output. Returns an error if /dev/null is needed and cannot be opened.
+absl::Status HoldStandardDescriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (fcntl(fd, F_GETFD) >= 0) continue;
+    // Opens the lowest free descriptor, which is `fd`. Writing to it fails, as to a closed one.
+    if (open("/dev/null", O_RDONLY) < 0) {
+      return netdiag::ErrnoError(
+          errno, "/dev/null",
+          "diag needs it because descriptor " + std::to_string(fd) + " is closed");
+    }
+  }
+  return absl::OkStatus();
 }
 
 int Main(int argc, char** argv) {
-  if (!HoldStandardDescriptors()) return kNotAnswered;
+  if (const absl::Status status = HoldStandardDescriptors(); !status.ok()) {
+    Complain(status);
+    return kNotAnswered;
+  }
   // Makes a closed pipe an error of write() instead of a signal.
   signal(SIGPIPE, SIG_IGN);
   const Command& command = FindCommand(argc > 1 ? argv[1] : "");

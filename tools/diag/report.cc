@@ -2,19 +2,97 @@
 
 #include "tools/diag/report.h"
 
+#include <linux/capability.h>
+#include <sys/syscall.h>
+
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <fstream>
 #include <string>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
+#include "absl/strings/str_join.h"
+
+#include "netdiag/dump/table.h"
+#include "netdiag/process/owner.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/types.h"
 
 namespace diag {
 namespace {
 
 using netdiag::TableOutcome;
 
-constexpr std::string_view kPrivilege = "run as root or with CAP_SYS_PTRACE";
+// The effective capabilities of this process, one bit each. Source: capget(2), version 3.
+uint64_t Capabilities() {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data{};
+  if (syscall(SYS_capget, &header, data.data()) != 0) return 0;
+  return uint64_t{data[1].effective} << 32 | data[0].effective;
+}
+
+// What would let this process read what it could not read. Reading the descriptors of another
+// user's process needs CAP_SYS_PTRACE (proc_fd_access_allowed()) and, because their directory is
+// closed to other users, CAP_DAC_READ_SEARCH or CAP_DAC_OVERRIDE.
+std::string Advice(bool of_descriptors) {
+  const uint64_t has = Capabilities();
+  const auto lacks = [&](int capability) { return (has >> capability & 1) == 0; };
+  std::string missing;
+  if (lacks(CAP_SYS_PTRACE)) missing = "CAP_SYS_PTRACE";
+  if (of_descriptors && lacks(CAP_DAC_READ_SEARCH) && lacks(CAP_DAC_OVERRIDE)) {
+    missing.append(missing.empty() ? "" : " and ").append("CAP_DAC_READ_SEARCH");
+  }
+  if (missing.empty()) return "a user namespace or a security module forbids it";
+  return (geteuid() == 0 ? "root lacks " : "run as root or with ") + missing;
+}
+
+// "1 systemd, 40 cron, 52 dbus-daemon, …": the processes that could not be read, three at most.
+std::string NamesOf(const netdiag::OwnerStats& stats) {
+  std::string text;
+  uint64_t named = 0;
+  for (const netdiag::Pid pid : stats.denied_pids) {
+    if (pid == netdiag::Pid()) continue;
+    ++named;
+    text.append(text.empty() ? "" : ", ").append(std::to_string(pid.value()));
+    std::ifstream comm("/proc/" + std::to_string(pid.value()) + "/comm");
+    std::string command;
+    if (std::getline(comm, command)) text.append(" ").append(command);
+  }
+  if (named == 0) return text;
+  return " (" + text + (named < stats.denied ? ", …)" : ")");
+}
+
+// The tables about which a message says the same.
+struct Refusal {
+  std::string before, after;  // the message, around the name of its table
+  std::vector<std::string> tables;
+  int errnum = 0;
+};
+
+// Adds the table to the refusal with the same message, or a new refusal.
+void AddRefusal(const netdiag::Table& table, const absl::Status& status,
+                std::vector<Refusal>* refusals) {
+  const std::string message(status.message());
+  const std::string name = Text(table);
+  const size_t at = std::min(message.find(name), message.size());
+  std::string before = message.substr(0, at);
+  std::string after = message.substr(std::min(at + name.size(), message.size()));
+  auto same = std::ranges::find_if(*refusals, [&](const Refusal& other) {
+    return other.before == before && other.after == after;
+  });
+  if (same == refusals->end()) {
+    refusals->push_back({std::move(before), std::move(after), {}, netdiag::Errno(status)});
+    same = refusals->end() - 1;
+  }
+  if (at < message.size()) same->tables.push_back(name);
+}
+
+std::string MessageOf(const Refusal& refusal) {
+  return refusal.before + absl::StrJoin(refusal.tables, ", ") + refusal.after;
+}
 
 // The message and what follows from it.
 void ComplainWith(const absl::Status& status, std::string_view consequence) {
@@ -26,12 +104,35 @@ bool IsMissing(const TableOutcome& outcome, bool tables_named) {
   return !outcome.status.ok() && (tables_named || !netdiag::IsUnsupported(outcome.status));
 }
 
+// True if a note says that /proc/net was read. If the user did not name the table, and its kernel
+// module is absent, an empty table is no gap. A sandbox that refuses every dump always is.
+bool IsRefusalNoted(const TableOutcome& outcome, bool tables_named) {
+  if (outcome.refusal.ok()) return false;
+  const bool is_absent =
+      netdiag::IsUnsupported(outcome.refusal) && netdiag::Errno(outcome.refusal) != EAFNOSUPPORT;
+  return outcome.rows > 0 || tables_named || !is_absent;
+}
+
+// Complains once about all tables that were refused for the same reason.
 void ReportTables(const netdiag::Summary& summary, bool tables_named) {
+  std::vector<Refusal> missing, refused;
+  std::string unread;  // the tables that a sandbox forbids and that the user did not name
   for (const TableOutcome& outcome : summary.tables) {
-    if (IsMissing(outcome, tables_named)) Complain(outcome.status);
-    if (!outcome.refusal.ok() && (outcome.rows > 0 || tables_named)) {
-      ComplainWith(outcome.refusal, "/proc/net was read instead, which has fewer details");
+    if (IsMissing(outcome, tables_named)) {
+      AddRefusal(outcome.table, outcome.status, &missing);
+    } else if (netdiag::Errno(outcome.status) == EAFNOSUPPORT) {
+      unread.append(unread.empty() ? "" : ", ").append(Text(outcome.table));
     }
+    if (IsRefusalNoted(outcome, tables_named)) {
+      AddRefusal(outcome.table, outcome.refusal, &refused);
+    }
+  }
+  for (const Refusal& refusal : missing) Complain(MessageOf(refusal));
+  for (const Refusal& refusal : refused) {
+    std::string note = MessageOf(refusal);
+    note.append("; /proc/net was read instead, which has fewer details");
+    if (refusal.errnum == EAFNOSUPPORT && !unread.empty()) note.append(" and not ").append(unread);
+    Complain(note);
   }
 }
 
@@ -44,7 +145,7 @@ void ReportNamespaces(const netdiag::NetnsStats& stats) {
   if (stats.hidden > 0) {
     Complain("sockets may be missing, because the network namespaces of " +
              std::to_string(stats.hidden) +
-             " processes could not be read: " + std::string(kPrivilege));
+             " processes could not be read: " + Advice(/*of_descriptors=*/false));
   }
   if (stats.beyond > 0) {
     Complain("sockets are missing, because there are too many network namespaces to list all");
@@ -68,11 +169,17 @@ void ReportMessages(const netdiag::Summary& summary) {
 void ReportOwners(const netdiag::OwnerStats& stats) {
   if (stats.denied > 0) {
     Complain("owners may be missing, because the descriptors of " + std::to_string(stats.denied) +
-             " processes could not be read: " + std::string(kPrivilege));
+             " processes could not be read" + NamesOf(stats) + ": " +
+             Advice(/*of_descriptors=*/true));
   }
   if (stats.hidepid) {
     Complain("owners may be missing, because /proc hides the processes of other users (hidepid): " +
-             std::string(kPrivilege));
+             Advice(/*of_descriptors=*/true));
+  }
+  if (stats.other_pid_namespace) {
+    Complain(
+        "owners may be missing, because diag runs in a pid namespace of its own and does not see "
+        "the processes outside");
   }
   if (stats.errors > 0) {
     Complain(netdiag::ErrnoError(stats.first_error,
