@@ -25,7 +25,7 @@ class UnlistedMatch : public ::testing::Test {
   bool Matches(std::string_view text, std::string_view protocol = "TCPv6", uint32_t netns = 9) {
     const absl::StatusOr<Filter> filter = Filter::Parse(text);
     EXPECT_TRUE(filter.ok()) << text << ": " << filter.status();
-    return MatchesUnlisted(
+    return filter.ok() && MatchesUnlisted(
         *filter, {Inode(77), NetnsId(netns), index_.Find(Inode(77)), FindKernelProtocol(protocol)});
   }
 
@@ -47,7 +47,7 @@ TEST_F(UnlistedMatch, ReadsOwnersInodeNetnsProtocolAndFamily) {
 
 TEST_F(UnlistedMatch, APredicateAboutSomethingUnknownNeverDecides) {
   for (const char* unknown :
-       {"sport = 22", "dst 10.0.0.0/8", "state = close", "uid = 0", "rtt > 1", "src unix:*",
+       {"sport = 22", "dst 10.0.0.0/8", "state = close", "uid = 0", "rtt > 1ms", "src unix:*",
         "dev = 1", "fwmark = 1", "autobound", "cgroup = 1", "src netlink:*"}) {
     const std::string text = unknown;
     EXPECT_FALSE(Matches(text)) << text;

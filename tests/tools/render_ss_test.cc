@@ -450,17 +450,17 @@ TEST(RenderSs, PeersHaveNamesAndOwnersIfAskedFor) {
   client.Add(UNIX_DIAG_PEER, uint32_t{7002});
   UnixMessage server;
   server.fixed.udiag_ino = 7002;
-  server.Add(UNIX_DIAG_NAME, Text("/run/a b")).Add(UNIX_DIAG_PEER, uint32_t{7001});
+  server.Add(UNIX_DIAG_NAME, Text("/run/a\\x20b")).Add(UNIX_DIAG_PEER, uint32_t{7001});
   const Packet capture = CaptureOf({{Protocol::kUnix, {server.Build(), client.Build()}}},
                                    {{7001, 10, 3, "client"}, {7002, 11, 4, "server"}});
   EXPECT_EQ(Render({"-xpnHO", "--peers"}, capture),
-            "u_str ESTAB 0      0             * 7001 /run/a b 7002 "
+            "u_str ESTAB 0      0                * 7001 /run/a\\x20b 7002 "
             "users:((\"client\",pid=10,fd=3)) peer-users:((\"server\",pid=11,fd=4))\n"
-            "u_str ESTAB 0      0      /run/a b 7002        * 7001 "
+            "u_str ESTAB 0      0      /run/a\\x20b 7002           * 7001 "
             "users:((\"server\",pid=11,fd=4)) peer-users:((\"client\",pid=10,fd=3))\n");
   EXPECT_EQ(Render({"-xnHO", "--peers"}, capture),
-            "u_str ESTAB 0      0             * 7001 /run/a b 7002\n"
-            "u_str ESTAB 0      0      /run/a b 7002        * 7001\n");
+            "u_str ESTAB 0      0                * 7001 /run/a\\x20b 7002\n"
+            "u_str ESTAB 0      0      /run/a\\x20b 7002           * 7001\n");
 }
 
 TEST(RenderSs, WritesLongListingsInPiecesWithoutLosingARow) {

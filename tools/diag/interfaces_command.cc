@@ -87,7 +87,7 @@ using ListInterfaces = absl::FunctionRef<absl::StatusOr<std::vector<Interface>>(
 
 // Fills the interfaces, and the rates if `seconds` is set.
 absl::Status Measure(ListInterfaces list, std::optional<double> seconds, InterfacesAnswer* answer) {
-  const auto sample = [&]() -> absl::StatusOr<netdiag::IoSample> {
+  const auto take_sample = [&]() -> absl::StatusOr<netdiag::IoSample> {
     NETDIAG_ASSIGN_OR_RETURN(answer->interfaces, list());
     netdiag::IoSample sample = {std::chrono::steady_clock::now(), {}};
     for (const Interface& row : answer->interfaces) {
@@ -95,10 +95,10 @@ absl::Status Measure(ListInterfaces list, std::optional<double> seconds, Interfa
     }
     return sample;
   };
-  NETDIAG_ASSIGN_OR_RETURN(const netdiag::IoSample before, sample());
+  NETDIAG_ASSIGN_OR_RETURN(const netdiag::IoSample before, take_sample());
   if (!seconds) return absl::OkStatus();
   std::this_thread::sleep_for(std::chrono::duration<double>(*seconds));
-  NETDIAG_ASSIGN_OR_RETURN(const netdiag::IoSample after, sample());
+  NETDIAG_ASSIGN_OR_RETURN(const netdiag::IoSample after, take_sample());
   answer->rates = RatesBetween(before, after);
   return absl::OkStatus();
 }

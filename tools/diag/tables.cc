@@ -121,6 +121,7 @@ StateSet StatesInUse(Protocol protocol) {
 
 void TableChoice::AddTable(Protocol protocol) {
   kinds_ |= Of(protocol);
+  named_ = true;
   states_ = states_ | StatesInUse(protocol);
 }
 
