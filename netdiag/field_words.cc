@@ -192,20 +192,24 @@ const Field* FindFieldByWord(std::string_view word) {
   return name == AllNames().end() ? nullptr : name->field;
 }
 
-NearWord NearestFieldWord(std::string_view word, std::span<const std::string_view> others) {
+NearWord NearestWord(std::string_view word, std::span<const std::string_view> words) {
   std::string_view nearest;
   size_t edits = ~size_t{0};
-  const auto offer = [&](std::string_view candidate) {
+  for (const std::string_view candidate : words) {
     const size_t distance = EditDistance(word, candidate, edits);
-    if (distance < edits) {
-      nearest = candidate;
-      edits = distance;
-    }
-  };
-  for (const std::string_view other : others) offer(other);
-  for (const FieldAlias& alias : kAliases) offer(alias.word);
-  for (const FieldName& name : AllNames()) offer(name.text);
-  return {std::string(nearest), edits};
+    if (distance >= edits) continue;
+    nearest = candidate;
+    edits = distance;
+  }
+  return {std::string(nearest), edits,
+          edits <= std::max<size_t>(1, std::min(word.size(), kLongest) / 3)};
+}
+
+NearWord NearestFieldWord(std::string_view word, std::span<const std::string_view> others) {
+  std::vector<std::string_view> words(others.begin(), others.end());
+  for (const FieldAlias& alias : kAliases) words.push_back(alias.word);
+  for (const FieldName& name : AllNames()) words.push_back(name.text);
+  return NearestWord(word, words);
 }
 
 }  // namespace netdiag

@@ -66,8 +66,11 @@ const Field* FindFieldByWord(std::string_view word);
 struct NearWord {
   std::string word;
   size_t edits = 0;
+  bool near = false;  // so near that a typing error is likely: at most one edit for three letters
 };
 NearWord NearestFieldWord(std::string_view word, std::span<const std::string_view> others = {});
+// The same among `words` only.
+NearWord NearestWord(std::string_view word, std::span<const std::string_view> words);
 
 }  // namespace netdiag
 

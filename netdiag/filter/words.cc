@@ -202,7 +202,7 @@ std::string FilterName(const Field& field) {
 
 std::string NearestWord(std::string_view word) {
   NearWord nearest = NearestFieldWord(word, kOtherWords);
-  return nearest.edits <= std::max<size_t>(1, word.size() / 3) ? std::move(nearest.word) : "";
+  return nearest.near ? std::move(nearest.word) : "";
 }
 
 std::vector<std::string_view> AllowedWords(const Field& field) {
