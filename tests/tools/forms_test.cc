@@ -229,6 +229,29 @@ TEST(Color, IsOnlyOnTheStateAndOnlyIfChosen) {
   EXPECT_THAT(Render({"-ta", "--csv", "--color=always"}, Sample()), Not(HasSubstr("\x1b")));
 }
 
+TEST(Color, IsRedForWhatNeedsALook) {
+  InetMessage full;
+  full.fixed.idiag_state = 10;
+  full.fixed.idiag_rqueue = 5;
+  full.fixed.idiag_wqueue = 4;
+  InetMessage retransmits;
+  retransmits.fixed.idiag_state = 1;
+  retransmits.fixed.idiag_timer = 1;
+  retransmits.fixed.idiag_retrans = 2;
+  const Packet capture = CaptureOf({{Protocol::kTcp, {full.Build(), retransmits.Build()}}});
+  const std::string text = Render({"-tanH", "--color=always"}, capture);
+  EXPECT_THAT(text, HasSubstr("\x1b[1;31mLISTEN\x1b[0m"));
+  EXPECT_THAT(text, HasSubstr("\x1b[1;31mESTAB\x1b[0m"));
+  EXPECT_THAT(Render({"-taH", "--columns=state", "--color=always"}, capture),
+              HasSubstr("\x1b[1;31mestablished\x1b[0m\n"));
+  // A backlog that is only reached still takes one connection; probes are not retransmissions.
+  full.fixed.idiag_rqueue = 4;
+  retransmits.fixed.idiag_timer = 2;
+  EXPECT_THAT(Render({"-tanH", "--color=always"},
+                     CaptureOf({{Protocol::kTcp, {full.Build(), retransmits.Build()}}})),
+              Not(HasSubstr("\x1b[1;31m")));
+}
+
 TEST(NoQueues, LeavesOutTheQueueColumns) {
   EXPECT_EQ(Render({"-tanQ", "state", "listening"}, Sample()),
             "Local Address:Port Peer Address:Port Process\n"

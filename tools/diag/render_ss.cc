@@ -292,7 +292,7 @@ void SsRenderer::Show(const netdiag::Row& row) {
   table_.EndCell();
   char* out = table_.Reserve(2 * kNameRoom + 2 * kNumberRoom);
   table_.EndCell(out = WriteName(Netid(row), out));
-  if (color_) table_.SetTint(TintOf(row.state()));
+  if (color_) table_.SetTint(TintOf(row));
   table_.EndCell(out = WriteName(netdiag::Names(row.state()).ss, out));
   table_.EndCell(out = WriteNumber(row.receive_queue(), out));
   table_.EndCell(WriteNumber(row.send_queue(), out));

@@ -29,7 +29,7 @@ class TableRenderer final : public Renderer {
       const size_t before = table_.text()->size();
       AppendCell(column, row, Escape::kText, table_.text());
       if (table_.text()->size() == before) table_.text()->push_back('-');
-      if (color_ && IsState(column)) table_.SetTint(TintOf(row.state()));
+      if (color_ && IsState(column)) table_.SetTint(TintOf(row));
       table_.EndCell();
     }
     table_.EndRow();

@@ -55,6 +55,19 @@ Tint TintOf(netdiag::State state) {
   return Tint::kPlain;
 }
 
+Tint TintOf(const netdiag::Row& row) {
+  const bool listens = row.state() == netdiag::State::kListen;
+  // Source: sk_acceptq_is_full() of include/net/sock.h, unix_recvq_full() of net/unix/af_unix.c.
+  // The send queue of a listener is its limit; /proc/net has 0 instead.
+  if (listens && row.send_queue() > 0 && row.receive_queue() > row.send_queue()) {
+    return Tint::kNeedsLook;
+  }
+  const netdiag::InetSocket* const socket = row.inet();
+  const bool retransmits = socket != nullptr && socket->timer() == netdiag::Timer::kOn &&
+                           socket->retransmits() > 0;
+  return retransmits ? Tint::kNeedsLook : TintOf(row.state());
+}
+
 std::string_view EscapeOf(Tint tint) {
   switch (tint) {
     case Tint::kPlain:
@@ -67,6 +80,8 @@ std::string_view EscapeOf(Tint tint) {
       return "\x1b[35m";
     case Tint::kOver:
       return "\x1b[2m";
+    case Tint::kNeedsLook:
+      return "\x1b[1;31m";
   }
   return "";
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "netdiag/row.h"
 #include "netdiag/types/types.h"
 #include "tools/diag/list_options.h"
 
@@ -20,8 +21,11 @@ size_t ScreenWidth(int fd);
 bool WantsColor(Color color, int fd);
 
 // The look of a cell.
-enum class Tint : uint8_t { kPlain, kListening, kOpening, kClosing, kOver };
+enum class Tint : uint8_t { kPlain, kListening, kOpening, kClosing, kOver, kNeedsLook };
 Tint TintOf(netdiag::State state);
+// The look of a row's state: kNeedsLook if the row retransmits, or if the backlog of a listener is
+// full, so that the kernel refuses connections; otherwise that of its state.
+Tint TintOf(const netdiag::Row& row);
 // The escape sequence that turns the look on; empty for kPlain.
 std::string_view EscapeOf(Tint tint);
 inline constexpr std::string_view kTintOff = "\x1b[0m";
