@@ -119,8 +119,12 @@ TEST(Column, UnknownNameIsRefusedWithTheNearestOne) {
   EXPECT_THAT(refusal("remote_adress"), HasSubstr("did you mean remote_address?"));
   EXPECT_THAT(refusal("tcp_info.rttt"), HasSubstr("did you mean tcp_info.rtt"));
   EXPECT_THAT(refusal("cgroup_pat"), HasSubstr("did you mean cgroup_path?"));
-  EXPECT_THAT(refusal(""), HasSubstr("did you mean"));
-  EXPECT_THAT(refusal(std::string(5000, 'x')), HasSubstr("did you mean"));
+  // No word is near these.
+  for (const std::string& far :
+       {std::string("q"), std::string("zebrafish"), std::string(5000, 'x')}) {
+    EXPECT_THAT(refusal(far), HasSubstr("diag help fields"));
+    EXPECT_THAT(refusal(far), Not(HasSubstr("did you mean")));
+  }
 }
 
 TEST(Column, ShowsCodesAndFlagsAsWords) {

@@ -35,6 +35,7 @@ constexpr auto kOptions = std::to_array<Option<Calls>>({
        return argument == "bad" ? netdiag::BadInput("--number", argument, "expected a good one")
                                 : absl::OkStatus();
      }},
+    {{.letter = 'R', .name = "refused", .refusal = "it is not here"}},
     {{.name = "about"}, [](std::string_view, Calls*) { return absl::OkStatus(); }},
     {{.name = "alias"},
      [](std::string_view, Calls* calls) {
@@ -101,6 +102,23 @@ TEST(CommandLine, NamesWhatItRefuses) {
   EXPECT_THAT(Refusal({"--number="}), HasSubstr("an argument must follow"));
   EXPECT_THAT(Refusal({"-n", ""}), HasSubstr("an argument must follow"));
   EXPECT_THAT(Refusal({"-n", "bad"}), HasSubstr("expected a good one"));
+}
+
+TEST(CommandLine, SuggestsOnlyNearNames) {
+  EXPECT_THAT(Refusal({"--flga"}), HasSubstr("unknown option: \"--flga\": did you mean --flag?"));
+  EXPECT_THAT(Refusal({"--numbers=1"}), HasSubstr("did you mean --number?"));
+  for (const char* far : {"--zebra", "--fla-g-g-g", "-x"}) {
+    EXPECT_THAT(Refusal({far}), HasSubstr("--help lists the options"));
+    EXPECT_THAT(Refusal({far}), Not(HasSubstr("did you mean")));
+  }
+}
+
+TEST(CommandLine, RefusesOptionsThatItDoesNotHaveByName) {
+  const std::vector<std::vector<std::string>> spellings = {
+      {"-R"}, {"-fR"}, {"-Rf"}, {"-R", "1"}, {"--refused"}, {"--refused=1"}, {"--ref", "1"}};
+  for (const std::vector<std::string>& words : spellings) {
+    EXPECT_THAT(Refusal(words), ::testing::EndsWith("\"--refused\": it is not here"));
+  }
 }
 
 }  // namespace

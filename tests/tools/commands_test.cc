@@ -105,7 +105,10 @@ TEST(Commands, RefuseWordsThatMakeNoSense) {
       {{"connections", "--nonsense"}, "--nonsense"},
       {{"connections", "--no-uids=1"}, "--no-uids"},
       {{"connections", "--net", "no-such-namespace"}, "no-such-namespace"},
-      {{"interfaces", "eth0"}, "\"eth0\""},
+      {{"interfaces", "no-such-interface"}, "\"no-such-interface\": the network namespace has"},
+      {{"interfaces", "lo", "eth0"}, "\"eth0\""},
+      {{"help", "me"}, "\"me\": expected one of filter fields"},
+      {{"connections", "--maxx", "1"}, "did you mean --max?"},
       {{"interfaces", "--rates", "soon"}, "--rates"},
       {{"interfaces", "--rates", "-1"}, "--rates"},
       {{"interfaces", "--rates", "nan"}, "--rates"},
@@ -165,10 +168,38 @@ TEST(InterfacesCommand, JsonHasRatesOnlyIfTheyWereMeasured) {
   });
 }
 
+TEST(InterfacesCommand, ShowsOneInterfaceIfItIsNamed) {
+  Apart([] {
+    Shell("ip link add here type veth peer name there");
+    EXPECT_EQ(Json({"interfaces", "-j"})["interfaces"].Size(), 3u);
+    const rapidjson::Document one = Json({"interfaces", "-j", "--rates=0.01", "there"});
+    ASSERT_EQ(one["interfaces"].Size(), 1u);
+    EXPECT_STREQ(one["interfaces"][0]["name"].GetString(), "there");
+    EXPECT_EQ(one["vanished"].GetInt(), 0);
+    const Outcome text = RunDiag({"interfaces", "here"});
+    EXPECT_NE(text.out.find(" here mtu "), text.out.npos) << text.out;
+    EXPECT_EQ(text.out.find(" there mtu "), text.out.npos) << text.out;
+  });
+}
+
+TEST(Commands, HaveHelpOfTheirOwn) {
+  for (const char* command : {"connections", "interfaces", "help"}) {
+    for (const std::vector<std::string>& words : {std::vector<std::string>{command, "--help"},
+                                                  {command, "-h", "word"},
+                                                  {"help", command}}) {
+      const Outcome outcome = RunDiag(words);
+      EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+      EXPECT_EQ(outcome.out.find("usage: diag " + std::string(command)), 0u) << outcome.out;
+      EXPECT_NE(outcome.out.find("-h, --help"), outcome.out.npos) << outcome.out;
+    }
+  }
+  EXPECT_EQ(RunDiag({"help"}).out, RunDiag({"--help"}).out);
+}
+
 TEST(Commands, AreShownByHelp) {
   const Outcome outcome = RunDiag({"--help"});
   EXPECT_NE(outcome.out.find("diag connections [KIND]"), outcome.out.npos);
-  EXPECT_NE(outcome.out.find("diag interfaces [--rates SECONDS]"), outcome.out.npos);
+  EXPECT_NE(outcome.out.find("diag interfaces [NAME]"), outcome.out.npos);
 }
 
 }  // namespace

@@ -190,7 +190,9 @@ absl::StatusOr<Column> FindColumn(std::string_view name) {
   const std::string word = Lowercase(name);
   const Field* field = netdiag::FindFieldByWord(word);
   if (field == nullptr) {
-    return BadInput("column", name, "did you mean " + netdiag::NearestFieldWord(name).word + "?");
+    const netdiag::NearWord nearest = netdiag::NearestFieldWord(name);
+    if (nearest.near) return BadInput("column", name, "did you mean " + nearest.word + "?");
+    return BadInput("column", name, "no field has this name; `diag help fields` lists the fields");
   }
   Column column = ColumnOf(*field);
   column.header = name;
@@ -212,7 +214,13 @@ std::vector<Column> AllColumns(bool owners) {
 
 std::vector<std::string> AllFieldWords() {
   std::vector<std::string> words;
-  for (const Column& column : AllColumns(true)) words.push_back(column.title());
+  for (const Column& column : AllColumns(true)) {
+    const Field& field = *column.field;
+    words.push_back(column.title());
+    // The name alone, if it means this field.
+    const bool differs = field.name != words.back();
+    if (differs && netdiag::FindFieldByWord(field.name) == &field) words.emplace_back(field.name);
+  }
   for (const netdiag::FieldAlias& row : netdiag::FieldAliases()) words.emplace_back(row.word);
   return words;
 }

@@ -70,7 +70,7 @@ absl::StatusOr<Selection> ParseSelection(std::string_view columns, std::string_v
                                          std::string_view sum = {});
 // Every column, in the order of the field table. Columns of owners only if `owners`.
 std::vector<Column> AllColumns(bool owners);
-// Every word that FindColumn() offers: titles and short names.
+// Every word that FindColumn() offers: titles, names and short names.
 std::vector<std::string> AllFieldWords();
 // Every word that --columns takes: also the groups of fields and "all".
 std::vector<std::string> AllColumnWords();

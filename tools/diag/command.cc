@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <getopt.h>
 
+#include "absl/strings/str_join.h"
+
+#include "netdiag/field_words.h"
 #include "netdiag/types/error.h"
 
 namespace diag {
@@ -26,20 +29,36 @@ std::string NameOf(const OptionInfo& option) {
   return "--" + std::string(option.name);
 }
 
+absl::Status UnknownOption(std::span<const OptionInfo> options, std::string_view word,
+                           std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const OptionInfo& option : options) {
+    if (!option.hidden()) names.push_back(option.name);
+  }
+  const netdiag::NearWord nearest = netdiag::NearestWord(name, names);
+  if (nearest.near && name.size() > 1) {
+    return BadInput("unknown option", word, "did you mean --" + nearest.word + "?");
+  }
+  return BadInput("unknown option", word, "--help lists the options");
+}
+
 // The error for what getopt_long() has just refused: a letter, which can stand within a cluster, or
 // a long name.
 absl::Status Refusal(std::span<const OptionInfo> options, char** argv) {
   const std::string_view word = argv[optind - 1];
-  if (optopt >= kFirstLong) return BadInput("option", word, "the option takes no argument");
-  if (optopt != 0) {
-    return BadInput("option", std::string{'-', static_cast<char>(optopt)},
-                    "there is no such option; see diag --help");
+  if (optopt >= kFirstLong) {
+    const OptionInfo& option = options[IndexOf(options, optopt)];
+    if (!option.refusal.empty()) return BadInput("option", NameOf(option), option.refusal);
+    return BadInput("option", word, "the option takes no argument");
   }
+  if (optopt != 0) return UnknownOption(options, std::string{'-', static_cast<char>(optopt)}, "");
   const std::string_view name = word.substr(2, word.find('=') - 2);
-  const bool ambiguous = std::ranges::any_of(
-      options, [&](const OptionInfo& option) { return option.name.starts_with(name); });
-  if (ambiguous) return BadInput("option", word, "several options begin like this");
-  return BadInput("option", word, "there is no such option; see diag --help");
+  std::vector<std::string> same;
+  for (const OptionInfo& option : options) {
+    if (option.name.starts_with(name)) same.push_back(NameOf(option));
+  }
+  if (same.empty()) return UnknownOption(options, word, name);
+  return BadInput("option", word, "several options begin like this: " + absl::StrJoin(same, " "));
 }
 
 }  // namespace
@@ -67,6 +86,9 @@ absl::StatusOr<Words> ParseCommandLine(
     if (code == -1) break;
     if (code == '?') return Refusal(options, argv);
     const size_t index = IndexOf(options, code == ':' ? optopt : code);
+    if (!options[index].refusal.empty()) {
+      return BadInput("option", NameOf(options[index]), options[index].refusal);
+    }
     const bool missing = code == ':' || (optarg != nullptr && *optarg == '\0');
     if (missing) return BadInput("option", NameOf(options[index]), "an argument must follow");
     NETDIAG_RETURN_IF_ERROR(set(index, optarg != nullptr ? optarg : ""));

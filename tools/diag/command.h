@@ -33,14 +33,20 @@ enum class Values : uint8_t {
   kOneOf,   // one of `words`
   kListOf,  // some of `words`, separated by commas
   kFile,    // a path
+  // The names that the machine has when they are completed:
+  kNetns,      // a network namespace, by its name or a path
+  kInterface,  // a network interface
 };
 
 // The argument of an option, or the operand of a command.
 struct Argument {
   std::string_view name = {};  // as the help shows it: "LIST"; empty: there is no argument
   Values values = Values::kAny;
-  std::vector<std::string> (*words)() = nullptr;  // null if `values` is kAny or kFile
+  std::vector<std::string> (*words)() = nullptr;  // null unless `values` is kOneOf or kListOf
 };
+
+// The parts of --help, in their order.
+enum class HelpGroup : uint8_t { kSockets, kShown, kForm, kOther };
 
 // An option as the user sees it. Its texts are literals.
 struct OptionInfo {
@@ -48,6 +54,9 @@ struct OptionInfo {
   std::string_view name = {};  // the long name; empty: the option has a letter only
   std::string_view help = {};  // empty: help and completions do not show the option
   Argument argument = {};
+  HelpGroup group = HelpGroup::kOther;
+  // If not empty, the option is refused with this sentence: ss has it, diag does not.
+  std::string_view refusal = {};
 
   bool hidden() const { return help.empty(); }
 };
@@ -58,7 +67,8 @@ struct Option {
   OptionInfo info;
   // Called once for each occurrence, in the order of the command line. `argument` is empty if the
   // option has none.
-  absl::Status (*set)(std::string_view argument, State* state);
+  // Null if the option is refused.
+  absl::Status (*set)(std::string_view argument, State* state) = nullptr;
 };
 
 struct Command {
@@ -75,8 +85,8 @@ using Words = std::vector<std::string_view>;
 
 // Parses main()'s arguments as getopt_long(3) does: letters in clusters, long names abbreviated,
 // options after words, and "--" before words only. Permutes `argv`. Calls `set` with the index of
-// each option. Errors: those of `set`; an unknown option and a missing or empty argument, which are
-// named.
+// each option. Errors: those of `set`; an unknown option, for which the nearest name is suggested;
+// a refused option; and a missing or empty argument. They name the option.
 absl::StatusOr<Words> ParseCommandLine(
     std::span<const OptionInfo> options, int argc, char** argv,
     absl::FunctionRef<absl::Status(size_t option, std::string_view argument)> set);

@@ -29,6 +29,13 @@ inline absl::Status UnexpectedWord(std::string_view word) {
   return netdiag::BadInput("argument", word, "the command takes no such word");
 }
 
+// --help, for a State with a member `bool help`.
+template <class State>
+absl::Status SetHelp(std::string_view, State* state) {
+  state->help = true;
+  return absl::OkStatus();
+}
+
 // --net NAME, for a State with a member `std::optional<NetNs> netns`.
 template <class State>
 absl::Status SetNetns(std::string_view name, State* state) {

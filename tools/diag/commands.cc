@@ -6,6 +6,7 @@
 #include <array>
 
 #include "netdiag/connections.h"
+#include "tools/diag/help.h"
 #include "tools/diag/list_options.h"
 
 namespace diag {
@@ -29,9 +30,10 @@ constexpr auto kCommands = std::to_array<Command>({
      RunConnections},
     {"interfaces",
      "network interfaces, their addresses and their traffic",
-     {},
+     {"NAME", Values::kInterface},
      InterfacesOptionInfos,
      RunInterfaces},
+    {"help", "a text about TOPIC", {"TOPIC", Values::kOneOf, TopicWords}, HelpOptionInfos, RunHelp},
 });
 
 }  // namespace

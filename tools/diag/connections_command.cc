@@ -15,6 +15,7 @@
 #include "netdiag/types/error.h"
 #include "tools/diag/command_values.h"
 #include "tools/diag/commands.h"
+#include "tools/diag/help.h"
 #include "tools/diag/json.h"
 
 namespace diag {
@@ -25,27 +26,36 @@ using netdiag::ConnectionsOptions;
 using netdiag::Flow;
 using netdiag::Holder;
 
-absl::Status SetPid(std::string_view text, ConnectionsOptions* options) {
+struct Request : ConnectionsOptions {
+  bool help = false;
+};
+
+absl::Status SetPid(std::string_view text, Request* options) {
   int32_t pid = 0;
   NETDIAG_RETURN_IF_ERROR(ReadNumber("--pid", text, &pid));
   options->pid = netdiag::Pid(pid);
   return absl::OkStatus();
 }
 
-absl::Status SetMaximum(std::string_view text, ConnectionsOptions* options) {
+absl::Status SetMaximum(std::string_view text, Request* options) {
   return ReadNumber("--max", text, &options->max_per_process);
 }
 
-absl::Status SetNoUids(std::string_view, ConnectionsOptions* options) {
+absl::Status SetNoUids(std::string_view, Request* options) {
   options->uids = false;
   return absl::OkStatus();
 }
 
-constexpr auto kOptions = std::to_array<Option<ConnectionsOptions>>({
+constexpr auto kOptions = std::to_array<Option<Request>>({
     {{0, "pid", "only the connections of this process", {"N"}}, SetPid},
     {{0, "max", "at most N connections of each process", {"N"}}, SetMaximum},
     {{0, "no-uids", "do not read the user ids of processes"}, SetNoUids},
-    {{0, "net", "another network namespace: a name, a process or a file", {"NAME"}}, SetNetns},
+    {{0,
+      "net",
+      "another network namespace: a name, a process or a file",
+      {"NAME|PID|PATH", Values::kNetns}},
+     SetNetns},
+    {{'h', "help", "this text"}, SetHelp},
 });
 
 void PutAddress(std::string_view key, std::string_view ip, uint16_t port, Json* json) {
@@ -104,14 +114,16 @@ void PutConnection(const Connection& row, bool uids, std::string* scratch, Json*
 
 }  // namespace
 
-std::vector<OptionInfo> ConnectionsOptionInfos() { return InfosOf<ConnectionsOptions>(kOptions); }
+std::vector<OptionInfo> ConnectionsOptionInfos() { return InfosOf<Request>(kOptions); }
 
 ExitCode RunConnections(int argc, char** argv) {
   Output output(STDOUT_FILENO);
-  ConnectionsOptions options{.flat = true, .threads = 2};
-  const absl::StatusOr<Words> words =
-      ParseCommandLine<ConnectionsOptions>(kOptions, argc, argv, &options);
+  Request options;
+  options.flat = true;
+  options.threads = 2;
+  const absl::StatusOr<Words> words = ParseCommandLine<Request>(kOptions, argc, argv, &options);
   if (!words.ok()) return Fail(words.status(), &output);
+  if (options.help) return Print(CommandHelp(FindCommand("connections")));
   if (words->size() > 1) return Fail(UnexpectedWord((*words)[1]), &output);
   if (!words->empty()) options.kind = words->front();
 

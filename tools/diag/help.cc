@@ -9,8 +9,8 @@
 
 #include "netdiag/types/error.h"
 #include "netdiag/types/types.h"
+#include "tools/diag/command_values.h"
 #include "tools/diag/commands.h"
-#include "tools/diag/tables.h"
 
 namespace diag {
 namespace {
@@ -25,26 +25,48 @@ constexpr auto kFormats = std::to_array<HelpFormat>({{"bash", BashCompletion},
                                                      {"man", ManPage},
                                                      {"schema", JsonSchema}});
 
-// "  -N, --net=NAME           the help".
-std::string OptionLine(const OptionInfo& option) {
-  std::string line = "      ";
-  if (option.letter != 0) line = {' ', ' ', '-', option.letter, ',', ' '};
-  line.append("--").append(option.name);
-  if (!option.argument.name.empty()) line.append("=").append(option.argument.name);
-  line.resize(std::max<size_t>(line.size() + 1, 28), ' ');
-  return line.append(option.help).append("\n");
+constexpr size_t kWidth = 80;
+constexpr size_t kHelpColumn = 28;
+
+struct GroupHeading {
+  HelpGroup group;
+  std::string_view heading;
+};
+constexpr auto kGroups = std::to_array<GroupHeading>({{HelpGroup::kSockets, "Which sockets"},
+                                                      {HelpGroup::kShown, "What to show"},
+                                                      {HelpGroup::kForm, "Form of the output"},
+                                                      {HelpGroup::kOther, "Other"}});
+
+// `term` and its explanation beside it, or below it if the term is long.
+std::string Entry(std::string term, std::string_view help) {
+  std::string text = Paragraph(help, kHelpColumn);
+  if (term.size() + 2 > kHelpColumn) return term + "\n" + text;
+  return term + text.substr(term.size());
 }
 
-std::string CommandLines(const Command& command) {
-  std::string text = "  " + UsageOf(command) + "\n      ";
-  text.append(command.help);
-  const Argument& operand = command.operand;
-  if (operand.words != nullptr) {
-    text.append("; ").append(operand.name).append(": ");
-    text.append(absl::StrJoin(operand.words(), ", "));
-  }
-  return text.append("\n");
+// "  -N, --net=NAME           the help".
+std::string OptionEntry(const OptionInfo& option) {
+  std::string term = "      ";
+  if (option.letter != 0) term = {' ', ' ', '-', option.letter, ',', ' '};
+  term.append("--").append(option.name);
+  if (!option.argument.name.empty()) term.append("=").append(option.argument.name);
+  return Entry(term, option.help);
 }
+
+std::string OptionEntries(const std::vector<OptionInfo>& options, HelpGroup group) {
+  std::string text;
+  for (const OptionInfo& option : options) {
+    if (option.group == group) text += OptionEntry(option);
+  }
+  return text;
+}
+
+struct HelpRequest {
+  bool help = false;
+};
+constexpr auto kOptions = std::to_array<Option<HelpRequest>>({
+    {{'h', "help", "this text"}, SetHelp},
+});
 
 }  // namespace
 
@@ -66,30 +88,93 @@ std::vector<std::string> StateGroupWords() {
   return {"all", "connected", "synchronized", "bucket", "big"};
 }
 
+std::string Paragraph(std::string_view text, size_t indent) {
+  std::string out;
+  size_t column = kWidth + 1;  // no word fits: the first one begins a line
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
+    if (column + 1 + word.size() > kWidth) {
+      if (!out.empty()) out += '\n';
+      out.append(indent, ' ');
+      column = indent;
+    } else {
+      out += ' ';
+      ++column;
+    }
+    out.append(word);
+    column += word.size();
+  }
+  return out + "\n";
+}
+
 std::string HelpText() {
-  std::string text = "usage: " + UsageOf(AllCommands().front()) +
-                     "\n\n"
-                     "Lists the sockets of this network namespace as ss does.\n\n";
-  for (const OptionInfo& option : ShownOptions(AllCommands().front())) text += OptionLine(option);
-  text += "\nTables of -A: " + absl::StrJoin(TableWords(), " ") + "\n\nStates: ";
-  text += absl::StrJoin(StateWords(), " ");
-  text += ";\n  groups: " + absl::StrJoin(StateGroupWords(), " ");
-  text +=
-      "\n\n"
-      "EXPRESSION: predicates with and, or, not and parentheses, as `sport = :22 and dst 10/8`,\n"
-      "  `rtt > 100ms`, `comm = \"nginx*\"`, `uid = nobody`: docs/filter.md.\n\n"
-      "Commands:\n";
-  for (const Command& command : NamedCommands()) text += CommandLines(command);
-  text +=
-      "\nExit status: 0 success (notes on stderr name what is missing), 1 a table could not be "
-      "read,\n  2 a usage error.\n";
+  const Command& list = AllCommands().front();
+  std::string text = "usage: " + UsageOf(list) + "\n       diag COMMAND [OPTIONS]\n\n" +
+                     Paragraph(
+                         "Lists the sockets of this network namespace as ss does. Without "
+                         "-a, -l or a state: those in use, not the listening ones.",
+                         0) +
+                     "\nExamples:\n";
+  for (const Example& example : Examples().first(6)) {
+    text.append("  ").append(example.command).append("\n      ").append(example.help).append("\n");
+  }
+  const std::vector<OptionInfo> options = ShownOptions(list);
+  for (const GroupHeading& row : kGroups) {
+    text.append("\n").append(row.heading).append(":\n").append(OptionEntries(options, row.group));
+  }
+  text += "\nWords after the options:\n" +
+          Entry("  state NAME",
+                "sockets in this state, as `state established`; again for more states. `exclude "
+                "NAME`: all others") +
+          Entry("  EXPRESSION",
+                "a filter, as `sport = :22`, `dst 10/8`, `rtt > 100ms`, `comm = nginx`, with and, "
+                "or, not and parentheses. A port or a command alone: `diag :443`, `diag nginx`") +
+          "\nCommands:\n";
+  for (const Command& command : NamedCommands()) {
+    text += Entry(
+        "  diag " + std::string(command.name) + " [" + std::string(command.operand.name) + "]",
+        command.help);
+  }
+  return text + "\n" +
+         Paragraph("Topics of `diag help`: " + absl::StrJoin(TopicWords(), ", ") + ".", 0) +
+         "Exit code: 0 answered, 1 a table could not be read, 2 usage error.\n";
+}
+
+std::string CommandHelp(const Command& command) {
+  std::string text = Paragraph("usage: " + UsageOf(command), 0) + "\n" +
+                     Paragraph("Prints " + std::string(command.help) + ".", 0) + "\n";
+  const Argument& operand = command.operand;
+  if (operand.words != nullptr) {
+    text += Entry("  " + std::string(operand.name), absl::StrJoin(operand.words(), " "));
+  }
+  for (const OptionInfo& option : ShownOptions(command)) text += OptionEntry(option);
   return text;
+}
+
+std::vector<OptionInfo> HelpOptionInfos() { return InfosOf<HelpRequest>(kOptions); }
+
+ExitCode RunHelp(int argc, char** argv) {
+  HelpRequest request;
+  const absl::StatusOr<Words> words = ParseCommandLine<HelpRequest>(kOptions, argc, argv, &request);
+  if (!words.ok()) {
+    Complain(words.status());
+    return kUsage;
+  }
+  if (request.help) return Print(CommandHelp(FindCommand("help")));
+  if (words->empty()) return Print(HelpText());
+  std::string topic;
+  for (const std::string_view word : *words) topic.append(topic.empty() ? "" : " ").append(word);
+  const absl::StatusOr<std::string> text = TopicHelp(topic);
+  if (text.ok()) return Print(*text);
+  Complain(text.status());
+  return kUsage;
 }
 
 absl::StatusOr<std::string> FormatHelp(std::string_view format) {
   const auto row = std::ranges::find(kFormats, format, &HelpFormat::name);
   if (row != kFormats.end()) return row->text();
-  return netdiag::BadInput("--help-format", format, "expected bash, zsh, fish, man or schema");
+  return netdiag::BadInput("--help-format", format, "expected one of bash zsh fish man schema");
 }
 
 }  // namespace diag

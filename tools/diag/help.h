@@ -3,6 +3,8 @@
 #ifndef NETDIAG_TOOLS_DIAG_HELP_H_
 #define NETDIAG_TOOLS_DIAG_HELP_H_
 
+#include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,8 +15,23 @@
 
 namespace diag {
 
-// --help.
+// --help: the options in their groups, examples, commands and topics, in 80 columns.
 std::string HelpText();
+// `diag COMMAND --help`.
+std::string CommandHelp(const Command& command);
+// `diag help TOPIC`: "filter", "fields", "states", "tables", "exit-codes", "examples", or the name
+// of a command. Blanks in a topic are the same as hyphens. An error lists the topics.
+absl::StatusOr<std::string> TopicHelp(std::string_view topic);
+// The topics that TopicHelp() has.
+std::vector<std::string> TopicWords();
+
+// A command line and what it lists.
+struct Example {
+  std::string_view command;
+  std::string_view help;
+};
+// Ten; --help shows the first six.
+std::span<const Example> Examples();
 
 // Scripts that complete the command line of diag.
 std::string BashCompletion();
@@ -27,6 +44,8 @@ std::string JsonSchema();
 // --help-format: one of these texts by its name: "bash", "zsh", "fish", "man", "schema".
 absl::StatusOr<std::string> FormatHelp(std::string_view format);
 
+// `text` in lines of at most 80 columns. Each line begins with `indent` blanks.
+std::string Paragraph(std::string_view text, size_t indent);
 // The options of `command` that help and completions show.
 std::vector<OptionInfo> ShownOptions(const Command& command);
 // The states that can be named, and the groups of states.

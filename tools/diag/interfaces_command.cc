@@ -21,12 +21,14 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_join.h"
 
 #include "netdiag/net/interfaces.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/types/error.h"
 #include "tools/diag/command_values.h"
 #include "tools/diag/commands.h"
+#include "tools/diag/help.h"
 #include "tools/diag/json.h"
 
 namespace diag {
@@ -46,7 +48,9 @@ using netdiag::IoRates;
 struct InterfacesOptions {
   std::optional<netdiag::netlink::NetNs> netns;
   std::optional<double> seconds;  // between the two samples of rates; nullopt: no rates
+  std::string_view name;          // of the only interface that is shown; empty: all
   bool json = false;
+  bool help = false;
 };
 
 absl::Status SetRates(std::string_view text, InterfacesOptions* options) {
@@ -63,8 +67,13 @@ absl::Status SetJson(std::string_view, InterfacesOptions* options) {
 
 constexpr auto kOptions = std::to_array<Option<InterfacesOptions>>({
     {{0, "rates", "also rates, measured over this time", {"SECONDS"}}, SetRates},
-    {{0, "json", "one JSON object with the keys of gopsutil"}, SetJson},
-    {{0, "net", "another network namespace: a name, a process or a file", {"NAME"}}, SetNetns},
+    {{'j', "json", "one JSON object with the keys of gopsutil"}, SetJson},
+    {{0,
+      "net",
+      "another network namespace: a name, a process or a file",
+      {"NAME|PID|PATH", Values::kNetns}},
+     SetNetns},
+    {{'h', "help", "this text"}, SetHelp},
 });
 
 // ---- The answer ----
@@ -83,12 +92,28 @@ struct InterfacesAnswer {
   }
 };
 
+// Removes the interfaces that have another name.
+absl::Status KeepOnly(std::string_view name, std::vector<Interface>* interfaces) {
+  std::vector<std::string> names;
+  for (const Interface& row : *interfaces) names.push_back(row.name);
+  if (std::ranges::find(names, name) == names.end()) {
+    return netdiag::BadInput("interface", name,
+                             "the network namespace has only " + absl::StrJoin(names, " "));
+  }
+  std::erase_if(*interfaces, [&](const Interface& row) { return row.name != name; });
+  return absl::OkStatus();
+}
+
 using ListInterfaces = absl::FunctionRef<absl::StatusOr<std::vector<Interface>>()>;
 
-// Fills the interfaces, and the rates if `seconds` is set.
-absl::Status Measure(ListInterfaces list, std::optional<double> seconds, InterfacesAnswer* answer) {
+// Fills the interfaces that `options` names, and their rates if options.seconds is set.
+absl::Status Measure(ListInterfaces list, const InterfacesOptions& options,
+                     InterfacesAnswer* answer) {
   const auto take_sample = [&]() -> absl::StatusOr<netdiag::IoSample> {
     NETDIAG_ASSIGN_OR_RETURN(answer->interfaces, list());
+    if (!options.name.empty()) {
+      NETDIAG_RETURN_IF_ERROR(KeepOnly(options.name, &answer->interfaces));
+    }
     netdiag::IoSample sample = {std::chrono::steady_clock::now(), {}};
     for (const Interface& row : answer->interfaces) {
       sample.interfaces.push_back({row.name, row.index, row.counters});
@@ -96,8 +121,8 @@ absl::Status Measure(ListInterfaces list, std::optional<double> seconds, Interfa
     return sample;
   };
   NETDIAG_ASSIGN_OR_RETURN(const netdiag::IoSample before, take_sample());
-  if (!seconds) return absl::OkStatus();
-  std::this_thread::sleep_for(std::chrono::duration<double>(*seconds));
+  if (!options.seconds) return absl::OkStatus();
+  std::this_thread::sleep_for(std::chrono::duration<double>(*options.seconds));
   NETDIAG_ASSIGN_OR_RETURN(const netdiag::IoSample after, take_sample());
   answer->rates = RatesBetween(before, after);
   return absl::OkStatus();
@@ -106,7 +131,7 @@ absl::Status Measure(ListInterfaces list, std::optional<double> seconds, Interfa
 absl::StatusOr<InterfacesAnswer> AskKernel(const InterfacesOptions& options) {
   NETDIAG_ASSIGN_OR_RETURN(InterfaceReader reader, InterfaceReader::Open({.netns = options.netns}));
   InterfacesAnswer answer;
-  NETDIAG_RETURN_IF_ERROR(Measure([&] { return reader.List(); }, options.seconds, &answer));
+  NETDIAG_RETURN_IF_ERROR(Measure([&] { return reader.List(); }, options, &answer));
   NETDIAG_ASSIGN_OR_RETURN(answer.addresses, reader.Addresses());
   if (absl::StatusOr<std::vector<GroupMembership>> groups = reader.Groups(); groups.ok()) {
     answer.groups = *std::move(groups);
@@ -166,7 +191,7 @@ absl::StatusOr<InterfacesAnswer> AskProc(const InterfacesOptions& options) {
     return interfaces;
   };
   InterfacesAnswer answer;
-  NETDIAG_RETURN_IF_ERROR(Measure(list, options.seconds, &answer));
+  NETDIAG_RETURN_IF_ERROR(Measure(list, options, &answer));
   return answer;
 }
 
@@ -329,7 +354,9 @@ ExitCode RunInterfaces(int argc, char** argv) {
   const absl::StatusOr<Words> words =
       ParseCommandLine<InterfacesOptions>(kOptions, argc, argv, &options);
   if (!words.ok()) return Fail(words.status(), &output);
-  if (!words->empty()) return Fail(UnexpectedWord(words->front()), &output);
+  if (options.help) return Print(CommandHelp(FindCommand("interfaces")));
+  if (words->size() > 1) return Fail(UnexpectedWord((*words)[1]), &output);
+  if (!words->empty()) options.name = words->front();
 
   const absl::StatusOr<InterfacesAnswer> answer = AskInterfaces(options);
   if (!answer.ok()) return Fail(answer.status(), &output);

@@ -7,8 +7,11 @@
 #include <iostream>
 #include <utility>
 
+#include "absl/strings/str_join.h"
+
 #include "netdiag/types/error.h"
 #include "tools/diag/filter_names.h"
+#include "tools/diag/help.h"
 #include "tools/diag/shorthand.h"
 
 namespace diag {
@@ -36,7 +39,9 @@ absl::StatusOr<size_t> ParseStates(std::span<const std::string_view> words,
     if (IsOperator(words[i + 1])) break;
     std::optional<StateSet> named = netdiag::ParseStates(words[i + 1]);
     if (!named) {
-      return BadInput("state", words[i + 1], "no state or group of states has this name");
+      return BadInput("state", words[i + 1],
+                      "expected one of " + absl::StrJoin(StateWords(), " ") +
+                          ", or a group: " + absl::StrJoin(StateGroupWords(), " "));
     }
     // BoundInactive must be named alone: neither -a nor a group includes it.
     if (*named != State::kBoundInactive) named = *named & StateSet::SsAll();
