@@ -11,6 +11,9 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <unistd.h>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,6 +21,7 @@
 #include <rapidjson/schema.h>
 #include <rapidjson/stringbuffer.h>
 
+#include "netdiag/field_words.h"
 #include "tests/tools/render_testing.h"
 #include "tests/tools/schema_testing.h"
 
@@ -54,7 +58,9 @@ std::string Shell(const std::string& command, int* exit_code = nullptr) {
 class File {
  public:
   File(const std::string& name, const std::string& text)
-      : path_(::testing::TempDir() + "/help_test_" + name) {
+      : path_(std::filesystem::path(::testing::TempDir() + "/help_test_" + name)
+                  .lexically_normal()
+                  .string()) {
     std::ofstream(path_) << text;
   }
   ~File() { std::filesystem::remove(path_); }
@@ -87,7 +93,7 @@ TEST(BashCompletion, IsOneFunctionForDiag) {
 TEST(BashCompletion, OffersOptionsFieldsStatesAndWords) {
   ASSERT_TRUE(Has("bash"));
   EXPECT_EQ(Offered("diag --json", 1), "--json --jsonl ");
-  EXPECT_EQ(Offered("diag --columns remote_", 2), "remote_address remote_port ");
+  EXPECT_EQ(Offered("diag --columns remote_p", 2), "remote_port remote_port_id ");
   // bash splits --columns=... at the "=".
   EXPECT_EQ(Offered("diag --columns = remote_a", 3), "remote_address ");
   EXPECT_THAT(Offered("diag --columns =", 2), HasSubstr("local_port "));
@@ -96,7 +102,7 @@ TEST(BashCompletion, OffersOptionsFieldsStatesAndWords) {
   EXPECT_EQ(Offered("diag --sort state,-remote_a", 2), "state,-remote_address ");
   EXPECT_EQ(Offered("diag --color a", 2), "auto always ");
   EXPECT_EQ(Offered("diag state time", 2), "time-wait ");
-  EXPECT_EQ(Offered("diag -t st", 2), "state ");
+  EXPECT_EQ(Offered("diag -t st", 2), "state start_time ");
   EXPECT_THAT(Offered("diag -", 1), Not(HasSubstr("help-format")));
 }
 
@@ -105,7 +111,7 @@ TEST(BashCompletion, OffersCommandsAndTheirWords) {
   EXPECT_EQ(Offered("diag connections tcp", 2), "tcp tcp4 tcp6 ");
   EXPECT_EQ(Offered("diag connections --m", 2), "--max ");
   EXPECT_EQ(Offered("diag interfaces tcp --r", 3), "--rates ");
-  EXPECT_EQ(Offered("diag -t conn", 2), " ");
+  EXPECT_EQ(Offered("diag -t connec", 2), "connected ");
 }
 
 TEST(BashCompletion, OffersEveryOptionThatIsNotHidden) {
@@ -116,6 +122,102 @@ TEST(BashCompletion, OffersEveryOptionThatIsNotHidden) {
     if (option.letter == 0) continue;
     EXPECT_THAT(all, HasSubstr(std::string(" -") + option.letter + " "));
   }
+}
+
+// Prints what zsh offers at the end of $2 with the completion $1. It types the words into a zsh
+// behind a pseudo terminal, in which compadd, which takes all offers, also writes them to a file.
+constexpr char kZshOffers[] = R"(zmodload zsh/zpty
+out=$(mktemp)
+wait_for() { for i in {1..600}; do grep -qx $1 $out && return; sleep 0.1; done; }
+zpty shell zsh -f -i
+zpty -w shell "PROMPT=; stty -echo; autoload -Uz compinit; compinit -D -u
+functions[_diag_file]=\$(<$1); compdef _diag_file diag
+compadd() {
+  [[ \${@[1,(i)(-|--)]} == *-(O|A|D)* ]] || {
+    local -a offers; builtin compadd -O offers \"\$@\"; print -rl -- \$offers >>$out
+  }
+  builtin compadd \"\$@\"
+}
+finish() { print -- END >>$out }
+complete_and_finish() { comppostfuncs=(finish); zle complete_words }
+zle -C complete_words complete-word _main_complete
+zle -N complete_and_finish; bindkey '^I' complete_and_finish
+print -- BEGIN >>$out"
+wait_for BEGIN
+zpty -w -n shell "$2"$'\t'
+wait_for END
+grep -vxe BEGIN -e END $out | sort -u
+rm $out
+zpty -d shell
+)";
+
+// Returns what the shell offers for the last of the words, sorted. If `before` is not empty, it is
+// a command that runs first, in a mount namespace of its own.
+std::vector<std::string> OffersOf(const std::string& shell, const std::string& words,
+                                  const std::string& before = "") {
+  const File script("completion." + shell, Made(shell));
+  const File zsh("offers.zsh", kZshOffers);
+  std::string command;
+  if (shell == "bash") {
+    const bool blank = words.ends_with(' ');
+    command = "bash -c 'source " + script.path() + "; COMP_WORDS=(" + words +
+              (blank ? "\"\"" : "") +
+              "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _diag; printf \"%s\\n\" "
+              "\"${COMPREPLY[@]}\"' | sort -u";
+  } else if (shell == "zsh") {
+    command = "zsh -f " + zsh.path() + " " + script.path() + " '" + words + "'";
+  } else {
+    command = "HOME=/tmp fish -c 'source " + script.path() + "; complete -C \"" + words +
+              "\"' | cut -f1 | sort -u";
+  }
+  const File run("offers.sh", before + "\n" + command + "\n");
+  std::istringstream lines(Shell((before.empty() ? "sh " : "unshare -m sh ") + run.path()));
+  std::vector<std::string> offers;
+  for (std::string line; std::getline(lines, line);) offers.push_back(line);
+  return offers;
+}
+
+class Completion : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (!Has(GetParam())) GTEST_SKIP() << GetParam() << " is not installed";
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Shells, Completion, ::testing::Values("bash", "zsh", "fish"));
+
+TEST_P(Completion, OffersTheValuesOfOptions) {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> rows = {
+      {"diag --color a", {"always", "auto"}},
+      {"diag --owners f", {"first"}},
+      {"diag -f in", {"inet", "inet6"}},
+      {"diag -A udp", {"udp", "udplite"}},
+      {"diag --columns rtt", {"rtt", "rttcnt", "rttvar"}},
+      {"diag --count-by com", {"comm", "command"}},
+      {"diag -t state time", {"time-wait"}},
+      {"diag -t exclude syn", {"syn-recv", "syn-sent", "synchronized"}},
+      {"diag help fil", {"filter"}},
+      {"diag connections tcp", {"tcp", "tcp4", "tcp6"}},
+  };
+  for (const auto& [words, offers] : rows) {
+    EXPECT_THAT(OffersOf(GetParam(), words), ::testing::ContainerEq(offers)) << words;
+  }
+}
+
+TEST_P(Completion, OffersFieldsInFilters) {
+  EXPECT_THAT(OffersOf(GetParam(), "diag -t rtt"), ElementsAre("rtt", "rttcnt", "rttvar"));
+  EXPECT_THAT(OffersOf(GetParam(), "diag -t state established dp"), ElementsAre("dport"));
+}
+
+TEST_P(Completion, OffersFilesInterfacesAndNamespaces) {
+  const File filter("a_filter", "");
+  const std::string begin = filter.path().substr(0, filter.path().size() - 3);
+  EXPECT_THAT(OffersOf(GetParam(), "diag -F " + begin),
+              ElementsAre(HasSubstr("help_test_a_filter")));
+  EXPECT_THAT(OffersOf(GetParam(), "diag interfaces l"), ::testing::Contains("lo"));
+  if (geteuid() != 0) GTEST_SKIP() << "a mount namespace needs root";
+  const std::string netns =
+      "mount -t tmpfs none /run && mkdir /run/netns && touch /run/netns/helpful";
+  EXPECT_THAT(OffersOf(GetParam(), "diag -N helpf", netns), ::testing::Contains("helpful"));
 }
 
 TEST(ZshAndFishCompletions, AreValidScripts) {
@@ -146,14 +248,15 @@ TEST(ManPage, ShowsEveryOption) {
     for (const char c : option.name) name += c == '-' ? std::string("\\-") : std::string(1, c);
     EXPECT_THAT(text, HasSubstr("\\-\\-" + name + "\\fR")) << option.name;
   }
-  for (const char* section : {"NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS"}) {
+  for (const char* section : {"NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXPRESSION", "FIELDS",
+                              "EXAMPLES", "EXIT STATUS"}) {
     EXPECT_THAT(text, HasSubstr(std::string("\n.SH ") + section + "\n"));
   }
   // Only the requests of man(7) begin with a dot.
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     if (line.empty() || (line[0] != '.' && line[0] != '\'')) continue;
-    EXPECT_THAT(line, ::testing::MatchesRegex("\\.(TH|SH|TP|PP|B|BR|RI|RB)( .*)?"));
+    EXPECT_THAT(line, ::testing::MatchesRegex("\\.(TH|SH|TP|PP|B|BR|RI|RB|IR|nf|fi)( .*)?"));
   }
 }
 
@@ -164,6 +267,106 @@ TEST(ManPage, IsFormattedWithoutAWarning) {
   const std::string shown = Shell("groff -man -Tascii -P-cbou " + page.path());
   EXPECT_THAT(shown, HasSubstr("-t, --tcp"));
   EXPECT_THAT(shown, HasSubstr("--count-by=NAME,..."));
+  EXPECT_THAT(shown, HasSubstr("[EXPRESSION]"));
+  for (const Example& example : Examples()) {
+    const std::string_view begin = example.command.substr(0, 30);
+    EXPECT_THAT(shown, HasSubstr(std::string(begin))) << example.command;
+  }
+}
+
+// ---- Help ----
+
+std::vector<std::string> AllHelp() {
+  std::vector<std::string> texts = {HelpText()};
+  for (const std::string& topic : TopicWords()) {
+    const absl::StatusOr<std::string> text = TopicHelp(topic);
+    EXPECT_THAT(text, IsOk());
+    texts.push_back(text.value_or(""));
+  }
+  return texts;
+}
+
+TEST(Help, FitsInto80Columns) {
+  for (const std::string& text : AllHelp()) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_LE(line.size(), 80u) << line;
+      EXPECT_FALSE(line.ends_with(' ')) << line;
+    }
+  }
+}
+
+TEST(Help, HasGroupsExamplesAndTopics) {
+  const std::string text = HelpText();
+  size_t at = 0;
+  for (const char* heading : {"\nExamples:\n", "\nWhich sockets:\n", "\nWhat to show:\n",
+                              "\nForm of the output:\n", "\nOther:\n", "\nCommands:\n"}) {
+    const size_t found = text.find(heading);
+    ASSERT_NE(found, text.npos) << heading;
+    EXPECT_GT(found, at) << heading;
+    at = found;
+  }
+  for (const Example& example : Examples().first(6)) {
+    EXPECT_THAT(text, HasSubstr(std::string("  ") + std::string(example.command) + "\n"));
+  }
+  for (const OptionInfo& option : ListOptionInfos()) {
+    if (option.hidden()) continue;
+    EXPECT_THAT(text, HasSubstr("--" + std::string(option.name)));
+  }
+  EXPECT_THAT(text, HasSubstr("exit-codes"));
+}
+
+// Returns the words of a command line, as a shell splits them.
+std::vector<std::string> Split(std::string_view command) {
+  std::istringstream lines(Shell("printf '%s\\n' " + std::string(command)));
+  std::vector<std::string> words;
+  for (std::string line; std::getline(lines, line);) words.push_back(line);
+  return words;
+}
+
+TEST(Help, HasOnlyCommandLinesThatAreAccepted) {
+  size_t commands = 0;
+  for (const std::string& text : AllHelp()) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.starts_with("  diag -")) continue;
+      std::vector<std::string> words = Split(line);
+      words.erase(words.begin());
+      EXPECT_THAT(testing::Parse(words), IsOk()) << line;
+      ++commands;
+    }
+  }
+  EXPECT_GE(commands, 6u + 10u + 6u);
+  EXPECT_EQ(Examples().size(), 10u);
+}
+
+TEST(Topics, ExplainWhatTheyAreAbout) {
+  EXPECT_THAT(TopicHelp("exit codes").value_or(""), HasSubstr("usage error"));
+  EXPECT_EQ(TopicHelp("exit codes").value_or(""), TopicHelp("exit-codes").value_or("-"));
+  for (const std::string& word : StateWords()) {
+    EXPECT_THAT(TopicHelp("states").value_or(""), HasSubstr(word));
+  }
+  for (const netdiag::FieldAlias& row : netdiag::FieldAliases()) {
+    EXPECT_THAT(TopicHelp("fields").value_or(""), HasSubstr(std::string(row.word) + "="));
+  }
+  EXPECT_THAT(TopicHelp("everything").status().ToString(), HasSubstr("filter fields states"));
+}
+
+TEST(Errors, ListWhatIsAccepted) {
+  const auto refusal = [](const std::vector<std::string>& words) {
+    return testing::Parse(words).status().ToString();
+  };
+  EXPECT_THAT(refusal({"state", "sleepy"}), HasSubstr("syn-sent"));
+  EXPECT_THAT(refusal({"state", "sleepy"}), HasSubstr("bucket"));
+  EXPECT_THAT(refusal({"-A", "tpc"}), HasSubstr("udplite"));
+  EXPECT_THAT(refusal({"-f", "ipv7"}), HasSubstr("inet6"));
+  EXPECT_THAT(refusal({"--color=red"}), HasSubstr("never"));
+  EXPECT_THAT(refusal({"--owners=some"}), HasSubstr("first"));
+  for (const char* option : {"-K", "-E", "-S", "-d", "--tipc", "--vsock", "--xdp", "--bpf-maps",
+                             "--kill", "--events", "--diag=x", "--bpf-map-id=1"}) {
+    EXPECT_THAT(refusal({option}), HasSubstr("; use ss ")) << option;
+  }
+  EXPECT_THAT(refusal({"-D", "file"}), HasSubstr("use ss -D"));
 }
 
 TEST(FormatHelp, RefusesOtherFormats) {

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_join.h"
 
+#include "tools/diag/columns.h"
 #include "tools/diag/commands.h"
 #include "tools/diag/help.h"
 
@@ -43,6 +44,19 @@ std::string JoinedStates() {
   return absl::StrJoin(StateWords(), " ") + " " + absl::StrJoin(StateGroupWords(), " ");
 }
 
+// Words of a filter that are not fields.
+std::string JoinedFields() {
+  return absl::StrJoin(AllFieldWords(), " ") + " src dst not and or autobound";
+}
+
+// A shell command that prints the names which the machine has at the moment; "" if `values` is
+// something else.
+std::string_view NamesCommand(Values values) {
+  if (values == Values::kNetns) return "ls /run/netns 2>/dev/null";
+  if (values == Values::kInterface) return "ls /sys/class/net 2>/dev/null";
+  return "";
+}
+
 std::string JoinedCommands() {
   std::string names;
   for (const Command& command : NamedCommands()) names.append(command.name).append(" ");
@@ -55,6 +69,8 @@ std::vector<std::string> WordsAfter(const Command& command) {
   for (const OptionInfo& option : ShownOptions(command)) {
     words.push_back("--" + std::string(option.name));
   }
+  const std::string_view names = NamesCommand(command.operand.values);
+  if (!names.empty()) words.push_back("$(" + std::string(names) + ")");
   if (command.operand.words == nullptr) return words;
   for (std::string& word : command.operand.words()) words.push_back(std::move(word));
   return words;
@@ -94,6 +110,10 @@ std::string BashCase(const ValueGroup& group) {
     patterns.push_back("--" + std::string(option.name));
   }
   std::string text = "  " + absl::StrJoin(patterns, "|") + ") ";
+  if (group.argument.values == Values::kNetns) {
+    return text + "_diag_words \"$(" + std::string(NamesCommand(Values::kNetns)) +
+           ")\"; COMPREPLY+=($(compgen -f -- \"$current\")) ;;\n";
+  }
   if (group.argument.values == Values::kFile) {
     return text + "mapfile -t COMPREPLY < <(compgen -f -- \"$current\") ;;\n";
   }
@@ -141,6 +161,7 @@ std::string ZshArgument(const OptionInfo& option) {
     if (has) text += ZshFunction(group);
   }
   if (argument.values == Values::kFile) text += "_files";
+  if (argument.values == Values::kNetns) text += "_diag_netns";
   if (argument.values == Values::kOneOf) text += "(" + absl::StrJoin(argument.words(), " ") + ")";
   return text;
 }
@@ -164,6 +185,8 @@ std::string FishOption(const OptionInfo& option) {
   text += " -l " + std::string(option.name);
   if (argument.values == Values::kFile) {
     text += " -r -F";
+  } else if (argument.values == Values::kNetns) {
+    text += " -r -F -a " + Quoted("(" + std::string(NamesCommand(argument.values)) + ")");
   } else if (!argument.name.empty()) {
     text += " -x";
   }
@@ -182,6 +205,9 @@ std::string FishCommand(const Command& command) {
   std::string text = "complete -c diag -n '__fish_is_nth_token 1' -a " + name + " -d " +
                      Quoted(command.help) + "\n";
   for (const OptionInfo& option : ShownOptions(command)) text += after + FishOption(option);
+  if (const std::string_view names = NamesCommand(command.operand.values); !names.empty()) {
+    text += after + " -a " + Quoted("(" + std::string(names) + ")") + "\n";
+  }
   if (command.operand.words != nullptr) {
     text += after + " -a " + Quoted(absl::StrJoin(command.operand.words(), " ")) + "\n";
   }
@@ -194,8 +220,8 @@ std::string BashCompletion() {
   std::string text(kBashHead);
   for (const Command& command : NamedCommands()) {
     text.append("  [[ ${COMP_WORDS[1]} == ").append(command.name);
-    text += " && $COMP_CWORD -gt 1 ]] && { _diag_words " +
-            Quoted(absl::StrJoin(WordsAfter(command), " ")) + "; return; }\n";
+    text += " && $COMP_CWORD -gt 1 ]] && { _diag_words \"" +
+            absl::StrJoin(WordsAfter(command), " ") + "\"; return; }\n";
   }
   text += "  [[ $COMP_CWORD -eq 1 && $current == [a-z]* ]] && {\n    _diag_words " +
           Quoted(JoinedCommands() + "state exclude") + "; return; }\n  case $option in\n";
@@ -206,7 +232,9 @@ std::string BashCompletion() {
     if (option.letter != 0) words += std::string{'-', option.letter, ' '};
     words.append("--").append(option.name).append(" ");
   }
+  // Fields are many: offer them when their first letter is there.
   return text + "  *) _diag_words " + Quoted(words + "state exclude") +
+         "\n    [[ $current == [a-z]* ]] && _diag_words " + Quoted(JoinedFields() + " exclude") +
          " ;;\n  esac\n}\ncomplete -F _diag diag\n";
 }
 
@@ -218,6 +246,11 @@ std::string ZshCompletion() {
     text += function + "() { _values -s , name " + absl::StrJoin(group.argument.words(), " ");
     text += " }\n";
   }
+  text += "_diag_netns() { compadd -- $(" + std::string(NamesCommand(Values::kNetns)) +
+          "); _files }\n_diag_expression() {\n  case ${words[CURRENT-1]} in\n    state|exclude) "
+          "compadd -- " +
+          JoinedStates() + " ;;\n    *) compadd -- exclude " + JoinedCommands() + JoinedFields() +
+          " ;;\n  esac\n}\n";
   text += "_diag() {\n  if (( CURRENT > 2 )); then\n    case ${words[2]} in\n";
   for (const Command& command : NamedCommands()) {
     text.append("    ").append(command.name).append(") compadd -- ");
@@ -225,8 +258,7 @@ std::string ZshCompletion() {
   }
   text += "    esac\n  fi\n  _arguments -s \\\n";
   for (const OptionInfo& option : ListOptions()) text += ZshOption(option);
-  return text + "    '*:: :(" + JoinedCommands() + "state exclude " + JoinedStates() +
-         ")'\n}\n_diag \"$@\"\n";
+  return text + "    '*: :_diag_expression'\n}\n_diag \"$@\"\n";
 }
 
 std::string FishCompletion() {
@@ -235,6 +267,11 @@ std::string FishCompletion() {
   for (const Command& command : NamedCommands()) text += FishCommand(command);
   return text +
          "complete -c diag -a 'state exclude'\n"
+         "complete -c diag -n 'not __fish_prev_arg_in state exclude; and not "
+         "__fish_seen_subcommand_from " +
+         JoinedCommands() + "; and string match -qr \"^[a-z]\" -- (commandline -ct)' -a " +
+         Quoted(JoinedFields()) +
+         "\n"
          "complete -c diag -n '__fish_prev_arg_in state exclude' -a " +
          Quoted(JoinedStates()) + "\n";
 }

@@ -51,6 +51,21 @@ std::string CommandSection(const Command& command) {
   return text;
 }
 
+// Text whose lines stay as they are.
+std::string Literal(std::string_view text) { return ".PP\n.nf\n" + Roff(text) + ".fi\n"; }
+
+std::string TopicSection(std::string_view heading, std::string_view topic) {
+  return ".SH " + std::string(heading) + "\n" + Literal(TopicHelp(topic).value_or(""));
+}
+
+std::string ExampleSection() {
+  std::string text = ".SH EXAMPLES\n";
+  for (const Example& example : Examples()) {
+    text += ".TP\n" + Bold(example.command) + "\n" + Roff(example.help) + "\n";
+  }
+  return text;
+}
+
 std::string FieldSection() {
   std::vector<std::string> titles;
   for (const Column& column : AllColumns(true)) titles.push_back(column.title());
@@ -74,6 +89,10 @@ std::string ManPage() {
       ".B diag\n"
       ".RI [ OPTIONS ]\n"
       ".RB [ state \" \\fINAME\\fR | \" exclude \" \\fINAME\\fR]...\"\n"
+      ".RI [ EXPRESSION ]\n"
+      ".PP\n"
+      ".B diag\n"
+      ".IR COMMAND \" [\" OPTIONS ]\n"
       ".SH DESCRIPTION\n"
       "Lists the sockets of this network namespace, in the words and columns of\n"
       ".BR ss (8).\n"
@@ -84,7 +103,9 @@ std::string ManPage() {
   for (const Command& command : NamedCommands()) text += CommandSection(command);
   text += ".SH STATES\n" + Roff(absl::StrJoin(StateWords(), ", ")) + ", " +
           Roff(absl::StrJoin(StateGroupWords(), ", ")) + ".\n";
+  text += TopicSection("EXPRESSION", "filter");
   text += FieldSection();
+  text += ExampleSection();
   text +=
       ".SH ENVIRONMENT\n"
       ".TP\n\\fBCOLUMNS\\fR\nthe width of lines if the output is not a terminal.\n"
