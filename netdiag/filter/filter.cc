@@ -10,11 +10,26 @@
 #include "netdiag/filter/ast.h"
 #include "netdiag/filter/lex.h"
 #include "netdiag/filter/parse.h"
+#include "netdiag/filter/words.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag {
 
 using internal::Node;
+
+namespace {
+
+StateSet NamedStatesOf(const Node& node, bool negated) {
+  if (node.kind == Node::Kind::kNot) return NamedStatesOf(node.children[0], !negated);
+  StateSet states;
+  if (const auto* match = std::get_if<internal::StateMatch>(&node.predicate)) {
+    states = negated ? internal::kRowStates - match->states : match->states;
+  }
+  for (const Node& child : node.children) states = states | NamedStatesOf(child, negated);
+  return states;
+}
+
+}  // namespace
 
 Filter::Filter() : Filter(std::make_shared<const Node>(internal::MakeTrue())) {}
 Filter::Filter(std::shared_ptr<const Node> root) : root_(std::move(root)) {}
@@ -42,6 +57,22 @@ bool Filter::ReadsOwners() const {
   AddNeeds(&query);
   return query.owners;
 }
+
+StateSet Filter::NamedStates() const { return NamedStatesOf(*root_, false); }
+
+absl::StatusOr<std::vector<FilterToken>> SplitFilter(std::string_view text) {
+  NETDIAG_ASSIGN_OR_RETURN(std::vector<internal::Token> tokens, internal::Tokenize(text));
+  std::vector<FilterToken> split;
+  for (internal::Token& token : tokens) {
+    if (token.kind == internal::Token::Kind::kEnd) break;
+    const bool symbol = token.kind != internal::Token::Kind::kWord;
+    if (symbol) token.word = text.substr(token.offset, token.length);
+    split.push_back({std::move(token.word), token.offset, symbol, token.quoted});
+  }
+  return split;
+}
+
+bool BeginsFilter(std::string_view word) { return internal::BeginsPredicate(word); }
 
 std::string PointAt(std::string_view text, const absl::Status& error) {
   const std::optional<size_t> place = internal::PlaceOf(error);

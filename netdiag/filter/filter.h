@@ -58,8 +58,21 @@ struct FilterNames {
   std::function<std::optional<NetnsId>(std::string_view name)> namespaces;
 };
 
+// A token of an expression, as the parser reads it.
+struct FilterToken {
+  std::string text;     // a word without its quotation marks, or a symbol
+  size_t offset = 0;    // in the expression
+  bool symbol = false;  // an operator or a parenthesis
+  bool quoted = false;  // of a word: a quoted word is never a keyword
+};
+
 struct FilterOptions {
   FilterNames names;
+  // Adds words to the language. Parse() calls it with each word that stands where a predicate is
+  // expected, begins no predicate, and has no operator after it. The result is an expression in
+  // the language without such words; it is parsed in place of the word, as in parentheses. nullopt
+  // refuses the word, and `*why` can say why. Null: no word is added.
+  std::function<std::optional<std::string>(const FilterToken& word, std::string* why)> shorthand;
   // The family of the operands of `src` and `dst` that name none. Only kUnix, kNetlink and kPacket
   // have an effect.
   Family family = Family::kUnspecified;
@@ -90,6 +103,9 @@ class Filter {
   // True if the filter reads processes. Such a filter can judge a row only after the row has been
   // joined with its owners.
   bool ReadsOwners() const;
+  // The states that satisfy a predicate on the state; empty if there is no such predicate. Under
+  // `not`, these are the states that the predicate does not name.
+  StateSet NamedStates() const;
 
   friend bool operator==(const Filter& a, const Filter& b);
 
@@ -99,6 +115,11 @@ class Filter {
 
   std::shared_ptr<const internal::Node> root_;
 };
+
+// Splits an expression as Parse() does. Errors: an open quotation mark, a backslash at the end.
+absl::StatusOr<std::vector<FilterToken>> SplitFilter(std::string_view text);
+// True if the unquoted `word` can begin an expression: a field, `src`, `not`, …
+bool BeginsFilter(std::string_view word);
 
 // Shows where in `text` an error of Parse() lies: the line, and below it a caret. Bytes that are
 // not printable ASCII become '?'. Returns an empty string for any other error.

@@ -151,13 +151,32 @@ class Parser {
       });
     }
     const Field* const field = FindFieldByWord(name.word);
-    if (field == nullptr) return UnknownWord(name);
+    if (field == nullptr) return ParseShorthand(name);
     if (field->get.type == ValueType::kFlag && !HasOperand()) {
       return Count(name, MakePredicate(FieldMatch{field, Compare::kEqual, true}));
     }
     return ParseOperand([&](Compare compare, std::string_view operand, std::string* why) {
       return MakeField(*field, compare, operand, options_, why);
     });
+  }
+
+  // A word that FilterOptions::shorthand adds to the language. Errors in its meaning are errors of
+  // the word.
+  absl::StatusOr<Node> ParseShorthand(const Token& name) {
+    if (!options_.shorthand || CompareOf(Peek())) return UnknownWord(name);
+    std::string why;
+    const std::optional<std::string> meaning =
+        options_.shorthand({name.word, name.offset, /*symbol=*/false, name.quoted}, &why);
+    if (!meaning) return why.empty() ? UnknownWord(name) : Fail(name, why);
+    NETDIAG_ASSIGN_OR_RETURN(std::vector<Token> tokens, Tokenize(*meaning));
+    for (Token& token : tokens) {
+      token.offset = name.offset;
+      token.length = name.length;
+    }
+    FilterOptions options = options_;
+    options.shorthand = nullptr;
+    NETDIAG_ASSIGN_OR_RETURN(Node node, Parser(text_, std::move(tokens), options).ParseAll());
+    return Count(name, std::move(node));
   }
 
   absl::Status UnknownWord(const Token& name) const {

@@ -200,6 +200,11 @@ std::string FilterName(const Field& field) {
   return std::string(Name(field.group)).append(".").append(field.name);
 }
 
+bool BeginsPredicate(std::string_view word) {
+  return std::ranges::find(kOtherWords, word) != kOtherWords.end() ||
+         FindFieldByWord(word) != nullptr;
+}
+
 std::string NearestWord(std::string_view word) {
   NearWord nearest = NearestFieldWord(word, kOtherWords);
   return nearest.near ? std::move(nearest.word) : "";

@@ -23,6 +23,8 @@ inline constexpr std::string_view kStateGroups[] = {"all", "connected", "synchro
 
 // A word by which FindFieldByWord() finds the field.
 std::string FilterName(const Field& field);
+// True if `word` begins a predicate, or is `not`.
+bool BeginsPredicate(std::string_view word);
 // The word nearest to `word` of all that can begin a predicate; empty if none is near.
 std::string NearestWord(std::string_view word);
 // The words that a text field can have; empty if it can have any text.

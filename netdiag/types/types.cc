@@ -105,9 +105,13 @@ std::optional<StateSet> ParseStates(std::string_view word) {
   for (const StateWord& row : kStateWords) {
     if (internal::EqualIgnoringCase(word, row.word)) return row.states;
   }
+  // A spelling that two states share belongs to the first, so "SYN-RECV" and "UNCONN" are states
+  // that rows have.
   for (const StateNames& row : kStates) {
-    if (internal::EqualIgnoringCase(word, row.word) && row.state != State::kNewSynReceived)
-      return row.state;
+    for (const std::string_view name : {row.word, row.ss, row.netstat, row.gopsutil}) {
+      const bool has_rows = row.state != State::kNewSynReceived;
+      if (has_rows && internal::EqualIgnoringCase(word, name)) return row.state;
+    }
   }
   return std::nullopt;
 }

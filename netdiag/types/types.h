@@ -240,8 +240,8 @@ std::span<const StateNames> AllStates();
 // The names of a state; {"UNKNOWN", …} for an unknown value.
 const StateNames& Names(State state);
 // The states that a word of ss means: one state, a synonym ("closed", "syn-rcv"), or a group
-// ("all", "connected", "synchronized", "bucket", "big"). Case does not matter. nullopt: ss has no
-// such word.
+// ("all", "connected", "synchronized", "bucket", "big"). The other names of a state in StateNames
+// ("ESTAB", "FIN_WAIT1") mean it too. Case does not matter. nullopt: no state has such a name.
 std::optional<StateSet> ParseStates(std::string_view word);
 
 struct TableNames {

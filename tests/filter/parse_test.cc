@@ -528,5 +528,84 @@ TEST(FilterWords, GlobsMatch) {
   EXPECT_TRUE(GlobMatch("/RUN/*", "/run/x", GlobOf::kUnixName));
 }
 
+// ---- Words that a program adds ----
+
+FilterOptions WithShorthand() {
+  FilterOptions options;
+  options.shorthand = [](const FilterToken& word, std::string* why) -> std::optional<std::string> {
+    if (word.text == "web") return "sport = 80 or sport = 443";
+    if (word.text == "self") return "self";
+    if (word.text == "wrong") return "sport = 80 and dport =";
+    if (word.text == "where") return "sport = " + std::to_string(word.offset);
+    if (word.text == "never") *why = "never is refused";
+    return std::nullopt;
+  };
+  return options;
+}
+
+TEST(FilterShorthand, StandsForAnExpressionInParentheses) {
+  const auto dump = [](std::string_view text) {
+    const absl::StatusOr<Filter> filter = Filter::Parse(text, WithShorthand());
+    return filter.ok() ? internal::Dump(internal::RootOf(*filter))
+                       : std::string(filter.status().message());
+  };
+  EXPECT_EQ(dump("web"), "or(sport = :80, sport = :443)");
+  EXPECT_EQ(dump("not web dport 9"), "and(not(or(sport = :80, sport = :443)), dport = :9)");
+  EXPECT_EQ(dump("dport = 1 or (web and dport = 9)"),
+            "or(dport = :1, and(or(sport = :80, sport = :443), dport = :9))");
+  EXPECT_EQ(dump("dport 1 where"), "and(dport = :1, sport = :8)");
+  // The word is the place of every error, also of those in its meaning.
+  EXPECT_THAT(dump("dport 1 never"), HasSubstr("filter, column 9: \"never\": never is refused"));
+  EXPECT_THAT(dump("dport 1 wrong"), HasSubstr("filter, column 9: \"wrong\": a value is expected"));
+  EXPECT_THAT(dump("self"), HasSubstr("no field has this name"));
+  EXPECT_THAT(dump("web = 3"), HasSubstr("no field has this name"));
+  EXPECT_THAT(dump("web gt 3"), HasSubstr("no field has this name"));
+  EXPECT_THAT(dump("sprot"), HasSubstr("did you mean `sport`"));
+}
+
+TEST(FilterShorthand, CountsItsPredicates) {
+  std::string text;
+  for (size_t i = 0; i < Filter::kMaxPredicates; ++i) text += "web ";
+  const absl::StatusOr<Filter> filter = Filter::Parse(text, WithShorthand());
+  EXPECT_THAT(std::string(filter.status().message()), HasSubstr("more than 4096 predicates"));
+}
+
+TEST(FilterWords, AreSplitAsTheParserSplitsThem) {
+  const auto split = [](std::string_view text) {
+    std::string joined;
+    const absl::StatusOr<std::vector<FilterToken>> tokens = SplitFilter(text);
+    if (!tokens.ok()) return std::string(tokens.status().message());
+    for (const FilterToken& token : *tokens) {
+      joined += std::to_string(token.offset) +
+                (token.symbol   ? "s"
+                 : token.quoted ? "q"
+                                : "w") +
+                token.text + " ";
+    }
+    return joined;
+  };
+  EXPECT_EQ(split(""), "");
+  EXPECT_EQ(split(" (sport>=22)"), "1s( 2wsport 7s>= 9w22 11s) ");
+  EXPECT_EQ(split("'a b' c\\ d # e"), "0qa b 6qc d ");
+  EXPECT_THAT(split("x \"y"), HasSubstr("quotation mark"));
+  for (const char* word : {"src", "dport", "not", "autobound", "state", "comm", "tcp_info.rtt"}) {
+    EXPECT_TRUE(BeginsFilter(word)) << word;
+  }
+  for (const char* word : {"", "and", "or", "nginx", "443", "established", "STATE"}) {
+    EXPECT_FALSE(BeginsFilter(word)) << word;
+  }
+}
+
+TEST(FilterStates, AreThoseThatPredicatesName) {
+  const auto named = [](std::string_view text) { return Filter::Parse(text)->NamedStates(); };
+  EXPECT_EQ(named("sport = 22"), StateSet::None());
+  EXPECT_EQ(named("state = listening"), StateSet(State::kListen));
+  EXPECT_EQ(named("sport = 22 or (state = listening and dport = 1) or state = closed"),
+            StateSet(State::kListen) | State::kClose);
+  EXPECT_EQ(named("state != listening"), internal::kRowStates - State::kListen);
+  EXPECT_EQ(named("not (sport = 22 or state = listening)"), internal::kRowStates - State::kListen);
+  EXPECT_EQ(named("not state != listening"), StateSet(State::kListen));
+}
+
 }  // namespace
 }  // namespace netdiag

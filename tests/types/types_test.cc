@@ -215,8 +215,22 @@ TEST(ParseStates, ConnectedIncludesTimeWaitUnlikeTheDefault) {
   EXPECT_FALSE(StateSet::Connected().contains(State::kTimeWait));
 }
 
-TEST(ParseStates, RefusesWhatSsRefuses) {
-  for (std::string_view word : {"", " ", "ESTAB", "new-syn-recv", "unknown ", "established ",
+TEST(ParseStates, ReadsEverySpellingThatIsPrinted) {
+  for (const StateNames& row : AllStates()) {
+    for (const std::string_view name : {row.ss, row.netstat, row.gopsutil}) {
+      const std::optional<StateSet> states = ParseStates(name);
+      ASSERT_TRUE(states.has_value()) << name;
+      // A spelling that two states share means the one that rows have.
+      const State meant = row.state == State::kNewSynReceived  ? State::kSynReceived
+                          : row.state == State::kBoundInactive ? State::kClose
+                                                               : row.state;
+      EXPECT_EQ(*states, StateSet(meant)) << name;
+    }
+  }
+}
+
+TEST(ParseStates, RefusesOtherWords) {
+  for (std::string_view word : {"", " ", "ESTABL", "new-syn-recv", "unknown ", "established ",
                                 " all", "al", "alll", "fin-wait", "fin_wait_1", "1", "all,big"}) {
     EXPECT_FALSE(ParseStates(word).has_value()) << word;
   }
