@@ -440,8 +440,8 @@ TEST(Options, ErrorsNameTheArgument) {
       {{"state"}, "state"},
       {{"state", "listening", "exclude"}, "exclude"},
       {{"state", "sleeping"}, "sleeping"},
-      {{"exclude", ""}, "\"\""},
-      {{"State", "all"}, "\"all\""},
+      {{"exclude", ""}, "exclude"},
+      {{"State", "all"}, "\"State\": write `state`"},
       {{"--json", "--csv"}, "--csv"},
       {{"--color=red"}, "red"},
       {{"--columns=state,rttz"}, "did you mean rtt"},
@@ -455,6 +455,26 @@ TEST(Options, ErrorsNameTheArgument) {
       {{"--count-by=state", "--sort=rtt"}, "rtt"},
       {{"--sum=rtt"}, "--sum"},
       {{"-s", "--json", "--count-by=state"}, "--summary"},
+      {{"--capabilities", "--json"}, "--capabilities"},
+      {{"--csv", "--capabilities"}, "--capabilities"},
+      {{"state", "LISTEN,sleeping"}, "sleeping"},
+      {{"state", "LISTEN,"}, "\"\""},
+      {{"-n", "interfaces"}, "must be the first argument"},
+      {{"top"}, "comm = top"},
+      {{"help", "me"}, "no other words"},
+      {{"sctp"}, "sctp"},
+      {{"nginx", "u_str"}, "must precede the filter"},
+      {{"nginx", "exclude", "listening"}, "state != NAME"},
+      {{"70000"}, "pid = 70000"},
+      {{":no-such-service"}, ":no-such-service"},
+      // An expression of the language has no other words.
+      {{"sport = :22 nginx"}, "no field has this name"},
+      {{"sport", "=", ":22", "LISTEN"}, "no field has this name"},
+      {{"not nginx"}, "no field has this name"},
+      {{"(retrnas)"}, "did you mean `retrans`"},
+      {{"retrnas > 0"}, "did you mean `retrans`"},
+      {{":22", "and"}, "the expression ends"},
+      {{"'nginx"}, "quotation mark"},
   };
   for (const auto& row : kCases) {
     EXPECT_THAT(Refusal(row.words), HasSubstr(row.named)) << ::testing::PrintToString(row.words);
@@ -475,6 +495,135 @@ TEST(Options, WordsAfterTheStatesAreAFilter) {
   const ListOptions predicate = Good({"-a", "state", "=", "listening"});
   EXPECT_EQ(predicate.query.states, StateSet::SsAll());
   EXPECT_EQ(predicate.query.filter->ToString(), "state = listening");
+}
+
+std::string Expression(const std::vector<std::string>& words) {
+  const ListOptions options = Good(words);
+  return options.query.filter == nullptr ? "" : options.query.filter->ToString();
+}
+
+TEST(Words, QuotingAndSplittingDoNotMatter) {
+  for (const char* text :
+       {"dst 10.77.0.2", "dst 10/8", "sport gt 1024", "sport eq 22", "sport :22 or dport :22",
+        "dev lo", "not dst 127/8", "state established dst 10/8", "src 1.2.3.4:22",
+        "sport gt 5000 sport lt 5005", "exclude listening not ( dst 10/8 or sport 22 )",
+        "tcp state ESTAB,LISTEN sport = 22", "nginx state listening", ":443 or :80",
+        "LISTEN :443 and 10/8", "src \"/a b\" or src '@c d'"}) {
+    const ListOptions whole = Good({text});
+    ASSERT_NE(whole.query.filter, nullptr) << text;
+    const std::string blank(text);
+    for (size_t at = blank.find(' '); at != blank.npos; at = blank.find(' ', at + 1)) {
+      const ListOptions split = Good({blank.substr(0, at), blank.substr(at + 1)});
+      ASSERT_NE(split.query.filter, nullptr) << text << " split at " << at;
+      EXPECT_EQ(*split.query.filter, *whole.query.filter) << text << " split at " << at;
+      EXPECT_EQ(split.query.states, whole.query.states) << text;
+      EXPECT_EQ(split.query.protocols, whole.query.protocols) << text;
+      EXPECT_EQ(split.query.owners, whole.query.owners) << text;
+    }
+  }
+}
+
+TEST(Words, WordsOfTheLanguageBeginAnExpression) {
+  EXPECT_EQ(Expression({"dst 10/8"}), "dst = 10.0.0.0/8");
+  EXPECT_EQ(Expression({"sport gt 1024"}), Expression({"sport", ">", ":1024"}));
+  EXPECT_EQ(Expression({"dev lo"}), "interface = 1");
+  for (const char* text : {"dst", "sport", "dst 10/8 and", "sport gt", "dev no-such-device"}) {
+    EXPECT_THAT(Refusal({text}), HasSubstr("filter, column")) << text;
+  }
+}
+
+TEST(Words, AShorthandForSocketsImpliesEveryStateAndOwners) {
+  for (const char* word : {":8443", "6396", "10.77.0.2", "10.0.0.0/24", "1.2.3.4:443", "[::1]:22",
+                           "/run/x.sock", "@x", "nginx", ":443 or :80", "not :443", "(:443)"}) {
+    const ListOptions options = Good({word});
+    EXPECT_EQ(options.query.states, StateSet::SsAll()) << word;
+    EXPECT_TRUE(options.shows(Detail::kOwners)) << word;
+    EXPECT_TRUE(options.query.owners) << word;
+    EXPECT_EQ(Good({"-l", word}).query.states, StateSet(State::kListen) | State::kClose) << word;
+    EXPECT_EQ(Good({"state", "ESTAB", word}).query.states, StateSet(State::kEstablished)) << word;
+  }
+  const auto same = [](const std::vector<std::string>& words, const char* expression) {
+    EXPECT_EQ(Expression(words), netdiag::Filter::Parse(expression)->ToString());
+  };
+  same({":443 or :80"}, "sport = :443 or dport = :443 or sport = :80 or dport = :80");
+  same({"3000", "rtt", ">", "100ms"}, "(sport = :3000 or dport = :3000) and rtt > 100ms");
+  same({":22", "and", "dst", "10/8"}, "(sport = :22 or dport = :22) and dst 10/8");
+  same({"nginx", "state", "listening"}, "comm = nginx* and state = listening");
+  same({"not", ":443"}, "not (sport = :443 or dport = :443)");
+  EXPECT_EQ(Good({":443 nginx"}).process, "nginx");
+}
+
+TEST(Words, ASearchForAProcessIsKnown) {
+  EXPECT_EQ(Good({"nginx"}).process, "nginx");
+  EXPECT_TRUE(Good({"nginx"}).only_process);
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"-t", "nginx"},
+                                                {"-a", "nginx"},
+                                                {"nginx", ":443"},
+                                                {"state", "ESTAB", "nginx"},
+                                                {"udp nginx"}}) {
+    EXPECT_EQ(Good(words).process, "nginx");
+    EXPECT_FALSE(Good(words).only_process) << ::testing::PrintToString(words);
+  }
+  EXPECT_EQ(Good({"comm = nginx"}).process, "") << "its rows can be none without a mistake";
+  EXPECT_EQ(Good({":443"}).process, "");
+}
+
+TEST(Words, StatesAndTablesPrecedeTheFilter) {
+  EXPECT_EQ(Good({"LISTEN"}).query.states, StateSet(State::kListen));
+  EXPECT_EQ(Good({"close-wait"}).query.states, StateSet(State::kCloseWait));
+  EXPECT_EQ(Good({"established"}).query.states, StateSet(State::kEstablished));
+  EXPECT_EQ(Good({"state", "ESTAB"}).query.states, StateSet(State::kEstablished));
+  EXPECT_EQ(Good({"state LISTEN,close-wait"}).query.states,
+            StateSet(State::kListen) | State::kCloseWait);
+  EXPECT_EQ(Good({"-l", "established", "LISTEN"}).query.states,
+            StateSet(State::kEstablished) | State::kListen);
+  const struct {
+    const char* word;
+    std::vector<std::string> options;
+  } kTables[] = {{"tcp", {"-t"}},
+                 {"TCP", {"-t"}},
+                 {"udp", {"-u"}},
+                 {"unix", {"-x"}},
+                 {"raw", {"-w"}},
+                 {"mptcp", {"-M"}},
+                 {"packet", {"-0"}},
+                 {"link", {"-0"}},
+                 {"tcp udp", {"-tu"}},
+                 {"inet6", {"-6"}},
+                 {"netlink", {"-f", "netlink"}},
+                 {"tcp inet6", {"-t6"}}};
+  for (const auto& row : kTables) {
+    const ListOptions by_word = Good({row.word});
+    const ListOptions by_option = Good(row.options);
+    EXPECT_EQ(by_word.query.protocols, by_option.query.protocols) << row.word;
+    EXPECT_EQ(by_word.query.states, by_option.query.states) << row.word;
+    EXPECT_EQ(by_word.tables_named, true) << row.word;
+  }
+  // With an operator, they are predicates.
+  EXPECT_EQ(Expression({"tcp or udp"}), Expression({"protocol = tcp or protocol = udp"}));
+  EXPECT_EQ(Expression({"established or :22"}),
+            Expression({"state = established or sport = :22 or dport = :22"}));
+  EXPECT_EQ(Good({"help"}).action, Action::kHelp);
+}
+
+TEST(Words, AFilterWidensTheDefaultStates) {
+  const StateSet in_use = StateSet::Connected();
+  EXPECT_EQ(Good({"-tn", "state = listening and sport < 1024"}).query.states,
+            in_use | State::kListen);
+  EXPECT_EQ(Good({"-tn", "(sport = 1 or state = closed,time-wait)"}).query.states,
+            in_use | State::kClose | State::kTimeWait);
+  EXPECT_EQ(Good({"-tn", "not state = established"}).query.states, StateSet::SsAll());
+  EXPECT_EQ(Good({"-tn", "state != listening"}).query.states, StateSet::SsAll() - State::kListen);
+  EXPECT_EQ(Good({"-tn", "state = established"}).query.states, in_use);
+  EXPECT_EQ(Good({"-tn", "sport = 22"}).query.states, in_use);
+  for (const char* by_owner : {"pid = 6396", "not comm = x", "fd > 2 and dst 10/8"}) {
+    EXPECT_EQ(Good({"-p", by_owner}).query.states, StateSet::SsAll()) << by_owner;
+    EXPECT_FALSE(Good({by_owner}).shows(Detail::kOwners)) << by_owner;
+  }
+  // States that are chosen stay as they are.
+  EXPECT_EQ(Good({"-l", "state = established"}).query.states,
+            StateSet(State::kListen) | State::kClose);
+  EXPECT_EQ(Good({"state", "ESTAB", "pid = 1"}).query.states, StateSet(State::kEstablished));
 }
 
 TEST(Options, FilterFileNarrowsTheExpression) {

@@ -101,6 +101,28 @@ TEST(Diag, ExitsWithTwoAfterAUsageError) {
   EXPECT_THAT(RunDiag({"--\x1b[31m\nx"}).err, HasSubstr("--\\x1b[31m\\x0ax"));
 }
 
+TEST(Diag, SaysThatNoProcessHasTheName) {
+  const Outcome none = RunDiag({"no-such-process"});
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_EQ(none.err, "diag: no process named \"no-such-process\" holds a socket\n");
+  const SomeSockets sockets(1);
+  const Outcome some = RunDiag({"-nH", "main_test"});
+  EXPECT_EQ(some.exit_code, 0) << some.err;
+  EXPECT_THAT(some.out, HasSubstr("users:((\"main_test\""));
+  const Outcome other = RunDiag({"-t", "main_test"});
+  EXPECT_EQ(other.exit_code, 1);
+  EXPECT_THAT(other.err, HasSubstr("\"main_test\" holds a socket that the other words select"));
+  EXPECT_EQ(RunDiag({"comm = no-such-process"}).exit_code, 0);
+}
+
+TEST(Diag, AnArgumentThatNamesNoNamespaceIsAUsageError) {
+  for (const char* name : {"nope", "999999999", "/run/netns/nope"}) {
+    EXPECT_EQ(RunDiag({"-N", name}).exit_code, 2) << name;
+  }
+}
+
+TEST(Diag, HelpIsAlsoAWord) { EXPECT_EQ(RunDiag({"help"}).out, RunDiag({"-h"}).out); }
+
 TEST(Diag, PrintsHelpAndVersion) {
   const Outcome help = RunDiag({"-h"});
   EXPECT_EQ(help.exit_code, 0);

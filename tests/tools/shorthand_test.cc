@@ -2,48 +2,121 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "netdiag/filter/filter.h"
+#include "netdiag/types/types.h"
+#include "tools/diag/commands.h"
+#include "tools/diag/tables.h"
 
 namespace diag {
 namespace {
 
-std::string Meaning(const std::vector<std::string_view>& words, bool command) {
-  const std::optional<Shorthand> shorthand = ParseShorthand(words);
-  if (!shorthand) return "(none)";
-  EXPECT_EQ(shorthand->command, command) << words[0];
-  return shorthand->expression;
-}
+using Kind = Shorthand::Kind;
+using ::testing::HasSubstr;
 
-TEST(Shorthand, APortMatchesEitherEnd) {
-  for (const char* word : {":443", "443"}) {
-    EXPECT_EQ(Meaning({word}, false), "( sport = :443 or dport = :443 )");
+TEST(Shorthand, ClassifiesEveryKindOfWord) {
+  const struct {
+    const char* word;
+    Kind kind;
+    const char* expression;
+  } kRows[] = {
+      {"443", Kind::kPort, R"(sport = ":443" or dport = ":443")"},
+      {":443", Kind::kPort, R"(sport = ":443" or dport = ":443")"},
+      {"*:443", Kind::kPort, R"(sport = ":443" or dport = ":443")"},
+      {":https", Kind::kPort, R"(sport = ":https" or dport = ":https")"},
+      {"8000-8010", Kind::kPort, R"(sport = ":8000-8010" or dport = ":8000-8010")"},
+      {"65535", Kind::kPort, R"(sport = ":65535" or dport = ":65535")"},
+      {"65536", Kind::kRefused, ""},
+      {"99999999999999999999", Kind::kRefused, ""},
+      {"10.77.0.2", Kind::kHost, R"(src = "inet:10.77.0.2" or dst = "inet:10.77.0.2")"},
+      {"10.0.0.0/24", Kind::kHost, R"(src = "inet:10.0.0.0/24" or dst = "inet:10.0.0.0/24")"},
+      {"10/8", Kind::kHost, R"(src = "inet:10/8" or dst = "inet:10/8")"},
+      {"1.2.3.4:443", Kind::kHost, R"(src = "inet:1.2.3.4:443" or dst = "inet:1.2.3.4:443")"},
+      {"1.2.3.4:*", Kind::kHost, R"(src = "inet:1.2.3.4:*" or dst = "inet:1.2.3.4:*")"},
+      {"::1", Kind::kHost, R"(src = "inet6:::1" or dst = "inet6:::1")"},
+      {"fd00::/8", Kind::kHost, R"(src = "inet6:fd00::/8" or dst = "inet6:fd00::/8")"},
+      {"[::1]:22", Kind::kHost, R"(src = "inet6:[::1]:22" or dst = "inet6:[::1]:22")"},
+      {"::ffff:10.0.0.1", Kind::kHost,
+       R"(src = "inet6:::ffff:10.0.0.1" or dst = "inet6:::ffff:10.0.0.1")"},
+      {"localhost:22", Kind::kHost, R"(src = "localhost:22" or dst = "localhost:22")"},
+      {"/run/x.sock", Kind::kUnixName, R"(src = "unix:/run/x.sock" or dst = "unix:/run/x.sock")"},
+      {"./x", Kind::kUnixName, R"(src = "unix:./x" or dst = "unix:./x")"},
+      {"@name", Kind::kUnixName, R"(src = "unix:@name" or dst = "unix:@name")"},
+      {"LISTEN", Kind::kStates, R"(state = "LISTEN")"},
+      {"ESTAB", Kind::kStates, R"(state = "ESTAB")"},
+      {"close-wait", Kind::kStates, R"(state = "close-wait")"},
+      {"connected", Kind::kStates, R"(state = "connected")"},
+      {"all", Kind::kStates, R"(state = "all")"},
+      {"LISTEN,FIN_WAIT1", Kind::kStates, R"(state = "LISTEN,FIN_WAIT1")"},
+      {"tcp", Kind::kTable, "protocol = tcp"},
+      {"TCP", Kind::kTable, "protocol = tcp"},
+      {"netlink", Kind::kTable, "protocol = netlink"},
+      {"u_str", Kind::kTable, ""},
+      {"icmp", Kind::kTable, ""},
+      {"inet6", Kind::kTable, ""},
+      {"sctp", Kind::kTable, ""},
+      {"help", Kind::kHelp, ""},
+      {"interfaces", Kind::kRefused, ""},
+      {"top", Kind::kRefused, ""},
+      {"exclude", Kind::kRefused, ""},
+      {"Sport", Kind::kRefused, ""},
+      {"State", Kind::kRefused, ""},
+      {"OR", Kind::kRefused, ""},
+      {"nginx", Kind::kProcess, R"(comm = "nginx*")"},
+      {"7zip", Kind::kProcess, R"(comm = "7zip*")"},
+      {"kworker/0:1H", Kind::kProcess, R"(comm = "kworker/0:1H*")"},
+      {"a:b", Kind::kProcess, R"(comm = "a:b*")"},
+      // The kernel keeps 15 bytes of a command.
+      {"systemd-resolved", Kind::kProcess, R"(comm = "systemd-resolve*")"},
+      {R"(a"b\c)", Kind::kProcess, R"(comm = "a\"b\\c*")"},
+      {"", Kind::kNone, ""},
+      {"-x", Kind::kNone, ""},
+      {":", Kind::kNone, ""},
+      {":x:y", Kind::kNone, ""},
+  };
+  for (const auto& row : kRows) {
+    const Shorthand shorthand = ReadShorthand(row.word, /*quoted=*/false);
+    EXPECT_EQ(shorthand.kind, row.kind) << row.word;
+    EXPECT_EQ(shorthand.expression, row.expression) << row.word;
+    EXPECT_TRUE(shorthand.kind != Kind::kRefused || !shorthand.why.empty()) << row.word;
+    const netdiag::FilterOptions options{
+        .names = {.hosts = [](auto) { return std::vector{netdiag::IpAddress::V4(127, 0, 0, 1)}; },
+                  .services = [](auto) { return std::vector{netdiag::Port::FromHost(443)}; }}};
+    EXPECT_TRUE(netdiag::Filter::Parse(shorthand.expression, options).ok()) << row.word;
   }
-  EXPECT_EQ(Meaning({":https"}, false), "( sport = :https or dport = :https )");
-  EXPECT_EQ(Meaning({"3000", "rtt", ">", "100ms"}, false),
-            "( sport = :3000 or dport = :3000 ) and ( rtt > 100ms )");
-  EXPECT_EQ(Meaning({":22", "and", "dst", "10/8"}, false),
-            "( sport = :22 or dport = :22 ) and ( dst 10/8 )");
 }
 
-TEST(Shorthand, AnyOtherWordIsTheBeginningOfACommand) {
-  EXPECT_EQ(Meaning({"nginx"}, true), "comm = \"nginx*\"");
-  EXPECT_EQ(Meaning({"nginx", "state"}, true), "comm = \"nginx*\" and ( state )");
-  // The kernel keeps 15 bytes of a command.
-  EXPECT_EQ(Meaning({"systemd-resolved"}, true), "comm = \"systemd-resolve*\"");
-  EXPECT_EQ(Meaning({"a\"b\\c"}, true), "comm = \"a\\\"b\\\\c*\"");
-  EXPECT_EQ(Meaning({"7zip"}, true), "comm = \"7zip*\"");
-}
-
-TEST(Shorthand, IsNoneIfTheWordsAreAnExpression) {
-  for (const char* word : {"not", "src", "dport", "cgroup", "autobound", "(", "!", "sport=:22",
-                           "rtt>100ms", "state", "uid", "comm", "tcp_info.rtt", ":", "::1"}) {
-    EXPECT_EQ(Meaning({word}, false), "(none)") << word;
+// Otherwise a word that the language has could become a search of all processes.
+TEST(Shorthand, WordsThatThisProgramKnowsAreNeverProcesses) {
+  for (const netdiag::StateNames& row : netdiag::AllStates()) {
+    for (const std::string_view name : {row.ss, row.netstat, row.gopsutil}) {
+      EXPECT_EQ(ReadShorthand(name, false).kind, Kind::kStates) << name;
+    }
   }
-  EXPECT_EQ(Meaning({"unheard_of", ">", "3"}, false), "(none)");
-  EXPECT_EQ(Meaning({}, false), "(none)");
-  EXPECT_EQ(Meaning({""}, false), "(none)");
+  for (const std::string& word : TableWords()) {
+    EXPECT_EQ(ReadShorthand(word, false).kind, word == "all" ? Kind::kStates : Kind::kTable);
+  }
+  for (const std::string& word : FamilyWords()) {
+    EXPECT_EQ(ReadShorthand(word, false).kind, Kind::kTable) << word;
+  }
+  for (const Command& command : NamedCommands()) {
+    EXPECT_NE(ReadShorthand(command.name, false).kind, Kind::kProcess) << command.name;
+  }
+  for (const char* word : {"connections", "interfaces", "netstat", "top", "watch", "why", "export",
+                           "events", "kill", "record", "replay"}) {
+    EXPECT_EQ(ReadShorthand(word, false).kind, Kind::kRefused) << word;
+  }
+  EXPECT_THAT(ReadShorthand("top", false).why, HasSubstr("comm = top"));
+}
+
+TEST(Shorthand, AQuotedWordIsNoKeyword) {
+  for (const char* word : {"tcp", "LISTEN", "top", "help", "State", "interfaces"}) {
+    EXPECT_EQ(ReadShorthand(word, /*quoted=*/true).kind, Kind::kProcess) << word;
+  }
+  EXPECT_EQ(ReadShorthand("443", /*quoted=*/true).kind, Kind::kPort);
 }
 
 }  // namespace

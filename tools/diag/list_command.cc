@@ -105,14 +105,24 @@ void ReportLeftOut(const netdiag::UnlistedStats& stats) {
       "), because a dump could have shown them: " + std::string(stats.left_out_reason.message()));
 }
 
+void ComplainOfNoProcess(const ListOptions& options) {
+  std::string message = "no process named \"" + options.process + "\" holds ";
+  message += options.only_process ? "a socket" : "a socket that the other words select";
+  Complain(message);
+}
+
 // `engine_options`: those of `engine`.
 ExitCode List(const ListOptions& options, const EngineOptions& engine_options, Engine* engine) {
   Output output(STDOUT_FILENO);
   const std::unique_ptr<Renderer> renderer = NewRenderer(options, engine, &output);
   Pipeline pipeline(options.selection, renderer.get(), &output);
   renderer->Begin();
+  bool found = false;
   const absl::StatusOr<Summary> summary =
-      engine->Visit(options.query, [&](const netdiag::Row& row) { return pipeline.Add(row); });
+      engine->Visit(options.query, [&](const netdiag::Row& row) {
+        found = true;
+        return pipeline.Add(row);
+      });
   if (!summary.ok()) {
     Complain(summary.status());
     return Finish(&output, kNotAnswered);
@@ -134,10 +144,12 @@ ExitCode List(const ListOptions& options, const EngineOptions& engine_options, E
   }
   if (!unlisted.ok()) {
     Complain(unlisted.status());
-    return kNotAnswered;
+  } else {
+    ReportLeftOut(*unlisted);
   }
-  ReportLeftOut(*unlisted);
-  return reported;
+  const bool no_process = !found && !options.process.empty();
+  if (no_process) ComplainOfNoProcess(options);
+  return unlisted.ok() && !no_process ? reported : kNotAnswered;
 }
 
 // Opens an Engine in the namespace of the options and asks it.
@@ -147,6 +159,12 @@ ExitCode Ask(const ListOptions& options) {
     const auto netns = netdiag::netlink::NetNs::FromName(options.netns);
     if (!netns.ok()) {
       Complain(netns.status());
+      return kUsage;
+    }
+    // A pid or a path is resolved only now; an argument that names nothing is a usage error.
+    const absl::Status found = netns->Identify().status();
+    if (absl::IsNotFound(found) || absl::IsInvalidArgument(found)) {
+      Complain(found);
       return kUsage;
     }
     engine_options.netns = *netns;

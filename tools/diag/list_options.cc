@@ -359,18 +359,30 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
                                     std::string* pointer) {
   ListOptions& options = said.options;
   netdiag::Query& query = options.query;
+  if (options.action == Action::kCapabilities && options.style.form != Form::kText) {
+    return BadInput("option", "--capabilities", "it is printed as text only, not as JSON or CSV");
+  }
   if (options.all_netns && !options.netns.empty()) {
     return BadInput("option", "--all-netns", "it cannot be combined with -N");
   }
   NETDIAG_ASSIGN_OR_RETURN(options.selection, ParseSelection(said.columns, said.sort, said.limit,
                                                              said.count_by, said.sum));
   NETDIAG_ASSIGN_OR_RETURN(const ListWords parsed, ParseListWords(words));
-  if (parsed.asks_for_owners) options.details |= Detail::kOwners;
+  if (parsed.help) options.action = Action::kHelp;
+  for (const std::string& table : parsed.tables) {
+    NETDIAG_RETURN_IF_ERROR(said.tables.AddWord(table));
+  }
   options.tables_named = said.tables.names_tables();
   said.tables.ApplyTo(&query);
-  query.states = parsed.states ? *parsed.states : said.states.value_or(said.tables.DefaultStates());
-  NETDIAG_ASSIGN_OR_RETURN(
-      query.filter, ParseListFilter(parsed.expression, said.filter_file, query.families, pointer));
+  NETDIAG_ASSIGN_OR_RETURN(ListFilter filter,
+                           ParseListFilter(parsed, said.filter_file, query.families, pointer));
+  query.filter = std::move(filter.filter);
+  const std::optional<StateSet> states = parsed.states ? parsed.states : said.states;
+  query.states = states.value_or(said.tables.DefaultStates() | filter.states);
+  if (filter.owners) options.details |= Detail::kOwners;
+  options.process = std::move(filter.process);
+  options.only_process = options.process == parsed.expression && said.filter_file.empty() &&
+                         said.tables.empty() && !states;
   const bool named = !words.empty() || !said.tables.empty() || said.states;
   NETDIAG_RETURN_IF_ERROR(ResolveSummary(said, named, &options));
   AddNeedsOf(options, &query);

@@ -5,76 +5,148 @@
 #include <algorithm>
 #include <array>
 
-#include "netdiag/field_words.h"
+#include "absl/strings/ascii.h"
+
+#include "netdiag/filter/filter.h"
+#include "netdiag/types/types.h"
+#include "tools/diag/commands.h"
+#include "tools/diag/tables.h"
 
 namespace diag {
 namespace {
 
+using Kind = Shorthand::Kind;
+
 constexpr size_t kLongestCommand = 15;
 
-// Words of the filter language that are not fields. Source: ss(8), "EXPRESSION".
-constexpr auto kKeywords =
-    std::to_array<std::string_view>({"not", "!", "and", "or", "src", "dst", "sport", "dport", "dev",
-                                     "fwmark", "cgroup", "autobound", "state", "excl", "exclude"});
-constexpr auto kOperators =
-    std::to_array<std::string_view>({"=", "==", "!=", ">=", "<=", ">", "<", "eq", "ne", "neq", "ge",
-                                     "geq", "le", "leq", "gt", "lt"});
+// Names of commands that diag does not have. A word that may become a command is no process.
+constexpr auto kReserved =
+    std::to_array<std::string_view>({"capture", "events", "export", "kill", "list", "netstat",
+                                     "record", "replay", "top", "version", "watch", "why"});
+constexpr auto kOtherKeywords = std::to_array<std::string_view>({"and", "or", "excl", "exclude"});
 
-bool IsNumber(std::string_view word) {
-  return !word.empty() && std::ranges::all_of(word, [](char c) { return c >= '0' && c <= '9'; });
+bool ConsistsOf(std::string_view text, std::string_view characters) {
+  return !text.empty() && text.find_first_not_of(characters) == text.npos;
 }
 
-// True if `word` is a field, a keyword, or an expression without blanks.
-bool IsExpression(std::string_view word) {
-  return std::ranges::find(kKeywords, word) != kKeywords.end() ||
-         word.find_first_of("=<>()!&|") != word.npos || netdiag::FindFieldByWord(word) != nullptr;
-}
-
-std::string PortExpression(std::string_view port) {
-  const std::string text(port);
-  return "( sport = :" + text + " or dport = :" + text + " )";
-}
-
-// Returns the predicate for a command's name. In the language's quotes a backslash escapes the next
-// character.
-std::string CommandExpression(std::string_view word) {
-  std::string pattern;
-  for (const char c : word.substr(0, kLongestCommand)) {
-    if (c == '"' || c == '\\') pattern.push_back('\\');
-    pattern.push_back(c);
+// `text` as one operand of the language.
+std::string Quoted(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted.push_back('\\');
+    quoted.push_back(c);
   }
-  return "comm = \"" + pattern + "*\"";
+  return quoted + "\"";
+}
+
+// "LEFT = OPERAND or RIGHT = OPERAND".
+std::string EitherEnd(std::string_view left, std::string_view right, std::string_view operand) {
+  const std::string quoted = Quoted(operand);
+  std::string text(left);
+  return text.append(" = ").append(quoted).append(" or ").append(right).append(" = ").append(
+      quoted);
+}
+
+// Returns the text of a port; empty if `word` is none.
+std::string_view PortOf(std::string_view word) {
+  if (word.starts_with("*:")) word.remove_prefix(1);
+  const bool colon = word.starts_with(':') && word.find(':', 1) == word.npos;
+  if (colon && word.size() > 1) return word.substr(1);
+  return ConsistsOf(word, "0123456789-") && word[0] != '-' ? word : std::string_view();
+}
+
+// True if `word` is an address, a prefix, or one of these or a host with a port.
+bool IsHost(std::string_view word) {
+  if (word.starts_with('[')) return true;
+  const auto colons = std::ranges::count(word, ':');
+  const std::string_view without_zone = word.substr(0, word.find('%'));
+  if (colons >= 2) return ConsistsOf(without_zone, "0123456789abcdefABCDEF:./");
+  const size_t colon = word.find(':');
+  const std::string_view port = colon == word.npos ? "*" : word.substr(colon + 1);
+  if (colons == 1 && (port == "*" || ConsistsOf(port, "0123456789"))) return colon > 0;
+  return ConsistsOf(word.substr(0, colon), "0123456789./") && word[0] >= '0' && word[0] <= '9';
+}
+
+// `src` and `dst` with the family of an address, because -x and others change the default.
+std::string HostExpression(std::string_view word) {
+  const bool v6 = word.starts_with('[') || std::ranges::count(word, ':') >= 2;
+  const bool v4 = !v6 && ConsistsOf(word.substr(0, word.find(':')), "0123456789./");
+  return EitherEnd("src", "dst", std::string(v6 ? "inet6:" : v4 ? "inet:" : "").append(word));
+}
+
+// True if `word` is a list of states and groups of states.
+bool IsStates(std::string_view word) {
+  for (size_t at = 0; at <= word.size();) {
+    const size_t comma = std::min(word.find(',', at), word.size());
+    if (!netdiag::ParseStates(word.substr(at, comma - at))) return false;
+    at = comma + 1;
+  }
+  return true;
+}
+
+// The predicate for the sockets of one protocol; empty if `word` names another kind of table.
+std::string TableExpression(std::string_view word) {
+  for (const netdiag::TableNames& row : netdiag::AllProtocols()) {
+    const bool always_listed =
+        row.protocol != netdiag::Protocol::kUdpLite && row.protocol != netdiag::Protocol::kIcmp;
+    if (row.word == word && always_listed) return std::string("protocol = ").append(word);
+  }
+  return "";
+}
+
+// Returns a kKeyword's meaning; kNone if `word` is no keyword.
+Shorthand ReadKeyword(std::string_view word) {
+  std::string lower(word);
+  absl::AsciiStrToLower(&lower);
+  if (IsStates(word)) return {Kind::kStates, "state = " + Quoted(word), ""};
+  if (IsTableWord(lower)) {
+    return {Kind::kTable, TableExpression(lower), "the name of this table must precede the filter"};
+  }
+  if (word == "help") return {Kind::kHelp, "", "`diag help` has no other words"};
+  for (const Command& command : NamedCommands()) {
+    if (command.name == word) {
+      return {Kind::kRefused, "", "the name of a command must be the first argument"};
+    }
+  }
+  if (std::ranges::find(kReserved, word) != kReserved.end()) {
+    return {Kind::kRefused, "",
+            "diag has no such command, and reserves the name; for a process, write `comm = " +
+                std::string(word) + "`"};
+  }
+  if (word == "exclude" || word == "excl") {
+    return {Kind::kRefused, "", "`exclude` must precede the filter; here, write `state != NAME`"};
+  }
+  const bool other = std::ranges::find(kOtherKeywords, lower) != kOtherKeywords.end();
+  if (lower != word && (other || netdiag::BeginsFilter(lower))) {
+    return {Kind::kRefused, "", "write `" + lower + "`: case matters"};
+  }
+  return {};
 }
 
 }  // namespace
 
-std::optional<Shorthand> ParseShorthand(std::span<const std::string_view> words) {
-  if (words.empty() || words[0].empty()) return std::nullopt;
-  const std::string_view word = words[0];
-  const bool operated =
-      words.size() > 1 && std::ranges::find(kOperators, words[1]) != kOperators.end();
-  if (operated) return std::nullopt;
-
-  Shorthand shorthand;
-  const bool colon = word[0] == ':' && word.size() > 1 && word.find(':', 1) == word.npos;
-  if (colon || IsNumber(word)) {
-    shorthand.expression = PortExpression(word.substr(colon ? 1 : 0));
-  } else if (IsExpression(word) || word[0] == ':' || word[0] == '-') {
-    return std::nullopt;
-  } else {
-    shorthand.expression = CommandExpression(word);
-    shorthand.command = true;
+Shorthand ReadShorthand(std::string_view word, bool quoted) {
+  if (word.empty() || word[0] == '-') return {};
+  if (!quoted) {
+    Shorthand keyword = ReadKeyword(word);
+    if (keyword.kind != Kind::kNone) return keyword;
   }
-  if (words.size() == 1) return shorthand;
-  // The words that follow are an expression of their own; both must hold.
-  shorthand.expression.append(" and (");
-  // Skip an "and" between the two: it is already written.
-  const bool joined = words[1] == "and" || words[1] == "&" || words[1] == "&&";
-  for (const std::string_view next : words.subspan(joined ? 2 : 1)) {
-    shorthand.expression.append(" ").append(next);
+  if (const std::string_view port = PortOf(word); !port.empty()) {
+    if (ConsistsOf(port, "0123456789") &&
+        (port.size() > 5 || std::stoul(std::string(port)) > 65535)) {
+      const std::string text(port);
+      return {Kind::kRefused, "",
+              "a port is at most 65535; to select a process, write `pid = " + text + "`"};
+    }
+    return {Kind::kPort, EitherEnd("sport", "dport", std::string(":").append(port)), ""};
   }
-  shorthand.expression.append(" )");
-  return shorthand;
+  if (word[0] == '/' || word[0] == '@' || word.starts_with("./")) {
+    return {Kind::kUnixName, EitherEnd("src", "dst", std::string("unix:").append(word)), ""};
+  }
+  if (IsHost(word)) return {Kind::kHost, HostExpression(word), ""};
+  if (word[0] == ':') return {};
+  const std::string pattern = std::string(word.substr(0, kLongestCommand)) + "*";
+  return {Kind::kProcess, "comm = " + Quoted(pattern), ""};
 }
 
 }  // namespace diag

@@ -113,8 +113,22 @@ constexpr auto kFamilies = std::to_array<FamilyRow>({
 });
 
 StateSet StatesInUse(Protocol protocol) {
-  const bool connects = protocol == Protocol::kTcp || protocol == Protocol::kMptcp;
-  return connects ? StateSet::Connected() : StateSet(State::kEstablished);
+  switch (protocol) {
+    case Protocol::kTcp:
+    case Protocol::kMptcp:
+    case Protocol::kUnix:
+      return StateSet::Connected();
+    case Protocol::kPacket:
+    case Protocol::kNetlink:
+      return State::kClose;
+    default:
+      return State::kEstablished;
+  }
+}
+
+absl::Status NotListed(std::string_view word) {
+  return BadInput("table", word,
+                  "diag does not list it; expected one of " + absl::StrJoin(TableWords(), " "));
 }
 
 }  // namespace
@@ -157,11 +171,26 @@ absl::Status TableChoice::AddList(std::string_view list) {
     if (row == kWords.end())
       return BadInput("table", word, "expected one of " + absl::StrJoin(TableWords(), " "));
     if (row->kinds == kNotHere && !remove) {
-      return BadInput("table", word,
-                      "diag does not list it; expected one of " + absl::StrJoin(TableWords(), " "));
+      return NotListed(word);
     }
     if (!remove && row->kinds != kAll && row->kinds != kInet) named_ = true;
     kinds_ = remove ? kinds_ & ~row->kinds : kinds_ | row->kinds;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TableChoice::AddWord(std::string_view word) {
+  for (const TableWord& row : kWords) {
+    if (row.word != word) continue;
+    if (row.kinds == kNotHere) return NotListed(word);
+    kinds_ |= row.kinds;
+    for (size_t i = 0; i < kKinds.size(); ++i) {
+      if ((row.kinds >> i & 1) != 0) states_ = states_ | StatesInUse(kKinds[i].protocol);
+    }
+    return absl::OkStatus();
+  }
+  for (const FamilyRow& row : kFamilies) {
+    if (netdiag::Names(row.family).ss == word) AddFamily(row.family);
   }
   return absl::OkStatus();
 }
@@ -201,6 +230,14 @@ StateSet TableChoice::DefaultStates() const {
   const uint32_t stateless = Of(Protocol::kPacket) | Of(Protocol::kNetlink);
   const bool only_stateless = families_.empty() && kinds_ != 0 && (kinds_ & ~stateless) == 0;
   return listed_ && only_stateless ? states_ | State::kClose : states_;
+}
+
+bool IsTableWord(std::string_view word) {
+  if (word == "all") return false;
+  return std::ranges::find(kWords, word, &TableWord::word) != kWords.end() ||
+         std::ranges::any_of(kFamilies, [&](const FamilyRow& row) {
+           return netdiag::Names(row.family).ss == word;
+         });
 }
 
 std::vector<std::string> TableWords() {

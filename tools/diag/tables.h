@@ -30,6 +30,11 @@ class TableChoice {
   // list drops the tables that were chosen before it. An error names the word.
   absl::Status AddList(std::string_view list);
 
+  // The name of a table without an option: a protocol as its option (`tcp` as -t), a family as -f,
+  // another word of -A as -A has it, except that it drops nothing. An error
+  // names a word that diag does not list. REQUIRES: IsTableWord(word).
+  absl::Status AddWord(std::string_view word);
+
   // True if nothing was chosen: then every table that ss has is listed.
   bool empty() const { return kinds_ == 0 && !listed_ && families_.empty(); }
   // True if the user named a table. The groups `all` and `inet` of -A name none.
@@ -47,6 +52,8 @@ class TableChoice {
   bool named_ = false;   // a table was named
 };
 
+// True if the lower-case `word` names a table or a family. `all` does not: it is a group of states.
+bool IsTableWord(std::string_view word);
 // The words that -A and -f take.
 std::vector<std::string> TableWords();
 std::vector<std::string> FamilyWords();
