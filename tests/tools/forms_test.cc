@@ -68,6 +68,19 @@ TEST(Columns, HaveTheHeadsThatWereAskedFor) {
   EXPECT_THAT(json, ::testing::StartsWith("{\"local_port\":300,\"user\":\"root\"}\n"));
 }
 
+// So that programs that split lines at blanks can count the columns.
+TEST(Columns, OfTextEscapeBlanksInValues) {
+  UnixMessage socket;
+  socket.Add(UNIX_DIAG_NAME, Text("/a  b\\c"));
+  const Packet capture =
+      CaptureOf({{Protocol::kUnix, {socket.Build()}}}, {{7001, 10, 3, "Web Content"}});
+  EXPECT_EQ(Render({"-xaH", "--columns=name,comm,state"}, capture),
+            "/a\\x20\\x20b\\\\c Web\\x20Content established\n");
+  EXPECT_EQ(Render({"-xaH", "--count-by=comm,name"}, capture),
+            "1 Web\\x20Content /a\\x20\\x20b\\\\c\n");
+  EXPECT_EQ(Render({"-xaH", "--csv", "--columns=comm"}, capture), "Web Content\r\n");
+}
+
 TEST(Sort, OrdersRowsInEveryForm) {
   EXPECT_EQ(Render({"-taH", "--columns=lport", "--sort=lport"}, Sample()), "10\n20\n300\n");
   EXPECT_EQ(Render({"-taH", "--columns=lport", "--sort=-lport"}, Sample()), "300\n20\n10\n");

@@ -28,7 +28,7 @@ class TableRenderer final : public Renderer {
     for (const Column& column : columns_) {
       const size_t before = table_.text()->size();
       AppendCell(column, row, Escape::kText, table_.text());
-      if (table_.text()->size() == before) table_.text()->push_back('-');
+      FinishValue(before);
       if (color_ && IsState(column)) table_.SetTint(TintOf(row));
       table_.EndCell();
     }
@@ -42,7 +42,7 @@ class TableRenderer final : public Renderer {
       const size_t before = table_.text()->size();
       AppendValue(columns_[i], i < keys ? group.values[i] : group.sums[i - keys], Escape::kText,
                   table_.text());
-      if (table_.text()->size() == before) table_.text()->push_back('-');
+      FinishValue(before);
       table_.EndCell();
     }
     table_.EndRow();
@@ -51,6 +51,13 @@ class TableRenderer final : public Renderer {
 
  private:
   static bool IsState(const Column& column) { return column.title() == "state"; }
+  // Finishes the value that begins at `start`: writes '-' for an absent one, and escapes blanks, so
+  // that every line has the same number of words.
+  void FinishValue(size_t start) {
+    std::string* const text = table_.text();
+    if (text->size() == start) text->push_back('-');
+    while ((start = text->find(' ', start)) != text->npos) text->replace(start, 1, "\\x20");
+  }
   std::vector<TableColumn> Layout() const {
     std::vector<TableColumn> layout;
     if (counts_) layout.push_back({.header = "count", .right = true});
