@@ -111,6 +111,7 @@ TEST(Commands, RefuseWordsThatMakeNoSense) {
       {{"connections", "--maxx", "1"}, "did you mean --max?"},
       {{"interfaces", "--rates", "soon"}, "--rates"},
       {{"interfaces", "--rates", "-1"}, "--rates"},
+      {{"interfaces", "--rates", "0"}, "more than 0"},
       {{"interfaces", "--rates", "nan"}, "--rates"},
       {{"interfaces", "--rates", "1e9"}, "--rates"},
   };
