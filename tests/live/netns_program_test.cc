@@ -144,7 +144,7 @@ TEST(DiagNamespaces, AMissingNamespaceIsAnError) {
     }
     for (const char* name : {"/etc/passwd", "/no/such", "/proc/self/ns/mnt", ".."}) {
       const Outcome outcome = RunDiag({"-tln", "-N", name});
-      EXPECT_EQ(outcome.exit_code, 1) << name;
+      EXPECT_EQ(outcome.exit_code, 2) << name;
       EXPECT_EQ(outcome.out, "") << name;
       EXPECT_THAT(outcome.err, HasSubstr(name));
     }
