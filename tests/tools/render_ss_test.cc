@@ -450,7 +450,7 @@ TEST(RenderSs, PeersHaveNamesAndOwnersIfAskedFor) {
   client.Add(UNIX_DIAG_PEER, uint32_t{7002});
   UnixMessage server;
   server.fixed.udiag_ino = 7002;
-  server.Add(UNIX_DIAG_NAME, Text("/run/a\\x20b")).Add(UNIX_DIAG_PEER, uint32_t{7001});
+  server.Add(UNIX_DIAG_NAME, Text("/run/a b")).Add(UNIX_DIAG_PEER, uint32_t{7001});
   const Packet capture = CaptureOf({{Protocol::kUnix, {server.Build(), client.Build()}}},
                                    {{7001, 10, 3, "client"}, {7002, 11, 4, "server"}});
   EXPECT_EQ(Render({"-xpnHO", "--peers"}, capture),
