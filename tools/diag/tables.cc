@@ -131,6 +131,9 @@ absl::Status NotListed(std::string_view word) {
                   "diag does not list it; expected one of " + absl::StrJoin(TableWords(), " "));
 }
 
+// True unless the word stands for a group of tables.
+bool NamesTable(const TableWord& row) { return row.kinds != kAll && row.kinds != kInet; }
+
 }  // namespace
 
 void TableChoice::AddTable(Protocol protocol) {
@@ -173,7 +176,7 @@ absl::Status TableChoice::AddList(std::string_view list) {
     if (row->kinds == kNotHere && !remove) {
       return NotListed(word);
     }
-    if (!remove && row->kinds != kAll && row->kinds != kInet) named_ = true;
+    named_ |= !remove && NamesTable(*row);
     kinds_ = remove ? kinds_ & ~row->kinds : kinds_ | row->kinds;
   }
   return absl::OkStatus();
@@ -184,6 +187,7 @@ absl::Status TableChoice::AddWord(std::string_view word) {
     if (row.word != word) continue;
     if (row.kinds == kNotHere) return NotListed(word);
     kinds_ |= row.kinds;
+    named_ |= NamesTable(row);
     for (size_t i = 0; i < kKinds.size(); ++i) {
       if ((row.kinds >> i & 1) != 0) states_ = states_ | StatesInUse(kKinds[i].protocol);
     }
