@@ -42,8 +42,9 @@ namespace netdiag {
 
 // The value of a field of one row. It is absent (monostate) if the kernel did not send it, if it
 // does not apply to the row, or if the kernel's number means "not set": the round trip of a
-// listener, a pacing rate of 2^64-1, the interface 0 (socket/structs.h: Unset). Texts are bytes that other programs chose: they may be invalid UTF-8
-// and contain NULs and control characters. Escape them where they are shown.
+// listener, a pacing rate of 2^64-1, the interface 0 (socket/structs.h: Unset). Texts are bytes
+// that other programs chose: they may be invalid UTF-8 and contain NULs and control characters.
+// Escape them where they are shown.
 using FieldValue = std::variant<std::monostate, uint64_t, bool, std::string_view, IpAddress>;
 inline bool IsAbsent(const FieldValue& value) {
   return std::holds_alternative<std::monostate>(value);

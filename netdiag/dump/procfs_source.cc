@@ -348,7 +348,8 @@ ProcfsSource::~ProcfsSource() = default;
 absl::StatusOr<ProcfsSource> ProcfsSource::Open(const DumpRequest& request, Opener open) {
   const TableInfo& info = Describe(request.table.protocol);
   if (info.proc_file.empty()) {
-    return ErrnoError(ENOENT, "/proc/net for " + Text(request.table), "/proc/net does not list these sockets");
+    return ErrnoError(ENOENT, "/proc/net for " + Text(request.table),
+                      "/proc/net does not list these sockets");
   }
   auto impl = std::make_unique<Impl>(request.table);
   const auto add = [&](Family family, std::string_view file) -> absl::Status {

@@ -96,10 +96,11 @@ class OwnerIndex {
   // the owners from the scan stay without being checked. Without a scan before, or after a search
   // by another policy, Search() makes a scan.
   //
-  // kFirst finds one owner of each wanted socket, the one that it meets first. It forgets everything else. It first
-  // tries the descriptors 0 to 15 of every process, without listing directories, and then the rest,
-  // and ends as soon as each wanted socket has an owner. With OwnerSource::kAuto it makes a pass of
-  // BPF instead if 64 or more sockets are wanted and the pass costs less.
+  // kFirst finds one owner of each wanted socket, the one that it meets first. It forgets
+  // everything else. It first tries the descriptors 0 to 15 of every process, without listing
+  // directories, and then the rest, and ends as soon as each wanted socket has an owner. With
+  // OwnerSource::kAuto it makes a pass of BPF instead if 64 or more sockets are wanted and the pass
+  // costs less.
   //
   // kCached keeps owners from search to search. Each search does three things:
   // 1. It reads again each link that is known to hold a wanted socket, and the start time of each

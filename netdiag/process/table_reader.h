@@ -74,7 +74,7 @@ class TableReader {
   // Descriptors that are still to be found by trying. 0: list the rest, or with `probe` all were
   // found. The largest number if the size of the table is not known.
   int64_t hits_left_ = 0;
-  int64_t misses_left_ = 0;   // numbers without a descriptor that trying may still meet
+  int64_t misses_left_ = 0;  // numbers without a descriptor that trying may still meet
 
   UniqueFd task_dir_;
   std::vector<int32_t> own_tables_;  // threads with a descriptor table of their own

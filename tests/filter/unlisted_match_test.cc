@@ -25,8 +25,9 @@ class UnlistedMatch : public ::testing::Test {
   bool Matches(std::string_view text, std::string_view protocol = "TCPv6", uint32_t netns = 9) {
     const absl::StatusOr<Filter> filter = Filter::Parse(text);
     EXPECT_TRUE(filter.ok()) << text << ": " << filter.status();
-    return filter.ok() && MatchesUnlisted(
-        *filter, {Inode(77), NetnsId(netns), index_.Find(Inode(77)), FindKernelProtocol(protocol)});
+    return filter.ok() &&
+           MatchesUnlisted(*filter, {Inode(77), NetnsId(netns), index_.Find(Inode(77)),
+                                     FindKernelProtocol(protocol)});
   }
 
   OwnerIndex index_;

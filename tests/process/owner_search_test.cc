@@ -135,8 +135,8 @@ TEST(OwnerSearch, ForTheFirstOwnerThenReadsTheRest) {
   }
 }
 
-// The tree is not a procfs, so the sizes of its tables are not known. On a procfs of a kernel before
-// 6.2 they are not known either.
+// The tree is not a procfs, so the sizes of its tables are not known. On a procfs of a kernel
+// before 6.2 they are not known either.
 TEST(OwnerSearch, ForTheFirstOwnerReadsPastTheLowestDescriptorsOfATableOfUnknownSize) {
   for (const int descriptors : {15, 16, 17, 80, 600}) {
     ProcTree tree;

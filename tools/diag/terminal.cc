@@ -63,8 +63,8 @@ Tint TintOf(const netdiag::Row& row) {
     return Tint::kNeedsLook;
   }
   const netdiag::InetSocket* const socket = row.inet();
-  const bool retransmits = socket != nullptr && socket->timer() == netdiag::Timer::kOn &&
-                           socket->retransmits() > 0;
+  const bool retransmits =
+      socket != nullptr && socket->timer() == netdiag::Timer::kOn && socket->retransmits() > 0;
   return retransmits ? Tint::kNeedsLook : TintOf(row.state());
 }
 

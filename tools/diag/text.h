@@ -17,8 +17,8 @@
 
 namespace diag {
 
-// Writes text to a descriptor in pieces of about 64 KiB. Waits until a non-blocking descriptor takes
-// it. After the first error, which failed() reports, it writes nothing more.
+// Writes text to a descriptor in pieces of about 64 KiB. Waits until a non-blocking descriptor
+// takes it. After the first error, which failed() reports, it writes nothing more.
 class Output {
  public:
   explicit Output(int fd)
