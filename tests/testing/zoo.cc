@@ -330,13 +330,24 @@ class ZooBuilder {
   }
 
   void MixedListeners() {
-    const int any4 = Listen(Any(Family::kInet), 1);
+    // The port of the IPv4 listener can be in use by an IPv6 socket. Then another one is tried.
+    int any4 = -1, any6 = -1;
+    bool bound = false;
+    for (int attempt = 0; attempt < 100 && !bound; ++attempt) {
+      if (attempt > 0) {
+        close(any4);
+        close(any6);
+      }
+      any4 = Listen(Any(Family::kInet), 1);
+      any6 = Make(Family::kInet6, SOCK_STREAM);
+      Set(any6, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+      Endpoint same_port = Any(Family::kInet6);
+      same_port.port = LocalOf(any4).port;
+      SocketAddress address = ToSystem(same_port);
+      bound = bind(any6, address.get(), address.size) == 0;
+    }
+    Check(bound, "bind to the same port of both families");
     AddTcp("listen on 0.0.0.0", any4, State::kListen);
-    const int any6 = Make(Family::kInet6, SOCK_STREAM);
-    Set(any6, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-    Endpoint same_port = Any(Family::kInet6);
-    same_port.port = LocalOf(any4).port;
-    Bind(any6, same_port);
     Check(listen(any6, 1) == 0, "listen");
     AddTcp("listen on [::] for IPv6 only", any6, State::kListen);
 
