@@ -162,7 +162,7 @@ absl::StatusOr<internal::UniqueFd> LoadIterator(std::string_view what,
   int error = 0;
   for (const auto load : {LoadByLoader, LoadByLibrary}) {
     bpf_object* const object = bpf_object__open_mem(bytes.data(), bytes.size(), nullptr);
-    if (object == nullptr) return ErrnoError(errno, what, "libbpf does not open the program");
+    if (object == nullptr) return ErrnoError(errno, what, "libbpf could not parse the BPF program");
     const absl::Cleanup close = [object] { bpf_object__close(object); };
     Loaded loaded;
     error = prepare(object);

@@ -13,7 +13,8 @@ absl::StatusOr<netlink::Ready> ReplaySource::Step(const StepOptions& /*how*/,
     if (record.type == CaptureType::kTable)
       break;  // the next table begins, and this one had no end
     if (record.type == CaptureType::kEnd) {
-      if (record.errnum != 0) return ErrnoError(record.errnum, "replayed dump " + Text(table_));
+      if (record.errnum != 0)
+        return ErrnoError(record.errnum, "the captured dump of " + Text(table_) + " had failed");
       return netlink::Ready::kDone;
     }
     if (record.type != CaptureType::kDatagram) continue;

@@ -27,7 +27,7 @@ struct Verdict {
   std::string_view reason;  // a literal
 };
 
-// ---- Reasons for a doubt, as users read them ----
+// ---- Reasons for a doubt. Users read them after the name of the dump and of the errno ----
 
 inline constexpr std::string_view kTorn =
     "sockets may be missing: some went away while the kernel paused between two datagrams";

@@ -225,7 +225,8 @@ Engine::Impl::State Engine::Impl::Next() const {
       break;
   }
   if (join_.pending().showing()) return State::kShow;
-  // In a capture no row comes after one of a later table, so each table is a batch of its own.
+  // While a capture is written, the owners of one table's rows are searched before the next table
+  // begins, because the capture stores rows in the order of the tables.
   const bool last = walks_.done() || (form_ == Form::kOneByOne && walks_.idle());
   if (join_.MustSearch(last)) return State::kSearch;
   return walks_.done() ? State::kDone : State::kWalk;

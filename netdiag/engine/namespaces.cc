@@ -129,7 +129,9 @@ Namespaces::Place* Namespaces::PlaceOf(NetnsId id) {
 
 absl::Status Namespaces::RunIn(NetnsId id, absl::FunctionRef<absl::Status()> work) {
   const auto place = index_.find(id);
-  if (place == index_.end()) return ErrnoError(ENOENT, "network namespace");
+  if (place == index_.end())
+    return ErrnoError(ENOENT, "network namespace " + std::to_string(id.value()),
+                      "this query did not find it");
   absl::Status entered;
   absl::Status worked;
   NETDIAG_RETURN_IF_ERROR(netlink::RunInEach(std::span(&list_[place->second], 1),

@@ -34,10 +34,11 @@ struct DirectoryEntry {
 
 class DirectoryReader {
  public:
-  // Room for 1 000 names a call. Above 8 KiB a larger buffer is not measurably faster.
+  // Room for 1 000 names of descriptors a call. Buffers of 8 KiB and more are equally fast.
   static constexpr size_t kBufferSize = size_t{32} << 10;
 
-  // Reads about `names` more names. Returns 0 at the end of the directory, and -1 with errno.
+  // Drops what was read and reads about `names` names. Returns the number of bytes read, 0 at the
+  // end of the directory, and -1 with errno on an error.
   ssize_t Fill(int fd, size_t names) {
     Reset();
     const size_t room = std::clamp(names, kMinNames, kBufferSize / kNumberSize) * kNumberSize;

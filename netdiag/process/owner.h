@@ -49,8 +49,8 @@ struct Uids {
 
 // Why a socket has no owner here.
 enum class NoOwner : uint8_t {
-  // The query did not ask for owners, or they could not be read (Summary::owner_error), or the
-  // search was for other sockets.
+  // The query did not ask for owners, or they could not be read (Summary::owner_error), or this
+  // socket was not among those that were searched.
   kNotAsked,
   // It has owners.
   kNone,

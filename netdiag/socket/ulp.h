@@ -36,7 +36,7 @@ class NestedView {
     if (field.width == 0) return 1;
     return StructView<Traits>(index_[field.offset])[StructField{.width = field.width}];
   }
-  // The same: the kernel leaves out the attribute of a field that has no value.
+  // Equals operator[], because the kernel leaves out the attribute of a field that has no value.
   std::optional<uint64_t> ValueOf(const StructField& field) const { return (*this)[field]; }
   Bytes bytes() const { return index_.bytes(); }
 

@@ -58,7 +58,7 @@ struct Allowance {
 
 const std::vector<Allowance>& Allowances() {
   static const auto& kAllowances = *new std::vector<Allowance>{
-      // Clocks run between the two listings. Times of minutes change rarely enough.
+      // Clocks run between the two listings.
       {"`lastsnd:` `lastrcv:` `lastack:`", kOfBoth, std::regex(" (lastsnd|lastrcv|lastack):\\d+"),
        " $1:CLOCK"},
       {"`timer:`", kOfBoth,

@@ -115,8 +115,8 @@ void RunAlone(Body body) {
   RunInChild([&] {
     ASSERT_EQ(unshare(CLONE_NEWPID | CLONE_NEWNS), 0);
     RunInChild([&] {
-      // Keeps the mount below inside this namespace. "/" would fail: it is not a mount point in a
-      // chroot.
+      // Keeps the mount of the next call inside this namespace. Making "/" private would fail in a
+      // chroot, where "/" is not a mount point.
       ASSERT_EQ(mount("none", "/proc", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
       ASSERT_EQ(mount("proc", "/proc", "proc", 0, nullptr), 0);
       body();

@@ -19,7 +19,8 @@
 
 namespace netdiag::testing {
 
-// Relative to the working directory of a test. The library has it as `data`.
+// Relative to the working directory of a test. The Bazel target :run_program has the program in
+// `data`.
 inline constexpr char kDiag[] = "tools/diag/diag";
 
 struct Outcome {

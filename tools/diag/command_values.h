@@ -26,7 +26,7 @@ absl::Status ReadNumber(std::string_view option, std::string_view argument, T* n
 
 // The error for a word that the command does not expect.
 inline absl::Status UnexpectedWord(std::string_view word) {
-  return netdiag::BadInput("argument", word, "the command takes no such word");
+  return netdiag::BadInput("argument", word, "unexpected word: the command takes no more words");
 }
 
 // --help, for a State with a member `bool help`.

@@ -331,7 +331,8 @@ void SsRenderer::PutPendingConnections(const UnixSocket& listener) {
   });
 }
 
-// Written like a unix socket without a name: an unlisted socket is known by its inode only.
+// Written like a unix socket without a name, because an unlisted socket has no address, only an
+// inode.
 void SsRenderer::Unlisted(const netdiag::UnlistedSocket& socket) {
   ShowPending();
   std::string* const out = table_.text();
