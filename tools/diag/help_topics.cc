@@ -83,7 +83,7 @@ std::string ExitTopic() { return std::string(kExitCodes); }
 std::string StatesTopic() {
   return Paragraph("States, for `state NAME`, `exclude NAME` and the filter `state = NAME`:", 0) +
          Paragraph(absl::StrJoin(StateWords(), " "), 2) + "\nGroups of states:\n" +
-         "  all           every state\n"
+         "  all           every state except bound-inactive\n"
          "  connected     all except listening and unconnected\n"
          "  synchronized  connected except syn-sent\n"
          "  bucket        syn-recv and time-wait\n"

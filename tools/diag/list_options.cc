@@ -202,7 +202,8 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
       kTables, kSockets},
      AddList},
     {{.name = "socket", .argument = kTables}, AddList},  // ss's other name of -A
-    {{'a', "all", "sockets in every state", {}, kSockets}, SetStates<kAllStates>},
+    {{'a', "all", "sockets in every state except bound and idle (-B)", {}, kSockets},
+     SetStates<kAllStates>},
     {{'l', "listening", "listening and closed sockets (UDP that receives)", {}, kSockets},
      SetStates<kListening>},
     {{'n', "numeric", "port numbers instead of names, and exact rates", {}, kForm},
