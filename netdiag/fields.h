@@ -10,9 +10,8 @@
 // AddNeeds() with the fields.
 //
 // To add a field:
-//   1. A member of a kernel struct (struct tcp_info and the others) is one row of the struct's
-//   table
-//      in netdiag/socket/structs.h, and nothing else: this table takes over all rows of that one.
+//   1. A member of a kernel struct (struct tcp_info and the others) is one row of the table in
+//      netdiag/socket/structs.h, and nothing else: this table takes over all rows of that one.
 //      Any other field is one row in fields.cc, in the array of its group: kSocketFields,
 //      kOptionFields, kPacketFields, kFanoutFields, kNetlinkFields or kOwnerFacts.
 //   2. If its numbers are codes or flags that have names, add the names to field_words.cc.
