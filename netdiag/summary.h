@@ -51,7 +51,7 @@ struct Summary {
   bool stopped = false;              // The visitor returned kStop.
   bool interrupted = false;          // The kernel reported that a dump may be inconsistent.
   uint64_t duplicates = 0;           // rows dropped because their cookie was delivered before
-  uint64_t foreign = 0;              // datagrams dropped because the kernel did not send them
+  uint64_t foreign = 0;              // datagrams that another process sent, and that were dropped
   uint64_t damaged = 0;              // messages or lines that contradict their format
   uint64_t unknown_attributes = 0;   // in delivered rows: attributes newer than this library
   std::optional<OwnerStats> owners;  // of the owner scan, if owners were asked for

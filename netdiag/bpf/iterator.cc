@@ -149,7 +149,9 @@ absl::Status CheckIterator(std::string_view what) {
   if (!InFirstUserNamespace() || (!has(kSysAdmin) && !(has(kBpf) && has(kPerfmon)))) {
     return ErrnoError(EPERM, what, kNeedsCapabilities);
   }
-  if (access(kBtf, R_OK) != 0) return ErrnoError(errno, kBtf, "needs CONFIG_DEBUG_INFO_BTF");
+  if (access(kBtf, R_OK) != 0)
+    return ErrnoError(errno, kBtf,
+                      "the kernel has no BTF; it was built without CONFIG_DEBUG_INFO_BTF");
   return absl::OkStatus();
 }
 

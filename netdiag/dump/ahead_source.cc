@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -27,21 +28,110 @@ constexpr size_t kDatagramSize = size_t{36} << 10;
 // enough for the first cache.
 constexpr size_t kPrefetchDistance = 8;
 
+using Chunk = std::vector<std::byte>;
+
+// The chunks between the thread that reads and the caller that visits them. Once a chunk has been
+// visited, its memory is used again.
+// Threads: Put() and Spare() are called by the thread that reads, everything else by the caller.
+class ChunkQueue {
+ public:
+  explicit ChunkQueue(size_t limit) : limit_(limit) {}
+
+  // Adds a chunk and the result of the step that filled it, then waits until less than `limit`
+  // bytes wait to be visited. False if nothing more may be put: the result was the last one, or the
+  // queue was abandoned.
+  bool Put(Chunk chunk, const absl::StatusOr<netlink::Ready>& ready, const SourceStats& stats);
+  // An empty chunk, with memory if one was given back.
+  Chunk Spare();
+
+  // Waits for the next chunk; nullopt if there are no more, and then end() is the last result.
+  std::optional<Chunk> Take();
+  void GiveBack(Chunk chunk);
+  absl::StatusOr<netlink::Ready> end() const;
+  SourceStats stats() const;
+  // Put() returns at once from now on.
+  void Abandon();
+
+ private:
+  const size_t limit_;
+  mutable std::mutex mutex_;
+  std::condition_variable room_;  // Put() may return
+  std::condition_variable some_;  // there is a chunk to visit, or the dump is over
+  std::deque<Chunk> waiting_;
+  std::vector<Chunk> free_;
+  size_t bytes_ = 0;  // in chunks that were put and not given back
+  bool abandoned_ = false;
+  std::optional<absl::StatusOr<netlink::Ready>> end_;  // the last result, once the dump is over
+  SourceStats stats_;
+};
+
+bool ChunkQueue::Put(Chunk chunk, const absl::StatusOr<netlink::Ready>& ready,
+                     const SourceStats& stats) {
+  std::unique_lock lock(mutex_);
+  stats_ = stats;
+  if (!ready.ok() || *ready == netlink::Ready::kDone) end_ = ready;
+  if (!chunk.empty()) {
+    bytes_ += chunk.size();
+    waiting_.push_back(std::move(chunk));
+  }
+  some_.notify_one();
+  if (end_) return false;
+  room_.wait(lock, [this] { return bytes_ < limit_ || abandoned_; });
+  return !abandoned_;
+}
+
+Chunk ChunkQueue::Spare() {
+  const std::lock_guard lock(mutex_);
+  if (free_.empty()) return {};
+  Chunk chunk = std::move(free_.back());
+  free_.pop_back();
+  return chunk;
+}
+
+std::optional<Chunk> ChunkQueue::Take() {
+  std::unique_lock lock(mutex_);
+  some_.wait(lock, [this] { return !waiting_.empty() || end_; });
+  if (waiting_.empty()) return std::nullopt;
+  Chunk chunk = std::move(waiting_.front());
+  waiting_.pop_front();
+  return chunk;
+}
+
+void ChunkQueue::GiveBack(Chunk chunk) {
+  const std::lock_guard lock(mutex_);
+  bytes_ -= chunk.size();
+  chunk.clear();
+  free_.push_back(std::move(chunk));
+  room_.notify_one();
+}
+
+absl::StatusOr<netlink::Ready> ChunkQueue::end() const {
+  const std::lock_guard lock(mutex_);
+  return end_ ? *end_ : netlink::Ready::kSome;
+}
+
+SourceStats ChunkQueue::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+void ChunkQueue::Abandon() {
+  const std::lock_guard lock(mutex_);
+  abandoned_ = true;
+  room_.notify_one();
+}
+
 }  // namespace
 
 class AheadSource::Impl {
  public:
   Impl(NetlinkSource source, const netlink::CallOptions& call, size_t limit)
-      : source_(std::move(source)), call_(call), limit_(limit) {}
+      : source_(std::move(source)), call_(call), queue_(limit) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
     stop_.request_stop();
-    {
-      const std::lock_guard lock(mutex_);
-      abandoned_ = true;
-    }
-    room_.notify_one();
+    queue_.Abandon();
     if (thread_.joinable()) thread_.join();
   }
 
@@ -54,34 +144,15 @@ class AheadSource::Impl {
   NetlinkSource TakeBack() { return std::move(source_); }
 
   absl::StatusOr<netlink::Ready> Step(const StepOptions& how, MessageVisitor visitor);
-  SourceStats stats() const {
-    const std::lock_guard lock(mutex_);
-    return stats_;
-  }
+  SourceStats stats() const { return queue_.stats(); }
 
  private:
-  using Chunk = std::vector<std::byte>;
-
   void Run();
-  bool Put(Chunk chunk, const absl::StatusOr<netlink::Ready>& ready);
 
-  // Used by the thread only.
-  NetlinkSource source_;
+  NetlinkSource source_;  // used by the thread only
   netlink::CallOptions call_;
-  const size_t limit_;
   std::stop_source stop_;
-
-  mutable std::mutex mutex_;
-  std::condition_variable room_;  // the thread may go on
-  std::condition_variable some_;  // there is a chunk to visit, or the dump is over
-  std::deque<Chunk> waiting_;
-  std::vector<Chunk> free_;
-  size_t bytes_ = 0;        // in waiting_
-  bool abandoned_ = false;  // the source is being destroyed
-  bool over_ = false;       // end_ is the last result
-  absl::StatusOr<netlink::Ready> end_ = netlink::Ready::kDone;
-  SourceStats stats_;
-
+  ChunkQueue queue_;
   std::thread thread_;
 };
 
@@ -89,7 +160,8 @@ void AheadSource::Impl::Run() {
   // The caller's stop token ends the thread, and so does the destructor.
   const std::stop_callback stopped(call_.stop, [this] { stop_.request_stop(); });
   const netlink::CallOptions call = {.deadline = call_.deadline, .stop = stop_.get_token()};
-  for (Chunk chunk;;) {
+  for (bool more = true; more;) {
+    Chunk chunk = queue_.Spare();
     chunk.reserve(kDatagramSize);
     const auto keep = [&](const netlink::Message& message) {
       const Bytes whole = message.whole();
@@ -99,42 +171,15 @@ void AheadSource::Impl::Run() {
     };
     const absl::StatusOr<netlink::Ready> ready =
         source_.Step({.wait = Wait::kBlock, .call = call}, keep);
-    if (!Put(std::move(chunk), ready)) return;
-    const std::lock_guard lock(mutex_);
-    chunk.clear();
-    if (free_.empty()) continue;
-    chunk = std::move(free_.back());
-    free_.pop_back();
+    more = queue_.Put(std::move(chunk), ready, source_.stats());
   }
-}
-
-// Queues what a step gave, and waits for room. False if the thread must end.
-bool AheadSource::Impl::Put(Chunk chunk, const absl::StatusOr<netlink::Ready>& ready) {
-  std::unique_lock lock(mutex_);
-  stats_ = source_.stats();
-  over_ = !ready.ok() || *ready == netlink::Ready::kDone;
-  if (over_) end_ = ready;
-  if (!chunk.empty()) {
-    bytes_ += chunk.size();
-    waiting_.push_back(std::move(chunk));
-  }
-  some_.notify_one();
-  if (over_) return false;
-  room_.wait(lock, [this] { return bytes_ < limit_ || abandoned_; });
-  return !abandoned_;
 }
 
 absl::StatusOr<netlink::Ready> AheadSource::Impl::Step(const StepOptions& how,
                                                        MessageVisitor visitor) {
-  Chunk chunk;
-  {
-    std::unique_lock lock(mutex_);
-    some_.wait(lock, [this] { return !waiting_.empty() || over_; });
-    if (waiting_.empty()) return end_;
-    chunk = std::move(waiting_.front());
-    waiting_.pop_front();
-  }
-  netlink::MessageCursor messages(chunk), ahead(chunk);
+  std::optional<Chunk> chunk = queue_.Take();
+  if (!chunk) return queue_.end();
+  netlink::MessageCursor messages(*chunk), ahead(*chunk);
   bool stopped = false;
   netlink::Message message;
   for (size_t i = 0; i < kPrefetchDistance && ahead.Next(&message); ++i) how.prefetch(message);
@@ -142,11 +187,7 @@ absl::StatusOr<netlink::Ready> AheadSource::Impl::Step(const StepOptions& how,
     stopped = visitor(message) == Flow::kStop;
     if (ahead.Next(&message)) how.prefetch(message);
   }
-  const std::lock_guard lock(mutex_);
-  bytes_ -= chunk.size();
-  chunk.clear();
-  free_.push_back(std::move(chunk));
-  room_.notify_one();
+  queue_.GiveBack(*std::move(chunk));
   return stopped ? netlink::Ready::kDone : netlink::Ready::kSome;
 }
 

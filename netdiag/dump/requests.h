@@ -45,7 +45,8 @@ bool OneDumpCoversBothFamilies(Protocol protocol);
 bool TestsSockets(const DumpRequest& request);
 
 absl::StatusOr<Bytes> EncodeRequest(const DumpRequest& request, std::span<std::byte> storage);
-// The same with a choice of attributes. `pass` matters for netlink sockets only.
+// The same, but requests only the attributes of `detail`. A dump of netlink sockets is made in
+// several passes: `pass` is the number of this one. Other tables ignore it.
 absl::StatusOr<Bytes> EncodeDump(const DumpRequest& request, Detail detail, size_t pass,
                                  std::span<std::byte> storage);
 // Makes `program` one that accepts these local ports only. Without ports it is empty, which accepts

@@ -29,8 +29,15 @@ constexpr auto kTables = std::to_array<TableInfo>({
 }  // namespace
 
 std::string_view Name(SourceKind source) {
-  static constexpr std::array<std::string_view, 3> kNames = {"netlink", "procfs", "replay"};
-  return kNames[static_cast<size_t>(source)];
+  switch (source) {
+    case SourceKind::kNetlink:
+      return "netlink";
+    case SourceKind::kProcfs:
+      return "procfs";
+    case SourceKind::kReplay:
+      return "replay";
+  }
+  return "unknown";
 }
 
 const TableInfo& Describe(Protocol protocol) {
@@ -66,7 +73,8 @@ absl::Status ExplainRefusal(const absl::Status& status, const Table& table) {
     case ENOSYS:
       return ErrnoError(
           errnum, what,
-          "the kernel was built without CONFIG_NET, CONFIG_UNIX_DIAG or CONFIG_INET_DIAG");
+          "the kernel has no NETLINK_SOCK_DIAG: it was built without CONFIG_NET, or with neither "
+          "CONFIG_UNIX_DIAG nor CONFIG_INET_DIAG");
     case EAFNOSUPPORT:
       return ErrnoError(errnum, what,
                         "a sandbox forbids AF_NETLINK (RestrictAddressFamilies, seccomp)");

@@ -17,8 +17,7 @@ using netlink::CallOptions;
 constexpr ExtensionSet kLists = {Extension::kPacketFilter, Extension::kPacketMemberships};
 
 bool HasLists(const DumpRequest& request) {
-  return request.table.protocol == Protocol::kPacket &&
-         (request.extensions.bits() & kLists.bits()) != 0;
+  return request.table.protocol == Protocol::kPacket && request.extensions.intersects(kLists);
 }
 
 DumpRequest WithoutLists(DumpRequest request) {

@@ -27,14 +27,14 @@ absl::StatusOr<std::unique_ptr<Conn>> DialPrimed(const std::optional<NetNs>& net
   config.netns = netns;
   NETDIAG_ASSIGN_OR_RETURN(std::unique_ptr<Conn> conn,
                            Conn::Dial(netlink::kFamilySockDiag, std::move(config)));
-  // The kernel sizes the datagrams of a dump by the largest buffer it has seen on the socket:
-  // without a first answer the first datagram holds 30 rows and not 260. Source: netlink_dump(),
-  // max_recvmsg_len.
+  // The kernel makes the datagrams of a dump as large as the largest receive buffer that this
+  // socket has used. So one small request is made first; without it, the first datagram of the
+  // first dump would have 30 rows instead of 260. Source: max_recvmsg_len in netlink_dump().
   std::array<std::byte, netlink::kHeaderSize> storage;
   netlink::RequestBuilder noop(storage);
   NETDIAG_ASSIGN_OR_RETURN(const Bytes bytes,
                            noop.Header(netlink::kTypeNoop, netlink::kFlagAck).Finish());
-  // A kernel answers at once. The deadline is for whatever else is at the other end.
+  // The kernel answers at once. A process that holds the other end of a socketpair may not.
   NETDIAG_RETURN_IF_ERROR(
       conn->Execute(bytes, Conn::IgnoreMessage,
                     {.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5)}));

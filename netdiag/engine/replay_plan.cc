@@ -18,7 +18,7 @@ constexpr size_t kMaxTables = 16 * (netlink::kMaxNamespaces + 1);
 
 bool Asks(const Query& query, const Table& table) {
   return std::ranges::find(query.protocols, table.protocol) != query.protocols.end() &&
-         (query.families.bits() & table.families.bits()) != 0;
+         query.families.intersects(table.families);
 }
 
 }  // namespace

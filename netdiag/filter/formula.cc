@@ -120,7 +120,7 @@ struct Translator {
 
   Formula operator()(const FieldMatch& match) const {
     const Field& field = *match.field;
-    if ((field.families.bits() & table.families.bits()) == 0) return Known(false);
+    if (!field.families.intersects(table.families)) return Known(false);
     if (field.group != FieldGroup::kSocket) return Unknown();
     const bool other = match.compare == Compare::kNotEqual;
     if (const auto* number = std::get_if<uint64_t>(&match.value)) {

@@ -260,7 +260,7 @@ absl::StatusOr<Interface> InterfaceReader::ByIndex(IfIndex index, const CallOpti
   const std::string number = std::to_string(index.value());
   ifinfomsg info = {};
   info.ifi_index = static_cast<int>(index.value());
-  if (info.ifi_index <= 0) return BadInput("network interface index", number, "invalid");
+  if (info.ifi_index <= 0) return BadInput("network interface index", number, "must be positive");
   std::array<std::byte, 64> storage;
   netlink::RequestBuilder builder(storage);
   NETDIAG_ASSIGN_OR_RETURN(const Bytes request, builder.Header(RTM_GETLINK, 0).Put(info).Finish());
@@ -270,7 +270,7 @@ absl::StatusOr<Interface> InterfaceReader::ByIndex(IfIndex index, const CallOpti
 absl::StatusOr<Interface> InterfaceReader::ByName(std::string_view name, const CallOptions& call) {
   constexpr size_t kMaxName = 15;  // IFNAMSIZ - 1
   const std::string what = "interface \"" + std::string(name) + '"';
-  if (name.empty()) return BadInput("network interface name", name, "invalid");
+  if (name.empty()) return BadInput("network interface name", name, "is empty");
   if (name.size() > kMaxName) return ErrnoError(ENODEV, what, "no such network interface");
   std::array<char, kMaxName + 1> terminated{};
   std::ranges::copy(name, terminated.begin());

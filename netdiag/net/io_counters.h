@@ -96,7 +96,8 @@ struct IoRate {
   std::string name;
   IfIndex index;
   // The difference of the counters. If a counter was reset (for example because its driver was
-  // reloaded), `reset` is true and the increase is the count since then, which is too small.
+  // reloaded), `reset` is true and the increase is what was counted since the reset, which is less
+  // than the truth.
   IoCounters increase;
   bool reset = false;
   double seconds = 0;

@@ -121,7 +121,8 @@ void Resolver::Begin(Job job) {
   if (threads_ >= std::min(limits_.threads, state_->unanswered)) return;
   absl::StatusOr<std::thread> thread =
       internal::StartQuietThread([state = state_] { Work(state); });
-  // Without a new thread, those that run do the work. If there are none, nothing is answered.
+  // If no thread can be started, the threads that run do the work. If none runs, the question is
+  // never answered.
   if (!thread.ok()) return;
   thread->detach();
   ++threads_;

@@ -206,7 +206,7 @@ absl::Status Conn::Impl::Visit(Gate::Call& call, const Datagram& datagram, Answe
   ++answer->result.datagrams;
   answer->result.bytes += datagram.bytes.size();
   if (datagram.bytes.empty()) {
-    return ErrnoError(ECONNRESET, call.what(), "the other end is closed");
+    return ErrnoError(ECONNRESET, call.what(), "the other end of the socket is closed");
   }
   if (datagram.truncated()) {
     return ErrnoError(EMSGSIZE, call.what(), "a datagram is larger than Config::receive_buffer");

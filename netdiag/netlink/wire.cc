@@ -1,5 +1,5 @@
-// Text and errnos of messages. Tested by tests/netlink/wire_test.cc, which compares the cursors
-// with libmnl, and by tests/fuzz/wire_fuzz.cc.
+// The text of an attribute, and the errno in a message. Tested by tests/netlink/wire_test.cc, which
+// compares the cursors with libmnl, and by tests/fuzz/wire_fuzz.cc.
 
 #include "netdiag/netlink/wire.h"
 

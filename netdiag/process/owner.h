@@ -31,8 +31,8 @@ class OwnerIndex;
 struct Owner {
   // In the numbers of the procfs that was read, or of this process's pid namespace (BPF).
   Pid pid;
-  // The start of the process, in clock ticks since boot. Unique together with the pid. 0: /proc
-  // could not tell it (OwnerStats::errors).
+  // The start of the process, in clock ticks since boot. Unique together with the pid. 0 if
+  // it could not be read; OwnerStats::errors counts this.
   uint64_t start_time = 0;
   int fd = 0;
   // comm: up to 15 bytes that the process chooses. Any bytes are possible; escape them before a

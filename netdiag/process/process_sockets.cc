@@ -16,11 +16,12 @@
 namespace netdiag {
 namespace {
 
-absl::Status ProcessError(Pid pid, std::string_view file) {
-  const std::string what = "process " + std::to_string(pid.value());
+// The error of the last call, which read `path`, a file of the process.
+absl::Status ProcessError(Pid pid, const std::string& path) {
   const int errnum = errno;
-  if (errnum == ENOENT || errnum == ESRCH) return ErrnoError(ESRCH, what);
-  return ErrnoError(errnum, what + ": " + std::string(file));
+  if (errnum == ENOENT || errnum == ESRCH)
+    return ErrnoError(ESRCH, "process " + std::to_string(pid.value()));
+  return ErrnoError(errnum, path);
 }
 
 }  // namespace
@@ -31,12 +32,12 @@ absl::StatusOr<std::vector<OwnedSocket>> ReadProcessSockets(Pid pid, const std::
   if (!directory.ok()) return ProcessError(pid, path);
   internal::SmallBuffer buffer;
   const ssize_t size = internal::ReadFile(directory.get(), "stat", &buffer);
-  if (size < 0) return ProcessError(pid, "stat");
+  if (size < 0) return ProcessError(pid, path + "/stat");
   const std::optional<internal::ProcessStat> stat =
       internal::ParseStat(std::string_view(buffer.data(), static_cast<size_t>(size)));
   if (!stat) return DamagedData(path + "/stat", "no start time");
   const internal::UniqueFd table = internal::OpenDirectory(directory.get(), "fd");
-  if (!table.ok()) return ProcessError(pid, "fd");
+  if (!table.ok()) return ProcessError(pid, path + "/fd");
   std::vector<OwnedSocket> held;
   internal::DirectoryReader reader;
   ssize_t filled = 0;
@@ -53,7 +54,7 @@ absl::StatusOr<std::vector<OwnedSocket>> ReadProcessSockets(Pid pid, const std::
           {Inode(*inode), {.pid = pid, .start_time = stat->start_time, .fd = *fd, .command = {}}});
     }
   }
-  if (filled < 0) return ProcessError(pid, "fd");
+  if (filled < 0) return ProcessError(pid, path + "/fd");
   return held;
 }
 

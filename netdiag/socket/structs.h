@@ -81,25 +81,39 @@ class StructView {
   // The value of the field; nullopt also if the number means "not set". Filters, orders, counts and
   // every form of output use it.
   [[gnu::always_inline]] std::optional<uint64_t> ValueOf(const StructField& field) const {
+    return ValueOf(field, UnsetAsAWhole(field.unset));
+  }
+  // The same for code that reads many fields: `whole` is UnsetAsAWhole().
+  [[gnu::always_inline]] std::optional<uint64_t> ValueOf(const StructField& field,
+                                                         UnsetSet whole) const {
     const std::optional<uint64_t> number = (*this)[field];
-    if (!number || field.unset.empty() || IsSet(field, *number)) return number;
-    return std::nullopt;
+    if (!number || field.unset.empty()) return number;
+    if (whole.intersects(field.unset) || IsUnset(field, *number)) return std::nullopt;
+    return number;
+  }
+  // Which of the conditions on the whole struct hold, for example kListener. They are the same for
+  // all fields. Only those in `among` are tested.
+  [[gnu::always_inline]] UnsetSet UnsetAsAWhole(UnsetSet among = kConditions) const {
+    UnsetSet holding;
+    if constexpr (requires { Traits::kUnset; }) {
+      for (const Unset unset : Traits::kUnset) {
+        if (among.contains(unset) && Traits::IsUnset(*this, unset)) holding |= unset;
+      }
+    }
+    return holding;
   }
   // The struct as the kernel sent it. A newer kernel sends more than the table describes.
   Bytes bytes() const { return bytes_; }
 
  private:
-  [[gnu::always_inline]] bool IsSet(const StructField& field, uint64_t number) const {
+  static constexpr UnsetSet kConditions = {Unset::kDisabled, Unset::kListener, Unset::kNoRtt,
+                                           Unset::kNoWindowScale};
+  // True if the number itself means "not set".
+  [[gnu::always_inline]] static bool IsUnset(const StructField& field, uint64_t number) {
     const auto has = [&](Unset unset) { return field.unset.contains(unset); };
-    if (has(Unset::kZero) && number == 0) return false;
-    if (has(Unset::kOnes) && number == ~uint64_t{0} >> (64 - 8 * field.width)) return false;
-    if (has(Unset::kInfinite) && number == 0x7fffffff) return false;
-    if constexpr (requires { Traits::IsUnset(*this, Unset()); }) {
-      for (const Unset unset : Traits::kUnset) {
-        if (has(unset) && Traits::IsUnset(*this, unset)) return false;
-      }
-    }
-    return true;
+    return (has(Unset::kZero) && number == 0) ||
+           (has(Unset::kOnes) && number == ~uint64_t{0} >> (64 - 8 * field.width)) ||
+           (has(Unset::kInfinite) && number == 0x7fffffff);
   }
   // REQUIRES: the field is within the bytes.
   [[gnu::always_inline]] uint64_t Read(const StructField& field) const {

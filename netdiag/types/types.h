@@ -158,6 +158,7 @@ class Set {
   constexpr uint64_t bits() const { return bits_; }
   constexpr bool empty() const { return bits_ == 0; }
   constexpr bool contains(E value) const { return (bits_ & Set(value).bits_) != 0; }
+  constexpr bool intersects(Set other) const { return (bits_ & other.bits_) != 0; }
   constexpr Set& operator|=(Set other) {
     bits_ |= other.bits_;
     return *this;

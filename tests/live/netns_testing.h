@@ -55,7 +55,7 @@ inline NetnsId AddNetns(const std::string& name) {
 
 inline void DeleteNetns(const std::string& name) { Shell("ip netns del '" + name + "'"); }
 
-// Runs `make` in the namespace. Sockets that it makes stay there.
+// Runs `make` in the namespace. A socket that `make` opens belongs to this namespace for good.
 inline void In(const std::string& name, const std::function<void()>& make) {
   const absl::Status status = netlink::NetNs::FromPath("/run/netns/" + name).Run([&] {
     make();

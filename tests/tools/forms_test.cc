@@ -68,7 +68,7 @@ TEST(Columns, HaveTheHeadsThatWereAskedFor) {
   EXPECT_THAT(json, ::testing::StartsWith("{\"local_port\":300,\"user\":\"root\"}\n"));
 }
 
-// So that programs that split lines at blanks can count the columns.
+// Programs that split lines at blanks can then count the columns.
 TEST(Columns, OfTextEscapeBlanksInValues) {
   UnixMessage socket;
   socket.Add(UNIX_DIAG_NAME, Text("/a  b\\c"));

@@ -220,7 +220,7 @@ TEST(ParseStates, ReadsEverySpellingThatIsPrinted) {
     for (const std::string_view name : {row.ss, row.netstat, row.gopsutil}) {
       const std::optional<StateSet> states = ParseStates(name);
       ASSERT_TRUE(states.has_value()) << name;
-      // A spelling that two states share means the one that rows have.
+      // Where two states have the same spelling, it means the state that rows can have.
       const State meant = row.state == State::kNewSynReceived  ? State::kSynReceived
                           : row.state == State::kBoundInactive ? State::kClose
                                                                : row.state;

@@ -32,7 +32,12 @@ class Writer {
  public:
   Writer(const InetSocket& socket, const TcpInfo& info, const ListOptions& options,
          TableBuffer* out)
-      : socket_(socket), info_(info), options_(options), out_(out), at_(out->Reserve(kSection)) {}
+      : socket_(socket),
+        info_(info),
+        unset_(info.UnsetAsAWhole()),
+        options_(options),
+        out_(out),
+        at_(out->Reserve(kSection)) {}
 
   void Flags();
   void Timing();
@@ -74,7 +79,7 @@ class Writer {
 
   // The value of a tcp_info field; 0 if it has none. ss makes no difference between the two.
   [[gnu::always_inline]] uint64_t Get(const StructField& field) const {
-    return info_.ValueOf(field).value_or(0);
+    return info_.ValueOf(field, unset_).value_or(0);
   }
   [[gnu::always_inline]] void IfNotZero(std::string_view name, const StructField& field) {
     if (const uint64_t value = Get(field); value != 0) Token(name, value);
@@ -90,6 +95,7 @@ class Writer {
 
   const InetSocket& socket_;
   const TcpInfo& info_;
+  const netdiag::UnsetSet unset_;
   const ListOptions& options_;
   TableBuffer* out_;
   char* at_;  // the end of the written bytes, with room for a section

@@ -65,6 +65,12 @@ std::string NamesOf(const netdiag::OwnerStats& stats) {
   return " (" + text + (named < stats.denied ? ", …)" : ")");
 }
 
+// "1 process", "2 processes".
+std::string Counted(uint64_t count, std::string_view singular, std::string_view plural) {
+  return std::to_string(count).append(" ").append(count == 1 ? singular : plural);
+}
+std::string Processes(uint64_t count) { return Counted(count, "process", "processes"); }
+
 // The tables about which a message says the same.
 struct Refusal {
   std::string before, after;  // the message, around the name of its table
@@ -138,14 +144,13 @@ void ReportTables(const netdiag::Summary& summary, bool tables_named) {
 
 void ReportNamespaces(const netdiag::NetnsStats& stats) {
   if (stats.denied > 0) {
-    Complain("the sockets of " + std::to_string(stats.denied) +
-             " network namespaces are missing, because diag could not enter these namespaces: " +
+    Complain("sockets are missing, because diag could not enter " +
+             Counted(stats.denied, "network namespace", "network namespaces") + ": " +
              std::string(stats.denial.message()));
   }
   if (stats.hidden > 0) {
     Complain("sockets may be missing, because the network namespaces of " +
-             std::to_string(stats.hidden) +
-             " processes could not be read: " + Advice(/*of_descriptors=*/false));
+             Processes(stats.hidden) + " could not be read: " + Advice(/*of_descriptors=*/false));
   }
   if (stats.beyond > 0) {
     Complain("sockets are missing, because there are too many network namespaces to list all");
@@ -157,20 +162,20 @@ void ReportMessages(const netdiag::Summary& summary) {
     Complain("the listing may be inconsistent, because a table changed while the kernel dumped it");
   }
   if (summary.damaged > 0) {
-    Complain(std::to_string(summary.damaged) +
-             " malformed records were left out or cut short, so sockets may be missing");
+    Complain("sockets may be missing, because " +
+             Counted(summary.damaged, "malformed record was", "malformed records were") +
+             " left out or cut short");
   }
   if (summary.foreign > 0) {
-    Complain(std::to_string(summary.foreign) +
-             " datagrams were dropped, because the kernel did not send them");
+    Complain(Counted(summary.foreign, "datagram was", "datagrams were") +
+             " ignored, because the sender was another process and not the kernel");
   }
 }
 
 void ReportOwners(const netdiag::OwnerStats& stats) {
   if (stats.denied > 0) {
-    Complain("owners may be missing, because the descriptors of " + std::to_string(stats.denied) +
-             " processes could not be read" + NamesOf(stats) + ": " +
-             Advice(/*of_descriptors=*/true));
+    Complain("owners may be missing, because the descriptors of " + Processes(stats.denied) +
+             " could not be read" + NamesOf(stats) + ": " + Advice(/*of_descriptors=*/true));
   }
   if (stats.hidepid) {
     Complain("owners may be missing, because /proc hides the processes of other users (hidepid): " +
@@ -182,9 +187,11 @@ void ReportOwners(const netdiag::OwnerStats& stats) {
         "the processes outside");
   }
   if (stats.errors > 0) {
-    Complain(netdiag::ErrnoError(stats.first_error,
-                                 "owners may be missing, because " + std::to_string(stats.errors) +
-                                     " descriptors or processes could not be read"));
+    Complain(netdiag::ErrnoError(
+        stats.first_error,
+        "owners may be missing, because " +
+            Counted(stats.errors, "descriptor or process", "descriptors or processes") +
+            " could not be read"));
   }
 }
 

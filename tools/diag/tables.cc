@@ -204,7 +204,7 @@ void TableChoice::ApplyTo(netdiag::Query* query) const {
   FamilySet families = families_;
   for (size_t i = 0; i < kKinds.size(); ++i) {
     const FamilySet own = netdiag::Describe(kKinds[i].protocol).families;
-    if ((kinds >> i & 1) != 0 && (families.bits() & own.bits()) == 0) families |= own;
+    if ((kinds >> i & 1) != 0 && !families.intersects(own)) families |= own;
   }
   for (const FamilyRow& row : kFamilies) {
     if (families_.contains(row.family) && (kinds & row.kinds) == 0) kinds |= row.kinds;
