@@ -11,14 +11,11 @@
 //
 // To add a field:
 //   1. A member of a kernel struct (struct tcp_info and the others) is one row of the table in
-//      netdiag/socket/structs.h, and nothing else: this table takes over all rows of that one.
-//      Any other field is one row in fields.cc, in the array of its group: kSocketFields,
-//      kOptionFields, kPacketFields, kFanoutFields, kNetlinkFields or kOwnerFacts.
+//      netdiag/socket/structs.h: this table takes over all rows of that one. Any other field is one
+//      row in fields.cc, in the array of its group: kSocketFields, kOptionFields, kPacketFields,
+//      kFanoutFields, kNetlinkFields or kOwnerFacts.
 //   2. If its numbers are codes or flags that have names, add the names to field_words.cc.
-//   3. The tests fail until these have the field too: docs/output.md, docs/diag.schema.json (which
-//      `diag --help-format=schema` writes), tests/fields_test.cc (a field of fields.cc, or of a
-//      struct that is now longer than in the test) and tests/socket/structs_test.cc (a new last
-//      field of struct tcp_info).
+//   3. docs/architecture.md, "Where to change what", lists the documents and tests that follow.
 //
 // Cost: to get a value is a call through a pointer and a load.
 // Lifetime: texts are views, valid as long as those of the Row.

@@ -133,7 +133,8 @@ TEST(AncestorsDocument, HasEveryRowWithItsTestOrItsReason) {
     EXPECT_FALSE(cells[1].empty()) << line;
     EXPECT_EQ(Fault(cells[2]), "") << line;
   }
-  // How many each ancestor has: gopsutil's Connections, Go's net, IOCounters, mdlayher's socket.
+  // The number of rows for each letter: C is gopsutil's Connections, N is Go's net, I is gopsutil's
+  // IOCounters, and S is mdlayher's socket.
   EXPECT_EQ(rows, (std::map<char, int>{{'C', 59}, {'N', 79}, {'I', 10}, {'S', 32}}));
 }
 

@@ -62,8 +62,8 @@ void PutProtocol(const DumpRequest& request, RequestBuilder* builder) {
                      uint32_t{static_cast<uint16_t>(request.table.protocol)});
 }
 
-// The passes have rows of three lengths, so their datagrams end at different sockets. The second
-// and the third pass together have the attributes of the first.
+// The rows of each of the three passes have another length, so the datagrams of the passes end at
+// different sockets. The second and the third pass together have the attributes of the first.
 void PutNetlink(size_t pass, RequestBuilder* builder) {
   static constexpr std::array<uint32_t, kNetlinkPasses> kShow = {
       NDIAG_SHOW_MEMINFO | NDIAG_SHOW_GROUPS | NDIAG_SHOW_FLAGS,
@@ -163,7 +163,8 @@ absl::StatusOr<Bytes> EncodeDump(const DumpRequest& request, Detail detail, size
   // Such a request names its protocol in an attribute only. A kernel that ignores the attribute
   // would answer with TCP.
   if (BothFamilies(request.table) && !OneDumpCoversBothFamilies(protocol)) {
-    return BadInput("socket_diag request", Text(request.table), "one family at a time");
+    return BadInput("socket_diag request", Text(request.table),
+                    "this kernel dumps one family at a time");
   }
   RequestBuilder builder(storage);
   switch (protocol) {

@@ -11,7 +11,7 @@
 namespace netdiag::internal {
 namespace {
 
-// The thread asks whether to go on after this many descriptors.
+// After this many descriptors, the thread of a scan checks its deadline and its stop token.
 constexpr size_t kThreadSlice = 4096;
 
 }  // namespace

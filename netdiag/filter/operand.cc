@@ -347,7 +347,9 @@ std::optional<Node> MakePort(Side side, Compare compare, std::string_view operan
   if (text.starts_with("*:")) text.remove_prefix(1);
   if (text.starts_with(':')) text.remove_prefix(1);
   if (!family.word.empty()) {
-    if (!IsEquality(compare)) return Refuse(why, "only = and != are allowed with a family");
+    if (!IsEquality(compare))
+      return Refuse(why,
+                    "a port with a family, such as inet6:22, can only be compared with = and !=");
     return MakeHost(side, compare, std::string(family.word).append(":*:").append(text), options,
                     why);
   }

@@ -377,7 +377,8 @@ TEST(LookupSource, ADeadlineEndsAStepThatWaitsForAnswers) {
 }
 
 TEST(LookupSource, AVisitorStopsItAnywhere) {
-  // Among listeners, at the last of them, within a batch, at its end, in the second one.
+  // The visitor stops at a listener (1), at the last listener (2), within the first batch (3, 30),
+  // at its end (50), and within the second batch (51, 62).
   for (const size_t after : {1, 2, 3, 30, 50, 51, 62}) {
     Kernel kernel = Town(60);
     Lookup lookup = LookupOf(kernel);

@@ -178,7 +178,8 @@ TEST(Passes, MakeASecondRoundAfterAChange) {
   for (bool more = true; more;) {
     kernel.Dump(&passes, &rows);
     more = passes.EndPass(Kernel::Collect(&rows)).next == Next::kDumpAgain;
-    // A socket that ended a datagram goes before each pass of the first round.
+    // Before the second pass and before the third one, a socket is closed. The first of them ended
+    // the first datagram.
     if (more && passes.pass() < 3) kernel.sockets.erase(kernel.sockets.begin() + 9);
   }
   EXPECT_GE(passes.pass(), 5u);

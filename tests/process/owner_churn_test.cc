@@ -75,7 +75,7 @@ uint64_t StartOf(pid_t pid) {
   return start;
 }
 
-// ------------------------------------------------------------------------------------ the notes
+// ---------------------------------------------------------------- what the children note down
 
 // A system call that succeeded, with the clock before and after it.
 struct Span {

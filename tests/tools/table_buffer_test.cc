@@ -53,7 +53,8 @@ TEST(TableBuffer, PadsToTheLongestAndLeavesNoBlanksAtTheEnd) {
 }
 
 TEST(TableBuffer, SpreadsTheSpareWidthOfAScreen) {
-  // The table needs 17 columns; the columns with a blank before them share the rest.
+  // The table is 17 characters wide. The columns that have a blank before them share the spare
+  // width.
   EXPECT_EQ(Laid(26, {"aaaa|1:|1000|users|"}), "aaaa     1:1000 users\n");
   EXPECT_EQ(Laid(17, {"aaaa|1:|1000|users|"}), "aaaa 1:1000 users\n");
 }

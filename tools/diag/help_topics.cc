@@ -30,7 +30,7 @@ constexpr auto kExamples = std::to_array<Example>({
     {"diag --all-netns -tuln --json", "listeners of every network namespace, as JSON"},
     {"diag -tnp state close-wait", "connections that a program forgot to close"},
     {"diag -tan 'recvq > 0 and not state = listening'", "data that no program reads"},
-    {"diag -xp --peers src '/run/*'", "unix sockets by path, and who is at the other end"},
+    {"diag -xp --peers src '/run/*'", "unix sockets below a path, and who is at the other end"},
     {"diag -N web -tanp dport = :5432", "in the network namespace `web`: who is connected there"},
 });
 

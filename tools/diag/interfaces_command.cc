@@ -57,7 +57,8 @@ absl::Status SetRates(std::string_view text, InterfacesOptions* options) {
   constexpr double kLongest = 86400;
   NETDIAG_RETURN_IF_ERROR(ReadNumber("--rates", text, &options->seconds.emplace()));
   if (*options->seconds > 0 && *options->seconds <= kLongest) return absl::OkStatus();
-  return netdiag::BadInput("--rates", text, "expected more than 0 and at most a day, 86400");
+  return netdiag::BadInput("--rates", text,
+                           "expected seconds: more than 0, and at most 86400, a day");
 }
 
 absl::Status SetJson(std::string_view, InterfacesOptions* options) {

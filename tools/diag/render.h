@@ -60,7 +60,8 @@ std::unique_ptr<Renderer> NewRenderer(const ListOptions& options, netdiag::Engin
 // their columns are known.
 std::unique_ptr<Renderer> NewSsRenderer(const ListOptions& options, netdiag::Engine* engine,
                                         Output* output);
-// The selected columns, or the counts, as a table for people, in the same buffer.
+// The selected columns, or the counts, as a table for people. It too keeps rows in a bounded buffer
+// until the widths of the columns are known.
 std::unique_ptr<Renderer> NewTableRenderer(const ListOptions& options, netdiag::Engine* engine,
                                            Output* output);
 // Comma separated values as in RFC 4180.
