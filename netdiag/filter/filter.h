@@ -46,13 +46,21 @@ struct Node;
 const Node& RootOf(const Filter& filter);
 }  // namespace internal
 
+// An interface in one network namespace. Namespaces give the same name to different interfaces.
+struct FilterInterface {
+  NetnsId netns;  // 0: the interface has this index in every namespace that is listed
+  IfIndex index;
+};
+
 // Functions that resolve names. Only Parse() calls them, and they may block. A null function
 // resolves no name. Numbers are parsed without them.
 struct FilterNames {
   std::function<std::vector<IpAddress>(std::string_view host)> hosts;
   // The ports of a service. If there is more than one, a socket with any of these ports matches.
   std::function<std::vector<Port>(std::string_view service)> services;
-  std::function<std::optional<IfIndex>(std::string_view interface)> interfaces;
+  // The interfaces of this name, at most one for each namespace that is listed. Empty: there is
+  // none.
+  std::function<std::vector<FilterInterface>(std::string_view interface)> interfaces;
   std::function<std::optional<Uid>(std::string_view user)> users;
   std::function<std::optional<CgroupId>(std::string_view path)> cgroups;
   std::function<std::optional<NetnsId>(std::string_view name)> namespaces;
@@ -85,7 +93,8 @@ class Filter {
  public:
   static constexpr size_t kMaxText = 65536;  // bytes of an expression
   static constexpr size_t kMaxDepth = 64;    // nested parentheses
-  // A name that stands for several addresses or ports counts once for each.
+  // A name that stands for several addresses or ports counts once for each, and the name of an
+  // interface twice for each namespace that has it.
   static constexpr size_t kMaxPredicates = 4096;
 
   // Matches every row, as an empty expression does.

@@ -24,6 +24,34 @@ Node AnyOf(bool other, std::vector<Node> alternatives) {
   return other ? MakeAnd(std::move(alternatives)) : MakeOr(std::move(alternatives));
 }
 
+// ---- Interfaces ----
+
+constexpr std::string_view kNoInterface = "no interface that is listed has this name";
+
+std::vector<FilterInterface> FindInterfaces(std::string_view name, const FilterOptions& options) {
+  if (name.empty() || !options.names.interfaces) return {};
+  return options.names.interfaces(name);
+}
+
+// True for the rows of each interface's namespace for which the predicate on its index is true.
+template <class Make>
+Node InAnyOf(std::span<const FilterInterface> interfaces, const Make& make_predicate) {
+  static const Field* const kNetns = FindField("netns");
+  std::vector<Node> alternatives;
+  for (const FilterInterface& interface : interfaces) {
+    Node node = MakePredicate(make_predicate(interface.index.value()));
+    if (interface.netns != NetnsId()) {
+      const FieldMatch here{kNetns, Compare::kEqual, uint64_t{interface.netns.value()}};
+      node = MakeAnd({MakePredicate(here), std::move(node)});
+    }
+    alternatives.push_back(std::move(node));
+  }
+  return MakeOr(std::move(alternatives));
+}
+
+// The opposite of `node` for the rows that match `all`.
+Node Except(Node all, Node node) { return MakeAnd({std::move(all), MakeNot(std::move(node))}); }
+
 // ---- Ports ----
 
 struct PortSpan {
@@ -83,7 +111,7 @@ constexpr NumberedFamily kNumberedFamilies[] = {
 };
 
 std::optional<uint32_t> ParseNumberedName(const NumberedFamily& family, bool is_port,
-                                          std::string_view text, const FilterOptions& options) {
+                                          std::string_view text) {
   if (const std::optional<uint64_t> number = ParseNumberWithBase(text)) {
     if (*number > UINT32_MAX) return std::nullopt;
     return static_cast<uint32_t>(*number);
@@ -91,10 +119,24 @@ std::optional<uint32_t> ParseNumberedName(const NumberedFamily& family, bool is_
   if (is_port && !family.kernel.empty() && text == family.kernel) return 0;
   if (family.prefix == "netlink" && !is_port) return FindNumberOf(NetlinkProtocols(), text);
   if (family.prefix == "link" && !is_port) return FindNumberOf(EtherTypes(), text);
-  if (family.prefix != "link" || !is_port || !options.names.interfaces) return std::nullopt;
-  const std::optional<IfIndex> index = options.names.interfaces(text);
-  if (!index) return std::nullopt;
-  return index->value();
+  return std::nullopt;
+}
+
+// A match whose port is the index of the interface `name`.
+std::optional<Node> MakeLink(const NumberedMatch& match, std::string_view name,
+                             const FilterOptions& options, std::string* why) {
+  const std::vector<FilterInterface> interfaces = FindInterfaces(name, options);
+  if (interfaces.empty()) return Refuse(why, kNoInterface);
+  const auto at = [&](uint32_t index) {
+    NumberedMatch here = match;
+    here.other = false;
+    here.port = index;
+    return here;
+  };
+  Node node = InAnyOf(interfaces, at);
+  if (!match.other) return node;
+  return Except(MakePredicate(NumberedMatch{.side = match.side, .family = match.family}),
+                std::move(node));
 }
 
 // ADDRESS[:PORT], each a number, a name or '*'. An empty address means '*'.
@@ -106,12 +148,13 @@ std::optional<Node> MakeNumbered(const NumberedFamily& family, Side side, bool o
   const std::string_view address = text.substr(0, colon);
   const std::string_view port = colon == text.npos ? "*" : text.substr(colon + 1);
   if (!address.empty() && address != "*") {
-    match.address = ParseNumberedName(family, false, address, options);
+    match.address = ParseNumberedName(family, false, address);
     if (!match.address)
       return Refuse(why, "this is neither a number nor a name that this family has");
   }
   if (port != "*") {
-    match.port = ParseNumberedName(family, true, port, options);
+    match.port = ParseNumberedName(family, true, port);
+    if (!match.port && family.prefix == "link") return MakeLink(match, port, options, why);
     if (!match.port)
       return Refuse(why, "what follows the `:` is neither a number nor a known name");
   }
@@ -238,7 +281,7 @@ bool IsAny(std::string_view address) {
 
 // ADDRESS[/BITS][:PORT] of an inet socket: each address that `text` names with each port. `family`
 // restricts the addresses, unless it is kUnspecified.
-std::optional<Node> MakeInet(Side side, bool other, Family family, std::string_view text,
+std::optional<Node> MakeEnd(Side side, bool other, Family family, std::string_view text,
                              const FilterOptions& options, std::string* why) {
   const std::optional<HostParts> parts = SplitHost(text, why);
   if (!parts) return std::nullopt;
@@ -281,6 +324,45 @@ std::optional<Node> MakeInet(Side side, bool other, Family family, std::string_v
     }
   }
   return AnyOf(other, std::move(alternatives));
+}
+
+// An operand without its zone.
+struct Zoned {
+  std::string end;                        // ADDRESS[/BITS][:PORT]
+  std::optional<std::string_view> zone;  // the interface behind the '%'
+};
+// The name of an interface has neither '/' nor ':' (dev_valid_name(), net/core/dev.c).
+Zoned SplitZone(std::string_view text) {
+  const size_t percent = text.find('%');
+  if (percent == text.npos) return {std::string(text), std::nullopt};
+  const std::string_view before = text.substr(0, percent);
+  const size_t end = std::min(text.find_first_of("]/:", percent), text.size());
+  const std::string_view after = text.substr(end);
+  Zoned zoned = {std::string(before), text.substr(percent + 1, end - percent - 1)};
+  // In fe80::1%eth0:22, what follows the zone is no part of the address.
+  const bool bare_v6 = !before.starts_with('[') && std::ranges::count(before, ':') > 1;
+  if (bare_v6) zoned.end = "[" + zoned.end + "]";
+  zoned.end += after;
+  return zoned;
+}
+
+// ADDRESS[/BITS][%INTERFACE][:PORT] of an inet socket.
+std::optional<Node> MakeInet(Side side, bool other, Family family, std::string_view text,
+                             const FilterOptions& options, std::string* why) {
+  const Zoned zoned = SplitZone(text);
+  if (!zoned.zone) return MakeEnd(side, other, family, text, options, why);
+  std::optional<Node> end = MakeEnd(side, /*other=*/false, family, zoned.end, options, why);
+  if (!end) return std::nullopt;
+  const Field& interface = *FindField("interface");
+  std::optional<Node> zone = MakeField(interface, Compare::kEqual, *zoned.zone, options, why);
+  if (!zone) {
+    *why = "no interface that is listed has the name behind the `%`";
+    return std::nullopt;
+  }
+  const Node inet = MakePredicate(PortMatch{side, false, 0, UINT16_MAX});
+  if (IsTrue(*end)) *end = inet;
+  Node both = MakeAnd({*std::move(end), *std::move(zone)});
+  return other ? Except(inet, std::move(both)) : std::move(both);
 }
 
 // Returns the match for ports p such that "p `compare` span" holds.
@@ -337,6 +419,23 @@ std::optional<Node> MakeHost(Side side, Compare compare, std::string_view operan
                         : family.word == "inet6" ? Family::kInet6
                                                  : Family::kUnspecified;
   return MakeInet(side, other, wanted, family.rest, options, why);
+}
+
+std::optional<Node> MakeInterface(const Field& field, Compare compare, std::string_view name,
+                                  const FilterOptions& options, std::string* why) {
+  if (!IsEquality(compare)) {
+    return Refuse(why, "the names of interfaces have no order, so only = and != are allowed");
+  }
+  const std::vector<FilterInterface> interfaces = FindInterfaces(name, options);
+  if (interfaces.empty()) return Refuse(why, kNoInterface);
+  const auto is = [&](Compare how, uint64_t index) { return FieldMatch{&field, how, index}; };
+  const bool everywhere = interfaces.size() == 1 && interfaces[0].netns == NetnsId();
+  if (everywhere) return MakePredicate(is(compare, interfaces[0].index.value()));
+  Node node = InAnyOf(interfaces, [&](uint64_t index) { return is(Compare::kEqual, index); });
+  if (compare == Compare::kEqual) return node;
+  // No interface has this number, so it differs from that of every row which can have one.
+  constexpr uint64_t kNone = uint64_t{UINT32_MAX} + 1;
+  return Except(MakePredicate(is(Compare::kNotEqual, kNone)), std::move(node));
 }
 
 std::optional<Node> MakePort(Side side, Compare compare, std::string_view operand,

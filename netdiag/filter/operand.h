@@ -16,7 +16,7 @@
 
 namespace netdiag::internal {
 
-// [FAMILY:]ADDRESS[/BITS][:PORT], the operand of src and dst.
+// [FAMILY:]ADDRESS[/BITS][%INTERFACE][:PORT], the operand of src and dst.
 std::optional<Node> MakeHost(Side side, Compare compare, std::string_view operand,
                              const FilterOptions& options, std::string* why);
 // [FAMILY:][:]PORT or LOW-HIGH, the operand of sport and dport.
@@ -25,6 +25,9 @@ std::optional<Node> MakePort(Side side, Compare compare, std::string_view operan
 // The value of a field (value.cc).
 std::optional<Node> MakeField(const Field& field, Compare compare, std::string_view operand,
                               const FilterOptions& options, std::string* why);
+// The name of an interface, as the operand of a field that is its index.
+std::optional<Node> MakeInterface(const Field& field, Compare compare, std::string_view name,
+                                  const FilterOptions& options, std::string* why);
 // "yes", "no", "true", …
 std::optional<bool> ParseFlag(std::string_view word);
 

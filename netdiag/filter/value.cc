@@ -68,7 +68,6 @@ NameLookup LookUpName(const Field& field, std::string_view name, const FilterNam
   };
   if (field.group != FieldGroup::kSocket) return {};
   if (field.name == "uid") return look_up(names.users);
-  if (field.name == "interface") return look_up(names.interfaces);
   if (field.name == "cgroup") return look_up(names.cgroups);
   if (field.name == "netns") return look_up(names.namespaces);
   return {};
@@ -124,6 +123,9 @@ std::optional<Node> MakeField(const Field& field, Compare compare, std::string_v
       return MakeHost(Side::kRemote, compare, std::string("unix:").append(operand), options, why);
     }
     if (field.name == "mark" && IsEquality(compare)) return MakeMark(compare, operand, why);
+    if (field.name == "interface" && !StartsAsNumber(operand)) {
+      return MakeInterface(field, compare, operand, options, why);
+    }
     if (field.name == "local_port") return MakePort(Side::kLocal, compare, operand, options, why);
     if (field.name == "remote_port") return MakePort(Side::kRemote, compare, operand, options, why);
     if (field.name == "local_address") {

@@ -29,7 +29,9 @@ std::vector<std::string> LinesAfter(std::string_view heading) {
 TEST(FilterDocument, ItsExamplesAreFilters) {
   FilterOptions options;
   options.names.users = [](std::string_view) { return Uid(0); };
-  options.names.interfaces = [](std::string_view) { return IfIndex(1); };
+  options.names.interfaces = [](std::string_view) {
+    return std::vector<FilterInterface>{{NetnsId(), IfIndex(1)}};
+  };
   size_t examples = 0;
   for (const std::string& line : LinesAfter("## Examples")) {
     if (!line.starts_with("    ")) continue;

@@ -37,9 +37,11 @@ FilterOptions Known() {
     if (service == "double") return {Port::FromHost(7), Port::FromHost(9)};
     return {};
   };
-  options.names.interfaces = [](std::string_view name) -> std::optional<IfIndex> {
-    if (name == "eth0") return IfIndex(3);
-    return std::nullopt;
+  options.names.interfaces = [](std::string_view name) -> std::vector<FilterInterface> {
+    if (name == "eth0") return {{NetnsId(), IfIndex(3)}};
+    if (name == "one") return {{NetnsId(98), IfIndex(7)}};
+    if (name == "both") return {{NetnsId(98), IfIndex(7)}, {NetnsId(99), IfIndex(8)}};
+    return {};
   };
   options.names.users = [](std::string_view name) -> std::optional<Uid> {
     if (name == "nobody") return Uid(65534);
@@ -193,6 +195,46 @@ TEST(FilterParse, TakesTheOtherPredicatesOfSs) {
       {"fwmark != 16", "fwmark != 16"},
       {"mark > 3", "mark > 3"},
       {"cgroup = /a.slice", "cgroup = 77"},
+  });
+}
+
+// Each namespace has its own interfaces.
+TEST(FilterParse, TheNameOfAnInterfaceMeansItsIndexInEachNamespaceThatHasIt) {
+  const std::string other = "interface != 4294967296, not(";
+  ExpectTrees({
+      {"dev = one", "and(netns = 98, interface = 7)"},
+      {"dev = both", "or(and(netns = 98, interface = 7), and(netns = 99, interface = 8))"},
+      {"interface = both",
+       "or(and(netns = 98, interface = 7), and(netns = 99, interface = 8))"},
+      {"dev != one", "and(" + other + "and(netns = 98, interface = 7)))"},
+      {"dev != both",
+       "and(" + other + "or(and(netns = 98, interface = 7), and(netns = 99, interface = 8))))"},
+      {"dev != eth0", "interface != 3"},
+      {"src link:arp:one", "and(netns = 98, src = link:2054:7)"},
+      {"src != link:*:one", "and(src = link:*, not(and(netns = 98, src = link:*:7)))"},
+  });
+}
+
+// What diag prints of a socket that is bound to an interface.
+TEST(FilterParse, AnAddressCanHaveAZone) {
+  ExpectTrees({
+      {"src [fe80::1]%eth0:22", "and(src = [fe80::1]:22, interface = 3)"},
+      {"src [fe80::1%eth0]:22", "and(src = [fe80::1]:22, interface = 3)"},
+      {"src fe80::1%eth0:22", "and(src = [fe80::1]:22, interface = 3)"},
+      {"src fe80::1%eth0", "and(src = [fe80::1], interface = 3)"},
+      {"src [fe80::1]%eth0", "and(src = [fe80::1], interface = 3)"},
+      {"src [fe80::1]%3:*", "and(src = [fe80::1], interface = 3)"},
+      {"src [fe80::]%eth0/10:22", "and(src = [fe80::]/10:22, interface = 3)"},
+      {"src fe80::/10%eth0", "and(src = [fe80::]/10, interface = 3)"},
+      {"dst 127.0.0.1%eth0:53", "and(dst = 127.0.0.1:53, interface = 3)"},
+      {"src inet6:fe80::1%eth0", "and(src = [fe80::1], interface = 3)"},
+      {"src *%eth0:68", "and(sport = :68, interface = 3)"},
+      {"src *%eth0", "and(sport >= :0, interface = 3)"},
+      {"src [fe80::1]%both:22",
+       "and(src = [fe80::1]:22, or(and(netns = 98, interface = 7), and(netns = 99, interface = "
+       "8)))"},
+      {"src != [fe80::1]%eth0:22",
+       "and(sport >= :0, not(and(src = [fe80::1]:22, interface = 3)))"},
   });
 }
 
@@ -424,7 +466,14 @@ TEST(FilterParse, ErrorsSayWhereAndWhatWasExpected) {
       {"pacing_rate > 5x", 15, "bits (10Mbps)"},
       {"pid = 1k", 7, "a number is expected"},
       {"uid = ghost", 7, "neither a number nor a known name"},
-      {"dev = nosuch", 7, "neither a number nor a known name"},
+      {"dev = nosuch", 7, "no interface that is listed has this name"},
+      {"dev > eth0", 7, "no order"},
+      {"src link:arp:nosuch", 5, "no interface that is listed has this name"},
+      {"src [fe80::1]%nosuch:22", 5, "no interface that is listed has the name behind the `%`"},
+      {"src [fe80::1]%:22", 5, "behind the `%`"},
+      {"src [fe80::1]%eth0:22:9", 5, "a port is"},
+      {"src fe80::1%eth0x80", 5, "behind the `%`"},
+      {"src 10.0.0%eth0", 5, "an address is expected"},
       {"fwmark = x", 10, "a mark is expected"},
       {"state = open", 9, "established syn-sent"},
       {"state = bound-inactive", 9, "unconnected"},
