@@ -154,6 +154,12 @@ class Engine {
   absl::StatusOr<std::vector<DestroyOutcome>> Destroy(std::span<const SocketName> sockets,
                                                       const netlink::CallOptions& call = {});
 
+  // Runs `work` inside a network namespace that the last query listed, for what only the namespace
+  // tells: the names of its interfaces. `work` runs on a thread of its own unless the calling
+  // thread is in the namespace. May be called from a visitor. NotFound: the query did not list the
+  // namespace, or it has vanished. EOPNOTSUPP: the Engine replays a capture.
+  absl::Status RunIn(NetnsId netns, absl::FunctionRef<absl::Status()> work);
+
   // What the kernel can answer. The first call probes the kernel; later calls return the same
   // object. For a replayed capture: the kernel of the capture, and no tables. May be called while a
   // query runs.

@@ -82,6 +82,13 @@ absl::Status WhyUncertain(const Summary& summary, const internal::KernelProtocol
                     "some were not read, and /proc does not tell the namespace of a socket");
 }
 
+std::string_view NameOf(NetnsId netns, const Summary& summary) {
+  for (const TableOutcome& outcome : summary.tables) {
+    if (netns != NetnsId() && outcome.table.netns == netns) return outcome.table.netns_name;
+  }
+  return {};
+}
+
 // Returns the kernel's name of the socket's protocol, or "" if no owner holds the socket any more.
 std::string ProtocolOf(OwnerIndex* index, const UnlistedSocket& socket) {
   for (const Owner& owner : socket.owners) {
@@ -137,6 +144,7 @@ absl::StatusOr<UnlistedStats> VisitUnlisted(const EngineOptions& options,
     const std::string protocol = ProtocolOf(&index, socket);
     if (protocol.empty()) continue;
     socket.protocol = protocol;
+    socket.netns_name = NameOf(socket.netns, listed.last);
     const internal::KernelProtocol* const known = internal::FindKernelProtocol(protocol);
     if (unlisted_options.filter != nullptr &&
         !internal::MatchesUnlisted(*unlisted_options.filter,

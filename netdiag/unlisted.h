@@ -47,7 +47,8 @@ struct UnlistedSocket {
   Inode inode;
   // The kernel's name: "TCP", "UNIX-STREAM", "ALG". Source: sockfs_xattr_get(), net/socket.c.
   std::string_view protocol;
-  NetnsId netns;  // 0: not known, because the owners were read from /proc
+  NetnsId netns;                // 0: not known, because the owners were read from /proc
+  std::string_view netns_name;  // Table::netns_name; empty if the namespace was not listed
   Owners owners;
 };
 

@@ -25,8 +25,9 @@ struct Table {
   Protocol protocol = Protocol::kTcp;
   // {kUnix}, {kNetlink}, {kPacket}, {kInet}, {kInet6} or {kInet, kInet6}
   FamilySet families;
-  NetnsId netns;           // 0: unknown
-  std::string netns_name;  // the name by `ip netns`; empty: none, or not looked up
+  NetnsId netns;  // 0: unknown
+  // netlink::kOwnNetns, or the name by `ip netns`. Empty: it has none, or it was not looked up.
+  std::string netns_name;
   friend bool operator==(const Table&, const Table&) = default;
 };
 

@@ -87,6 +87,7 @@ class Engine::Impl {
                           absl::FunctionRef<void(const UnixSocket&)> visitor);
   absl::StatusOr<std::vector<DestroyOutcome>> Destroy(std::span<const SocketName> sockets,
                                                       const CallOptions& call);
+  absl::Status RunIn(NetnsId netns, absl::FunctionRef<absl::Status()> work);
   const Capabilities& capabilities();
   // `uname -r`; for a replay, of the host that made the capture.
   std::string kernel() const;
@@ -195,12 +196,12 @@ absl::Status Engine::Impl::Plan(const internal::PlanOptions& options,
     return absl::OkStatus();
   }
   join_.Begin(query_, form_ == Form::kKept || query_.keep_joins, &summary_);
-  if (!options_.all_netns) {
-    internal::AppendPlans(query_, options, conns_.home(), "", plans);
-    return absl::OkStatus();
+  if (options_.all_netns) {
+    namespaces_.Find(options_.proc_root, conns_.home(), test_options_.tcp_plan);
   }
-  namespaces_.Find(options_.proc_root, conns_.home(), test_options_.tcp_plan);
-  internal::AppendPlans(query_, options, conns_.home(), namespaces_.home_name(), plans);
+  const std::string home_name(options_.netns ? namespaces_.home_name() : netlink::kOwnNetns);
+  internal::AppendPlans(query_, options, conns_.home(), home_name, plans);
+  if (!options_.all_netns) return absl::OkStatus();
   for (const netlink::FoundNetns& netns : namespaces_.list()) {
     internal::AppendPlans(query_, options, netns.id, netns.name, plans);
   }
@@ -347,6 +348,11 @@ absl::StatusOr<std::vector<DestroyOutcome>> Engine::Impl::Destroy(
   return internal::Destroy(conn, netns, sockets, options, call);
 }
 
+absl::Status Engine::Impl::RunIn(NetnsId netns, absl::FunctionRef<absl::Status()> work) {
+  if (options_.replay) return ErrnoError(EOPNOTSUPP, "the Engine replays a capture");
+  return conns_.RunIn(netns, work);
+}
+
 const Capabilities& Engine::Impl::capabilities() {
   if (capabilities_) return *capabilities_;
   if (options_.replay) return capabilities_.emplace(Capabilities{.kernel = kernel()});
@@ -404,6 +410,10 @@ absl::Status Engine::LookupUnix(Inode inode, Cookie cookie,
 absl::StatusOr<std::vector<DestroyOutcome>> Engine::Destroy(std::span<const SocketName> sockets,
                                                             const CallOptions& call) {
   return impl_->Destroy(sockets, call);
+}
+
+absl::Status Engine::RunIn(NetnsId netns, absl::FunctionRef<absl::Status()> work) {
+  return impl_->RunIn(netns, work);
 }
 
 absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& call) {

@@ -282,7 +282,7 @@ bool IsAny(std::string_view address) {
 // ADDRESS[/BITS][:PORT] of an inet socket: each address that `text` names with each port. `family`
 // restricts the addresses, unless it is kUnspecified.
 std::optional<Node> MakeEnd(Side side, bool other, Family family, std::string_view text,
-                             const FilterOptions& options, std::string* why) {
+                            const FilterOptions& options, std::string* why) {
   const std::optional<HostParts> parts = SplitHost(text, why);
   if (!parts) return std::nullopt;
   std::vector<std::optional<uint16_t>> ports;
@@ -328,7 +328,7 @@ std::optional<Node> MakeEnd(Side side, bool other, Family family, std::string_vi
 
 // An operand without its zone.
 struct Zoned {
-  std::string end;                        // ADDRESS[/BITS][:PORT]
+  std::string end;                       // ADDRESS[/BITS][:PORT]
   std::optional<std::string_view> zone;  // the interface behind the '%'
 };
 // The name of an interface has neither '/' nor ':' (dev_valid_name(), net/core/dev.c).

@@ -62,9 +62,16 @@ absl::Status WithNetns(int borrowed, const std::string& path,
   return use(fd, name);
 }
 
+NetnsId IdOf(int fd) {
+  struct stat file {};
+  return fstat(fd, &file) == 0 ? NetnsId(static_cast<uint32_t>(file.st_ino)) : NetnsId();
+}
+
 absl::Status Enter(int fd, const std::string& name) {
   if (setns(fd, CLONE_NEWNET) == 0) return absl::OkStatus();
   const int errnum = errno;
+  const NetnsId id = IdOf(fd);
+  if (id != NetnsId() && id == CurrentNetns()) return absl::OkStatus();
   return ErrnoError(errnum, name, errnum == EPERM ? "entering it needs CAP_SYS_ADMIN" : "");
 }
 
@@ -75,11 +82,6 @@ absl::Status OnThread(absl::FunctionRef<absl::Status()> body) {
                            internal::StartQuietThread([&] { status = body(); }));
   thread.join();
   return status;
-}
-
-NetnsId IdOf(int fd) {
-  struct stat file {};
-  return fstat(fd, &file) == 0 ? NetnsId(static_cast<uint32_t>(file.st_ino)) : NetnsId();
 }
 
 // Enters by the first path that still leads to the namespace.

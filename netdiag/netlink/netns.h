@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,10 @@
 
 namespace netdiag::netlink {
 
+// The name of the namespace that a thread is in. A namespace that `ip netns` calls so has no name
+// here.
+inline constexpr std::string_view kOwnNetns = "self";
+
 // The name of a network namespace. A value; keeps nothing open.
 class NetNs {
  public:
@@ -33,13 +38,13 @@ class NetNs {
   static NetNs FromPath(std::string path) { return NetNs(-1, std::move(path)); }
   // The namespace of a process's main thread.
   static NetNs FromPid(Pid pid);
-  // What users type: a path if it contains '/', else a name of `ip netns` if there is such a name,
-  // else a pid. The error names a text that is none of these.
+  // What users type: kOwnNetns, a path if it contains '/', else a name of `ip netns` if there is
+  // such a name, else a pid. The error names a text that is none of these.
   static absl::StatusOr<NetNs> FromName(const std::string& name);
 
   // Runs `work` on a new thread inside the namespace and returns its result. The thread blocks all
   // signals and has ended when Run() returns. If the namespace cannot be entered, the error names
-  // it; EPERM says which capability is missing.
+  // it; EPERM says which capability is missing. The namespace of the calling thread needs none.
   absl::Status Run(absl::FunctionRef<absl::Status()> work) const;
   // The inode of the namespace.
   absl::StatusOr<NetnsId> Identify() const;

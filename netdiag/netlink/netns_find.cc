@@ -123,7 +123,7 @@ class Finder {
     }
     FoundNetns& netns = known == by_id_.end() ? by_id_[id] : known->second;
     netns.id = id;
-    if (netns.name.empty()) netns.name = name;
+    if (netns.name.empty() && name != kOwnNetns) netns.name = name;
     const bool is_new = std::ranges::find(netns.paths, path) == netns.paths.end();
     if (is_new && netns.paths.size() < kMaxPaths) netns.paths.push_back(path);
   }
@@ -136,6 +136,7 @@ class Finder {
 }  // namespace
 
 absl::StatusOr<NetNs> NetNs::FromName(const std::string& name) {
+  if (name == kOwnNetns) return FromPath("/proc/thread-self/ns/net");
   if (name.find('/') != name.npos) return FromPath(name);
   for (const std::string_view directory : kNameDirectories) {
     std::string path = std::string(directory).append(name);

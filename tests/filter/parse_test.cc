@@ -204,8 +204,7 @@ TEST(FilterParse, TheNameOfAnInterfaceMeansItsIndexInEachNamespaceThatHasIt) {
   ExpectTrees({
       {"dev = one", "and(netns = 98, interface = 7)"},
       {"dev = both", "or(and(netns = 98, interface = 7), and(netns = 99, interface = 8))"},
-      {"interface = both",
-       "or(and(netns = 98, interface = 7), and(netns = 99, interface = 8))"},
+      {"interface = both", "or(and(netns = 98, interface = 7), and(netns = 99, interface = 8))"},
       {"dev != one", "and(" + other + "and(netns = 98, interface = 7)))"},
       {"dev != both",
        "and(" + other + "or(and(netns = 98, interface = 7), and(netns = 99, interface = 8))))"},
@@ -233,8 +232,7 @@ TEST(FilterParse, AnAddressCanHaveAZone) {
       {"src [fe80::1]%both:22",
        "and(src = [fe80::1]:22, or(and(netns = 98, interface = 7), and(netns = 99, interface = "
        "8)))"},
-      {"src != [fe80::1]%eth0:22",
-       "and(sport >= :0, not(and(src = [fe80::1]:22, interface = 3)))"},
+      {"src != [fe80::1]%eth0:22", "and(sport >= :0, not(and(src = [fe80::1]:22, interface = 3)))"},
   });
 }
 

@@ -36,10 +36,44 @@ std::vector<Port> FindService(std::string_view name) {
   return ports;
 }
 
-std::optional<netdiag::IfIndex> FindInterface(std::string_view name) {
-  const unsigned index = if_nametoindex(std::string(name).c_str());
-  if (index == 0) return std::nullopt;
-  return netdiag::IfIndex(index);
+// Adds the interface of this name in the namespace of the calling thread, if there is one. `netns`:
+// what is added as its namespace.
+void AddInterface(const std::string& name, netdiag::NetnsId netns,
+                  std::vector<netdiag::FilterInterface>* found) {
+  const unsigned index = if_nametoindex(name.c_str());
+  if (index != 0) found->push_back({netns, netdiag::IfIndex(index)});
+}
+
+// The interfaces of this name in all namespaces that can be entered. The Engine complains about the
+// others.
+std::vector<netdiag::FilterInterface> FindInterfacesEverywhere(const std::string& name) {
+  std::vector<netdiag::FilterInterface> found;
+  const netdiag::NetnsId here = netdiag::netlink::CurrentNetns();
+  AddInterface(name, here, &found);  // needs no privilege
+  netdiag::netlink::FoundNamespaces others = netdiag::netlink::FindNamespaces();
+  std::erase_if(others.namespaces, [&](const auto& netns) { return netns.id == here; });
+  netdiag::netlink::RunInEach(others.namespaces, [&](size_t i, const absl::Status& entered) {
+    if (entered.ok()) AddInterface(name, others.namespaces[i].id, &found);
+  }).IgnoreError();
+  return found;
+}
+
+std::vector<netdiag::FilterInterface> FindInterfaces(const ListedNamespaces& listed,
+                                                     const std::string& name,
+                                                     absl::Status* failure) {
+  if (listed.all) return FindInterfacesEverywhere(name);
+  std::vector<netdiag::FilterInterface> found;
+  const auto find = [&] {
+    AddInterface(name, netdiag::NetnsId(), &found);
+    return absl::OkStatus();
+  };
+  if (listed.name.empty()) {
+    *failure = find();
+  } else {
+    const auto netns = netdiag::netlink::NetNs::FromName(listed.name);
+    *failure = netns.ok() ? netns->Run(find) : netns.status();
+  }
+  return found;
 }
 
 std::optional<netdiag::Uid> FindUser(std::string_view name) {
@@ -67,9 +101,12 @@ std::optional<netdiag::NetnsId> FindNamespace(std::string_view name) {
 
 }  // namespace
 
-netdiag::FilterOptions HostFilterOptions() {
+netdiag::FilterOptions HostFilterOptions(const ListedNamespaces& listed, absl::Status* failure) {
+  const auto find_interfaces = [&listed, failure](std::string_view name) {
+    return FindInterfaces(listed, std::string(name), failure);
+  };
   netdiag::FilterOptions options;
-  options.names = {FindHost, FindService, FindInterface, FindUser, FindCgroup, FindNamespace};
+  options.names = {FindHost, FindService, find_interfaces, FindUser, FindCgroup, FindNamespace};
   if (const std::optional<PortRange> range = ReadEphemeralPorts()) {
     options.first_local_port = range->first;
     options.last_local_port = range->last;

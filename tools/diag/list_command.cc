@@ -6,6 +6,7 @@
 #include <string_view>
 #include <unistd.h>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_join.h"
 
 #include "netdiag/capabilities.h"
@@ -17,6 +18,7 @@
 #include "tools/diag/contexts.h"
 #include "tools/diag/help.h"
 #include "tools/diag/list_options.h"
+#include "tools/diag/names.h"
 #include "tools/diag/render.h"
 #include "tools/diag/summary.h"
 #include "tools/diag/text.h"
@@ -155,7 +157,7 @@ ExitCode List(const ListOptions& options, const EngineOptions& engine_options, E
 // Opens an Engine in the namespace of the options and asks it.
 ExitCode Ask(const ListOptions& options) {
   EngineOptions engine_options{.all_netns = options.all_netns, .threads = 2};
-  if (!options.netns.empty()) {
+  if (!options.netns.empty() && options.netns != netdiag::netlink::kOwnNetns) {
     const auto netns = netdiag::netlink::NetNs::FromName(options.netns);
     if (!netns.ok()) {
       Complain(netns.status());
@@ -174,6 +176,8 @@ ExitCode Ask(const ListOptions& options) {
     Complain(engine.status());
     return kNotAnswered;
   }
+  Names::ReadInterfacesThrough(engine->get());
+  const absl::Cleanup forget = [] { Names::ReadInterfacesThrough(nullptr); };
   if (options.action == Action::kCapabilities) return PrintCapabilities((*engine)->capabilities());
   if (options.summary != SummaryMode::kNone) {
     const ExitCode printed = PrintSummary(engine->get());

@@ -241,7 +241,7 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
      Show<Detail::kPacketFilters, Detail::kTimers>},
     {{'N',
       "net",
-      "another network namespace: a name, a process or a file",
+      "another network namespace: a name, a process or a file; self: this one",
       {"NAME|PID|PATH", Values::kNetns},
       kSockets},
      SetNetns},
@@ -376,7 +376,8 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   options.tables_named = said.tables.names_tables();
   said.tables.ApplyTo(&query);
   NETDIAG_ASSIGN_OR_RETURN(ListFilter filter,
-                           ParseListFilter(parsed, said.filter_file, query.families, pointer));
+                           ParseListFilter(parsed, said.filter_file, query.families,
+                                           {options.netns, options.all_netns}, pointer));
   query.filter = std::move(filter.filter);
   const std::optional<StateSet> states = parsed.states ? parsed.states : said.states;
   query.states = states.value_or(said.tables.DefaultStates() | filter.states);

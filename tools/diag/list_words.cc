@@ -179,7 +179,8 @@ absl::StatusOr<ListWords> ParseListWords(std::span<const std::string_view> words
 }
 
 absl::StatusOr<ListFilter> ParseListFilter(const ListWords& words, const std::string& path,
-                                           netdiag::FamilySet families, std::string* pointer) {
+                                           netdiag::FamilySet families,
+                                           const ListedNamespaces& listed, std::string* pointer) {
   ListFilter parsed;
   std::string text = words.expression;
   size_t start = 0;
@@ -189,7 +190,8 @@ absl::StatusOr<ListFilter> ParseListFilter(const ListWords& words, const std::st
     text = text.empty() ? file : "(" + text + "\n) (" + file + "\n)";
   }
   if (text.empty()) return parsed;
-  netdiag::FilterOptions options = HostFilterOptions();
+  absl::Status not_entered;
+  netdiag::FilterOptions options = HostFilterOptions(listed, &not_entered);
   for (const netdiag::FamilyNames& row : netdiag::AllFamilies()) {
     if (families == netdiag::FamilySet(row.family)) options.family = row.family;
   }
@@ -197,6 +199,7 @@ absl::StatusOr<ListFilter> ParseListFilter(const ListWords& words, const std::st
     options.shorthand = Meanings(start, start + words.expression.size(), &parsed);
   }
   absl::StatusOr<Filter> filter = Filter::Parse(text, options);
+  NETDIAG_RETURN_IF_ERROR(not_entered);
   if (!filter.ok() && pointer != nullptr) *pointer = netdiag::PointAt(text, filter.status());
   if (!filter.ok()) return filter.status();
   parsed.states =

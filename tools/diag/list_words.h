@@ -15,6 +15,7 @@
 
 #include "netdiag/filter/filter.h"
 #include "netdiag/types/types.h"
+#include "tools/diag/filter_names.h"
 
 namespace diag {
 
@@ -48,11 +49,13 @@ struct ListFilter {
 };
 
 // The filter of `words` and of the file at `path` ("-": stdin; empty: no file); if there are both,
-// both must hold. `families`: what is listed; addresses without a family are of the only one. If
+// both must hold. `families` and `listed`: what is listed; addresses without a family are of the
+// only family, and interfaces are those of the namespaces. If
 // the filter is refused, `*pointer` becomes its line with a caret below the error. `pointer` can be
 // null.
 absl::StatusOr<ListFilter> ParseListFilter(const ListWords& words, const std::string& path,
-                                           netdiag::FamilySet families, std::string* pointer);
+                                           netdiag::FamilySet families,
+                                           const ListedNamespaces& listed, std::string* pointer);
 
 }  // namespace diag
 

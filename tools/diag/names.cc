@@ -23,6 +23,8 @@ std::string CommandOf(int32_t pid) {
   return command;
 }
 
+netdiag::Engine* interface_engine = nullptr;
+
 void AppendIpProtocol(uint16_t number, std::string* out) {
   if (const protoent* entry = getprotobynumber(number)) {
     AppendEscaped(entry->p_name, out);
@@ -98,23 +100,26 @@ void Names::AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool nume
   }
 }
 
+void Names::ReadInterfacesThrough(netdiag::Engine* engine) { interface_engine = engine; }
+
 void Names::AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out) {
-  // The namespace is 0 if it is not known: in a capture, or without /proc.
-  if (netns != netns_ && netns != netdiag::NetnsId()) {
-    out->append("if");
-    AppendNumber(index.value(), out);
-    return;
-  }
-  const auto [place, is_new] = interfaces_.try_emplace(index.value());
+  const auto [place, is_new] = interfaces_.try_emplace({netns, index});
+  std::string& text = place->second;
   if (is_new) {
-    char name[IF_NAMESIZE] = "";
-    if (if_indextoname(index.value(), name) != nullptr) {
-      AppendEscaped(name, &place->second);
-    } else {
-      place->second = "if" + std::to_string(index.value());
+    const auto read = [&] {
+      char name[IF_NAMESIZE] = "";
+      if (if_indextoname(index.value(), name) != nullptr) AppendEscaped(name, &text);
+      return absl::OkStatus();
+    };
+    // The namespace is 0 if it is not known: in a capture, or without /proc.
+    if (netns == netns_ || netns == netdiag::NetnsId()) {
+      read().IgnoreError();
+    } else if (interface_engine != nullptr) {
+      interface_engine->RunIn(netns, read).IgnoreError();  // the number is shown instead
     }
+    if (text.empty()) text = "if" + std::to_string(index.value());
   }
-  out->append(place->second);
+  out->append(text);
 }
 
 void Names::AppendUser(netdiag::Uid uid, std::string* out) {

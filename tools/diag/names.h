@@ -7,7 +7,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "netdiag/engine.h"
 #include "netdiag/net/services.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/types/types.h"
@@ -36,8 +38,11 @@ class Names {
   // Appends a netlink port: "kernel"; "command/N" if a process has that number, which is probably
   // the owner; or the number, with a sign as ss writes it.
   static void AppendNetlinkPort(uint32_t port_id, bool numeric, std::string* out);
-  // Appends the interface's name, or "ifN" if it has none or belongs to a network namespace other
-  // than this program's.
+  // From now on, every Names reads the names of interfaces in other network namespaces inside
+  // these, with Engine::RunIn(). `engine` must outlive this; null: such names are not read.
+  static void ReadInterfacesThrough(netdiag::Engine* engine);
+  // Appends the interface's name in its namespace, or "ifN" if it has none or if the namespace
+  // cannot be entered. `netns` 0: this program's.
   void AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out);
   // Appends the user's name, or the number.
   void AppendUser(netdiag::Uid uid, std::string* out);
@@ -45,7 +50,7 @@ class Names {
  private:
   std::optional<netdiag::Services> services_;  // nullopt until the first name is needed
   PortRange ephemeral_ = {netdiag::Port::FromHost(1024), netdiag::Port::FromHost(4999)};
-  std::map<uint32_t, std::string> interfaces_;
+  std::map<std::pair<netdiag::NetnsId, netdiag::IfIndex>, std::string> interfaces_;
   std::map<netdiag::Uid, std::string> users_;
   const netdiag::NetnsId netns_ = netdiag::netlink::CurrentNetns();
 };

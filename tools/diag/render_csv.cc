@@ -21,6 +21,7 @@ std::vector<Column> ColumnsOf(const ListOptions& options) {
       columns.back().header.clear();
     }
   };
+  if (options.all_netns) add({"netns", "netns_name"});
   add({"protocol", "family", "type", "state", "receive_queue", "send_queue", "local_address",
        "local_port", "remote_address", "remote_port", "interface", "name", "peer_inode", "inode"});
   if (options.shows(Detail::kTimers)) add({"timer", "timer_expires", "timer_retransmits"});

@@ -297,6 +297,7 @@ void JsonRenderer::Unlisted(const netdiag::UnlistedSocket& socket) {
   json_.Foreign("protocol", socket.protocol);
   json_.Number("inode", socket.inode.value());
   if (socket.netns != netdiag::NetnsId()) json_.Number("netns", socket.netns.value());
+  if (!socket.netns_name.empty()) json_.Foreign("netns_name", socket.netns_name);
   PutOwners(socket.owners, FieldGroup::kOwner);
   if (lines_) json_->EndObject();
   EndRow();

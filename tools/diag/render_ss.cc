@@ -269,7 +269,7 @@ class SsRenderer final : public Renderer {
   static constexpr size_t kMaxPending = 1024;
 
   void Show(const netdiag::Row& row);
-  void PutNetns(const netdiag::Table& table);
+  void PutNetns(netdiag::NetnsId netns, std::string_view name);
   void PutOwners(const netdiag::Row& row);
   void PutPendingConnections(const UnixSocket& listener);
   void Resolve(const netdiag::Row& row);
@@ -288,7 +288,7 @@ class SsRenderer final : public Renderer {
 };
 
 void SsRenderer::Show(const netdiag::Row& row) {
-  if (options_.all_netns) PutNetns(row.table());
+  if (options_.all_netns) PutNetns(row.table().netns, row.table().netns_name);
   table_.EndCell();
   char* out = table_.Reserve(2 * kNameRoom + 2 * kNumberRoom);
   table_.EndCell(out = WriteName(Netid(row), out));
@@ -309,9 +309,9 @@ void SsRenderer::Show(const netdiag::Row& row) {
 }
 
 // The name of the namespace, or the inode that `ls -l /proc/PID/ns/net` shows.
-void SsRenderer::PutNetns(const netdiag::Table& table) {
-  if (table.netns_name.empty()) return AppendNumber(table.netns.value(), table_.text());
-  AppendEscaped(table.netns_name, table_.text());
+void SsRenderer::PutNetns(netdiag::NetnsId netns, std::string_view name) {
+  if (name.empty()) return AppendNumber(netns.value(), table_.text());
+  AppendEscaped(name, table_.text());
 }
 
 void SsRenderer::PutOwners(const netdiag::Row& row) {
@@ -336,7 +336,7 @@ void SsRenderer::PutPendingConnections(const UnixSocket& listener) {
 void SsRenderer::Unlisted(const netdiag::UnlistedSocket& socket) {
   ShowPending();
   std::string* const out = table_.text();
-  if (options_.all_netns) AppendNumber(socket.netns.value(), out);
+  if (options_.all_netns) PutNetns(socket.netns, socket.netns_name);
   table_.EndCell();
   AppendEscaped(socket.protocol, out);
   table_.EndCell();

@@ -64,13 +64,14 @@ bool IsHost(std::string_view word) {
   const size_t colon = word.find(':');
   const std::string_view port = colon == word.npos ? "*" : word.substr(colon + 1);
   if (colons == 1 && (port == "*" || ConsistsOf(port, "0123456789"))) return colon > 0;
-  return ConsistsOf(word.substr(0, colon), "0123456789./") && word[0] >= '0' && word[0] <= '9';
+  return ConsistsOf(without_zone.substr(0, colon), "0123456789./") && word[0] >= '0' &&
+         word[0] <= '9';
 }
 
 // `src` and `dst` with the family of an address, because -x and others change the default.
 std::string HostExpression(std::string_view word) {
   const bool v6 = word.starts_with('[') || std::ranges::count(word, ':') >= 2;
-  const bool v4 = !v6 && ConsistsOf(word.substr(0, word.find(':')), "0123456789./");
+  const bool v4 = !v6 && ConsistsOf(word.substr(0, word.find_first_of("%:")), "0123456789./");
   return EitherEnd("src", "dst", std::string(v6 ? "inet6:" : v4 ? "inet:" : "").append(word));
 }
 
