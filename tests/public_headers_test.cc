@@ -40,6 +40,7 @@ constexpr std::string_view kPublicHeaders[] = {
     "netdiag/field_words.h",
     "netdiag/fields.h",
     "netdiag/filter/filter.h",
+    "netdiag/filter/possible.h",
     "netdiag/net/interfaces.h",
     "netdiag/net/io_counters.h",
     "netdiag/net/resolver.h",

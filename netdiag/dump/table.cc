@@ -13,17 +13,29 @@ namespace {
 
 constexpr FamilySet kInet = {Family::kInet, Family::kInet6};
 
+constexpr StateSet kEvery = StateSet::All();
+// Sockets without a connection to set up are connected by connect() to one peer, or not.
+constexpr StateSet kDatagrams = StateSet(State::kEstablished) | State::kClose;
+// The kernel has no states of these sockets and ss calls all of them closed.
+constexpr StateSet kStateless = State::kClose;
+
 constexpr auto kTables = std::to_array<TableInfo>({
-    {Protocol::kTcp, kInet, "CONFIG_INET_DIAG and CONFIG_INET_TCP_DIAG", "tcp_diag", "tcp", "tcp6"},
-    {Protocol::kUdp, kInet, "CONFIG_INET_DIAG and CONFIG_INET_UDP_DIAG", "udp_diag", "udp", "udp6"},
-    {Protocol::kUnix, Family::kUnix, "CONFIG_UNIX_DIAG", "unix_diag", "unix", ""},
-    {Protocol::kMptcp, kInet, "CONFIG_INET_DIAG and CONFIG_INET_MPTCP_DIAG", "mptcp_diag", "", ""},
-    {Protocol::kRaw, kInet, "CONFIG_INET_DIAG and CONFIG_INET_RAW_DIAG", "raw_diag", "raw", "raw6"},
-    {Protocol::kUdpLite, kInet, "CONFIG_INET_DIAG and CONFIG_INET_UDP_DIAG", "udp_diag", "udplite",
-     "udplite6"},
-    {Protocol::kIcmp, kInet, "", "", "icmp", "icmp6"},
-    {Protocol::kPacket, Family::kPacket, "CONFIG_PACKET_DIAG", "af_packet_diag", "packet", ""},
-    {Protocol::kNetlink, Family::kNetlink, "CONFIG_NETLINK_DIAG", "netlink_diag", "netlink", ""},
+    {Protocol::kTcp, kInet, kEvery, "CONFIG_INET_DIAG and CONFIG_INET_TCP_DIAG", "tcp_diag", "tcp",
+     "tcp6"},
+    {Protocol::kUdp, kInet, kDatagrams, "CONFIG_INET_DIAG and CONFIG_INET_UDP_DIAG", "udp_diag",
+     "udp", "udp6"},
+    {Protocol::kUnix, Family::kUnix, kEvery, "CONFIG_UNIX_DIAG", "unix_diag", "unix", ""},
+    {Protocol::kMptcp, kInet, kEvery, "CONFIG_INET_DIAG and CONFIG_INET_MPTCP_DIAG", "mptcp_diag",
+     "", ""},
+    {Protocol::kRaw, kInet, kDatagrams, "CONFIG_INET_DIAG and CONFIG_INET_RAW_DIAG", "raw_diag",
+     "raw", "raw6"},
+    {Protocol::kUdpLite, kInet, kDatagrams, "CONFIG_INET_DIAG and CONFIG_INET_UDP_DIAG", "udp_diag",
+     "udplite", "udplite6"},
+    {Protocol::kIcmp, kInet, kDatagrams, "", "", "icmp", "icmp6"},
+    {Protocol::kPacket, Family::kPacket, kStateless, "CONFIG_PACKET_DIAG", "af_packet_diag",
+     "packet", ""},
+    {Protocol::kNetlink, Family::kNetlink, kStateless, "CONFIG_NETLINK_DIAG", "netlink_diag",
+     "netlink", ""},
 });
 
 }  // namespace
@@ -43,7 +55,7 @@ std::string_view Name(SourceKind source) {
 const TableInfo& Describe(Protocol protocol) {
   const auto row = std::ranges::find(kTables, protocol, &TableInfo::protocol);
   // The protocol comes from a damaged capture. It is never dumped.
-  static constexpr TableInfo kNone = {Protocol::kTcp, {}, "", "", "", ""};
+  static constexpr TableInfo kNone = {Protocol::kTcp, {}, {}, "", "", "", ""};
   return row == kTables.end() ? kNone : *row;
 }
 

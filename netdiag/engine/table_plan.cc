@@ -48,7 +48,7 @@ void AppendPlan(const Query& query, const PlanOptions& options, Table table,
                 std::vector<TablePlan>* plans) {
   if ((query.families.bits() & table.families.bits()) != table.families.bits()) return;
   KernelPart part = Translate(query, table);
-  if (part.states.empty()) return;
+  if ((query.states & part.states & Describe(table.protocol).states).empty()) return;
   TablePlan plan;
   plan.conditions = ConditionsOf(query, table.protocol);
   plan.ends = part.ends;
@@ -97,10 +97,9 @@ void AppendPlans(const Query& query, const PlanOptions& options, NetnsId netns,
       AppendPlan(query, options, {protocol, families, netns, netns_name}, plans);
     };
     if (!IsInet(protocol)) {
-      // Unix, packet and netlink sockets have no ports; packet and netlink sockets are all kClose.
+      // Unix, packet and netlink sockets have no ports.
       const bool ports = query.source_port || query.destination_port;
-      const bool states = protocol == Protocol::kUnix || query.states.contains(State::kClose);
-      if (!ports && states) append(Describe(protocol).families);
+      if (!ports) append(Describe(protocol).families);
     } else if (both && options.connections <= 1 && !options.prefer_procfs &&
                OneDumpCoversBothFamilies(protocol)) {
       append(inet);

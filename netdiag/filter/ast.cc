@@ -7,6 +7,7 @@
 #include <iterator>
 #include <utility>
 
+#include "netdiag/filter/exclude.h"
 #include "netdiag/filter/words.h"
 
 namespace netdiag::internal {
@@ -18,9 +19,8 @@ using Kind = Node::Kind;
 constexpr size_t kMaxCompared = 64;
 
 bool IsNever(const Predicate& predicate) {
-  if (const auto* port = std::get_if<PortMatch>(&predicate)) return port->low > port->high;
   const auto* state = std::get_if<StateMatch>(&predicate);
-  return state != nullptr && state->states.empty();
+  return state != nullptr ? state->states.empty() : Exclude(predicate, predicate);
 }
 
 StateMatch* AsState(Node* node) { return std::get_if<StateMatch>(&node->predicate); }
@@ -62,6 +62,20 @@ void DropDuplicates(std::vector<Node>* nodes) {
   }
 }
 
+// True if two of the nodes are predicates that no row satisfies together: `sport = 22 and
+// sport = 443`.
+bool Contradict(const std::vector<Node>& nodes) {
+  if (nodes.size() > kMaxCompared) return false;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      const bool predicates =
+          nodes[i].kind == Kind::kPredicate && nodes[j].kind == Kind::kPredicate;
+      if (predicates && Exclude(nodes[i].predicate, nodes[j].predicate)) return true;
+    }
+  }
+  return false;
+}
+
 // An And or an Or, by `kind`. Or treats the two constants the other way round.
 Node MakeMany(Kind kind, std::vector<Node> nodes) {
   const bool conjunction = kind == Kind::kAnd;
@@ -74,6 +88,7 @@ Node MakeMany(Kind kind, std::vector<Node> nodes) {
   }
   nodes.erase(std::remove_if(nodes.begin(), nodes.end(), neutral), nodes.end());
   if (std::ranges::any_of(nodes, decides)) return conjunction ? MakeFalse() : MakeTrue();
+  if (conjunction && Contradict(nodes)) return MakeFalse();
   DropDuplicates(&nodes);
   if (nodes.empty()) return conjunction ? MakeTrue() : MakeFalse();
   if (nodes.size() == 1) return std::move(nodes[0]);

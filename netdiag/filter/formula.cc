@@ -125,8 +125,8 @@ struct Translator {
     const bool other = match.compare == Compare::kNotEqual;
     if (const auto* number = std::get_if<uint64_t>(&match.value)) {
       if (field.name == "netns") {
-        return Known(table.netns != NetnsId() &&
-                     Holds(match.compare, uint64_t{table.netns.value()}, *number));
+        if (table.netns == NetnsId()) return Unknown();
+        return Known(Holds(match.compare, uint64_t{table.netns.value()}, *number));
       }
       if (!IsInet(table) || !IsEquality(match.compare)) return Unknown();
       if (field.name == "interface") {

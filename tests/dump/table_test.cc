@@ -30,6 +30,7 @@ TEST(Describe, KnowsEveryProtocol) {
     EXPECT_EQ(info.proc_file.empty(), row.protocol == Protocol::kMptcp);
     EXPECT_EQ(!info.proc_file6.empty(), IsInet(row.protocol) && row.protocol != Protocol::kMptcp);
     EXPECT_FALSE(info.families.empty());
+    EXPECT_TRUE(info.states.contains(State::kClose)) << "every kind of socket can be unconnected";
   }
   EXPECT_EQ(Describe(Protocol::kTcp).proc_file6, "tcp6");
   EXPECT_EQ(Describe(Protocol::kUdp).proc_file, "udp");

@@ -106,11 +106,25 @@ TEST(TablePlan, PacketAndNetlinkSocketsAreAllClosed) {
   EXPECT_THAT(TablesOf(PlansOf(query)), ElementsAre("unix", "netlink", "packet"));
 }
 
+TEST(TablePlan, DatagramSocketsAreConnectedOrClosed) {
+  Query query{.protocols = {Protocol::kUdp, Protocol::kRaw, Protocol::kTcp}};
+  query.states = StateSet(State::kListen) | State::kTimeWait;
+  EXPECT_THAT(TablesOf(PlansOf(query)), ElementsAre("tcp"));
+  query.states = State::kEstablished;
+  EXPECT_THAT(PlansOf(query), SizeIs(5));
+}
+
 TEST(TablePlan, TablesInWhichNothingCanMatchAreLeftOut) {
   Query query{.protocols = {Protocol::kUnix, Protocol::kTcp}};
   query.filter = FilterOf("sport = 22");
   EXPECT_THAT(TablesOf(PlansOf(query)), ElementsAre("tcp")) << "unix sockets have no ports";
   query.filter = FilterOf("state = listening and state = established");
+  EXPECT_THAT(PlansOf(query), IsEmpty());
+  query.filter = FilterOf("state = established");
+  query.states = StateSet(State::kListen) | State::kClose;
+  EXPECT_THAT(PlansOf(query), IsEmpty()) << "the states of the query and of the filter differ";
+  query.states = StateSet::All();
+  query.filter = FilterOf("sport = 22 and sport = 443");
   EXPECT_THAT(PlansOf(query), IsEmpty());
   query.filter = FilterOf("family = inet6");
   EXPECT_THAT(TablesOf(PlansOf(query, {.connections = 2})), ElementsAre("tcp inet6"));

@@ -309,6 +309,53 @@ TEST(FilterParse, SimplifiesTrees) {
   });
 }
 
+TEST(FilterParse, AConjunctionOfPredicatesThatExcludeEachOtherIsFalse) {
+  for (const std::string_view text : {
+           "sport = 22 and sport = 443",
+           "sport = 22 and (dport = 1 and sport > 22)",
+           "sport = 22 and sport != 22",
+           "sport = 5-6 and sport != 4-7",
+           "dst 10/8 and dst 11/8",
+           "dst 10.0.0.1 and dst 10.0.0.2",
+           "dst 10.0.0.1:22 and dport = 23",
+           "dport > 1024 and dst 10.0.0.1:22",
+           "src [::1]:22 and src 10.0.0.1:23",
+           "rtt > 100ms and rtt < 50ms",
+           "rtt = 100ms and rtt != 100ms",
+           "recvq > 5 and recvq <= 5",
+           "protocol = tcp and protocol = UDP",
+           "protocol = tcp and protocol != TCP",
+           "v6_only and v6_only = no",
+           "retrans < 0",
+           "state = listening and state = established",
+       }) {
+    EXPECT_EQ(DumpOf(text), "false") << text;
+    EXPECT_EQ(DumpOf("not (" + std::string(text) + ")"), "true") << text;
+  }
+}
+
+TEST(FilterParse, PredicatesThatOneSocketCanSatisfyStay) {
+  for (const std::string_view text : {
+           "sport = 22 and dport = 443",
+           "sport >= 22 and sport <= 22",
+           "sport != 22 and sport != 443",
+           "sport = 5-7 and sport != 6",
+           "dst 10/8 and dst 10.1/16",
+           "dst 10/8 and dst [::ffff:0:0]/96",  // IPv4-mapped addresses are both
+           "dst != 10/8 and dst 10/8",          // false for other reasons than the address
+           "dst 10/8 and src 11/8",
+           "rtt > 50ms and rtt < 100ms",
+           "rtt > 50ms and minrtt < 50ms",
+           "comm = a and comm = b",  // a socket can have several owners
+           "pid = 1 and pid = 2",
+           "name = /a* and name = *b",  // globs
+           "protocol != tcp and protocol != udp",
+           "retrans >= 0",
+       }) {
+    EXPECT_NE(DumpOf(text), "false") << text;
+  }
+}
+
 TEST(FilterParse, PrintsWhatParsesToTheSameFilter) {
   const std::string_view texts[] = {
       "",

@@ -61,6 +61,7 @@ class EngineLive : public LiveTest {
 TEST_F(EngineLive, GivesEverySocketOnceAsTheSocketApiKnowsIt) {
   ForEach({}, [](const ZooSocket& socket, const Row& row) {
     EXPECT_EQ(Identity(row), Identity(socket));
+    EXPECT_TRUE(Describe(row.protocol()).states.contains(row.state()));
     EXPECT_EQ(row.source(), SourceKind::kNetlink);
     EXPECT_EQ(row.uid(), socket.uid);
     EXPECT_EQ(row.no_owner(), NoOwner::kNotAsked);

@@ -104,6 +104,7 @@ TEST(FamiliesLive, EverySocketIsGivenOnceAsTheSocketApiKnowsIt) {
               // /proc/net/netlink does not have the type.
               const bool typeless = procfs && socket->protocol == Protocol::kNetlink;
               EXPECT_EQ(row.type(), typeless ? SocketType::kUnknown : socket->type);
+              EXPECT_TRUE(Describe(row.protocol()).states.contains(row.state()));
               const bool from_proc = row.source() == SourceKind::kProcfs;
               EXPECT_EQ(row.cookie(), from_proc ? Cookie() : socket->cookie);
               return Flow::kContinue;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <fcntl.h>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -109,6 +110,8 @@ TEST(Commands, RefuseWordsThatMakeNoSense) {
       {{"interfaces", "lo", "eth0"}, "\"eth0\""},
       {{"help", "me"}, "\"me\": expected one of filter fields"},
       {{"connections", "--maxx", "1"}, "did you mean --max?"},
+      {{"connections", "--zebra"}, "--help lists the options"},
+      {{"interfaces", "--jsno"}, "did you mean --json?"},
       {{"interfaces", "--rates", "soon"}, "--rates"},
       {{"interfaces", "--rates", "-1"}, "--rates"},
       {{"interfaces", "--rates", "0"}, "more than 0"},
@@ -130,6 +133,44 @@ TEST(ConnectionsCommand, FailsForAProcessThatHasEnded) {
   const Outcome outcome = RunDiag({"connections", "--pid", std::to_string(child)});
   EXPECT_EQ(outcome.exit_code, 1);
   EXPECT_NE(outcome.err.find("process " + std::to_string(child)), outcome.err.npos) << outcome.err;
+}
+
+// 0 answered, 1 not answered, 2 usage error with nothing printed.
+TEST(Commands, EndByTheRuleOfTheListing) {
+  const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  ASSERT_GE(full, 0);
+  for (const char* command : {"connections", "interfaces"}) {
+    EXPECT_EQ(RunDiag({command}).exit_code, 0) << command;
+    EXPECT_EQ(RunDiag({command}, nullptr, full).exit_code, 1) << command;
+    for (const std::vector<std::string>& more :
+         std::vector<std::vector<std::string>>{{"--net"},
+                                               {"--net="},
+                                               {"--net", "nope"},
+                                               {"--net", "/nope"},
+                                               {"--net", "999999999"},
+                                               {"-K"},
+                                               {"-a"},
+                                               {"--columns", "rtt"},
+                                               {"a", "b"}}) {
+      std::vector<std::string> words = {command};
+      words.insert(words.end(), more.begin(), more.end());
+      const Outcome outcome = RunDiag(words);
+      EXPECT_EQ(outcome.exit_code, 2) << command << " " << more[0];
+      EXPECT_EQ(outcome.out, "");
+      EXPECT_NE(outcome.err, "");
+    }
+  }
+  close(full);
+}
+
+TEST(ConnectionsCommand, FailsForAProcessThatMayNotBeRead) {
+  if (geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
+  const Outcome outcome = RunDiag({"connections", "--pid", std::to_string(getpid())}, [] {
+    if (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0) _exit(126);
+  });
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.out;
+  EXPECT_NE(outcome.err.find("process " + std::to_string(getpid())), outcome.err.npos)
+      << outcome.err;
 }
 
 TEST(InterfacesCommand, PrintsAddressesGroupsAndTraffic) {

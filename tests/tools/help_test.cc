@@ -5,10 +5,16 @@
 
 #include <sys/wait.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <poll.h>
+#include <pty.h>
+#include <set>
+#include <signal.h>
 #include <sstream>
 #include <string>
 #include <unistd.h>
@@ -22,8 +28,10 @@
 #include <rapidjson/stringbuffer.h>
 
 #include "netdiag/field_words.h"
+#include "netdiag/net/io_counters.h"
 #include "tests/tools/render_testing.h"
 #include "tests/tools/schema_testing.h"
+#include "tools/diag/commands.h"
 
 namespace diag {
 namespace {
@@ -151,29 +159,83 @@ rm $out
 zpty -d shell
 )";
 
-// Returns what the shell offers for the last of the words, sorted. If `before` is not empty, it is
-// a command that runs first, in a mount namespace of its own.
+// Reads what the terminal shows until it ends with `marker`, or until a minute has passed.
+bool WaitFor(int terminal, const std::string& marker) {
+  std::string shown;
+  pollfd wait = {terminal, POLLIN, 0};
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (std::chrono::steady_clock::now() < deadline) {
+    char bytes[4096];
+    if (poll(&wait, 1, 1000) <= 0) continue;
+    const ssize_t size = read(terminal, bytes, sizeof(bytes));
+    if (size <= 0) break;
+    shown.append(bytes, static_cast<size_t>(size));
+    if (shown.find(marker) != shown.npos) return true;
+  }
+  ADD_FAILURE() << "the terminal shows no " << marker << ": " << shown;
+  return false;
+}
+
+// What bash offers at the end of `words`, which are typed into it, one offer a line. `begin` is the
+// command that starts the shell with the file of its options.
+std::string BashOffers(const std::string& words, const std::string& completion,
+                       const std::string& before) {
+  const File offers("offers", "");
+  const File rc("bashrc", "PS1='READY '; bind 'set bell-style none'; source " + completion +
+                              "\noffer() { _diag; printf '%s\\n' \"${COMPREPLY[@]}\" >" +
+                              offers.path() + "; printf OFFERED >/dev/tty; }\n" +
+                              "complete -F offer diag\n");
+  const File run("bash.sh", before + "\nexec bash --noprofile --rcfile " + rc.path() + " -i\n");
+  int terminal = -1;
+  const pid_t child = forkpty(&terminal, nullptr, nullptr, nullptr);
+  if (child == 0) {
+    setenv("TERM", "dumb", 1);
+    if (before.empty()) execlp("sh", "sh", run.path().c_str(), nullptr);
+    execlp("unshare", "unshare", "-m", "sh", run.path().c_str(), nullptr);
+    _exit(127);
+  }
+  if (WaitFor(terminal, "READY ")) {
+    const std::string typed = words + "\t";
+    EXPECT_EQ(write(terminal, typed.data(), typed.size()), static_cast<ssize_t>(typed.size()));
+    WaitFor(terminal, "OFFERED");
+  }
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  close(terminal);
+  std::ifstream file(offers.path());
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Returns what the shell offers at the end of `words`, sorted, each once. If `before` is not empty,
+// it is a command that runs first, in a mount namespace of its own.
 std::vector<std::string> OffersOf(const std::string& shell, const std::string& words,
                                   const std::string& before = "") {
   const File script("completion." + shell, Made(shell));
-  const File zsh("offers.zsh", kZshOffers);
-  std::string command;
+  std::string text;
   if (shell == "bash") {
-    const bool blank = words.ends_with(' ');
-    command = "bash -c 'source " + script.path() + "; COMP_WORDS=(" + words +
-              (blank ? "\"\"" : "") +
-              "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _diag; printf \"%s\\n\" "
-              "\"${COMPREPLY[@]}\"' | sort -u";
-  } else if (shell == "zsh") {
-    command = "zsh -f " + zsh.path() + " " + script.path() + " '" + words + "'";
+    text = BashOffers(words, script.path(), before);
   } else {
-    command = "HOME=/tmp fish -c 'source " + script.path() + "; complete -C \"" + words +
-              "\"' | cut -f1 | sort -u";
+    const File typed("typed", words);
+    const File zsh("offers.zsh", kZshOffers);
+    const std::string quoted = "\"$(cat " + typed.path() + ")\"";
+    const std::string command = shell == "zsh"
+                                    ? "zsh -f " + zsh.path() + " " + script.path() + " " + quoted
+                                    : "HOME=/tmp fish -c 'source " + script.path() +
+                                          "; complete -C $argv[1]' " + quoted + " | cut -f1";
+    const File run("offers.sh", before + "\n" + command + "\n");
+    text = Shell((before.empty() ? "sh " : "unshare -m sh ") + run.path());
   }
-  const File run("offers.sh", before + "\n" + command + "\n");
-  std::istringstream lines(Shell((before.empty() ? "sh " : "unshare -m sh ") + run.path()));
-  std::vector<std::string> offers;
-  for (std::string line; std::getline(lines, line);) offers.push_back(line);
+  std::set<std::string> offers;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty()) offers.insert(line);
+  }
+  return {offers.begin(), offers.end()};
+}
+
+// The last words of the offers: bash and fish offer a whole argument, zsh its last word.
+std::vector<std::string> LastWords(std::vector<std::string> offers) {
+  for (std::string& offer : offers) offer.erase(0, offer.find_last_of(" (!,=<>") + 1);
   return offers;
 }
 
@@ -197,15 +259,46 @@ TEST_P(Completion, OffersTheValuesOfOptions) {
       {"diag -t exclude syn", {"syn-recv", "syn-sent", "synchronized"}},
       {"diag help fil", {"filter"}},
       {"diag connections tcp", {"tcp", "tcp4", "tcp6"}},
+      {"diag connections --no", {"--no-uids"}},
+      {"diag connections tcp --ma", {"--max"}},
+      {"diag connections --max ", {}},
+      {"diag interfaces --ra", {"--rates"}},
+      {"diag interfaces --rates ", {}},
   };
   for (const auto& [words, offers] : rows) {
-    EXPECT_THAT(OffersOf(GetParam(), words), ::testing::ContainerEq(offers)) << words;
+    std::vector<std::string> found = OffersOf(GetParam(), words);
+    for (std::string& offer : found) {
+      if (offer.ends_with('=')) offer.pop_back();  // zsh's form of an option with an argument
+    }
+    EXPECT_THAT(found, ::testing::ContainerEq(offers)) << words;
   }
+}
+
+TEST_P(Completion, OffersPids) {
+  const std::string pid = std::to_string(getpid());
+  EXPECT_THAT(OffersOf(GetParam(), "diag connections --pid " + pid), ::testing::Contains(pid));
 }
 
 TEST_P(Completion, OffersFieldsInFilters) {
   EXPECT_THAT(OffersOf(GetParam(), "diag -t rtt"), ElementsAre("rtt", "rttcnt", "rttvar"));
   EXPECT_THAT(OffersOf(GetParam(), "diag -t state established dp"), ElementsAre("dport"));
+}
+
+TEST_P(Completion, OffersFieldsAndStatesInsideQuotes) {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> rows = {
+      {"diag -t 'rtt", {"rtt", "rttcnt", "rttvar"}},
+      {"diag -t 'state = established and dp", {"dport"}},
+      {"diag -t \"state = established and dp", {"dport"}},
+      {"diag 'not (dp", {"dport"}},
+      {"diag -t 'dp", {"dport"}},
+      {"diag -t 'state time", {"time-wait"}},
+      {"diag -t 'sport = :22 and state = lis", {"listening"}},
+      {"diag -t 'state = listening,est", {"established"}},
+      {"diag -t 'state=est", {"established"}},
+  };
+  for (const auto& [words, offers] : rows) {
+    EXPECT_THAT(LastWords(OffersOf(GetParam(), words)), ::testing::ContainerEq(offers)) << words;
+  }
 }
 
 TEST_P(Completion, OffersFilesInterfacesAndNamespaces) {
@@ -217,7 +310,10 @@ TEST_P(Completion, OffersFilesInterfacesAndNamespaces) {
   if (geteuid() != 0) GTEST_SKIP() << "a mount namespace needs root";
   const std::string netns =
       "mount -t tmpfs none /run && mkdir /run/netns && touch /run/netns/helpful";
-  EXPECT_THAT(OffersOf(GetParam(), "diag -N helpf", netns), ::testing::Contains("helpful"));
+  for (const char* words : {"diag -N helpf", "diag connections --net helpf",
+                            "diag connections tcp --net helpf", "diag interfaces --net helpf"}) {
+    EXPECT_THAT(OffersOf(GetParam(), words, netns), ::testing::Contains("helpful")) << words;
+  }
 }
 
 TEST(ZshAndFishCompletions, AreValidScripts) {
@@ -296,11 +392,51 @@ TEST(Help, FitsInto80Columns) {
   }
 }
 
+TEST(Help, ShowsTheShortWordsAndLeadsToEverything) {
+  const std::string text = HelpText();
+  for (const char* words : {"diag :443", "diag nginx", "diag 10.0.0.0/24", "diag LISTEN"}) {
+    EXPECT_THAT(text, HasSubstr(std::string("  ") + words + " "));
+    EXPECT_THAT(testing::Parse({words + 5}), IsOk());
+  }
+  for (const TopicInfo& topic : Topics()) {
+    EXPECT_THAT(text, HasSubstr("\n  " + std::string(topic.name) + " "));
+    EXPECT_THAT(text, HasSubstr(std::string(topic.help.substr(0, 30))));
+  }
+  for (const Command& command : NamedCommands()) {
+    EXPECT_THAT(text, HasSubstr("\n  diag " + std::string(command.name) + " ["));
+  }
+  EXPECT_THAT(text, HasSubstr("each with --help"));
+}
+
+TEST(Help, ExplainsTheKeysOfCommands) {
+  const std::string connections = TopicHelp("connections").value_or("");
+  for (const char* key : {"fd, pid", "family", "type", "localaddr, remoteaddr", "status", "uids"}) {
+    EXPECT_THAT(connections, HasSubstr(std::string("\n  ") + key + " ")) << key;
+  }
+  const std::string interfaces = TopicHelp("interfaces").value_or("");
+  for (const netdiag::IoField& field : netdiag::kIoFields) {
+    EXPECT_THAT(interfaces, HasSubstr(field.gopsutil));
+  }
+  for (const char* key :
+       {"index, mtu, name, hardwareAddr", "flags", "addrs", "multicastAddrs", "counters"}) {
+    EXPECT_THAT(interfaces, HasSubstr(std::string("\n  ") + key)) << key;
+  }
+  for (const std::string& text : {connections, interfaces}) {
+    EXPECT_THAT(text, HasSubstr("gopsutil"));
+    EXPECT_THAT(text, HasSubstr("Go's"));
+    EXPECT_THAT(text, HasSubstr("\nExamples:\n  diag "));
+    EXPECT_THAT(text, HasSubstr("diag help exit-codes"));
+    EXPECT_THAT(Made("man"), HasSubstr("gopsutil"));
+  }
+}
+
 TEST(Help, HasGroupsExamplesAndTopics) {
   const std::string text = HelpText();
   size_t at = 0;
-  for (const char* heading : {"\nExamples:\n", "\nWhich sockets:\n", "\nWhat to show:\n",
-                              "\nForm of the output:\n", "\nOther:\n", "\nCommands:\n"}) {
+  for (const char* heading :
+       {"\nExamples:\n", "\nWhich sockets:\n", "\nWhat to show:\n", "\nForm of the output:\n",
+        "\nOther:\n", "\nWords after the options:\n", "\nShort words instead",
+        "\nCommands, each with --help:\n"}) {
     const size_t found = text.find(heading);
     ASSERT_NE(found, text.npos) << heading;
     EXPECT_GT(found, at) << heading;

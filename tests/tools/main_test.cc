@@ -115,9 +115,29 @@ TEST(Diag, SaysThatNoProcessHasTheName) {
   EXPECT_EQ(RunDiag({"comm = no-such-process"}).exit_code, 0);
 }
 
+TEST(Diag, SaysWhyNoSocketCanMatch) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"-l", "state = established"},
+                                             {"-4", "src [::1]"},
+                                             {"-tj", "name = /x"},
+                                             {"-u", "--count-by", "state", "LISTEN"}}) {
+    const Outcome outcome = RunDiag(words);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_THAT(outcome.err, StartsWith("diag: no socket can match: "));
+    EXPECT_EQ(LinesOf(outcome.err), 1u) << outcome.err;
+  }
+  EXPECT_EQ(RunDiag({"-tl", "state = listening and sport = 1"}).err, "");
+}
+
 TEST(Diag, AnArgumentThatNamesNoNamespaceIsAUsageError) {
   for (const char* name : {"nope", "999999999", "/run/netns/nope"}) {
-    EXPECT_EQ(RunDiag({"-N", name}).exit_code, 2) << name;
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"-N", name}, {"connections", "--net", name}, {"interfaces", "--net", name}}) {
+      const Outcome outcome = RunDiag(words);
+      EXPECT_EQ(outcome.exit_code, 2) << ::testing::PrintToString(words);
+      EXPECT_EQ(outcome.out, "");
+      EXPECT_THAT(outcome.err, HasSubstr(name));
+    }
   }
 }
 

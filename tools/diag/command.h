@@ -36,6 +36,7 @@ enum class Values : uint8_t {
   // The names that the machine has when they are completed:
   kNetns,      // a network namespace, by its name or a path
   kInterface,  // a network interface
+  kProcess,    // a process, by its pid
 };
 
 // The argument of an option, or the operand of a command.
@@ -78,6 +79,8 @@ struct Command {
   std::vector<OptionInfo> (*options)();
   // `argv[0]` is the name of the program or of the command. Reports errors on stderr.
   ExitCode (*run)(int argc, char** argv);
+  // What the options do not say: lines of at most 80 columns, as they are shown. Can be empty.
+  std::string_view details = {};
 };
 
 // The words of a command line that are neither options nor their arguments.

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 #include "netdiag/netlink/netns.h"
 #include "netdiag/types/error.h"
@@ -36,10 +37,22 @@ absl::Status SetHelp(std::string_view, State* state) {
   return absl::OkStatus();
 }
 
+// The network namespace that --net names: a name, a process or a path. kInvalidArgument if there is
+// no such namespace, so that every spelling of a wrong name is a usage error. Another error, such
+// as a denied permission, appears when the namespace is entered.
+inline absl::StatusOr<netdiag::netlink::NetNs> FindNetns(std::string_view name) {
+  NETDIAG_ASSIGN_OR_RETURN(auto netns, netdiag::netlink::NetNs::FromName(std::string(name)));
+  const absl::Status found = netns.Identify().status();
+  if (absl::IsNotFound(found) || absl::IsInvalidArgument(found)) {
+    return netdiag::BadInput("--net", name, std::string(found.message()));
+  }
+  return netns;
+}
+
 // --net NAME, for a State with a member `std::optional<NetNs> netns`.
 template <class State>
 absl::Status SetNetns(std::string_view name, State* state) {
-  NETDIAG_ASSIGN_OR_RETURN(state->netns, netdiag::netlink::NetNs::FromName(std::string(name)));
+  NETDIAG_ASSIGN_OR_RETURN(state->netns, FindNetns(name));
   return absl::OkStatus();
 }
 

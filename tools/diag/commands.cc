@@ -17,6 +17,48 @@ std::vector<std::string> KindWords() {
   return {words.begin(), words.end()};
 }
 
+constexpr std::string_view kConnectionsDetails =
+    R"(The output is a JSON array, with one object for each descriptor that holds a
+connection. Its keys and words are those of gopsutil's net.ConnectionStat:
+  fd, pid                   0: no process that diag can see holds the connection
+  family                    AF_ numbers: 1 unix, 2 IPv4, 10 IPv6
+  type                      SOCK_ numbers: 1 stream, 2 datagram, 5 seqpacket
+  localaddr, remoteaddr     {"ip", "port"}. A unix socket has its name in "ip"
+  status                    LISTEN, ESTABLISHED, ...; NONE: UDP and unix sockets
+  uids                      of the process: real, effective, saved, file system
+Addresses are written as Go's package net does: an IPv4 address of an IPv6
+socket is 10.0.0.1, not ::ffff:10.0.0.1. For ss's words and for everything else
+that a socket has, use `diag --json`.
+
+Examples:
+  diag connections tcp
+      one object: {"fd":3,"family":2,"type":1,"localaddr":{"ip":"127.0.0.1",
+      "port":8000},"remoteaddr":{"ip":"0.0.0.0","port":0},"status":"LISTEN",
+      "uids":[0,0,0,0],"pid":31292}
+  diag connections inet --pid 31292
+      the connections of one process
+)";
+constexpr std::string_view kInterfacesDetails =
+    R"(With --json, the output is {"interfaces": [...], "all": {...}}. The keys of an
+interface are those of gopsutil's net.InterfaceStat, and `counters` has those of
+its net.IOCountersStat:
+  index, mtu, name, hardwareAddr
+  flags                     Go's words: "up", "broadcast", "loopback", ...
+  addrs                     [{"addr": "192.0.2.1/24"}, ...]
+  multicastAddrs            the same form, as Go's Interface.MulticastAddrs()
+  counters                  bytesSent, bytesRecv, packetsSent, packetsRecv, errin,
+                            errout, dropin, dropout, fifoin, fifoout
+`all` has the sums of the counters. --rates adds `perSecond`, with the keys of
+`counters`, and `reset`: a counter decreased.
+
+Examples:
+  diag interfaces eth0 --rates 1
+      the traffic of eth0 in one second
+  diag interfaces --json
+      one interface: {"index":1,"mtu":65536,"name":"lo","hardwareAddr":"",
+      "flags":["up","loopback"],"addrs":[{"addr":"127.0.0.1/8"}],...}
+)";
+
 constexpr auto kCommands = std::to_array<Command>({
     {"",
      "list the sockets of this network namespace as ss does",
@@ -27,12 +69,14 @@ constexpr auto kCommands = std::to_array<Command>({
      "connections and their owners, as JSON with the keys of gopsutil",
      {"KIND", Values::kOneOf, KindWords},
      ConnectionsOptionInfos,
-     RunConnections},
+     RunConnections,
+     kConnectionsDetails},
     {"interfaces",
      "network interfaces, their addresses and their traffic",
      {"NAME", Values::kInterface},
      InterfacesOptionInfos,
-     RunInterfaces},
+     RunInterfaces,
+     kInterfacesDetails},
     {"help", "a text about TOPIC", {"TOPIC", Values::kOneOf, TopicWords}, HelpOptionInfos, RunHelp},
 });
 

@@ -38,8 +38,6 @@ std::string Escaped(std::string_view text, std::string_view special) {
   return escaped;
 }
 
-std::vector<OptionInfo> ListOptions() { return ShownOptions(AllCommands().front()); }
-
 std::string JoinedStates() {
   return absl::StrJoin(StateWords(), " ") + " " + absl::StrJoin(StateGroupWords(), " ");
 }
@@ -52,9 +50,16 @@ std::string JoinedFields() {
 // A shell command that prints the names which the machine has at the moment; "" if `values` is
 // something else.
 std::string_view NamesCommand(Values values) {
-  if (values == Values::kNetns) return "ls /run/netns 2>/dev/null";
-  if (values == Values::kInterface) return "ls /sys/class/net 2>/dev/null";
-  return "";
+  switch (values) {
+    case Values::kNetns:
+      return "ls /run/netns 2>/dev/null";
+    case Values::kInterface:
+      return "ls /sys/class/net 2>/dev/null";
+    case Values::kProcess:
+      return "ls /proc 2>/dev/null | grep '^[0-9]'";
+    default:
+      return "";
+  }
 }
 
 std::string JoinedCommands() {
@@ -63,31 +68,27 @@ std::string JoinedCommands() {
   return names;
 }
 
-// Everything that can follow the name of `command`.
-std::vector<std::string> WordsAfter(const Command& command) {
-  std::vector<std::string> words;
+std::string JoinedOptions(const Command& command) {
+  std::string words;
   for (const OptionInfo& option : ShownOptions(command)) {
-    words.push_back("--" + std::string(option.name));
+    if (option.letter != 0) words += std::string{'-', option.letter, ' '};
+    words.append("--").append(option.name).append(" ");
   }
-  const std::string_view names = NamesCommand(command.operand.values);
-  if (!names.empty()) words.push_back("$(" + std::string(names) + ")");
-  if (command.operand.words == nullptr) return words;
-  for (std::string& word : command.operand.words()) words.push_back(std::move(word));
   return words;
 }
 
-// The options that take the same values.
+// The options of a command that take the same values.
 struct ValueGroup {
   Argument argument;
   std::vector<OptionInfo> options;
 };
 
-// The options of the listing whose arguments can be completed, by their values.
-std::vector<ValueGroup> ValueGroups() {
+// The options of the command that have arguments, by their values.
+std::vector<ValueGroup> ValueGroups(const Command& command) {
   std::vector<ValueGroup> groups;
-  for (const OptionInfo& option : ListOptions()) {
+  for (const OptionInfo& option : ShownOptions(command)) {
     const Argument& argument = option.argument;
-    if (argument.values == Values::kAny) continue;
+    if (argument.name.empty()) continue;
     const auto same = std::ranges::find_if(groups, [&](const ValueGroup& group) {
       return group.argument.values == argument.values && group.argument.words == argument.words;
     });
@@ -100,25 +101,55 @@ std::vector<ValueGroup> ValueGroups() {
   return groups;
 }
 
+// In a filter, a regular expression for what precedes a name of a state.
+constexpr std::string_view kBeforeState =
+    "(^|[ (!])(state|exclude)( *(=|==|!=) *| +(eq|ne) +| +)([a-z0-9-]+,)*$";
+
 // ---- bash ----
 
-// "-f|--family) _diag_words '...' ;;"
-std::string BashCase(const ValueGroup& group) {
-  std::vector<std::string> patterns;
-  for (const OptionInfo& option : group.options) {
-    if (option.letter != 0) patterns.push_back({'-', option.letter});
-    patterns.push_back("--" + std::string(option.name));
+// What completes the values of an argument.
+std::string BashValues(const Argument& argument) {
+  const std::string_view names = NamesCommand(argument.values);
+  switch (argument.values) {
+    case Values::kAny:
+      return "";
+    case Values::kFile:
+      return "mapfile -t COMPREPLY < <(compgen -f -- \"$current\")";
+    case Values::kNetns:
+      return "_diag_words \"$(" + std::string(names) +
+             ")\"; COMPREPLY+=($(compgen -f -- \"$current\"))";
+    case Values::kInterface:
+    case Values::kProcess:
+      return "_diag_words \"$(" + std::string(names) + ")\"";
+    case Values::kListOf:
+      return "_diag_list " + Quoted(absl::StrJoin(argument.words(), " "));
+    case Values::kOneOf:
+      return "_diag_words " + Quoted(absl::StrJoin(argument.words(), " "));
   }
-  std::string text = "  " + absl::StrJoin(patterns, "|") + ") ";
-  if (group.argument.values == Values::kNetns) {
-    return text + "_diag_words \"$(" + std::string(NamesCommand(Values::kNetns)) +
-           ")\"; COMPREPLY+=($(compgen -f -- \"$current\")) ;;\n";
+  return "";
+}
+
+// "  connections:--pid) … ;;": the values of the options of a command.
+std::string BashCases(const Command& command) {
+  std::string text;
+  for (const ValueGroup& group : ValueGroups(command)) {
+    std::vector<std::string> patterns;
+    const std::string before = std::string(command.name) + ":";
+    for (const OptionInfo& option : group.options) {
+      if (option.letter != 0) patterns.push_back(before + "-" + option.letter);
+      patterns.push_back(before + "--" + std::string(option.name));
+    }
+    text += "  " + absl::StrJoin(patterns, "|") + ") " + BashValues(group.argument) + " ;;\n";
   }
-  if (group.argument.values == Values::kFile) {
-    return text + "mapfile -t COMPREPLY < <(compgen -f -- \"$current\") ;;\n";
-  }
-  text += group.argument.values == Values::kListOf ? "_diag_list " : "_diag_words ";
-  return text + Quoted(absl::StrJoin(group.argument.words(), " ")) + " ;;\n";
+  return text;
+}
+
+// The last case of a command: its options, or its words.
+std::string BashOthers(const Command& command) {
+  std::string text = "  " + std::string(command.name) + ":*) if [[ $current == -* ]]; then\n";
+  text += "      _diag_words " + Quoted(JoinedOptions(command)) + "\n    else\n      ";
+  const std::string words = BashValues(command.operand);
+  return text + (words.empty() ? ":" : words) + "\n    fi ;;\n";
 }
 
 constexpr std::string_view kBashHead =
@@ -133,8 +164,22 @@ _diag_list() {
     COMPREPLY+=("$done$word")
   done
 }
+# Completes the last word of a filter. In an open quote the words before it are a part of $current.
+_diag_filter() {
+  local text=${current#[\'\"]} word words=$1
+  local last=${text##*[ (!,=<>]}
+  local before=${text%"$last"}
+  if [[ $before =~ $_diag_before_state ]]; then
+    words=$_diag_states
+  elif [[ $last != [a-z]* ]]; then
+    return  # fields are many: offer them when their first letter is there
+  fi
+  for word in $(compgen -W "$words" -- "$last"); do
+    COMPREPLY+=("$before$word")
+  done
+}
 _diag() {
-  local current=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD-1]}
+  local current=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD-1]} command=''
   # bash takes --option=value apart at its '='
   [[ $option == '=' ]] && option=${COMP_WORDS[COMP_CWORD-2]}
   [[ $current == '=' ]] && { option=${COMP_WORDS[COMP_CWORD-1]}; current=''; }
@@ -149,32 +194,87 @@ std::string ZshFunction(const ValueGroup& group) {
   return "_diag_" + std::string(group.options.front().name);
 }
 
+// The functions that complete names which the machine has.
+constexpr std::string_view kZshNetns = "_diag_netns";
+constexpr std::string_view kZshInterface = "_diag_interface";
+constexpr std::string_view kZshProcess = "_diag_process";
+
+std::string ZshNames(std::string_view function, Values values, std::string_view more = "") {
+  return std::string(function) + "() { compadd -- $(" + std::string(NamesCommand(values)) + ")" +
+         std::string(more) + " }\n";
+}
+
+// What completes the values of an argument, in _arguments; "" for a list.
+std::string ZshValues(const Argument& argument) {
+  switch (argument.values) {
+    case Values::kFile:
+      return "_files";
+    case Values::kNetns:
+      return std::string(kZshNetns);
+    case Values::kInterface:
+      return std::string(kZshInterface);
+    case Values::kProcess:
+      return std::string(kZshProcess);
+    case Values::kOneOf:
+      return "(" + absl::StrJoin(argument.words(), " ") + ")";
+    case Values::kAny:
+    case Values::kListOf:
+      break;
+  }
+  return "";
+}
+
 // ":columns:_diag_columns": what stands behind an option in _arguments.
-std::string ZshArgument(const OptionInfo& option) {
+std::string ZshArgument(const Command& command, const OptionInfo& option) {
   const Argument& argument = option.argument;
   if (argument.name.empty()) return "";
   const bool is_list = argument.values == Values::kListOf;
   std::string text = ":" + std::string(is_list ? option.name : argument.name) + ":";
-  for (const ValueGroup& group : ValueGroups()) {
+  if (!is_list) return text + ZshValues(argument);
+  for (const ValueGroup& group : ValueGroups(command)) {
     const bool has = std::ranges::any_of(
         group.options, [&](const OptionInfo& other) { return other.name == option.name; });
     if (has) text += ZshFunction(group);
   }
-  if (argument.values == Values::kFile) text += "_files";
-  if (argument.values == Values::kNetns) text += "_diag_netns";
-  if (argument.values == Values::kOneOf) text += "(" + absl::StrJoin(argument.words(), " ") + ")";
   return text;
 }
 
-std::string ZshOption(const OptionInfo& option) {
+std::string ZshOption(const Command& command, const OptionInfo& option) {
   // A bracket would end the help, and a colon would begin the argument.
-  const std::string rest = "[" + Escaped(option.help, "[]:\\") + "]" + ZshArgument(option);
+  const std::string rest = "[" + Escaped(option.help, "[]:\\") + "]" + ZshArgument(command, option);
   std::string text;
   if (option.letter != 0) text += "    " + Quoted(std::string{'-', option.letter} + rest) + " \\\n";
   std::string name = "--" + std::string(option.name);
   if (!option.argument.name.empty()) name += "=";
   return text + "    " + Quoted(name + rest) + " \\\n";
 }
+
+// The words that _arguments is called with, without those of the operand.
+std::string ZshOptions(const Command& command) {
+  std::string text = "_arguments -s \\\n";
+  for (const OptionInfo& option : ShownOptions(command)) text += ZshOption(command, option);
+  return text;
+}
+
+std::string ZshCommand(const Command& command) {
+  return "    " + std::string(command.name) + ") shift words; (( CURRENT-- )); " +
+         ZshOptions(command) + "    " +
+         Quoted("1:" + std::string(command.operand.name) + ":" + ZshValues(command.operand)) +
+         "; return ;;\n";
+}
+
+constexpr std::string_view kZshExpression = R"(
+# In an open quote the words before the last one are a part of $PREFIX.
+_diag_expression() {
+  local before="$words[CURRENT-2] $words[CURRENT-1] "
+  compset -P '*[ (!,=<>]' && before=$IPREFIX
+  if [[ $before =~ $_diag_before_state ]]; then
+    compadd -- ${=_diag_states}
+  else
+    compadd -- ${=_diag_expression_words}
+  fi
+}
+)";
 
 // ---- fish ----
 
@@ -183,12 +283,14 @@ std::string FishOption(const OptionInfo& option) {
   std::string text;
   if (option.letter != 0) text += std::string(" -s ") + option.letter;
   text += " -l " + std::string(option.name);
+  const std::string names(NamesCommand(argument.values));
   if (argument.values == Values::kFile) {
     text += " -r -F";
   } else if (argument.values == Values::kNetns) {
-    text += " -r -F -a " + Quoted("(" + std::string(NamesCommand(argument.values)) + ")");
+    text += " -r -F -a " + Quoted("(" + names + ")");
   } else if (!argument.name.empty()) {
     text += " -x";
+    if (!names.empty()) text += " -a " + Quoted("(" + names + ")");
   }
   if (argument.values == Values::kOneOf) {
     text += " -a " + Quoted(absl::StrJoin(argument.words(), " "));
@@ -214,66 +316,77 @@ std::string FishCommand(const Command& command) {
   return text;
 }
 
+constexpr std::string_view kFishFilter = R"(
+# Offers the last word of a filter. In an open quote the words before it are a part of the token.
+function __diag_filter
+  set -l text (commandline -ct | string replace -r '^[\'"]' '')
+  set -l before (string replace -r '[^ (!,=<>]*$' '' -- "$text")
+  set -l words
+  if string match -qr $__diag_before_state -- "$before"
+    set words $__diag_states
+  else if __fish_prev_arg_in state exclude
+    set words $__diag_states
+  else if string match -qr '[a-z][^ (!,=<>]*$' -- "$text"
+    set words $__diag_fields
+  end
+  set -q words[1]; and printf '%s\n' "$before"$words
+end
+)";
+
 }  // namespace
 
 std::string BashCompletion() {
+  const Command& list = AllCommands().front();
   std::string text(kBashHead);
-  for (const Command& command : NamedCommands()) {
-    text.append("  [[ ${COMP_WORDS[1]} == ").append(command.name);
-    text += " && $COMP_CWORD -gt 1 ]] && { _diag_words \"" +
-            absl::StrJoin(WordsAfter(command), " ") + "\"; return; }\n";
-  }
+  text += "  local _diag_states=" + Quoted(JoinedStates()) +
+          " _diag_before_state=" + Quoted(kBeforeState) + "\n";
+  std::vector<std::string> names;
+  for (const Command& command : NamedCommands()) names.emplace_back(command.name);
   text += "  [[ $COMP_CWORD -eq 1 && $current == [a-z]* ]] && {\n    _diag_words " +
-          Quoted(JoinedCommands() + "state exclude") + "; return; }\n  case $option in\n";
-  for (const ValueGroup& group : ValueGroups()) text += BashCase(group);
-  text += "  state|exclude) _diag_words " + Quoted(JoinedStates()) + " ;;\n";
-  std::string words;
-  for (const OptionInfo& option : ListOptions()) {
-    if (option.letter != 0) words += std::string{'-', option.letter, ' '};
-    words.append("--").append(option.name).append(" ");
-  }
-  // Fields are many: offer them when their first letter is there.
-  return text + "  *) _diag_words " + Quoted(words + "state exclude") +
-         "\n    [[ $current == [a-z]* ]] && _diag_words " + Quoted(JoinedFields() + " exclude") +
-         " ;;\n  esac\n}\ncomplete -F _diag diag\n";
+          Quoted(JoinedCommands() + "state exclude") + "; return; }\n" +
+          "  [[ $COMP_CWORD -gt 1 && ${COMP_WORDS[1]} == @(" + absl::StrJoin(names, "|") +
+          ") ]] && command=${COMP_WORDS[1]}\n  case $command:$option in\n";
+  for (const Command& command : AllCommands()) text += BashCases(command);
+  for (const Command& command : NamedCommands()) text += BashOthers(command);
+  return text + "  :state|:exclude) _diag_words \"$_diag_states\" ;;\n" +
+         "  *) if [[ $current == -* || -z $current ]]; then\n      _diag_words " +
+         Quoted(JoinedOptions(list) + "state exclude") + "\n    else\n      _diag_filter " +
+         Quoted(JoinedFields() + " exclude") + "\n    fi ;;\n  esac\n}\ncomplete -F _diag diag\n";
 }
 
 std::string ZshCompletion() {
+  const Command& list = AllCommands().front();
   std::string text = "#compdef diag\n";
-  for (const ValueGroup& group : ValueGroups()) {
+  for (const ValueGroup& group : ValueGroups(list)) {
     const std::string function = ZshFunction(group);
     if (function.empty()) continue;
     text += function + "() { _values -s , name " + absl::StrJoin(group.argument.words(), " ");
     text += " }\n";
   }
-  text += "_diag_netns() { compadd -- $(" + std::string(NamesCommand(Values::kNetns)) +
-          "); _files }\n_diag_expression() {\n  case ${words[CURRENT-1]} in\n    state|exclude) "
-          "compadd -- " +
-          JoinedStates() + " ;;\n    *) compadd -- exclude " + JoinedCommands() + JoinedFields() +
-          " ;;\n  esac\n}\n";
-  text += "_diag() {\n  if (( CURRENT > 2 )); then\n    case ${words[2]} in\n";
-  for (const Command& command : NamedCommands()) {
-    text.append("    ").append(command.name).append(") compadd -- ");
-    text += absl::StrJoin(WordsAfter(command), " ") + "; return ;;\n";
-  }
-  text += "    esac\n  fi\n  _arguments -s \\\n";
-  for (const OptionInfo& option : ListOptions()) text += ZshOption(option);
-  return text + "    '*: :_diag_expression'\n}\n_diag \"$@\"\n";
+  text += ZshNames(kZshNetns, Values::kNetns, "; _files") +
+          ZshNames(kZshInterface, Values::kInterface) + ZshNames(kZshProcess, Values::kProcess);
+  text.append(kZshExpression);
+  text += "_diag() {\n  local _diag_states=" + Quoted(JoinedStates()) +
+          " _diag_before_state=" + Quoted(kBeforeState) + "\n  local _diag_expression_words=" +
+          Quoted("exclude " + JoinedCommands() + JoinedFields());
+  text += "\n  if (( CURRENT > 2 )); then\n    case ${words[2]} in\n";
+  for (const Command& command : NamedCommands()) text += ZshCommand(command);
+  return text + "    esac\n  fi\n  " + ZshOptions(list) +
+         "    '*: :_diag_expression'\n}\n_diag \"$@\"\n";
 }
 
 std::string FishCompletion() {
+  const std::string listing =
+      "complete -c diag -n 'not __fish_seen_subcommand_from " + JoinedCommands() + "'";
   std::string text = "# fish completion of diag(1)\ncomplete -c diag -f\n";
-  for (const OptionInfo& option : ListOptions()) text += "complete -c diag" + FishOption(option);
+  text += "set -g __diag_states " + JoinedStates() + "\nset -g __diag_fields " + JoinedFields() +
+          "\nset -g __diag_before_state " + Quoted(kBeforeState);
+  text.append(kFishFilter);
+  for (const OptionInfo& option : ShownOptions(AllCommands().front())) {
+    text += listing + FishOption(option);
+  }
   for (const Command& command : NamedCommands()) text += FishCommand(command);
-  return text +
-         "complete -c diag -a 'state exclude'\n"
-         "complete -c diag -n 'not __fish_prev_arg_in state exclude; and not "
-         "__fish_seen_subcommand_from " +
-         JoinedCommands() + "; and string match -qr \"^[a-z]\" -- (commandline -ct)' -a " +
-         Quoted(JoinedFields()) +
-         "\n"
-         "complete -c diag -n '__fish_prev_arg_in state exclude' -a " +
-         Quoted(JoinedStates()) + "\n";
+  return text + listing + " -a 'state exclude'\n" + listing + " -a '(__diag_filter)'\n";
 }
 
 }  // namespace diag

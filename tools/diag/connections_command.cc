@@ -47,7 +47,7 @@ absl::Status SetNoUids(std::string_view, Request* options) {
 }
 
 constexpr auto kOptions = std::to_array<Option<Request>>({
-    {{0, "pid", "only the connections of this process", {"N"}}, SetPid},
+    {{0, "pid", "only the connections of this process", {"PID", Values::kProcess}}, SetPid},
     {{0, "max", "at most N connections of each process", {"N"}}, SetMaximum},
     {{0, "no-uids", "do not read the user ids of processes"}, SetNoUids},
     {{0,
@@ -140,7 +140,9 @@ ExitCode RunConnections(int argc, char** argv) {
   json->EndArray();
   json.EndLine();
   const ExitCode written = Finish(&output, kAnswered);
-  const ExitCode reported = ReportGaps(*summary, /*tables_named=*/false);
+  // The kinds `all` and `inet` name no table.
+  const bool named = options.kind != "all" && !options.kind.starts_with("inet");
+  const ExitCode reported = ReportGaps(*summary, named);
   return reported != kAnswered ? reported : written;
 }
 

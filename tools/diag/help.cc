@@ -53,6 +53,14 @@ std::string OptionEntry(const OptionInfo& option) {
   return Entry(term, option.help);
 }
 
+std::string TopicEntries() {
+  std::string text;
+  for (const TopicInfo& topic : Topics()) {
+    text += Entry("  " + std::string(topic.name), topic.help);
+  }
+  return text;
+}
+
 std::string OptionEntries(const std::vector<OptionInfo>& options, HelpGroup group) {
   std::string text;
   for (const OptionInfo& option : options) {
@@ -60,6 +68,22 @@ std::string OptionEntries(const std::vector<OptionInfo>& options, HelpGroup grou
   }
   return text;
 }
+
+constexpr std::string_view kWordsHelp = R"(
+Words after the options:
+  state NAME                sockets in this state, as `state established`; again
+                            for more states. `exclude NAME`: all others
+  EXPRESSION                a filter, as `sport = :22`, `dst 10/8`, `rtt > 100ms`,
+                            `user = www-data`, with and, or, not and parentheses
+
+Short words instead, alone or with a filter behind them:
+  diag :443                 the sockets with this port, at either end, and their
+                            processes
+  diag 10.0.0.0/24          the same for an address, or a network
+  diag /run/x.sock          the same for a unix socket
+  diag nginx                the sockets of the processes whose name begins so
+  diag LISTEN               a state; also `diag established`, `diag tcp LISTEN`
+)";
 
 struct HelpRequest {
   bool help = false;
@@ -123,22 +147,15 @@ std::string HelpText() {
   for (const GroupHeading& row : kGroups) {
     text.append("\n").append(row.heading).append(":\n").append(OptionEntries(options, row.group));
   }
-  text += "\nWords after the options:\n" +
-          Entry("  state NAME",
-                "sockets in this state, as `state established`; again for more states. `exclude "
-                "NAME`: all others") +
-          Entry("  EXPRESSION",
-                "a filter, as `sport = :22`, `dst 10/8`, `rtt > 100ms`, `comm = nginx`, with and, "
-                "or, not and parentheses. A port or a command alone: `diag :443`, `diag nginx`") +
-          "\nCommands:\n";
+  text += kWordsHelp;
+  text += "\nCommands, each with --help:\n";
   for (const Command& command : NamedCommands()) {
     text += Entry(
         "  diag " + std::string(command.name) + " [" + std::string(command.operand.name) + "]",
         command.help);
   }
-  return text + "\n" +
-         Paragraph("Topics of `diag help`: " + absl::StrJoin(TopicWords(), ", ") + ".", 0) +
-         "Exit code: 0 answered, 1 a table could not be read, 2 usage error.\n";
+  return text + "\nMore, as `diag help filter`:\n" + TopicEntries() +
+         "\nExit code: 0 answered, 1 a table could not be read, 2 usage error.\n";
 }
 
 std::string CommandHelp(const Command& command) {
@@ -149,7 +166,8 @@ std::string CommandHelp(const Command& command) {
     text += Entry("  " + std::string(operand.name), absl::StrJoin(operand.words(), " "));
   }
   for (const OptionInfo& option : ShownOptions(command)) text += OptionEntry(option);
-  return text;
+  if (!command.details.empty()) text.append("\n").append(command.details);
+  return text + "\nExit codes: see `diag help exit-codes`.\n";
 }
 
 std::vector<OptionInfo> HelpOptionInfos() { return InfosOf<HelpRequest>(kOptions); }

@@ -25,6 +25,14 @@ absl::StatusOr<std::string> TopicHelp(std::string_view topic);
 // The topics that TopicHelp() has.
 std::vector<std::string> TopicWords();
 
+// A topic, apart from the names of commands, and what it is about.
+struct TopicInfo {
+  std::string_view name;
+  std::string_view help;
+  std::string (*text)();
+};
+std::span<const TopicInfo> Topics();
+
 // A command line and what it lists.
 struct Example {
   std::string_view command;

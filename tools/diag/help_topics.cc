@@ -58,6 +58,21 @@ Predicates:
   FIELD = VALUE             every field of `diag help fields`; texts are globs
   FLAG, not FLAG            a flag needs no value: v6_only
 
+Short words, if EXPRESSION begins with one; `and`, `or` and more can follow:
+  443, :443, :https, 8000-8010
+                            a port, at either end
+  10.0.0.1, 10/8, 1.2.3.4:443, [::1]:22, localhost:22
+                            an address, at either end
+  /run/x.sock, ./x, @name   a unix socket, at either end
+  LISTEN, close-wait        a state; tcp, udp, unix, ...: a table
+  nginx                     any other word: the beginning of a process's name
+Ports, addresses, unix sockets and processes imply -p, and -a if no state is
+selected.
+
+States: without -a, -l, -B or `state NAME`, the sockets in use are listed, and
+the states that the filter names. If no socket can match, as in
+`-l 'state = established'`, a note on stderr says why.
+
 Units: a time needs one (500us, 100ms, 1.5s, 2min); bytes and counts take k, M
 and G. A predicate is false for a socket that lacks the field.
 
@@ -70,11 +85,22 @@ Examples:
   diag -xa 'name = /run/*'
 )";
 
-constexpr std::string_view kExitCodes = R"(Exit codes:
-  0  answered. Notes on stderr name what could not be seen, such as owners that
-     only root may see. Also if no socket matches.
-  1  a requested table could not be read, or stdout could not be written.
-  2  usage error: stderr names the argument that was refused.
+constexpr std::string_view kExitCodes = R"(Exit codes of every command:
+  0  answered, also if nothing matches. Notes on stderr say what could not be
+     seen, such as owners that only root may see, and why no socket can match.
+  1  not answered, or not whole; or stdout could not be written.
+  2  usage error: stderr names the argument that was refused. Also a network
+     namespace that does not exist. Nothing was printed.
+
+1 means:
+  diag                      a table could not be read, or not to its end; no
+                            process has the name of `diag NAME`. A table that
+                            this kernel lacks counts only if it was named
+  diag connections          a table of KIND could not be read; the process of
+                            --pid has ended or may not be read
+  diag interfaces           neither the kernel nor /proc/net/dev answered. If
+                            only the kernel refused: 0, with a note. An
+                            interface that does not exist: 2
 )";
 
 std::string FilterTopic() { return std::string(kFilter); }
@@ -147,24 +173,23 @@ std::string ExamplesTopic() {
   return text;
 }
 
-struct Topic {
-  std::string_view name;
-  std::string (*text)();
-};
-constexpr auto kTopics = std::to_array<Topic>({{"filter", FilterTopic},
-                                               {"fields", FieldsTopic},
-                                               {"states", StatesTopic},
-                                               {"tables", TablesTopic},
-                                               {"exit-codes", ExitTopic},
-                                               {"examples", ExamplesTopic}});
+constexpr auto kTopics = std::to_array<TopicInfo>({
+    {"filter", "the language of EXPRESSION, and all short words", FilterTopic},
+    {"fields", "what a socket has, for filters, --columns, --sort and --count-by", FieldsTopic},
+    {"states", "the states and the groups of states", StatesTopic},
+    {"tables", "the tables of -A and the families of -f", TablesTopic},
+    {"exit-codes", "when diag and its commands return 0, 1 or 2", ExitTopic},
+    {"examples", "ten command lines", ExamplesTopic},
+});
 
 }  // namespace
 
 std::span<const Example> Examples() { return kExamples; }
+std::span<const TopicInfo> Topics() { return kTopics; }
 
 std::vector<std::string> TopicWords() {
   std::vector<std::string> words;
-  for (const Topic& topic : kTopics) words.emplace_back(topic.name);
+  for (const TopicInfo& topic : kTopics) words.emplace_back(topic.name);
   for (const Command& command : NamedCommands()) words.emplace_back(command.name);
   return words;
 }
@@ -172,7 +197,7 @@ std::vector<std::string> TopicWords() {
 absl::StatusOr<std::string> TopicHelp(std::string_view topic) {
   std::string name(topic);
   std::ranges::replace(name, ' ', '-');
-  const auto row = std::ranges::find(kTopics, name, &Topic::name);
+  const auto row = std::ranges::find(kTopics, name, &TopicInfo::name);
   if (row != kTopics.end()) return row->text();
   const auto command = std::ranges::find(NamedCommands(), name, &Command::name);
   if (command != NamedCommands().end()) return CommandHelp(*command);

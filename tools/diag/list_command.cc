@@ -14,8 +14,10 @@
 #include "netdiag/netlink/netns.h"
 #include "netdiag/types/types.h"
 #include "netdiag/unlisted.h"
+#include "tools/diag/command_values.h"
 #include "tools/diag/commands.h"
 #include "tools/diag/contexts.h"
+#include "tools/diag/empty_answer.h"
 #include "tools/diag/help.h"
 #include "tools/diag/list_options.h"
 #include "tools/diag/names.h"
@@ -113,6 +115,12 @@ void ComplainOfNoProcess(const ListOptions& options) {
   Complain(message);
 }
 
+// Complains if the command line admits no socket at all.
+void ReportEmpty(const ListOptions& options, const Engine& engine) {
+  const netdiag::NetnsId netns = options.all_netns ? netdiag::NetnsId() : engine.netns();
+  if (const std::string why = WhyEmpty(options.query, netns); !why.empty()) Complain(why);
+}
+
 // `engine_options`: those of `engine`.
 ExitCode List(const ListOptions& options, const EngineOptions& engine_options, Engine* engine) {
   Output output(STDOUT_FILENO);
@@ -149,6 +157,7 @@ ExitCode List(const ListOptions& options, const EngineOptions& engine_options, E
   } else {
     ReportLeftOut(*unlisted);
   }
+  if (!found) ReportEmpty(options, *engine);
   const bool no_process = !found && !options.process.empty();
   if (no_process) ComplainOfNoProcess(options);
   return unlisted.ok() && !no_process ? reported : kNotAnswered;
@@ -158,15 +167,9 @@ ExitCode List(const ListOptions& options, const EngineOptions& engine_options, E
 ExitCode Ask(const ListOptions& options) {
   EngineOptions engine_options{.all_netns = options.all_netns, .threads = 2};
   if (!options.netns.empty() && options.netns != netdiag::netlink::kOwnNetns) {
-    const auto netns = netdiag::netlink::NetNs::FromName(options.netns);
+    const auto netns = FindNetns(options.netns);
     if (!netns.ok()) {
       Complain(netns.status());
-      return kUsage;
-    }
-    // A pid or a path is resolved only now; an argument that names nothing is a usage error.
-    const absl::Status found = netns->Identify().status();
-    if (absl::IsNotFound(found) || absl::IsInvalidArgument(found)) {
-      Complain(found);
       return kUsage;
     }
     engine_options.netns = *netns;

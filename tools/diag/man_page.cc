@@ -40,6 +40,9 @@ std::string OptionEntry(const OptionInfo& option) {
   return text + "\n" + Roff(option.help) + "\n";
 }
 
+// Text whose lines stay as they are.
+std::string Literal(std::string_view text) { return ".PP\n.nf\n" + Roff(text) + ".fi\n"; }
+
 std::string CommandSection(const Command& command) {
   std::string text = ".PP\n" + Bold(UsageOf(command)) + "\n.PP\n" + Roff(command.help);
   const Argument& operand = command.operand;
@@ -48,11 +51,8 @@ std::string CommandSection(const Command& command) {
   }
   text += "\n";
   for (const OptionInfo& option : ShownOptions(command)) text += OptionEntry(option);
-  return text;
+  return command.details.empty() ? text : text + Literal(command.details);
 }
-
-// Text whose lines stay as they are.
-std::string Literal(std::string_view text) { return ".PP\n.nf\n" + Roff(text) + ".fi\n"; }
 
 std::string TopicSection(std::string_view heading, std::string_view topic) {
   return ".SH " + std::string(heading) + "\n" + Literal(TopicHelp(topic).value_or(""));
@@ -109,11 +109,9 @@ std::string ManPage() {
   text +=
       ".SH ENVIRONMENT\n"
       ".TP\n\\fBCOLUMNS\\fR\nthe width of lines if the output is not a terminal.\n"
-      ".TP\n\\fBNO_COLOR\\fR\nif not empty, no colour unless \\-\\-color=always.\n"
-      ".SH EXIT STATUS\n"
-      ".TP\n0\nsuccess; notes on stderr name what is missing.\n"
-      ".TP\n1\na requested table could not be read, or the output could not be written.\n"
-      ".TP\n2\na usage error.\n"
+      ".TP\n\\fBNO_COLOR\\fR\nif not empty, no colour unless \\-\\-color=always.\n";
+  text += TopicSection("EXIT STATUS", "exit-codes");
+  text +=
       ".SH SEE ALSO\n"
       ".BR ss (8),\n.BR sock_diag (7),\n.BR proc (5)\n";
   return text;
