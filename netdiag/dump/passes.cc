@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unistd.h>
 #include <utility>
 
 #include "netdiag/socket/socket.h"
@@ -41,6 +42,18 @@ void AppendMissing(const Message& message, std::vector<std::byte>* bytes) {
 
 }  // namespace
 
+// The kernel allocates a datagram of 32 KiB, the size of the reader's buffer, or, if memory is
+// short, of one page (NLMSG_GOODSIZE). From both it takes the size of skb_shared_info. A row that
+// did not fit can be longer than all rows before it, because a socket can have many groups.
+bool Passes::Datagram::HadRoom() const {
+  constexpr size_t kLarge = size_t{32} << 10;
+  constexpr size_t kMaxOverhead = 768;  // with the largest CONFIG_MAX_SKB_FRAGS
+  constexpr size_t kLongRow = 512;      // 3 000 groups
+  static const size_t page = std::min<size_t>(static_cast<size_t>(sysconf(_SC_PAGESIZE)), 8192);
+  const size_t capacity = (bytes > page ? kLarge : page) - kMaxOverhead;
+  return bytes + std::max(kLongRow, largest) <= capacity;
+}
+
 std::optional<Cookie> Passes::CookieOf(const Message& message) {
   if (message.type() < netlink::kFirstType) return std::nullopt;
   const std::optional<NetlinkSocket> socket = NetlinkSocket::Parse(message.payload());
@@ -57,8 +70,14 @@ Flow Passes::Add(const Message& message, MessageVisitor visitor) {
   const std::optional<Cookie> cookie = CookieOf(message);
   // The visitor reports damage.
   if (!cookie) return pass_ == 0 ? Visit(message, visitor) : Flow::kContinue;
-  if (std::exchange(datagram_begins_, false) && last_) now_.edges.insert(*last_);
+  if (std::exchange(datagram_begins_, false)) {
+    if (last_) now_.edges.insert(*last_);
+    datagram_ = {};
+  }
   last_ = cookie;
+  const size_t size = netlink::Align(message.whole().size());
+  datagram_.bytes += size;
+  datagram_.largest = std::max(datagram_.largest, size);
   now_.seen.insert(*cookie);
   if (visited_.contains(*cookie)) return Flow::kContinue;
   if (partial()) {
@@ -86,8 +105,8 @@ bool Passes::Complete(const Pass& before, const Pass& after) {
 }
 
 Verdict Passes::EndPass(MessageVisitor visitor) {
-  // If the end came in a datagram of its own, another row may have followed the last one.
-  if (datagram_begins_ && last_) now_.edges.insert(*last_);
+  // If the end came in a datagram of its own, a row may have been left out behind the last one.
+  if (datagram_begins_ && last_ && !datagram_.HadRoom()) now_.edges.insert(*last_);
   last_.reset();
   complete_ |= pass_ == 0 ? now_.edges.empty() : Complete(before_, now_);
   const bool round_ends = (pass_ + 1) % kNetlinkPasses == 0;

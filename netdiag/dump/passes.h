@@ -4,8 +4,13 @@
 // Each of these dumps is a pass.
 //
 // netlink_diag takes a socket off its iterator before it checks whether the row fits, so at each
-// end of a datagram it leaves out one socket. A pass whose rows have another length ends its
-// datagrams elsewhere, and shows those sockets. Two passes together are complete if
+// end of a datagram it leaves out one socket, unless the datagram ends the dump. A datagram ends
+// the dump if NLMSG_DONE is in it. Older kernels (5.10, 6.1) send NLMSG_DONE in a datagram of its
+// own; the last datagram of rows then ends the dump if it had room for another row. A pass without
+// any other datagram is complete.
+//
+// A pass whose rows have another length ends its datagrams elsewhere, and shows the sockets that
+// were left out. Two passes together are complete if
 //   - no datagram of the one ends after the same socket as a datagram of the other, and
 //   - each has shown the sockets that the datagrams of the other end with:
 // whatever one pass left out then stood within a datagram of the other. Passes are made until two
@@ -14,7 +19,8 @@
 //
 // Cost: three entries of a hash set a socket; one pass if the answer is one datagram.
 // Threads: thread-compatible.
-// Source: __netlink_diag_dump() in net/netlink/diag.c.
+// Source: __netlink_diag_dump() in net/netlink/diag.c; netlink_dump() in net/netlink/af_netlink.c
+// for the sizes of datagrams.
 
 #ifndef NETDIAG_DUMP_PASSES_H_
 #define NETDIAG_DUMP_PASSES_H_
@@ -52,7 +58,15 @@ class Passes {
  private:
   struct Pass {
     absl::flat_hash_set<Cookie> seen;
-    absl::flat_hash_set<Cookie> edges;  // the last sockets of all datagrams but the last one
+    absl::flat_hash_set<Cookie> edges;  // the last sockets of all datagrams but the one that ended
+                                        // the dump
+  };
+  // The rows of one datagram.
+  struct Datagram {
+    size_t bytes = 0;
+    size_t largest = 0;  // row
+    // True if the kernel would have put another row into it.
+    bool HadRoom() const;
   };
 
   static std::optional<Cookie> CookieOf(const netlink::Message& message);
@@ -69,6 +83,7 @@ class Passes {
   bool complete_ = false;
   bool datagram_begins_ = false;
   std::optional<Cookie> last_;  // row of the present pass
+  Datagram datagram_;           // in which it came
   Pass before_;
   Pass now_;
   absl::flat_hash_set<Cookie> visited_;

@@ -2,11 +2,15 @@
 
 #include "netdiag/dump/table.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
 
 #include "netdiag/types/error.h"
+#include "netdiag/types/unique_fd.h"
 
 namespace netdiag {
 namespace {
@@ -37,6 +41,14 @@ constexpr auto kTables = std::to_array<TableInfo>({
     {Protocol::kNetlink, Family::kNetlink, kStateless, "CONFIG_NETLINK_DIAG", "netlink_diag",
      "netlink", ""},
 });
+
+// True if the kernel has no sockets of the protocol at all. Asks only for UDP-Lite, which new
+// kernels lack (7.3): a socket of another protocol could make the kernel load a module.
+bool HasNoSockets(Protocol protocol) {
+  if (protocol != Protocol::kUdpLite) return false;
+  const internal::UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDPLITE));
+  return !fd.ok() && errno == EPROTONOSUPPORT;
+}
 
 }  // namespace
 
@@ -75,6 +87,9 @@ absl::Status ExplainRefusal(const absl::Status& status, const Table& table) {
   switch (errnum) {
     case ENOENT:
     case EOPNOTSUPP:
+      if (HasNoSockets(table.protocol)) {
+        return ErrnoError(errnum, what, "this kernel has no sockets of this protocol");
+      }
       return ErrnoError(errnum, what,
                         std::string("the kernel was built without ")
                             .append(info.kernel_option)

@@ -40,6 +40,8 @@ enum class Unset : uint8_t {
   kListener,       // tcp_info of a listener: not filled, or filled with something else
   kNoRtt,          // tcp_info without "rtt": the initial value
   kNoWindowScale,  // tcp_info without TcpOption::kWindowScale: not filled
+  kTwentySeconds,  // the number is 20 s in µs: Westwood begins with it
+  kNoToken,        // the number is 0 in an mptcp_info without "token": a listener, not filled
 };
 using UnsetSet = Set<Unset>;
 
@@ -88,8 +90,9 @@ class StructView {
                                                          UnsetSet whole) const {
     const std::optional<uint64_t> number = (*this)[field];
     if (!number || field.unset.empty()) return number;
-    if (whole.intersects(field.unset) || IsUnset(field, *number)) return std::nullopt;
-    return number;
+    const bool is_filled = field.unset.contains(Unset::kNoToken) && *number != 0;
+    if (whole.intersects(field.unset) && !is_filled) return std::nullopt;
+    return IsUnset(field, *number) ? std::nullopt : number;
   }
   // Which of the conditions on the whole struct hold, for example kListener. They are the same for
   // all fields. Only those in `among` are tested.
@@ -107,13 +110,14 @@ class StructView {
 
  private:
   static constexpr UnsetSet kConditions = {Unset::kDisabled, Unset::kListener, Unset::kNoRtt,
-                                           Unset::kNoWindowScale};
+                                           Unset::kNoWindowScale, Unset::kNoToken};
   // True if the number itself means "not set".
   [[gnu::always_inline]] static bool IsUnset(const StructField& field, uint64_t number) {
     const auto has = [&](Unset unset) { return field.unset.contains(unset); };
     return (has(Unset::kZero) && number == 0) ||
            (has(Unset::kOnes) && number == ~uint64_t{0} >> (64 - 8 * field.width)) ||
-           (has(Unset::kInfinite) && number == 0x7fffffff);
+           (has(Unset::kInfinite) && number == 0x7fffffff) ||
+           (has(Unset::kTwentySeconds) && number == 20'000'000);
   }
   // REQUIRES: the field is within the bytes.
   [[gnu::always_inline]] uint64_t Read(const StructField& field) const {
@@ -287,10 +291,12 @@ struct InetMemoryTraits {
 };
 using InetMemory = StructView<InetMemoryTraits>;
 
-// struct tcpvegas_info, which Vegas, Illinois, Westwood, … fill. Round trips begin as 2^31-1
-// (tcp_vegas.c, tcp_illinois.c), ~0 (NV_INIT_RTT) or 0.
+// struct tcpvegas_info, which Vegas, YeAH, Illinois, NV and Westwood fill. Round trips begin as
+// 2^31-1 (tcp_vegas_init(), tcp_illinois_init()), ~0 (NV_INIT_RTT), 20 s (TCP_WESTWOOD_INIT_RTT) or
+// 0.
 struct VegasTraits {
-  static constexpr UnsetSet kNotMeasured = {Unset::kZero, Unset::kOnes, Unset::kInfinite};
+  static constexpr UnsetSet kNotMeasured = {Unset::kZero, Unset::kOnes, Unset::kInfinite,
+                                            Unset::kTwentySeconds};
   static constexpr auto kFields = std::to_array<StructField>({
       {"enabled", 0, 4, Unit::kNone, Meaning::kEnum},
       {"rttcnt", 4, 4, Unit::kPackets},
@@ -331,7 +337,8 @@ struct BbrTraits {
 using BbrInfo = StructView<BbrTraits>;
 
 // struct mptcp_info: the connection as a whole, filled by mptcp_diag_fill_info() in
-// net/mptcp/sockopt.c. A listener has no token and no sequence numbers.
+// net/mptcp/sockopt.c, which begins with zeros. A listener has no token. For it the kernel fills
+// only the first three fields and local_addr_used; older kernels also fill limits.
 struct MptcpInfoTraits {
   static constexpr auto kFields = [] {
     using enum Unit;
@@ -341,30 +348,36 @@ struct MptcpInfoTraits {
         {"subflows", 0, 1},  // in addition to the first one; 5.9
         {"add_addr_signal", 1, 1},
         {"add_addr_accepted", 2, 1},
-        {"subflows_max", 3, 1},
-        {"add_addr_signal_max", 4, 1},
-        {"add_addr_accepted_max", 5, 1},
-        {"fallback", 8, 4, kNone, kEnum, {}, 0, 1},  // continues as plain TCP
-        {"remote_key_received", 8, 4, kNone, kEnum, {}, 1, 1},
+        {"subflows_max", 3, 1, kNone, kGauge, kNoToken},
+        {"add_addr_signal_max", 4, 1, kNone, kGauge, kNoToken},
+        {"add_addr_accepted_max", 5, 1, kNone, kGauge, kNoToken},
+        {"fallback", 8, 4, kNone, kEnum, kNoToken, 0, 1},  // continues as plain TCP
+        {"remote_key_received", 8, 4, kNone, kEnum, kNoToken, 1, 1},
         {"token", 12, 4, kNone, kIdentity, kZero},
         {"write_seq", 16, 8, kBytes, kGauge, kZero},
         {"snd_una", 24, 8, kBytes, kGauge, kZero},
         {"rcv_nxt", 32, 8, kBytes, kGauge, kZero},
         {"local_addr_used", 40, 1},  // 5.15
-        {"local_addr_max", 41, 1},
-        {"csum_enabled", 42, 1, kNone, kEnum},
-        {"retransmits", 44, 4, kNone, kCounter},  // 6.5
-        {"bytes_retrans", 48, 8, kBytes, kCounter},
-        {"bytes_sent", 56, 8, kBytes, kCounter},
-        {"bytes_received", 64, 8, kBytes, kCounter},
-        {"bytes_acked", 72, 8, kBytes, kCounter},
-        {"subflows_total", 80, 1},                 // 6.7
-        {"endp_laminar_max", 81, 1},               // 6.18
-        {"last_data_sent", 84, 4, kMilliseconds},  // ago; 6.10
-        {"last_data_recv", 88, 4, kMilliseconds},
-        {"last_ack_recv", 92, 4, kMilliseconds},
+        {"local_addr_max", 41, 1, kNone, kGauge, kNoToken},
+        {"csum_enabled", 42, 1, kNone, kEnum, kNoToken},
+        {"retransmits", 44, 4, kNone, kCounter, kNoToken},  // 6.5
+        {"bytes_retrans", 48, 8, kBytes, kCounter, kNoToken},
+        {"bytes_sent", 56, 8, kBytes, kCounter, kNoToken},
+        {"bytes_received", 64, 8, kBytes, kCounter, kNoToken},
+        {"bytes_acked", 72, 8, kBytes, kCounter, kNoToken},
+        {"subflows_total", 80, 1, kNone, kGauge, kNoToken},          // 6.7
+        {"endp_laminar_max", 81, 1, kNone, kGauge, kNoToken},        // 6.18
+        {"endp_fullmesh_max", 82, 1, kNone, kGauge, kNoToken},       // after 6.18
+        {"last_data_sent", 84, 4, kMilliseconds, kGauge, kNoToken},  // ago; 6.10
+        {"last_data_recv", 88, 4, kMilliseconds, kGauge, kNoToken},
+        {"last_ack_recv", 92, 4, kMilliseconds, kGauge, kNoToken},
     });
   }();
+
+  static constexpr Unset kUnset[] = {Unset::kNoToken};
+  [[gnu::always_inline]] static bool IsUnset(const StructView<MptcpInfoTraits>& info, Unset) {
+    return info[StructField{.offset = 12, .width = 4}] == 0;  // "token"
+  }
 };
 using MptcpInfo = StructView<MptcpInfoTraits>;
 

@@ -135,6 +135,41 @@ TEST(NetlinkSource, BeginFailsIfTheConnIsClosed) {
   EXPECT_THAT(source.Begin({}), EndedByClose());
 }
 
+// ---- Netlink sockets ----
+
+// New kernels put the end of a short dump into the datagram of the last row, older ones into one of
+// its own.
+TEST(NetlinkSource, DumpsFewNetlinkSocketsOnceWhereverTheEndComes) {
+  DumpRequest request = kRequest;
+  request.table = {Protocol::kNetlink, Family::kNetlink, {}};
+  for (const bool end_alone : {false, true}) {
+    for (const Wait wait : {Wait::kNever, Wait::kBlock}) {
+      FakeKernel kernel([&](Bytes bytes) {
+        Packets rows;
+        for (uint32_t i = 1; i <= 20; ++i) {
+          netlink_diag_msg row = {};
+          row.ndiag_family = AF_NETLINK;
+          row.ndiag_cookie[0] = i;
+          const Bytes fixed = std::as_bytes(std::span(&row, 1));
+          rows.emplace_back(fixed.begin(), fixed.end());
+        }
+        const Packets parts = Multipart(bytes, rows);
+        return end_alone ? parts : Packets{testing::Join(parts)};
+      });
+      NetlinkSource source(&kernel.conn(), request);
+      ASSERT_THAT(source.Begin({}), IsOk());
+      Collector rows;
+      absl::StatusOr<Ready> ready = Ready::kSome;
+      while (ready.ok() && *ready != Ready::kDone) ready = source.Step({.wait = wait}, rows);
+      EXPECT_THAT(ready, IsOk());
+      EXPECT_EQ(rows.texts.size(), 20u);
+      EXPECT_EQ(source.stats().dumps, 1u);
+      EXPECT_THAT(source.stats().doubt, IsOk());
+      EXPECT_EQ(kernel.requests(), 1);
+    }
+  }
+}
+
 // ---- A program that the kernel refuses ----
 
 DumpRequest WithProgram() {

@@ -2,9 +2,18 @@
 
 #include "netdiag/dump/table.h"
 
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
 #include <cerrno>
+#include <iterator>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -75,6 +84,45 @@ TEST(ExplainRefusal, NamesTheMissingOptionOfTheTable) {
                   AllOf(HasSubstr(Text(table)), HasSubstr(row.option), HasSubstr(row.module)));
     }
   }
+}
+
+// Makes socket() fail with EPROTONOSUPPORT for UDP-Lite, as Linux 7.3 does.
+bool RemoveUdpLite() {
+  // Source: include/uapi/linux/seccomp.h.
+  constexpr uint32_t kReturnErrno = 0x00050000, kReturnAllow = 0x7fff0000;
+  constexpr int kModeFilter = 2;
+  constexpr uint32_t kNumberOffset = 0, kThirdArgumentOffset = 32;  // in struct seccomp_data
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kNumberOffset),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kThirdArgumentOffset),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDPLITE, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, kReturnErrno | EPROTONOSUPPORT),
+      BPF_STMT(BPF_RET | BPF_K, kReturnAllow),
+  };
+  const sock_fprog filter = {static_cast<unsigned short>(std::size(program)), program};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, kModeFilter, &filter) == 0;
+}
+
+TEST(ExplainRefusal, BlamesNoModuleIfTheKernelHasNoSuchSockets) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool removed = RemoveUdpLite();
+    const auto explain = [](Protocol protocol) {
+      return Message(ExplainRefusal(ErrnoError(ENOENT, "x"), {protocol, Family::kInet, {}}));
+    };
+    const bool good =
+        removed &&
+        explain(Protocol::kUdpLite) ==
+            "socket_diag dump udplite inet: No such file or directory: this kernel has no sockets "
+            "of this protocol" &&
+        explain(Protocol::kUdp).find("udp_diag") != std::string::npos;
+    _exit(good ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 TEST(ExplainRefusal, ExplainsATableThatNoKernelDumps) {

@@ -76,8 +76,8 @@ const std::vector<Allowance>& Allowances() {
       // ss 6.1 does not have these fields of MPTCP connections (6.5 has); the others are clocks.
       {"| `-M -i` |", kOfDiag,
        std::regex(" (retransmits|bytes_retrans|bytes_sent|bytes_received|bytes_acked|"
-                  "subflows_total|endp_laminar_max|last_data_sent|last_data_recv|last_ack_recv):"
-                  "\\d+"),
+                  "subflows_total|endp_laminar_max|endp_fullmesh_max|last_data_sent|last_data_recv|"
+                  "last_ack_recv):\\d+"),
        "", "mptcp "},
       // ss prints no details of sockets that it reads from /proc, such as raw sockets on kernels
       // without raw_diag.

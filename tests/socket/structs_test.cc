@@ -288,5 +288,75 @@ TEST(SmallStructs, FieldsAreWhereTheKernelPutsThem) {
   EXPECT_EQ(view[SocketMemory::Field("drops")], words[SK_MEMINFO_DROPS]);
 }
 
+// ---- Numbers that mean "not set" ----
+
+// The numbers with which vegas, illinois, nv and westwood begin.
+TEST(VegasInfo, HasNoRoundTripsBeforeTheyWereMeasured) {
+  const auto is_set = [](uint32_t number) {
+    const tcpvegas_info raw = {1, 0, number, number};
+    const VegasInfo info(std::as_bytes(std::span(&raw, 1)));
+    EXPECT_EQ(info[VegasInfo::Field("rtt")], number);
+    EXPECT_EQ(info.ValueOf(VegasInfo::Field("enabled")), 1u);
+    EXPECT_EQ(info.ValueOf(VegasInfo::Field("rttcnt")), 0u);
+    EXPECT_EQ(info.ValueOf(VegasInfo::Field("rtt")).has_value(),
+              info.ValueOf(VegasInfo::Field("minrtt")).has_value());
+    return info.ValueOf(VegasInfo::Field("rtt")).has_value();
+  };
+  for (const uint32_t number : {0u, 0x7fffffffu, 0xffffffffu, 20'000'000u}) {
+    EXPECT_FALSE(is_set(number)) << number;
+  }
+  for (const uint32_t number : {1u, 0x7ffffffeu, 0xfffffffeu, 20'000'001u}) {
+    EXPECT_TRUE(is_set(number)) << number;
+  }
+}
+
+TEST(BbrInfo, HasNoRoundTripBeforeItWasMeasured) {
+  for (const uint32_t number : {0u, ~0u, 1u, 0x7fffffffu}) {
+    const tcp_bbr_info raw = {0, 0, number, 1, 1};
+    const BbrInfo info(std::as_bytes(std::span(&raw, 1)));
+    EXPECT_EQ(info.ValueOf(BbrInfo::Field("min_rtt")).has_value(), number != 0 && number != ~0u);
+  }
+}
+
+std::set<std::string_view> ValuesOf(const std::vector<std::byte>& bytes) {
+  const MptcpInfo info(bytes);
+  std::set<std::string_view> names;
+  for (const StructField& field : MptcpInfo::fields()) {
+    if (info.ValueOf(field)) names.insert(field.name);
+  }
+  return names;
+}
+
+// The kernel fills four fields for a listener, which has no token, and leaves 0 in the others.
+TEST(MptcpInfo, OfAListenerHasOnlyWhatTheKernelFills) {
+  std::vector<std::byte> bytes(96);
+  const std::set<std::string_view> filled = {"subflows", "add_addr_signal", "add_addr_accepted",
+                                             "local_addr_used"};
+  EXPECT_EQ(ValuesOf(bytes), filled);
+  bytes[3] = std::byte{2};  // an older kernel fills the limit
+  EXPECT_EQ(ValuesOf(bytes).count("subflows_max"), 1u);
+  EXPECT_EQ(ValuesOf(bytes).size(), filled.size() + 1);
+}
+
+TEST(MptcpInfo, OfAConnectionHasCountsOfZero) {
+  std::vector<std::byte> bytes(96);
+  bytes[12] = std::byte{1};  // the token
+  const std::set<std::string_view> values = ValuesOf(bytes);
+  for (const char* count : {"bytes_sent", "retransmits", "fallback", "subflows_max",
+                            "endp_fullmesh_max", "last_ack_recv"}) {
+    EXPECT_EQ(values.count(count), 1u) << count;
+  }
+  for (const char* sequence : {"write_seq", "snd_una", "rcv_nxt"}) {
+    EXPECT_EQ(values.count(sequence), 0u) << sequence;
+  }
+}
+
+TEST(MptcpInfo, FieldsAfterTheHoleAreWhereTheKernelPutsThem) {
+  EXPECT_EQ(MptcpInfo::Field("subflows_total").offset, 80);
+  EXPECT_EQ(MptcpInfo::Field("endp_laminar_max").offset, 81);
+  EXPECT_EQ(MptcpInfo::Field("endp_fullmesh_max").offset, 82);
+  EXPECT_EQ(MptcpInfo::Field("last_data_sent").offset, 84);
+}
+
 }  // namespace
 }  // namespace netdiag

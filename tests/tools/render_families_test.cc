@@ -148,11 +148,13 @@ TEST(RenderFamilies, ShowsMptcpInfoInsteadOfTcpInfo) {
   info[12] = std::byte{0xef};
   info[16] = std::byte{0x10};
   info[48] = std::byte{9};
+  info[82] = std::byte{4};
   message.Add(INET_DIAG_INFO, info);
   const Packet capture = CaptureOf({{Protocol::kMptcp, {message.Build()}}});
   EXPECT_EQ(Render({"-ManiH"}, capture),
             "ESTAB 0      0      127.0.0.1:8080 10.1.2.3:4660\n"
-            "\t subflows_max:2 fallback remote_key token:ef write_seq:10 bytes_retrans:9\n");
+            "\t subflows_max:2 fallback remote_key token:ef write_seq:10 bytes_retrans:9 "
+            "endp_fullmesh_max:4\n");
   EXPECT_THAT(Render({"--json", "-a"}, capture), HasSubstr("\"mptcp_info\":{\"subflows\":0,"));
 }
 

@@ -166,6 +166,7 @@ void AppendMptcpInfo(const MptcpInfo& info, std::string* out) {
       {" bytes_acked:", MptcpInfo::Field("bytes_acked")},
       {" subflows_total:", MptcpInfo::Field("subflows_total")},
       {" endp_laminar_max:", MptcpInfo::Field("endp_laminar_max")},
+      {" endp_fullmesh_max:", MptcpInfo::Field("endp_fullmesh_max")},
       {" last_data_sent:", MptcpInfo::Field("last_data_sent")},
       {" last_data_recv:", MptcpInfo::Field("last_data_recv")},
       {" last_ack_recv:", MptcpInfo::Field("last_ack_recv")},
