@@ -516,10 +516,12 @@ FieldValue ValueOf(const Field& field, const Owner& owner) {
 }
 
 void AddNeeds(std::span<const Field> fields, Query* query) {
-  constexpr std::array<std::string_view, 4> kOfCgroups = {"cgroup_path", "container", "pod",
-                                                          "unit"};
+  constexpr std::array<std::string_view, 3> kOfContainers = {"container", "pod", "unit"};
   for (const Field& field : fields) {
-    if (std::ranges::find(kOfCgroups, field.name) != kOfCgroups.end()) query->cgroups = true;
+    if (field.name == "cgroup_path") query->cgroups = true;
+    if (std::ranges::find(kOfContainers, field.name) != kOfContainers.end()) {
+      query->cgroups = query->containers = true;
+    }
     query->extensions |= field.extensions;
     const bool of_peer = field.group == FieldGroup::kPeerOwner;
     if (field.group == FieldGroup::kOwner || of_peer || field.name == "no_owner") {

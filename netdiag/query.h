@@ -60,6 +60,10 @@ struct Query {
   // since 5.10. Otherwise the cgroup is that of the first owner's process, if owners are asked for.
   // Cost: one walk of the cgroup hierarchy, and two reads of /proc for each process.
   bool cgroups = false;
+  // The container, pod or unit of each row matters. If the kernel has cgroups of version 1, which
+  // no socket reports, owners are then searched as with `owners`, because the process that holds
+  // the socket tells these names. Otherwise as `cgroups`.
+  bool containers = false;
   // Evaluates states, ports and the filter in this process and not in the kernel. A filtering
   // kernel stays inside one call until it finds a matching row: 5 ms over 60 000 sockets that do
   // not match. Without a filter it returns after about 260 rows. For event loops.

@@ -91,7 +91,9 @@ class Row {
   Owners peer_owners() const;
 
   // The cgroup in which the socket was created. If the kernel does not report that (unix sockets),
-  // the cgroup of the first owner. Null if unknown or not asked for (Query::cgroups).
+  // the cgroup of the first owner. Where cgroups of version 1 are in use, the container, pod and
+  // unit can be those of the first owner (Cgroups::FindHeldBy()). Null if unknown or not asked for
+  // (Query::cgroups).
   const Cgroup* cgroup() const { return cgroup_; }
 
   // The message that the row is a view of.

@@ -108,7 +108,7 @@ absl::StatusOr<UnlistedStats> VisitUnlisted(const EngineOptions& options,
                                 .source = options.owner_source,
                                 .threads = options.threads,
                                 .netns = true};
-  if (owner_options.source == OwnerSource::kAuto && options.proc_root == "/proc" &&
+  if (owner_options.source == OwnerSource::kAuto && OwnerIndex::IsOwnProcfs(options.proc_root) &&
       OwnerIndex::CheckBpf().ok()) {
     owner_options.source = OwnerSource::kBpf;
   }

@@ -94,14 +94,16 @@ Flow Delivery::Show(const Row& row, Visitor visitor) {
   return flow;
 }
 
-// An inet socket's own cgroup, else that of its first owner.
+// An inet socket's own cgroup, with the names that only its first owner tells. If the kernel does
+// not tell the cgroup, it is that of the first owner.
 const Cgroup* Delivery::CgroupOf(const Row& row) {
   if (options_.replayed) return nullptr;
   const InetSocket* const socket = row.inet();
   const CgroupId id = socket != nullptr ? socket->cgroup().value_or(CgroupId()) : CgroupId();
-  const Cgroup* const cgroup = cgroups_->Find(id);
-  if (cgroup != nullptr || id != CgroupId() || row.owners().empty()) return cgroup;
-  return cgroups_->OfProcess(row.owners()[0].pid, row.owners()[0].start_time);
+  if (row.owners().empty()) return cgroups_->Find(id);
+  const Owner owner = row.owners()[0];
+  if (id == CgroupId()) return cgroups_->OfProcess(owner.pid, owner.start_time);
+  return cgroups_->FindHeldBy(id, owner.pid, owner.start_time);
 }
 
 TableOutcome* Delivery::OutcomeOf(const Table* table) {

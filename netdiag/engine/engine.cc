@@ -30,6 +30,7 @@
 #include "netdiag/engine/walks.h"
 #include "netdiag/filter/filter.h"
 #include "netdiag/netlink/conn.h"
+#include "netdiag/process/cgroup.h"
 #include "netdiag/row.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/socket/socket.h"
@@ -157,6 +158,10 @@ absl::Status Engine::Impl::Begin(const Query& query, Form form) {
   join_.Cancel();
   query_ = query;
   if (query_.filter != nullptr) query_.filter->AddNeeds(&query_);
+  if (query_.containers) {
+    query_.cgroups = true;
+    query_.owners |= !options_.replay && HasV1Cgroups(options_.proc_root);
+  }
   form_ = form;
   summary_ = Summary();
   // A capture keeps the order of the tables; its replay can ask for peers.

@@ -102,8 +102,8 @@ absl::Status EnterByAnyPath(const FoundNetns& netns) {
 
 }  // namespace
 
-NetNs NetNs::FromPid(Pid pid) {
-  return FromPath("/proc/" + std::to_string(pid.value()) + "/ns/net");
+NetNs NetNs::FromPid(Pid pid, const std::string& proc_root) {
+  return FromPath(proc_root + "/" + std::to_string(pid.value()) + "/ns/net");
 }
 
 absl::Status NetNs::Run(absl::FunctionRef<absl::Status()> work) const {

@@ -37,10 +37,11 @@ class NetNs {
   // A path to nsfs: "/run/netns/blue", "/proc/123/ns/net".
   static NetNs FromPath(std::string path) { return NetNs(-1, std::move(path)); }
   // The namespace of a process's main thread.
-  static NetNs FromPid(Pid pid);
+  static NetNs FromPid(Pid pid, const std::string& proc_root = "/proc");
   // What users type: kOwnNetns, a path if it contains '/', else a name of `ip netns` if there is
-  // such a name, else a pid. The error names a text that is none of these.
-  static absl::StatusOr<NetNs> FromName(const std::string& name);
+  // such a name, else a pid of the procfs. The error names a text that is none of these.
+  static absl::StatusOr<NetNs> FromName(const std::string& name,
+                                        const std::string& proc_root = "/proc");
 
   // Runs `work` on a new thread inside the namespace and returns its result. The thread blocks all
   // signals and has ended when Run() returns. If the namespace cannot be entered, the error names

@@ -135,7 +135,7 @@ class Finder {
 
 }  // namespace
 
-absl::StatusOr<NetNs> NetNs::FromName(const std::string& name) {
+absl::StatusOr<NetNs> NetNs::FromName(const std::string& name, const std::string& proc_root) {
   if (name == kOwnNetns) return FromPath("/proc/thread-self/ns/net");
   if (name.find('/') != name.npos) return FromPath(name);
   for (const std::string_view directory : kNameDirectories) {
@@ -143,7 +143,7 @@ absl::StatusOr<NetNs> NetNs::FromName(const std::string& name) {
     if (access(path.c_str(), F_OK) == 0) return FromPath(std::move(path));
   }
   const int32_t pid = internal::ParseNumber<int32_t>(name).value_or(0);
-  if (pid > 0) return FromPid(Pid(pid));
+  if (pid > 0) return FromPid(Pid(pid), proc_root);
   return BadInput("network namespace", name, "not a name in /run/netns, a process or a file");
 }
 

@@ -44,6 +44,22 @@ std::string FindMount(std::string_view mountinfo) {
 
 }  // namespace
 
+std::optional<CgroupId> FindCgroupId(std::string_view path, const std::string& proc_root) {
+  const std::string mount = FindMount(ReadProcFile(proc_root + "/self/mountinfo", kMaxMountInfo));
+  struct stat root {};
+  if (path.empty() || mount.empty() || stat(mount.c_str(), &root) != 0) return std::nullopt;
+  std::string below = mount;
+  below.append("/").append(path);
+  for (const std::string& full : {below, std::string(path)}) {
+    struct stat directory {};
+    if (!full.starts_with('/') || stat(full.c_str(), &directory) != 0) continue;
+    // The number of a directory of v1, or of another file system, is no id.
+    if (!S_ISDIR(directory.st_mode) || directory.st_dev != root.st_dev) continue;
+    return CgroupId(directory.st_ino);
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string_view> CgroupPaths::Find(CgroupId id) {
   if (id.value() == 0) return std::nullopt;
   const std::optional<std::string_view> known = FindKnown(id.value());

@@ -7,6 +7,10 @@
 // The id of a cgroup is the inode number of its directory and is never used again. So the hierarchy
 // is read only when an id is asked for that the last reading did not meet.
 //
+// Only cgroups of version 2 have ids. Where version 1 is mounted too (hybrid), or alone (legacy),
+// containers can have their names in its hierarchies only. Then a socket's container is taken from
+// /proc/PID/cgroup of a process that holds the socket.
+//
 // Cost: one reading opens and lists every cgroup (about 5 µs each). Until Refresh() there is at
 // most one reading for each new id and kMaxWalks in all, because sockets can name any number of
 // cgroups that are gone. A known id costs a binary search.
@@ -29,7 +33,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -42,7 +45,7 @@ namespace netdiag {
 // What the names in a cgroup's path say. The names are chosen by any process that may make cgroups,
 // so they are not proof.
 struct Cgroup {
-  std::string path;       // from the hierarchy's root
+  std::string path;       // from the hierarchy's root; empty: not known, only names are
   std::string container;  // the id of the innermost container, 64 hexadecimal digits
   std::string pod;        // the uid of the Kubernetes pod, with '-' as in the API
   std::string unit;       // the innermost systemd unit that is not a slice; escapes (\x2d) stay
@@ -56,6 +59,14 @@ Cgroup ParseCgroup(std::string_view path);
 // hierarchy. This is the first that is not the root of: v2, systemd's own v1 hierarchy, the others.
 // "/" if all are the root, and empty if the text has none.
 std::string_view CgroupPathOfProcess(std::string_view text);
+// The names in the v1 paths of the text of /proc/PID/cgroup: the first container with its pod, and
+// the first unit, which is sought in systemd's own hierarchy before the others. The path is empty.
+Cgroup ParseV1Cgroups(std::string_view text);
+// True if the kernel has a v1 hierarchy: each is a line of self/cgroup in `proc_root`.
+bool HasV1Cgroups(const std::string& proc_root = "/proc");
+// The id of the v2 cgroup with this path: one that Find() returns, or one of the file system below
+// a mount of the same hierarchy. Nullopt if there is none, or no cgroup2 mount. Cost: two stats.
+std::optional<CgroupId> FindCgroupId(std::string_view path, const std::string& proc_root = "/proc");
 
 class CgroupPaths {
  public:
@@ -101,19 +112,36 @@ class Cgroups {
 
   // Returns null if the cgroup is not known.
   const Cgroup* Find(CgroupId id);
-  // Returns null if the process has ended or its pid has passed to another process.
+  // The names that the path lacks are those of ParseV1Cgroups(). Returns null if the process has
+  // ended or its pid has passed to another process.
   const Cgroup* OfProcess(Pid pid, uint64_t start_time);
+  // The cgroup with this id, of a socket that the process holds. The container, pod and unit that
+  // its path does not name are those of ParseV1Cgroups(); if the cgroup is not known, the path is
+  // empty, and the names are those of OfProcess(). Returns null if neither is known.
+  const Cgroup* FindHeldBy(CgroupId id, Pid pid, uint64_t start_time);
   void Refresh();
   size_t memory() const;
 
  private:
+  struct OfPid {
+    uint64_t start_time = 0;
+    const Cgroup* own = nullptr;  // OfProcess()
+    const Cgroup* v1 = nullptr;   // ParseV1Cgroups()
+  };
+
+  const OfPid& Read(Pid pid, uint64_t start_time);
   const Cgroup* Intern(std::string_view path);
+  // `cgroup` with the path and the names that it has, and the other names of `more`. Either can be
+  // null.
+  const Cgroup* Complete(const Cgroup* cgroup, const Cgroup* more);
 
   std::string proc_root_;
   CgroupPaths paths_;
+  // By path, and by what Complete() made them of.
   absl::node_hash_map<std::string, Cgroup> by_path_;
   absl::flat_hash_map<CgroupId, const Cgroup*> by_id_;
-  absl::flat_hash_map<Pid, std::pair<uint64_t, const Cgroup*>> by_pid_;  // with the start time
+  absl::node_hash_map<Pid, OfPid> by_pid_;
+  std::optional<bool> has_v1_;  // HasV1Cgroups(), since Refresh()
 };
 
 }  // namespace netdiag

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
 
 #include "netdiag/process/cgroup.h"
 #include "netdiag/types/parse_number.h"
@@ -77,6 +80,37 @@ uint64_t StartTime(std::string_view stat) {
   return internal::ParseNumber<uint64_t>(TakeUntil(' ', &stat)).value_or(0);
 }
 
+// The size up to which small files of /proc are read.
+constexpr size_t kLimit = size_t{64} << 10;
+
+// A line of /proc/PID/cgroup: "12:cpu,cpuacct:/path", of v2 "0::/path". Source: cgroups(7).
+struct Line {
+  std::string_view path;
+  bool is_v2 = false;
+  bool is_systemd = false;  // of the v1 hierarchy that has no controllers and is systemd's own
+};
+
+// Removes the next line with a path from `text`. Returns false if there is none.
+bool NextLine(std::string_view* text, Line* line) {
+  while (!text->empty()) {
+    std::string_view rest = TakeUntil('\n', text);
+    const std::string_view hierarchy = TakeUntil(':', &rest);
+    const std::string_view controllers = TakeUntil(':', &rest);
+    *line = {rest, hierarchy == "0" && controllers.empty(), controllers == "name=systemd"};
+    if (!rest.empty()) return true;
+  }
+  return false;
+}
+
+// Adds the names of `more` that `cgroup` lacks. A pod is that of its container.
+void AddNames(const Cgroup& more, Cgroup* cgroup) {
+  if (cgroup->container.empty() && (cgroup->pod.empty() || cgroup->pod == more.pod)) {
+    cgroup->container = more.container;
+    cgroup->pod = more.pod.empty() ? cgroup->pod : more.pod;
+  }
+  if (cgroup->unit.empty()) cgroup->unit = more.unit;
+}
+
 }  // namespace
 
 Cgroup ParseCgroup(std::string_view path) {
@@ -95,16 +129,13 @@ Cgroup ParseCgroup(std::string_view path) {
 
 std::string_view CgroupPathOfProcess(std::string_view text) {
   std::string_view v2, systemd, first;
-  while (!text.empty()) {
-    std::string_view line = TakeUntil('\n', &text);
-    const std::string_view hierarchy = TakeUntil(':', &line);
-    const std::string_view controllers = TakeUntil(':', &line);
-    if (hierarchy == "0" && controllers.empty()) {
-      v2 = line;
-    } else if (controllers == "name=systemd") {
-      systemd = line;
+  for (Line line; NextLine(&text, &line);) {
+    if (line.is_v2) {
+      v2 = line.path;
+    } else if (line.is_systemd) {
+      systemd = line.path;
     } else if (first.size() <= 1) {
-      first = line;
+      first = line.path;
     }
   }
   for (const std::string_view path : {v2, systemd, first}) {
@@ -113,10 +144,46 @@ std::string_view CgroupPathOfProcess(std::string_view text) {
   return v2.empty() ? systemd : v2;
 }
 
+Cgroup ParseV1Cgroups(std::string_view text) {
+  Cgroup names;
+  bool unit_is_systemd = false;
+  for (Line line; NextLine(&text, &line);) {
+    if (line.is_v2) continue;
+    const Cgroup found = ParseCgroup(line.path);
+    AddNames(found, &names);
+    if (line.is_systemd && !unit_is_systemd && !found.unit.empty()) names.unit = found.unit;
+    unit_is_systemd |= line.is_systemd;
+  }
+  return names;
+}
+
+bool HasV1Cgroups(const std::string& proc_root) {
+  const std::string file = ReadProcFile(proc_root + "/self/cgroup", kLimit);
+  std::string_view text = file;
+  for (Line line; NextLine(&text, &line);) {
+    if (!line.is_v2) return true;
+  }
+  return false;
+}
+
 const Cgroup* Cgroups::Intern(std::string_view path) {
   const auto [place, is_new] = by_path_.try_emplace(std::string(path));
   if (is_new) place->second = ParseCgroup(path);
   return &place->second;
+}
+
+const Cgroup* Cgroups::Complete(const Cgroup* cgroup, const Cgroup* more) {
+  if (more == nullptr) return cgroup;
+  Cgroup whole = cgroup != nullptr ? *cgroup : Cgroup();
+  AddNames(*more, &whole);
+  if (cgroup != nullptr && whole.container == cgroup->container && whole.pod == cgroup->pod &&
+      whole.unit == cgroup->unit) {
+    return cgroup;
+  }
+  // No path has a newline: cgroup_mkdir() refuses it.
+  const std::string key =
+      absl::StrCat(whole.path, "\n", whole.container, "\n", whole.pod, "\n", whole.unit);
+  return &by_path_.try_emplace(key, std::move(whole)).first->second;
 }
 
 const Cgroup* Cgroups::Find(CgroupId id) {
@@ -127,22 +194,39 @@ const Cgroup* Cgroups::Find(CgroupId id) {
   return path ? by_id_[id] = Intern(*path) : nullptr;
 }
 
-const Cgroup* Cgroups::OfProcess(Pid pid, uint64_t start_time) {
-  const auto known = by_pid_.find(pid);
-  if (known != by_pid_.end() && known->second.first == start_time) return known->second.second;
-  constexpr size_t kLimit = size_t{64} << 10;
+const Cgroups::OfPid& Cgroups::Read(Pid pid, uint64_t start_time) {
+  const auto [place, is_new] = by_pid_.try_emplace(pid);
+  OfPid& cgroups = place->second;
+  if (!is_new && cgroups.start_time == start_time) return cgroups;
+  cgroups = {.start_time = start_time};
   const std::string directory = proc_root_ + "/" + std::to_string(pid.value());
   const std::string text = ReadProcFile(directory + "/cgroup", kLimit);
-  const std::string_view path = CgroupPathOfProcess(text);
   // Read afterwards: if the process is still the same one, the text before was its own.
   const bool same = StartTime(ReadProcFile(directory + "/stat", kLimit)) == start_time;
-  const Cgroup* const cgroup = same && !path.empty() ? Intern(path) : nullptr;
-  by_pid_[pid] = {start_time, cgroup};
-  return cgroup;
+  const std::string_view path = CgroupPathOfProcess(text);
+  if (!same || path.empty()) return cgroups;
+  const Cgroup v1 = ParseV1Cgroups(text);
+  const bool has_names = !v1.container.empty() || !v1.pod.empty() || !v1.unit.empty();
+  if (has_names) cgroups.v1 = Complete(nullptr, &v1);
+  cgroups.own = Complete(Intern(path), cgroups.v1);
+  return cgroups;
+}
+
+const Cgroup* Cgroups::OfProcess(Pid pid, uint64_t start_time) { return Read(pid, start_time).own; }
+
+const Cgroup* Cgroups::FindHeldBy(CgroupId id, Pid pid, uint64_t start_time) {
+  const Cgroup* const found = Find(id);
+  if (found == nullptr) {
+    const Cgroup* const own = OfProcess(pid, start_time);
+    return own != nullptr ? Complete(nullptr, own) : nullptr;
+  }
+  if (!has_v1_) has_v1_ = HasV1Cgroups(proc_root_);
+  return *has_v1_ ? Complete(found, Read(pid, start_time).v1) : found;
 }
 
 void Cgroups::Refresh() {
   paths_.Refresh();
+  has_v1_.reset();
   by_id_.clear();
   by_pid_.clear();
   by_path_.clear();

@@ -421,6 +421,15 @@ OwnerIndex OwnerIndex::Successor() { return OwnerIndex(impl_->Successor()); }
 
 absl::Status OwnerIndex::CheckBpf() { return bpf::TaskFiles::Check(); }
 
+absl::Status OwnerIndex::CheckProcfs(const std::string& path) {
+  return internal::Procfs::Check(path);
+}
+
+bool OwnerIndex::IsOwnProcfs(const std::string& path) {
+  internal::Procfs procfs(path);
+  return procfs.Open().ok() && procfs.IsOwn();
+}
+
 absl::Status OwnerIndex::Refresh(const OwnerBudget& budget) {
   NETDIAG_RETURN_IF_ERROR(Begin(budget));
   return Step(std::numeric_limits<size_t>::max()).status();

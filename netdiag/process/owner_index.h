@@ -163,6 +163,12 @@ class OwnerIndex {
   OwnerIndex Successor();
   // OK, or what BPF lacks on this host. Cost: three system calls.
   static absl::Status CheckBpf();
+  // OK if `path` can be OwnerOptions::proc_root: it is a mounted procfs that shows this process.
+  // Refresh() also reads a directory that only looks like a procfs.
+  static absl::Status CheckProcfs(const std::string& path);
+  // True if the procfs at `path` numbers processes as this process's pid namespace does. BPF then
+  // gives the same pids.
+  static bool IsOwnProcfs(const std::string& path);
 
   const OwnerStats& stats() const ABSL_ATTRIBUTE_LIFETIME_BOUND;
   // The bytes that the index takes.

@@ -20,6 +20,16 @@
 
 namespace netdiag::internal {
 
+absl::Status Procfs::Check(const std::string& path) {
+  Procfs procfs(path);
+  NETDIAG_RETURN_IF_ERROR(procfs.Open());
+  if (!IsProcfs(procfs.fd())) return ErrnoError(ENOTSUP, path, "it is not a mounted procfs");
+  std::array<char, 12> link;
+  if (readlinkat(procfs.fd(), "self", link.data(), link.size()) > 0) return absl::OkStatus();
+  return ErrnoError(errno, path + "/self",
+                    "this procfs is of a pid namespace that does not have this process");
+}
+
 absl::Status Procfs::Open() {
   if (!root_.ok()) root_ = OpenDirectory(AT_FDCWD, path_.c_str());
   return root_.ok() ? absl::OkStatus() : ErrnoError(errno, path_, kNoProcfs);

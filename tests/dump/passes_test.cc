@@ -87,8 +87,8 @@ class Kernel {
     message.fixed.ndiag_cookie[0] = cookie;
     if (kind != 2) message.Add(NETLINK_DIAG_GROUPS, uint64_t{cookie} * 3);
     if (kind != 1) message.Add(NETLINK_DIAG_FLAGS, uint32_t{0x2a});
-    constexpr size_t kAttribute = 4;
-    const size_t plain = message.Build().size() + kAttribute;
+    constexpr size_t kPlain[] = {64, 56, 52}, kAttribute = 4;
+    const size_t plain = kPlain[kind] + kAttribute;
     if (size > plain) message.Add(99, Packet((size - plain) / 4 * 4));
     return message.Build();
   }

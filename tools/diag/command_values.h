@@ -37,11 +37,25 @@ absl::Status SetHelp(std::string_view, State* state) {
   return absl::OkStatus();
 }
 
-// The network namespace that --net names: a name, a process or a path. kInvalidArgument if there is
+// The procfs that diag reads: `option`, the argument of --proc; else $HOST_PROC; else /proc. The
+// first two are refused if they are not a procfs that shows diag itself.
+absl::StatusOr<std::string> ProcRoot(std::string_view option);
+
+// --proc DIR, for a State with a member `std::string proc_root`, which is empty at first.
+template <class State>
+absl::Status SetProc(std::string_view directory, State* state) {
+  if (directory.empty()) return netdiag::BadInput("--proc", directory, "expected a directory");
+  state->proc_root = directory;
+  return absl::OkStatus();
+}
+
+// The network namespace that --net names: a name, a process of the procfs or a path. kInvalidArgument if there is
 // no such namespace, so that every spelling of a wrong name is a usage error. Another error, such
 // as a denied permission, appears when the namespace is entered.
-inline absl::StatusOr<netdiag::netlink::NetNs> FindNetns(std::string_view name) {
-  NETDIAG_ASSIGN_OR_RETURN(auto netns, netdiag::netlink::NetNs::FromName(std::string(name)));
+inline absl::StatusOr<netdiag::netlink::NetNs> FindNetns(
+    std::string_view name, const std::string& proc_root = "/proc") {
+  NETDIAG_ASSIGN_OR_RETURN(auto netns,
+                           netdiag::netlink::NetNs::FromName(std::string(name), proc_root));
   const absl::Status found = netns.Identify().status();
   if (absl::IsNotFound(found) || absl::IsInvalidArgument(found)) {
     return netdiag::BadInput("--net", name, std::string(found.message()));

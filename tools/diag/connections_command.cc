@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/connections.h"
+#include "netdiag/netlink/netns.h"
 #include "netdiag/types/address.h"
 #include "netdiag/types/error.h"
 #include "tools/diag/command_values.h"
@@ -27,6 +28,9 @@ using netdiag::Flow;
 using netdiag::Holder;
 
 struct Request : ConnectionsOptions {
+  Request() { proc_root.clear(); }
+
+  std::string_view netns_name;
   bool help = false;
 };
 
@@ -39,6 +43,11 @@ absl::Status SetPid(std::string_view text, Request* options) {
 
 absl::Status SetMaximum(std::string_view text, Request* options) {
   return ReadNumber("--max", text, &options->max_per_process);
+}
+
+absl::Status SetNetnsName(std::string_view name, Request* options) {
+  options->netns_name = name;
+  return absl::OkStatus();
 }
 
 absl::Status SetNoUids(std::string_view, Request* options) {
@@ -54,9 +63,22 @@ constexpr auto kOptions = std::to_array<Option<Request>>({
       "net",
       "another network namespace: a name, a process or a file",
       {"NAME|PID|PATH", Values::kNetns}},
-     SetNetns},
+     SetNetnsName},
+    {{0,
+      "proc",
+      "read the procfs that is mounted here; default: $HOST_PROC or /proc",
+      {"DIR", Values::kFile}},
+     SetProc},
     {{'h', "help", "this text"}, SetHelp},
 });
+
+// Finds the procfs, and the namespace that is named: a pid is one of that procfs.
+absl::Status Resolve(Request* options) {
+  NETDIAG_ASSIGN_OR_RETURN(options->proc_root, ProcRoot(options->proc_root));
+  if (options->netns_name.empty()) return absl::OkStatus();
+  NETDIAG_ASSIGN_OR_RETURN(options->netns, FindNetns(options->netns_name, options->proc_root));
+  return absl::OkStatus();
+}
 
 void PutAddress(std::string_view key, std::string_view ip, uint16_t port, Json* json) {
   json->Key(key);
@@ -126,6 +148,7 @@ ExitCode RunConnections(int argc, char** argv) {
   if (options.help) return Print(CommandHelp(FindCommand("connections")));
   if (words->size() > 1) return Fail(UnexpectedWord((*words)[1]), &output);
   if (!words->empty()) options.kind = words->front();
+  if (const absl::Status status = Resolve(&options); !status.ok()) return Fail(status, &output);
 
   Json json(&output);
   std::string scratch;
@@ -142,7 +165,7 @@ ExitCode RunConnections(int argc, char** argv) {
   const ExitCode written = Finish(&output, kAnswered);
   // The kinds `all` and `inet` name no table.
   const bool named = options.kind != "all" && !options.kind.starts_with("inet");
-  const ExitCode reported = ReportGaps(*summary, named);
+  const ExitCode reported = ReportGaps(*summary, named, options.proc_root);
   return reported != kAnswered ? reported : written;
 }
 

@@ -3,7 +3,6 @@
 #include "tools/diag/filter_names.h"
 
 #include <net/if.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <pwd.h>
@@ -12,6 +11,8 @@
 #include "netdiag/net/resolver.h"
 #include "netdiag/net/services.h"
 #include "netdiag/netlink/netns.h"
+#include "netdiag/process/cgroup.h"
+#include "netdiag/types/parse_number.h"
 #include "tools/diag/names.h"
 
 namespace diag {
@@ -46,11 +47,12 @@ void AddInterface(const std::string& name, netdiag::NetnsId netns,
 
 // The interfaces of this name in all namespaces that can be entered. The Engine complains about the
 // others.
-std::vector<netdiag::FilterInterface> FindInterfacesEverywhere(const std::string& name) {
+std::vector<netdiag::FilterInterface> FindInterfacesEverywhere(const std::string& name,
+                                                               const std::string& proc_root) {
   std::vector<netdiag::FilterInterface> found;
   const netdiag::NetnsId here = netdiag::netlink::CurrentNetns();
   AddInterface(name, here, &found);  // needs no privilege
-  netdiag::netlink::FoundNamespaces others = netdiag::netlink::FindNamespaces();
+  netdiag::netlink::FoundNamespaces others = netdiag::netlink::FindNamespaces(proc_root);
   std::erase_if(others.namespaces, [&](const auto& netns) { return netns.id == here; });
   netdiag::netlink::RunInEach(others.namespaces, [&](size_t i, const absl::Status& entered) {
     if (entered.ok()) AddInterface(name, others.namespaces[i].id, &found);
@@ -58,19 +60,18 @@ std::vector<netdiag::FilterInterface> FindInterfacesEverywhere(const std::string
   return found;
 }
 
-std::vector<netdiag::FilterInterface> FindInterfaces(const ListedNamespaces& listed,
-                                                     const std::string& name,
+std::vector<netdiag::FilterInterface> FindInterfaces(const FilterHost& host, const std::string& name,
                                                      absl::Status* failure) {
-  if (listed.all) return FindInterfacesEverywhere(name);
+  if (host.all_netns) return FindInterfacesEverywhere(name, host.proc_root);
   std::vector<netdiag::FilterInterface> found;
   const auto find = [&] {
     AddInterface(name, netdiag::NetnsId(), &found);
     return absl::OkStatus();
   };
-  if (listed.name.empty()) {
+  if (host.netns.empty()) {
     *failure = find();
   } else {
-    const auto netns = netdiag::netlink::NetNs::FromName(listed.name);
+    const auto netns = netdiag::netlink::NetNs::FromName(host.netns, host.proc_root);
     *failure = netns.ok() ? netns->Run(find) : netns.status();
   }
   return found;
@@ -82,18 +83,17 @@ std::optional<netdiag::Uid> FindUser(std::string_view name) {
   return netdiag::Uid(entry->pw_uid);
 }
 
-// `path`: below the mount of cgroup v2, with or without the mount's own path.
-std::optional<netdiag::CgroupId> FindCgroup(std::string_view path) {
-  constexpr std::string_view kMount = "/sys/fs/cgroup";
-  std::string full(path);
-  if (!path.starts_with(kMount)) full = std::string(kMount).append("/").append(path);
-  struct stat directory = {};
-  if (stat(full.c_str(), &directory) != 0) return std::nullopt;
-  return netdiag::CgroupId(directory.st_ino);
+// What `cgroup:` shows: a path, or "unreachable:" and the id. Also a path of the file system, as in
+// ss.
+std::optional<netdiag::CgroupId> FindCgroup(std::string_view path, const std::string& proc_root) {
+  constexpr std::string_view kUnreachable = "unreachable:";
+  if (!path.starts_with(kUnreachable)) return netdiag::FindCgroupId(path, proc_root);
+  const auto id = netdiag::internal::ParseNumber<uint64_t>(path.substr(kUnreachable.size()), 16);
+  return id ? std::optional(netdiag::CgroupId(*id)) : std::nullopt;
 }
 
-std::optional<netdiag::NetnsId> FindNamespace(std::string_view name) {
-  const auto netns = netdiag::netlink::NetNs::FromName(std::string(name));
+std::optional<netdiag::NetnsId> FindNamespace(std::string_view name, const std::string& proc_root) {
+  const auto netns = netdiag::netlink::NetNs::FromName(std::string(name), proc_root);
   if (!netns.ok()) return std::nullopt;
   const absl::StatusOr<netdiag::NetnsId> id = netns->Identify();
   return id.ok() ? std::optional(*id) : std::nullopt;
@@ -101,12 +101,18 @@ std::optional<netdiag::NetnsId> FindNamespace(std::string_view name) {
 
 }  // namespace
 
-netdiag::FilterOptions HostFilterOptions(const ListedNamespaces& listed, absl::Status* failure) {
-  const auto find_interfaces = [&listed, failure](std::string_view name) {
-    return FindInterfaces(listed, std::string(name), failure);
+netdiag::FilterOptions HostFilterOptions(const FilterHost& host, absl::Status* failure) {
+  const auto find_interfaces = [&host, failure](std::string_view name) {
+    return FindInterfaces(host, std::string(name), failure);
+  };
+  const auto find_cgroup = [&host](std::string_view path) {
+    return FindCgroup(path, host.proc_root);
+  };
+  const auto find_namespace = [&host](std::string_view name) {
+    return FindNamespace(name, host.proc_root);
   };
   netdiag::FilterOptions options;
-  options.names = {FindHost, FindService, find_interfaces, FindUser, FindCgroup, FindNamespace};
+  options.names = {FindHost, FindService, find_interfaces, FindUser, find_cgroup, find_namespace};
   if (const std::optional<PortRange> range = ReadEphemeralPorts()) {
     options.first_local_port = range->first;
     options.last_local_port = range->last;

@@ -11,18 +11,20 @@
 
 namespace diag {
 
-// The network namespaces that are listed.
-struct ListedNamespaces {
-  std::string name;  // that of -N; empty: this one
-  bool all = false;
+// The host and the network namespaces in which the names of a filter are looked up.
+struct FilterHost {
+  std::string netns;  // that of -N; empty: this one
+  bool all_netns = false;
+  std::string proc_root = "/proc";
 };
 
 // Resolves hosts by getaddrinfo(3); services by /etc/services; users by libc; cgroups by their
-// directories; network namespaces by /run/netns; interfaces inside the namespaces that are listed.
-// A name is resolved only when a filter contains it. Also reads this namespace's range of ephemeral
-// ports. If interfaces cannot be resolved because the namespace of -N cannot be entered, `*failure`
-// says why. `listed` and `failure` must outlive the options.
-netdiag::FilterOptions HostFilterOptions(const ListedNamespaces& listed, absl::Status* failure);
+// directories below the mount that the procfs names; network namespaces by /run/netns and by
+// process; interfaces inside the namespaces that are listed. A name is resolved only when a filter
+// contains it. Also reads this namespace's range of ephemeral ports. If interfaces cannot be
+// resolved because the namespace of -N cannot be entered, `*failure` says why. `host` and `failure`
+// must outlive the options.
+netdiag::FilterOptions HostFilterOptions(const FilterHost& host, absl::Status* failure);
 
 }  // namespace diag
 

@@ -69,7 +69,7 @@ ExitCode PrintCapabilities(const netdiag::Capabilities& capabilities) {
 }
 
 // -s
-ExitCode PrintSummary(Engine* engine) {
+ExitCode PrintSummary(Engine* engine, const std::string& proc_root) {
   SocketSummary counts;
   const absl::StatusOr<Summary> summary =
       engine->Visit(SocketSummary::Query(), [&](const netdiag::Row& row) {
@@ -83,7 +83,7 @@ ExitCode PrintSummary(Engine* engine) {
   std::string text;
   counts.AppendTo(&text);
   const ExitCode written = Print(text);
-  ReportGaps(*summary, /*tables_named=*/false);
+  ReportGaps(*summary, /*tables_named=*/false, proc_root);
   return written;
 }
 
@@ -146,7 +146,7 @@ ExitCode List(const ListOptions& options, const EngineOptions& engine_options, E
   const ExitCode written = Finish(&output, kAnswered);
   if (output.failed()) return written;
 
-  const ExitCode reported = ReportGaps(*summary, options.tables_named);
+  const ExitCode reported = ReportGaps(*summary, options.tables_named, options.proc_root);
   if (options.query.completeness == netdiag::Completeness::kExact) ReportDoubts(*summary);
   if (const uint64_t listeners = renderer->untold_listeners(); listeners > 0) {
     Complain("the pending connections of " + std::to_string(listeners) +
@@ -165,9 +165,10 @@ ExitCode List(const ListOptions& options, const EngineOptions& engine_options, E
 
 // Opens an Engine in the namespace of the options and asks it.
 ExitCode Ask(const ListOptions& options) {
-  EngineOptions engine_options{.all_netns = options.all_netns, .threads = 2};
+  EngineOptions engine_options{
+      .all_netns = options.all_netns, .proc_root = options.proc_root, .threads = 2};
   if (!options.netns.empty() && options.netns != netdiag::netlink::kOwnNetns) {
-    const auto netns = FindNetns(options.netns);
+    const auto netns = FindNetns(options.netns, options.proc_root);
     if (!netns.ok()) {
       Complain(netns.status());
       return kUsage;
@@ -183,7 +184,7 @@ ExitCode Ask(const ListOptions& options) {
   const absl::Cleanup forget = [] { Names::ReadInterfacesThrough(nullptr); };
   if (options.action == Action::kCapabilities) return PrintCapabilities((*engine)->capabilities());
   if (options.summary != SummaryMode::kNone) {
-    const ExitCode printed = PrintSummary(engine->get());
+    const ExitCode printed = PrintSummary(engine->get(), options.proc_root);
     if (options.summary == SummaryMode::kOnly || printed != kAnswered) return printed;
   }
   return List(options, engine_options, engine->get());

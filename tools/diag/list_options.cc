@@ -13,6 +13,7 @@
 
 #include "netdiag/fields.h"
 #include "netdiag/types/error.h"
+#include "tools/diag/command_values.h"
 #include "tools/diag/list_words.h"
 #include "tools/diag/tables.h"
 
@@ -35,6 +36,7 @@ struct Said {
   bool summary = false;
   std::string columns, sort, limit, count_by, sum;
   std::string filter_file;
+  std::string proc_root;
 };
 
 // ---- Words that an argument can be ----
@@ -246,6 +248,12 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
       kSockets},
      SetNetns},
     {{0, "all-netns", "every network namespace, this one first", {}, kSockets}, SetAllNetns},
+    {{0,
+      "proc",
+      "read the procfs that is mounted here; default: $HOST_PROC or /proc",
+      {"DIR", Values::kFile},
+      kSockets},
+     SetProc},
     {{'H', "no-header", "no header line", {}, kForm}, SetStyle<&Style::no_header>},
     {{'O', "oneline", "one line for each socket", {}, kForm}, SetStyle<&Style::oneline>},
     {{'Q', "no-queues", "no queue columns", {}, kForm}, SetStyle<&Style::no_queues>},
@@ -323,6 +331,7 @@ void AddNeedsOf(const ListOptions& options, netdiag::Query* query) {
     const bool owners = query->owners;
     netdiag::AddNeeds(netdiag::AllFields(), query);
     query->owners = owners;
+    query->containers = false;  // needs owners where cgroups of version 1 are in use
     return;
   }
   query->cgroups = options.shows(Detail::kExtended) || options.shows(Detail::kCgroup);
@@ -366,6 +375,7 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   if (options.all_netns && !options.netns.empty()) {
     return BadInput("option", "--all-netns", "it cannot be combined with -N");
   }
+  NETDIAG_ASSIGN_OR_RETURN(options.proc_root, ProcRoot(said.proc_root));
   NETDIAG_ASSIGN_OR_RETURN(options.selection, ParseSelection(said.columns, said.sort, said.limit,
                                                              said.count_by, said.sum));
   NETDIAG_ASSIGN_OR_RETURN(const ListWords parsed, ParseListWords(words));
@@ -375,9 +385,13 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   }
   options.tables_named = said.tables.names_tables();
   said.tables.ApplyTo(&query);
-  NETDIAG_ASSIGN_OR_RETURN(ListFilter filter,
-                           ParseListFilter(parsed, said.filter_file, query.families,
-                                           {options.netns, options.all_netns}, pointer));
+  NETDIAG_ASSIGN_OR_RETURN(
+      ListFilter filter,
+      ParseListFilter(parsed,
+                      {.path = said.filter_file,
+                       .families = query.families,
+                       .host = {options.netns, options.all_netns, options.proc_root}},
+                      pointer));
   query.filter = std::move(filter.filter);
   const std::optional<StateSet> states = parsed.states ? parsed.states : said.states;
   query.states = states.value_or(said.tables.DefaultStates() | filter.states);

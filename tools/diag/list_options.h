@@ -60,7 +60,8 @@ struct ListOptions {
   std::string help_format;  // of kHelpFormat
 
   // What is listed.
-  std::string netns;  // the name of a network namespace; empty: this one
+  std::string proc_root = "/proc";  // the procfs that is read
+  std::string netns;                // the name of a network namespace; empty: this one
   bool all_netns = false;
   bool tables_named = false;  // the user chose tables or families
   netdiag::Query query;

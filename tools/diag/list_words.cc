@@ -178,22 +178,21 @@ absl::StatusOr<ListWords> ParseListWords(std::span<const std::string_view> words
   return parsed;
 }
 
-absl::StatusOr<ListFilter> ParseListFilter(const ListWords& words, const std::string& path,
-                                           netdiag::FamilySet families,
-                                           const ListedNamespaces& listed, std::string* pointer) {
+absl::StatusOr<ListFilter> ParseListFilter(const ListWords& words, const ListFilterOptions& how,
+                                           std::string* pointer) {
   ListFilter parsed;
   std::string text = words.expression;
   size_t start = 0;
-  if (!path.empty()) {
-    NETDIAG_ASSIGN_OR_RETURN(const std::string file, ReadFilterFile(path));
+  if (!how.path.empty()) {
+    NETDIAG_ASSIGN_OR_RETURN(const std::string file, ReadFilterFile(how.path));
     start = text.empty() ? 0 : 1;
     text = text.empty() ? file : "(" + text + "\n) (" + file + "\n)";
   }
   if (text.empty()) return parsed;
   absl::Status not_entered;
-  netdiag::FilterOptions options = HostFilterOptions(listed, &not_entered);
+  netdiag::FilterOptions options = HostFilterOptions(how.host, &not_entered);
   for (const netdiag::FamilyNames& row : netdiag::AllFamilies()) {
-    if (families == netdiag::FamilySet(row.family)) options.family = row.family;
+    if (how.families == netdiag::FamilySet(row.family)) options.family = row.family;
   }
   if (words.shorthand) {
     options.shorthand = Meanings(start, start + words.expression.size(), &parsed);

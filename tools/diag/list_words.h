@@ -48,14 +48,15 @@ struct ListFilter {
   std::string process;  // the first word that searches for a process; empty: none does
 };
 
-// The filter of `words` and of the file at `path` ("-": stdin; empty: no file); if there are both,
-// both must hold. `families` and `listed`: what is listed; addresses without a family are of the
-// only family, and interfaces are those of the namespaces. If
-// the filter is refused, `*pointer` becomes its line with a caret below the error. `pointer` can be
-// null.
-absl::StatusOr<ListFilter> ParseListFilter(const ListWords& words, const std::string& path,
-                                           netdiag::FamilySet families,
-                                           const ListedNamespaces& listed, std::string* pointer);
+struct ListFilterOptions {
+  std::string path;             // of a file with more of the filter; "-": stdin; empty: none
+  netdiag::FamilySet families;  // what is listed; addresses without a family are of the only one
+  FilterHost host;
+};
+// The filter of `words` and of the file; if there are both, both must hold. If the filter is
+// refused, `*pointer` becomes its line with a caret below the error. `pointer` can be null.
+absl::StatusOr<ListFilter> ParseListFilter(const ListWords& words, const ListFilterOptions& how,
+                                           std::string* pointer);
 
 }  // namespace diag
 

@@ -15,8 +15,8 @@ namespace diag {
 namespace {
 
 // Returns the command of a process; empty if there is no such process.
-std::string CommandOf(int32_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
+std::string CommandOf(int32_t pid, const std::string& proc_root) {
+  std::ifstream file(proc_root + "/" + std::to_string(pid) + "/comm");
   std::string command;
   std::getline(file, command, '\0');
   if (command.ends_with('\n')) command.pop_back();
@@ -56,14 +56,14 @@ void Names::AppendNetlinkProtocol(uint8_t protocol, bool numeric, std::string* o
   }
 }
 
-void Names::AppendNetlinkPort(uint32_t port_id, bool numeric, std::string* out) {
+void Names::AppendNetlinkPort(uint32_t port_id, bool numeric, std::string* out) const {
   const auto number = static_cast<int32_t>(port_id);
   if (!numeric && number == 0) {
     out->append("kernel");
     return;
   }
   if (!numeric && number > 0) {
-    if (const std::string command = CommandOf(number); !command.empty()) {
+    if (const std::string command = CommandOf(number, proc_root_); !command.empty()) {
       AppendEscaped(command, out);
       out->push_back('/');
     }

@@ -27,6 +27,9 @@ std::optional<PortRange> ReadEphemeralPorts();
 // Names for ss's text. What is read once is kept.
 class Names {
  public:
+  // `proc_root`: the procfs that names processes.
+  explicit Names(std::string proc_root = "/proc") : proc_root_(std::move(proc_root)) {}
+
   // Appends "*" for 0, the service's name, or the number. Ephemeral ports stay numbers, because a
   // service's name would be a coincidence. For raw sockets the port is the IP protocol: its name,
   // or "ipproto-N" if it has none.
@@ -37,7 +40,7 @@ class Names {
   static void AppendNetlinkProtocol(uint8_t protocol, bool numeric, std::string* out);
   // Appends a netlink port: "kernel"; "command/N" if a process has that number, which is probably
   // the owner; or the number, with a sign as ss writes it.
-  static void AppendNetlinkPort(uint32_t port_id, bool numeric, std::string* out);
+  void AppendNetlinkPort(uint32_t port_id, bool numeric, std::string* out) const;
   // From now on, every Names reads the names of interfaces in other network namespaces inside
   // these, with Engine::RunIn(). `engine` must outlive this; null: such names are not read.
   static void ReadInterfacesThrough(netdiag::Engine* engine);
@@ -48,6 +51,7 @@ class Names {
   void AppendUser(netdiag::Uid uid, std::string* out);
 
  private:
+  std::string proc_root_;
   std::optional<netdiag::Services> services_;  // nullopt until the first name is needed
   PortRange ephemeral_ = {netdiag::Port::FromHost(1024), netdiag::Port::FromHost(4999)};
   std::map<std::pair<netdiag::NetnsId, netdiag::IfIndex>, std::string> interfaces_;

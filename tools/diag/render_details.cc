@@ -77,7 +77,8 @@ void AppendCgroup(const netdiag::Row& row, const InetSocket& socket, std::string
   const std::optional<netdiag::CgroupId> cgroup = socket.cgroup();
   if (!cgroup || *cgroup == netdiag::CgroupId()) return;
   out->append(" cgroup:");
-  if (row.cgroup() != nullptr) return AppendEscaped(row.cgroup()->path, out);
+  const bool is_known = row.cgroup() != nullptr && !row.cgroup()->path.empty();
+  if (is_known) return AppendEscaped(row.cgroup()->path, out);
   out->append("unreachable:");
   AppendNumber(cgroup->value(), out, 16);
 }

@@ -83,8 +83,12 @@ class EndCells {
  public:
   // `resolver`: finds the names of addresses; null: addresses stay numbers. `table` and `resolver`
   // are borrowed.
-  EndCells(bool numeric, const netdiag::Resolver* resolver, TableBuffer* table)
-      : numeric_(numeric), resolver_(resolver), table_(*table), out_(table->text()) {}
+  EndCells(const ListOptions& options, const netdiag::Resolver* resolver, TableBuffer* table)
+      : numeric_(options.style.numeric),
+        names_(options.proc_root),
+        resolver_(resolver),
+        table_(*table),
+        out_(table->text()) {}
 
   void Put(const netdiag::Row& row, const InetSocket& socket) {
     netns_ = row.table().netns;
@@ -178,7 +182,7 @@ void EndCells::Put(const netdiag::Row&, const NetlinkSocket& socket) {
   Names::AppendNetlinkProtocol(socket.netlink_protocol(), numeric_, out_);
   out_->push_back(':');
   table_.EndCell();
-  Names::AppendNetlinkPort(socket.port_id(), numeric_, out_);
+  names_.AppendNetlinkPort(socket.port_id(), numeric_, out_);
   table_.EndCell();
   if (!socket.connected()) {
     out_->push_back('*');
@@ -189,7 +193,7 @@ void EndCells::Put(const netdiag::Row&, const NetlinkSocket& socket) {
   AppendNumber(socket.remote_group(), out_);
   out_->push_back(':');
   table_.EndCell();
-  Names::AppendNetlinkPort(socket.remote_port_id(), /*numeric=*/true, out_);
+  names_.AppendNetlinkPort(socket.remote_port_id(), /*numeric=*/true, out_);
   table_.EndCell();
 }
 
@@ -198,7 +202,8 @@ void EndCells::Put(const netdiag::Row&, const NetlinkSocket& socket) {
 // Writes "users:((…),(…))".
 class OwnersText {
  public:
-  explicit OwnersText(DetailSet details) : details_(details) {}
+  explicit OwnersText(const ListOptions& options)
+      : details_(options.details), contexts_(options.proc_root) {}
   void Append(const netdiag::Owners& owners, std::string_view begin, std::string* out);
 
  private:
@@ -246,8 +251,8 @@ class SsRenderer final : public Renderer {
         color_(WantsColor(options.style.color, output->fd())),
         resolver_(options.style.resolve ? std::make_unique<netdiag::Resolver>() : nullptr),
         table_(Layout(options), options.style.oneline ? 0 : ScreenWidth(output->fd()), output),
-        ends_(options.style.numeric, resolver_.get(), &table_),
-        owners_(options.details) {}
+        ends_(options, resolver_.get(), &table_),
+        owners_(options) {}
 
   void Begin() override {
     if (!options_.style.no_header) table_.Header();

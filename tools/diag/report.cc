@@ -50,14 +50,14 @@ std::string Advice(bool of_descriptors) {
 }
 
 // "1 systemd, 40 cron, 52 dbus-daemon, …": the processes that could not be read, three at most.
-std::string NamesOf(const netdiag::OwnerStats& stats) {
+std::string NamesOf(const netdiag::OwnerStats& stats, const std::string& proc_root) {
   std::string text;
   uint64_t named = 0;
   for (const netdiag::Pid pid : stats.denied_pids) {
     if (pid == netdiag::Pid()) continue;
     ++named;
     text.append(text.empty() ? "" : ", ").append(std::to_string(pid.value()));
-    std::ifstream comm("/proc/" + std::to_string(pid.value()) + "/comm");
+    std::ifstream comm(proc_root + "/" + std::to_string(pid.value()) + "/comm");
     std::string command;
     if (std::getline(comm, command)) text.append(" ").append(command);
   }
@@ -172,10 +172,11 @@ void ReportMessages(const netdiag::Summary& summary) {
   }
 }
 
-void ReportOwners(const netdiag::OwnerStats& stats) {
+void ReportOwners(const netdiag::OwnerStats& stats, const std::string& proc_root) {
   if (stats.denied > 0) {
     Complain("owners may be missing, because the descriptors of " + Processes(stats.denied) +
-             " could not be read" + NamesOf(stats) + ": " + Advice(/*of_descriptors=*/true));
+             " could not be read" + NamesOf(stats, proc_root) + ": " +
+             Advice(/*of_descriptors=*/true));
   }
   if (stats.hidepid) {
     Complain("owners may be missing, because /proc hides the processes of other users (hidepid): " +
@@ -228,14 +229,15 @@ ExitCode Print(std::string_view text) {
   return Finish(&output, kAnswered);
 }
 
-ExitCode ReportGaps(const netdiag::Summary& summary, bool tables_named) {
+ExitCode ReportGaps(const netdiag::Summary& summary, bool tables_named,
+                    const std::string& proc_root) {
   ReportTables(summary, tables_named);
   if (summary.netns) ReportNamespaces(*summary.netns);
   ReportMessages(summary);
   if (!summary.owner_error.ok()) {
     ComplainWith(summary.owner_error, "the sockets are listed without owners");
   }
-  if (summary.owners) ReportOwners(*summary.owners);
+  if (summary.owners) ReportOwners(*summary.owners, proc_root);
   const bool missing = std::ranges::any_of(summary.tables, [&](const TableOutcome& outcome) {
     return IsMissing(outcome, tables_named);
   });

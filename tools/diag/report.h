@@ -3,6 +3,7 @@
 #ifndef NETDIAG_TOOLS_DIAG_REPORT_H_
 #define NETDIAG_TOOLS_DIAG_REPORT_H_
 
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -35,7 +36,9 @@ ExitCode Print(std::string_view text);
 // Complains about everything that the rows of a query do not show. Returns kNotAnswered if a
 // requested table could not be read.
 // `tables_named`: the user named the tables. Otherwise a table that this kernel lacks is no gap.
-ExitCode ReportGaps(const netdiag::Summary& summary, bool tables_named);
+// `proc_root`: the procfs that was read; it names processes.
+ExitCode ReportGaps(const netdiag::Summary& summary, bool tables_named,
+                    const std::string& proc_root);
 // Complains about each table of which rows can be missing (TableOutcome::doubt).
 void ReportDoubts(const netdiag::Summary& summary);
 
