@@ -39,9 +39,11 @@ struct NetnsStats {
   uint64_t denied = 0;    // namespaces that could not be entered, so their sockets are missing
   absl::Status denial;    // OK, or why the first of these could not be entered
   uint64_t vanished = 0;  // namespaces that ended before they were read
-  uint64_t hidden = 0;    // processes whose namespace could not be read
+  uint64_t hidden = 0;    // processes whose namespace or descriptors could not be read
   uint64_t beyond = 0;    // sightings of namespaces above kMaxNamespaces (netlink/netns.h)
   uint64_t empty = 0;     // tables that were skipped because the namespace counts 0 sockets in them
+  // OK, or why namespaces that only a socket keeps alive were not searched for (it needs BPF).
+  absl::Status no_socket_search;
   absl::Status no_lookup;  // OK, or why cheaper lookups were not possible and dumps were made
 };
 

@@ -79,7 +79,9 @@ absl::Status WhyUncertain(const Summary& summary, const internal::KernelProtocol
   if (stats.denied > 0) return stats.denial;
   if (stats.hidden == 0 && stats.beyond == 0) return absl::OkStatus();
   return ErrnoError(EACCES, "network namespaces",
-                    "some were not read, and /proc does not tell the namespace of a socket");
+                    netns == NetnsId()
+                        ? "some were not read, and /proc does not tell the namespace of a socket"
+                        : "that of the socket was not read");
 }
 
 std::string_view NameOf(NetnsId netns, const Summary& summary) {

@@ -223,7 +223,8 @@ Engine::Impl::State Engine::Impl::Next() const {
     case OwnerJoin::Phase::kScanningOnThread:
       // A dump that is read ahead goes on meanwhile, and its rows need not wait if the scan ends
       // first.
-      return walks_.done() || walks_.reads_ahead() || join_.full() || join_.thread_done()
+      return walks_.done() || walks_.leaves_home() || walks_.reads_ahead() || join_.full() ||
+                     join_.thread_done()
                  ? State::kEndScan
                  : State::kWalk;
     case OwnerJoin::Phase::kNone:
@@ -232,8 +233,10 @@ Engine::Impl::State Engine::Impl::Next() const {
   }
   if (join_.pending().showing()) return State::kShow;
   // While a capture is written, the owners of one table's rows are searched before the next table
-  // begins, because the capture stores rows in the order of the tables.
-  const bool last = walks_.done() || (form_ == Form::kOneByOne && walks_.idle());
+  // begins, because the capture stores rows in the order of the tables. All rows of home come
+  // before those of guests.
+  const bool last =
+      walks_.done() || walks_.leaves_home() || (form_ == Form::kOneByOne && walks_.idle());
   if (join_.MustSearch(last)) return State::kSearch;
   return walks_.done() ? State::kDone : State::kWalk;
 }
@@ -279,7 +282,7 @@ absl::Status Engine::Impl::Walk(Wait wait, const Budget& budget, const CallOptio
   };
   for (size_t i = 0; i < std::max<size_t>(budget.datagrams, 1); ++i) {
     NETDIAG_ASSIGN_OR_RETURN(*ready, walks_.Step(wait, call, {deliver, prefetch}));
-    if (*ready != Ready::kSome || summary_.stopped) break;
+    if (*ready != Ready::kSome || summary_.stopped || Next() != State::kWalk) break;
   }
   return absl::OkStatus();
 }

@@ -3,7 +3,11 @@
 #include "netdiag/engine/namespaces.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstddef>
 #include <utility>
+
+#include "absl/container/flat_hash_set.h"
 
 #include "netdiag/types/error.h"
 
@@ -47,6 +51,9 @@ void Namespaces::Find(const std::string& proc_root, NetnsId home, TcpPlan plan) 
   stats_.hidden = found.hidden;
   stats_.beyond = found.beyond;
   stats_.listed = 1;
+  stats_.no_socket_search = proc_root == "/proc"
+                                ? AddHeldBySockets(&found.namespaces)
+                                : ErrnoError(EXDEV, proc_root, "BPF gives the pids of /proc");
   const auto own = std::ranges::find(found.namespaces, home, &FoundNetns::id);
   if (own != found.namespaces.end()) {
     home_name_ = own->name;
@@ -54,6 +61,37 @@ void Namespaces::Find(const std::string& proc_root, NetnsId home, TcpPlan plan) 
   }
   CountSockets(std::move(found.namespaces), proc_root);
   ChoosePlan(proc_root, plan);
+}
+
+// Adds, by their ids, the namespaces that only sockets keep alive.
+absl::Status Namespaces::AddHeldBySockets(std::vector<FoundNetns>* found) {
+  if (files_ == nullptr) {
+    NETDIAG_ASSIGN_OR_RETURN(files_, bpf::TaskFiles::Load(/*netns=*/true));
+  }
+  NETDIAG_RETURN_IF_ERROR(files_->Begin());
+  absl::flat_hash_set<NetnsId> known = {NetnsId()};  // a socket that is closing has none
+  for (const FoundNetns& netns : *found) known.insert(netns.id);
+  const size_t before = found->size();
+  std::string directory;
+  const auto on_task = [&](const bpf::Task& task) {
+    // A thread can have a descriptor table of its own.
+    const Pid holder = task.thread == Pid() ? task.pid : task.thread;
+    directory = "/proc/" + std::to_string(holder.value()) + "/fd/";
+  };
+  const auto on_socket = [&](const bpf::SocketFile& socket) {
+    if (!known.insert(socket.netns).second) return;
+    if (found->size() == netlink::kMaxNamespaces) {
+      ++stats_.beyond;
+    } else {
+      found->push_back({socket.netns, "", {directory + std::to_string(socket.fd)}});
+    }
+  };
+  for (bool more = true; more;) {
+    NETDIAG_ASSIGN_OR_RETURN(more, files_->Read(on_task, on_socket));
+  }
+  std::ranges::sort(found->begin() + static_cast<std::ptrdiff_t>(before), found->end(), {},
+                    [](const FoundNetns& netns) { return netns.id.value(); });
+  return absl::OkStatus();
 }
 
 void Namespaces::CountSockets(std::vector<FoundNetns> found, const std::string& proc_root) {

@@ -34,7 +34,7 @@ void Walks::Drop() {
 
 absl::StatusOr<Ready> Walks::Step(Wait wait, const CallOptions& call, const Sink& sink) {
   NETDIAG_RETURN_IF_ERROR(StartWalks(call));
-  if (walks_.empty()) return Ready::kDone;
+  if (walks_.empty()) return done() ? Ready::kDone : Ready::kSome;
   turn_ = (turn_ + 1) % walks_.size();
   Walk& walk = walks_[turn_];
   const auto keep = [&](const Message& message) {
@@ -64,9 +64,17 @@ absl::Status Walks::StartWalks(const CallOptions& call) {
         !walks_.empty() && walks_.front().plan().table().netns != plans_[next_].table().netns;
     if (other_namespace) break;
     NETDIAG_RETURN_IF_ERROR(StartNext(call));
+    if (leaves_home()) break;
   }
   if (walks_.empty()) context_.conns->Leave();
   return absl::OkStatus();
+}
+
+bool Walks::leaves_home() const {
+  if (!idle() || next_ == 0 || next_ == plans_.size()) return false;
+  const Conns& conns = *context_.conns;
+  return conns.IsHome(plans_[next_ - 1].table().netns) &&
+         !conns.IsHome(plans_[next_].table().netns);
 }
 
 // Starts the next table. A table without a walk is done: it is empty, its namespace has gone, or no

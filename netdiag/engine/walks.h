@@ -60,6 +60,9 @@ class Walks {
   bool done() const { return walks_.empty() && next_ == plans_.size(); }
   // True if no walk is in flight.
   bool idle() const { return walks_.empty(); }
+  // True if idle() and the next table is the first of a guest: every row of home has come. A Step()
+  // never goes beyond this point; the next one does.
+  bool leaves_home() const;
   // True if a thread reads one of the walks ahead.
   bool reads_ahead() const;
   // The descriptor that the last Step() waited for; -1: none.

@@ -58,6 +58,14 @@ inline constexpr uint16_t kTcpDiagGetSock = TCPDIAG_GETSOCK;
 // statfs::f_type of namespace files. Source: linux/magic.h.
 inline constexpr decltype(NSFS_MAGIC) kNsfsMagic = NSFS_MAGIC;
 
+// ioctl() of a socket: a descriptor of its network namespace (4.10, needs CAP_NET_ADMIN there).
+// Source: linux/sockios.h.
+inline constexpr unsigned long kGetSocketNetns = 0x894C;  // SIOCGSKNS
+// System calls of 5.3 and 5.6, which have the same numbers on all architectures except alpha.
+// Source: asm-generic/unistd.h.
+inline constexpr long kPidfdOpen = 434;
+inline constexpr long kPidfdGetfd = 438;
+
 }  // namespace netdiag::netlink::abi
 
 #endif  // NETDIAG_NETLINK_ABI_H_

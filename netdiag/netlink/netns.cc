@@ -4,16 +4,21 @@
 
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #include <cerrno>
 #include <fcntl.h>
+#include <optional>
 #include <sched.h>
 #include <string_view>
 #include <thread>
+#include <unistd.h>
+#include <utility>
 
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
 #include "netdiag/types/quiet_thread.h"
 #include "netdiag/types/unique_fd.h"
 
@@ -39,9 +44,44 @@ absl::Status CheckNetns(int fd, std::string_view name) {
   return absl::OkStatus();
 }
 
-// O_NONBLOCK, because a FIFO or a device of this name must not block the caller.
+// The process and the descriptor in "/proc/123/fd/4".
+std::optional<std::pair<int, int>> ParseFdPath(std::string_view path) {
+  constexpr std::string_view kProc = "/proc/";
+  constexpr std::string_view kFd = "/fd/";
+  if (!path.starts_with(kProc)) return std::nullopt;
+  path.remove_prefix(kProc.size());
+  const size_t middle = path.find(kFd);
+  if (middle == path.npos) return std::nullopt;
+  const auto pid = internal::ParseNumber<int>(path.substr(0, middle));
+  const auto fd = internal::ParseNumber<int>(path.substr(middle + kFd.size()));
+  if (!pid || !fd) return std::nullopt;
+  return std::pair(*pid, *fd);
+}
+
+// Opens the namespace of a socket that a process holds. Copies the process's descriptor for a
+// moment: pidfd_getfd(2) needs the right to trace the process. Sets errno if it fails.
+internal::UniqueFd OpenNetnsOfSocket(int pid, int fd) {
+  const internal::UniqueFd process(static_cast<int>(syscall(abi::kPidfdOpen, pid, 0)));
+  if (!process.ok()) return internal::UniqueFd();
+  const internal::UniqueFd socket(
+      static_cast<int>(syscall(abi::kPidfdGetfd, process.get(), fd, 0)));
+  if (!socket.ok()) return internal::UniqueFd();
+  const int netns = ioctl(socket.get(), abi::kGetSocketNetns);
+  if (netns >= 0) return internal::UniqueFd(netns);
+  const int errnum = errno;
+  errno = errnum == ENOTTY ? EINVAL : errnum;
+  return internal::UniqueFd();
+}
+
+// Opens an nsfs file, or the namespace of a socket by its path in /proc/PID/fd. O_NONBLOCK, because
+// a FIFO or a device of this name must not block the caller. Sets errno if it fails.
 internal::UniqueFd OpenPath(const std::string& path) {
-  return internal::UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  internal::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (fd.ok() || errno != ENXIO) return fd;
+  // open() refuses a socket.
+  const std::optional<std::pair<int, int>> held = ParseFdPath(path);
+  errno = ENXIO;
+  return held ? OpenNetnsOfSocket(held->first, held->second) : internal::UniqueFd();
 }
 
 // Calls `use` with a descriptor that is known to be a network namespace.

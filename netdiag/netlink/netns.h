@@ -34,7 +34,8 @@ class NetNs {
   // An open nsfs descriptor, not owned: it must stay open while a method of the NetNs runs. 0 is a
   // valid descriptor.
   static NetNs FromFd(int fd) { return NetNs(fd, {}); }
-  // A path to nsfs: "/run/netns/blue", "/proc/123/ns/net".
+  // A path to nsfs: "/run/netns/blue", "/proc/123/ns/net", "/proc/123/fd/4". If the last is a
+  // socket, the socket's namespace; this needs the right to trace the process, and CAP_NET_ADMIN.
   static NetNs FromPath(std::string path) { return NetNs(-1, std::move(path)); }
   // The namespace of a process's main thread.
   static NetNs FromPid(Pid pid, const std::string& proc_root = "/proc");
@@ -66,21 +67,24 @@ NetnsId CurrentNetns();
 struct FoundNetns {
   NetnsId id;
   std::string name;                // its name for `ip netns`; empty: none
-  std::vector<std::string> paths;  // nsfs files that lead to it, at most three
+  std::vector<std::string> paths;  // for NetNs::FromPath(), at most three
 };
 
 struct FoundNamespaces {
   // At most kMaxNamespaces: first those with a name, by name, then the others, by id.
   std::vector<FoundNetns> namespaces;
-  uint64_t hidden = 0;  // processes whose namespace could not be read (needs CAP_SYS_PTRACE)
+  // Processes whose namespace or descriptors could not be read (needs CAP_SYS_PTRACE).
+  uint64_t hidden = 0;
   uint64_t beyond = 0;  // paths to namespaces that are left out because of kMaxNamespaces
 };
 inline constexpr size_t kMaxNamespaces = 4096;
 
 // Finds the network namespaces of all processes (/proc/PID/ns/net), the names of `ip netns` in
-// /run/netns, and bind mounts of nsfs. Does not find a namespace that is kept only by a descriptor,
-// a socket, a thread other than a process's main thread, or a mount in another mount namespace.
-// Cost: one readlink per process, about 2 µs, and one stat per name. Nothing stays open.
+// /run/netns, bind mounts of nsfs, and namespaces that a process holds open (/proc/PID/fd). Does
+// not find a namespace that is kept only by a socket (/proc does not tell the namespace of a
+// socket), by a thread other than a process's main thread, or by a mount in another mount
+// namespace. Cost: one readlink per process and per descriptor, about 2 µs each, and one stat per
+// name. Nothing stays open.
 FoundNamespaces FindNamespaces(const std::string& proc_root = "/proc");
 
 // Calls `work(i, OK)` inside each of these namespaces, one after another, on one thread that ends

@@ -8,8 +8,10 @@
 #include <array>
 #include <cerrno>
 #include <dirent.h>
+#include <fcntl.h>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <tuple>
 #include <unistd.h>
@@ -55,6 +57,9 @@ class Finder {
     FindMounts();
     for (const std::string_view directory : kNameDirectories) FindNames(std::string(directory));
     ForEachName(proc_root_, [this](const char* name) { FindProcess(name); });
+    // Descriptors come last, because they end sooner than what was found before.
+    ForEachName(proc_root_, [this](const char* name) { FindDescriptors(name); });
+    found_.hidden = hidden_.size();
     for (auto& [id, netns] : by_id_) found_.namespaces.push_back(std::move(netns));
     std::ranges::sort(found_.namespaces, {}, [](const FoundNetns& netns) {
       return std::tuple(netns.name.empty(), std::string_view(netns.name), netns.id.value());
@@ -104,15 +109,36 @@ class Finder {
   void FindProcess(const char* name) {
     if (name[0] < '0' || name[0] > '9') return;
     const std::string path = proc_root_ + "/" + name + "/ns/net";
-    std::array<char, 64> text;
-    const ssize_t size = readlink(path.c_str(), text.data(), text.size());
-    if (size < 0) {
-      // ENOENT and ESRCH mean that the process has ended.
-      if (errno == EACCES || errno == EPERM) ++found_.hidden;
+    const std::optional<NetnsId> id = ReadLink(AT_FDCWD, path.c_str());
+    // ENOENT and ESRCH mean that the process has ended.
+    if (!id && (errno == EACCES || errno == EPERM)) hidden_.insert(name);
+    if (id) Add(*id, path, {});
+  }
+
+  // The namespaces that a process holds open.
+  void FindDescriptors(const char* name) {
+    if (name[0] < '0' || name[0] > '9') return;
+    const std::string directory = proc_root_ + "/" + name + "/fd";
+    DIR* const stream = opendir(directory.c_str());
+    if (stream == nullptr) {
+      if (errno == EACCES || errno == EPERM) hidden_.insert(name);
       return;
     }
-    const std::optional<NetnsId> id = ParseInode({text.data(), static_cast<size_t>(size)});
-    if (id) Add(*id, path, {});
+    while (const dirent* entry = readdir(stream)) {
+      if (entry->d_name[0] == '.') continue;
+      const std::optional<NetnsId> id = ReadLink(dirfd(stream), entry->d_name);
+      if (id && !by_id_.contains(*id)) Add(*id, directory + "/" + entry->d_name, {});
+    }
+    closedir(stream);
+  }
+
+  // The namespace that a link leads to; nullopt: it leads elsewhere, or cannot be read (errno).
+  static std::optional<NetnsId> ReadLink(int directory, const char* path) {
+    std::array<char, 64> text;
+    const ssize_t size = readlinkat(directory, path, text.data(), text.size());
+    if (size < 0) return std::nullopt;
+    errno = 0;
+    return ParseInode({text.data(), static_cast<size_t>(size)});
   }
 
   void Add(NetnsId id, const std::string& path, std::string_view name) {
@@ -130,6 +156,7 @@ class Finder {
 
   const std::string& proc_root_;
   std::map<NetnsId, FoundNetns> by_id_;
+  std::set<std::string> hidden_;  // processes
   FoundNamespaces found_;
 };
 

@@ -5,7 +5,6 @@
 #include <net/if.h>
 
 #include <algorithm>
-#include <pwd.h>
 #include <string>
 
 #include "netdiag/net/resolver.h"
@@ -78,9 +77,7 @@ std::vector<netdiag::FilterInterface> FindInterfaces(const FilterHost& host, con
 }
 
 std::optional<netdiag::Uid> FindUser(std::string_view name) {
-  const passwd* entry = getpwnam(std::string(name).c_str());
-  if (entry == nullptr) return std::nullopt;
-  return netdiag::Uid(entry->pw_uid);
+  return Names::FindUser(std::string(name));
 }
 
 // What `cgroup:` shows: a path, or "unreachable:" and the id. Also a path of the file system, as in

@@ -15,6 +15,7 @@
 #include "netdiag/types/error.h"
 #include "tools/diag/command_values.h"
 #include "tools/diag/list_words.h"
+#include "tools/diag/names.h"
 #include "tools/diag/tables.h"
 
 namespace diag {
@@ -37,6 +38,7 @@ struct Said {
   std::string columns, sort, limit, count_by, sum;
   std::string filter_file;
   std::string proc_root;
+  std::string users_file;
 };
 
 // ---- Words that an argument can be ----
@@ -254,6 +256,12 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
       {"DIR", Values::kFile},
       kSockets},
      SetProc},
+    {{0,
+      "passwd",
+      "names of users from FILE and not the host, as /proc/PID/root/etc/passwd",
+      {"FILE", Values::kFile},
+      kForm},
+     Keep<&Said::users_file>},
     {{'H', "no-header", "no header line", {}, kForm}, SetStyle<&Style::no_header>},
     {{'O', "oneline", "one line for each socket", {}, kForm}, SetStyle<&Style::oneline>},
     {{'Q', "no-queues", "no queue columns", {}, kForm}, SetStyle<&Style::no_queues>},
@@ -378,6 +386,9 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   NETDIAG_ASSIGN_OR_RETURN(options.proc_root, ProcRoot(said.proc_root));
   NETDIAG_ASSIGN_OR_RETURN(options.selection, ParseSelection(said.columns, said.sort, said.limit,
                                                              said.count_by, said.sum));
+  if (!said.users_file.empty()) {
+    NETDIAG_RETURN_IF_ERROR(Names::ReadUsersFrom(said.users_file));
+  }
   NETDIAG_ASSIGN_OR_RETURN(const ListWords parsed, ParseListWords(words));
   if (parsed.help) options.action = Action::kHelp;
   for (const std::string& table : parsed.tables) {

@@ -3,11 +3,18 @@
 #include "tools/diag/names.h"
 
 #include <net/if.h>
+#include <sys/stat.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
 #include <fstream>
+#include <memory>
 #include <netdb.h>
 #include <pwd.h>
+#include <unistd.h>
 
+#include "netdiag/types/error.h"
 #include "netdiag/types/numbers.h"
 #include "tools/diag/text.h"
 
@@ -24,6 +31,19 @@ std::string CommandOf(int32_t pid, const std::string& proc_root) {
 }
 
 netdiag::Engine* interface_engine = nullptr;
+
+// The users of --passwd; null: those of the host.
+std::map<netdiag::Uid, std::string>* users_of_file = nullptr;
+
+// The name of the user; empty: none.
+std::string NameOf(netdiag::Uid uid) {
+  if (users_of_file != nullptr) {
+    const auto user = users_of_file->find(uid);
+    return user == users_of_file->end() ? "" : user->second;
+  }
+  const passwd* entry = getpwuid(uid.value());
+  return entry == nullptr ? "" : entry->pw_name;
+}
 
 void AppendIpProtocol(uint16_t number, std::string* out) {
   if (const protoent* entry = getprotobynumber(number)) {
@@ -122,13 +142,47 @@ void Names::AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std:
   out->append(text);
 }
 
+absl::Status Names::ReadUsersFrom(const std::string& path) {
+  // O_NONBLOCK: a container's file can be a FIFO.
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) return netdiag::ErrnoError(errno, "--passwd " + path);
+  struct stat status = {};
+  FILE* const file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? fdopen(fd, "r") : nullptr;
+  if (file == nullptr) {
+    close(fd);
+    return netdiag::BadInput("--passwd", path, "it is not a regular file");
+  }
+  auto users = std::make_unique<std::map<netdiag::Uid, std::string>>();
+  while (const passwd* entry = fgetpwent(file)) {
+    users->try_emplace(netdiag::Uid(entry->pw_uid), entry->pw_name);  // the first one holds
+  }
+  fclose(file);
+  if (users->empty()) {
+    return netdiag::BadInput("--passwd", path, "no line of it has the form of passwd(5)");
+  }
+  delete std::exchange(users_of_file, users.release());
+  return absl::OkStatus();
+}
+
+std::optional<netdiag::Uid> Names::FindUser(const std::string& name) {
+  if (users_of_file == nullptr) {
+    const passwd* entry = getpwnam(name.c_str());
+    return entry == nullptr ? std::nullopt : std::optional(netdiag::Uid(entry->pw_uid));
+  }
+  for (const auto& [uid, user] : *users_of_file) {
+    if (user == name) return uid;
+  }
+  return std::nullopt;
+}
+
 void Names::AppendUser(netdiag::Uid uid, std::string* out) {
   const auto [place, is_new] = users_.try_emplace(uid);
   if (is_new) {
-    if (const passwd* entry = getpwuid(uid.value())) {
-      AppendEscaped(entry->pw_name, &place->second);
-    } else {
+    const std::string name = NameOf(uid);
+    if (name.empty()) {
       place->second = std::to_string(uid.value());
+    } else {
+      AppendEscaped(name, &place->second);
     }
   }
   out->append(place->second);

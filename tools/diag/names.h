@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/status/status.h"
+
 #include "netdiag/engine.h"
 #include "netdiag/net/services.h"
 #include "netdiag/netlink/netns.h"
@@ -47,6 +49,11 @@ class Names {
   // Appends the interface's name in its namespace, or "ifN" if it has none or if the namespace
   // cannot be entered. `netns` 0: this program's.
   void AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out);
+  // From now on, every Names reads the names of users from this file, as of passwd(5), instead of
+  // the host's databases. The error names the file.
+  static absl::Status ReadUsersFrom(const std::string& path);
+  // The user of this name.
+  static std::optional<netdiag::Uid> FindUser(const std::string& name);
   // Appends the user's name, or the number.
   void AppendUser(netdiag::Uid uid, std::string* out);
 

@@ -152,6 +152,13 @@ void ReportNamespaces(const netdiag::NetnsStats& stats) {
     Complain("sockets may be missing, because the network namespaces of " +
              Processes(stats.hidden) + " could not be read: " + Advice(/*of_descriptors=*/false));
   }
+  // Who cannot enter the namespaces of processes needs no note about others.
+  if (!stats.no_socket_search.ok() && stats.denied == 0 && stats.hidden == 0) {
+    Complain(
+        "sockets may be missing, because network namespaces that only a socket keeps alive could "
+        "not be searched for: " +
+        std::string(stats.no_socket_search.message()));
+  }
   if (stats.beyond > 0) {
     Complain("sockets are missing, because there are too many network namespaces to list all");
   }
