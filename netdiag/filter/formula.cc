@@ -45,6 +45,13 @@ Formula Combine(Kind kind, std::vector<Formula> parts) {
   return formula;
 }
 
+// False if no row of the protocol has fields of the group: Row::tcp_info(), Row::mptcp_info().
+bool CanHave(Protocol protocol, FieldGroup group) {
+  if (group == FieldGroup::kTcpInfo) return protocol == Protocol::kTcp;
+  if (group == FieldGroup::kMptcpInfo) return protocol == Protocol::kMptcp;
+  return true;
+}
+
 // Translates one predicate, or its negation, to an upper bound for rows of `table`.
 struct Translator {
   const Table& table;
@@ -121,6 +128,7 @@ struct Translator {
   Formula operator()(const FieldMatch& match) const {
     const Field& field = *match.field;
     if (!field.families.intersects(table.families)) return Known(false);
+    if (!CanHave(table.protocol, field.group)) return Known(false);
     if (field.group != FieldGroup::kSocket) return Unknown();
     const bool other = match.compare == Compare::kNotEqual;
     if (const auto* number = std::get_if<uint64_t>(&match.value)) {

@@ -128,7 +128,7 @@ TEST(KernelPart, PortsOfAConjunctionGoIntoTheRequest) {
     EXPECT_FALSE(PartOf(text).bytecode.empty());
   }
   // The request has room for one local port; the program tests the second one.
-  const KernelPart both = PartOf("sport = 22 and sport = 23");
+  const KernelPart both = PartOf("sport = 22 and not sport != 23");
   EXPECT_EQ(both.source_port, Port::FromHost(22));
   EXPECT_EQ(internal::List(both.bytecode), "0 sport == 23 else reject\n");
 }

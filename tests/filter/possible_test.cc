@@ -53,6 +53,9 @@ TEST(PossibleStates, AreNoneIfNoSocketOfTheTableHasTheFields) {
   EXPECT_FALSE(Possible(kTcp6, "src [::1]").empty());
   EXPECT_FALSE(Possible(kTcp6, "src 10/8").empty()) << "IPv4-mapped";
   EXPECT_TRUE(Possible(kUnix, "rtt > 1ms").empty());
+  EXPECT_TRUE(Possible(kUdp4, "rtt > 1ms").empty()) << "only TCP has tcp_info";
+  EXPECT_FALSE(Possible(kUdp4, "not rtt > 1ms").empty());
+  EXPECT_TRUE(Possible(kTcp4, "mptcp_info.token = 1").empty());
   EXPECT_TRUE(Possible(kTcp4, "sport = 1 and sport = 2").empty());
 }
 

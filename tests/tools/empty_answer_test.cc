@@ -38,11 +38,11 @@ TEST(EmptyAnswer, NamesTheStatesThatExcludeEachOther) {
       {{"-u", "state", "listening"},
        "sockets of udp have only the states established, unconnected, and the selected states are "
        "listening"},
-      {{"-uw", "LISTEN"}, "sockets of raw, udp have only"},
+      {{"-uw", "LISTEN"}, "sockets of udp, raw have only"},
       {{"-uB"}, "the selected states are bound-inactive"},
-      {{"-u", "state = listening"}, "and the filter only listening"},
+      {{"-u", "state = listening"}, "only sockets of tcp, unix, mptcp, and the options select udp"},
       {{"-A", "netlink", "state", "established"}, "have only the states unconnected"},
-      {{"-0", "state = listening"}, ""},
+      {{"-0", "state = listening"}, "and the options select packet"},
       {{"exclude", "all"}, "no state is selected"},
   };
   for (const auto& [words, expected] : rows) {
@@ -64,7 +64,8 @@ TEST(EmptyAnswer, NamesTheTablesThatTheFilterCannotMatch) {
       {{"-x", "10.0.0.1"}, "and the options select unix"},
       {{"-x", "rtt > 1ms"}, "and the options select unix"},
       {{"-u", "protocol = tcp"}, "only sockets of tcp, and the options select udp"},
-      {{"-u", "rtt > 1ms or name = /x"}, "and the options select udp"},
+      {{"-u", "rtt > 1ms or name = /x"}, "only sockets of tcp, unix, and the options select udp"},
+      {{"-M", "rtt > 1ms"}, "only sockets of tcp, and the options select mptcp"},
       {{"-A", "tcp,!tcp"}, "the options select no table"},
   };
   for (const auto& [words, expected] : rows) {

@@ -46,8 +46,8 @@ its net.IOCountersStat:
   flags                     Go's words: "up", "broadcast", "loopback", ...
   addrs                     [{"addr": "192.0.2.1/24"}, ...]
   multicastAddrs            the same form, as Go's Interface.MulticastAddrs()
-  counters                  bytesSent, bytesRecv, packetsSent, packetsRecv, errin,
-                            errout, dropin, dropout, fifoin, fifoout
+  counters                  bytesSent, bytesRecv, packetsSent, packetsRecv,
+                            errin, errout, dropin, dropout, fifoin, fifoout
 `all` has the sums of the counters. --rates adds `perSecond`, with the keys of
 `counters`, and `reset`: a counter decreased.
 

@@ -319,7 +319,7 @@ std::string FishCommand(const Command& command) {
 constexpr std::string_view kFishFilter = R"(
 # Offers the last word of a filter. In an open quote the words before it are a part of the token.
 function __diag_filter
-  set -l text (commandline -ct | string replace -r '^[\'"]' '')
+  set -l text (commandline -ct | string replace -r '^[\x27"]' '')
   set -l before (string replace -r '[^ (!,=<>]*$' '' -- "$text")
   set -l words
   if string match -qr $__diag_before_state -- "$before"

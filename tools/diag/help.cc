@@ -73,8 +73,9 @@ constexpr std::string_view kWordsHelp = R"(
 Words after the options:
   state NAME                sockets in this state, as `state established`; again
                             for more states. `exclude NAME`: all others
-  EXPRESSION                a filter, as `sport = :22`, `dst 10/8`, `rtt > 100ms`,
-                            `user = www-data`, with and, or, not and parentheses
+  EXPRESSION                a filter, as `sport = :22`, `dst 10/8`,
+                            `rtt > 100ms`, `user = www-data`, with and, or, not
+                            and parentheses
 
 Short words instead, alone or with a filter behind them:
   diag :443                 the sockets with this port, at either end, and their
