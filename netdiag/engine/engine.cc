@@ -102,6 +102,7 @@ class Engine::Impl {
  private:
   enum class State : uint8_t { kScan, kEndScan, kShow, kSearch, kWalk, kDone };
 
+  bool HomeEnds() const;
   State Next() const;
   absl::Status Plan(const internal::PlanOptions& options, std::vector<internal::TablePlan>* plans);
   absl::Status Walk(Wait wait, const Budget& budget, const CallOptions& call, Visitor visitor,
@@ -214,6 +215,12 @@ absl::Status Engine::Impl::Plan(const internal::PlanOptions& options,
   return absl::OkStatus();
 }
 
+// True if the pending rows of home must be shown now, because those of guests come next. Rows that
+// are kept are searched for once, all together.
+bool Engine::Impl::HomeEnds() const {
+  return walks_.leaves_home() && form_ != Form::kKept && !query_.keep_joins;
+}
+
 Engine::Impl::State Engine::Impl::Next() const {
   if (summary_.stopped) return State::kDone;
   switch (join_.phase()) {
@@ -223,7 +230,7 @@ Engine::Impl::State Engine::Impl::Next() const {
     case OwnerJoin::Phase::kScanningOnThread:
       // A dump that is read ahead goes on meanwhile, and its rows need not wait if the scan ends
       // first.
-      return walks_.done() || walks_.leaves_home() || walks_.reads_ahead() || join_.full() ||
+      return walks_.done() || HomeEnds() || walks_.reads_ahead() || join_.full() ||
                      join_.thread_done()
                  ? State::kEndScan
                  : State::kWalk;
@@ -233,10 +240,8 @@ Engine::Impl::State Engine::Impl::Next() const {
   }
   if (join_.pending().showing()) return State::kShow;
   // While a capture is written, the owners of one table's rows are searched before the next table
-  // begins, because the capture stores rows in the order of the tables. All rows of home come
-  // before those of guests.
-  const bool last =
-      walks_.done() || walks_.leaves_home() || (form_ == Form::kOneByOne && walks_.idle());
+  // begins, because the capture stores rows in the order of the tables.
+  const bool last = walks_.done() || HomeEnds() || (form_ == Form::kOneByOne && walks_.idle());
   if (join_.MustSearch(last)) return State::kSearch;
   return walks_.done() ? State::kDone : State::kWalk;
 }

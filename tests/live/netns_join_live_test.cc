@@ -105,7 +105,7 @@ TEST_F(NetnsJoinLive, PeersAreFoundInEachNamespaceAndAcrossThem) {
       std::map<Inode, Inode> peers;
       const Summary summary = VisitAll(engine.get(), query, [&](const Row& row) {
         if (!expected.contains(row.inode())) return;
-        EXPECT_EQ(row.table().netns_name, row.inode() == InodeOf(client) ? "" : "blue");
+        EXPECT_EQ(row.table().netns_name, row.inode() == InodeOf(client) ? "self" : "blue");
         ASSERT_TRUE(row.peer().has_value());
         EXPECT_TRUE(peers.emplace(row.inode(), row.peer()->inode()).second) << "came twice";
         ASSERT_FALSE(row.peer_owners().empty());

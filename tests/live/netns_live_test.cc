@@ -24,6 +24,7 @@
 #include "netdiag/snapshot.h"
 #include "tests/live/live_testing.h"
 #include "tests/live/netns_testing.h"
+#include "tests/testing/netns.h"
 #include "tests/testing/sockets.h"
 
 namespace netdiag::testing {
@@ -98,16 +99,69 @@ TEST_F(NetnsLive, ListsEveryNamespaceAndTheOwnOneFirst) {
     EXPECT_EQ(summary->tables.front().table.netns, CurrentNetns());
     EXPECT_EQ(cookies["blue"], std::set<Cookie>{CookieOf(listener)});
     EXPECT_EQ(cookies.count("empty"), 0u);
-    EXPECT_TRUE(cookies[""].contains(CookieOf(own)));
+    EXPECT_TRUE(cookies["self"].contains(CookieOf(own)));
     ASSERT_TRUE(summary->netns.has_value());
     EXPECT_GE(summary->netns->listed, 3u);
     EXPECT_GE(summary->netns->empty, 2u) << "of an empty namespace nothing is asked";
     for (const TableOutcome& outcome : summary->tables) {
-      if (outcome.table.netns_name.empty()) continue;
+      if (outcome.table.netns_name != "blue" && outcome.table.netns_name != "empty") continue;
       EXPECT_TRUE(outcome.status.ok()) << outcome.status;
     }
     close(listener);
     close(own);
+  });
+}
+
+// Neither has a process or a name.
+TEST_F(NetnsLive, NamespacesThatOnlyADescriptorOrASocketKeepsAliveAreListed) {
+  Apart([] {
+    const auto make = [](int* netns, int* listener) {
+      std::thread([&] {
+        EnterNewNetns();
+        *listener = Listen(Loopback(Family::kInet), 1);
+        *netns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+      }).join();
+      return netlink::NetNs::FromFd(*netns).Identify().value();
+    };
+    int held = -1, held_listener = -1, closed = -1, listener = -1;
+    const NetnsId by_descriptor = make(&held, &held_listener);
+    const NetnsId by_socket = make(&closed, &listener);
+    close(closed);
+    const auto engine = OpenForAll();
+    std::map<Cookie, NetnsId> seen;
+    const auto summary = engine->Visit(AllStates(), [&](const Row& row) {
+      seen[row.cookie()] = row.table().netns;
+      return Flow::kContinue;
+    });
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    EXPECT_EQ(seen[CookieOf(held_listener)], by_descriptor);
+    const absl::Status& no_search = summary->netns->no_socket_search;
+    if (no_search.ok()) {
+      EXPECT_EQ(seen[CookieOf(listener)], by_socket);
+    } else {
+      EXPECT_FALSE(seen.contains(CookieOf(listener))) << "yet they are not searched for";
+    }
+    for (const int fd : {held, held_listener, listener}) close(fd);
+  });
+}
+
+TEST_F(NetnsLive, RunInEntersTheNamespacesOfTheQuery) {
+  Apart([] {
+    const NetnsId blue = AddNetns("blue");
+    const auto engine = OpenForAll();
+    NetnsId inside;
+    const auto look = [&] {
+      inside = CurrentNetns();
+      return absl::OkStatus();
+    };
+    EXPECT_TRUE(absl::IsNotFound(engine->RunIn(blue, look))) << "no query has listed it";
+    ASSERT_TRUE(engine->Visit(AllStates(), [](const Row&) { return Flow::kContinue; }).ok());
+    for (const NetnsId netns : {blue, CurrentNetns()}) {
+      ASSERT_TRUE(engine->RunIn(netns, look).ok());
+      EXPECT_EQ(inside, netns);
+    }
+    DeleteNetns("blue");
+    EXPECT_TRUE(absl::IsNotFound(engine->RunIn(blue, look))) << "it has vanished";
   });
 }
 

@@ -1,9 +1,13 @@
 // The options -N and --all-netns of diag, in text and in JSON.
 
+#include <arpa/inet.h>
+#include <net/if.h>
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <array>
 #include <fcntl.h>
+#include <fstream>
 #include <map>
 #include <set>
 #include <sstream>
@@ -74,9 +78,7 @@ TEST(DiagNamespaces, TextHasAColumnForNamespaces) {
     // Namespaces of other programs may have listeners on the same ports.
     const auto blue = LinesWith(all.out, ":" + listeners.blue_port() + " ", "blue ");
     ASSERT_EQ(blue.size(), 1u) << all.out;
-    // A namespace without a name is given by its inode.
-    const std::string own_name = std::to_string(CurrentNetns().value()) + " ";
-    const auto own = LinesWith(all.out, ":" + listeners.own_port() + " ", own_name);
+    const auto own = LinesWith(all.out, ":" + listeners.own_port() + " ", "self ");
     ASSERT_EQ(own.size(), 1u) << all.out;
     EXPECT_LT(all.out.find(own[0]), all.out.find(blue[0])) << "the own one first";
 
@@ -152,6 +154,199 @@ TEST(DiagNamespaces, AMissingNamespaceIsAnError) {
   });
 }
 
+TEST(DiagNamespaces, TheOwnOneIsSelfInEveryFormAndForEveryOption) {
+  Apart([] {
+    const Listeners listeners;
+    const std::string own = std::to_string(CurrentNetns().value());
+    const Outcome here = RunDiag({"-tlnH"});
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"-N", "self"}, {"netns = self"}, {"netns_name = self"}}) {
+      std::vector<std::string> all = {"-tlnH"};
+      all.insert(all.end(), words.begin(), words.end());
+      const Outcome outcome = RunDiag(all);
+      EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+      EXPECT_EQ(outcome.out, here.out) << words[0];
+    }
+    EXPECT_THAT(RunDiag({"--all-netns", "-tlnH", "netns = self"}).out, StartsWith("self "));
+    const std::string csv = RunDiag({"--all-netns", "-tl", "--csv"}).out;
+    EXPECT_THAT(csv, StartsWith("netns,netns_name,protocol,"));
+    EXPECT_EQ(LinesWith(csv, "," + listeners.own_port() + ",", own + ",self,tcp,").size(), 1u)
+        << csv;
+    EXPECT_EQ(LinesWith(csv, "," + listeners.blue_port() + ",",
+                        std::to_string(listeners.blue.value()) + ",blue,tcp,")
+                  .size(),
+              1u)
+        << csv;
+    EXPECT_THAT(RunDiag({"-tl", "--csv"}).out, StartsWith("protocol,"));
+    EXPECT_THAT(RunDiag({"--all-netns", "-tl", "--jsonl", "--columns", "netns,netns_name"}).out,
+                StartsWith(R"({"netns":)" + own + R"(,"netns_name":"self"})"));
+    // Three other commands take -N, too.
+    EXPECT_EQ(RunDiag({"interfaces", "-N", "self", "lo"}).exit_code, 0);
+  });
+}
+
+// A veth pair of each of two namespaces, with the same index and other names, and a listener on
+// the link-local address of each.
+class Veths {
+ public:
+  Veths() {
+    AddNetns("blue");
+    Make("", "v0");
+    Make("ip netns exec blue ", "b0");
+    own_ = ListenAt("v0");
+    In("blue", [this] { blue_ = ListenAt("b0"); });
+  }
+  Veths(const Veths&) = delete;
+  Veths& operator=(const Veths&) = delete;
+  ~Veths() {
+    close(own_);
+    close(blue_);
+  }
+
+ private:
+  static void Make(const std::string& in, const std::string& name) {
+    Shell(in + "ip link add " + name + " index 700 type veth peer name " + name + "p");
+    for (const std::string& end : {name, name + "p"}) {
+      Shell(in + "ip link set " + end + " addrgenmode none up");
+    }
+    Shell(in + "ip addr add fe80::1/64 dev " + name + " nodad");
+  }
+  static int ListenAt(const char* interface) {
+    const int fd = netdiag::testing::Make(Family::kInet6, SOCK_STREAM);
+    sockaddr_in6 address = {};
+    address.sin6_family = AF_INET6;
+    address.sin6_port = htons(2222);
+    address.sin6_scope_id = if_nametoindex(interface);
+    Check(inet_pton(AF_INET6, "fe80::1", &address.sin6_addr) == 1, "inet_pton");
+    Check(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0, "bind");
+    Check(listen(fd, 1) == 0, "listen");
+    return fd;
+  }
+  int own_ = -1;
+  int blue_ = -1;
+};
+
+TEST(DiagNamespaces, InterfacesHaveTheNamesOfTheirNamespace) {
+  Apart([] {
+    const Veths veths;
+    EXPECT_THAT(RunDiag({"-N", "blue", "-tlnH"}).out, HasSubstr("[fe80::1]%b0:2222"));
+    const Outcome all = RunDiag({"--all-netns", "-tlnH", "sport = 2222"});
+    EXPECT_EQ(LinesWith(all.out, "[fe80::1]%v0:2222 ", "self ").size(), 1u) << all.out;
+    EXPECT_EQ(LinesWith(all.out, "[fe80::1]%b0:2222 ", "blue ").size(), 1u) << all.out;
+    // After the listing, too: rows that are sorted are shown when it has ended.
+    const Outcome table = RunDiag({"--all-netns", "--csv", "-tlH", "--columns",
+                                   "netns_name,dev,interface", "--sort", "-dev", "src = fe80::1"});
+    EXPECT_EQ(table.out, "self,v0,700\r\nblue,b0,700\r\n");
+    EXPECT_THAT(RunDiag({"-N", "blue", "--jsonl", "-tl", "--columns", "dev"}).out,
+                StartsWith(R"({"dev":"b0"})"));
+  });
+}
+
+TEST(DiagNamespaces, AnInterfaceIsResolvedInEachNamespaceThatIsListed) {
+  Apart([] {
+    const Veths veths;
+    const std::string own = "[fe80::1]%v0:2222";
+    const std::string blue = "[fe80::1]%b0:2222";
+    const struct {
+      std::vector<std::string> words;
+      std::vector<std::string> rows;
+    } cases[] = {
+        {{"dev v0"}, {own}},
+        {{"-N", "blue", "dev b0"}, {blue}},
+        {{"--all-netns", "dev v0"}, {own}},
+        {{"--all-netns", "dev b0"}, {blue}},
+        {{"--all-netns", "dev = b0 or dev = v0"}, {own, blue}},
+        {{"--all-netns", "dev != v0 and sport = 2222 and netns_name != \"\""}, {blue}},
+        {{"--all-netns", "dev = 700"}, {own, blue}},
+        {{"src " + own}, {own}},
+        {{own}, {own}},
+        {{"-N", "blue", "src " + blue}, {blue}},
+        {{"-N", "blue", blue}, {blue}},
+        {{"--all-netns", blue}, {blue}},
+        {{"--all-netns", "src fe80::1%b0"}, {blue}},
+        {{"--all-netns", "src = [fe80::/10]%v0"}, {own}},
+        {{"--all-netns", "src != [fe80::2]%b0 and dev = b0"}, {blue}},
+    };
+    for (const auto& row : cases) {
+      std::vector<std::string> words = {"-tlnH"};
+      words.insert(words.end(), row.words.begin(), row.words.end());
+      const Outcome outcome = RunDiag(words);
+      EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+      EXPECT_EQ(std::ranges::count(outcome.out, '\n'), std::ssize(row.rows))
+          << row.words.back() << "\n"
+          << outcome.out;
+      for (const std::string& end : row.rows) {
+        EXPECT_THAT(outcome.out, HasSubstr(end)) << row.words.back();
+      }
+    }
+  });
+}
+
+TEST(DiagNamespaces, AnInterfaceThatNoListedNamespaceHasIsAnErrorThatNamesIt) {
+  Apart([] {
+    const Veths veths;
+    for (const std::vector<std::string>& words : {std::vector<std::string>{"dev b0"},
+                                                  {"-N", "blue", "dev v0"},
+                                                  {"--all-netns", "dev x0"},
+                                                  {"-N", "blue", "src [fe80::1]%v0:2222"},
+                                                  {"[fe80::1]%b0"}}) {
+      std::vector<std::string> all = {"-tlnH"};
+      all.insert(all.end(), words.begin(), words.end());
+      const Outcome outcome = RunDiag(all);
+      EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+      EXPECT_EQ(outcome.out, "");
+      EXPECT_THAT(outcome.err, HasSubstr("no interface that is listed has")) << words.back();
+      EXPECT_THAT(outcome.err, HasSubstr(words.back())) << words.back();
+    }
+    // What is wrong with the namespace is said first.
+    EXPECT_THAT(RunDiag({"-N", "none", "dev v0"}).err, HasSubstr("\"none\""));
+  });
+}
+
+// A socket that is in flight has no holder, so its owner is searched for twice.
+TEST(DiagNamespaces, TheRowsOfTheOwnOneComeFirstAlsoIfTheirOwnersAreSearchedForAgain) {
+  Apart([] {
+    AddNetns("blue");
+    int blue = -1;
+    In("blue", [&] { blue = Listen(Loopback(Family::kInet), 1); });
+    const int own = Listen(Loopback(Family::kInet), 1);
+    const std::string port = std::to_string(LocalOf(own).port.value());
+    std::array<int, 2> pair = {-1, -1};
+    Check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) == 0, "socketpair");
+    SendDescriptor(pair[0], own);
+    close(own);
+    for (const char* which : {"all", "first"}) {
+      const Outcome outcome = RunDiag({"--all-netns", "-tlnH", "--owners", which});
+      EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+      std::istringstream lines(outcome.out);
+      std::string line;
+      ASSERT_TRUE(std::getline(lines, line));
+      EXPECT_THAT(line, ::testing::AllOf(StartsWith("self "), HasSubstr(":" + port + " ")))
+          << which << "\n"
+          << outcome.out;
+      EXPECT_EQ(LinesWith(outcome.out, "users:", "blue ").size(), 1u) << outcome.out;
+    }
+    for (const int fd : {pair[0], pair[1], blue}) close(fd);
+  });
+}
+
+TEST(DiagNamespaces, UsersAreThoseOfTheHostUnlessAFileIsNamed) {
+  Apart([] {
+    const Listeners listeners;
+    std::ofstream("/run/passwd") << "boss:x:0:0::/:/bin/sh\n";
+    const std::vector<std::string> words = {"-N", "blue", "-tlH", "--columns", "user,uid"};
+    EXPECT_EQ(RunDiag(words).out, "root 0\n");
+    std::vector<std::string> with = words;
+    with.insert(with.end(), {"--passwd", "/run/passwd", "user = boss"});
+    EXPECT_EQ(RunDiag(with).out, "boss 0\n");
+    with.back() = "user = root";
+    EXPECT_EQ(RunDiag(with).exit_code, 2) << "the file has no such user";
+    const Outcome none = RunDiag({"-t", "--passwd", "/run/none"});
+    EXPECT_EQ(none.exit_code, 2);
+    EXPECT_THAT(none.err, HasSubstr("--passwd /run/none"));
+  });
+}
+
 // Any user who makes a namespace chooses its name.
 TEST(DiagNamespaces, ControlCharactersOfNamesAreEscaped) {
   Apart([] {
@@ -189,14 +384,15 @@ TEST(DiagNamespaces, JsonHasTheNamespaceOfEachSocket) {
           row.HasMember("netns_name") ? row["netns_name"].GetString() : "none";
     }
     EXPECT_EQ((names[{listeners.blue.value(), listeners.blue_port()}]), "blue");
-    EXPECT_EQ((names[{CurrentNetns().value(), listeners.own_port()}]), "none");
+    EXPECT_EQ((names[{CurrentNetns().value(), listeners.own_port()}]), "self");
     std::map<std::string, uint32_t> tables;
     for (const auto& table : all["tables"].GetArray()) {
       if (table.HasMember("netns_name")) {
         tables[table["netns_name"].GetString()] = table["netns"].GetUint();
       }
     }
-    EXPECT_EQ(tables, (std::map<std::string, uint32_t>{{"blue", listeners.blue.value()}}));
+    EXPECT_EQ(tables, (std::map<std::string, uint32_t>{{"blue", listeners.blue.value()},
+                                                       {"self", CurrentNetns().value()}}));
     EXPECT_EQ(all["tables"][0]["netns"].GetUint(), CurrentNetns().value());
     ASSERT_TRUE(all.HasMember("namespaces"));
     EXPECT_GE(all["namespaces"]["listed"].GetUint(), 2u);
@@ -211,7 +407,7 @@ TEST(DiagNamespaces, JsonHasTheNamespaceOfEachSocket) {
         counted[group["netns_name"].GetString()] = group["count"].GetUint();
       }
     }
-    EXPECT_EQ(counted, (std::map<std::string, uint32_t>{{"blue", 1}}));
+    EXPECT_EQ(counted, (std::map<std::string, uint32_t>{{"blue", 1}, {"self", 1}}));
   });
 }
 

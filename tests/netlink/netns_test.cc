@@ -3,6 +3,7 @@
 #include "netdiag/netlink/netns.h"
 
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -149,6 +150,29 @@ TEST_F(Netns, NoThreadStaysInTheNamespace) {
   }
 }
 
+TEST_F(Netns, ASocketInProcLeadsToItsNamespace) {
+  int held = -1;
+  ASSERT_THAT(NetNs::FromFd(fd_).Run([&] {
+    held = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return absl::OkStatus();
+  }),
+              IsOk());
+  ASSERT_GE(held, 0);
+  const std::string path = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(held);
+  EXPECT_EQ(NetNs::FromPath(path).Identify().value(), id_);
+  NetnsId inside;
+  const std::vector<FoundNetns> namespaces = {{id_, "", {path}}, {NetnsId(7), "", {path}}};
+  EXPECT_THAT(RunInEach(namespaces,
+                        [&](size_t i, const absl::Status& entered) {
+                          EXPECT_EQ(entered.ok(), i == 0) << entered;
+                          if (entered.ok()) inside = CurrentNetns();
+                        }),
+              IsOk());
+  EXPECT_EQ(inside, id_);
+  close(held);
+  EXPECT_THAT(NetNs::FromPath(path).Identify(), ErrnoIs(ENOENT));
+}
+
 TEST_F(Netns, RefusesOtherKindsOfNamespaces) {
   const NetNs mount = NetNs::FromPath("/proc/self/ns/mnt");
   EXPECT_THAT(mount.Identify(), ErrnoIs(EINVAL));
@@ -206,6 +230,19 @@ TEST(NetnsErrors, MissingCapabilityIsNamed) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("CAP_SYS_ADMIN"));
 }
 
+TEST(NetNsFromName, SelfIsTheOwnNamespaceAndNeedsNoPrivilege) {
+  const auto self = NetNs::FromName("self");
+  ASSERT_THAT(self.status(), IsOk());
+  EXPECT_EQ(self->Identify().value(), CurrentNetns());
+  if (geteuid() != 0) GTEST_SKIP() << "needs root, to drop its privileges";
+  absl::Status status = TimeoutError("not run");
+  std::thread([&] {
+    ASSERT_EQ(syscall(SYS_setresuid, 65534, 65534, 65534), 0);
+    status = NetNs::FromName("self")->Run([] { return absl::OkStatus(); });
+  }).join();
+  EXPECT_THAT(status, IsOk());
+}
+
 // ---- Finding namespaces ----
 
 // A directory tree that looks like procfs, deleted by the destructor.
@@ -256,6 +293,39 @@ TEST_F(FindNamespacesTest, FindsEachOnceWithItsNameAndAtMostThreePaths) {
   EXPECT_EQ(found[1].paths, std::vector<std::string>{root_ + "/5/ns/net"});
   EXPECT_EQ(found[2].id, NetnsId(66));
   EXPECT_EQ(found[2].name, "") << "a mount outside /run/netns has no name";
+}
+
+TEST_F(FindNamespacesTest, FindsNamespacesThatAProcessHoldsOpen) {
+  Process("1", "net:[77]");
+  Process("2", "net:[77]");
+  for (const char* pid : {"1", "2"}) std::filesystem::create_directories(root_ + "/" + pid + "/fd");
+  const auto hold = [&](const char* fd, const char* what) {
+    std::filesystem::create_symlink(what, root_ + "/" + fd);
+  };
+  hold("1/fd/0", "/dev/null");
+  hold("1/fd/3", "net:[77]");
+  hold("1/fd/4", "net:[88]");
+  hold("1/fd/5", "mnt:[99]");
+  hold("1/fd/6", "socket:[66]");
+  hold("1/fd/7", "/tmp/net:[11]");
+  hold("2/fd/9", "net:[88]");
+  const std::vector<FoundNetns> found = Find();
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].paths, (std::vector<std::string>{root_ + "/1/ns/net", root_ + "/2/ns/net"}))
+      << "a descriptor is no better way than a process";
+  EXPECT_EQ(found[1].id, NetnsId(88));
+  ASSERT_EQ(found[1].paths.size(), 1u);
+  EXPECT_TRUE(found[1].paths[0] == root_ + "/1/fd/4" || found[1].paths[0] == root_ + "/2/fd/9");
+}
+
+// Else a row could not tell it from the namespace of diag.
+TEST_F(FindNamespacesTest, ANamespaceThatIsCalledSelfHasNoName) {
+  std::filesystem::create_directories(root_ + "/thread-self");
+  std::ofstream(root_ + "/thread-self/mountinfo")
+      << "40 31 0:4 net:[77] /run/netns/self rw - nsfs nsfs rw\n";
+  const std::vector<FoundNetns> found = Find();
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].name, "");
 }
 
 TEST_F(FindNamespacesTest, FindsNothingWithoutProcfs) {

@@ -1,6 +1,7 @@
 #include "tools/diag/names.h"
 
 #include <net/if.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <netdb.h>
@@ -70,6 +71,42 @@ TEST(Names, OfInterfacesInOtherNamespacesAreNumbers) {
   std::string out;
   names.AppendInterface(netdiag::NetnsId(1), netdiag::IfIndex(if_nametoindex("lo")), &out);
   EXPECT_EQ(out, "if" + std::to_string(if_nametoindex("lo")));
+}
+
+// Other tests of this program see the host's users again.
+class UsersOfAFile : public ::testing::Test {
+ protected:
+  std::string Write(const std::string& text) {
+    const std::string path = ::testing::TempDir() + "/names_test_passwd";
+    std::ofstream(path) << text;
+    return path;
+  }
+};
+
+TEST_F(UsersOfAFile, AreNamedInsteadOfTheHosts) {
+  EXPECT_EQ(Names::FindUser("root"), netdiag::Uid(0));
+  ASSERT_TRUE(Names::ReadUsersFrom(Write("boss:x:0:0::/:/bin/sh\nweb\x1b:x:33:33::/:/bin/sh\n"
+                                         "twin:x:33:33::/:/bin/sh\n"))
+                  .ok());
+  Names names;
+  std::string out;
+  for (const uint32_t uid : {0u, 33u, 65534u}) {
+    names.AppendUser(netdiag::Uid(uid), &out);
+    out += " ";
+  }
+  EXPECT_EQ(out, "boss web\\x1b 65534 ") << "a container chooses these names";
+  EXPECT_EQ(Names::FindUser("boss"), netdiag::Uid(0));
+  EXPECT_EQ(Names::FindUser("root"), std::nullopt);
+  // A refused file changes nothing.
+  mkfifo((::testing::TempDir() + "/names_test_fifo").c_str(), 0600);
+  for (const std::string& path :
+       {std::string("/no/such"), std::string("/"), ::testing::TempDir() + "/names_test_fifo",
+        Write("nobody has\nthis form\n")}) {
+    const absl::Status status = Names::ReadUsersFrom(path);
+    EXPECT_FALSE(status.ok()) << path;
+    EXPECT_NE(status.message().find(path), std::string::npos) << status;
+    EXPECT_EQ(Names::FindUser("boss"), netdiag::Uid(0));
+  }
 }
 
 }  // namespace

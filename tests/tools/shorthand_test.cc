@@ -41,6 +41,13 @@ TEST(Shorthand, ClassifiesEveryKindOfWord) {
       {"[::1]:22", Kind::kHost, R"(src = "inet6:[::1]:22" or dst = "inet6:[::1]:22")"},
       {"::ffff:10.0.0.1", Kind::kHost,
        R"(src = "inet6:::ffff:10.0.0.1" or dst = "inet6:::ffff:10.0.0.1")"},
+      {"[fe80::1]%eth0:22", Kind::kHost,
+       R"(src = "inet6:[fe80::1]%eth0:22" or dst = "inet6:[fe80::1]%eth0:22")"},
+      {"fe80::1%eth0", Kind::kHost, R"(src = "inet6:fe80::1%eth0" or dst = "inet6:fe80::1%eth0")"},
+      {"127.0.0.1%lo:53", Kind::kHost,
+       R"(src = "inet:127.0.0.1%lo:53" or dst = "inet:127.0.0.1%lo:53")"},
+      {"0.0.0.0%eth0", Kind::kHost, R"(src = "inet:0.0.0.0%eth0" or dst = "inet:0.0.0.0%eth0")"},
+      {"*%eth0:68", Kind::kHost, R"(src = "*%eth0:68" or dst = "*%eth0:68")"},
       {"localhost:22", Kind::kHost, R"(src = "localhost:22" or dst = "localhost:22")"},
       {"/run/x.sock", Kind::kUnixName, R"(src = "unix:/run/x.sock" or dst = "unix:/run/x.sock")"},
       {"./x", Kind::kUnixName, R"(src = "unix:./x" or dst = "unix:./x")"},
@@ -84,7 +91,11 @@ TEST(Shorthand, ClassifiesEveryKindOfWord) {
     EXPECT_TRUE(shorthand.kind != Kind::kRefused || !shorthand.why.empty()) << row.word;
     const netdiag::FilterOptions options{
         .names = {.hosts = [](auto) { return std::vector{netdiag::IpAddress::V4(127, 0, 0, 1)}; },
-                  .services = [](auto) { return std::vector{netdiag::Port::FromHost(443)}; }}};
+                  .services = [](auto) { return std::vector{netdiag::Port::FromHost(443)}; },
+                  .interfaces =
+                      [](auto) {
+                        return std::vector<netdiag::FilterInterface>{{{}, netdiag::IfIndex(1)}};
+                      }}};
     EXPECT_TRUE(netdiag::Filter::Parse(shorthand.expression, options).ok()) << row.word;
   }
 }

@@ -62,6 +62,7 @@ void PutNetnsStats(const netdiag::NetnsStats& stats, Json* json) {
   json->Number("hidden", stats.hidden);
   json->Number("beyond", stats.beyond);
   json->Message("denial", stats.denial);
+  json->Message("no_socket_search", stats.no_socket_search);
   (*json)->EndObject();
 }
 

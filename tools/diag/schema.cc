@@ -85,7 +85,9 @@ constexpr std::string_view kDefinitions = R"("count": {"type": "integer", "minim
 "hidden": {"$ref": "#/definitions/count"},
 "beyond": {"$ref": "#/definitions/count"},
 "denial": {"type": "string"},
-"denial_hex": {"$ref": "#/definitions/hex"}}},
+"denial_hex": {"$ref": "#/definitions/hex"},
+"no_socket_search": {"type": "string"},
+"no_socket_search_hex": {"$ref": "#/definitions/hex"}}},
 "owner_scan": {"type": "object", "additionalProperties": false, "properties": {
 "source": {"enum": ["proc", "bpf"]},
 "no_bpf": {"type": "string"},
@@ -164,6 +166,8 @@ std::string Unlisted() {
   }
   std::vector<std::string> properties = Counts({"inode", "netns"}, "protocol_hex");
   properties.push_back("\"protocol\": {\"type\": \"string\"}");
+  properties.push_back("\"netns_name\": {\"type\": \"string\"}");
+  properties.push_back("\"netns_name_hex\": {\"$ref\": \"#/definitions/hex\"}");
   properties.push_back(Array(Name(FieldGroup::kOwner), Object(owner)));
   return Object(properties, ",\n\"required\": [\"protocol\", \"inode\", \"owners\"]");
 }
