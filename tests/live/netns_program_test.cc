@@ -180,8 +180,7 @@ TEST(DiagNamespaces, TheOwnOneIsSelfInEveryFormAndForEveryOption) {
     EXPECT_THAT(RunDiag({"-tl", "--csv"}).out, StartsWith("protocol,"));
     EXPECT_THAT(RunDiag({"--all-netns", "-tl", "--jsonl", "--columns", "netns,netns_name"}).out,
                 StartsWith(R"({"netns":)" + own + R"(,"netns_name":"self"})"));
-    // Three other commands take -N, too.
-    EXPECT_EQ(RunDiag({"interfaces", "-N", "self", "lo"}).exit_code, 0);
+    EXPECT_EQ(RunDiag({"interfaces", "--net", "self", "lo"}).exit_code, 0);
   });
 }
 

@@ -311,7 +311,8 @@ TEST_F(FindNamespacesTest, FindsNamespacesThatAProcessHoldsOpen) {
   hold("2/fd/9", "net:[88]");
   const std::vector<FoundNetns> found = Find();
   ASSERT_EQ(found.size(), 2u);
-  EXPECT_EQ(found[0].paths, (std::vector<std::string>{root_ + "/1/ns/net", root_ + "/2/ns/net"}))
+  EXPECT_THAT(found[0].paths,
+              ::testing::UnorderedElementsAre(root_ + "/1/ns/net", root_ + "/2/ns/net"))
       << "a descriptor is no better way than a process";
   EXPECT_EQ(found[1].id, NetnsId(88));
   ASSERT_EQ(found[1].paths.size(), 1u);
