@@ -421,8 +421,8 @@ OwnerIndex OwnerIndex::Successor() { return OwnerIndex(impl_->Successor()); }
 
 absl::Status OwnerIndex::CheckBpf() { return bpf::TaskFiles::Check(); }
 
-absl::Status OwnerIndex::CheckProcfs(const std::string& path) {
-  return internal::Procfs::Check(path);
+absl::Status OwnerIndex::CheckProcfs(const std::string& path, std::string_view what) {
+  return internal::Procfs::Check(path, what);
 }
 
 bool OwnerIndex::IsOwnProcfs(const std::string& path) {

@@ -164,8 +164,9 @@ class OwnerIndex {
   // OK, or what BPF lacks on this host. Cost: three system calls.
   static absl::Status CheckBpf();
   // OK if `path` can be OwnerOptions::proc_root: it is a mounted procfs that shows this process.
-  // Refresh() also reads a directory that only looks like a procfs.
-  static absl::Status CheckProcfs(const std::string& path);
+  // Otherwise the error names `what` and `path`. Refresh() also reads a directory that only looks
+  // like a procfs.
+  static absl::Status CheckProcfs(const std::string& path, std::string_view what = "procfs");
   // True if the procfs at `path` numbers processes as this process's pid namespace does. BPF then
   // gives the same pids.
   static bool IsOwnProcfs(const std::string& path);

@@ -20,14 +20,15 @@
 
 namespace netdiag::internal {
 
-absl::Status Procfs::Check(const std::string& path) {
+absl::Status Procfs::Check(const std::string& path, std::string_view what) {
   Procfs procfs(path);
-  NETDIAG_RETURN_IF_ERROR(procfs.Open());
-  if (!IsProcfs(procfs.fd())) return ErrnoError(ENOTSUP, path, "it is not a mounted procfs");
+  if (!procfs.Open().ok()) {
+    return BadInput(what, path, std::string("this cannot be opened: ").append(strerror(errno)));
+  }
+  if (!IsProcfs(procfs.fd())) return BadInput(what, path, "this is not a mounted procfs");
   std::array<char, 12> link;
   if (readlinkat(procfs.fd(), "self", link.data(), link.size()) > 0) return absl::OkStatus();
-  return ErrnoError(errno, path + "/self",
-                    "this procfs is of a pid namespace that does not have this process");
+  return BadInput(what, path, "this procfs is of a pid namespace that does not have this process");
 }
 
 absl::Status Procfs::Open() {

@@ -26,8 +26,8 @@ class Procfs {
   static constexpr std::string_view kNoProcfs = "is it a mounted procfs?";
 
   explicit Procfs(std::string path) : path_(std::move(path)) {}
-  // OK if `path` is a mounted procfs that shows this process. Otherwise the error says what it is.
-  static absl::Status Check(const std::string& path);
+  // OwnerIndex::CheckProcfs().
+  static absl::Status Check(const std::string& path, std::string_view what);
 
   // Does nothing if it is open.
   absl::Status Open();

@@ -1,16 +1,20 @@
 #include "netdiag/process/cgroup.h"
 
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
+#include <sched.h>
 #include <sstream>
 #include <string>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
 
+#include "tests/process/owner_testing.h"
 #include "tests/process/process_testing.h"
 #include "tests/testing/proc_tree.h"
 
@@ -20,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::OpenDescriptors;
 using testing::ProcTree;
+using testing::RunInChild;
 using testing::RunUnprivileged;
 
 CgroupId IdOf(const std::string& directory) {
@@ -143,6 +148,60 @@ TEST_F(CgroupPathsTest, SkipsWhatMayNotBeRead) {
   fs::permissions(mount_ + "/closed", fs::perms::all);
 }
 
+// ---- The id of a path ----
+
+TEST_F(CgroupPathsTest, EveryPathThatIsFoundHasItsId) {
+  for (const char* path : {"/a", "/a/b c", "/dev-disk-by\\x2duuid.swap", "/a/b:c"}) Make(path);
+  CgroupPaths paths(tree_.root());
+  EXPECT_EQ(FindCgroupId("/", tree_.root()), IdOf(mount_));
+  for (const auto& entry : fs::recursive_directory_iterator(mount_)) {
+    const CgroupId id = IdOf(entry.path());
+    const std::string path(paths.Find(id).value_or("?"));
+    EXPECT_EQ(FindCgroupId(path, tree_.root()), id) << path;
+    EXPECT_EQ(FindCgroupId(path.substr(1), tree_.root()), id) << "without the first slash";
+    EXPECT_EQ(FindCgroupId(entry.path().string(), tree_.root()), id) << "a path of the file system";
+  }
+}
+
+TEST_F(CgroupPathsTest, WhatIsNoCgroupHasNoId) {
+  std::ofstream(Make("/a") + "/cgroup.procs") << "1\n";
+  for (const char* path : {"", "/no/such", "/a/cgroup.procs", "/proc", "/proc/self", "/dev"}) {
+    EXPECT_EQ(FindCgroupId(path, tree_.root()), std::nullopt) << path;
+  }
+  WriteMountInfo("32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu\n");
+  EXPECT_EQ(FindCgroupId("/", tree_.root()), std::nullopt) << "without cgroup2";
+  EXPECT_EQ(FindCgroupId("/", "/nonexistent"), std::nullopt);
+}
+
+// cgroup2 at a place that only mountinfo tells, as beside cgroups of version 1.
+TEST(CgroupPathsLive, FindsTheHierarchyWhereverItIsMounted) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root to mount";
+  std::ifstream file("/proc/filesystems");
+  const std::string known((std::istreambuf_iterator<char>(file)), {});
+  if (known.find("cgroup2") == known.npos) GTEST_SKIP() << "the kernel has no cgroup2";
+  const ProcTree place;
+  RunInChild([&] {
+    ASSERT_EQ(unshare(CLONE_NEWNS), 0);
+    ASSERT_EQ(mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+    for (const char* other : {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}) {
+      umount2(other, MNT_DETACH);
+    }
+    const std::string mount_point = place.root() + "/some where";
+    ASSERT_EQ(mkdir(mount_point.c_str(), 0755), 0);
+    ASSERT_EQ(mount("none", mount_point.c_str(), "cgroup2", 0, nullptr), 0);
+    const std::string name = "/netdiag-test-" + std::to_string(getpid());
+    const std::string made = mount_point + name;
+    ASSERT_EQ(mkdir(made.c_str(), 0755), 0);
+    CgroupPaths paths;
+    const CgroupId id = IdOf(made);
+    EXPECT_EQ(paths.Find(id), name);
+    EXPECT_EQ(FindCgroupId(name), id);
+    EXPECT_EQ(FindCgroupId(made), id);
+    EXPECT_EQ(FindCgroupId(place.root()), std::nullopt) << "another file system";
+    EXPECT_EQ(rmdir(made.c_str()), 0);
+  });
+}
+
 // The hierarchy of the host, if it has one. The test finds it without mountinfo.
 TEST(CgroupPathsLive, FindsTheCgroupsOfTheMachine) {
   std::string mount;
@@ -260,6 +319,99 @@ TEST(CgroupPathOfProcess, TakesTheHierarchyThatSaysMost) {
   for (const char* none : {"", "\n", "0", "0:", "::"}) {
     EXPECT_EQ(CgroupPathOfProcess(none), "") << none;
   }
+}
+
+// ---- Hosts with cgroups of version 1 ----
+
+const std::string kPodPath = "/kubepods/burstable/pod" + kUid + "/" + kId;
+
+struct TextForm {
+  std::string text, container, pod, unit;
+};
+
+TEST(ParseV1Cgroups, TakesTheNamesOfAnyHierarchy) {
+  const TextForm forms[] = {
+      {"", "", "", ""},
+      {"0::/system.slice/docker-" + kId + ".scope\n", "", "", ""},
+      {"9:memory:/docker/" + kId + "\n0::/\n", kId, "", ""},
+      {"9:memory:/\n8:cpu:" + kPodPath + "\n1:name=systemd:/\n", kId, kUid, ""},
+      {"4:cpu:" + kPodPath + "\n1:name=systemd:/system.slice/kubelet.service\n", kId, kUid,
+       "kubelet.service"},
+      {"4:cpu:/a.service\n1:name=systemd:/system.slice/b.service\n", "", "", "b.service"},
+      {"1:name=systemd:/system.slice/b.service\n4:cpu:/a.service\n", "", "", "b.service"},
+  };
+  for (const TextForm& form : forms) {
+    SCOPED_TRACE(form.text);
+    const Cgroup names = ParseV1Cgroups(form.text);
+    EXPECT_EQ(names.path, "");
+    EXPECT_EQ(names.container, form.container);
+    EXPECT_EQ(names.pod, form.pod);
+    EXPECT_EQ(names.unit, form.unit);
+  }
+}
+
+// A host whose sockets are all in the cgroup "/system.slice/docker.service" of version 2, and a
+// process with this text in its file "cgroup".
+class HybridTest : public CgroupPathsTest {
+ protected:
+  static constexpr uint64_t kStart = 77;
+
+  CgroupId Process(const std::string& text) {
+    tree_.Pid(5, "nginx", kStart).File("cgroup", text);
+    tree_.Self("cgroup", text);
+    return IdOf(Make("/system.slice/docker.service"));
+  }
+};
+
+TEST_F(HybridTest, NamesTheContainerThatOnlyVersionOneNames) {
+  const CgroupId id =
+      Process("8:memory:" + kPodPath + "\n1:name=systemd:/\n0::/system.slice/docker.service\n");
+  Cgroups cgroups(tree_.root());
+  EXPECT_EQ(cgroups.Find(id)->container, "") << "without the process";
+  for (int i = 0; i < 2; ++i) {
+    const Cgroup* const cgroup = cgroups.FindHeldBy(id, Pid(5), kStart);
+    ASSERT_NE(cgroup, nullptr);
+    EXPECT_EQ(cgroup->path, "/system.slice/docker.service") << "still the socket's own";
+    EXPECT_EQ(cgroup->container, kId);
+    EXPECT_EQ(cgroup->pod, kUid);
+    EXPECT_EQ(cgroup->unit, "docker.service");
+    EXPECT_EQ(cgroups.FindHeldBy(id, Pid(5), kStart), cgroup) << "made once";
+    cgroups.Refresh();
+  }
+  const Cgroup* const own = cgroups.OfProcess(Pid(5), kStart);
+  ASSERT_NE(own, nullptr);
+  EXPECT_EQ(own->path, "/system.slice/docker.service");
+  EXPECT_EQ(own->container, kId);
+  EXPECT_EQ(cgroups.FindHeldBy(id, Pid(5), kStart + 1)->container, "") << "another process";
+}
+
+TEST_F(HybridTest, ASocketsOwnContainerIsNotReplaced) {
+  Process("8:memory:/docker/" + std::string(64, 'e') + "\n0::/x\n");
+  const CgroupId id = IdOf(Make("/docker/" + kId));
+  Cgroups cgroups(tree_.root());
+  EXPECT_EQ(cgroups.FindHeldBy(id, Pid(5), kStart)->container, kId);
+}
+
+// With version 2 alone, the process can be in another cgroup than its socket.
+TEST_F(HybridTest, WithoutVersionOneTheProcessIsNotAsked) {
+  const CgroupId id = Process("0::/docker/" + kId + "\n");
+  Cgroups cgroups(tree_.root());
+  EXPECT_FALSE(HasV1Cgroups(tree_.root()));
+  EXPECT_EQ(cgroups.FindHeldBy(id, Pid(5), kStart)->container, "");
+}
+
+TEST_F(HybridTest, WithoutVersionTwoTheNamesAreThoseOfTheProcess) {
+  Process("8:memory:/docker/" + kId + "\n1:name=systemd:/system.slice/docker.service\n");
+  WriteMountInfo("");
+  Cgroups cgroups(tree_.root());
+  EXPECT_TRUE(HasV1Cgroups(tree_.root()));
+  EXPECT_EQ(cgroups.Find(CgroupId(1)), nullptr);
+  const Cgroup* const cgroup = cgroups.FindHeldBy(CgroupId(1), Pid(5), kStart);
+  ASSERT_NE(cgroup, nullptr);
+  EXPECT_EQ(cgroup->path, "") << "the socket's cgroup is not known";
+  EXPECT_EQ(cgroup->container, kId);
+  EXPECT_EQ(cgroup->unit, "docker.service");
+  EXPECT_EQ(cgroups.FindHeldBy(CgroupId(1), Pid(6), kStart), nullptr);
 }
 
 TEST(Cgroups, OfAProcessIsItsOwnAndOfNoSuccessor) {

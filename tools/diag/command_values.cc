@@ -1,4 +1,4 @@
-// Tested by tests/tools/proc_root_test.cc.
+// Tested by tests/tools/host_test.cc.
 
 #include "tools/diag/command_values.h"
 
@@ -15,10 +15,9 @@ absl::StatusOr<std::string> ProcRoot(std::string_view option) {
   if (!by_option && environment != nullptr) root = environment;
   while (root.size() > 1 && root.ends_with('/')) root.pop_back();
   if (root.empty()) return "/proc";
-  const absl::Status status = netdiag::OwnerIndex::CheckProcfs(root);
-  if (status.ok()) return root;
-  return netdiag::BadInput(by_option ? "--proc" : "environment HOST_PROC", root,
-                           std::string(status.message()));
+  NETDIAG_RETURN_IF_ERROR(
+      netdiag::OwnerIndex::CheckProcfs(root, by_option ? "--proc" : "environment HOST_PROC"));
+  return root;
 }
 
 }  // namespace diag
