@@ -112,7 +112,7 @@ Verdict Passes::EndPass(MessageVisitor visitor) {
   const bool round_ends = (pass_ + 1) % kNetlinkPasses == 0;
   if (complete_ && (pass_ == 0 || round_ends)) return Finish(Verdict::Verified(), visitor);
   if (pass_ + 1 == kNetlinkRounds * kNetlinkPasses) {
-    return Finish(Verdict::Doubt(kRestless), visitor);
+    return Finish(Verdict::Doubt(kUncompared), visitor);
   }
   ++pass_;
   before_ = std::exchange(now_, Pass());

@@ -45,7 +45,10 @@ std::string Advice(bool of_descriptors) {
   if (of_descriptors && lacks(CAP_DAC_READ_SEARCH) && lacks(CAP_DAC_OVERRIDE)) {
     missing.append(missing.empty() ? "" : " and ").append("CAP_DAC_READ_SEARCH");
   }
-  if (missing.empty()) return "a user namespace or a security module forbids it";
+  if (missing.empty()) {
+    return "they have capabilities that diag lacks, or a user namespace or a security module "
+           "forbids it";
+  }
   return (geteuid() == 0 ? "root lacks " : "run as root or with ") + missing;
 }
 
