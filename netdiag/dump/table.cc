@@ -18,13 +18,15 @@ namespace {
 constexpr FamilySet kInet = {Family::kInet, Family::kInet6};
 
 constexpr StateSet kEvery = StateSet::All();
+// The kernel takes a socket of TCP out of its tables before it closes it (tcp_set_state()).
+constexpr StateSet kConnections = StateSet::All() - State::kClose;
 // Sockets without a connection to set up are connected by connect() to one peer, or not.
 constexpr StateSet kDatagrams = StateSet(State::kEstablished) | State::kClose;
 // The kernel has no states of these sockets and ss calls all of them closed.
 constexpr StateSet kStateless = State::kClose;
 
 constexpr auto kTables = std::to_array<TableInfo>({
-    {Protocol::kTcp, kInet, kEvery, "CONFIG_INET_DIAG and CONFIG_INET_TCP_DIAG", "tcp_diag", "tcp",
+    {Protocol::kTcp, kInet, kConnections, "CONFIG_INET_DIAG and CONFIG_INET_TCP_DIAG", "tcp_diag", "tcp",
      "tcp6"},
     {Protocol::kUdp, kInet, kDatagrams, "CONFIG_INET_DIAG and CONFIG_INET_UDP_DIAG", "udp_diag",
      "udp", "udp6"},

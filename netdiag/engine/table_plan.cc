@@ -58,7 +58,9 @@ void AppendPlan(const Query& query, const PlanOptions& options, Table table,
   DumpRequest& request = plan.request;
   request.table = std::move(table);
   request.extensions = query.extensions;
-  request.states = query.states & part.states;
+  // A state that no socket of the table has can be expensive: if TCP is asked for anything but
+  // LISTEN, the kernel walks all connections (tcp_diag_dump()).
+  request.states = query.states & part.states & Describe(request.table.protocol).states;
   request.bytecode = std::move(part.bytecode);
   // The other end of a socket can be in any state.
   if (plan.kept_for_peers) request.states = StateSet::SsAll();

@@ -114,6 +114,18 @@ TEST(TablePlan, DatagramSocketsAreConnectedOrClosed) {
   EXPECT_THAT(TablesOf(PlansOf(query)), ElementsAre("udp", "raw inet", "raw inet6", "tcp"));
 }
 
+TEST(TablePlan, TcpIsNotAskedForStatesThatItsTableNeverHas) {
+  Query query{.protocols = {Protocol::kTcp, Protocol::kUdp}};
+  query.states = StateSet(State::kListen) | State::kClose;
+  const std::vector<TablePlan> plans = PlansOf(query);
+  ASSERT_FALSE(plans.empty());
+  EXPECT_EQ(plans[0].request.states, StateSet(State::kListen)) << "the kernel walks no connections";
+  query.states = State::kClose;
+  EXPECT_THAT(TablesOf(PlansOf(query)), ElementsAre("udp"));
+  query.states = State::kBoundInactive;
+  EXPECT_THAT(TablesOf(PlansOf(query)), ElementsAre("tcp"));
+}
+
 TEST(TablePlan, TablesInWhichNothingCanMatchAreLeftOut) {
   Query query{.protocols = {Protocol::kUnix, Protocol::kTcp}};
   query.filter = FilterOf("sport = 22");

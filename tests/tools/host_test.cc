@@ -63,8 +63,8 @@ TEST(ProcRoot, WhatIsNoProcfsIsRefusedByName) {
   std::ofstream(tree.root() + "/file") << "x";
   for (const std::string& bad :
        {std::string("/nonexistent"), tree.root(), tree.root() + "/file", std::string("/sys")}) {
-    for (const std::vector<std::string>& command : {std::vector<std::string>{"-tan"},
-                                                    std::vector<std::string>{"connections"}}) {
+    for (const std::vector<std::string>& command :
+         {std::vector<std::string>{"-tan"}, std::vector<std::string>{"connections"}}) {
       std::vector<std::string> words = command;
       words.insert(words.end(), {"--proc", bad});
       const Outcome by_option = RunDiag(words);
@@ -138,8 +138,7 @@ TEST_F(InContainer, NothingElseIsReadIfProcIsNotThere) {
     ASSERT_EQ(mount("none", "/proc", "tmpfs", 0, nullptr), 0);
     const std::string of_host = "pid=" + PidIn(host()) + ",";
     EXPECT_THAT(RunDiag({"-tlnpH", "--proc", host()}).out, HasSubstr(of_host));
-    EXPECT_THAT(RunDiag({"-tlnpH", "--owners", "first", "--proc", host()}).out,
-                HasSubstr(of_host));
+    EXPECT_THAT(RunDiag({"-tlnpH", "--owners", "first", "--proc", host()}).out, HasSubstr(of_host));
     EXPECT_THAT(RunDiag({"-tlnH", "--all-netns", "--proc", host()}).out, HasSubstr("LISTEN"));
     // Where some network namespace cannot be read, the socket could be one of that namespace.
     const Outcome unlisted = RunDiag({"-tlnH", "--unlisted", "--proc", host()});
