@@ -231,7 +231,8 @@ size_t CountDescriptors() {
 }
 
 // Runs in a child without privileges, in the zoo's namespace and without the zoo's descriptors.
-void CheckAsNobody(const Zoo& zoo, const Query& query) {
+// `netns`: a descriptor of another namespace.
+void CheckAsNobody(const Zoo& zoo, int netns, const Query& query) {
   const size_t before = CountDescriptors();
   {
     const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open();
@@ -258,7 +259,7 @@ void CheckAsNobody(const Zoo& zoo, const Query& query) {
     EXPECT_GT(summary->owners->denied, 0u);
     EXPECT_EQ(summary->owners->errors, 0u);
     EngineOptions elsewhere;
-    elsewhere.netns = netlink::NetNs::FromFd(zoo.netns_fd());
+    elsewhere.netns = netlink::NetNs::FromFd(netns);
     const absl::Status refused = Engine::Open(elsewhere).status();
     EXPECT_TRUE(IsPermission(refused)) << refused;
     EXPECT_THAT(std::string(refused.message()), HasSubstr("CAP_SYS_ADMIN"));
@@ -271,11 +272,13 @@ TEST_F(OwnersLive, AnUnprivilegedCallerSeesEverySocketAndThatOwnersAreHidden) {
   const pid_t child = fork();
   if (child == 0) {
     for (const ZooSocket& socket : zoo().sockets()) close(socket.fd);
+    // The child was forked outside the zoo's namespace.
+    const int outside = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     const bool ready = setns(zoo().netns_fd(), CLONE_NEWNET) == 0 && setgroups(0, nullptr) == 0 &&
                        setresgid(kNobody, kNobody, kNobody) == 0 &&
                        setresuid(kNobody, kNobody, kNobody) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0;
     EXPECT_TRUE(ready) << std::strerror(errno);
-    if (ready) CheckAsNobody(zoo(), WithOwners());
+    if (ready) CheckAsNobody(zoo(), outside, WithOwners());
     std::fflush(nullptr);
     _exit(HasFailure() ? 1 : 0);
   }

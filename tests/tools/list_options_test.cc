@@ -657,10 +657,11 @@ TEST(FilterNames, AreThoseOfThisHost) {
   EXPECT_EQ(text("dev = lo"), "interface = 1");
   EXPECT_THAT(text("src = localhost"), HasSubstr("127.0.0.1"));
   EXPECT_THAT(text("netns = /proc/self/ns/net"), HasSubstr("netns = 4"));
-  for (const char* unknown : {"sport = no-such-service", "uid = no-such-user", "dev = none0",
-                              "cgroup = /no/such", "netns = none"}) {
+  for (const char* unknown :
+       {"sport = no-such-service", "uid = no-such-user", "cgroup = /no/such", "netns = none"}) {
     EXPECT_THAT(Refusal({unknown}), HasSubstr("known")) << unknown;
   }
+  EXPECT_THAT(Refusal({"dev = none0"}), HasSubstr("\"none0\": no interface"));
 }
 
 }  // namespace
