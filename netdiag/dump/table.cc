@@ -26,8 +26,8 @@ constexpr StateSet kDatagrams = StateSet(State::kEstablished) | State::kClose;
 constexpr StateSet kStateless = State::kClose;
 
 constexpr auto kTables = std::to_array<TableInfo>({
-    {Protocol::kTcp, kInet, kConnections, "CONFIG_INET_DIAG and CONFIG_INET_TCP_DIAG", "tcp_diag", "tcp",
-     "tcp6"},
+    {Protocol::kTcp, kInet, kConnections, "CONFIG_INET_DIAG and CONFIG_INET_TCP_DIAG", "tcp_diag",
+     "tcp", "tcp6"},
     {Protocol::kUdp, kInet, kDatagrams, "CONFIG_INET_DIAG and CONFIG_INET_UDP_DIAG", "udp_diag",
      "udp", "udp6"},
     {Protocol::kUnix, Family::kUnix, kEvery, "CONFIG_UNIX_DIAG", "unix_diag", "unix", ""},

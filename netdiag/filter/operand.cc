@@ -26,7 +26,7 @@ Node AnyOf(bool other, std::vector<Node> alternatives) {
 
 // ---- Interfaces ----
 
-constexpr std::string_view kNoInterface = "no interface that is listed has this name";
+constexpr std::string_view kNoInterface = "no network namespace that is listed has this interface";
 
 std::vector<FilterInterface> FindInterfaces(std::string_view name, const FilterOptions& options) {
   if (name.empty() || !options.names.interfaces) return {};
@@ -356,7 +356,7 @@ std::optional<Node> MakeInet(Side side, bool other, Family family, std::string_v
   const Field& interface = *FindField("interface");
   std::optional<Node> zone = MakeField(interface, Compare::kEqual, *zoned.zone, options, why);
   if (!zone) {
-    *why = "no interface that is listed has the name behind the `%`";
+    *why = "no network namespace that is listed has the interface behind the `%`";
     return std::nullopt;
   }
   const Node inet = MakePredicate(PortMatch{side, false, 0, UINT16_MAX});

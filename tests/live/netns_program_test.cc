@@ -294,7 +294,8 @@ TEST(DiagNamespaces, AnInterfaceThatNoListedNamespaceHasIsAnErrorThatNamesIt) {
       const Outcome outcome = RunDiag(all);
       EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
       EXPECT_EQ(outcome.out, "");
-      EXPECT_THAT(outcome.err, HasSubstr("no interface that is listed has")) << words.back();
+      EXPECT_THAT(outcome.err, HasSubstr("no network namespace that is listed has"))
+          << words.back();
       EXPECT_THAT(outcome.err, HasSubstr(words.back())) << words.back();
     }
     // What is wrong with the namespace is said first.

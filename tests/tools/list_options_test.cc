@@ -661,7 +661,7 @@ TEST(FilterNames, AreThoseOfThisHost) {
        {"sport = no-such-service", "uid = no-such-user", "cgroup = /no/such", "netns = none"}) {
     EXPECT_THAT(Refusal({unknown}), HasSubstr("known")) << unknown;
   }
-  EXPECT_THAT(Refusal({"dev = none0"}), HasSubstr("\"none0\": no interface"));
+  EXPECT_THAT(Refusal({"dev = none0"}), HasSubstr("\"none0\": no network namespace"));
 }
 
 }  // namespace

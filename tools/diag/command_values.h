@@ -52,8 +52,8 @@ absl::Status SetProc(std::string_view directory, State* state) {
 // The network namespace that --net names: a name, a process of the procfs or a path.
 // kInvalidArgument if there is no such namespace, so that every spelling of a wrong name is a usage
 // error. Another error, such as a denied permission, appears when the namespace is entered.
-inline absl::StatusOr<netdiag::netlink::NetNs> FindNetns(
-    std::string_view name, const std::string& proc_root = "/proc") {
+inline absl::StatusOr<netdiag::netlink::NetNs> FindNetns(std::string_view name,
+                                                         const std::string& proc_root = "/proc") {
   NETDIAG_ASSIGN_OR_RETURN(auto netns,
                            netdiag::netlink::NetNs::FromName(std::string(name), proc_root));
   const absl::Status found = netns.Identify().status();

@@ -59,7 +59,8 @@ std::vector<netdiag::FilterInterface> FindInterfacesEverywhere(const std::string
   return found;
 }
 
-std::vector<netdiag::FilterInterface> FindInterfaces(const FilterHost& host, const std::string& name,
+std::vector<netdiag::FilterInterface> FindInterfaces(const FilterHost& host,
+                                                     const std::string& name,
                                                      absl::Status* failure) {
   if (host.all_netns) return FindInterfacesEverywhere(name, host.proc_root);
   std::vector<netdiag::FilterInterface> found;
