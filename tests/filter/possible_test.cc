@@ -30,7 +30,7 @@ StateSet Possible(const Table& table, std::string_view filter, StateSet states =
 }
 
 TEST(PossibleStates, AreThoseOfTheQueryThatTheTableHas) {
-  EXPECT_EQ(Possible(kTcp4, ""), StateSet::All());
+  EXPECT_EQ(Possible(kTcp4, ""), StateSet::All() - State::kClose);
   EXPECT_EQ(Possible(kTcp4, "", State::kListen), StateSet(State::kListen));
   EXPECT_EQ(Possible(kUdp4, "", StateSet(State::kListen) | State::kClose), StateSet(State::kClose));
   EXPECT_TRUE(Possible(kUdp4, "", State::kListen).empty());
