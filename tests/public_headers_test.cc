@@ -53,6 +53,7 @@ constexpr std::string_view kPublicHeaders[] = {
     "netdiag/process/cgroup.h",
     "netdiag/process/owner.h",
     "netdiag/process/owner_index.h",
+    "netdiag/process/program.h",
     "netdiag/query.h",
     "netdiag/row.h",
     "netdiag/snapshot.h",
