@@ -85,8 +85,8 @@ RowKey KeyOf(const Field& field, bool descending) { return {field.get, field.gro
 class SortedRows::Impl {
  public:
   Impl(std::vector<RowKey> keys, size_t limit) : keys_(std::move(keys)), limit_(limit) {}
-  void Add(const Row& row);
-  void Visit(absl::FunctionRef<Flow(const Row&)> visitor);
+  void Add(const Row& row, size_t owner);
+  void Visit(absl::FunctionRef<Flow(const Row&, size_t owner)> visitor);
 
  private:
   // A FieldValue that owns its text.
@@ -94,11 +94,12 @@ class SortedRows::Impl {
   struct Entry {
     std::vector<Value> values;  // one for each key
     uint64_t number = 0;        // counts rows as they are added
+    size_t owner = 0;
     std::vector<std::byte> message;
     std::optional<Row> row;  // a view of `message`; always set
   };
 
-  void Read(const Row& row, std::vector<Value>* values) const;
+  void Read(const Row& row, size_t owner, std::vector<Value>* values) const;
   bool Before(const Entry& a, const Entry& b) const;
   // Stores `row` in `entry`, with the values and the number of `next_`.
   void Keep(const Row& row, Entry* entry);
@@ -112,10 +113,10 @@ class SortedRows::Impl {
   internal::TableCopies tables_;  // the tables that rows point to
 };
 
-void SortedRows::Impl::Read(const Row& row, std::vector<Value>* values) const {
+void SortedRows::Impl::Read(const Row& row, size_t owner, std::vector<Value>* values) const {
   values->resize(keys_.size());
   for (size_t i = 0; i < keys_.size(); ++i) {
-    const FieldValue value = keys_[i].get(row, 0);
+    const FieldValue value = keys_[i].get(row, keys_[i].group == FieldGroup::kOwner ? owner : 0);
     Value& own = (*values)[i];
     if (const auto* text = std::get_if<std::string_view>(&value)) {
       // Reuses the string's capacity.
@@ -144,13 +145,15 @@ bool SortedRows::Impl::Before(const Entry& a, const Entry& b) const {
 void SortedRows::Impl::Keep(const Row& row, Entry* entry) {
   std::swap(entry->values, next_.values);
   entry->number = next_.number;
+  entry->owner = next_.owner;
   const Bytes whole = row.message().whole();
   entry->message.assign(whole.begin(), whole.end());
   entry->row.emplace(internal::RowMaker::CopyOver(row, entry->message, *tables_.Of(row.table())));
 }
 
-void SortedRows::Impl::Add(const Row& row) {
-  Read(row, &next_.values);
+void SortedRows::Impl::Add(const Row& row, size_t owner) {
+  Read(row, owner, &next_.values);
+  next_.owner = owner;
   next_.number = ++number_;
   const auto before = [this](const auto& a, const auto& b) { return Before(*a, *b); };
   if (limit_ == 0 || entries_.size() < limit_) {
@@ -165,11 +168,11 @@ void SortedRows::Impl::Add(const Row& row) {
   std::ranges::push_heap(entries_, before);
 }
 
-void SortedRows::Impl::Visit(absl::FunctionRef<Flow(const Row&)> visitor) {
+void SortedRows::Impl::Visit(absl::FunctionRef<Flow(const Row&, size_t)> visitor) {
   const auto before = [this](const auto& a, const auto& b) { return Before(*a, *b); };
   std::ranges::sort(entries_, before);
   for (const std::unique_ptr<Entry>& entry : entries_) {
-    if (visitor(*entry->row) == Flow::kStop) break;
+    if (visitor(*entry->row, entry->owner) == Flow::kStop) break;
   }
   // Sorting broke the heap, which the next Add() needs.
   if (limit_ != 0) std::ranges::make_heap(entries_, before);
@@ -181,8 +184,13 @@ SortedRows::SortedRows(SortedRows&&) noexcept = default;
 SortedRows& SortedRows::operator=(SortedRows&&) noexcept = default;
 SortedRows::~SortedRows() = default;
 
-void SortedRows::Add(const Row& row) { impl_->Add(row); }
-void SortedRows::Visit(absl::FunctionRef<Flow(const Row&)> visitor) { impl_->Visit(visitor); }
+void SortedRows::Add(const Row& row, size_t owner) { impl_->Add(row, owner); }
+void SortedRows::Visit(absl::FunctionRef<Flow(const Row&)> visitor) {
+  impl_->Visit([&](const Row& row, size_t) { return visitor(row); });
+}
+void SortedRows::VisitOwners(absl::FunctionRef<Flow(const Row&, size_t)> visitor) {
+  impl_->Visit(visitor);
+}
 
 // ---- RowCounts ----
 

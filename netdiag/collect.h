@@ -43,10 +43,9 @@ struct RowKey {
 };
 RowKey KeyOf(const Field& field, bool descending = false);
 
-// Rows in order of their keys. If a row has several owners, its keys use the first. Equal rows keep
-// the order in which they were added.
-// Cost: without a limit, a copy of each row's message. With a limit, memory for that many rows; a
-// row beyond the limit costs no allocation.
+// Rows in order of their keys. If a row has several owners, its keys use one of them. Equal rows
+// keep the order in which they were added. Cost: without a limit, a copy of each row's message.
+// With a limit, memory for that many rows; a row beyond the limit costs no allocation.
 class SortedRows {
  public:
   // Keeps the first `limit` rows in order. 0: all rows.
@@ -55,9 +54,12 @@ class SortedRows {
   SortedRows& operator=(SortedRows&&) noexcept;
   ~SortedRows();
 
-  void Add(const Row& row);
+  // `owner`: which of the row's owners the keys use. A row may be added once for each owner.
+  void Add(const Row& row, size_t owner = 0);
   // Passes the rows to `visitor` in order, until it returns kStop. More rows may be added later.
   void Visit(absl::FunctionRef<Flow(const Row&)> visitor);
+  // The same, with the owner that Add() was given.
+  void VisitOwners(absl::FunctionRef<Flow(const Row&, size_t owner)> visitor);
 
  private:
   class Impl;

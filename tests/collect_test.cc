@@ -100,6 +100,25 @@ TEST(SortedRows, WithoutTheValueComeLastInBothDirections) {
   }
 }
 
+TEST(SortedRows, CanHoldARowOnceForEachOfItsOwners) {
+  const Packet capture =
+      CaptureOf({{Protocol::kTcp, {Tcp(1, 10, 1), Tcp(1, 20, 2), Tcp(1, 30, 3)}}},
+                {{1, 300, 3, "c"}, {1, 100, 4, "a"}, {2, 200, 5, "b"}});
+  for (const size_t limit : {0, 3}) {
+    SortedRows rows({Key("owners.pid")}, limit);
+    const auto engine = Feed(capture, true, [&](const Row& row) {
+      for (size_t i = 0; i < std::max<size_t>(1, row.owners().size()); ++i) rows.Add(row, i);
+    });
+    std::vector<int> pids;
+    rows.VisitOwners([&](const Row& row, size_t owner) {
+      pids.push_back(owner < row.owners().size() ? row.owners()[owner].pid.value() : 0);
+      return Flow::kContinue;
+    });
+    if (limit == 0) pids.pop_back();  // the row without an owner
+    EXPECT_THAT(pids, ElementsAre(100, 200, 300));
+  }
+}
+
 TEST(SortedRows, WithALimitAreTheFirstOfAll) {
   std::mt19937 random(7);
   Packets messages;
