@@ -4,9 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <vector>
 
+#include "netdiag/dump/table.h"
+#include "netdiag/process/owner.h"
+#include "netdiag/socket/socket.h"
 #include "netdiag/types/ascii.h"
+#include "netdiag/types/types.h"
 
 namespace netdiag {
 namespace {
@@ -24,7 +29,6 @@ constexpr Word kTcpOptions[] = {"timestamps", "sack",     "wscale",  "ecn",
                                 "ecn_seen",   "syn_data", "usec_ts", "fastopen_child"};
 constexpr Word kFastOpenFailures[] = {"unspecified", "cookie-unavailable", "data-not-acked",
                                       "syn-retransmitted"};
-constexpr Word kOnOff[] = {"off", "on"};
 // Source: include/uapi/linux/tls.h.
 constexpr Word kTlsVersions[] = {"1.2", "1.3"};
 constexpr Word kTlsCiphers[] = {"aes-gcm-128", "aes-gcm-256", "aes-ccm-128",  "chacha20-poly1305",
@@ -34,7 +38,13 @@ constexpr Word kTlsModes[] = {"none", "sw", "hw", "hw-record"};
 constexpr Word kMptcpFlags[] = {"mp_capable_remote", "mp_capable_local", "mp_join_remote",
                                 "mp_join_local",     "backup_remote",    "backup_local",
                                 "fully_established", "connected",        "map_valid"};
-// Source: PDI_*, include/uapi/linux/packet_diag.h.
+// Source: enum tpacket_versions, PACKET_FANOUT_*, TP_FT_REQ_*, include/uapi/linux/if_packet.h;
+// SOF_TIMESTAMPING_*, include/uapi/linux/net_tstamp.h; PDI_*, include/uapi/linux/packet_diag.h.
+constexpr Word kPacketVersions[] = {"v1", "v2", "v3"};
+constexpr Word kFanoutModes[] = {"hash", "lb", "cpu", "rollover", "rnd", "qm", "cbpf", "ebpf"};
+constexpr Word kRingFeatures[] = {"fill_rxhash"};
+constexpr Word kTimestamps[] = {"tx_hardware", "tx_software",  "rx_hardware", "rx_software",
+                                "software",    "sys_hardware", "raw_hardware"};
 constexpr Word kPacketFlags[] = {"running", "auxdata", "origdev", "vnethdr", "loss"};
 
 constexpr auto kWords = [] {
@@ -43,22 +53,20 @@ constexpr auto kWords = [] {
       {kTcpInfo, "state", false, 1, kTcpStates},
       {kTcpInfo, "ca_state", false, 0, kCaStates},
       {kTcpInfo, "options", true, 0, kTcpOptions},
-      {kTcpInfo, "delivery_rate_app_limited", false, 0, kOnOff},
       {kTcpInfo, "fastopen_client_fail", false, 0, kFastOpenFailures},
-      {kVegas, "enabled", false, 0, kOnOff},
-      {kDctcp, "enabled", false, 0, kOnOff},
-      {kDctcp, "ce_state", false, 0, kOnOff},
       {kTls, "version", false, 0x303, kTlsVersions},
       {kTls, "cipher", false, 51, kTlsCiphers},
       {kTls, "tx_mode", false, 1, kTlsModes},
       {kTls, "rx_mode", false, 1, kTlsModes},
-      {kTls, "tx_zero_copy", false, 0, kOnOff},
-      {kTls, "rx_no_padding", false, 0, kOnOff},
       {kMptcp, "flags", true, 0, kMptcpFlags},
-      {kMptcpInfo, "fallback", false, 0, kOnOff},
-      {kMptcpInfo, "remote_key_received", false, 0, kOnOff},
-      {kMptcpInfo, "csum_enabled", false, 0, kOnOff},
+      {kPacket, "ethertype", false, 0, {}, EtherTypes},
+      {kPacket, "version", false, 0, kPacketVersions},
+      {kPacket, "tstamp", true, 0, kTimestamps},
       {kPacket, "flags", true, 0, kPacketFlags},
+      {kReceiveRing, "features", true, 0, kRingFeatures},
+      {kSendRing, "features", true, 0, kRingFeatures},
+      {kFanout, "mode", false, 0, kFanoutModes},
+      {kNetlink, "protocol", false, 0, {}, NetlinkProtocols},
   });
 }();
 
@@ -129,6 +137,7 @@ std::string_view Suffix(Unit unit) {
   switch (unit) {
     case Unit::kNone:
     case Unit::kPackets:
+    case Unit::k256ths:
       return "";
     case Unit::kBytes:
       return "_bytes";
@@ -168,11 +177,89 @@ const std::vector<FieldName>& AllNames() {
 
 }  // namespace
 
+std::string_view FieldWords::Word(uint64_t number) const {
+  if (numbers != nullptr) {
+    const NumberNames* const row =
+        number <= UINT16_MAX ? FindNumber(numbers(), static_cast<uint16_t>(number)) : nullptr;
+    return row == nullptr ? std::string_view() : row->word.empty() ? row->ss : row->word;
+  }
+  if (number < first || number - first >= words.size()) return {};
+  return words[number - first];
+}
+
+std::optional<uint64_t> FieldWords::Number(std::string_view word) const {
+  const auto is = [&](uint64_t number) {
+    return !word.empty() && internal::EqualIgnoringCase(Word(number), word);
+  };
+  if (numbers != nullptr) {
+    for (const NumberNames& row : numbers()) {
+      if (is(row.number)) return row.number;
+    }
+  }
+  for (uint64_t number = first; number < first + words.size(); ++number) {
+    if (is(number)) return number;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string_view> FieldWords::AllWords() const {
+  std::vector<std::string_view> all;
+  if (numbers != nullptr) {
+    for (const NumberNames& row : numbers()) all.push_back(Word(row.number));
+  }
+  for (const std::string_view word : words) {
+    if (!word.empty()) all.push_back(word);
+  }
+  return all;
+}
+
+size_t WriteRatio(uint64_t number, char* out) {
+  constexpr uint64_t kStep = 390625;  // 1/256, in units of the eighth decimal
+  char* const end = std::to_chars(out, out + 20, number / 256).ptr;
+  uint64_t decimals = number % 256 * kStep;
+  if (decimals == 0) return static_cast<size_t>(end - out);
+  *end = '.';
+  char* at = end + 1;
+  for (uint64_t place = 10'000'000; decimals != 0; place /= 10) {
+    *at++ = static_cast<char>('0' + decimals / place);
+    decimals %= place;
+  }
+  return static_cast<size_t>(at - out);
+}
+
 const FieldWords* WordsOf(const Field& field) {
   const auto row = std::ranges::find_if(kWords, [&](const FieldWords& words) {
     return words.group == field.group && words.field == field.name;
   });
   return row == kWords.end() ? nullptr : &*row;
+}
+
+std::vector<std::string_view> AllowedWords(const Field& field) {
+  std::vector<std::string_view> words;
+  if (field.meaning != Meaning::kEnum || field.group != FieldGroup::kSocket) return words;
+  if (field.name == "state") {
+    for (const StateNames& row : AllStates()) words.push_back(row.word);
+  } else if (field.name == "protocol") {
+    for (const TableNames& row : AllProtocols()) words.push_back(row.word);
+  } else if (field.name == "family") {
+    for (const FamilyNames& row : AllFamilies()) words.push_back(row.word);
+  } else if (field.name == "type") {
+    for (const SocketTypeNames& row : AllSocketTypes()) words.push_back(row.word);
+  } else if (field.name == "timer") {
+    for (uint8_t i = 0; i <= static_cast<uint8_t>(Timer::kDelayedAck); ++i) {
+      words.push_back(Name(static_cast<Timer>(i)));
+    }
+  } else if (field.name == "source") {
+    for (const SourceKind kind : {SourceKind::kNetlink, SourceKind::kProcfs, SourceKind::kReplay}) {
+      words.push_back(Name(kind));
+    }
+  } else if (field.name == "no_owner") {
+    for (auto i = static_cast<uint8_t>(NoOwner::kKernelHeld);
+         i <= static_cast<uint8_t>(NoOwner::kVanished); ++i) {
+      words.push_back(Name(static_cast<NoOwner>(i)));
+    }
+  }
+  return words;
 }
 
 std::string NameWithUnit(const Field& field) {

@@ -17,11 +17,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "netdiag/fields.h"
+#include "netdiag/types/numbers.h"
 
 namespace netdiag {
 
@@ -34,17 +37,29 @@ struct FieldWords {
   bool flags = false;
   uint64_t first = 0;
   std::span<const std::string_view> words;  // an empty word: the kernel does not use the number
+  // The names of codes that are far apart, instead of `words`.
+  std::span<const NumberNames> (*numbers)() = nullptr;
 
   // The name of a code, or of the bit with this index. Empty if the table does not have it, because
   // the kernel is newer.
-  std::string_view Word(uint64_t number) const {
-    if (number < first || number - first >= words.size()) return {};
-    return words[number - first];
-  }
+  std::string_view Word(uint64_t number) const;
+  // The code with this name, in upper or lower case; nullopt if there is none.
+  std::optional<uint64_t> Number(std::string_view word) const;
+  // Every name, in the order of the numbers.
+  std::vector<std::string_view> AllWords() const;
 };
 
 // Returns null if the numbers of the field have no names.
 const FieldWords* WordsOf(const Field& field);
+
+// The words that are the values of a text field, such as `family`. Empty: its values are any text,
+// or it is no text.
+std::vector<std::string_view> AllowedWords(const Field& field);
+
+// Writes a number of Unit::k256ths as an exact decimal: 739 is "2.88671875". Returns its size.
+// `out` has room for kRatioRoom bytes.
+inline constexpr size_t kRatioRoom = 32;
+size_t WriteRatio(uint64_t number, char* out);
 
 // Returns the name with its unit: "rtt_us", "pmtu_bytes", "pacing_rate_bytes_per_second". Returns
 // the name alone if it contains its unit ("bytes_acked"), has no unit, or counts packets.

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "netdiag/process/cgroup.h"
+#include "netdiag/process/program.h"
 
 namespace netdiag {
 namespace {
@@ -174,12 +175,12 @@ constexpr auto kSocketFields = [] {
          return s.remote_port();
        }>},
       {kSocket, "name", kNone, kText, kUnixOnly, {}, OfUnix<[](U s) { return s.name(); }>},
-      {kSocket, "abstract", kNone, kEnum, kUnixOnly, {}, OfUnix<[](U s) { return s.abstract(); }>},
+      {kSocket, "abstract", kNone, kFlag, kUnixOnly, {}, OfUnix<[](U s) { return s.abstract(); }>},
       {kSocket, "peer_inode", kNone, kIdentity, kUnixOnly, {}, OfUnix<[](U s) {
          return s.peer();
        }>},
       {kSocket, "peer_name", kNone, kText, kUnixOnly, {}, OfPeer<[](U s) { return s.name(); }>},
-      {kSocket, "peer_abstract", kNone, kEnum, kUnixOnly, {}, OfPeer<[](U s) {
+      {kSocket, "peer_abstract", kNone, kFlag, kUnixOnly, {}, OfPeer<[](U s) {
          return s.abstract();
        }>},
       {kSocket, "ip_protocol", kNone, kIdentity, kInetOnly, {}, OfRow<IpProtocol>},
@@ -200,13 +201,13 @@ constexpr auto kSocketFields = [] {
       {kSocket, "timer_retransmits", kNone, kGauge, kInetOnly, {}, OfInet<[](I s) {
          return IfTimer(s, s.retransmits());
        }>},
-      {kSocket, "shutdown_receive", kNone, kEnum, kUnixAndInet, {}, OfRow<[](R r) {
+      {kSocket, "shutdown_receive", kNone, kFlag, kUnixAndInet, {}, OfRow<[](R r) {
          return MemberOf(r.shutdown(), &Shutdown::receive);
        }>},
-      {kSocket, "shutdown_send", kNone, kEnum, kUnixAndInet, {}, OfRow<[](R r) {
+      {kSocket, "shutdown_send", kNone, kFlag, kUnixAndInet, {}, OfRow<[](R r) {
          return MemberOf(r.shutdown(), &Shutdown::send);
        }>},
-      {kSocket, "v6_only", kNone, kEnum, Family::kInet6, {}, OfInet<[](I s) {
+      {kSocket, "v6_only", kNone, kFlag, Family::kInet6, {}, OfInet<[](I s) {
          return s.v6_only();
        }>},
       {kSocket, "mark", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) { return s.mark(); }>},
@@ -253,7 +254,7 @@ constexpr Field OptionField(std::string_view name) {
   return {FieldGroup::kOptions,
           name,
           Unit::kNone,
-          Meaning::kEnum,
+          Meaning::kFlag,
           kInetOnly,
           {},
           OfInet<[](const InetSocket& s) { return Contains(s.options(), Option); }>};
@@ -281,11 +282,21 @@ constexpr auto kOptionFields = [] {
 // The fields of a struct come from the struct's own table in netdiag/socket/structs.h. `View` reads
 // the struct from a row.
 template <class Struct, auto View, size_t I>
-constexpr Getter OfStruct = {ValueType::kNumber, [](const Row& row, size_t) {
-                               static constexpr StructField kField = Struct::fields()[I];
-                               const std::optional<Struct> view = View(row);
-                               return view ? ToValue(view->ValueOf(kField)) : FieldValue();
-                             }};
+FieldValue StructValue(const Row& row, size_t) {
+  static constexpr StructField kField = Struct::fields()[I];
+  const std::optional<Struct> view = View(row);
+  if (!view) return {};
+  const std::optional<uint64_t> number = view->ValueOf(kField);
+  if constexpr (kField.meaning == Meaning::kFlag) {
+    return number ? FieldValue(*number != 0) : FieldValue();
+  } else {
+    return ToValue(number);
+  }
+}
+template <class Struct, auto View, size_t I>
+constexpr Getter OfStruct = {
+    Struct::fields()[I].meaning == Meaning::kFlag ? ValueType::kFlag : ValueType::kNumber,
+    StructValue<Struct, View, I>};
 
 template <class Struct, auto View>
 constexpr auto StructFields(FieldGroup group, FamilySet families, ExtensionSet extensions) {
@@ -327,12 +338,12 @@ constexpr auto kPacketFields = [] {
   using P = const PacketSocket&;
   constexpr FieldGroup kGroup = FieldGroup::kPacket;
   return std::to_array<Field>({
-      {kGroup, "ethertype", kNone, kIdentity, kPacketOnly, {}, OfPacket<[](P s) {
+      {kGroup, "ethertype", kNone, kEnum, kPacketOnly, {}, OfPacket<[](P s) {
          return s.ethertype();
        }>},
       {kGroup, "filter_length", kNone, kGauge, kPacketOnly, Extension::kPacketFilter,
        OfPacket<[](P s) { return s.filter_length(); }>},
-      {kGroup, "filter_withheld", kNone, kEnum, kPacketOnly, Extension::kPacketFilter,
+      {kGroup, "filter_withheld", kNone, kFlag, kPacketOnly, Extension::kPacketFilter,
        OfPacket<[](P s) { return s.filter_withheld(); }>},
       {kGroup, "membership_count", kNone, kGauge, kPacketOnly, Extension::kPacketMemberships,
        OfPacket<[](P s) { return s.membership_count(); }>},
@@ -360,7 +371,7 @@ constexpr Field NetlinkFlagField(std::string_view name) {
   return {FieldGroup::kNetlink,
           name,
           Unit::kNone,
-          Meaning::kEnum,
+          Meaning::kFlag,
           kNetlinkOnly,
           {},
           OfNetlink<[](const NetlinkSocket& s) { return Contains(s.flags(), Flag); }>};
@@ -373,13 +384,13 @@ constexpr auto kNetlinkFields = [] {
   using N = const NetlinkSocket&;
   constexpr FieldGroup kGroup = FieldGroup::kNetlink;
   return std::to_array<Field>({
-      {kGroup, "protocol", kNone, kIdentity, kNetlinkOnly, {}, OfNetlink<[](N s) {
+      {kGroup, "protocol", kNone, kEnum, kNetlinkOnly, {}, OfNetlink<[](N s) {
          return s.netlink_protocol();
        }>},
       {kGroup, "port_id", kNone, kIdentity, kNetlinkOnly, {}, OfNetlink<[](N s) {
          return s.port_id();
        }>},
-      {kGroup, "connected", kNone, kEnum, kNetlinkOnly, {}, OfNetlink<[](N s) {
+      {kGroup, "connected", kNone, kFlag, kNetlinkOnly, {}, OfNetlink<[](N s) {
          return s.connected();
        }>},
       {kGroup, "remote_port_id", kNone, kIdentity, kNetlinkOnly, {}, OfNetlink<[](N s) {
@@ -404,12 +415,19 @@ struct OwnerFact {
   Meaning meaning;
   ValueType type;
   FieldValue (*read)(const Owner& owner);
+  std::string Program::*of_program = nullptr;  // instead of `read`
 };
 
 template <auto Read>
 constexpr OwnerFact OfOwner(std::string_view name, Meaning meaning) {
   return {name, meaning, TypeRead<Read, Owner>(),
           [](const Owner& owner) { return ToValue(Read(owner)); }};
+}
+constexpr OwnerFact OfProgram(std::string_view name, std::string Program::*member) {
+  return {name, Meaning::kText, ValueType::kText, nullptr, member};
+}
+FieldValue ReadProgram(const Program* program, std::string Program::*member) {
+  return program != nullptr ? ToValue(std::string_view(program->*member)) : FieldValue();
 }
 
 constexpr auto kOwnerFacts = [] {
@@ -422,13 +440,21 @@ constexpr auto kOwnerFacts = [] {
           "thread", kIdentity),
       OfOwner<[](O o) { return o.fd; }>("fd", kIdentity),
       OfOwner<[](O o) { return o.command; }>("command", kText),
+      OfProgram("exe", &Program::exe),
+      OfProgram("args", &Program::args),
   });
 }();
 
 template <FieldGroup Group, size_t I>
 FieldValue OwnerFactOf(const Row& row, size_t i) {
   const Owners owners = Group == FieldGroup::kOwner ? row.owners() : row.peer_owners();
-  return i < owners.size() ? kOwnerFacts[I].read(owners[i]) : FieldValue();
+  if (i >= owners.size()) return {};
+  constexpr OwnerFact kFact = kOwnerFacts[I];
+  if constexpr (kFact.read == nullptr) {
+    return ReadProgram(row.ProgramOf(owners[i]), kFact.of_program);
+  } else {
+    return kFact.read(owners[i]);
+  }
 }
 
 // The owner facts as fields of `Group`, kOwner or kPeerOwner.
@@ -484,6 +510,10 @@ constexpr auto kFields = Concatenate(
     kFanoutFields, kNetlinkFields, kOwnerFields<FieldGroup::kOwner>,
     kOwnerFields<FieldGroup::kPeerOwner>);
 
+static_assert(std::ranges::all_of(kFields, [](const Field& field) {
+  return (field.get.type == ValueType::kFlag) == (field.meaning == Meaning::kFlag);
+}));
+
 }  // namespace
 
 std::string_view Name(FieldGroup group) {
@@ -510,9 +540,11 @@ const Field* FindField(std::string_view name) {
   return row == kFields.end() ? nullptr : &*row;
 }
 
-FieldValue ValueOf(const Field& field, const Owner& owner) {
+FieldValue ValueOf(const Field& field, const Owner& owner, Programs* programs) {
   const auto fact = std::ranges::find(kOwnerFacts, field.name, &OwnerFact::name);
-  return fact == kOwnerFacts.end() ? FieldValue() : fact->read(owner);
+  if (fact == kOwnerFacts.end()) return {};
+  if (fact->read != nullptr) return fact->read(owner);
+  return ReadProgram(programs != nullptr ? programs->Of(owner) : nullptr, fact->of_program);
 }
 
 void AddNeeds(std::span<const Field> fields, Query* query) {
@@ -524,9 +556,9 @@ void AddNeeds(std::span<const Field> fields, Query* query) {
     }
     query->extensions |= field.extensions;
     const bool of_peer = field.group == FieldGroup::kPeerOwner;
-    if (field.group == FieldGroup::kOwner || of_peer || field.name == "no_owner") {
-      query->owners = true;
-    }
+    const bool of_owner = field.group == FieldGroup::kOwner || of_peer;
+    if (of_owner || field.name == "no_owner") query->owners = true;
+    if (of_owner && (field.name == "exe" || field.name == "args")) query->programs = true;
     if (of_peer || field.name == "peer_name" || field.name == "peer_abstract") query->peers = true;
   }
 }

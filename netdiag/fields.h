@@ -40,7 +40,7 @@ namespace netdiag {
 // does not apply to the row, or if the kernel's number means "not set": the round trip of a
 // listener, a pacing rate of 2^64-1, the interface 0 (socket/structs.h: Unset). Texts are bytes
 // that other programs chose: they may be invalid UTF-8 and contain NULs and control characters.
-// Escape them where they are shown.
+// Escape them where they are shown. `args` is one text, with a NUL between two arguments.
 using FieldValue = std::variant<std::monostate, uint64_t, bool, std::string_view, IpAddress>;
 inline bool IsAbsent(const FieldValue& value) {
   return std::holds_alternative<std::monostate>(value);
@@ -101,8 +101,9 @@ std::span<const Field> AllFields();
 // Finds "group.name", or the first field with that name in any group; null if there is none.
 const Field* FindField(std::string_view name);
 // The value of a field of kOwner or kPeerOwner for an owner that need not belong to a row.
-FieldValue ValueOf(const Field& field, const Owner& owner);
-// Adds to `query` what the fields need: extensions, owners, peers, cgroups.
+// `programs`: tells `exe` and `args`; null: they are absent.
+FieldValue ValueOf(const Field& field, const Owner& owner, Programs* programs = nullptr);
+// Adds to `query` what the fields need: extensions, owners, peers, cgroups, programs.
 void AddNeeds(std::span<const Field> fields, Query* query);
 
 }  // namespace netdiag

@@ -64,6 +64,9 @@ struct Query {
   // no socket reports, owners are then searched as with `owners`, because the process that holds
   // the socket tells these names. Otherwise as `cgroups`.
   bool containers = false;
+  // Lets Row::ProgramOf() read the executable and the arguments of the owners' processes. Cost:
+  // three reads of /proc for each process that is asked for.
+  bool programs = false;
   // Evaluates states, ports and the filter in this process and not in the kernel. A filtering
   // kernel stays inside one call until it finds a matching row: 5 ms over 60 000 sockets that do
   // not match. Without a filter it returns after about 260 rows. For event loops.

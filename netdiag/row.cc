@@ -4,6 +4,7 @@
 
 #include "netdiag/dump/unix_index.h"
 #include "netdiag/process/owner_index.h"
+#include "netdiag/process/program.h"
 
 namespace netdiag {
 
@@ -22,6 +23,10 @@ Owners Row::peer_owners() const {
   const UnixSocket* socket = unix_socket();
   if (socket == nullptr || unix_sockets_ == nullptr || owner_index_ == nullptr) return {};
   return owner_index_->Find(socket->peer().value_or(Inode()));
+}
+
+const Program* Row::ProgramOf(const Owner& owner) const {
+  return programs_ != nullptr ? programs_->Of(owner) : nullptr;
 }
 
 SocketType Row::type() const {

@@ -3,7 +3,8 @@
 // A Row is a view of one netlink message and of the owners and cgroup that the Engine found for it.
 //
 // Lifetime: in a visitor, until the visitor returns. From a Snapshot, as long as the Snapshot.
-// Threads: a value; const methods may run concurrently.
+// Threads: a value; const methods may run concurrently. ProgramOf() may do so only for rows of a
+// Snapshot.
 // Cost: no allocation. Each accessor decodes its field from the message.
 
 #ifndef NETDIAG_ROW_H_
@@ -26,7 +27,9 @@
 namespace netdiag {
 
 class OwnerIndex;  // process/owner_index.h
+class Programs;    // process/program.h
 struct Cgroup;     // process/cgroup.h
+struct Program;    // process/program.h
 namespace internal {
 class RowMaker;
 class UnixIndex;
@@ -96,6 +99,11 @@ class Row {
   // (Query::cgroups).
   const Cgroup* cgroup() const { return cgroup_; }
 
+  // The program that the process of an owner runs; `owner` is one of owners() or peer_owners(). It
+  // is read from /proc at the first call for the process. Null if it is not known or not asked for
+  // (Query::programs). Valid as long as cgroup().
+  const Program* ProgramOf(const Owner& owner) const;
+
   // The message that the row is a view of.
   const netlink::Message& message() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return message_; }
   // True if the attributes end in damage. The attributes before the damage are valid.
@@ -130,6 +138,7 @@ class Row {
   const OwnerIndex* owner_index_ = nullptr;            // null: owners were not asked for
   const internal::UnixIndex* unix_sockets_ = nullptr;  // null: peers were not asked for
   const Cgroup* cgroup_ = nullptr;
+  Programs* programs_ = nullptr;  // null: not asked for
 };
 
 }  // namespace netdiag

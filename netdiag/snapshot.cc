@@ -22,6 +22,7 @@ Row Snapshot::operator[](size_t i) const& {
   if (!contents_->cgroups_of_rows.empty()) {
     internal::RowMaker::SetCgroup(&row, contents_->cgroups_of_rows[i]);
   }
+  internal::RowMaker::SetPrograms(&row, contents_->programs.get());
   return row;
 }
 
@@ -30,8 +31,8 @@ const Summary& Snapshot::summary() const& { return contents_->summary; }
 size_t Snapshot::memory() const {
   const auto memory_of = [](const auto& part) { return part != nullptr ? part->memory() : 0; };
   return contents_->rows.memory() + contents_->cgroups_of_rows.capacity() * sizeof(const Cgroup*) +
-         memory_of(contents_->cgroups) + memory_of(contents_->owners) +
-         memory_of(contents_->unix_sockets);
+         memory_of(contents_->cgroups) + memory_of(contents_->programs) +
+         memory_of(contents_->owners) + memory_of(contents_->unix_sockets);
 }
 
 }  // namespace netdiag

@@ -13,6 +13,7 @@
 
 #include "netdiag/filter/unlisted_match.h"
 #include "netdiag/process/owner_index.h"
+#include "netdiag/process/program.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
 #include "netdiag/summary.h"
@@ -140,6 +141,7 @@ absl::StatusOr<UnlistedStats> VisitUnlisted(const EngineOptions& options,
   }
   UnlistedStats stats = {.owners = index.stats()};
   std::set<std::string> left_out;
+  Programs programs(options.proc_root);
   for (const Inode inode : unlisted) {
     UnlistedSocket socket = {
         .inode = inode, .netns = index.NetnsOf(inode), .owners = index.Find(inode)};
@@ -150,7 +152,7 @@ absl::StatusOr<UnlistedStats> VisitUnlisted(const EngineOptions& options,
     const internal::KernelProtocol* const known = internal::FindKernelProtocol(protocol);
     if (unlisted_options.filter != nullptr &&
         !internal::MatchesUnlisted(*unlisted_options.filter,
-                                   {inode, socket.netns, socket.owners, known})) {
+                                   {inode, socket.netns, socket.owners, known, &programs})) {
       continue;
     }
     const absl::Status uncertain = WhyUncertain(listed.last, known, socket.netns);

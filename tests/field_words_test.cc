@@ -1,6 +1,7 @@
 #include "netdiag/field_words.h"
 
 #include <array>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -24,8 +25,13 @@ TEST(FieldWords, NameCodesAndFlags) {
   EXPECT_EQ(WordOf("tls.rx_mode", 2), "sw");
   EXPECT_EQ(WordOf("tcp_info.options", 1), "sack");  // bit 1: TCPI_OPT_SACK
   EXPECT_EQ(WordOf("mptcp.flags", 7), "connected");
-  EXPECT_EQ(WordOf("mptcp_info.csum_enabled", 1), "on");
-  EXPECT_EQ(WordOf("packet.flags", 3), "vnethdr");  // bit 3: PDI_VNETHDR
+  EXPECT_EQ(WordOf("netlink.protocol", 16), "generic");
+  EXPECT_EQ(WordOf("packet.ethertype", 0x0800), "ip");
+  EXPECT_EQ(WordOf("packet.ethertype", 3), "all");
+  EXPECT_EQ(WordOf("packet.version", 2), "v3");
+  EXPECT_EQ(WordOf("fanout.mode", 1), "lb");
+  EXPECT_EQ(WordOf("rx_ring.features", 0), "fill_rxhash");  // bit 0: TP_FT_REQ_FILL_RXHASH
+  EXPECT_EQ(WordOf("packet.flags", 3), "vnethdr");          // bit 3: PDI_VNETHDR
   EXPECT_EQ(WordOf("rtt", 7), "(plain)");
 }
 
@@ -42,6 +48,46 @@ TEST(FieldWords, HaveNoNameForNumbersOfNewerKernels) {
   EXPECT_EQ(WordOf("tls.version", 0x302), "");
   EXPECT_EQ(WordOf("tls.version", 0x305), "");
   EXPECT_EQ(WordOf("tcp_info.options", 64), "");
+  EXPECT_EQ(WordOf("netlink.protocol", 17), "");
+  EXPECT_EQ(WordOf("packet.ethertype", 0x10800), "");
+}
+
+TEST(FieldWords, FindTheNumberOfEachName) {
+  for (const Field& field : AllFields()) {
+    const FieldWords* const words = WordsOf(field);
+    if (words == nullptr) continue;
+    SCOPED_TRACE(std::string(field.name));
+    EXPECT_FALSE(words->AllWords().empty());
+    for (const std::string_view word : words->AllWords()) {
+      const std::optional<uint64_t> number = words->Number(word);
+      ASSERT_TRUE(number.has_value()) << word;
+      EXPECT_EQ(words->Word(*number), word);
+    }
+    EXPECT_EQ(words->Number(""), std::nullopt);
+    EXPECT_EQ(words->Number("no such word"), std::nullopt);
+  }
+  EXPECT_EQ(WordsOf(*FindField("netlink.protocol"))->Number("Generic"), 16u);
+}
+
+TEST(AllowedWords, AreTheValuesOfFieldsWithAFixedSet) {
+  const auto count = [](std::string_view field) { return AllowedWords(*FindField(field)).size(); };
+  EXPECT_EQ(count("family"), AllFamilies().size());
+  EXPECT_EQ(count("state"), AllStates().size());
+  EXPECT_EQ(count("congestion"), 0u);
+  EXPECT_EQ(count("local_port"), 0u);
+}
+
+TEST(WriteRatio, IsAnExactDecimal) {
+  const auto text = [](uint64_t number) {
+    char out[kRatioRoom];
+    return std::string(out, WriteRatio(number, out));
+  };
+  EXPECT_EQ(text(0), "0");
+  EXPECT_EQ(text(256), "1");
+  EXPECT_EQ(text(739), "2.88671875");
+  EXPECT_EQ(text(320), "1.25");
+  EXPECT_EQ(text(1), "0.00390625");
+  EXPECT_EQ(text(~uint64_t{0}), "72057594037927935.99609375");
 }
 
 TEST(NameWithUnit, HasTheUnitOnce) {

@@ -4,6 +4,8 @@
 #include "netdiag/fields.h"
 
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <set>
@@ -16,7 +18,9 @@
 
 #include "netdiag/engine/row_maker.h"
 #include "netdiag/process/owner_index.h"
+#include "netdiag/process/program.h"
 #include "tests/testing/messages.h"
+#include "tests/testing/proc_tree.h"
 
 namespace netdiag {
 namespace {
@@ -65,6 +69,22 @@ netlink::Message First(const Packet& datagram) {
   return first;
 }
 
+// The programs of the processes in Held().
+Programs* HeldPrograms() {
+  static testing::ProcTree tree;
+  static Programs programs = [] {
+    const auto add = [](int32_t pid, const std::string& name, uint64_t start_time) {
+      tree.Pid(pid, name, start_time);
+      std::filesystem::create_symlink("/bin/" + name, tree.path("exe"));
+      std::ofstream(tree.path("cmdline"), std::ios::binary) << name << '\0' << "-v" << '\0';
+    };
+    add(314, "server", 2718);
+    add(628, "client", 3141);
+    return Programs(tree.root());
+  }();
+  return &programs;
+}
+
 // The values of all fields of a row that are present, by "group.name".
 std::map<std::string, std::string> ValuesOf(const Packet& message, const Table& table,
                                             const internal::RowJoins& joins = {}) {
@@ -74,7 +94,10 @@ std::map<std::string, std::string> ValuesOf(const Packet& message, const Table& 
       internal::RowMaker::FromMessage(First(message), named, SourceKind::kReplay, joins);
   EXPECT_TRUE(row.has_value());
   const Cgroup cgroup = {"/a/b", "c0", "p0", "u.service"};
-  if (joins.owners != nullptr) internal::RowMaker::SetCgroup(&*row, &cgroup);
+  if (joins.owners != nullptr) {
+    internal::RowMaker::SetCgroup(&*row, &cgroup);
+    internal::RowMaker::SetPrograms(&*row, HeldPrograms());
+  }
   std::map<std::string, std::string> values;
   for (const Field& field : AllFields()) {
     const FieldValue value = field.get(*row, 0);
@@ -102,7 +125,9 @@ void ExpectPattern(std::string_view group, std::map<std::string, std::string>* e
   for (const StructField& field : Struct::fields()) {
     uint64_t value = PatternValue(field.offset, field.width);
     if (field.bits != 0) value = (value >> field.shift) & ((1u << field.bits) - 1);
-    (*expected)[std::string(group) + "." + std::string(field.name)] = std::to_string(value);
+    std::string text = std::to_string(value);
+    if (field.meaning == Meaning::kFlag) text = value != 0 ? "true" : "false";
+    (*expected)[std::string(group) + "." + std::string(field.name)] = text;
   }
 }
 
@@ -191,8 +216,8 @@ std::map<std::string, std::string> FullInetValues() {
       {"tls.cipher", "52"},
       {"tls.tx_mode", "2"},
       {"tls.rx_mode", "3"},
-      {"tls.tx_zero_copy", "1"},
-      {"tls.rx_no_padding", "1"},
+      {"tls.tx_zero_copy", "true"},
+      {"tls.rx_no_padding", "true"},
       {"mptcp.remote_token", "16909060"},
       {"mptcp.local_token", "84281096"},
       {"mptcp.relative_write_sequence", "1001"},
@@ -208,6 +233,8 @@ std::map<std::string, std::string> FullInetValues() {
       {"owners.thread", "315"},
       {"owners.fd", "15"},
       {"owners.command", "server"},
+      {"owners.exe", "/bin/server"},
+      {"owners.args", std::string("server\0-v", 9)},
   };
   for (const char* option :
        {"recverr", "is_icsk", "freebind", "hdrincl", "mc_loop", "transparent", "mc_all", "nodefrag",
@@ -278,6 +305,8 @@ std::map<std::string, std::string> FullUnixValues() {
       {"owners.thread", "315"},
       {"owners.fd", "15"},
       {"owners.command", "server"},
+      {"owners.exe", "/bin/server"},
+      {"owners.args", std::string("server\0-v", 9)},
       {"peer_name", "/run/peer"},
       {"peer_abstract", "false"},
       {"peer_owners.pid", "628"},
@@ -285,6 +314,8 @@ std::map<std::string, std::string> FullUnixValues() {
       {"peer_owners.thread", "629"},
       {"peer_owners.fd", "16"},
       {"peer_owners.command", "client"},
+      {"peer_owners.exe", "/bin/client"},
+      {"peer_owners.args", std::string("client\0-v", 9)},
   };
   ExpectPattern<SocketMemory>("memory", &expected);
   return expected;
@@ -330,6 +361,8 @@ std::map<std::string, std::string> FullPacketValues() {
       {"owners.thread", "315"},
       {"owners.fd", "15"},
       {"owners.command", "server"},
+      {"owners.exe", "/bin/server"},
+      {"owners.args", std::string("server\0-v", 9)},
   };
   ExpectPattern<SocketMemory>("memory", &expected);
   ExpectPattern<PacketInfo>("packet", &expected);
@@ -382,6 +415,8 @@ std::map<std::string, std::string> FullNetlinkValues() {
       {"owners.thread", "315"},
       {"owners.fd", "15"},
       {"owners.command", "server"},
+      {"owners.exe", "/bin/server"},
+      {"owners.args", std::string("server\0-v", 9)},
   };
   ExpectPattern<SocketMemory>("memory", &expected);
   return expected;
@@ -512,7 +547,7 @@ TEST(Fields, OfDctcpAreAbsentIfItIsNotEnabled) {
   InetMessage message;
   message.Add(INET_DIAG_DCTCPINFO, Packet(16));
   const auto values = ValuesOf(message.Build(), kTcpTable);
-  EXPECT_EQ(values.at("dctcp.enabled"), "0");
+  EXPECT_EQ(values.at("dctcp.enabled"), "false");
   EXPECT_EQ(values.count("dctcp.alpha"), 0u);
   EXPECT_EQ(values.count("dctcp.ce_state"), 0u);
 }

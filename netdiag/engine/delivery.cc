@@ -27,6 +27,13 @@ void Delivery::Begin(const Query* query, bool merge, const UnixIndex* unix_socke
   } else {
     cgroups_ = std::make_unique<Cgroups>(options_.proc_root);
   }
+  if (!query->programs || options_.replayed) {
+    programs_.reset();
+  } else if (programs_ != nullptr) {
+    programs_->Refresh();
+  } else {
+    programs_ = std::make_unique<Programs>(options_.proc_root);
+  }
 }
 
 Flow Delivery::Deliver(const netlink::Message& message, const TablePlan& plan,
@@ -50,7 +57,7 @@ Flow Delivery::Deliver(const netlink::Message& message, const TablePlan& plan,
     join_->AddPending(*row);
     return Flow::kContinue;
   }
-  if (cgroups_ != nullptr) RowMaker::SetCgroup(&*row, CgroupOf(*row));
+  Complete(&*row);
   if (!MatchesFilter(*row)) return Flow::kContinue;
   Count(*row, outcome);
   return Show(*row, visitor);
@@ -63,7 +70,7 @@ void Delivery::Prefetch(const netlink::Message& message, const Table& table) con
 }
 
 Flow Delivery::ShowPending(Row* row, Visitor visitor) {
-  if (cgroups_ != nullptr) RowMaker::SetCgroup(row, CgroupOf(*row));
+  Complete(row);
   if (!MatchesFilter(*row)) {
     Uncount(&row->table());
     return Flow::kContinue;
@@ -92,6 +99,11 @@ Flow Delivery::Show(const Row& row, Visitor visitor) {
   visiting_.reset();
   if (flow == Flow::kStop) summary_->stopped = true;
   return flow;
+}
+
+void Delivery::Complete(Row* row) {
+  if (cgroups_ != nullptr) RowMaker::SetCgroup(row, CgroupOf(*row));
+  if (programs_ != nullptr) RowMaker::SetPrograms(row, programs_.get());
 }
 
 // An inet socket's own cgroup, with the names that only its first owner tells. If the kernel does

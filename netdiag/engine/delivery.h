@@ -25,6 +25,7 @@
 #include "netdiag/engine/table_plan.h"
 #include "netdiag/netlink/wire.h"
 #include "netdiag/process/cgroup.h"
+#include "netdiag/process/program.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
 #include "netdiag/summary.h"
@@ -58,12 +59,16 @@ class Delivery {
   std::optional<NetnsId> visiting() const { return visiting_; }
   // The cgroups that rows were joined with, given away; null if the query did not ask for them.
   std::unique_ptr<const Cgroups> TakeCgroups() { return std::move(cgroups_); }
+  // The same for programs.
+  std::unique_ptr<Programs> TakePrograms() { return std::move(programs_); }
 
  private:
   bool MatchesFilter(const Row& row) const;
   void Count(const Row& row, TableOutcome* outcome);
   Flow Show(const Row& row, Visitor visitor);
   const Cgroup* CgroupOf(const Row& row);
+  // Joins the row with its cgroup and its programs.
+  void Complete(Row* row);
   TableOutcome* OutcomeOf(const Table* table);
 
   const Options options_;
@@ -74,6 +79,7 @@ class Delivery {
   bool merge_ = false;
   absl::flat_hash_set<Cookie> delivered_;  // if rows are merged
   std::unique_ptr<Cgroups> cgroups_;       // null: not asked for
+  std::unique_ptr<Programs> programs_;     // null: not asked for, or of another host
   size_t last_table_ = 0;                  // in summary_->tables, of the last pending row
   std::optional<NetnsId> visiting_;
 };

@@ -332,6 +332,7 @@ void Engine::Impl::GiveJoins(internal::SnapshotContents* contents) {
   contents->owners = join_.TakeIndex();
   contents->unix_sockets = unix_sockets_;
   contents->cgroups = delivery_.TakeCgroups();
+  contents->programs = delivery_.TakePrograms();
 }
 
 // ---- Other questions ----
@@ -439,7 +440,15 @@ absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& cal
   NETDIAG_RETURN_IF_ERROR(impl_->Begin(query, Impl::Form::kKept));
   NETDIAG_ASSIGN_OR_RETURN(contents->summary, impl_->RunToEnd(add, call));
   impl_->GiveJoins(contents.get());
-  return Snapshot(std::move(contents));
+  const bool programs = contents->programs != nullptr;
+  Snapshot snapshot(std::move(contents));
+  // Afterwards only known programs are looked up, which threads may do at the same time.
+  for (size_t i = 0; programs && i < snapshot.size(); ++i) {
+    const Row row = snapshot[i];
+    for (const Owner& owner : row.owners()) row.ProgramOf(owner);
+    for (const Owner& owner : row.peer_owners()) row.ProgramOf(owner);
+  }
+  return snapshot;
 }
 
 absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* writer,

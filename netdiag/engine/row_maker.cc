@@ -58,6 +58,7 @@ Row RowMaker::CopyOver(const Row& row, Bytes message, const Table& table) {
   copy.owner_index_ = row.owner_index_;
   copy.unix_sockets_ = row.unix_sockets_;
   copy.cgroup_ = row.cgroup_;
+  copy.programs_ = row.programs_;
   return copy;
 }
 

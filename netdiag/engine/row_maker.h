@@ -10,6 +10,7 @@
 #include "netdiag/netlink/wire.h"
 #include "netdiag/process/cgroup.h"
 #include "netdiag/process/owner_index.h"
+#include "netdiag/process/program.h"
 #include "netdiag/row.h"
 #include "netdiag/types/types.h"
 
@@ -31,6 +32,9 @@ class RowMaker {
 
   // Sets Row::cgroup(). `cgroup` must outlive the row.
   static void SetCgroup(Row* row, const Cgroup* cgroup) { row->cgroup_ = cgroup; }
+
+  // Sets where Row::ProgramOf() looks. `programs` must outlive the row.
+  static void SetPrograms(Row* row, Programs* programs) { row->programs_ = programs; }
 
   // Returns `row` as a view of `message`, a copy of row.message().whole(), and of `table`, a copy
   // of row.table(). Both must outlive the result, and so must everything that the Engine joined to

@@ -10,6 +10,7 @@
 #include "netdiag/engine/row_store.h"
 #include "netdiag/process/cgroup.h"
 #include "netdiag/process/owner_index.h"
+#include "netdiag/process/program.h"
 #include "netdiag/row.h"
 #include "netdiag/summary.h"
 
@@ -22,6 +23,8 @@ struct SnapshotContents {
   std::unique_ptr<const OwnerIndex> owners;       // null: not asked for
   std::shared_ptr<const UnixIndex> unix_sockets;  // null: not asked for
   std::unique_ptr<const Cgroups> cgroups;         // null: not asked for
+  // Those of all rows have been read. Null: not asked for.
+  std::unique_ptr<Programs> programs;
   Summary summary;
 };
 

@@ -40,8 +40,9 @@ using Truth = std::optional<bool>;
 Truth Is(const FieldMatch& match, const UnlistedFacts& facts) {
   const Field& field = *match.field;
   if (field.group == FieldGroup::kOwner) {
-    return std::ranges::any_of(
-        facts.owners, [&](const Owner& owner) { return IsValue(match, ValueOf(field, owner)); });
+    return std::ranges::any_of(facts.owners, [&](const Owner& owner) {
+      return IsValue(match, ValueOf(field, owner, facts.programs));
+    });
   }
   if (field.group != FieldGroup::kSocket) return std::nullopt;
   if (field.name == "inode") {

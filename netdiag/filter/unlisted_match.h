@@ -8,6 +8,7 @@
 
 #include "netdiag/filter/filter.h"
 #include "netdiag/process/owner.h"
+#include "netdiag/process/program.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag::internal {
@@ -27,6 +28,7 @@ struct UnlistedFacts {
   NetnsId netns;  // 0: not known
   Owners owners;
   const KernelProtocol* protocol = nullptr;  // null: not known
+  Programs* programs = nullptr;              // of the owners' processes; null: not known
 };
 
 // True if the filter is true of these facts. A predicate about anything else is neither true nor

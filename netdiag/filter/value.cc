@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "netdiag/field_words.h"
 #include "netdiag/filter/operand.h"
 #include "netdiag/filter/words.h"
 #include "netdiag/types/ascii.h"
@@ -79,6 +80,13 @@ std::optional<uint64_t> ParseValue(const Field& field, std::string_view operand,
     const NameLookup found = LookUpName(field, operand, options.names);
     if (found.has_names && !found.value) *why = "this is neither a number nor a known name";
     if (found.has_names) return found.value;
+  }
+  if (const FieldWords* words = WordsOf(field); words != nullptr && !words->flags) {
+    if (const std::optional<uint64_t> code = words->Number(operand)) return code;
+    if (!StartsAsNumber(operand)) {
+      *why = OneOf(words->AllWords());
+      return std::nullopt;
+    }
   }
   // Only quantities take suffixes. Other numbers, like inodes, are exact.
   const bool quantity = field.meaning == Meaning::kCounter || field.meaning == Meaning::kGauge;

@@ -8,10 +8,7 @@
 #include <cstddef>
 #include <utility>
 
-#include "netdiag/dump/table.h"
 #include "netdiag/field_words.h"
-#include "netdiag/process/owner.h"
-#include "netdiag/socket/socket.h"
 #include "netdiag/types/ascii.h"
 #include "netdiag/types/parse_number.h"
 
@@ -72,6 +69,7 @@ constexpr auto kRateSuffixes = std::to_array<Suffix>({
     {"Mbps", 1'000'000, 8},
     {"Gbps", 1'000'000'000, 8},
 });
+constexpr auto kRatioSuffixes = std::to_array<Suffix>({{"", 256}});
 constexpr auto kCountSuffixes = std::to_array<Suffix>({
     {"", 1},
     {"k", 1000},
@@ -90,6 +88,8 @@ std::span<const Suffix> SuffixesOf(Unit unit) {
       return kByteSuffixes;
     case Unit::kBytesPerSecond:
       return kRateSuffixes;
+    case Unit::k256ths:
+      return kRatioSuffixes;
     case Unit::kNone:
     case Unit::kPackets:
       return kCountSuffixes;
@@ -140,6 +140,7 @@ std::optional<uint64_t> Scale(const Decimal& number, const Suffix& suffix, std::
   }
   if (product % divisor != 0) {
     *why = "this is finer than the field's unit";
+    if (suffix.multiplier == 256) *why += ", which is 1/256";
     return std::nullopt;
   }
   return static_cast<uint64_t>(product / divisor);
@@ -151,6 +152,7 @@ std::string Expected(Unit unit) {
   if (unit == Unit::kBytesPerSecond) {
     return "a rate is expected, in bytes a second (5000, 10k; k is 1000) or in bits (10Mbps)";
   }
+  if (unit == Unit::k256ths) return "a ratio is expected, in steps of 1/256: 1, 1.25 or 2.8828125";
   return "a number is expected: 10, 0x1f, 5k or 2M (k is 1000)";
 }
 
@@ -210,32 +212,6 @@ std::string NearestWord(std::string_view word) {
   return nearest.near ? std::move(nearest.word) : "";
 }
 
-std::vector<std::string_view> AllowedWords(const Field& field) {
-  std::vector<std::string_view> words;
-  if (field.meaning != Meaning::kEnum || field.group != FieldGroup::kSocket) return words;
-  if (field.name == "protocol") {
-    for (const TableNames& row : AllProtocols()) words.push_back(row.word);
-  } else if (field.name == "family") {
-    for (const FamilyNames& row : AllFamilies()) words.push_back(row.word);
-  } else if (field.name == "type") {
-    for (const SocketTypeNames& row : AllSocketTypes()) words.push_back(row.word);
-  } else if (field.name == "timer") {
-    for (uint8_t i = 0; i <= static_cast<uint8_t>(Timer::kDelayedAck); ++i) {
-      words.push_back(Name(static_cast<Timer>(i)));
-    }
-  } else if (field.name == "source") {
-    for (const SourceKind kind : {SourceKind::kNetlink, SourceKind::kProcfs, SourceKind::kReplay}) {
-      words.push_back(Name(kind));
-    }
-  } else if (field.name == "no_owner") {
-    for (auto i = static_cast<uint8_t>(NoOwner::kKernelHeld);
-         i <= static_cast<uint8_t>(NoOwner::kVanished); ++i) {
-      words.push_back(Name(static_cast<NoOwner>(i)));
-    }
-  }
-  return words;
-}
-
 bool StartsAsNumber(std::string_view text) {
   return !text.empty() && text[0] >= '0' && text[0] <= '9';
 }
@@ -253,7 +229,9 @@ std::optional<uint64_t> ParseAmount(std::string_view text, Unit unit, std::strin
     uint64_t number = 0;
     const char* const end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data() + 2, end, number, 16);
-    if (error == std::errc() && stop == end && !IsTime(unit)) return number;
+    if (error == std::errc() && stop == end && !IsTime(unit) && unit != Unit::k256ths) {
+      return number;
+    }
     *why = error == std::errc::result_out_of_range ? "the number is too large" : Expected(unit);
     return std::nullopt;
   }
@@ -272,6 +250,10 @@ std::optional<uint64_t> ParseAmount(std::string_view text, Unit unit, std::strin
 }
 
 std::string AmountText(uint64_t amount, Unit unit) {
+  if (unit == Unit::k256ths) {
+    char ratio[kRatioRoom];
+    return std::string(ratio, WriteRatio(amount, ratio));
+  }
   std::string text = std::to_string(amount);
   if (unit == Unit::kMicroseconds) text += "us";
   if (unit == Unit::kMilliseconds) text += "ms";

@@ -27,8 +27,6 @@ std::string FilterName(const Field& field);
 bool BeginsPredicate(std::string_view word);
 // The word nearest to `word` of all that can begin a predicate; empty if none is near.
 std::string NearestWord(std::string_view word);
-// The words that a text field can have; empty if it can have any text.
-std::vector<std::string_view> AllowedWords(const Field& field);
 
 bool StartsAsNumber(std::string_view text);
 // A number as strtoul(3) reads it with base 0: 0x1f, 017 or 15.

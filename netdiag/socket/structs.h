@@ -166,7 +166,7 @@ struct TcpInfoTraits {
         {"options", 5, 1, kNone, kEnum, kListener},  // bits: TcpOption
         {"snd_wscale", 6, 1, kNone, kGauge, kNoWindowScale, 0, 4},
         {"rcv_wscale", 6, 1, kNone, kGauge, kNoWindowScale, 4, 4},
-        {"delivery_rate_app_limited", 7, 1, kNone, kEnum, kListener, 0, 1},  // 4.9
+        {"delivery_rate_app_limited", 7, 1, kNone, kFlag, kListener, 0, 1},  // 4.9
         {"fastopen_client_fail", 7, 1, kNone, kEnum, kListener, 1, 2},       // 5.5
         {"rto", 8, 4, kMicroseconds, kGauge, kZero},
         {"ato", 12, 4, kMicroseconds, kGauge, kZero},
@@ -298,7 +298,7 @@ struct VegasTraits {
   static constexpr UnsetSet kNotMeasured = {Unset::kZero, Unset::kOnes, Unset::kInfinite,
                                             Unset::kTwentySeconds};
   static constexpr auto kFields = std::to_array<StructField>({
-      {"enabled", 0, 4, Unit::kNone, Meaning::kEnum},
+      {"enabled", 0, 4, Unit::kNone, Meaning::kFlag},
       {"rttcnt", 4, 4, Unit::kPackets},
       {"rtt", 8, 4, Unit::kMicroseconds, Meaning::kGauge, kNotMeasured},
       {"minrtt", 12, 4, Unit::kMicroseconds, Meaning::kGauge, kNotMeasured},
@@ -309,8 +309,8 @@ using VegasInfo = StructView<VegasTraits>;
 // struct tcp_dctcp_info. dctcp_get_info() fills nothing if the peer has no ECN.
 struct DctcpTraits {
   static constexpr auto kFields = std::to_array<StructField>({
-      {"enabled", 0, 2, Unit::kNone, Meaning::kEnum},
-      {"ce_state", 2, 2, Unit::kNone, Meaning::kEnum, Unset::kDisabled},
+      {"enabled", 0, 2, Unit::kNone, Meaning::kFlag},
+      {"ce_state", 2, 2, Unit::kNone, Meaning::kFlag, Unset::kDisabled},
       {"alpha", 4, 4, Unit::kNone, Meaning::kGauge, Unset::kDisabled},
       {"ab_ecn", 8, 4, Unit::kBytes, Meaning::kGauge, Unset::kDisabled},
       {"ab_tot", 12, 4, Unit::kBytes, Meaning::kGauge, Unset::kDisabled},
@@ -323,15 +323,15 @@ struct DctcpTraits {
 };
 using DctcpInfo = StructView<DctcpTraits>;
 
-// struct tcp_bbr_info; gains are in 1/256. All is 0 before bbr_init(), which begins min_rtt with
+// struct tcp_bbr_info. All is 0 before bbr_init(), which begins min_rtt with
 // tcp_min_rtt(): ~0 if no round trip was measured.
 struct BbrTraits {
   static constexpr auto kFields = std::to_array<StructField>({
       {"bw_lo", 0, 4, Unit::kBytesPerSecond},  // the low and high half of one 64-bit number
       {"bw_hi", 4, 4, Unit::kBytesPerSecond},
       {"min_rtt", 8, 4, Unit::kMicroseconds, Meaning::kGauge, {Unset::kZero, Unset::kOnes}},
-      {"pacing_gain", 12, 4, Unit::kNone, Meaning::kGauge, Unset::kZero},
-      {"cwnd_gain", 16, 4, Unit::kNone, Meaning::kGauge, Unset::kZero},
+      {"pacing_gain", 12, 4, Unit::k256ths, Meaning::kGauge, Unset::kZero},
+      {"cwnd_gain", 16, 4, Unit::k256ths, Meaning::kGauge, Unset::kZero},
   });
 };
 using BbrInfo = StructView<BbrTraits>;
@@ -351,15 +351,15 @@ struct MptcpInfoTraits {
         {"subflows_max", 3, 1, kNone, kGauge, kNoToken},
         {"add_addr_signal_max", 4, 1, kNone, kGauge, kNoToken},
         {"add_addr_accepted_max", 5, 1, kNone, kGauge, kNoToken},
-        {"fallback", 8, 4, kNone, kEnum, kNoToken, 0, 1},  // continues as plain TCP
-        {"remote_key_received", 8, 4, kNone, kEnum, kNoToken, 1, 1},
+        {"fallback", 8, 4, kNone, kFlag, kNoToken, 0, 1},  // continues as plain TCP
+        {"remote_key_received", 8, 4, kNone, kFlag, kNoToken, 1, 1},
         {"token", 12, 4, kNone, kIdentity, kZero},
         {"write_seq", 16, 8, kBytes, kGauge, kZero},
         {"snd_una", 24, 8, kBytes, kGauge, kZero},
         {"rcv_nxt", 32, 8, kBytes, kGauge, kZero},
         {"local_addr_used", 40, 1},  // 5.15
         {"local_addr_max", 41, 1, kNone, kGauge, kNoToken},
-        {"csum_enabled", 42, 1, kNone, kEnum, kNoToken},
+        {"csum_enabled", 42, 1, kNone, kFlag, kNoToken},
         {"retransmits", 44, 4, kNone, kCounter, kNoToken},  // 6.5
         {"bytes_retrans", 48, 8, kBytes, kCounter, kNoToken},
         {"bytes_sent", 56, 8, kBytes, kCounter, kNoToken},

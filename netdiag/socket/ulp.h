@@ -52,8 +52,8 @@ struct TlsTraits {
       {"cipher", 2, 2, Unit::kNone, Meaning::kEnum},   // TLS_CIPHER_*
       {"tx_mode", 3, 2, Unit::kNone, Meaning::kEnum},
       {"rx_mode", 4, 2, Unit::kNone, Meaning::kEnum},
-      {"tx_zero_copy", 5, 0, Unit::kNone, Meaning::kEnum},   // 5.19
-      {"rx_no_padding", 6, 0, Unit::kNone, Meaning::kEnum},  // 6.0
+      {"tx_zero_copy", 5, 0, Unit::kNone, Meaning::kFlag},   // 5.19
+      {"rx_no_padding", 6, 0, Unit::kNone, Meaning::kFlag},  // 6.0
   });
 };
 using TlsInfo = NestedView<TlsTraits>;

@@ -213,6 +213,7 @@ enum class Unit : uint8_t {
   kMilliseconds,
   kMicroseconds,
   kBytesPerSecond,
+  k256ths,  // a ratio; the number is in 1/256
 };
 
 // How a number changes over time, which decides what the difference of two readings means.
@@ -220,6 +221,7 @@ enum class Meaning : uint8_t {
   kCounter,  // grows during the socket's life
   kGauge,    // the current value
   kEnum,     // one of a few named values, or a set of flags
+  kFlag,     // true or false
   kText,
   kIdentity,  // identifies the socket or something that it belongs to; sums have no meaning
 };

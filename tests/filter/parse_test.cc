@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/field_words.h"
 #include "netdiag/fields.h"
 #include "netdiag/filter/ast.h"
 #include "netdiag/filter/filter.h"
@@ -388,7 +389,7 @@ TEST(FilterParse, TakesEveryFieldOfTheTable) {
     std::string value = "1";
     if (field.get.type == ValueType::kAddress) value = "::1";
     if (field.unit == Unit::kMicroseconds || field.unit == Unit::kMilliseconds) value = "1s";
-    if (!internal::AllowedWords(field).empty()) value = internal::AllowedWords(field)[0];
+    if (!AllowedWords(field).empty()) value = AllowedWords(field)[0];
     if (full.empty() && field.name == "state") value = "established";
     const std::string text = full + std::string(field.name) + " = " + value;
     SCOPED_TRACE(text);
@@ -397,6 +398,25 @@ TEST(FilterParse, TakesEveryFieldOfTheTable) {
     ++fields;
   }
   EXPECT_GT(fields, 150u);
+}
+
+// What diag prints of a field, a filter takes.
+TEST(FilterParse, TakesTheNamesOfCodesAndRatios) {
+  const auto parsed = [](std::string_view text) {
+    const absl::StatusOr<Filter> filter = Filter::Parse(text);
+    return filter.ok() ? filter->ToString() : std::string(filter.status().message());
+  };
+  EXPECT_EQ(parsed("netlink.protocol = generic"), "netlink.protocol = 16");
+  EXPECT_EQ(parsed("netlink.protocol = 16"), "netlink.protocol = 16");
+  EXPECT_EQ(parsed("packet.ethertype != IPv6"), "ethertype != 34525");
+  EXPECT_EQ(parsed("tls.version = 1.3"), "version = 772");
+  EXPECT_EQ(parsed("ca_state = recovery"), "ca_state = 3");
+  EXPECT_THAT(parsed("ca_state = recovry"), HasSubstr("open disorder cwr recovery loss"));
+  EXPECT_EQ(parsed("pacing_gain > 2.88671875"), "pacing_gain > 2.88671875");
+  EXPECT_EQ(parsed("pacing_gain >= 1"), "pacing_gain >= 1");
+  EXPECT_THAT(parsed("pacing_gain > 2.9"), HasSubstr("1/256"));
+  EXPECT_THAT(parsed("pacing_gain > fast"), HasSubstr("a ratio is expected"));
+  EXPECT_EQ(parsed("vegas.enabled = on"), parsed("vegas.enabled"));
 }
 
 // Every reason why a row can have no owner, and no other word.

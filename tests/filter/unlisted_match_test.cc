@@ -2,6 +2,8 @@
 
 #include "netdiag/filter/unlisted_match.h"
 
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +12,8 @@
 
 #include "netdiag/filter/filter.h"
 #include "netdiag/process/owner_index.h"
+#include "netdiag/process/program.h"
+#include "tests/testing/proc_tree.h"
 
 namespace netdiag::internal {
 namespace {
@@ -27,11 +31,25 @@ class UnlistedMatch : public ::testing::Test {
     EXPECT_TRUE(filter.ok()) << text << ": " << filter.status();
     return filter.ok() &&
            MatchesUnlisted(*filter, {Inode(77), NetnsId(netns), index_.Find(Inode(77)),
-                                     FindKernelProtocol(protocol)});
+                                     FindKernelProtocol(protocol), programs_});
   }
 
   OwnerIndex index_;
+  Programs* programs_ = nullptr;
 };
+
+TEST_F(UnlistedMatch, ReadsTheProgramsOfTheOwners) {
+  testing::ProcTree tree;
+  tree.Pid(5, "nginx", 1);
+  std::filesystem::create_symlink("/usr/sbin/nginx", tree.path("exe"));
+  std::ofstream(tree.path("cmdline"), std::ios::binary) << "nginx" << '\0' << "-q" << '\0';
+  Programs programs(tree.root());
+  EXPECT_FALSE(Matches("exe = *"));  // not known
+  programs_ = &programs;
+  EXPECT_TRUE(Matches("exe = /usr/sbin/*"));
+  EXPECT_TRUE(Matches("args = nginx?-q"));
+  EXPECT_FALSE(Matches("args = nginx"));
+}
 
 TEST_F(UnlistedMatch, ReadsOwnersInodeNetnsProtocolAndFamily) {
   for (const char* yes :

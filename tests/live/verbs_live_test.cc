@@ -18,6 +18,7 @@
 #include "netdiag/capabilities.h"
 #include "netdiag/dump/capture.h"
 #include "netdiag/engine/test_options.h"
+#include "netdiag/process/program.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
 #include "tests/live/live_testing.h"
@@ -248,6 +249,42 @@ TEST_F(VerbsLive, AStopTokenCancelsAndTheEngineIsUsableAfterwards) {
 }
 
 // ------------------------------------------------------------------------------------- keeping
+
+TEST_F(VerbsLive, RowsHaveTheProgramsOfTheirOwnersIfAskedFor) {
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  Query query = Everything();
+  query.owners = true;
+  const auto own_program = [](const Row& row) -> const Program* {
+    for (const Owner& owner : row.owners()) {
+      if (owner.pid.value() == getpid()) return row.ProgramOf(owner);
+    }
+    return nullptr;
+  };
+  for (const bool asked : {false, true}) {
+    query.programs = asked;
+    uint64_t known = 0;
+    ASSERT_TRUE(engine
+                    ->Visit(query,
+                            [&](const Row& row) {
+                              const Program* const program = own_program(row);
+                              if (program != nullptr && program->exe.ends_with("verbs_live_test"))
+                                ++known;
+                              return Flow::kContinue;
+                            })
+                    .ok());
+    EXPECT_EQ(known > 0, asked);
+    // A snapshot keeps them, whatever comes after.
+    const absl::StatusOr<Snapshot> taken = engine->Take(query);
+    ASSERT_TRUE(taken.ok()) << taken.status();
+    ExpectUsable(engine.get());
+    uint64_t kept = 0;
+    for (size_t i = 0; i < taken->size(); ++i) {
+      const Row row = (*taken)[i];
+      if (own_program(row) != nullptr) ++kept;
+    }
+    EXPECT_EQ(kept > 0, asked);
+  }
+}
 
 TEST_F(VerbsLive, ASnapshotKeepsItsRowsWhateverComesAfter) {
   const std::unique_ptr<Engine> engine = OpenInZoo();

@@ -116,16 +116,11 @@ std::vector<std::string> Words(const std::string& state, uint16_t port,
   return words;
 }
 
-Titles InJson(const std::string& state, uint16_t port) {
-  rapidjson::Document document;
-  document.Parse(Render(Words(state, port, {"--json"})).c_str());
+// The columns that a socket or a count in JSON has.
+Titles TitlesIn(const rapidjson::Value& row) {
   Titles titles;
-  if (document.HasParseError() || document["sockets"].Size() != 1) {
-    ADD_FAILURE() << "not one " << state << " socket";
-    return titles;
-  }
   for (const Column& column : Columns()) {
-    const rapidjson::Value* holder = &document["sockets"][0];
+    const rapidjson::Value* holder = &row;
     if (column.field->group != FieldGroup::kSocket) {
       const auto group = holder->FindMember(std::string(Name(column.field->group)).c_str());
       if (group == holder->MemberEnd()) continue;
@@ -134,6 +129,16 @@ Titles InJson(const std::string& state, uint16_t port) {
     if (holder->HasMember(column.key.c_str())) titles.insert(column.title());
   }
   return titles;
+}
+
+Titles InJson(const std::string& state, uint16_t port) {
+  rapidjson::Document document;
+  document.Parse(Render(Words(state, port, {"--json", "--columns", AllTitles()})).c_str());
+  if (document.HasParseError() || document["sockets"].Size() != 1) {
+    ADD_FAILURE() << "not one " << state << " socket";
+    return {};
+  }
+  return TitlesIn(document["sockets"][0]);
 }
 
 Titles InCsv(const std::string& state, uint16_t port) {
@@ -162,14 +167,8 @@ Titles InTable(const std::string& state, uint16_t port) {
 Titles InCounts(const std::string& state, uint16_t port) {
   rapidjson::Document document;
   document.Parse(Render(Words(state, port, {"--json", "--count-by", AllTitles()})).c_str());
-  Titles titles;
-  for (const auto& member : document["counts"][0].GetObject())
-    titles.insert(member.name.GetString());
-  titles.erase("count");
-  for (auto title = titles.begin(); title != titles.end();) {
-    title = title->ends_with("_hex") ? titles.erase(title) : std::next(title);
-  }
-  return titles;
+  if (document.HasParseError() || document["counts"].Size() != 1) return {"not one count"};
+  return TitlesIn(document["counts"][0]);
 }
 
 // An operand of the field's type.

@@ -117,7 +117,7 @@ TEST(Json, IsReadByPythonWithExactNames) {
   const HostileSockets sockets;
   EXPECT_EQ(Read("--json -tuxap", R"(
 answer = json.load(open(sys.argv[1]))
-assert answer['schema'] == 2
+assert answer['schema'] == 3
 names = [bytes.fromhex(s['name_hex']) if 'name_hex' in s else s.get('name', '').encode()
          for s in answer['sockets'] if s['protocol'] == 'unix']
 for name in wanted: assert b'\0' + name in names, name
@@ -125,6 +125,25 @@ assert answer['rows'] == len(answer['sockets']) == sum(t['rows'] for t in answer
 assert all(t['complete'] for t in answer['tables'])
 raw = open(sys.argv[1], 'rb').read()
 assert all(32 <= byte < 127 or byte == 10 for byte in raw)
+)"),
+            0);
+}
+
+// The sockets are this process's own, so its executable and arguments are shown.
+TEST(Json, HasTheExecutableAndTheArgumentsOfEachOwner) {
+  const HostileSockets sockets;
+  const std::string pid = std::to_string(getpid());
+  EXPECT_EQ(Read("--json -xa --each-owner --columns=pid,exe,args", R"(
+import os
+pid = )" + pid + R"(
+rows = [s['owners'] for s in json.load(open(sys.argv[1]))['sockets']]
+assert all(len(owners) <= 1 for owners in rows)
+mine = [o[0] for o in rows if o and o[0]['pid'] == pid]
+assert len(mine) == len(wanted), mine
+args = open('/proc/%d/cmdline' % pid, 'rb').read().rstrip(b'\0').split(b'\0')
+for owner in mine:
+    assert owner['exe'] == os.readlink('/proc/%d/exe' % pid)
+    assert [a.encode() for a in owner['args']] == args, owner['args']
 )"),
             0);
 }
@@ -208,9 +227,11 @@ TEST(Schema, HoldsForEveryKindOfSocket) {
   const testing::SchemaValidator validator(schema.str());
   const EveryKind kinds;
   std::string everything;
-  for (const std::vector<std::string>& more : {std::vector<std::string>{},
-                                               {"-p"},
+  for (const std::vector<std::string>& more : {std::vector<std::string>{"-emoipb"},
+                                               {},
+                                               {"--columns=all"},
                                                {"--peers", "-pT"},
+                                               {"--each-owner", "--columns=pid,exe,args"},
                                                {"--columns=state,comm,cgroup_path"},
                                                {"--count-by=protocol,state,comm"},
                                                {"--unlisted"}}) {
@@ -219,7 +240,7 @@ TEST(Schema, HoldsForEveryKindOfSocket) {
     const netdiag::testing::Outcome whole = kinds.RunDiag(words);
     EXPECT_EQ(whole.exit_code, 0) << whole.err;
     EXPECT_EQ(validator.Complaint(whole.out), "") << ::testing::PrintToString(words);
-    if (more.empty()) everything = whole.out;
+    if (everything.empty()) everything = whole.out;
     words[0] = "--jsonl";
     std::istringstream lines(kinds.RunDiag(words).out);
     for (std::string line; std::getline(lines, line);) {

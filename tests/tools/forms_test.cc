@@ -2,6 +2,7 @@
 // nothing.
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <rapidjson/document.h>
 
+#include "netdiag/netlink/netns.h"
 #include "tests/testing/alloc_counter.h"
 #include "tests/tools/render_testing.h"
 
@@ -112,13 +114,15 @@ TEST(CountBy, CountsInEveryForm) {
   const std::string lines = Render({"-ta", "--jsonl", "--count-by=state"}, Sample());
   EXPECT_THAT(lines, ::testing::StartsWith("{\"state\":\"established\",\"count\":2}\n"
                                            "{\"state\":\"listening\",\"count\":1}\n"
-                                           "{\"summary\":{\"schema\":2,"));
+                                           "{\"summary\":{\"schema\":3,"));
   rapidjson::Document document;
   const std::string object = Render({"-ta", "--json", "--count-by=comm"}, Sample());
   ASSERT_FALSE(document.Parse(object.c_str()).HasParseError()) << object;
   EXPECT_FALSE(document.HasMember("sockets"));
   EXPECT_EQ(document["counts"].Size(), 4u);
-  EXPECT_STREQ(document["counts"][0]["owners.command"].GetString(), "=c\"\n");
+  ASSERT_EQ(document["counts"][0]["owners"].Size(), 1u);
+  EXPECT_STREQ(document["counts"][0]["owners"][0]["command"].GetString(), "=c\"\n");
+  EXPECT_EQ(document["counts"][3]["owners"].Size(), 0u);
 }
 
 TEST(CountBy, AddsUpSortsAndLimitsInEveryForm) {
@@ -158,16 +162,177 @@ TEST(Csv, QuotesValuesIfNecessaryAndEscapesForeignText) {
             "10,,\r\n");
 }
 
+TEST(EachOwner, IsARowOfItsOwnInEveryForm) {
+  EXPECT_EQ(Render({"-taH", "--columns=pid", "--each-owner"}, Sample()), "10\n11\n12\n-\n");
+  EXPECT_EQ(Render({"-ta", "--csv", "--columns=lport,pid,comm", "--each-owner"}, Sample()),
+            "lport,pid,comm\r\n"
+            "300,10,\"a,b\"\r\n"
+            "300,11,\"\\x3dc\"\"\\x0a\"\r\n"
+            "20,12,srv\r\n"
+            "10,,\r\n");
+  EXPECT_THAT(Render({"-ta", "--jsonl", "--columns=lport,pid", "--each-owner"}, Sample()),
+              ::testing::StartsWith("{\"local_port\":300,\"owners\":[{\"pid\":10}]}\n"
+                                    "{\"local_port\":300,\"owners\":[{\"pid\":11}]}\n"
+                                    "{\"local_port\":20,\"owners\":[{\"pid\":12}]}\n"
+                                    "{\"local_port\":10,\"owners\":[]}\n"
+                                    "{\"summary\":"));
+  // The listing has the columns of -p.
+  EXPECT_THAT(Render({"-ta", "--csv", "--each-owner"}, Sample()), HasSubstr(",11,"));
+  // It repeats a socket even if no column shows its owners.
+  EXPECT_EQ(Render({"-taH", "--columns=lport", "--each-owner"}, Sample()), "300\n300\n20\n10\n");
+}
+
+TEST(EachOwner, IsSortedAndLimitedByRows) {
+  EXPECT_EQ(Render({"-taH", "--columns=pid", "--each-owner", "--sort=-pid"}, Sample()),
+            "12\n11\n10\n-\n");
+  EXPECT_EQ(Render({"-taH", "--columns=pid", "--each-owner", "--sort=comm,pid"}, Sample()),
+            "11\n10\n12\n-\n");
+  EXPECT_EQ(Render({"-taH", "--columns=pid", "--each-owner", "--limit=3"}, Sample()),
+            "10\n11\n12\n");
+  EXPECT_EQ(Render({"-taH", "--columns=pid", "--each-owner", "--sort=pid", "--limit=1"}, Sample()),
+            "10\n");
+}
+
 TEST(Csv, HasTheColumnsOfTheOptions) {
   const auto header = [](const std::vector<std::string>& words) {
     const std::string text = Render(words, Sample());
     return text.substr(0, text.find('\r'));
   };
   EXPECT_THAT(header({"--csv", "-ta"}), Not(HasSubstr("pid")));
-  EXPECT_THAT(header({"--csv", "-tap"}), HasSubstr("owners.pid,owners.fd,owners.command"));
+  EXPECT_THAT(header({"--csv", "-tap"}),
+              HasSubstr("owners.pid,owners.start_time,owners.thread,owners.fd,owners.command"));
   EXPECT_THAT(header({"--csv", "-tai"}), HasSubstr("tcp_info.rtt_us"));
   EXPECT_THAT(header({"--csv", "-tam"}), HasSubstr("memory.drops"));
   EXPECT_THAT(header({"--csv", "-tae"}), HasSubstr("cgroup_path"));
+}
+
+// A socket of each family with every attribute that an option shows.
+Packet OneOfEachFamily() {
+  InetMessage inet;
+  inet.fixed.idiag_timer = 1;
+  inet.fixed.idiag_uid = 1000;
+  inet.Add(INET_DIAG_INFO, Packet(280, std::byte{1})).Add(INET_DIAG_TOS, uint8_t{8});
+  inet.Add(INET_DIAG_SKMEMINFO, Packet(36, std::byte{1})).Add(INET_DIAG_SOCKOPT, uint16_t{1});
+  inet.Add(INET_DIAG_CGROUP_ID, uint64_t{7});
+  UnixMessage local;
+  local.Add(UNIX_DIAG_NAME, Text("/run/x")).Add(UNIX_DIAG_VFS, Packet(8, std::byte{1}));
+  return CaptureOf({{Protocol::kUnix, {local.Build()}}, {Protocol::kTcp, {inet.Build()}}});
+}
+
+// The keys of all sockets, those of groups with their group: "tcp_info.rtt_us".
+std::set<std::string> KeysOf(const std::vector<std::string>& options) {
+  std::vector<std::string> words = {"--json", "-ta", "-x"};
+  words.insert(words.end(), options.begin(), options.end());
+  rapidjson::Document document;
+  std::set<std::string> keys;
+  if (document.Parse(Render(words, OneOfEachFamily()).c_str()).HasParseError()) return keys;
+  for (const rapidjson::Value& socket : document["sockets"].GetArray()) {
+    for (const auto& member : socket.GetObject()) keys.insert(member.name.GetString());
+  }
+  return keys;
+}
+
+TEST(Json, ShowsWhatTheOptionsAskForAndNothingElse) {
+  const std::set<std::string> basic = {
+      "protocol",   "family",        "type",       "state",          "receive_queue",
+      "send_queue", "local_address", "local_port", "remote_address", "remote_port",
+      "name",       "abstract",      "inode"};
+  EXPECT_EQ(KeysOf({}), basic);
+  const auto more = [&](const std::string& option) {
+    std::set<std::string> keys = KeysOf({option});
+    for (const std::string& key : basic) EXPECT_EQ(keys.erase(key), 1u) << option << " " << key;
+    return keys;
+  };
+  using Keys = std::set<std::string>;
+  EXPECT_EQ(more("-o"), Keys({"timer", "timer_expires_ms", "timer_retransmits"}));
+  EXPECT_EQ(more("-e"), Keys({"timer", "timer_expires_ms", "timer_retransmits", "uid", "cookie",
+                              "cgroup", "file_inode", "file_major", "file_minor"}));
+  EXPECT_EQ(more("-p"), Keys({"owners", "no_owner"}));
+  EXPECT_EQ(more("-i"), Keys({"tcp_info"}));
+  EXPECT_EQ(more("-m"), Keys({"memory"}));
+  EXPECT_EQ(more("--tos"), Keys({"tos"}));
+  EXPECT_EQ(more("--cgroup"), Keys({"cgroup"}));
+  EXPECT_EQ(more("--inet-sockopt"), Keys({"options"}));
+}
+
+TEST(Json, HasWithAllColumnsWhatAnyOptionShows) {
+  const std::set<std::string> all = KeysOf({"--columns=all"});
+  for (const std::string& key : KeysOf({"-emoipb", "--tos", "--cgroup", "--inet-sockopt"})) {
+    EXPECT_TRUE(all.contains(key)) << key;
+  }
+}
+
+TEST(Csv, HasTheKeysOfJsonAsColumns) {
+  for (const std::vector<std::string>& more : {std::vector<std::string>{},
+                                               {"-e"},
+                                               {"-p"},
+                                               {"-i"},
+                                               {"-m"},
+                                               {"--tos"},
+                                               {"--cgroup"},
+                                               {"--inet-sockopt"},
+                                               {"--columns=state,rtt"}}) {
+    std::vector<std::string> words = {"--csv", "-tax"};
+    words.insert(words.end(), more.begin(), more.end());
+    std::string header = Render(words, OneOfEachFamily());
+    header = header.substr(0, header.find('\r'));
+    for (const std::string& key : KeysOf(more)) {
+      if (more.size() == 1 && more[0].starts_with("--columns")) continue;
+      EXPECT_TRUE(("," + header).find("," + key) != header.npos) << key << " in " << header;
+    }
+  }
+}
+
+TEST(Json, ShowsTheNumberAndTheNameOfAnInterface) {
+  const auto shown = [](uint32_t index, netdiag::NetnsId netns) {
+    InetMessage message;
+    message.fixed.id.idiag_if = index;
+    return Render({"-ta", "--jsonl", "--columns=interface"},
+                  CaptureOf({{Protocol::kTcp, {message.Build()}, 0, {}, netns}}));
+  };
+  const netdiag::NetnsId here = netdiag::netlink::CurrentNetns();
+  EXPECT_THAT(shown(1, here), HasSubstr("{\"interface\":{\"index\":1,\"name\":\"lo\"}}"));
+  EXPECT_THAT(shown(4'000'000, here), HasSubstr("{\"interface\":{\"index\":4000000}}"));
+  EXPECT_THAT(shown(1, netdiag::NetnsId(42)), HasSubstr("{\"interface\":{\"index\":1}}"));
+  EXPECT_THAT(shown(0, here), ::testing::StartsWith("{}\n"));
+}
+
+TEST(CountBy, HasTheKeysOfSocketsInTheSamePlaces) {
+  InetMessage message;
+  message.fixed.id.idiag_if = 7;
+  message.Add(INET_DIAG_INFO, Packet(280, std::byte{1})).Add(INET_DIAG_SKMEMINFO, Packet(36));
+  const Packet capture =
+      CaptureOf({{Protocol::kTcp, {message.Build()}}}, {{5001, 10, 3, "server"}});
+  const std::string fields = "comm,memory.drops,state,interface,tcp_info.backoff,pid";
+  const std::string sockets = Render({"-ta", "--jsonl", "--columns=" + fields}, capture);
+  const std::string counts =
+      Render({"-ta", "--jsonl", "--count-by=" + fields, "--sum=rtt,recvq,bytes_acked"}, capture);
+  const std::string socket = sockets.substr(0, sockets.find('\n') - 1);
+  EXPECT_EQ(socket,
+            "{\"state\":\"established\",\"interface\":{\"index\":7},\"tcp_info\":{"
+            "\"backoff\":1},\"memory\":{\"drops\":0},"
+            "\"owners\":[{\"command\":\"server\",\"pid\":10}]");
+  EXPECT_THAT(counts, ::testing::StartsWith(
+                          socket + ",\"count\":1,\"sums\":{\"receive_queue\":0,\"tcp_info\":"
+                                   "{\"rtt_us\":16843009,\"bytes_acked\":72340172838076673}}}\n"));
+}
+
+TEST(Json, WritesFlagsRatiosAndCodesAsTheirKind) {
+  InetMessage inet;
+  Packet bbr(20, std::byte{0});
+  bbr[12] = std::byte{0xe3};
+  bbr[13] = std::byte{0x02};  // 739
+  bbr[17] = std::byte{0x02};  // 512
+  inet.Add(INET_DIAG_BBRINFO, bbr).Add(INET_DIAG_DCTCPINFO, Packet(16, std::byte{1}));
+  const Packet capture = CaptureOf({{Protocol::kTcp, {inet.Build()}}});
+  EXPECT_THAT(Render({"-ta", "--jsonl", "--columns=bbr"}, capture),
+              HasSubstr("\"pacing_gain\":2.88671875,\"cwnd_gain\":2}"));
+  EXPECT_THAT(Render({"-ta", "--jsonl", "--columns=dctcp.enabled"}, capture),
+              HasSubstr("{\"dctcp\":{\"enabled\":true}}"));
+  EXPECT_EQ(Render({"-taH", "--columns=pacing_gain,cwnd_gain,dctcp.enabled"}, capture),
+            "2.88671875 2 true\n");
+  EXPECT_EQ(Render({"-taH", "--count-by=state", "--sum=pacing_gain"}, capture),
+            "1 established 2.88671875\n");
 }
 
 TEST(JsonLines, AreOneObjectEachAndEndWithTheSummary) {
@@ -205,7 +370,7 @@ TEST(Json, ShowsUnknownAttributesOfANewerKernel) {
   message.Add(201, Packet(6000, std::byte{0xff}));
   message.Add(INET_DIAG_INFO, Packet(284, std::byte{0x22}));
   const std::string text =
-      Render({"-ta", "--json"}, CaptureOf({{Protocol::kTcp, {message.Build()}}}));
+      Render({"-taei", "--json"}, CaptureOf({{Protocol::kTcp, {message.Build()}}}));
   rapidjson::Document document;
   ASSERT_FALSE(document.Parse(text.c_str()).HasParseError());
   const rapidjson::Value& socket = document["sockets"][0];
@@ -226,7 +391,7 @@ TEST(Json, NamesCodesFlagsAndTheSourceOfOwners) {
   info[5] = std::byte{0x82};
   message.Add(INET_DIAG_INFO, info);
   const std::string text =
-      Render({"-tap", "--json"}, CaptureOf({{Protocol::kTcp, {message.Build()}}}));
+      Render({"-taepi", "--json"}, CaptureOf({{Protocol::kTcp, {message.Build()}}}));
   EXPECT_THAT(text, HasSubstr("\"ca_state\":\"recovery\""));
   EXPECT_THAT(text, HasSubstr("\"options\":[\"sack\",\"fastopen_child\"]"));
   EXPECT_THAT(text, HasSubstr("\"cookie\":\"92\""));
@@ -285,6 +450,9 @@ TEST(Forms, AllocateNothingForARow) {
                                                 {"-tai", "--csv"},
                                                 {"-ta", "--json"},
                                                 {"-ta", "--jsonl"},
+                                                {"-taemoi", "--jsonl"},
+                                                {"-ta", "--json", "--columns=all"},
+                                                {"-ta", "--csv", "--each-owner"},
                                                 {"-ta", "--columns=state,local,rtt,ca_state"},
                                                 {"-ta", "--count-by=state,local"},
                                                 {"-ta", "--sort=-rtt", "--limit=10"}}) {

@@ -23,25 +23,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <rapidjson/document.h>
-#include <rapidjson/schema.h>
-#include <rapidjson/stringbuffer.h>
 
 #include "netdiag/field_words.h"
 #include "netdiag/net/io_counters.h"
 #include "tests/tools/render_testing.h"
-#include "tests/tools/schema_testing.h"
 #include "tools/diag/commands.h"
 
 namespace diag {
 namespace {
 
-using netdiag::Protocol;
-using netdiag::testing::CaptureOf;
-using netdiag::testing::InetMessage;
 using netdiag::testing::IsOk;
-using netdiag::testing::Packet;
-using netdiag::testing::UnixMessage;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -508,120 +499,6 @@ TEST(Errors, ListWhatIsAccepted) {
 TEST(FormatHelp, RefusesOtherFormats) {
   EXPECT_THAT(FormatHelp("html"), Not(IsOk()));
   EXPECT_THAT(FormatHelp("html").status().ToString(), HasSubstr("html"));
-}
-
-// ---- JSON Schema ----
-
-Packet Everything() {
-  InetMessage inet;
-  inet.SetLocal("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 8443);
-  inet.fixed.idiag_timer = 1;
-  for (const auto& [type, size] : {std::pair<int, int>{INET_DIAG_MEMINFO, 16},
-                                   {INET_DIAG_INFO, 284},
-                                   {INET_DIAG_VEGASINFO, 16},
-                                   {INET_DIAG_DCTCPINFO, 16},
-                                   {INET_DIAG_BBRINFO, 20},
-                                   {INET_DIAG_SKMEMINFO, 36},
-                                   {INET_DIAG_TOS, 1},
-                                   {INET_DIAG_TCLASS, 1},
-                                   {INET_DIAG_CLASS_ID, 4},
-                                   {INET_DIAG_SHUTDOWN, 1},
-                                   {INET_DIAG_SKV6ONLY, 1},
-                                   {INET_DIAG_MARK, 4},
-                                   {INET_DIAG_SOCKOPT, 2},
-                                   {250, 20}}) {
-    inet.Add(static_cast<uint16_t>(type), Packet(static_cast<size_t>(size), std::byte{0x91}));
-  }
-  inet.Add(INET_DIAG_CONG, netdiag::testing::Text("bbr")).Add(INET_DIAG_CGROUP_ID, uint64_t{1});
-  UnixMessage unix_socket;
-  unix_socket.Add(UNIX_DIAG_NAME, netdiag::testing::Text("/tmp/\xff"));
-  return CaptureOf({{Protocol::kUnix, {unix_socket.Build()}, ENOMEM},
-                    {Protocol::kTcp, {inet.Build(), InetMessage().Build()}}},
-                   {{5001, 10, 3, "serv\xe9r"}});
-}
-
-TEST(Schema, HoldsForEveryFormOfJson) {
-  const testing::SchemaValidator validator(Made("schema"));
-  for (const std::vector<std::string>& words : {std::vector<std::string>{"--json", "-tuxap"},
-                                                {"--json", "-ta"},
-                                                {"--json", "-ta", "--columns=rtt,pid,cgroup_path"},
-                                                {"--json", "-ta", "--count-by=comm"},
-                                                {"--json", "-ta", "--limit=1"}}) {
-    EXPECT_EQ(validator.Complaint(testing::Render(words, Everything())), "")
-        << ::testing::PrintToString(words);
-  }
-  for (const char* more : {"--columns=state,comm", "--count-by=state", "-p"}) {
-    const std::string text = testing::Render({"--jsonl", "-tuxa", more}, Everything());
-    size_t lines = 0;
-    for (size_t start = 0; start < text.size(); ++lines) {
-      const size_t end = text.find('\n', start);
-      EXPECT_EQ(validator.Complaint(text.substr(start, end - start)), "") << more;
-      start = end + 1;
-    }
-    EXPECT_GE(lines, 2u);
-  }
-}
-
-// Renders the sockets of --unlisted, which no capture has.
-std::string RenderUnlisted(const std::vector<std::string>& words) {
-  const absl::StatusOr<ListOptions> options = testing::Parse(words);
-  EXPECT_THAT(options, netdiag::testing::IsOk());
-  const Packet capture = Everything();
-  netdiag::EngineOptions replay;
-  replay.replay = capture;
-  const auto engine = netdiag::Engine::Open(replay);
-  const testing::MemoryFile file;
-  Output output(file.fd());
-  const std::unique_ptr<Renderer> renderer = NewRenderer(*options, engine->get(), &output);
-  renderer->Begin();
-  for (const uint32_t inode : {7u, 8u}) {
-    renderer->Unlisted(
-        {.inode = netdiag::Inode(inode), .protocol = "AL\x1bG", .netns = netdiag::NetnsId(9)});
-  }
-  renderer->End(netdiag::Summary{.netns = netdiag::NetnsStats{.listed = 2}});
-  output.Flush();
-  return file.Read();
-}
-
-TEST(Schema, HoldsForUnlistedSockets) {
-  const testing::SchemaValidator validator(Made("schema"));
-  const std::string json = RenderUnlisted({"--json", "--unlisted"});
-  EXPECT_EQ(validator.Complaint(json), "");
-  EXPECT_THAT(json, ::testing::HasSubstr("\"held\":[{\"protocol\":\"AL\\u001BG\",\"inode\":7"));
-  const std::string lines = RenderUnlisted({"--jsonl", "--unlisted"});
-  for (size_t start = 0; start < lines.size();) {
-    const size_t end = lines.find('\n', start);
-    EXPECT_EQ(validator.Complaint(lines.substr(start, end - start)), "");
-    start = end + 1;
-  }
-  EXPECT_THAT(RenderUnlisted({"-tH", "--unlisted"}),
-              ::testing::HasSubstr("AL\\x1bG UNLISTED 0      0      * 7 * 0"));
-}
-
-TEST(Schema, RefusesOtherObjects) {
-  const testing::SchemaValidator validator(Made("schema"));
-  const std::string good = testing::Render({"--json", "-tuxap"}, Everything());
-  ASSERT_EQ(validator.Complaint(good), "");
-  const auto changed = [&](const std::string& from, const std::string& to) {
-    std::string bad = good;
-    const size_t at = bad.find(from);
-    EXPECT_NE(at, bad.npos) << from;
-    return validator.Complaint(bad.replace(at, from.size(), to));
-  };
-  EXPECT_NE(changed("\"local_port\"", "\"local_prot\""), "");
-  EXPECT_NE(changed("\"rtt_us\":", "\"rtt_us\":-"), "");
-  EXPECT_NE(changed("\"cookie\":\"92\"", "\"cookie\":92"), "");
-  EXPECT_NE(changed("\"schema\":2", "\"schema\":1"), "");
-  EXPECT_NE(changed("\"complete\":", "\"completely\":"), "");
-  EXPECT_NE(changed("\"name_hex\":\"2f", "\"name_hex\":\"2g"), "");
-}
-
-TEST(Schema, IsTheOneInTheDocuments) {
-  std::ifstream file("docs/diag.schema.json");
-  std::stringstream text;
-  text << file.rdbuf();
-  EXPECT_TRUE(text.str() == Made("schema"))
-      << "docs/diag.schema.json is what `tools/dev diag --help-format=schema` writes";
 }
 
 }  // namespace

@@ -375,10 +375,6 @@ TEST(Options, AskTheKernelOnlyForWhatIsShown) {
   EXPECT_EQ(Good({"--tos"}).query.extensions,
             ExtensionSet({Extension::kTos, Extension::kTrafficClass}));
   EXPECT_EQ(Good({"-b"}).query.extensions, ExtensionSet(Extension::kPacketFilter));
-  // JSON shows everything except owners, which cost more than all the rest.
-  EXPECT_FALSE(Good({"--json"}).query.owners);
-  EXPECT_TRUE(Good({"--json", "-p"}).query.owners);
-  EXPECT_TRUE(Good({"--json"}).query.extensions.contains(Extension::kTos));
 }
 
 TEST(Options, ColumnsAskOnlyForWhatTheyRead) {

@@ -31,6 +31,8 @@ std::string UnitWord(Unit unit) {
       return "us";
     case Unit::kBytesPerSecond:
       return "B/s";
+    case Unit::k256ths:
+      return "ratio";
   }
   return "?";
 }
@@ -43,6 +45,8 @@ std::string MeaningWord(Meaning meaning) {
       return "gauge";
     case Meaning::kEnum:
       return "enum";
+    case Meaning::kFlag:
+      return "flag";
     case Meaning::kText:
       return "text";
     case Meaning::kIdentity:

@@ -119,8 +119,10 @@ TEST(RenderFamilies, ShowsAllGroupsAndFlagsOfANetlinkSocket) {
   NetlinkMessage bare;
   EXPECT_THAT(Render({"-f", "netlink", "-aneH"}, OfNetlink(bare)),
               HasSubstr(" sk=9c cb=0 groups=0x00000000 ino:9001\n"));
-  EXPECT_THAT(Render({"--json"}, OfNetlink(message)), Not(HasSubstr("groups")));  // -a is missing
-  EXPECT_THAT(Render({"--json", "-a"}, OfNetlink(message)), HasSubstr("\"groups\":[1,3,64,65,66]"));
+  EXPECT_THAT(Render({"--json", "-a"}, OfNetlink(message)), Not(HasSubstr("groups")));
+  EXPECT_THAT(Render({"--json", "-e"}, OfNetlink(message)), Not(HasSubstr("groups")));  // no -a
+  EXPECT_THAT(Render({"--json", "-ae"}, OfNetlink(message)),
+              HasSubstr("\"groups\":[1,3,64,65,66]"));
 }
 
 TEST(RenderFamilies, ShowsMembershipsAndFiltersInJson) {
@@ -133,11 +135,13 @@ TEST(RenderFamilies, ShowsMembershipsAndFiltersInJson) {
   joined.pdmc_addr[1] = 0xab;
   const sock_filter program[] = {{0x28, 0, 1, 12}};
   message.Add(PACKET_DIAG_MCLIST, Raw(joined)).Add(PACKET_DIAG_FILTER, Raw(program));
-  const std::string json = Render({"--json", "-a"}, OfPacket(message));
-  EXPECT_THAT(json, HasSubstr("\"memberships\":[{\"interface\":7,\"type\":1,\"count\":2,"
+  const std::string json = Render({"--json", "-aeb"}, OfPacket(message));
+  EXPECT_THAT(json, HasSubstr("\"memberships\":[{\"interface\":{\"index\":7},\"type\":"
+                              "\"promisc\",\"count\":2,"
                               "\"address_hex\":\"00ab00\"}]"));
   EXPECT_THAT(json, HasSubstr("\"filter\":[[40,0,1,12]]"));
-  EXPECT_THAT(Render({"--json", "-a"}, OfPacket(PacketMessage())), Not(HasSubstr("memberships")));
+  EXPECT_THAT(Render({"--json", "-a"}, OfPacket(message)), Not(HasSubstr("filter")));
+  EXPECT_THAT(Render({"--json", "-aeb"}, OfPacket(PacketMessage())), Not(HasSubstr("memberships")));
 }
 
 TEST(RenderFamilies, ShowsMptcpInfoInsteadOfTcpInfo) {
@@ -155,7 +159,7 @@ TEST(RenderFamilies, ShowsMptcpInfoInsteadOfTcpInfo) {
             "ESTAB 0      0      127.0.0.1:8080 10.1.2.3:4660\n"
             "\t subflows_max:2 fallback remote_key token:ef write_seq:10 bytes_retrans:9 "
             "endp_fullmesh_max:4\n");
-  EXPECT_THAT(Render({"--json", "-a"}, capture), HasSubstr("\"mptcp_info\":{\"subflows\":0,"));
+  EXPECT_THAT(Render({"--json", "-ai"}, capture), HasSubstr("\"mptcp_info\":{\"subflows\":0,"));
 }
 
 TEST(RenderFamilies, NamesProtocolsOfRawSockets) {

@@ -32,8 +32,12 @@ Column ColumnOf(const Field& field) {
   column.field = &field;
   column.words = netdiag::WordsOf(field);
   column.key = netdiag::NameWithUnit(field);
-  column.as_text =
-      field.group == FieldGroup::kSocket && (field.name == "cookie" || field.name == "cgroup");
+  const bool own = field.group == FieldGroup::kSocket;
+  if (own && (field.name == "cookie" || field.name == "cgroup")) {
+    column.json = Column::Json::kDigits;
+  }
+  if (own && field.name == "interface") column.json = Column::Json::kInterface;
+  if (column.per_owner() && field.name == "args") column.json = Column::Json::kArguments;
   return column;
 }
 
@@ -95,28 +99,6 @@ absl::Status CheckSums(const Selection& selection) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Column>> ParseColumns(std::string_view list) {
-  std::vector<Column> columns;
-  const auto add = [&](std::string_view name) -> absl::Status {
-    const auto is_listed = [&](const Column& column) {
-      return std::ranges::find(columns, column) != columns.end();
-    };
-    std::vector<Column> group = GroupColumns(Lowercase(name));
-    if (!group.empty()) {
-      for (Column& column : group) {
-        if (!is_listed(column)) columns.push_back(std::move(column));
-      }
-      return absl::OkStatus();
-    }
-    NETDIAG_ASSIGN_OR_RETURN(Column column, FindColumn(name));
-    if (is_listed(column)) return BadInput("column", name, "the list names it twice");
-    columns.push_back(std::move(column));
-    return absl::OkStatus();
-  };
-  NETDIAG_RETURN_IF_ERROR(ForEachName(list, add));
-  return columns;
-}
-
 void AppendForeign(std::string_view text, const Column& column, Escape escape, std::string* out) {
   const bool named = column.field->group == FieldGroup::kSocket && column.field->name == "name";
   if (escape == Escape::kText) {
@@ -148,6 +130,11 @@ void AppendNameOf(const Column& column, uint64_t number, netdiag::NetnsId netns,
 }
 
 void AppendNumberOf(const Column& column, uint64_t number, std::string* out) {
+  if (column.field->unit == netdiag::Unit::k256ths) {
+    char ratio[netdiag::kRatioRoom];
+    out->append(ratio, netdiag::WriteRatio(number, ratio));
+    return;
+  }
   if (column.words == nullptr) {
     AppendNumber(number, out);
     return;
@@ -200,6 +187,28 @@ absl::StatusOr<Column> FindColumn(std::string_view name) {
   if (word == "user") column.named = Column::Named::kUser;
   if (column.named != Column::Named::kNo) column.key = word;
   return column;
+}
+
+absl::StatusOr<std::vector<Column>> ParseColumns(std::string_view list) {
+  std::vector<Column> columns;
+  const auto add = [&](std::string_view name) -> absl::Status {
+    const auto is_listed = [&](const Column& column) {
+      return std::ranges::find(columns, column) != columns.end();
+    };
+    std::vector<Column> group = GroupColumns(Lowercase(name));
+    if (!group.empty()) {
+      for (Column& column : group) {
+        if (!is_listed(column)) columns.push_back(std::move(column));
+      }
+      return absl::OkStatus();
+    }
+    NETDIAG_ASSIGN_OR_RETURN(Column column, FindColumn(name));
+    if (is_listed(column)) return BadInput("column", name, "the list names it twice");
+    columns.push_back(std::move(column));
+    return absl::OkStatus();
+  };
+  NETDIAG_RETURN_IF_ERROR(ForEachName(list, add));
+  return columns;
 }
 
 std::vector<Column> AllColumns(bool owners) {
@@ -275,6 +284,7 @@ absl::StatusOr<Selection> ParseSelection(std::string_view columns, std::string_v
                                          std::string_view sum) {
   Selection selection;
   NETDIAG_ASSIGN_OR_RETURN(selection.columns, ParseColumns(columns));
+  selection.all = selection.columns.size() == netdiag::AllFields().size();
   NETDIAG_ASSIGN_OR_RETURN(selection.count_by, ParseColumns(count_by));
   NETDIAG_ASSIGN_OR_RETURN(selection.sums, ParseColumns(sum));
   NETDIAG_RETURN_IF_ERROR(CheckSums(selection));
@@ -336,8 +346,13 @@ void AppendValue(const Column& column, const FieldValue& value, Escape escape, s
   }
 }
 
-void AppendCell(const Column& column, const netdiag::Row& row, Escape escape, std::string* out) {
+void AppendCell(const Column& column, const netdiag::Row& row, std::optional<size_t> owner,
+                Escape escape, std::string* out) {
   const Field& field = *column.field;
+  if (owner && field.group == FieldGroup::kOwner) {
+    AppendValue(column, field.get(row, *owner), escape, out);
+    return;
+  }
   if (!column.per_owner()) {
     AppendValue(column, field.get(row, 0), escape, out, row.table().netns);
     return;

@@ -4,7 +4,9 @@
 #ifndef NETDIAG_TOOLS_DIAG_COLUMNS_H_
 #define NETDIAG_TOOLS_DIAG_COLUMNS_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,7 +28,9 @@ struct Column {
   const netdiag::FieldWords* words = nullptr;  // for its numbers; null: numbers stay numbers
   std::string key;                             // the name with its unit: "rtt_us"
   std::string header;                          // the name as the user wrote it; empty: the title
-  bool as_text = false;                        // JSON writes the number, an id, as a string
+  // How JSON writes the value, if not as text, number or boolean: an id of 64 bits as a string of
+  // digits, an interface as its number and name, arguments as an array.
+  enum class Json : uint8_t { kPlain, kDigits, kInterface, kArguments } json = Json::kPlain;
   // The number is shown as a name: the columns `dev` and `user`.
   enum class Named : uint8_t { kNo, kInterface, kUser } named = Named::kNo;
 
@@ -55,6 +59,8 @@ struct Selection {
   std::vector<Column> sums;      // numbers to add up for each count
   std::vector<netdiag::RowCounts::Order> count_order;  // of the counts; empty: the largest first
   uint64_t limit = 0;                                  // the number of rows; 0: all
+  bool all = false;         // `columns` are all, so that JSON also shows what no column has
+  bool each_owner = false;  // a row for each owner of a socket; one without an owner has one row
 
   bool empty() const { return columns.empty() && count_by.empty(); }
 };
@@ -62,9 +68,10 @@ struct Selection {
 // Finds a column by any word of its field (netdiag/field_words.h), in upper or lower case. `dev`
 // and `user` show the names of `interface` and `uid`. An error names the nearest word.
 absl::StatusOr<Column> FindColumn(std::string_view name);
-// Parses the arguments of the options with these names; empty: the option is not given. --columns
-// also takes "all" and the name of a group, which stands for those of its columns that the list
-// does not name before.
+// Finds the columns of a list with commas. "all" and the name of a group stand for those of their
+// columns that the list does not name before.
+absl::StatusOr<std::vector<Column>> ParseColumns(std::string_view list);
+// Parses the arguments of the options with these names; empty: the option is not given.
 absl::StatusOr<Selection> ParseSelection(std::string_view columns, std::string_view sort,
                                          std::string_view limit, std::string_view count_by,
                                          std::string_view sum = {});
@@ -96,7 +103,9 @@ enum class Escape : uint8_t {
 void AppendValue(const Column& column, const netdiag::FieldValue& value, Escape escape,
                  std::string* out, netdiag::NetnsId netns = {});
 // Appends the value of a row's column. The values of several owners are separated by commas.
-void AppendCell(const Column& column, const netdiag::Row& row, Escape escape, std::string* out);
+// `owner`: only this one of Row::owners(), nothing if there is no such owner.
+void AppendCell(const Column& column, const netdiag::Row& row, std::optional<size_t> owner,
+                Escape escape, std::string* out);
 
 }  // namespace diag
 

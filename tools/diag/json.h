@@ -12,6 +12,7 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include "netdiag/field_words.h"
 #include "netdiag/types/types.h"
 #include "tools/diag/text.h"
 
@@ -45,6 +46,11 @@ class Json {
   void Number(std::string_view key, uint64_t number) {
     Key(key);
     writer_.Uint64(number);
+  }
+  // Writes a number of Unit::k256ths as a decimal.
+  void Ratio(uint64_t number) {
+    char text[netdiag::kRatioRoom];
+    writer_.RawValue(text, netdiag::WriteRatio(number, text), rapidjson::kNumberType);
   }
   void Flag(std::string_view key, bool flag) {
     Key(key);

@@ -1,5 +1,7 @@
 // What a query's answer says besides its rows, as JSON. Tested by tests/tools/render_json_test.cc.
 
+#include <string>
+
 #include "netdiag/summary.h"
 #include "tools/diag/json.h"
 #include "tools/diag/render.h"
@@ -24,9 +26,10 @@ void PutTable(const netdiag::Summary& summary, const netdiag::TableOutcome& outc
   json->Number("rows", outcome.rows);
   json->Flag("complete", outcome.status.ok() && !summary.stopped && !summary.interrupted);
   json->Flag("exact", outcome.status.ok() && outcome.doubt.ok() && !summary.stopped);
-  json->Number("walks", outcome.dumps);
+  json->Flag("looked_up", outcome.looked_up);
+  json->Number("dumps", outcome.dumps);
   json->Number("repeated", outcome.repeated);
-  json->Number("unsettled", outcome.missing);
+  json->Number("missing", outcome.missing);
   json->Message("error", outcome.status);
   json->Message("refusal", outcome.refusal);
   json->Message("doubt", outcome.doubt);
@@ -46,6 +49,12 @@ void PutOwnerStats(const netdiag::OwnerStats& stats, Json* json) {
   json->Number("sockets", stats.sockets);
   json->Number("vanished", stats.vanished);
   json->Number("denied", stats.denied);
+  json->Key("denied_pids");
+  (*json)->StartArray();
+  for (const netdiag::Pid pid : stats.denied_pids) {
+    if (pid != netdiag::Pid()) (*json)->Int(pid.value());
+  }
+  (*json)->EndArray();
   json->Number("errors", stats.errors);
   json->Flag("hidepid", stats.hidepid);
   json->Flag("other_pid_namespace", stats.other_pid_namespace);
@@ -61,8 +70,10 @@ void PutNetnsStats(const netdiag::NetnsStats& stats, Json* json) {
   json->Number("vanished", stats.vanished);
   json->Number("hidden", stats.hidden);
   json->Number("beyond", stats.beyond);
+  json->Number("empty", stats.empty);
   json->Message("denial", stats.denial);
   json->Message("no_socket_search", stats.no_socket_search);
+  json->Message("no_lookup", stats.no_lookup);
   (*json)->EndObject();
 }
 
@@ -83,6 +94,20 @@ void PutSummary(const netdiag::Summary& summary, Json* json) {
   json->Number("damaged", summary.damaged);
   json->Number("duplicates", summary.duplicates);
   json->Number("unknown_attributes", summary.unknown_attributes);
+}
+
+void PutUnlistedOutcome(const absl::StatusOr<netdiag::UnlistedStats>& stats, Json* json) {
+  json->Message("unlisted_error", stats.status());
+  if (!stats.ok()) return;
+  json->Key("left_out");
+  (*json)->StartObject();
+  json->Number("count", stats->left_out);
+  json->Key("protocols");
+  (*json)->StartArray();
+  for (const std::string& protocol : stats->left_out_protocols) json->Text(protocol);
+  (*json)->EndArray();
+  json->Message("reason", stats->left_out_reason);
+  (*json)->EndObject();
 }
 
 }  // namespace diag

@@ -141,6 +141,7 @@ ExitCode List(const ListOptions& options, const EngineOptions& engine_options, E
   absl::StatusOr<netdiag::UnlistedStats> unlisted = netdiag::UnlistedStats();
   if (options.unlisted && !output.failed()) {
     unlisted = ListUnlisted(options, engine_options, output, renderer.get());
+    renderer->UnlistedEnd(unlisted);
   }
   renderer->End(*summary);
   const ExitCode written = Finish(&output, kAnswered);

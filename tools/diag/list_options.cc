@@ -14,6 +14,7 @@
 #include "netdiag/fields.h"
 #include "netdiag/types/error.h"
 #include "tools/diag/command_values.h"
+#include "tools/diag/details.h"
 #include "tools/diag/list_words.h"
 #include "tools/diag/names.h"
 #include "tools/diag/tables.h"
@@ -35,6 +36,7 @@ struct Said {
   TableChoice tables;
   std::optional<StateSet> states;  // of -a, -l and -B
   bool summary = false;
+  bool each_owner = false;
   std::string columns, sort, limit, count_by, sum;
   std::string filter_file;
   std::string proc_root;
@@ -114,6 +116,12 @@ absl::Status SetOwners(std::string_view word, Said* said) {
 
 absl::Status SetUnlisted(std::string_view, Said* said) {
   said->options.unlisted = true;
+  said->options.details |= Detail::kOwners;
+  return absl::OkStatus();
+}
+
+absl::Status SetEachOwner(std::string_view, Said* said) {
+  said->each_owner = true;
   said->options.details |= Detail::kOwners;
   return absl::OkStatus();
 }
@@ -221,6 +229,12 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
       {"WHICH", Values::kOneOf, WordsIn<kOwnerPolicies>},
       kShown},
      SetOwners},
+    {{0,
+      "each-owner",
+      "a row for each owner, with --columns, --csv or --json; implies -p",
+      {},
+      kShown},
+     SetEachOwner},
     {{0, "unlisted", "also sockets that only a descriptor shows; implies -p", {}, kSockets},
      SetUnlisted},
     {{.name = "held"}, SetUnlisted},  // its name before
@@ -331,15 +345,15 @@ void AddNeedsOf(const ListOptions& options, netdiag::Query* query) {
   for (const Selection::Order& order : options.selection.sort) {
     AddNeeds({&order.column, 1}, query);
   }
+  query->owners |= options.selection.each_owner;
   if (!options.selection.empty()) return;
   query->owners |= options.shows(Detail::kOwners);
   query->peers |= options.shows(Detail::kPeers);
-  if (options.style.form == Form::kJson || options.style.form == Form::kJsonLines) {
-    // JSON shows everything except owners: they cost more than all the rest, so they need -p.
-    const bool owners = query->owners;
-    netdiag::AddNeeds(netdiag::AllFields(), query);
-    query->owners = owners;
-    query->containers = false;  // needs owners where cgroups of version 1 are in use
+  if (options.style.form != Form::kText) {
+    AddNeeds(ColumnsOf(options), query);
+    // Owners are searched only for -p, so names that only an owner tells are absent without it.
+    query->cgroups |= query->containers;
+    query->containers &= query->owners;
     return;
   }
   query->cgroups = options.shows(Detail::kExtended) || options.shows(Detail::kCgroup);
@@ -370,6 +384,22 @@ absl::Status ResolveSummary(const Said& said, bool named, ListOptions* options) 
   if (!named) options->query.states = StateSet::SsAll();
   NETDIAG_ASSIGN_OR_RETURN(options->selection,
                            ParseSelection("", "", said.limit, "protocol,family,state"));
+  return absl::OkStatus();
+}
+
+// Checks --each-owner, and puts it into the selection.
+absl::Status ResolveEachOwner(const Said& said, ListOptions* options) {
+  if (!said.each_owner) return absl::OkStatus();
+  Selection& selection = options->selection;
+  if (!selection.count_by.empty()) {
+    return BadInput("option", "--each-owner",
+                    "--count-by counts a socket once for each different owner already");
+  }
+  if (options->style.form == Form::kText && selection.columns.empty()) {
+    return BadInput("option", "--each-owner",
+                    "ss's text has all owners in one row; add --columns, --csv, --json or --jsonl");
+  }
+  selection.each_owner = true;
   return absl::OkStatus();
 }
 
@@ -412,6 +442,7 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
                          said.tables.empty() && !states;
   const bool named = !words.empty() || !said.tables.empty() || said.states;
   NETDIAG_RETURN_IF_ERROR(ResolveSummary(said, named, &options));
+  NETDIAG_RETURN_IF_ERROR(ResolveEachOwner(said, &options));
   AddNeedsOf(options, &query);
   const bool has_order = !options.selection.sort.empty();
   if (options.unlisted &&

@@ -19,7 +19,7 @@ namespace diag {
 // What diag does. If several options name one, the last of this list is done.
 enum class Action : uint8_t { kList, kColumnsHelp, kCapabilities, kHelpFormat, kVersion, kHelp };
 
-// What ss's text and CSV show of a socket besides its states, queues and addresses.
+// What rows show of a socket besides its states, queues and addresses.
 enum class Detail : uint8_t {
   kOwners,
   kThreads,          // the thread of each owner

@@ -122,24 +122,28 @@ void Names::AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool nume
 
 void Names::ReadInterfacesThrough(netdiag::Engine* engine) { interface_engine = engine; }
 
-void Names::AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out) {
+std::string_view Names::InterfaceName(netdiag::NetnsId netns, netdiag::IfIndex index) {
   const auto [place, is_new] = interfaces_.try_emplace({netns, index});
-  std::string& text = place->second;
-  if (is_new) {
-    const auto read = [&] {
-      char name[IF_NAMESIZE] = "";
-      if (if_indextoname(index.value(), name) != nullptr) AppendEscaped(name, &text);
-      return absl::OkStatus();
-    };
-    // The namespace is 0 if it is not known: in a capture, or without /proc.
-    if (netns == netns_ || netns == netdiag::NetnsId()) {
-      read().IgnoreError();
-    } else if (interface_engine != nullptr) {
-      interface_engine->RunIn(netns, read).IgnoreError();  // the number is shown instead
-    }
-    if (text.empty()) text = "if" + std::to_string(index.value());
+  if (!is_new) return place->second;
+  const auto read = [&] {
+    char name[IF_NAMESIZE] = "";
+    if (if_indextoname(index.value(), name) != nullptr) place->second = name;
+    return absl::OkStatus();
+  };
+  // The namespace is 0 if it is not known: in a capture, or without /proc.
+  if (netns == netns_ || netns == netdiag::NetnsId()) {
+    read().IgnoreError();
+  } else if (interface_engine != nullptr) {
+    interface_engine->RunIn(netns, read).IgnoreError();  // the number is shown instead
   }
-  out->append(text);
+  return place->second;
+}
+
+void Names::AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out) {
+  const std::string_view name = InterfaceName(netns, index);
+  if (!name.empty()) return AppendEscaped(name, out);
+  out->append("if");
+  AppendNumber(index.value(), out);
 }
 
 absl::Status Names::ReadUsersFrom(const std::string& path) {

@@ -49,6 +49,9 @@ class Names {
   // Appends the interface's name in its namespace, or "ifN" if it has none or if the namespace
   // cannot be entered. `netns` 0: this program's.
   void AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out);
+  // The interface's name in its namespace; empty if it has none or if the namespace cannot be
+  // entered. `netns` 0: this program's. The name can hold any bytes. Valid as long as this object.
+  std::string_view InterfaceName(netdiag::NetnsId netns, netdiag::IfIndex index);
   // From now on, every Names reads the names of users from this file, as of passwd(5), instead of
   // the host's databases. The error names the file.
   static absl::Status ReadUsersFrom(const std::string& path);
@@ -61,6 +64,7 @@ class Names {
   std::string proc_root_;
   std::optional<netdiag::Services> services_;  // nullopt until the first name is needed
   PortRange ephemeral_ = {netdiag::Port::FromHost(1024), netdiag::Port::FromHost(4999)};
+  // Empty: it has no name.
   std::map<std::pair<netdiag::NetnsId, netdiag::IfIndex>, std::string> interfaces_;
   std::map<netdiag::Uid, std::string> users_;
   const netdiag::NetnsId netns_ = netdiag::netlink::CurrentNetns();

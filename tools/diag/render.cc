@@ -2,6 +2,9 @@
 
 #include "tools/diag/render.h"
 
+#include <algorithm>
+
+#include "netdiag/netlink/netns.h"
 #include "netdiag/types/error.h"
 
 namespace diag {
@@ -19,6 +22,15 @@ void Renderer::VisitPendingConnections(const netdiag::UnixSocket& listener,
         }
       });
   if (!status.ok() && !absl::IsNotFound(status)) ++untold_listeners_;
+}
+
+netdiag::NetnsId NetnsOfCounts(const ListOptions& options) {
+  constexpr netdiag::NetnsId kNone(1);  // no namespace has this number
+  if (options.all_netns) return kNone;
+  if (options.netns.empty()) return netdiag::NetnsId();
+  const auto netns = netdiag::netlink::NetNs::FromName(options.netns, options.proc_root);
+  const absl::StatusOr<netdiag::NetnsId> id = netns.ok() ? netns->Identify() : netns.status();
+  return id.value_or(kNone);
 }
 
 std::unique_ptr<Renderer> NewRenderer(const ListOptions& options, netdiag::Engine* engine,
@@ -39,7 +51,8 @@ std::unique_ptr<Renderer> NewRenderer(const ListOptions& options, netdiag::Engin
 // ---- Pipeline ----
 
 Pipeline::Pipeline(const Selection& selection, Renderer* renderer, const Output* output)
-    : limit_(selection.limit),
+    : each_owner_(selection.each_owner),
+      limit_(selection.limit),
       count_order_(selection.count_order),
       renderer_(renderer),
       output_(output) {
@@ -49,22 +62,33 @@ Pipeline::Pipeline(const Selection& selection, Renderer* renderer, const Output*
   if (!selection.sort.empty()) sorted_.emplace(KeysOf(selection.sort), selection.limit);
 }
 
-netdiag::Flow Pipeline::Show(const netdiag::Row& row) {
-  renderer_->Row(row);
+size_t Pipeline::RowsOf(const netdiag::Row& row) const {
+  return each_owner_ ? std::max<size_t>(1, row.owners().size()) : 1;
+}
+
+netdiag::Flow Pipeline::Show(const netdiag::Row& row, std::optional<size_t> owner) {
+  renderer_->Row(row, each_owner_ ? owner : std::nullopt);
   ++shown_;
   const bool enough = output_->failed() || (limit_ != 0 && shown_ >= limit_);
   return enough ? netdiag::Flow::kStop : netdiag::Flow::kContinue;
 }
 
 netdiag::Flow Pipeline::Add(const netdiag::Row& row) {
-  if (!counts_ && !sorted_) return Show(row);
   if (counts_) counts_->Add(row);
-  if (sorted_) sorted_->Add(row);
+  for (size_t i = 0; !counts_ && i < RowsOf(row); ++i) {
+    if (sorted_) {
+      sorted_->Add(row, i);
+    } else if (Show(row, i) == netdiag::Flow::kStop) {
+      return netdiag::Flow::kStop;
+    }
+  }
   return netdiag::Flow::kContinue;
 }
 
 void Pipeline::Finish() {
-  if (sorted_) sorted_->Visit([this](const netdiag::Row& row) { return Show(row); });
+  if (sorted_) {
+    sorted_->VisitOwners([this](const netdiag::Row& row, size_t i) { return Show(row, i); });
+  }
   if (!counts_) return;
   for (const netdiag::RowCounts::Group& group : counts_->Groups(count_order_)) {
     if (output_->failed() || (limit_ != 0 && shown_ >= limit_)) break;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
 
 #include "netdiag/collect.h"
 #include "netdiag/engine.h"
@@ -22,18 +23,22 @@ namespace diag {
 class Json;
 class TableBuffer;
 
-// A form of output. The calls come in the order Begin, Row… or Count…, Unlisted…, End. This is the
-// only virtual interface of the project.
+// A form of output. The calls come in the order Begin, Row… or Count…, Unlisted…, UnlistedEnd, End.
+// This is the only virtual interface of the project.
 class Renderer {
  public:
   explicit Renderer(netdiag::Engine* engine) : engine_(engine) {}
   virtual ~Renderer() = default;
   virtual void Begin() = 0;
-  virtual void Row(const netdiag::Row& row) = 0;
+  // `owner`: shows the row with this one of its owners(), or with none if it has none. nullopt:
+  // with all.
+  virtual void Row(const netdiag::Row& row, std::optional<size_t> owner) = 0;
   // One group of --count-by. Called only for a form that shows groups.
   virtual void Count(const netdiag::RowCounts::Group&) {}
   // A socket that no dump lists. Called only for a form that shows such sockets.
   virtual void Unlisted(const netdiag::UnlistedSocket&) {}
+  // How the search for unlisted sockets ended. Called only if there was one.
+  virtual void UnlistedEnd(const absl::StatusOr<netdiag::UnlistedStats>&) {}
   virtual void End(const netdiag::Summary& summary) = 0;
 
   // The number of unix listeners whose pending connections are not known: the kernel's answer about
@@ -51,6 +56,10 @@ class Renderer {
   netdiag::Engine* engine_;
   uint64_t untold_listeners_ = 0;
 };
+
+// The network namespace in which the names of counted interfaces are looked up. A count over all
+// namespaces can join interfaces of several ones under one number, so these have no names.
+netdiag::NetnsId NetnsOfCounts(const ListOptions& options);
 
 // The form of output that the options choose.
 std::unique_ptr<Renderer> NewRenderer(const ListOptions& options, netdiag::Engine* engine,
@@ -73,6 +82,8 @@ std::unique_ptr<Renderer> NewJsonRenderer(const ListOptions& options, netdiag::E
 
 // Writes the keys of `summary` into the current object of `json`.
 void PutSummary(const netdiag::Summary& summary, Json* json);
+// Writes how the search for unlisted sockets ended.
+void PutUnlistedOutcome(const absl::StatusOr<netdiag::UnlistedStats>& stats, Json* json);
 
 // Sorts, limits and counts rows on their way to the renderer.
 class Pipeline {
@@ -86,8 +97,11 @@ class Pipeline {
   void Finish();
 
  private:
-  netdiag::Flow Show(const netdiag::Row& row);
+  // The number of rows that a socket becomes.
+  size_t RowsOf(const netdiag::Row& row) const;
+  netdiag::Flow Show(const netdiag::Row& row, std::optional<size_t> owner);
 
+  bool each_owner_;
   uint64_t limit_;
   std::vector<netdiag::RowCounts::Order> count_order_;
   Renderer* renderer_;

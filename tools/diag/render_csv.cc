@@ -2,47 +2,16 @@
 // that other processes chose is escaped, so a value never has more than one line. Tested by
 // tests/tools/forms_test.cc.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "tools/diag/details.h"
 #include "tools/diag/render.h"
 
 namespace diag {
 namespace {
-
-// The columns that ss shows with the same options. They need nothing that the query does not ask
-// for.
-std::vector<Column> ColumnsOf(const ListOptions& options) {
-  std::vector<Column> columns;
-  const auto add = [&](std::initializer_list<std::string_view> names) {
-    for (const std::string_view name : names) {
-      columns.push_back(*FindColumn(name));
-      columns.back().header.clear();
-    }
-  };
-  if (options.all_netns) add({"netns", "netns_name"});
-  add({"protocol", "family", "type", "state", "receive_queue", "send_queue", "local_address",
-       "local_port", "remote_address", "remote_port", "interface", "name", "peer_inode", "inode"});
-  if (options.shows(Detail::kTimers)) add({"timer", "timer_expires", "timer_retransmits"});
-  if (options.shows(Detail::kExtended)) {
-    add({"uid", "cookie", "mark", "cgroup_path", "v6_only", "shutdown_receive", "shutdown_send",
-         "file_inode", "file_major", "file_minor"});
-  }
-  if (options.shows(Detail::kOwners)) add({"pid", "fd", "command"});
-  for (const Column& column : AllColumns(false)) {
-    using netdiag::FieldGroup;
-    const FieldGroup group = column.field->group;
-    const bool info = group == FieldGroup::kTcpInfo || group == FieldGroup::kVegas ||
-                      group == FieldGroup::kDctcp || group == FieldGroup::kBbr ||
-                      column.key == "congestion";
-    if ((info && options.shows(Detail::kTcpInfo)) ||
-        (group == FieldGroup::kMemory && options.shows(Detail::kMemory))) {
-      columns.push_back(column);
-    }
-  }
-  return columns;
-}
 
 class CsvRenderer final : public Renderer {
  public:
@@ -51,9 +20,9 @@ class CsvRenderer final : public Renderer {
         output_(output),
         header_(!options.style.no_header),
         counts_(!options.selection.count_by.empty()),
-        sums_(options.selection.sums) {
-    columns_ = counts_ ? options.selection.count_by : options.selection.columns;
-    if (columns_.empty()) columns_ = ColumnsOf(options);
+        sums_(options.selection.sums),
+        netns_of_counts_(NetnsOfCounts(options)) {
+    columns_ = counts_ ? options.selection.count_by : ColumnsOf(options);
   }
 
   void Begin() override {
@@ -72,16 +41,16 @@ class CsvRenderer final : public Renderer {
     }
     EndLine();
   }
-  void Row(const netdiag::Row& row) override {
+  void Row(const netdiag::Row& row, std::optional<size_t> owner) override {
     for (const Column& column : columns_) {
-      AppendCell(column, row, Escape::kCsv, &line_);
+      AppendCell(column, row, owner, Escape::kCsv, &line_);
       EndValue();
     }
     EndLine();
   }
   void Count(const netdiag::RowCounts::Group& group) override {
     for (size_t i = 0; i < columns_.size(); ++i) {
-      AppendValue(columns_[i], group.values[i], Escape::kCsv, &line_);
+      AppendValue(columns_[i], group.values[i], Escape::kCsv, &line_, netns_of_counts_);
       EndValue();
     }
     AppendNumber(group.count, &line_);
@@ -121,6 +90,7 @@ class CsvRenderer final : public Renderer {
   bool counts_;
   std::vector<Column> columns_;
   std::vector<Column> sums_;
+  netdiag::NetnsId netns_of_counts_;
   std::string line_;
   size_t value_ = 0;  // the beginning of the line's last value
   std::string quoted_;

@@ -4,6 +4,8 @@
 // docs/diag.schema.json. Tested by tests/tools/render_json_test.cc.
 
 #include <algorithm>
+#include <iterator>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,7 +16,9 @@
 
 #include "netdiag/capabilities.h"
 #include "netdiag/fields.h"
+#include "tools/diag/details.h"
 #include "tools/diag/json.h"
+#include "tools/diag/names.h"
 #include "tools/diag/render.h"
 
 namespace diag {
@@ -25,9 +29,11 @@ using netdiag::FieldValue;
 
 // The version of the keys and their meanings. A new key does not change it; a changed or removed
 // key does.
-constexpr int kSchema = 2;
+constexpr int kSchema = 3;
 // The number of bytes of unknown attributes that are shown for each socket.
 constexpr size_t kMaxUnknown = 4096;
+// PACKET_MR_*. Source: include/uapi/linux/if_packet.h.
+constexpr std::string_view kMembershipTypes[] = {"multicast", "promisc", "allmulti", "unicast"};
 
 // Writes `word`, or `lead` and the number if there is no word.
 void PutWord(std::string_view word, std::string_view lead, uint64_t number, Json* json) {
@@ -42,7 +48,8 @@ void PutWord(std::string_view word, std::string_view lead, uint64_t number, Json
 
 void PutNumber(const Column& column, uint64_t number, Json* json) {
   if (column.words == nullptr) {
-    if (column.as_text) return PutWord("", "", number, json);
+    if (column.json == Column::Json::kDigits) return PutWord("", "", number, json);
+    if (column.field->unit == netdiag::Unit::k256ths) return json->Ratio(number);
     (*json)->Uint64(number);
     return;
   }
@@ -54,17 +61,49 @@ void PutNumber(const Column& column, uint64_t number, Json* json) {
   (*json)->EndArray();
 }
 
-void PutValue(std::string_view key, const Column& column, const FieldValue& value, Json* json,
-              netdiag::NetnsId netns = {}) {
+// Writes arguments that NULs separate.
+void PutArguments(std::string_view key, std::string_view text, Json* json) {
+  json->Key(key);
+  (*json)->StartArray();
+  bool exact = true;
+  std::string_view rest = text;
+  for (bool more = true; more;) {
+    const size_t end = rest.find('\0');
+    more = end != rest.npos;
+    exact = json->Text(rest.substr(0, end)) && exact;
+    rest.remove_prefix(more ? end + 1 : rest.size());
+  }
+  (*json)->EndArray();
+  if (!exact) json->Hex(std::string(key) + "_hex", std::as_bytes(std::span(text)));
+}
+
+// Writes {"index": 2, "name": "eth0"}, without the name if it is not known.
+void PutInterface(netdiag::NetnsId netns, netdiag::IfIndex index, Names* names, Json* json) {
+  json->Key("interface");
+  (*json)->StartObject();
+  json->Number("index", index.value());
+  const std::string_view name = names->InterfaceName(netns, index);
+  if (!name.empty()) json->Foreign("name", name);
+  (*json)->EndObject();
+}
+
+void PutValue(const Column& column, const FieldValue& value, netdiag::NetnsId netns, Names* names,
+              Json* json) {
   if (column.named != Column::Named::kNo) {
     std::string name;
     AppendValue(column, value, Escape::kText, &name, netns);
-    json->Foreign(key, name);
-    return;
+    return json->Foreign(column.key, name);
   }
-  if (const auto* text = std::get_if<std::string_view>(&value)) return json->Foreign(key, *text);
-  json->Key(key);
-  if (const auto* number = std::get_if<uint64_t>(&value)) PutNumber(column, *number, json);
+  if (const auto* text = std::get_if<std::string_view>(&value)) {
+    return column.json == Column::Json::kArguments ? PutArguments(column.key, *text, json)
+                                                   : json->Foreign(column.key, *text);
+  }
+  const auto* number = std::get_if<uint64_t>(&value);
+  if (number != nullptr && column.json == Column::Json::kInterface) {
+    return PutInterface(netns, netdiag::IfIndex(static_cast<uint32_t>(*number)), names, json);
+  }
+  json->Key(column.key);
+  if (number != nullptr) PutNumber(column, *number, json);
   if (const auto* flag = std::get_if<bool>(&value)) (*json)->Bool(*flag);
   if (const auto* address = std::get_if<netdiag::IpAddress>(&value)) {
     char text[netdiag::IpAddress::kTextRoom];
@@ -84,22 +123,26 @@ void PutGroups(const netdiag::NetlinkSocket& socket, Json* json) {
   (*json)->EndArray();
 }
 
-// Writes the memberships of a packet socket, and its filter: an array [code, jt, jf, k] for each
-// instruction.
-void PutLists(const netdiag::PacketSocket& socket, Json* json) {
-  if (socket.membership(0)) {
-    json->Key("memberships");
-    (*json)->StartArray();
-    for (size_t i = 0; const auto row = socket.membership(i); ++i) {
-      (*json)->StartObject();
-      json->Number("interface", row->interface.value());
-      json->Number("type", row->type);
-      json->Number("count", row->count);
-      json->Hex("address_hex", row->address);
-      (*json)->EndObject();
-    }
-    (*json)->EndArray();
+void PutMemberships(const netdiag::PacketSocket& socket, netdiag::NetnsId netns, Names* names,
+                    Json* json) {
+  if (!socket.membership(0)) return;
+  json->Key("memberships");
+  (*json)->StartArray();
+  for (size_t i = 0; const auto row = socket.membership(i); ++i) {
+    (*json)->StartObject();
+    PutInterface(netns, row->interface, names, json);
+    json->Key("type");
+    PutWord(row->type < std::size(kMembershipTypes) ? kMembershipTypes[row->type] : "", "",
+            row->type, json);
+    json->Number("count", row->count);
+    json->Hex("address_hex", row->address);
+    (*json)->EndObject();
   }
+  (*json)->EndArray();
+}
+
+// Writes the filter of a packet socket: an array [code, jt, jf, k] for each instruction.
+void PutFilter(const netdiag::PacketSocket& socket, Json* json) {
   if (socket.filter_length() == 0) return;
   json->Key("filter");
   (*json)->StartArray();
@@ -114,23 +157,26 @@ void PutLists(const netdiag::PacketSocket& socket, Json* json) {
   (*json)->EndArray();
 }
 
-// Writes what a newer kernel sends: unknown attributes, and the end of a longer tcp_info.
+// Writes the attributes that a newer kernel sends.
 void PutUnknown(const netdiag::Row& row, Json* json) {
-  if (row.unknown_attributes() > 0) {
-    size_t room = kMaxUnknown;
-    json->Key("unknown_attributes");
-    (*json)->StartArray();
-    row.VisitUnknown([&](uint16_t type, netdiag::Bytes payload) {
-      (*json)->StartObject();
-      json->Number("type", type);
-      json->Number("size", payload.size());
-      const size_t shown = std::min(room, payload.size());
-      room -= shown;
-      json->Hex("hex", payload.first(shown));
-      (*json)->EndObject();
-    });
-    (*json)->EndArray();
-  }
+  if (row.unknown_attributes() == 0) return;
+  size_t room = kMaxUnknown;
+  json->Key("unknown_attributes");
+  (*json)->StartArray();
+  row.VisitUnknown([&](uint16_t type, netdiag::Bytes payload) {
+    (*json)->StartObject();
+    json->Number("type", type);
+    json->Number("size", payload.size());
+    const size_t shown = std::min(room, payload.size());
+    room -= shown;
+    json->Hex("hex", payload.first(shown));
+    (*json)->EndObject();
+  });
+  (*json)->EndArray();
+}
+
+// Writes the end of the tcp_info of a newer kernel.
+void PutTcpInfoRest(const netdiag::Row& row, Json* json) {
   static const size_t known = [] {
     size_t end = 0;
     for (const netdiag::StructField& field : netdiag::TcpInfo::fields()) {
@@ -144,6 +190,21 @@ void PutUnknown(const netdiag::Row& row, Json* json) {
   json->Hex("tcp_info_rest_hex", rest.first(std::min(rest.size(), kMaxUnknown)));
 }
 
+// A column, and where its value is in a RowCounts::Group.
+struct Member {
+  Column column;
+  size_t place = 0;
+};
+
+// In the order of JSON: group by group, because those of a group are one object.
+std::vector<Member> MembersOf(const std::vector<Column>& columns) {
+  std::vector<Member> members;
+  for (const Column& column : columns) members.push_back({column, members.size()});
+  std::ranges::stable_sort(members, {},
+                           [](const Member& member) { return member.column.field->group; });
+  return members;
+}
+
 class JsonRenderer final : public Renderer {
  public:
   JsonRenderer(const ListOptions& options, netdiag::Engine* engine, Output* output);
@@ -155,20 +216,34 @@ class JsonRenderer final : public Renderer {
     json_.Key(counts_.empty() ? "sockets" : "counts");
     json_->StartArray();
   }
-  void Row(const netdiag::Row& row) override;
+  void Row(const netdiag::Row& row, std::optional<size_t> owner) override;
   void Count(const netdiag::RowCounts::Group& group) override;
   void Unlisted(const netdiag::UnlistedSocket& socket) override;
+  void UnlistedEnd(const absl::StatusOr<netdiag::UnlistedStats>& stats) override;
   void End(const netdiag::Summary& summary) override;
 
  private:
+  using Members = std::vector<Member>;
+
   void PutHead() {
     json_.Key("schema");
     json_->Int(kSchema);
     json_.Foreign("kernel", engine()->capabilities().kernel);
   }
-  void PutFields(const netdiag::Row& row);
-  void PutOwners(const netdiag::Owners& owners, FieldGroup group);
+  template <class Get>
+  void PutFields(const Members& members, netdiag::NetnsId netns, const Get& get);
+  template <class Get>
+  void PutOwners(FieldGroup group, size_t begin, size_t end, const Get& get);
+  void PutOwnersOf(const netdiag::Row& row, std::optional<size_t> owner);
+  void PutCountedOwners(FieldGroup group, const netdiag::RowCounts::Group& counted);
+  void PutLists(const netdiag::Row& row);
   void PutPendingConnections(const netdiag::Row& row);
+  void PutUnlisted(const netdiag::UnlistedSocket& socket, size_t begin, size_t end);
+  void BeginUnlisted();
+  bool Has(FieldGroup group) const {
+    return std::ranges::any_of(
+        owner_columns_, [&](const Member& member) { return member.column.field->group == group; });
+  }
   // Ends a line after each object, for tools that read lines.
   void EndRow() {
     json_->EndObject();
@@ -179,13 +254,18 @@ class JsonRenderer final : public Renderer {
   }
 
   Output* output_;
-  bool lines_;                         // one object for each line
-  bool in_unlisted_ = false;           // the array of unlisted sockets has begun
-  bool whole_;                         // everything that is known, not selected columns
-  std::vector<Column> columns_;        // of the socket, group by group
-  std::vector<Column> owner_columns_;  // of each of its owners
-  std::vector<Column> counts_;
-  std::vector<Column> sums_;
+  const bool lines_;       // one object for each line
+  const bool each_owner_;  // one object for each owner
+  const ListSet lists_;
+  bool in_unlisted_ = false;  // the array of unlisted sockets has begun
+  Members columns_;           // of the socket; of a count, what is counted
+  Members owner_columns_;     // the same of its owners
+  Members counts_;            // not empty: counts instead of sockets
+  Members sums_;
+  // Where the interfaces of counts are. A count does not tell the namespace of its sockets.
+  netdiag::NetnsId netns_of_counts_;
+  std::optional<absl::StatusOr<netdiag::UnlistedStats>> unlisted_;
+  Names names_;
   Json json_;
 };
 
@@ -193,85 +273,111 @@ JsonRenderer::JsonRenderer(const ListOptions& options, netdiag::Engine* engine, 
     : Renderer(engine),
       output_(output),
       lines_(options.style.form == Form::kJsonLines),
-      whole_(options.selection.columns.empty()),
-      counts_(options.selection.count_by),
-      sums_(options.selection.sums),
+      each_owner_(options.selection.each_owner),
+      lists_(ListsOf(options)),
+      counts_(MembersOf(options.selection.count_by)),
+      sums_(MembersOf(options.selection.sums)),
+      netns_of_counts_(NetnsOfCounts(options)),
       json_(output) {
-  std::vector<Column> all = whole_ ? AllColumns(true) : options.selection.columns;
-  std::ranges::stable_sort(all, {}, [](const Column& column) { return column.field->group; });
-  for (Column& column : all) {
-    (column.per_owner() ? owner_columns_ : columns_).push_back(std::move(column));
+  for (Member& member : counts_.empty() ? MembersOf(ColumnsOf(options)) : counts_) {
+    (member.column.per_owner() ? owner_columns_ : columns_).push_back(member);
   }
 }
 
-// Writes the columns of the socket. Those of a group other than kSocket are an object.
-void JsonRenderer::PutFields(const netdiag::Row& row) {
+// Writes members of the current object. Those of a group other than kSocket are an object in it.
+template <class Get>
+void JsonRenderer::PutFields(const Members& members, netdiag::NetnsId netns, const Get& get) {
   FieldGroup open = FieldGroup::kSocket;
-  for (const Column& column : columns_) {
-    const FieldValue value = column.field->get(row, 0);
+  for (const Member& member : members) {
+    const FieldValue value = get(member);
     if (IsAbsent(value)) continue;
-    const FieldGroup group = column.field->group;
+    const FieldGroup group = member.column.field->group;
     if (group != open) {
       if (open != FieldGroup::kSocket) json_->EndObject();
       json_.Key(Name(group));
       json_->StartObject();
       open = group;
     }
-    PutValue(column.key, column, value, &json_, row.table().netns);
+    PutValue(member.column, value, netns, &names_, &json_);
   }
   if (open != FieldGroup::kSocket) json_->EndObject();
 }
 
-void JsonRenderer::Row(const netdiag::Row& row) {
-  json_->StartObject();
-  PutFields(row);
-  if (row.no_owner() != netdiag::NoOwner::kNotAsked) {
-    PutOwners(row.owners(), FieldGroup::kOwner);
-    if (row.peer()) PutOwners(row.peer_owners(), FieldGroup::kPeerOwner);
-  }
-  if (whole_) {
-    if (row.unix_socket() != nullptr) PutPendingConnections(row);
-    if (row.netlink_socket() != nullptr) PutGroups(*row.netlink_socket(), &json_);
-    if (row.packet_socket() != nullptr) PutLists(*row.packet_socket(), &json_);
-    PutUnknown(row, &json_);
-  }
-  EndRow();
-}
-
-void JsonRenderer::Count(const netdiag::RowCounts::Group& group) {
-  json_->StartObject();
-  for (size_t i = 0; i < counts_.size(); ++i) {
-    if (IsAbsent(group.values[i])) continue;
-    PutValue(counts_[i].title(), counts_[i], group.values[i], &json_);
-  }
-  json_.Number("count", group.count);
-  if (!sums_.empty()) {
-    json_.Key("sums");
-    json_->StartObject();
-    for (size_t i = 0; i < sums_.size(); ++i) {
-      if (!IsAbsent(group.sums[i])) PutValue(sums_[i].title(), sums_[i], group.sums[i], &json_);
-    }
-    json_->EndObject();
-  }
-  EndRow();
-}
-
-void JsonRenderer::PutOwners(const netdiag::Owners& owners, FieldGroup group) {
-  const bool shown = std::ranges::any_of(
-      owner_columns_, [&](const Column& column) { return column.field->group == group; });
-  if (!shown) return;
+// Writes the owners from `begin` to `end` as an array of objects. `get` is given a member and the
+// index of an owner.
+template <class Get>
+void JsonRenderer::PutOwners(FieldGroup group, size_t begin, size_t end, const Get& get) {
+  if (!Has(group)) return;
   json_.Key(Name(group));
   json_->StartArray();
-  for (const netdiag::Owner& owner : owners) {
+  for (size_t i = begin; i < end; ++i) {
     json_->StartObject();
-    for (const Column& column : owner_columns_) {
-      if (column.field->group != group) continue;
-      const FieldValue value = netdiag::ValueOf(*column.field, owner);
-      if (!IsAbsent(value)) PutValue(column.key, column, value, &json_);
+    for (const Member& member : owner_columns_) {
+      if (member.column.field->group != group) continue;
+      const FieldValue value = get(member, i);
+      if (!IsAbsent(value)) PutValue(member.column, value, {}, &names_, &json_);
     }
     json_->EndObject();
   }
   json_->EndArray();
+}
+
+void JsonRenderer::PutOwnersOf(const netdiag::Row& row, std::optional<size_t> owner) {
+  if (row.no_owner() == netdiag::NoOwner::kNotAsked) return;
+  const auto get = [&](const Member& member, size_t i) { return member.column.field->get(row, i); };
+  const size_t owners = row.owners().size();
+  PutOwners(FieldGroup::kOwner, owner.value_or(0), owner ? std::min(*owner + 1, owners) : owners,
+            get);
+  if (row.peer()) PutOwners(FieldGroup::kPeerOwner, 0, row.peer_owners().size(), get);
+}
+
+void JsonRenderer::PutLists(const netdiag::Row& row) {
+  const auto* packet = row.packet_socket();
+  const auto* netlink = row.netlink_socket();
+  const bool unix_socket = row.unix_socket() != nullptr;
+  if (unix_socket && lists_.contains(List::kPendingConnections)) PutPendingConnections(row);
+  if (netlink != nullptr && lists_.contains(List::kGroups)) PutGroups(*netlink, &json_);
+  if (packet != nullptr && lists_.contains(List::kMemberships)) {
+    PutMemberships(*packet, row.table().netns, &names_, &json_);
+  }
+  if (packet != nullptr && lists_.contains(List::kFilter)) PutFilter(*packet, &json_);
+  if (lists_.contains(List::kUnknownAttributes)) PutUnknown(row, &json_);
+  if (lists_.contains(List::kTcpInfoRest)) PutTcpInfoRest(row, &json_);
+}
+
+void JsonRenderer::Row(const netdiag::Row& row, std::optional<size_t> owner) {
+  json_->StartObject();
+  PutFields(columns_, row.table().netns,
+            [&](const Member& member) { return member.column.field->get(row, 0); });
+  if (!owner_columns_.empty()) PutOwnersOf(row, owner);
+  if (!lists_.empty()) PutLists(row);
+  EndRow();
+}
+
+// Writes the one owner of a count in the array in which sockets have their owners.
+void JsonRenderer::PutCountedOwners(FieldGroup group, const netdiag::RowCounts::Group& counted) {
+  const bool known = std::ranges::any_of(owner_columns_, [&](const Member& member) {
+    return member.column.field->group == group && !IsAbsent(counted.values[member.place]);
+  });
+  PutOwners(group, 0, known ? 1 : 0,
+            [&](const Member& member, size_t) { return counted.values[member.place]; });
+}
+
+void JsonRenderer::Count(const netdiag::RowCounts::Group& group) {
+  json_->StartObject();
+  PutFields(columns_, netns_of_counts_,
+            [&](const Member& member) { return group.values[member.place]; });
+  PutCountedOwners(FieldGroup::kOwner, group);
+  PutCountedOwners(FieldGroup::kPeerOwner, group);
+  json_.Number("count", group.count);
+  if (!sums_.empty()) {
+    json_.Key("sums");
+    json_->StartObject();
+    PutFields(sums_, netns_of_counts_,
+              [&](const Member& member) { return group.sums[member.place]; });
+    json_->EndObject();
+  }
+  EndRow();
 }
 
 void JsonRenderer::PutPendingConnections(const netdiag::Row& row) {
@@ -283,24 +389,40 @@ void JsonRenderer::PutPendingConnections(const netdiag::Row& row) {
   json_->EndArray();
 }
 
+void JsonRenderer::BeginUnlisted() {
+  if (lines_ || std::exchange(in_unlisted_, true)) return;
+  json_->EndArray();
+  json_.Key("unlisted");
+  json_->StartArray();
+}
+
 void JsonRenderer::Unlisted(const netdiag::UnlistedSocket& socket) {
-  if (!lines_ && !std::exchange(in_unlisted_, true)) {
-    json_->EndArray();
-    json_.Key("held");
-    json_->StartArray();
-  }
+  BeginUnlisted();
+  const size_t owners = socket.owners.size();
+  if (!each_owner_) return PutUnlisted(socket, 0, owners);
+  for (size_t i = 0; i < owners; ++i) PutUnlisted(socket, i, i + 1);
+}
+
+void JsonRenderer::PutUnlisted(const netdiag::UnlistedSocket& socket, size_t begin, size_t end) {
   json_->StartObject();
   if (lines_) {
-    json_.Key("held");
+    json_.Key("unlisted");
     json_->StartObject();
   }
   json_.Foreign("protocol", socket.protocol);
   json_.Number("inode", socket.inode.value());
   if (socket.netns != netdiag::NetnsId()) json_.Number("netns", socket.netns.value());
   if (!socket.netns_name.empty()) json_.Foreign("netns_name", socket.netns_name);
-  PutOwners(socket.owners, FieldGroup::kOwner);
+  PutOwners(FieldGroup::kOwner, begin, end, [&](const Member& member, size_t i) {
+    return netdiag::ValueOf(*member.column.field, socket.owners[i]);
+  });
   if (lines_) json_->EndObject();
   EndRow();
+}
+
+void JsonRenderer::UnlistedEnd(const absl::StatusOr<netdiag::UnlistedStats>& stats) {
+  BeginUnlisted();
+  unlisted_ = stats;
 }
 
 void JsonRenderer::End(const netdiag::Summary& summary) {
@@ -313,6 +435,8 @@ void JsonRenderer::End(const netdiag::Summary& summary) {
     json_->EndArray();
   }
   PutSummary(summary, &json_);
+  if (unlisted_) PutUnlistedOutcome(*unlisted_, &json_);
+  json_.Number("untold_listeners", untold_listeners());
   json_->EndObject();
   if (lines_) json_->EndObject();
   json_.EndLine();

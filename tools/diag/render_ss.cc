@@ -257,7 +257,7 @@ class SsRenderer final : public Renderer {
   void Begin() override {
     if (!options_.style.no_header) table_.Header();
   }
-  void Row(const netdiag::Row& row) override {
+  void Row(const netdiag::Row& row, std::optional<size_t>) override {
     if (resolver_ == nullptr) {
       Show(row);
     } else {

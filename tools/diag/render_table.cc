@@ -1,5 +1,6 @@
 // --columns and --count-by as a table for people. Tested by tests/tools/forms_test.cc.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,15 +20,16 @@ class TableRenderer final : public Renderer {
         header_(!options.style.no_header),
         color_(WantsColor(options.style.color, output->fd())),
         columns_(counts_ ? CountColumns(options.selection) : options.selection.columns),
+        netns_of_counts_(NetnsOfCounts(options)),
         table_(Layout(), options.style.oneline ? 0 : ScreenWidth(output->fd()), output) {}
 
   void Begin() override {
     if (header_) table_.Header();
   }
-  void Row(const netdiag::Row& row) override {
+  void Row(const netdiag::Row& row, std::optional<size_t> owner) override {
     for (const Column& column : columns_) {
       const size_t before = table_.text()->size();
-      AppendCell(column, row, Escape::kText, table_.text());
+      AppendCell(column, row, owner, Escape::kText, table_.text());
       FinishValue(before);
       if (color_ && IsState(column)) table_.SetTint(TintOf(row));
       table_.EndCell();
@@ -41,7 +43,7 @@ class TableRenderer final : public Renderer {
       const size_t keys = group.values.size();
       const size_t before = table_.text()->size();
       AppendValue(columns_[i], i < keys ? group.values[i] : group.sums[i - keys], Escape::kText,
-                  table_.text());
+                  table_.text(), netns_of_counts_);
       FinishValue(before);
       table_.EndCell();
     }
@@ -73,6 +75,7 @@ class TableRenderer final : public Renderer {
   bool header_;
   bool color_;
   std::vector<Column> columns_;
+  netdiag::NetnsId netns_of_counts_;
   TableBuffer table_;
 };
 
