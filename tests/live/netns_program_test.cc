@@ -238,6 +238,11 @@ TEST(DiagNamespaces, InterfacesHaveTheNamesOfTheirNamespace) {
     EXPECT_EQ(table.out, "self,v0,700\r\nblue,b0,700\r\n");
     EXPECT_THAT(RunDiag({"-N", "blue", "--jsonl", "-tl", "--columns", "dev"}).out,
                 StartsWith(R"({"dev":"b0"})"));
+    // Counts, too. A count over several namespaces has no names.
+    EXPECT_EQ(RunDiag({"-N", "blue", "--csv", "-tlH", "--count-by", "dev", "src = fe80::1"}).out,
+              "b0,1\r\n");
+    EXPECT_EQ(RunDiag({"--all-netns", "-tlH", "--count-by", "dev", "src = fe80::1"}).out,
+              "2 if700\n");
   });
 }
 

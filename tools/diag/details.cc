@@ -56,8 +56,8 @@ std::vector<Column> ColumnsOf(const ListOptions& options) {
       if (std::ranges::find(columns, column) == columns.end()) columns.push_back(std::move(column));
     }
   };
-  add(kBasic);
   if (options.all_netns) add("netns,netns_name");
+  add(kBasic);
   for (const DetailColumns& row : kColumns) {
     if ((options.details | row.details) == options.details) add(row.columns);
   }

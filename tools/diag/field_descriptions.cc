@@ -227,6 +227,7 @@ constexpr auto kDescriptions = [] {
       {kMptcpInfo, "bytes_acked", "Bytes that the peer acknowledged."},
       {kMptcpInfo, "subflows_total", "Subflows, the first one included."},
       {kMptcpInfo, "endp_laminar_max", "The largest number of laminar endpoints."},
+      {kMptcpInfo, "endp_fullmesh_max", "The largest number of full mesh endpoints."},
       {kMptcpInfo, "last_data_sent", "The time since data was sent."},
       {kMptcpInfo, "last_data_recv", "The time since data was received."},
       {kMptcpInfo, "last_ack_recv", "The time since an acknowledgement was received."},
