@@ -42,6 +42,12 @@ struct NetnsStats {
   uint64_t hidden = 0;    // processes whose namespace or descriptors could not be read
   uint64_t beyond = 0;    // sightings of namespaces above kMaxNamespaces (netlink/netns.h)
   uint64_t empty = 0;     // tables that were skipped because the namespace counts 0 sockets in them
+  // Namespaces of the kernel's list to which no path leads, so their sockets are missing. Known only
+  // with BPF.
+  uint64_t unreached = 0;
+  // True if the sockets of all processes were searched for namespaces that only a socket keeps
+  // alive. False: there are none, or no_socket_search.
+  bool socket_search = false;
   // OK, or why namespaces that only a socket keeps alive were not searched for (it needs BPF).
   absl::Status no_socket_search;
   absl::Status no_lookup;  // OK, or why cheaper lookups were not possible and dumps were made

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "netdiag/bpf/netns_list.h"
 #include "netdiag/bpf/socket_census.h"
 #include "netdiag/bpf/task_files.h"
 #include "netdiag/bpf/tcp_table.h"
@@ -26,6 +27,11 @@ absl::StatusOr<std::unique_ptr<TcpTable>> TcpTable::Load() { return Check(); }
 TcpTable::TcpTable(internal::UniqueFd link, internal::UniqueFd wanted)
     : link_(std::move(link)), wanted_(std::move(wanted)) {}
 absl::StatusOr<std::vector<TcpTuple>> TcpTable::Read(std::span<const NetnsId>) { return Check(); }
+
+absl::StatusOr<std::unique_ptr<NetnsList>> NetnsList::Load() { return TaskFiles::Check(); }
+NetnsList::NetnsList(internal::UniqueFd link, internal::UniqueFd pass)
+    : link_(std::move(link)), pass_(std::move(pass)) {}
+absl::StatusOr<std::vector<NetnsId>> NetnsList::Read() { return TaskFiles::Check(); }
 
 absl::Status SocketCensus::Check() { return TaskFiles::Check(); }
 bool SocketCensus::Supports(Protocol) { return false; }

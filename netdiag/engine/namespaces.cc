@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 #include "netdiag/types/error.h"
 
@@ -23,6 +25,8 @@ constexpr double kLookup = 2.5;
 constexpr double kFind = 3'000;       // one pass over the kernel's table
 constexpr double kFindSocket = 0.15;  // for each socket that it meets
 constexpr double kLoadProgram = 4'000;
+
+static_assert(bpf::NetnsList::kMax == netlink::kMaxNamespaces);
 
 // The sockets that a namespace's own count includes.
 uint64_t Count(std::span<const bpf::TcpTuple> tuples, Family family) {
@@ -47,28 +51,71 @@ void Namespaces::Forget() {
 void Namespaces::Find(const std::string& proc_root, NetnsId home, TcpPlan plan) {
   Forget();
   proc_root_ = proc_root;
-  netlink::FoundNamespaces found = netlink::FindNamespaces(proc_root);
-  stats_.hidden = found.hidden;
-  stats_.beyond = found.beyond;
+  std::vector<FoundNetns> found = FindAll(home);
   stats_.listed = 1;
-  stats_.no_socket_search = proc_root == "/proc"
-                                ? AddHeldBySockets(&found.namespaces)
-                                : ErrnoError(EXDEV, proc_root, "BPF gives the pids of /proc");
-  const auto own = std::ranges::find(found.namespaces, home, &FoundNetns::id);
-  if (own != found.namespaces.end()) {
+  const auto own = std::ranges::find(found, home, &FoundNetns::id);
+  if (own != found.end()) {
     home_name_ = own->name;
-    found.namespaces.erase(own);
+    found.erase(own);
   }
-  CountSockets(std::move(found.namespaces), proc_root);
+  CountSockets(std::move(found), proc_root);
   ChoosePlan(proc_root, plan);
 }
 
-// Adds, by their ids, the namespaces that only sockets keep alive.
-absl::Status Namespaces::AddHeldBySockets(std::vector<FoundNetns>* found) {
+// The cheap ways come first. With the kernel's list of namespaces, the others are needed only for
+// namespaces that are still missing.
+std::vector<FoundNetns> Namespaces::FindAll(NetnsId home) {
+  const absl::StatusOr<std::vector<NetnsId>> list = ReadList();
+  Missing missing;
+  if (list.ok()) missing.insert(list->begin(), list->end());
+  missing.erase(home);
+  netlink::FoundNamespaces found =
+      list.ok() ? netlink::FindNamespaces(proc_root_, std::vector(missing.begin(), missing.end()))
+                : netlink::FindNamespaces(proc_root_);
+  stats_.hidden = found.hidden;
+  stats_.beyond = found.beyond;
+  for (const FoundNetns& netns : found.namespaces) missing.erase(netns.id);
+  if (list.ok() && missing.empty()) return std::move(found.namespaces);
+  stats_.no_socket_search =
+      AddHeldBySockets(&found.namespaces, list.ok() ? &missing : nullptr);
+  if (!missing.empty()) CountUnreached(missing);
+  return std::move(found.namespaces);
+}
+
+absl::Status Namespaces::CheckProcfs() const {
+  return proc_root_ == "/proc" ? absl::OkStatus()
+                               : ErrnoError(EXDEV, proc_root_, "BPF gives the pids of /proc");
+}
+
+// All network namespaces of the kernel.
+absl::StatusOr<std::vector<NetnsId>> Namespaces::ReadList() {
+  NETDIAG_RETURN_IF_ERROR(CheckProcfs());
+  if (netns_list_ == nullptr) {
+    NETDIAG_ASSIGN_OR_RETURN(netns_list_, bpf::NetnsList::Load());
+  }
+  return netns_list_->Read();
+}
+
+// A namespace that has ended since the list was read is not missing.
+void Namespaces::CountUnreached(const Missing& missing) {
+  const absl::StatusOr<std::vector<NetnsId>> list = ReadList();
+  if (!list.ok()) {
+    stats_.unreached = missing.size();
+    return;
+  }
+  stats_.unreached = static_cast<uint64_t>(
+      std::ranges::count_if(*list, [&](NetnsId id) { return missing.contains(id); }));
+}
+
+// Adds, by their ids, the namespaces that only sockets keep alive. If `missing` is given, stops when
+// all of these are found, and leaves there those that are not.
+absl::Status Namespaces::AddHeldBySockets(std::vector<FoundNetns>* found, Missing* missing) {
+  NETDIAG_RETURN_IF_ERROR(CheckProcfs());
   if (files_ == nullptr) {
     NETDIAG_ASSIGN_OR_RETURN(files_, bpf::TaskFiles::Load(/*netns=*/true));
   }
   NETDIAG_RETURN_IF_ERROR(files_->Begin());
+  stats_.socket_search = true;
   absl::flat_hash_set<NetnsId> known = {NetnsId()};  // a socket that is closing has none
   for (const FoundNetns& netns : *found) known.insert(netns.id);
   const size_t before = found->size();
@@ -80,15 +127,17 @@ absl::Status Namespaces::AddHeldBySockets(std::vector<FoundNetns>* found) {
   };
   const auto on_socket = [&](const bpf::SocketFile& socket) {
     if (!known.insert(socket.netns).second) return;
+    if (missing != nullptr) missing->erase(socket.netns);
     if (found->size() == netlink::kMaxNamespaces) {
       ++stats_.beyond;
     } else {
       found->push_back({socket.netns, "", {directory + std::to_string(socket.fd)}});
     }
   };
-  for (bool more = true; more;) {
+  for (bool more = true; more && (missing == nullptr || !missing->empty());) {
     NETDIAG_ASSIGN_OR_RETURN(more, files_->Read(on_task, on_socket));
   }
+  files_->End();
   std::ranges::sort(found->begin() + static_cast<std::ptrdiff_t>(before), found->end(), {},
                     [](const FoundNetns& netns) { return netns.id.value(); });
   return absl::OkStatus();

@@ -86,6 +86,9 @@ inline constexpr size_t kMaxNamespaces = 4096;
 // namespace. Cost: one readlink per process and per descriptor, about 2 µs each, and one stat per
 // name. Nothing stays open.
 FoundNamespaces FindNamespaces(const std::string& proc_root = "/proc");
+// The same for a caller who knows which namespaces there are: descriptors are read only until all
+// of `wanted` are found. So they cost nothing if each of these has a process, a name or a mount.
+FoundNamespaces FindNamespaces(const std::string& proc_root, std::span<const NetnsId> wanted);
 
 // Calls `work(i, OK)` inside each of these namespaces, one after another, on one thread that ends
 // before RunInEach() returns. For a namespace that cannot be entered it calls `work(i, error)`

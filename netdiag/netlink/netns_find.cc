@@ -50,14 +50,17 @@ std::optional<NetnsId> ParseInode(std::string_view text) {
 
 class Finder {
  public:
-  explicit Finder(const std::string& proc_root) : proc_root_(proc_root) {}
+  // `missing`: the namespaces to find; nullopt: all that there are.
+  Finder(const std::string& proc_root, std::optional<std::set<NetnsId>> missing)
+      : proc_root_(proc_root), missing_(std::move(missing)) {}
 
   // Mounts come first, because they outlive processes.
   FoundNamespaces Find() {
     FindMounts();
     for (const std::string_view directory : kNameDirectories) FindNames(std::string(directory));
     ForEachName(proc_root_, [this](const char* name) { FindProcess(name); });
-    // Descriptors come last, because they end sooner than what was found before.
+    // Descriptors come last, because they end sooner than what was found before, and because there
+    // are many.
     ForEachName(proc_root_, [this](const char* name) { FindDescriptors(name); });
     found_.hidden = hidden_.size();
     for (auto& [id, netns] : by_id_) found_.namespaces.push_back(std::move(netns));
@@ -68,6 +71,8 @@ class Finder {
   }
 
  private:
+  bool FoundAll() const { return missing_ && missing_->empty(); }
+
   void FindMounts() {
     // The calling thread can be in another mount namespace than its process. Trees that only look
     // like procfs (in tests) have no threads.
@@ -117,14 +122,16 @@ class Finder {
 
   // The namespaces that a process holds open.
   void FindDescriptors(const char* name) {
-    if (name[0] < '0' || name[0] > '9') return;
+    if (FoundAll() || name[0] < '0' || name[0] > '9') return;
     const std::string directory = proc_root_ + "/" + name + "/fd";
     DIR* const stream = opendir(directory.c_str());
     if (stream == nullptr) {
       if (errno == EACCES || errno == EPERM) hidden_.insert(name);
       return;
     }
-    while (const dirent* entry = readdir(stream)) {
+    while (!FoundAll()) {
+      const dirent* const entry = readdir(stream);
+      if (entry == nullptr) break;
       if (entry->d_name[0] == '.') continue;
       const std::optional<NetnsId> id = ReadLink(dirfd(stream), entry->d_name);
       if (id && !by_id_.contains(*id)) Add(*id, directory + "/" + entry->d_name, {});
@@ -142,6 +149,7 @@ class Finder {
   }
 
   void Add(NetnsId id, const std::string& path, std::string_view name) {
+    if (missing_) missing_->erase(id);
     const auto known = by_id_.find(id);
     if (known == by_id_.end() && by_id_.size() == kMaxNamespaces) {
       ++found_.beyond;
@@ -155,6 +163,7 @@ class Finder {
   }
 
   const std::string& proc_root_;
+  std::optional<std::set<NetnsId>> missing_;
   std::map<NetnsId, FoundNetns> by_id_;
   std::set<std::string> hidden_;  // processes
   FoundNamespaces found_;
@@ -174,6 +183,12 @@ absl::StatusOr<NetNs> NetNs::FromName(const std::string& name, const std::string
   return BadInput("network namespace", name, "not a name in /run/netns, a process or a file");
 }
 
-FoundNamespaces FindNamespaces(const std::string& proc_root) { return Finder(proc_root).Find(); }
+FoundNamespaces FindNamespaces(const std::string& proc_root) {
+  return Finder(proc_root, std::nullopt).Find();
+}
+
+FoundNamespaces FindNamespaces(const std::string& proc_root, std::span<const NetnsId> wanted) {
+  return Finder(proc_root, std::set<NetnsId>(wanted.begin(), wanted.end())).Find();
+}
 
 }  // namespace netdiag::netlink
