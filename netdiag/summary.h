@@ -39,14 +39,15 @@ struct NetnsStats {
   uint64_t denied = 0;    // namespaces that could not be entered, so their sockets are missing
   absl::Status denial;    // OK, or why the first of these could not be entered
   uint64_t vanished = 0;  // namespaces that ended before they were read
-  uint64_t hidden = 0;    // processes whose namespace or descriptors could not be read
-  uint64_t beyond = 0;    // sightings of namespaces above kMaxNamespaces (netlink/netns.h)
-  uint64_t empty = 0;     // tables that were skipped because the namespace counts 0 sockets in them
-  // Namespaces of the kernel's list to which no path leads, so their sockets are missing. Known only
-  // with BPF.
+  // Processes whose namespace or descriptors could not be read. 0 if BPF shows that every namespace
+  // was found nevertheless.
+  uint64_t hidden = 0;
+  uint64_t beyond = 0;  // sightings of namespaces above kMaxNamespaces (netlink/netns.h)
+  uint64_t empty = 0;   // tables that were skipped because the namespace counts 0 sockets in them
+  // Namespaces that BPF lists and to which no path leads, so their sockets are missing.
   uint64_t unreached = 0;
-  // True if the sockets of all processes were searched for namespaces that only a socket keeps
-  // alive. False: there are none, or no_socket_search.
+  // True if all descriptors were searched by BPF for namespaces that only a socket keeps alive.
+  // False: there was none to search for, or no_socket_search.
   bool socket_search = false;
   // OK, or why namespaces that only a socket keeps alive were not searched for (it needs BPF).
   absl::Status no_socket_search;

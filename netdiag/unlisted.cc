@@ -78,7 +78,7 @@ absl::Status WhyUncertain(const Summary& summary, const internal::KernelProtocol
   if (is_read || !summary.netns) return absl::OkStatus();
   const NetnsStats& stats = *summary.netns;
   if (stats.denied > 0) return stats.denial;
-  if (stats.hidden == 0 && stats.beyond == 0) return absl::OkStatus();
+  if (stats.hidden == 0 && stats.beyond == 0 && stats.unreached == 0) return absl::OkStatus();
   return ErrnoError(EACCES, "network namespaces",
                     netns == NetnsId()
                         ? "some were not read, and /proc does not tell the namespace of a socket"

@@ -12,8 +12,8 @@
 // namespace that leaves the list still points to the next one. The iterator over maps is used
 // because every kernel from 5.8 on has it, and because it has little to iterate over.
 //
-// Steps are taken in groups: the kernel verifies a global function once and not for each call. One
-// loop over all steps would take long to verify.
+// The steps are nested in functions, because the kernel verifies every turn of a loop, but a global
+// function once for all its calls. (bpf_loop() exists from 5.17 on only.)
 //
 // Source: net/core/net_namespace.c (setup_net, cleanup_net), include/net/net_namespace.h
 // (for_each_net_rcu, check_net), kernel/bpf/map_iter.c. Tested by tests/live/netns_list_test.cc.
@@ -83,7 +83,7 @@ struct bpf_iter__bpf_map {
   struct bpf_map* map;
 };
 
-enum { kStepsOfAGroup = 64, kGroups = 2 * kNetnsListMax / kStepsOfAGroup };
+enum { kSteps = 16, kGroups = 32, kSections = 2 * kNetnsListMax / kSteps / kGroups };
 
 struct NetnsListPass pass;
 
@@ -135,8 +135,15 @@ static __always_inline int Step(void) {
 }
 
 __attribute__((noinline)) int StepGroup(void) {
-  for (int i = 0; i < kStepsOfAGroup; ++i) {
+  for (int i = 0; i < kSteps; ++i) {
     if (Step()) return 1;
+  }
+  return 0;
+}
+
+__attribute__((noinline)) int StepSection(void) {
+  for (int i = 0; i < kGroups; ++i) {
+    if (StepGroup()) return 1;
   }
   return 0;
 }
@@ -151,8 +158,8 @@ int ListNetns(struct bpf_iter__bpf_map* ctx) {
   pass.node = pass.start = (__u64)&own->list;
   pass.ops = (__u64)BPF_CORE_READ(own, ns.ops);
   pass.heads = 0;
-  for (int i = 0; i < kGroups; ++i) {
-    if (StepGroup()) break;
+  for (int i = 0; i < kSections; ++i) {
+    if (StepSection()) break;
   }
   return 0;
 }

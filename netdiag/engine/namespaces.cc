@@ -72,13 +72,13 @@ std::vector<FoundNetns> Namespaces::FindAll(NetnsId home) {
   netlink::FoundNamespaces found =
       list.ok() ? netlink::FindNamespaces(proc_root_, std::vector(missing.begin(), missing.end()))
                 : netlink::FindNamespaces(proc_root_);
-  stats_.hidden = found.hidden;
   stats_.beyond = found.beyond;
   for (const FoundNetns& netns : found.namespaces) missing.erase(netns.id);
-  if (list.ok() && missing.empty()) return std::move(found.namespaces);
-  stats_.no_socket_search =
-      AddHeldBySockets(&found.namespaces, list.ok() ? &missing : nullptr);
+  if (!list.ok() || !missing.empty()) {
+    stats_.no_socket_search = AddHeldBySockets(&found.namespaces, list.ok() ? &missing : nullptr);
+  }
   if (!missing.empty()) CountUnreached(missing);
+  stats_.hidden = list.ok() && stats_.unreached == 0 ? 0 : found.hidden;
   return std::move(found.namespaces);
 }
 
@@ -107,8 +107,8 @@ void Namespaces::CountUnreached(const Missing& missing) {
       std::ranges::count_if(*list, [&](NetnsId id) { return missing.contains(id); }));
 }
 
-// Adds, by their ids, the namespaces that only sockets keep alive. If `missing` is given, stops when
-// all of these are found, and leaves there those that are not.
+// Adds, by their ids, the namespaces that only sockets keep alive. If `missing` is given, stops
+// when all of these are found, and leaves there those that are not.
 absl::Status Namespaces::AddHeldBySockets(std::vector<FoundNetns>* found, Missing* missing) {
   NETDIAG_RETURN_IF_ERROR(CheckProcfs());
   if (files_ == nullptr) {

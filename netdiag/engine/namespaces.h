@@ -13,8 +13,8 @@
 // has ended when the call returns.
 // Cost: Find(): the kernel's list of namespaces (bpf/netns_list.h), a readlink for each process, a
 // thread, 60 µs for each namespace. If the list names a namespace without a process, a name and a
-// mount, or if there is no list, also the descriptors of all processes (FindNamespaces()) and a pass
-// of BPF over them (TaskFiles).
+// mount, or if there is no list, also the descriptors of all processes (FindNamespaces()) and a
+// pass of BPF over them (TaskFiles).
 
 #ifndef NETDIAG_ENGINE_NAMESPACES_H_
 #define NETDIAG_ENGINE_NAMESPACES_H_

@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <fcntl.h>
 #include <fstream>
 #include <map>
 #include <set>
 #include <sstream>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -18,6 +20,7 @@
 #include <rapidjson/schema.h>
 
 #include "tests/live/netns_testing.h"
+#include "tests/testing/netns.h"
 #include "tests/testing/run_program.h"
 
 namespace netdiag::testing {
@@ -413,6 +416,34 @@ TEST(DiagNamespaces, JsonHasTheNamespaceOfEachSocket) {
       }
     }
     EXPECT_EQ(counted, (std::map<std::string, uint32_t>{{"blue", 1}, {"self", 1}}));
+  });
+}
+
+TEST(DiagNamespaces, AReportCountsNamespacesThatCannotBeReached) {
+  Apart([] {
+    std::atomic<bool> made = false;
+    std::atomic<bool> done = false;
+    std::thread holder([&] {
+      EnterNewNetns();
+      made = true;
+      made.notify_one();
+      done.wait(false);
+    });
+    made.wait(false);
+    const rapidjson::Document answer = Json({"--all-netns", "--json", "-tl"});
+    const std::string err = RunDiag({"--all-netns", "-tl"}).err;
+    done = true;
+    done.notify_one();
+    holder.join();
+    if (answer["namespaces"].HasMember("no_socket_search")) {
+      GTEST_SKIP() << answer["namespaces"]["no_socket_search"].GetString();
+    }
+    EXPECT_GE(answer["namespaces"]["unreached"].GetUint(), 1u);
+    EXPECT_THAT(
+        err, ::testing::ContainsRegex(
+                 "sockets are missing, because [0-9]+ network namespaces? could not be reached: "
+                 "only a thread, a mount in another mount namespace, a process that diag does not "
+                 "see, or the kernel keeps (it|them) alive\n"));
   });
 }
 

@@ -319,6 +319,24 @@ TEST_F(FindNamespacesTest, FindsNamespacesThatAProcessHoldsOpen) {
   EXPECT_TRUE(found[1].paths[0] == root_ + "/1/fd/4" || found[1].paths[0] == root_ + "/2/fd/9");
 }
 
+TEST_F(FindNamespacesTest, ReadsDescriptorsOnlyUntilTheWantedNamespacesAreFound) {
+  Process("1", "net:[77]");
+  std::filesystem::create_directories(root_ + "/1/fd");
+  std::filesystem::create_symlink("net:[88]", root_ + "/1/fd/4");
+  const auto find = [&](const std::vector<NetnsId>& wanted) {
+    std::vector<NetnsId> found;
+    for (const FoundNetns& netns : FindNamespaces(root_, wanted).namespaces) {
+      if (netns.id.value() < 1'000'000) found.push_back(netns.id);
+    }
+    return found;
+  };
+  const std::vector<NetnsId> cheap = {NetnsId(77)}, all = {NetnsId(77), NetnsId(88)};
+  EXPECT_EQ(find({}), cheap);
+  EXPECT_EQ(find(cheap), cheap) << "the process is enough";
+  EXPECT_EQ(find(all), all);
+  EXPECT_EQ(find({NetnsId(99)}), all) << "all descriptors are read for one that is nowhere";
+}
+
 // Else a row could not tell it from the namespace of diag.
 TEST_F(FindNamespacesTest, ANamespaceThatIsCalledSelfHasNoName) {
   std::filesystem::create_directories(root_ + "/thread-self");

@@ -71,6 +71,7 @@ void PutNetnsStats(const netdiag::NetnsStats& stats, Json* json) {
   json->Number("hidden", stats.hidden);
   json->Number("beyond", stats.beyond);
   json->Number("empty", stats.empty);
+  json->Number("unreached", stats.unreached);
   json->Message("denial", stats.denial);
   json->Message("no_socket_search", stats.no_socket_search);
   json->Message("no_lookup", stats.no_lookup);

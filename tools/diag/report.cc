@@ -162,6 +162,13 @@ void ReportNamespaces(const netdiag::NetnsStats& stats) {
         "not be searched for: " +
         std::string(stats.no_socket_search.message()));
   }
+  if (stats.unreached > 0 && stats.no_socket_search.ok()) {
+    Complain("sockets are missing, because " +
+             Counted(stats.unreached, "network namespace", "network namespaces") +
+             " could not be reached: only a thread, a mount in another mount namespace, a process "
+             "that diag does not see, or the kernel keeps " +
+             (stats.unreached == 1 ? "it" : "them") + " alive");
+  }
   if (stats.beyond > 0) {
     Complain("sockets are missing, because there are too many network namespaces to list all");
   }
