@@ -83,8 +83,8 @@ inline constexpr size_t kMaxNamespaces = 4096;
 // /run/netns, bind mounts of nsfs, and namespaces that a process holds open (/proc/PID/fd). Does
 // not find a namespace that is kept only by a socket (/proc does not tell the namespace of a
 // socket), by a thread other than a process's main thread, or by a mount in another mount
-// namespace. Cost: one readlink per process and per descriptor, about 2 µs each, and one stat per
-// name. Nothing stays open.
+// namespace. EngineOptions::all_netns finds the first of these with BPF. Cost: one readlink per
+// process and per descriptor, about 2 µs each, and one stat per name. Nothing stays open.
 FoundNamespaces FindNamespaces(const std::string& proc_root = "/proc");
 // The same for a caller who knows which namespaces there are: descriptors are read only until all
 // of `wanted` are found. So they cost nothing if each of these has a process, a name or a mount.

@@ -1,6 +1,8 @@
 // The kernel's list of network namespaces, and what a query of all namespaces saves with it. Other
 // namespaces of the host come and go meanwhile.
 
+#include "netdiag/bpf/netns_list.h"
+
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -15,7 +17,6 @@
 
 #include <gtest/gtest.h>
 
-#include "netdiag/bpf/netns_list.h"
 #include "netdiag/engine.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/row.h"

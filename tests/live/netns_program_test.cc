@@ -443,7 +443,7 @@ TEST(DiagNamespaces, AReportCountsNamespacesThatCannotBeReached) {
         err, ::testing::ContainsRegex(
                  "sockets are missing, because [0-9]+ network namespaces? could not be reached: "
                  "only a thread, a mount in another mount namespace, a process that diag does not "
-                 "see, or the kernel keeps (it|them) alive\n"));
+                 "see, a connection that no process holds, or the kernel keeps (it|them) alive\n"));
   });
 }
 

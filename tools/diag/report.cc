@@ -166,7 +166,7 @@ void ReportNamespaces(const netdiag::NetnsStats& stats) {
     Complain("sockets are missing, because " +
              Counted(stats.unreached, "network namespace", "network namespaces") +
              " could not be reached: only a thread, a mount in another mount namespace, a process "
-             "that diag does not see, or the kernel keeps " +
+             "that diag does not see, a connection that no process holds, or the kernel keeps " +
              (stats.unreached == 1 ? "it" : "them") + " alive");
   }
   if (stats.beyond > 0) {
