@@ -87,8 +87,8 @@ struct DumpRequest {
 struct TableInfo {
   Protocol protocol;
   FamilySet families;
-  // The states by which a query selects its sockets: docs/kernel.md. A bound, idle socket of TCP has
-  // kBoundInactive here, although its row says kClose.
+  // The states by which a query selects its sockets: docs/kernel.md. A bound, idle socket of TCP
+  // has kBoundInactive here, although its row says kClose.
   StateSet states;
   std::string_view kernel_option;  // that the dump needs; empty: no kernel can dump the table
   std::string_view module;         // that implements the dump

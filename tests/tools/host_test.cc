@@ -232,7 +232,8 @@ TEST(V1Cgroups, ContainersAreNamedAndFound) {
   EXPECT_THAT(RunDiag({"-tlnH", "container = " + id}).out, HasSubstr("LISTEN"));
   EXPECT_EQ(RunDiag({"-tlnH", "container = " + id.substr(1) + "0"}).out, "");
   EXPECT_THAT(RunDiag({"-tl", "--count-by", "container"}).out, HasSubstr(id));
-  EXPECT_THAT(RunDiag({"-tlp", "--cgroup", "--json"}).out, HasSubstr("\"container\":\"" + id + "\""));
+  EXPECT_THAT(RunDiag({"-tlp", "--cgroup", "--json"}).out,
+              HasSubstr("\"container\":\"" + id + "\""));
 }
 
 // What `cgroup:` shows is a filter.

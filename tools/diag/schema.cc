@@ -323,13 +323,15 @@ std::string Namespaces() {
   AddCount("vanished", "Network namespaces that ended before they were read.", &properties);
   AddCount("hidden", "Processes whose network namespace could not be read.", &properties);
   AddCount("beyond", "Network namespaces that were too many to be listed.", &properties);
-  AddCount("unreached", "Network namespaces that exist and that nothing readable leads to.", &properties);
+  AddCount("unreached", "Network namespaces that exist and that nothing readable leads to.",
+           &properties);
   AddCount("empty", "Tables that were skipped because they have no socket.", &properties);
   AddText("denial", "Why the first of the denied could not be entered.", &properties);
   AddText("no_socket_search",
           "Why namespaces that only a socket keeps alive were not searched for.", &properties);
   AddText("no_lookup", "Why dumps were made instead of cheaper requests.", &properties);
-  return ObjectOf(properties, {"listed", "denied", "vanished", "hidden", "beyond", "unreached", "empty"});
+  return ObjectOf(properties,
+                  {"listed", "denied", "vanished", "hidden", "beyond", "unreached", "empty"});
 }
 
 std::string OwnerScan() {
