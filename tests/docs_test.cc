@@ -47,6 +47,7 @@
 #include "netdiag/types/error.h"
 #include "netdiag/unlisted.h"
 #include "tests/live/netns_testing.h"
+#include "tests/testing/netns.h"
 #include "tests/testing/sockets.h"
 #include "tests/testing/status_matchers.h"
 
@@ -367,6 +368,8 @@ constexpr NamedCall kCalls[] = {CALL(socket),
                                 CALL(exit),
                                 CALL(futex),
                                 CALL(getpid),
+                                CALL(pidfd_open),
+                                CALL(pidfd_getfd),
                                 CALL(mmap),
                                 CALL(munmap),
                                 CALL(mprotect),
@@ -440,6 +443,8 @@ TEST(Process, MakesNoOtherSystemCalls) {
   testing::Apart([&] {
     testing::AddNetns("blue");
     const int unlisted = testing::Make(Family::kInet, SOCK_STREAM);  // no dump lists it
+    int only_socket = -1;  // of a namespace that nothing else keeps alive
+    testing::InNewNetns([&] { only_socket = testing::Make(Family::kInet, SOCK_STREAM); });
     const pid_t child = fork();
     if (child == 0) {
       AllowOnly(numbers);
@@ -452,6 +457,7 @@ TEST(Process, MakesNoOtherSystemCalls) {
     ASSERT_EQ(waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
     EXPECT_EQ(WEXITSTATUS(status), 0);
+    close(only_socket);
     close(unlisted);
   });
 }
