@@ -101,6 +101,13 @@ std::string ProtocolOf(OwnerIndex* index, const UnlistedSocket& socket) {
   return "";
 }
 
+// True if the options ask for sockets of this protocol; null: no table shows it.
+bool IsSelected(const UnlistedOptions& options, const internal::KernelProtocol* protocol) {
+  if (options.protocols.empty() && options.families.empty()) return true;
+  return protocol != nullptr && options.families.contains(protocol->family) &&
+         std::ranges::find(options.protocols, protocol->protocol) != options.protocols.end();
+}
+
 }  // namespace
 
 absl::StatusOr<UnlistedStats> VisitUnlisted(const EngineOptions& options,
@@ -150,6 +157,7 @@ absl::StatusOr<UnlistedStats> VisitUnlisted(const EngineOptions& options,
     socket.protocol = protocol;
     socket.netns_name = NameOf(socket.netns, listed.last);
     const internal::KernelProtocol* const known = internal::FindKernelProtocol(protocol);
+    if (!IsSelected(unlisted_options, known)) continue;
     if (unlisted_options.filter != nullptr &&
         !internal::MatchesUnlisted(*unlisted_options.filter,
                                    {inode, socket.netns, socket.owners, known, &programs})) {

@@ -56,6 +56,10 @@ struct UnlistedOptions {
   // The states whose sockets are listed elsewhere. kBoundInactive (Linux 6.8): bound but idle TCP
   // sockets are listed, too.
   StateSet listed_states = StateSet::SsAll();
+  // Visits only the sockets that are of one of these protocols and of one of these families. If
+  // both are empty: all, also those that no table shows.
+  std::vector<Protocol> protocols;
+  FamilySet families;
   // Visits only the sockets that the filter matches. Null: all. A predicate can read what is known
   // of an unlisted socket: `protocol` and `family` if the kernel's name tells them, `inode`,
   // `netns` if it is known, and the owners. A predicate about anything else is neither true nor

@@ -148,6 +148,24 @@ TEST_F(UnlistedLive, ObeyTheFilter) {
   for (const int fd : {tcp, udp}) close(fd);
 }
 
+TEST_F(UnlistedLive, AreOfTheProtocolsAndFamiliesThatAreAskedFor) {
+  const int tcp = Make(Family::kInet, SOCK_STREAM);
+  const int tcp6 = Make(Family::kInet6, SOCK_STREAM);
+  const int udp = Make(Family::kInet, SOCK_DGRAM);
+  Found found;
+  const auto note = [&](const UnlistedSocket& socket) {
+    found[socket.inode] = socket.protocol;
+    return Flow::kContinue;
+  };
+  UnlistedOptions options;
+  options.protocols = {Protocol::kTcp, Protocol::kUnix};
+  options.families = Family::kInet;
+  ASSERT_TRUE(VisitUnlisted({}, note, {}, options).ok());
+  EXPECT_TRUE(found.contains(InodeOf(tcp)));
+  for (const auto& [inode, protocol] : found) EXPECT_EQ(protocol, "TCP");
+  for (const int fd : {tcp, tcp6, udp}) close(fd);
+}
+
 // The namespace of the zoo has no process that an unprivileged user may read, and only BPF tells
 // the namespace of a socket.
 TEST_F(UnlistedLive, WithoutPrivilegesLeaveOutWhatADumpOfAnotherNamespaceCouldShow) {

@@ -234,6 +234,31 @@ TEST(Options, ExactHoldsForEveryForm) {
   }
 }
 
+TEST(Options, BoundInactiveAddsToWhatElseSelectsStates) {
+  EXPECT_EQ(Good({"-tB"}).query.states, StateSet(State::kBoundInactive));
+  for (const char* words : {"-aB", "-Ba"}) {
+    EXPECT_EQ(Good({words}).query.states, StateSet::SsAll() | State::kBoundInactive);
+  }
+  EXPECT_EQ(Good({"-Bl"}).query.states,
+            StateSet(State::kListen) | State::kClose | State::kBoundInactive);
+  EXPECT_EQ(Good({"-B", "state", "established"}).query.states,
+            StateSet(State::kEstablished) | State::kBoundInactive);
+}
+
+TEST(Options, UnlistedIsAStateThatCanBeSelected) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"state", "unlisted"}, {"state UNLISTED"}, {"UNLISTED"}}) {
+    const ListOptions options = Good(words);
+    EXPECT_TRUE(options.unlisted) << words[0];
+    EXPECT_TRUE(options.query.owners) << words[0];
+    EXPECT_TRUE(options.query.states.empty()) << words[0];
+  }
+  const ListOptions both = Good({"-t", "state", "unlisted,established"});
+  EXPECT_TRUE(both.unlisted && both.tables_chosen);
+  EXPECT_EQ(both.query.states, StateSet(State::kEstablished));
+  EXPECT_THAT(Refusal({"exclude", "unlisted"}), HasSubstr("\"unlisted\""));
+}
+
 TEST(Options, LastOfAllAndListeningHolds) {
   EXPECT_EQ(Good({"-a", "-l"}).query.states, StateSet(State::kListen) | State::kClose);
   EXPECT_EQ(Good({"-la"}).query.states, StateSet::SsAll());
@@ -398,8 +423,6 @@ TEST(Options, ChooseTheFormOfOutput) {
   EXPECT_EQ(Good({"--csv"}).style.form, Form::kCsv);
   EXPECT_EQ(Good({"--color=never"}).style.color, Color::kNever);
   EXPECT_EQ(Good({"--color", "always"}).style.color, Color::kAlways);
-  EXPECT_EQ(Good({"-tB"}).query.states, StateSet(State::kBoundInactive));
-  EXPECT_EQ(Good({"-Bl"}).query.states, StateSet(State::kListen) | State::kClose);
 }
 
 TEST(Options, SummaryAloneCountsEverySocket) {

@@ -189,6 +189,19 @@ class Population {
 const std::vector<std::string> kCommand = {"-anH", "--unlisted"};
 constexpr char kLeftOut[] = "the unlisted sockets are not complete";
 
+TEST(Unlisted, AreListedAloneByTheirState) {
+  Apart([] {
+    const Population population;
+    const Outcome outcome = RunDiag({"-tH", "state", "unlisted"});
+    EXPECT_EQ(outcome.exit_code, 0);
+    EXPECT_EQ(outcome.err.find("no socket can match"), std::string::npos) << outcome.err;
+    const Counts counts = Read(outcome.out);
+    EXPECT_EQ(counts.listed, 0u) << outcome.out;
+    EXPECT_TRUE(counts.unlisted.contains(population.unbound())) << outcome.out;
+    EXPECT_EQ(RunDiag({"-xH", "state", "unlisted"}).out.find("TCP"), std::string::npos);
+  });
+}
+
 TEST(Unlisted, NeverHaveWhatADumpThatFailsMidwayWouldHaveShown) {
   Apart([] {
     const Population population;

@@ -87,17 +87,23 @@ ExitCode PrintSummary(Engine* engine, const std::string& proc_root) {
   return written;
 }
 
-// --unlisted
+// --unlisted. Sets `found` if there is such a socket.
 absl::StatusOr<netdiag::UnlistedStats> ListUnlisted(const ListOptions& options,
                                                     const EngineOptions& engine_options,
-                                                    const Output& output, Renderer* renderer) {
+                                                    const Output& output, Renderer* renderer,
+                                                    bool* found) {
   const auto show = [&](const netdiag::UnlistedSocket& socket) {
+    *found = true;
     renderer->Unlisted(socket);
     return output.failed() ? Flow::kStop : Flow::kContinue;
   };
-  return netdiag::VisitUnlisted(
-      engine_options, show, {},
-      {.listed_states = StateSet::SsAll() | options.query.states, .filter = options.query.filter});
+  netdiag::UnlistedOptions unlisted{.listed_states = StateSet::SsAll() | options.query.states,
+                                    .filter = options.query.filter};
+  if (options.tables_chosen) {
+    unlisted.protocols = options.query.protocols;
+    unlisted.families = options.query.families;
+  }
+  return netdiag::VisitUnlisted(engine_options, show, {}, unlisted);
 }
 
 // Complains about unlisted sockets that were left out.
@@ -117,6 +123,7 @@ void ComplainOfNoProcess(const ListOptions& options) {
 
 // Complains if the command line admits no socket at all.
 void ReportEmpty(const ListOptions& options, const Engine& engine) {
+  if (options.unlisted && options.query.states.empty()) return;  // `state unlisted`
   const netdiag::NetnsId netns = options.all_netns ? netdiag::NetnsId() : engine.netns();
   if (const std::string why = WhyEmpty(options.query, netns); !why.empty()) Complain(why);
 }
@@ -140,7 +147,7 @@ ExitCode List(const ListOptions& options, const EngineOptions& engine_options, E
   pipeline.Finish();
   absl::StatusOr<netdiag::UnlistedStats> unlisted = netdiag::UnlistedStats();
   if (options.unlisted && !output.failed()) {
-    unlisted = ListUnlisted(options, engine_options, output, renderer.get());
+    unlisted = ListUnlisted(options, engine_options, output, renderer.get(), &found);
     renderer->UnlistedEnd(unlisted);
   }
   renderer->End(*summary);

@@ -34,7 +34,8 @@ using netdiag::StateSet;
 struct Said {
   ListOptions options;
   TableChoice tables;
-  std::optional<StateSet> states;  // of -a, -l and -B
+  std::optional<StateSet> states;  // of -a or -l
+  bool bound_inactive = false;     // -B
   bool summary = false;
   bool each_owner = false;
   std::string columns, sort, limit, count_by, sum;
@@ -93,7 +94,7 @@ absl::Status AddFamilyByWord(std::string_view word, Said* said) {
 
 absl::Status AddList(std::string_view list, Said* said) { return said->tables.AddList(list); }
 
-// The last of -a, -l and -B holds.
+// The last of -a and -l holds.
 template <uint32_t bits>
 absl::Status SetStates(std::string_view, Said* said) {
   said->states = StateSet::FromBits(bits);
@@ -101,7 +102,12 @@ absl::Status SetStates(std::string_view, Said* said) {
 }
 constexpr uint32_t kAllStates = StateSet::SsAll().bits();
 constexpr uint32_t kListening = (StateSet(State::kListen) | State::kClose).bits();
-constexpr uint32_t kBoundInactive = StateSet(State::kBoundInactive).bits();
+
+// Adds to what else selects states. Alone, it selects only these.
+absl::Status SetBoundInactive(std::string_view, Said* said) {
+  said->bound_inactive = true;
+  return absl::OkStatus();
+}
 
 template <Detail... details>
 absl::Status Show(std::string_view, Said* said) {
@@ -280,7 +286,7 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
     {{'O', "oneline", "one line for each socket", {}, kForm}, SetStyle<&Style::oneline>},
     {{'Q', "no-queues", "no queue columns", {}, kForm}, SetStyle<&Style::no_queues>},
     {{'B', "bound-inactive", "TCP sockets that are bound but idle", {}, kSockets},
-     SetStates<kBoundInactive>},
+     SetBoundInactive},
     {{'r', "resolve", "names of addresses by reverse DNS", {}, kForm}, SetStyle<&Style::resolve>},
     {{'Z', "context", "SELinux contexts of owners; implies -p", {}, kShown},
      Show<Detail::kProcessContexts, Detail::kOwners>},
@@ -434,21 +440,25 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
                        .host = {options.netns, options.all_netns, options.proc_root}},
                       pointer));
   query.filter = std::move(filter.filter);
-  const std::optional<StateSet> states = parsed.states ? parsed.states : said.states;
+  std::optional<StateSet> states = parsed.states ? parsed.states : said.states;
+  if (said.bound_inactive) states = states.value_or(StateSet::None()) | State::kBoundInactive;
   query.states = states.value_or(said.tables.DefaultStates() | filter.states);
   if (filter.owners) options.details |= Detail::kOwners;
   options.process = std::move(filter.process);
   options.only_process = options.process == parsed.expression && said.filter_file.empty() &&
                          said.tables.empty() && !states;
-  const bool named = !words.empty() || !said.tables.empty() || said.states;
+  options.tables_chosen = !said.tables.empty();
+  if (parsed.unlisted) NETDIAG_RETURN_IF_ERROR(SetUnlisted({}, &said));
+  const bool named = !words.empty() || !said.tables.empty() || states;
   NETDIAG_RETURN_IF_ERROR(ResolveSummary(said, named, &options));
   NETDIAG_RETURN_IF_ERROR(ResolveEachOwner(said, &options));
   AddNeedsOf(options, &query);
   const bool has_order = !options.selection.sort.empty();
   if (options.unlisted &&
       (options.style.form == Form::kCsv || !options.selection.empty() || has_order)) {
-    return BadInput("option", "--unlisted",
-                    "such sockets have no fields, so only ss's text and whole JSON show them");
+    return BadInput(
+        "option", "--unlisted",
+        "such sockets have no fields, so only the default text, --json and --jsonl show them");
   }
   query.keep_joins = has_order || options.style.resolve;
   return std::move(options);

@@ -65,9 +65,10 @@ struct ListOptions {
   bool all_netns = false;
   bool tables_named = false;  // the user chose tables or families
   netdiag::Query query;
-  std::string process;        // the beginning of a command that `query.filter` searches for
-  bool only_process = false;  // nothing else restricts the listing
-  bool unlisted = false;      // also the sockets that no dump lists
+  std::string process;         // the beginning of a command that `query.filter` searches for
+  bool only_process = false;   // nothing else restricts the listing
+  bool unlisted = false;       // also the sockets that no dump lists
+  bool tables_chosen = false;  // by an option or a word, so that --unlisted obeys them
   SummaryMode summary = SummaryMode::kNone;
 
   // What is shown, and how.

@@ -26,6 +26,13 @@ using netdiag::State;
 using netdiag::StateSet;
 using Kind = Shorthand::Kind;
 
+// True for the word in the column State of a socket that no dump lists.
+bool IsUnlisted(std::string_view word) {
+  std::string lower(word);
+  absl::AsciiStrToLower(&lower);
+  return lower == "unlisted";
+}
+
 bool IsKeyword(const FilterToken& token, std::string_view word) {
   return !token.symbol && !token.quoted && token.text == word;
 }
@@ -70,6 +77,10 @@ class Prefix {
     }
     if (token.symbol || (next != nullptr && IsOperator(*next))) return absl::OkStatus();
     if (netdiag::BeginsFilter(token.text)) return absl::OkStatus();
+    if (IsUnlisted(token.text)) {
+      ++at_;
+      return AddStates(token.text, /*exclude=*/false);
+    }
     const Shorthand shorthand = ReadShorthand(token.text, token.quoted);
     if (shorthand.kind == Kind::kTable) {
       absl::AsciiStrToLower(&words_->tables.emplace_back(token.text));
@@ -87,15 +98,19 @@ class Prefix {
     for (size_t at = 0; at <= list.size();) {
       const size_t comma = std::min(list.find(',', at), list.size());
       const std::string_view word = list.substr(at, comma - at);
+      at = comma + 1;
+      if (!exclude && IsUnlisted(word)) {
+        words_->unlisted = true;
+        continue;
+      }
       const std::optional<StateSet> states = netdiag::ParseStates(word);
       if (!states) {
         return BadInput("state", word,
                         "expected one of " + absl::StrJoin(StateWords(), " ") +
-                            ", or a group: " + absl::StrJoin(StateGroupWords(), " "));
+                            ", unlisted, or a group: " + absl::StrJoin(StateGroupWords(), " "));
       }
       // BoundInactive must be named alone: neither -a nor a group includes it.
       named = named | (*states == State::kBoundInactive ? *states : *states & StateSet::SsAll());
-      at = comma + 1;
     }
     const StateSet before = words_->states.value_or(exclude ? StateSet::SsAll() : StateSet::None());
     words_->states = exclude ? before - named : before | named;

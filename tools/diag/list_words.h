@@ -22,6 +22,7 @@ namespace diag {
 // What the words say, apart from the meaning of the filter.
 struct ListWords {
   std::optional<netdiag::StateSet> states;  // nullopt: no word before the filter names a state
+  bool unlisted = false;                    // `state unlisted`: sockets that no dump lists
   std::vector<std::string> tables;          // words before the filter, for TableChoice::AddWord()
   bool help = false;                        // the word is `help`
   std::string expression;                   // of the filter language; empty: none
@@ -33,7 +34,7 @@ struct ListWords {
 // The arguments are joined by blanks and split by the rules of the filter language, so it does not
 // matter how the shell divides them. They are, in this order:
 // - `state NAMES` and `exclude NAMES`, NAMES alone, and names of tables, as often as wanted. The
-//   first `state` starts from no state, the first `exclude` from all.
+//   first `state` starts from no state, the first `exclude` from all. `unlisted` is a name, too.
 // - an expression of the filter language, or one that begins with a shorthand and may have more.
 // Errors name the word.
 absl::StatusOr<ListWords> ParseListWords(std::span<const std::string_view> words);
