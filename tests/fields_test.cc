@@ -164,7 +164,7 @@ InetMessage FullInet() {
   message.fixed.idiag_uid = 1000;
   message.fixed.id.idiag_if = 9;
   message.fixed.id.idiag_cookie[1] = 1;
-  message.Add(INET_DIAG_MEMINFO, Pattern(16)).Add(INET_DIAG_INFO, Pattern(280));
+  message.Add(INET_DIAG_MEMINFO, Pattern(16)).Add(INET_DIAG_INFO, Pattern(TcpInfo::size()));
   message.Add(INET_DIAG_VEGASINFO, Pattern(16)).Add(INET_DIAG_DCTCPINFO, Pattern(16));
   message.Add(INET_DIAG_BBRINFO, Pattern(20)).Add(INET_DIAG_SKMEMINFO, Pattern(36));
   message.Add(INET_DIAG_CONG, Text(std::string_view("cubic\0", 6)));
@@ -523,7 +523,7 @@ TEST(Fields, AreAbsentIfTheirNumberMeansNotSet) {
   size_t tested = 0;
   for (const StructField& field : TcpInfo::fields()) {
     SCOPED_TRACE(std::string(field.name));
-    const Packet info = Pattern(280);  // state 1, with an rtt and the window scales
+    const Packet info = Pattern(TcpInfo::size());  // state 1, with an rtt and the window scales
     EXPECT_TRUE(is_set(info, field));
     const auto expect = [&](const Packet& changed, Unset unset) {
       EXPECT_EQ(is_set(changed, field), !field.unset.contains(unset));

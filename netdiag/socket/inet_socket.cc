@@ -58,8 +58,7 @@ NETDIAG_SAME_PLACE(bytes_retrans);
 NETDIAG_SAME_PLACE(reord_seen);
 NETDIAG_SAME_PLACE(snd_wnd);
 #undef NETDIAG_SAME_PLACE
-static_assert(TcpInfo::fields().back().offset + TcpInfo::fields().back().width == 280,
-              "tcp_info of 6.18");
+static_assert(TcpInfo::size() == 280, "tcp_info of 6.18");
 static_assert(SocketMemory::fields().size() == SK_MEMINFO_VARS);
 static_assert(TlsInfo::Field("version").offset == TLS_INFO_VERSION &&
               TlsInfo::Field("cipher").offset == TLS_INFO_CIPHER &&

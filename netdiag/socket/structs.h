@@ -18,6 +18,7 @@
 #ifndef NETDIAG_SOCKET_STRUCTS_H_
 #define NETDIAG_SOCKET_STRUCTS_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -64,6 +65,14 @@ class StructView {
   explicit StructView(Bytes bytes) : bytes_(bytes) {}
 
   static constexpr std::span<const StructField> fields() { return Traits::kFields; }
+  // The size of the struct as far as the table describes it, in bytes.
+  static constexpr size_t size() {
+    size_t end = 0;
+    for (const StructField& field : Traits::kFields) {
+      end = std::max(end, size_t{field.offset} + field.width);
+    }
+    return end;
+  }
   // The row with that name. A name that no row has does not compile.
   static consteval StructField Field(std::string_view name) {
     for (const StructField& field : Traits::kFields) {

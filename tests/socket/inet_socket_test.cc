@@ -102,8 +102,8 @@ using Case = AttributeCase<InetSocket>;
 const Case kCases[] = {
     {"meminfo", INET_DIAG_MEMINFO, 4, 16,
      [](const InetSocket& s) { return Hex(First(s.inet_memory())); }, "4030201"},
-    {"info", INET_DIAG_INFO, 1, 280, [](const InetSocket& s) { return Hex(First(s.tcp_info())); },
-     "1"},
+    {"info", INET_DIAG_INFO, 1, TcpInfo::size(),
+     [](const InetSocket& s) { return Hex(First(s.tcp_info())); }, "1"},
     {"vegas", INET_DIAG_VEGASINFO, 4, 16, [](const InetSocket& s) { return Hex(First(s.vegas())); },
      "4030201"},
     {"dctcp", INET_DIAG_DCTCPINFO, 2, 16, [](const InetSocket& s) { return Hex(First(s.dctcp())); },

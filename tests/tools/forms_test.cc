@@ -211,7 +211,8 @@ Packet OneOfEachFamily() {
   InetMessage inet;
   inet.fixed.idiag_timer = 1;
   inet.fixed.idiag_uid = 1000;
-  inet.Add(INET_DIAG_INFO, Packet(280, std::byte{1})).Add(INET_DIAG_TOS, uint8_t{8});
+  inet.Add(INET_DIAG_INFO, Packet(netdiag::TcpInfo::size(), std::byte{1}))
+      .Add(INET_DIAG_TOS, uint8_t{8});
   inet.Add(INET_DIAG_SKMEMINFO, Packet(36, std::byte{1})).Add(INET_DIAG_SOCKOPT, uint16_t{1});
   inet.Add(INET_DIAG_CGROUP_ID, uint64_t{7});
   UnixMessage local;
@@ -300,7 +301,8 @@ TEST(Json, ShowsTheNumberAndTheNameOfAnInterface) {
 TEST(CountBy, HasTheKeysOfSocketsInTheSamePlaces) {
   InetMessage message;
   message.fixed.id.idiag_if = 7;
-  message.Add(INET_DIAG_INFO, Packet(280, std::byte{1})).Add(INET_DIAG_SKMEMINFO, Packet(36));
+  message.Add(INET_DIAG_INFO, Packet(netdiag::TcpInfo::size(), std::byte{1}))
+      .Add(INET_DIAG_SKMEMINFO, Packet(36));
   const Packet capture =
       CaptureOf({{Protocol::kTcp, {message.Build()}}}, {{5001, 10, 3, "server"}});
   const std::string fields = "comm,memory.drops,state,interface,tcp_info.backoff,pid";
@@ -357,7 +359,8 @@ TEST(JsonLines, AreOneObjectEachAndEndWithTheSummary) {
 
 TEST(Json, GroupsColumnsWhateverTheirOrder) {
   InetMessage message;
-  message.Add(INET_DIAG_INFO, Packet(280, std::byte{1})).Add(INET_DIAG_SKMEMINFO, Packet(36));
+  message.Add(INET_DIAG_INFO, Packet(netdiag::TcpInfo::size(), std::byte{1}))
+      .Add(INET_DIAG_SKMEMINFO, Packet(36));
   const std::string text = Render({"-ta", "--json", "--columns=rtt,drops,state,cwnd"},
                                   CaptureOf({{Protocol::kTcp, {message.Build()}}}));
   EXPECT_THAT(text, HasSubstr("{\"state\":\"established\",\"tcp_info\":{\"rtt_us\":16843009,"
@@ -386,7 +389,7 @@ TEST(Json, ShowsUnknownAttributesOfANewerKernel) {
 
 TEST(Json, NamesCodesFlagsAndTheSourceOfOwners) {
   InetMessage message;
-  Packet info(280);
+  Packet info(netdiag::TcpInfo::size());
   info[1] = std::byte{3};
   info[5] = std::byte{0x82};
   message.Add(INET_DIAG_INFO, info);
@@ -439,7 +442,8 @@ TEST(NoQueues, LeavesOutTheQueueColumns) {
 // Measures every renderer after its buffers have their size.
 TEST(Forms, AllocateNothingForARow) {
   InetMessage message;
-  message.Add(INET_DIAG_INFO, Packet(280, std::byte{7})).Add(INET_DIAG_CONG, Text("cubic"));
+  message.Add(INET_DIAG_INFO, Packet(netdiag::TcpInfo::size(), std::byte{7}))
+      .Add(INET_DIAG_CONG, Text("cubic"));
   message.Add(INET_DIAG_SKMEMINFO, Packet(36, std::byte{1}));
   Packets messages(9000, message.Build());
   const Packet capture = CaptureOf({{Protocol::kTcp, messages}});

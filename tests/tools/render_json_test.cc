@@ -67,8 +67,8 @@ InetMessage FullInet() {
   message.SetLocal("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 8443);
   message.fixed.idiag_timer = 1;
   message.fixed.id.idiag_if = 9;
-  for (const auto& [type, size] : {std::pair{INET_DIAG_MEMINFO, 16},
-                                   {INET_DIAG_INFO, 280},
+  for (const auto& [type, size] : {std::pair<int, size_t>{INET_DIAG_MEMINFO, 16},
+                                   {INET_DIAG_INFO, netdiag::TcpInfo::size()},
                                    {INET_DIAG_VEGASINFO, 16},
                                    {INET_DIAG_DCTCPINFO, 16},
                                    {INET_DIAG_BBRINFO, 20},

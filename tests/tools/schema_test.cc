@@ -33,8 +33,8 @@ Packet Everything() {
   InetMessage inet;
   inet.SetLocal("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 8443);
   inet.fixed.idiag_timer = 1;
-  for (const auto& [type, size] : {std::pair<int, int>{INET_DIAG_MEMINFO, 16},
-                                   {INET_DIAG_INFO, 284},
+  for (const auto& [type, size] : {std::pair<int, size_t>{INET_DIAG_MEMINFO, 16},
+                                   {INET_DIAG_INFO, netdiag::TcpInfo::size() + 4},
                                    {INET_DIAG_VEGASINFO, 16},
                                    {INET_DIAG_DCTCPINFO, 16},
                                    {INET_DIAG_BBRINFO, 20},
