@@ -40,7 +40,7 @@ Bytes MessageOf(uint32_t row, bool tcp_info, std::span<std::byte> storage) {
   const std::array<std::byte, 2> options = {std::byte{2}, std::byte{0}};
   builder.Attribute(INET_DIAG_SOCKOPT, Bytes(options));
   if (tcp_info) {
-    std::array<std::byte, 280> info;
+    std::array<std::byte, TcpInfo::size()> info;
     for (size_t i = 0; i < info.size(); ++i) info[i] = static_cast<std::byte>(row + i);
     builder.Attribute(INET_DIAG_INFO, Bytes(info));
   }

@@ -250,8 +250,8 @@ std::vector<std::string_view> AllowedWords(const Field& field) {
       words.push_back(Name(static_cast<Timer>(i)));
     }
   } else if (field.name == "source") {
-    for (const SourceKind kind : {SourceKind::kNetlink, SourceKind::kProcfs, SourceKind::kReplay}) {
-      words.push_back(Name(kind));
+    for (uint8_t i = 0; i <= static_cast<uint8_t>(kLastSourceKind); ++i) {
+      words.push_back(Name(static_cast<SourceKind>(i)));
     }
   } else if (field.name == "no_owner") {
     for (auto i = static_cast<uint8_t>(NoOwner::kKernelHeld);

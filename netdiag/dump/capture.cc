@@ -94,7 +94,7 @@ void AppendPayload(const CaptureRecord& record, std::string* out) {
 
 bool ParseTable(Bytes payload, CaptureRecord* record) {
   const auto part = Load<TablePart>(payload);
-  if (!part || part->source > static_cast<uint8_t>(SourceKind::kReplay)) return false;
+  if (!part || part->source > static_cast<uint8_t>(kLastSourceKind)) return false;
   record->table.protocol = static_cast<Protocol>(part->protocol);
   if (Describe(record->table.protocol).protocol != record->table.protocol) return false;
   for (const FamilyNames& row : AllFamilies()) {
@@ -201,8 +201,8 @@ bool CaptureReader::Next(CaptureRecord* record) {
     const auto length = Load<uint32_t>(whole_, offset_);
     const auto type = Load<uint16_t>(whole_, offset_ + sizeof(uint32_t));
     Bytes payload;
-    if (!length || !type || *length > kMaxFrame ||
-        !Extract(whole_, offset_ + kFrameHeader, *length, &payload)) {
+    if (length && *length > kMaxFrame) return Fail("the record is longer than 1 MiB");
+    if (!length || !type || !Extract(whole_, offset_ + kFrameHeader, *length, &payload)) {
       return Fail("the record does not end within the capture");
     }
     if (KnownType(*type) && !ParsePayload(*type, payload, record)) {

@@ -52,7 +52,7 @@ struct CaptureRecord {
   // kTable
   Table table;
   SourceKind source = SourceKind::kNetlink;
-  Bytes request;  // as sent to the kernel; empty for procfs
+  Bytes request;  // as sent to the kernel; empty for every source but kNetlink
   // kDatagram
   Bytes datagram;
   // kOwner

@@ -56,6 +56,7 @@ enum class SourceKind : uint8_t {
   kProcfs,   // /proc/net, if the kernel or a sandbox refuses the dump; most attributes are absent
   kReplay,   // a capture
 };
+inline constexpr SourceKind kLastSourceKind = SourceKind::kReplay;
 std::string_view Name(SourceKind source);
 
 // How much effort goes into missing no socket. A dump is no snapshot, so it can miss sockets:

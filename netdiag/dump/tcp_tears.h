@@ -33,7 +33,8 @@ namespace netdiag::internal {
 
 class TcpTears {
  public:
-  // `buckets`: of the table of connections; 0: unknown. `hides`: HidesSockets(request).
+  // `buckets`: the number of buckets in the table of connections; 0: unknown. `hides`:
+  // HidesSockets(request).
   TcpTears(const DumpRequest& request, uint64_t buckets, bool hides, bool keep_all);
   // A row has come, or come again.
   void Add(Bytes row, SocketKey key, RowsInFlight* rows, TearReport* report);

@@ -36,7 +36,7 @@ struct TearReport {
 
 // The keys of rows, and which of them stand in the bucket that is being dumped.
 struct RowsInFlight {
-  // Begins another bucket. Rows of earlier buckets stay if `keep`.
+  // Begins another bucket. The keys of earlier buckets stay if `keep`.
   void BeginBucket(bool keep) {
     if (!keep) keys.clear();
     ports.clear();

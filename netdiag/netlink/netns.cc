@@ -36,7 +36,7 @@ absl::Status CheckNetns(int fd, std::string_view name) {
   if (filesystem.f_type != abi::kNsfsMagic) {
     return ErrnoError(EINVAL, name, "not a namespace file (nsfs)");
   }
-  // Kernels before 4.11 do not report the type; there setns() fails.
+  // Kernels before 4.11 do not report the type. There setns() refuses a namespace of another type.
   const int type = ioctl(fd, NS_GET_NSTYPE);
   if (type >= 0 && type != CLONE_NEWNET) {
     return ErrnoError(EINVAL, name, "a namespace, but not a network namespace");

@@ -8,7 +8,8 @@
 namespace netdiag::internal {
 namespace {
 
-// An index keeps sockets that are not wanted up to this number in all.
+// Sockets that are not wanted stay in the index at least until it has more sockets than this. The
+// wanted ones count, too.
 constexpr size_t kKeptAtLeast = size_t{1} << 16;
 
 }  // namespace

@@ -51,7 +51,7 @@ std::optional<Uids> ParseUids(std::string_view text);
 // Large enough for the start of stat and status, up to the fields that are parsed.
 using SmallBuffer = std::array<char, 1024>;
 
-// Reads the start of a file. Returns its size, or -1 with errno.
+// Reads the start of a file. Returns the number of bytes that were read, or -1 with errno.
 ssize_t ReadFile(int at, const char* path, SmallBuffer* buffer);
 
 // The size of a descriptor directory in a procfs. Source: proc_fd_getattr(), fs/proc/fd.c.

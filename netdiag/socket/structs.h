@@ -31,8 +31,8 @@
 
 namespace netdiag {
 
-// When the number in a field means that the kernel has no value for it. A field that has nothing of
-// this always has a value; its 0 is a count of 0.
+// Why the number in a field can mean that the kernel has no value for it. A field that has none of
+// these reasons always has a value; its 0 is a real 0.
 enum class Unset : uint8_t {
   kZero,           // the number is 0: not measured, not negotiated, or never filled
   kOnes,           // all bits are set: no limit, or not measured

@@ -35,12 +35,6 @@ struct NameOfView {
 };
 TYPED_TEST_SUITE(StructViewTest, Views, NameOfView);
 
-template <class View>
-size_t SizeOf() {
-  const StructField& last = View::fields().back();
-  return last.offset + size_t{last.width};
-}
-
 TYPED_TEST(StructViewTest, RowsCoverEveryByteOnce) {
   std::set<std::string_view> names;
   size_t end = 0;              // the end of the last row
@@ -76,7 +70,7 @@ uint64_t Expected(const StructField& field, Bytes bytes) {
 }
 
 TYPED_TEST(StructViewTest, FieldIsPresentOnlyIfItFits) {
-  for (size_t size = 0; size <= SizeOf<TypeParam>() + 8; ++size) {
+  for (size_t size = 0; size <= TypeParam::size() + 8; ++size) {
     GuardedBuffer guarded(size);
     for (size_t i = 0; i < size; ++i) guarded.writable()[i] = static_cast<std::byte>(3 * i + 1);
     const TypeParam view(guarded.bytes());
@@ -136,7 +130,7 @@ TEST(TcpInfo, HasTheFieldsOfTheKernelThatSentIt) {
     }
     EXPECT_EQ(last, kernel.last) << kernel.size;
   }
-  EXPECT_EQ(SizeOf<TcpInfo>(), kKernels[std::size(kKernels) - 1].size);
+  EXPECT_EQ(TcpInfo::size(), kKernels[std::size(kKernels) - 1].size);
 }
 
 #define FIELD(name) \
@@ -232,7 +226,7 @@ TEST(TcpInfo, OptionsAreASetOfBits) {
 
 template <class View, class Raw>
 void ExpectSameSize() {
-  EXPECT_EQ(SizeOf<View>(), sizeof(Raw));
+  EXPECT_EQ(View::size(), sizeof(Raw));
 }
 
 TEST(SmallStructs, HaveTheSizesOfTheKernelsStructs) {

@@ -6,7 +6,8 @@
 // For a whole program:
 //   const auto* const kNetns = ::testing::AddGlobalTestEnvironment(new NewNetnsEnvironment);
 //
-// Needs CAP_SYS_ADMIN. A failure ends the program, because it is a failure of the test's machine.
+// InNewNetns() and EnterNewNetns() need CAP_SYS_ADMIN. A failure ends the program, because it is a
+// failure of the test's machine.
 
 #ifndef NETDIAG_TESTS_TESTING_NETNS_H_
 #define NETDIAG_TESTS_TESTING_NETNS_H_

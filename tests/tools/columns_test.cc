@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/testing/status_matchers.h"
+#include "tools/diag/names.h"
 
 namespace diag {
 namespace {
@@ -20,7 +21,8 @@ using ::testing::Not;
 
 std::string Shown(std::string_view name, const FieldValue& value, Escape escape) {
   std::string out;
-  AppendValue(*FindColumn(name), value, escape, &out);
+  Names names;
+  AppendValue(*FindColumn(name), value, escape, {}, &names, &out);
   return out;
 }
 

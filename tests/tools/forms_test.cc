@@ -371,7 +371,7 @@ TEST(Json, ShowsUnknownAttributesOfANewerKernel) {
   InetMessage message;
   message.Add(200, Packet{std::byte{0xab}, std::byte{0x01}});
   message.Add(201, Packet(6000, std::byte{0xff}));
-  message.Add(INET_DIAG_INFO, Packet(284, std::byte{0x22}));
+  message.Add(INET_DIAG_INFO, Packet(netdiag::TcpInfo::size() + 4, std::byte{0x22}));
   const std::string text =
       Render({"-taei", "--json"}, CaptureOf({{Protocol::kTcp, {message.Build()}}}));
   rapidjson::Document document;

@@ -73,39 +73,37 @@ TEST(Names, OfInterfacesInOtherNamespacesAreNumbers) {
   EXPECT_EQ(out, "if" + std::to_string(if_nametoindex("lo")));
 }
 
-// Other tests of this program see the host's users again.
-class UsersOfAFile : public ::testing::Test {
- protected:
-  std::string Write(const std::string& text) {
-    const std::string path = ::testing::TempDir() + "/names_test_passwd";
-    std::ofstream(path) << text;
-    return path;
-  }
-};
+// Writes a file of users and returns its path.
+std::string WriteUsers(const std::string& text) {
+  const std::string path = ::testing::TempDir() + "/names_test_passwd";
+  std::ofstream(path) << text;
+  return path;
+}
 
-TEST_F(UsersOfAFile, AreNamedInsteadOfTheHosts) {
-  EXPECT_EQ(Names::FindUser("root"), netdiag::Uid(0));
-  ASSERT_TRUE(Names::ReadUsersFrom(Write("boss:x:0:0::/:/bin/sh\nweb\x1b:x:33:33::/:/bin/sh\n"
-                                         "twin:x:33:33::/:/bin/sh\n"))
-                  .ok());
-  Names names;
+TEST(Users, OfAFileAreNamedInsteadOfTheHosts) {
+  EXPECT_EQ(FindUser(nullptr, "root"), netdiag::Uid(0));
+  const auto users = ReadUsers(
+      WriteUsers("boss:x:0:0::/:/bin/sh\nweb\x1b:x:33:33::/:/bin/sh\ntwin:x:33:33::/:/bin/sh\n"));
+  ASSERT_TRUE(users.ok()) << users.status();
+  Names names({.users = *users});
   std::string out;
   for (const uint32_t uid : {0u, 33u, 65534u}) {
     names.AppendUser(netdiag::Uid(uid), &out);
     out += " ";
   }
   EXPECT_EQ(out, "boss web\\x1b 65534 ") << "a container chooses these names";
-  EXPECT_EQ(Names::FindUser("boss"), netdiag::Uid(0));
-  EXPECT_EQ(Names::FindUser("root"), std::nullopt);
-  // A refused file changes nothing.
-  mkfifo((::testing::TempDir() + "/names_test_fifo").c_str(), 0600);
+  EXPECT_EQ(FindUser(users->get(), "boss"), netdiag::Uid(0));
+  EXPECT_EQ(FindUser(users->get(), "root"), std::nullopt);
+}
+
+TEST(Users, OfAFileThatHasNoneAreRefusedByItsPath) {
+  const std::string fifo = ::testing::TempDir() + "/names_test_fifo";
+  mkfifo(fifo.c_str(), 0600);
   for (const std::string& path :
-       {std::string("/no/such"), std::string("/"), ::testing::TempDir() + "/names_test_fifo",
-        Write("nobody has\nthis form\n")}) {
-    const absl::Status status = Names::ReadUsersFrom(path);
+       {std::string("/no/such"), std::string("/"), fifo, WriteUsers("no line\nof this form\n")}) {
+    const absl::Status status = ReadUsers(path).status();
     EXPECT_FALSE(status.ok()) << path;
     EXPECT_NE(status.message().find(path), std::string::npos) << status;
-    EXPECT_EQ(Names::FindUser("boss"), netdiag::Uid(0));
   }
 }
 

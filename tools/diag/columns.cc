@@ -119,8 +119,8 @@ void AppendForeign(std::string_view text, const Column& column, Escape escape, s
 }
 
 // Appends the name of an interface or a user.
-void AppendNameOf(const Column& column, uint64_t number, netdiag::NetnsId netns, std::string* out) {
-  static Names* const names = new Names;
+void AppendNameOf(const Column& column, uint64_t number, netdiag::NetnsId netns, Names* names,
+                  std::string* out) {
   const auto id = static_cast<uint32_t>(number);
   if (column.named == Column::Named::kUser) {
     names->AppendUser(netdiag::Uid(id), out);
@@ -332,8 +332,8 @@ std::vector<netdiag::RowKey> KeysOf(std::span<const Column> columns) {
   return keys;
 }
 
-void AppendValue(const Column& column, const FieldValue& value, Escape escape, std::string* out,
-                 netdiag::NetnsId netns) {
+void AppendValue(const Column& column, const FieldValue& value, Escape escape,
+                 netdiag::NetnsId netns, Names* names, std::string* out) {
   if (const auto* text = std::get_if<std::string_view>(&value)) {
     AppendForeign(*text, column, escape, out);
   } else if (const auto* flag = std::get_if<bool>(&value)) {
@@ -341,20 +341,20 @@ void AppendValue(const Column& column, const FieldValue& value, Escape escape, s
   } else if (const auto* address = std::get_if<netdiag::IpAddress>(&value)) {
     address->AppendTo(out);
   } else if (const auto* number = std::get_if<uint64_t>(&value)) {
-    if (column.named != Column::Named::kNo) return AppendNameOf(column, *number, netns, out);
+    if (column.named != Column::Named::kNo) return AppendNameOf(column, *number, netns, names, out);
     AppendNumberOf(column, *number, out);
   }
 }
 
 void AppendCell(const Column& column, const netdiag::Row& row, std::optional<size_t> owner,
-                Escape escape, std::string* out) {
+                Escape escape, Names* names, std::string* out) {
   const Field& field = *column.field;
   if (owner && field.group == FieldGroup::kOwner) {
-    AppendValue(column, field.get(row, *owner), escape, out);
+    AppendValue(column, field.get(row, *owner), escape, {}, names, out);
     return;
   }
   if (!column.per_owner()) {
-    AppendValue(column, field.get(row, 0), escape, out, row.table().netns);
+    AppendValue(column, field.get(row, 0), escape, row.table().netns, names, out);
     return;
   }
   for (size_t i = 0; i < ValuesOf(field.group, row); ++i) {
@@ -362,7 +362,7 @@ void AppendCell(const Column& column, const netdiag::Row& row, std::optional<siz
     const FieldValue value = field.get(row, i);
     const auto* text = std::get_if<std::string_view>(&value);
     if (text == nullptr) {
-      AppendValue(column, value, escape, out);
+      AppendValue(column, value, escape, {}, names, out);
       continue;
     }
     // Escape commas within a value, because commas separate the values.

@@ -22,6 +22,8 @@
 
 namespace diag {
 
+class Names;  // names.h
+
 // A field as diag shows it.
 struct Column {
   const netdiag::Field* field = nullptr;
@@ -101,11 +103,11 @@ enum class Escape : uint8_t {
 // Appends one value; nothing if the value is absent. `netns`: where the name of an interface is
 // looked up; 0: here.
 void AppendValue(const Column& column, const netdiag::FieldValue& value, Escape escape,
-                 std::string* out, netdiag::NetnsId netns = {});
+                 netdiag::NetnsId netns, Names* names, std::string* out);
 // Appends the value of a row's column. The values of several owners are separated by commas.
 // `owner`: only this one of Row::owners(), nothing if there is no such owner.
 void AppendCell(const Column& column, const netdiag::Row& row, std::optional<size_t> owner,
-                Escape escape, std::string* out);
+                Escape escape, Names* names, std::string* out);
 
 }  // namespace diag
 

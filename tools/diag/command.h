@@ -67,8 +67,7 @@ template <class State>
 struct Option {
   OptionInfo info;
   // Called once for each occurrence, in the order of the command line. `argument` is empty if the
-  // option has none.
-  // Null if the option is refused.
+  // option has none. `set` is null if the option is refused.
   absl::Status (*set)(std::string_view argument, State* state) = nullptr;
 };
 

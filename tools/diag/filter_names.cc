@@ -77,10 +77,6 @@ std::vector<netdiag::FilterInterface> FindInterfaces(const FilterHost& host,
   return found;
 }
 
-std::optional<netdiag::Uid> FindUser(std::string_view name) {
-  return Names::FindUser(std::string(name));
-}
-
 // What `cgroup:` shows: a path, or "unreachable:" and the id. Also a path of the file system, as in
 // ss.
 std::optional<netdiag::CgroupId> FindCgroup(std::string_view path, const std::string& proc_root) {
@@ -103,6 +99,9 @@ netdiag::FilterOptions HostFilterOptions(const FilterHost& host, absl::Status* f
   const auto find_interfaces = [&host, failure](std::string_view name) {
     return FindInterfaces(host, std::string(name), failure);
   };
+  const auto find_user = [&host](std::string_view name) {
+    return FindUser(host.users.get(), std::string(name));
+  };
   const auto find_cgroup = [&host](std::string_view path) {
     return FindCgroup(path, host.proc_root);
   };
@@ -110,7 +109,7 @@ netdiag::FilterOptions HostFilterOptions(const FilterHost& host, absl::Status* f
     return FindNamespace(name, host.proc_root);
   };
   netdiag::FilterOptions options;
-  options.names = {FindHost, FindService, find_interfaces, FindUser, find_cgroup, find_namespace};
+  options.names = {FindHost, FindService, find_interfaces, find_user, find_cgroup, find_namespace};
   if (const std::optional<PortRange> range = ReadEphemeralPorts()) {
     options.first_local_port = range->first;
     options.last_local_port = range->last;

@@ -3,11 +3,13 @@
 #ifndef NETDIAG_TOOLS_DIAG_FILTER_NAMES_H_
 #define NETDIAG_TOOLS_DIAG_FILTER_NAMES_H_
 
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 
 #include "netdiag/filter/filter.h"
+#include "tools/diag/names.h"
 
 namespace diag {
 
@@ -16,6 +18,7 @@ struct FilterHost {
   std::string netns;  // that of -N; empty: this one
   bool all_netns = false;
   std::string proc_root = "/proc";
+  std::shared_ptr<const Users> users;  // null: those of the host
 };
 
 // Resolves hosts by getaddrinfo(3); services by /etc/services; users by libc; cgroups by their

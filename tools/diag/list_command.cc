@@ -188,8 +188,6 @@ ExitCode Ask(const ListOptions& options) {
     Complain(engine.status());
     return kNotAnswered;
   }
-  Names::ReadInterfacesThrough(engine->get());
-  const absl::Cleanup forget = [] { Names::ReadInterfacesThrough(nullptr); };
   if (options.action == Action::kCapabilities) return PrintCapabilities((*engine)->capabilities());
   if (options.summary != SummaryMode::kNone) {
     const ExitCode printed = PrintSummary(engine->get(), options.proc_root);

@@ -423,7 +423,7 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   NETDIAG_ASSIGN_OR_RETURN(options.selection, ParseSelection(said.columns, said.sort, said.limit,
                                                              said.count_by, said.sum));
   if (!said.users_file.empty()) {
-    NETDIAG_RETURN_IF_ERROR(Names::ReadUsersFrom(said.users_file));
+    NETDIAG_ASSIGN_OR_RETURN(options.users, ReadUsers(said.users_file));
   }
   NETDIAG_ASSIGN_OR_RETURN(const ListWords parsed, ParseListWords(words));
   if (parsed.help) options.action = Action::kHelp;
@@ -432,13 +432,13 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   }
   options.tables_named = said.tables.names_tables();
   said.tables.ApplyTo(&query);
-  NETDIAG_ASSIGN_OR_RETURN(
-      ListFilter filter,
-      ParseListFilter(parsed,
-                      {.path = said.filter_file,
-                       .families = query.families,
-                       .host = {options.netns, options.all_netns, options.proc_root}},
-                      pointer));
+  NETDIAG_ASSIGN_OR_RETURN(ListFilter filter,
+                           ParseListFilter(parsed,
+                                           {.path = said.filter_file,
+                                            .families = query.families,
+                                            .host = {options.netns, options.all_netns,
+                                                     options.proc_root, options.users}},
+                                           pointer));
   query.filter = std::move(filter.filter);
   std::optional<StateSet> states = parsed.states ? parsed.states : said.states;
   if (said.bound_inactive) states = states.value_or(StateSet::None()) | State::kBoundInactive;

@@ -13,6 +13,7 @@
 #include "netdiag/types/types.h"
 #include "tools/diag/columns.h"
 #include "tools/diag/command.h"
+#include "tools/diag/names.h"
 
 namespace diag {
 
@@ -60,8 +61,9 @@ struct ListOptions {
   std::string help_format;  // of kHelpFormat
 
   // What is listed.
-  std::string proc_root = "/proc";  // the procfs that is read
-  std::string netns;                // the name of a network namespace; empty: this one
+  std::string proc_root = "/proc";     // the procfs that is read
+  std::shared_ptr<const Users> users;  // of --passwd; null: those of the host
+  std::string netns;                   // the name of a network namespace; empty: this one
   bool all_netns = false;
   bool tables_named = false;  // the user chose tables or families
   netdiag::Query query;

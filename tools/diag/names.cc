@@ -30,16 +30,11 @@ std::string CommandOf(int32_t pid, const std::string& proc_root) {
   return command;
 }
 
-netdiag::Engine* interface_engine = nullptr;
-
-// The users of --passwd; null: those of the host.
-std::map<netdiag::Uid, std::string>* users_of_file = nullptr;
-
-// The name of the user; empty: none.
-std::string NameOf(netdiag::Uid uid) {
-  if (users_of_file != nullptr) {
-    const auto user = users_of_file->find(uid);
-    return user == users_of_file->end() ? "" : user->second;
+// The name of the user; empty: none. `users` null: those of the host.
+std::string NameOf(const Users* users, netdiag::Uid uid) {
+  if (users != nullptr) {
+    const auto user = users->find(uid);
+    return user == users->end() ? "" : user->second;
   }
   const passwd* entry = getpwuid(uid.value());
   return entry == nullptr ? "" : entry->pw_name;
@@ -55,6 +50,38 @@ void AppendIpProtocol(uint16_t number, std::string* out) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::shared_ptr<const Users>> ReadUsers(const std::string& path) {
+  // O_NONBLOCK: a container's file can be a FIFO.
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) return netdiag::ErrnoError(errno, "--passwd " + path);
+  struct stat status = {};
+  FILE* const file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? fdopen(fd, "r") : nullptr;
+  if (file == nullptr) {
+    close(fd);
+    return netdiag::BadInput("--passwd", path, "it is not a regular file");
+  }
+  auto users = std::make_shared<Users>();
+  while (const passwd* entry = fgetpwent(file)) {
+    users->try_emplace(netdiag::Uid(entry->pw_uid), entry->pw_name);  // the first one holds
+  }
+  fclose(file);
+  if (users->empty()) {
+    return netdiag::BadInput("--passwd", path, "no line of it has the form of passwd(5)");
+  }
+  return users;
+}
+
+std::optional<netdiag::Uid> FindUser(const Users* users, const std::string& name) {
+  if (users == nullptr) {
+    const passwd* entry = getpwnam(name.c_str());
+    return entry == nullptr ? std::nullopt : std::optional(netdiag::Uid(entry->pw_uid));
+  }
+  for (const auto& [uid, user] : *users) {
+    if (user == name) return uid;
+  }
+  return std::nullopt;
+}
 
 void Names::AppendEthertype(uint16_t ethertype, bool numeric, std::string* out) {
   const netdiag::NumberNames* row = netdiag::FindNumber(netdiag::EtherTypes(), ethertype);
@@ -83,7 +110,7 @@ void Names::AppendNetlinkPort(uint32_t port_id, bool numeric, std::string* out) 
     return;
   }
   if (!numeric && number > 0) {
-    if (const std::string command = CommandOf(number, proc_root_); !command.empty()) {
+    if (const std::string command = CommandOf(number, sources_.proc_root); !command.empty()) {
       AppendEscaped(command, out);
       out->push_back('/');
     }
@@ -120,8 +147,6 @@ void Names::AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool nume
   }
 }
 
-void Names::ReadInterfacesThrough(netdiag::Engine* engine) { interface_engine = engine; }
-
 std::string_view Names::InterfaceName(netdiag::NetnsId netns, netdiag::IfIndex index) {
   const auto [place, is_new] = interfaces_.try_emplace({netns, index});
   if (!is_new) return place->second;
@@ -133,8 +158,8 @@ std::string_view Names::InterfaceName(netdiag::NetnsId netns, netdiag::IfIndex i
   // The namespace is 0 if it is not known: in a capture, or without /proc.
   if (netns == netns_ || netns == netdiag::NetnsId()) {
     read().IgnoreError();
-  } else if (interface_engine != nullptr) {
-    interface_engine->RunIn(netns, read).IgnoreError();  // the number is shown instead
+  } else if (sources_.engine != nullptr) {
+    sources_.engine->RunIn(netns, read).IgnoreError();  // the number is shown instead
   }
   return place->second;
 }
@@ -146,43 +171,10 @@ void Names::AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std:
   AppendNumber(index.value(), out);
 }
 
-absl::Status Names::ReadUsersFrom(const std::string& path) {
-  // O_NONBLOCK: a container's file can be a FIFO.
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (fd < 0) return netdiag::ErrnoError(errno, "--passwd " + path);
-  struct stat status = {};
-  FILE* const file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? fdopen(fd, "r") : nullptr;
-  if (file == nullptr) {
-    close(fd);
-    return netdiag::BadInput("--passwd", path, "it is not a regular file");
-  }
-  auto users = std::make_unique<std::map<netdiag::Uid, std::string>>();
-  while (const passwd* entry = fgetpwent(file)) {
-    users->try_emplace(netdiag::Uid(entry->pw_uid), entry->pw_name);  // the first one holds
-  }
-  fclose(file);
-  if (users->empty()) {
-    return netdiag::BadInput("--passwd", path, "no line of it has the form of passwd(5)");
-  }
-  delete std::exchange(users_of_file, users.release());
-  return absl::OkStatus();
-}
-
-std::optional<netdiag::Uid> Names::FindUser(const std::string& name) {
-  if (users_of_file == nullptr) {
-    const passwd* entry = getpwnam(name.c_str());
-    return entry == nullptr ? std::nullopt : std::optional(netdiag::Uid(entry->pw_uid));
-  }
-  for (const auto& [uid, user] : *users_of_file) {
-    if (user == name) return uid;
-  }
-  return std::nullopt;
-}
-
 void Names::AppendUser(netdiag::Uid uid, std::string* out) {
   const auto [place, is_new] = users_.try_emplace(uid);
   if (is_new) {
-    const std::string name = NameOf(uid);
+    const std::string name = NameOf(sources_.users.get(), uid);
     if (name.empty()) {
       place->second = std::to_string(uid.value());
     } else {

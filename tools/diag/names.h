@@ -4,12 +4,13 @@
 #define NETDIAG_TOOLS_DIAG_NAMES_H_
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 #include "netdiag/engine.h"
 #include "netdiag/net/services.h"
@@ -26,11 +27,26 @@ struct PortRange {
 // The range of this namespace; nullopt if /proc does not show it.
 std::optional<PortRange> ReadEphemeralPorts();
 
-// Names for ss's text. What is read once is kept.
+// Users and their names.
+using Users = std::map<netdiag::Uid, std::string>;
+// Reads the users of a file as of passwd(5), for example of a container. The error names the file.
+absl::StatusOr<std::shared_ptr<const Users>> ReadUsers(const std::string& path);
+// The user of this name. `users` null: one of the host's.
+std::optional<netdiag::Uid> FindUser(const Users* users, const std::string& name);
+
+// Where names are looked up.
+struct NameSources {
+  std::string proc_root = "/proc";  // the procfs that names processes
+  // Enters other network namespaces, for the names of their interfaces. Null: these have no names.
+  // Must outlive the Names.
+  netdiag::Engine* engine = nullptr;
+  std::shared_ptr<const Users> users;  // null: those of the host
+};
+
+// The names of ports, interfaces, users and the like. What is read once is kept.
 class Names {
  public:
-  // `proc_root`: the procfs that names processes.
-  explicit Names(std::string proc_root = "/proc") : proc_root_(std::move(proc_root)) {}
+  explicit Names(NameSources sources = {}) : sources_(std::move(sources)) {}
 
   // Appends "*" for 0, the service's name, or the number. Ephemeral ports stay numbers, because a
   // service's name would be a coincidence. For raw sockets the port is the IP protocol: its name,
@@ -43,25 +59,17 @@ class Names {
   // Appends a netlink port: "kernel"; "command/N" if a process has that number, which is probably
   // the owner; or the number, with a sign as ss writes it.
   void AppendNetlinkPort(uint32_t port_id, bool numeric, std::string* out) const;
-  // From now on, every Names reads the names of interfaces in other network namespaces inside
-  // these, with Engine::RunIn(). `engine` must outlive this; null: such names are not read.
-  static void ReadInterfacesThrough(netdiag::Engine* engine);
   // Appends the interface's name in its namespace, or "ifN" if it has none or if the namespace
   // cannot be entered. `netns` 0: this program's.
   void AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out);
   // The interface's name in its namespace; empty if it has none or if the namespace cannot be
   // entered. `netns` 0: this program's. The name can hold any bytes. Valid as long as this object.
   std::string_view InterfaceName(netdiag::NetnsId netns, netdiag::IfIndex index);
-  // From now on, every Names reads the names of users from this file, as of passwd(5), instead of
-  // the host's databases. The error names the file.
-  static absl::Status ReadUsersFrom(const std::string& path);
-  // The user of this name.
-  static std::optional<netdiag::Uid> FindUser(const std::string& name);
   // Appends the user's name, or the number.
   void AppendUser(netdiag::Uid uid, std::string* out);
 
  private:
-  std::string proc_root_;
+  NameSources sources_;
   std::optional<netdiag::Services> services_;  // nullopt until the first name is needed
   PortRange ephemeral_ = {netdiag::Port::FromHost(1024), netdiag::Port::FromHost(4999)};
   // Empty: it has no name.

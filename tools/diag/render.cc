@@ -24,6 +24,10 @@ void Renderer::VisitPendingConnections(const netdiag::UnixSocket& listener,
   if (!status.ok() && !absl::IsNotFound(status)) ++untold_listeners_;
 }
 
+NameSources NameSourcesOf(const ListOptions& options, netdiag::Engine* engine) {
+  return {.proc_root = options.proc_root, .engine = engine, .users = options.users};
+}
+
 netdiag::NetnsId NetnsOfCounts(const ListOptions& options) {
   constexpr netdiag::NetnsId kNone(1);  // no namespace has this number
   if (options.all_netns) return kNone;

@@ -60,6 +60,7 @@ class Renderer {
 // The network namespace in which the names of counted interfaces are looked up. A count over all
 // namespaces can join interfaces of several ones under one number, so these have no names.
 netdiag::NetnsId NetnsOfCounts(const ListOptions& options);
+NameSources NameSourcesOf(const ListOptions& options, netdiag::Engine* engine);
 
 // The form of output that the options choose.
 std::unique_ptr<Renderer> NewRenderer(const ListOptions& options, netdiag::Engine* engine,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tools/diag/details.h"
+#include "tools/diag/names.h"
 #include "tools/diag/render.h"
 
 namespace diag {
@@ -21,7 +22,8 @@ class CsvRenderer final : public Renderer {
         header_(!options.style.no_header),
         counts_(!options.selection.count_by.empty()),
         sums_(options.selection.sums),
-        netns_of_counts_(NetnsOfCounts(options)) {
+        netns_of_counts_(NetnsOfCounts(options)),
+        names_(NameSourcesOf(options, engine)) {
     columns_ = counts_ ? options.selection.count_by : ColumnsOf(options);
   }
 
@@ -43,20 +45,20 @@ class CsvRenderer final : public Renderer {
   }
   void Row(const netdiag::Row& row, std::optional<size_t> owner) override {
     for (const Column& column : columns_) {
-      AppendCell(column, row, owner, Escape::kCsv, &line_);
+      AppendCell(column, row, owner, Escape::kCsv, &names_, &line_);
       EndValue();
     }
     EndLine();
   }
   void Count(const netdiag::RowCounts::Group& group) override {
     for (size_t i = 0; i < columns_.size(); ++i) {
-      AppendValue(columns_[i], group.values[i], Escape::kCsv, &line_, netns_of_counts_);
+      AppendValue(columns_[i], group.values[i], Escape::kCsv, netns_of_counts_, &names_, &line_);
       EndValue();
     }
     AppendNumber(group.count, &line_);
     EndValue();
     for (size_t i = 0; i < sums_.size(); ++i) {
-      AppendValue(sums_[i], group.sums[i], Escape::kCsv, &line_);
+      AppendValue(sums_[i], group.sums[i], Escape::kCsv, {}, &names_, &line_);
       EndValue();
     }
     EndLine();
@@ -91,6 +93,7 @@ class CsvRenderer final : public Renderer {
   std::vector<Column> columns_;
   std::vector<Column> sums_;
   netdiag::NetnsId netns_of_counts_;
+  Names names_;
   std::string line_;
   size_t value_ = 0;  // the beginning of the line's last value
   std::string quoted_;

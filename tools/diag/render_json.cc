@@ -91,7 +91,7 @@ void PutValue(const Column& column, const FieldValue& value, netdiag::NetnsId ne
               Json* json) {
   if (column.named != Column::Named::kNo) {
     std::string name;
-    AppendValue(column, value, Escape::kText, &name, netns);
+    AppendValue(column, value, Escape::kText, netns, names, &name);
     return json->Foreign(column.key, name);
   }
   if (const auto* text = std::get_if<std::string_view>(&value)) {
@@ -177,13 +177,7 @@ void PutUnknown(const netdiag::Row& row, Json* json) {
 
 // Writes the end of the tcp_info of a newer kernel.
 void PutTcpInfoRest(const netdiag::Row& row, Json* json) {
-  static const size_t known = [] {
-    size_t end = 0;
-    for (const netdiag::StructField& field : netdiag::TcpInfo::fields()) {
-      end = std::max<size_t>(end, size_t{field.offset} + field.width);
-    }
-    return end;
-  }();
+  constexpr size_t known = netdiag::TcpInfo::size();
   const auto info = row.inet() != nullptr ? row.inet()->tcp_info() : std::nullopt;
   if (!info || info->bytes().size() <= known) return;
   const netdiag::Bytes rest = info->bytes().subspan(known);
@@ -264,8 +258,8 @@ class JsonRenderer final : public Renderer {
   Members sums_;
   // Where the interfaces of counts are. A count does not tell the namespace of its sockets.
   netdiag::NetnsId netns_of_counts_;
-  std::optional<absl::StatusOr<netdiag::UnlistedStats>> unlisted_;
   Names names_;
+  std::optional<absl::StatusOr<netdiag::UnlistedStats>> unlisted_;
   Json json_;
 };
 
@@ -278,6 +272,7 @@ JsonRenderer::JsonRenderer(const ListOptions& options, netdiag::Engine* engine, 
       counts_(MembersOf(options.selection.count_by)),
       sums_(MembersOf(options.selection.sums)),
       netns_of_counts_(NetnsOfCounts(options)),
+      names_(NameSourcesOf(options, engine)),
       json_(output) {
   for (Member& member : counts_.empty() ? MembersOf(ColumnsOf(options)) : counts_) {
     (member.column.per_owner() ? owner_columns_ : columns_).push_back(member);

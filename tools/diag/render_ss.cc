@@ -81,11 +81,12 @@ char* WriteName(std::string_view name, char* out) {
 // Writes the cells of the two ends of a socket: local address, local port, peer address, peer port.
 class EndCells {
  public:
-  // `resolver`: finds the names of addresses; null: addresses stay numbers. `table` and `resolver`
-  // are borrowed.
-  EndCells(const ListOptions& options, const netdiag::Resolver* resolver, TableBuffer* table)
+  // `resolver`: finds the names of addresses; null: addresses stay numbers. All three
+  // pointers are borrowed.
+  EndCells(const ListOptions& options, netdiag::Engine* engine, const netdiag::Resolver* resolver,
+           TableBuffer* table)
       : numeric_(options.style.numeric),
-        names_(options.proc_root),
+        names_(NameSourcesOf(options, engine)),
         resolver_(resolver),
         table_(*table),
         out_(table->text()) {}
@@ -251,7 +252,7 @@ class SsRenderer final : public Renderer {
         color_(WantsColor(options.style.color, output->fd())),
         resolver_(options.style.resolve ? std::make_unique<netdiag::Resolver>() : nullptr),
         table_(Layout(options), options.style.oneline ? 0 : ScreenWidth(output->fd()), output),
-        ends_(options, resolver_.get(), &table_),
+        ends_(options, engine, resolver_.get(), &table_),
         owners_(options) {}
 
   void Begin() override {

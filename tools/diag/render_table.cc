@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/diag/names.h"
 #include "tools/diag/render.h"
 #include "tools/diag/table_buffer.h"
 
@@ -21,6 +22,7 @@ class TableRenderer final : public Renderer {
         color_(WantsColor(options.style.color, output->fd())),
         columns_(counts_ ? CountColumns(options.selection) : options.selection.columns),
         netns_of_counts_(NetnsOfCounts(options)),
+        names_(NameSourcesOf(options, engine)),
         table_(Layout(), options.style.oneline ? 0 : ScreenWidth(output->fd()), output) {}
 
   void Begin() override {
@@ -29,7 +31,7 @@ class TableRenderer final : public Renderer {
   void Row(const netdiag::Row& row, std::optional<size_t> owner) override {
     for (const Column& column : columns_) {
       const size_t before = table_.text()->size();
-      AppendCell(column, row, owner, Escape::kText, table_.text());
+      AppendCell(column, row, owner, Escape::kText, &names_, table_.text());
       FinishValue(before);
       if (color_ && IsState(column)) table_.SetTint(TintOf(row));
       table_.EndCell();
@@ -43,7 +45,7 @@ class TableRenderer final : public Renderer {
       const size_t keys = group.values.size();
       const size_t before = table_.text()->size();
       AppendValue(columns_[i], i < keys ? group.values[i] : group.sums[i - keys], Escape::kText,
-                  table_.text(), netns_of_counts_);
+                  netns_of_counts_, &names_, table_.text());
       FinishValue(before);
       table_.EndCell();
     }
@@ -76,6 +78,7 @@ class TableRenderer final : public Renderer {
   bool color_;
   std::vector<Column> columns_;
   netdiag::NetnsId netns_of_counts_;
+  Names names_;
   TableBuffer table_;
 };
 

@@ -232,7 +232,7 @@ Properties NestedColumns(const Take& take) {
 // Lists that are not in the field table, where a field has one value.
 void AddLists(Properties* properties) {
   AddList("pending_connections", Ref("count"),
-          "The inodes of the connections that wait in a unix listener.", properties);
+          "The inodes of the clients whose connections wait in a unix listener.", properties);
   AddList("groups", Ref("count"), "The multicast groups of a netlink socket.", properties);
   Properties membership;
   AddRef("interface", "interface", "The interface.", &membership);
@@ -375,7 +375,9 @@ Properties Outcome() {
   AddRef("namespaces", "namespaces", "What --all-netns read.", &properties);
   AddRef("left_out", "left_out", "What --unlisted left out.", &properties);
   AddText("unlisted_error", "Why there are no unlisted sockets.", &properties);
-  AddCount("rows", "How many sockets were delivered.", &properties);
+  AddCount("rows",
+           "How many sockets were selected. --count-by, and --limit with --sort, show fewer.",
+           &properties);
   AddFlag("stopped", "--limit ended the listing.", &properties);
   AddFlag("interrupted", "A table changed while it was dumped.", &properties);
   AddCount("foreign", "Datagrams that were dropped, because the kernel did not send them.",
