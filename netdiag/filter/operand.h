@@ -30,6 +30,8 @@ std::optional<Node> MakeInterface(const Field& field, Compare compare, std::stri
                                   const FilterOptions& options, std::string* why);
 // "yes", "no", "true", …
 std::optional<bool> ParseFlag(std::string_view word);
+// "; one of these is expected: WORDS", if the field has only these values; else "".
+std::string ExpectedWords(const Field* field);
 
 // For `return Refuse(why, "…")`.
 inline std::nullopt_t Refuse(std::string* why, std::string_view reason) {

@@ -78,8 +78,11 @@ class Parser {
     return !IsOr(token) && (token.kind == Kind::kWord || token.kind == Kind::kOpen || IsNot(token));
   }
 
+  // At the end of the text, the error is at the last word.
   absl::Status Fail(const Token& token, std::string_view why) const {
-    return ErrorAt(text_, token.offset, token.length, why);
+    const bool last = token.kind == Kind::kEnd && tokens_.size() > 1;
+    const Token& place = last ? tokens_[tokens_.size() - 2] : token;
+    return ErrorAt(text_, place.offset, place.length, why);
   }
 
   absl::StatusOr<Node> ParseOr() {
@@ -146,7 +149,7 @@ class Parser {
                                     {"dport", Side::kRemote, MakePort}};
     for (const End& end : kEnds) {
       if (end.word != name.word) continue;
-      return ParseOperand([&](Compare compare, std::string_view operand, std::string* why) {
+      return ParseOperand(name, [&](Compare compare, std::string_view operand, std::string* why) {
         return end.make(end.side, compare, operand, options_, why);
       });
     }
@@ -155,7 +158,7 @@ class Parser {
     if (field->get.type == ValueType::kFlag && !HasOperand()) {
       return Count(name, MakePredicate(FieldMatch{field, Compare::kEqual, true}));
     }
-    return ParseOperand([&](Compare compare, std::string_view operand, std::string* why) {
+    return ParseOperand(name, [&](Compare compare, std::string_view operand, std::string* why) {
       return MakeField(*field, compare, operand, options_, why);
     });
   }
@@ -200,17 +203,19 @@ class Parser {
     return row->compare;
   }
 
-  // [ OPERATOR ] OPERAND
+  // [ OPERATOR ] OPERAND, behind the field `name`.
   template <class Make>
-  absl::StatusOr<Node> ParseOperand(const Make& make) {
-    const std::optional<Compare> compare = CompareOf(Peek());
+  absl::StatusOr<Node> ParseOperand(const Token& name, const Make& make) {
+    const Token& operation = Peek();
+    const std::optional<Compare> compare = CompareOf(operation);
     if (compare) Take();
     const Token operand = Take();
     // After an operator, even a keyword is an operand.
     const bool keyword = !compare && (IsAnd(operand) || IsOr(operand) || IsNot(operand));
     if (operand.kind != Kind::kWord || keyword) {
-      return Fail(operand, compare ? "a value is expected after the operator"
-                                   : "an operator is expected (= != >= <= > <), or a value");
+      const std::string words = ExpectedWords(FindFieldByWord(name.word));
+      if (compare) return Fail(operation, "a value is expected after the operator" + words);
+      return Fail(name, "a comparison must follow, as `" + name.word + " = VALUE`" + words);
     }
     std::string why;
     std::optional<Node> node = make(compare.value_or(Compare::kEqual), operand.word, &why);

@@ -18,6 +18,14 @@ std::string OneOf(const std::vector<std::string_view>& words) {
   return text;
 }
 
+std::vector<std::string_view> StateWords() {
+  std::vector<std::string_view> words(std::begin(kStateGroups), std::end(kStateGroups));
+  for (const StateNames& row : AllStates()) {
+    if (kRowStates.contains(row.state)) words.push_back(row.word);
+  }
+  return words;
+}
+
 // A list of states and groups of states, separated by commas.
 std::optional<Node> MakeState(Compare compare, std::string_view operand, std::string* why) {
   if (!IsEquality(compare))
@@ -26,17 +34,11 @@ std::optional<Node> MakeState(Compare compare, std::string_view operand, std::st
   for (size_t at = 0; at <= operand.size();) {
     const size_t comma = std::min(operand.find(',', at), operand.size());
     const std::optional<StateSet> named = ParseStates(operand.substr(at, comma - at));
-    if (!named) {
-      std::vector<std::string_view> words(std::begin(kStateGroups), std::end(kStateGroups));
-      for (const StateNames& row : AllStates()) {
-        if (kRowStates.contains(row.state)) words.push_back(row.word);
-      }
-      return Refuse(why, OneOf(words));
-    }
+    if (!named) return Refuse(why, OneOf(StateWords()));
     if ((*named & kRowStates).empty()) {
       return Refuse(why,
-                    "no row has this state, because sockets that are bound but inactive are "
-                    "`unconnected`");
+                    "the row of a bound, idle socket has the state `unconnected`; to list such "
+                    "sockets, write `state bound-inactive` before the filter");
     }
     states = states | (*named & kRowStates);
     at = comma + 1;
@@ -59,18 +61,20 @@ std::optional<Node> MakeMark(Compare compare, std::string_view operand, std::str
 
 // The result of looking up a name among the values of a field.
 struct NameLookup {
-  bool has_names = false;  // the values of the field have names
+  std::string_view unknown;  // the error if no value has the name; empty: the values have no names
   std::optional<uint64_t> value;
 };
 NameLookup LookUpName(const Field& field, std::string_view name, const FilterNames& names) {
-  const auto look_up = [&](const auto& resolver) -> NameLookup {
+  const auto look_up = [&](const auto& resolver, std::string_view unknown) -> NameLookup {
     const auto id = resolver ? resolver(name) : std::nullopt;
-    return {true, id ? std::optional<uint64_t>(id->value()) : std::nullopt};
+    return {unknown, id ? std::optional<uint64_t>(id->value()) : std::nullopt};
   };
   if (field.group != FieldGroup::kSocket) return {};
-  if (field.name == "uid") return look_up(names.users);
-  if (field.name == "cgroup") return look_up(names.cgroups);
-  if (field.name == "netns") return look_up(names.namespaces);
+  if (field.name == "uid") return look_up(names.users, "no user has this name");
+  if (field.name == "cgroup") {
+    return look_up(names.cgroups, "no cgroup has this path; `cgroup_path` takes a glob");
+  }
+  if (field.name == "netns") return look_up(names.namespaces, "no network namespace has this name");
   return {};
 }
 
@@ -78,8 +82,10 @@ std::optional<uint64_t> ParseValue(const Field& field, std::string_view operand,
                                    const FilterOptions& options, std::string* why) {
   if (!StartsAsNumber(operand)) {
     const NameLookup found = LookUpName(field, operand, options.names);
-    if (found.has_names && !found.value) *why = "this is neither a number nor a known name";
-    if (found.has_names) return found.value;
+    if (!found.unknown.empty()) {
+      if (!found.value) *why = found.unknown;
+      return found.value;
+    }
   }
   if (const FieldWords* words = WordsOf(field); words != nullptr && !words->flags) {
     if (const std::optional<uint64_t> code = words->Number(operand)) return code;
@@ -109,6 +115,13 @@ std::optional<Node> MakeText(const Field& field, Compare compare, std::string_vi
 }
 
 }  // namespace
+
+std::string ExpectedWords(const Field* field) {
+  if (field == nullptr) return "";
+  const bool state = field->group == FieldGroup::kSocket && field->name == "state";
+  const std::vector<std::string_view> words = state ? StateWords() : AllowedWords(*field);
+  return words.empty() ? "" : "; " + OneOf(words);
+}
 
 std::optional<bool> ParseFlag(std::string_view word) {
   for (const std::string_view yes : {"yes", "true", "on", "1"}) {

@@ -23,6 +23,7 @@ namespace netdiag {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // Resolvers that resolve a few names.
 FilterOptions Known() {
@@ -501,9 +502,13 @@ TEST(FilterParse, ErrorsSayWhereAndWhatWasExpected) {
       {"sport > 5-10", 9, "a range is allowed only with = and !="},
       {"sport = nosuch", 9, "neither a port number nor a known service"},
       {"sport > double", 9, "more than one port"},
-      {"sport", 6, "operator is expected"},
-      {"sport =", 8, "a value is expected"},
-      {"sport and dport", 7, "operator is expected"},
+      {"sport", 1, "a comparison must follow, as `sport = VALUE`"},
+      {"sport =", 7, "a value is expected after the operator"},
+      {"no_owner", 1, "`no_owner = VALUE`; one of these is expected: kernel-held hidden"},
+      {"no_owner and pid > 0", 1, "a comparison must follow"},
+      {"no_owner =", 10, "one of these is expected: kernel-held"},
+      {"state", 1, "bucket"},
+      {"sport and dport", 1, "a comparison must follow"},
       {"dst = 10", 7, "an address is expected"},
       {"dst = 10.0.0.0/33", 7, "at most 32 bits"},
       {"dst = ::/129", 7, "at most 128 bits"},
@@ -517,7 +522,7 @@ TEST(FilterParse, ErrorsSayWhereAndWhatWasExpected) {
       {"(sport = 1", 1, "not closed"},
       {"sport = 1)", 10, "not opened"},
       {"()", 2, "a predicate is expected"},
-      {"sport = 1 or", 13, "the expression ends"},
+      {"sport = 1 or", 11, "the expression ends"},
       {"and sport = 1", 1, "a predicate is expected"},
       {"comm = \"x", 8, "quotation mark is not closed"},
       {"comm = x\\", 9, "must follow a backslash"},
@@ -530,7 +535,9 @@ TEST(FilterParse, ErrorsSayWhereAndWhatWasExpected) {
       {"bytes_acked > 5Q", 15, "a size is expected"},
       {"pacing_rate > 5x", 15, "bits (10Mbps)"},
       {"pid = 1k", 7, "a number is expected"},
-      {"uid = ghost", 7, "neither a number nor a known name"},
+      {"uid = ghost", 7, "no user has this name"},
+      {"cgroup = /ghost*", 10, "no cgroup has this path; `cgroup_path` takes a glob"},
+      {"netns = ghost", 9, "no network namespace has this name"},
       {"dev = nosuch", 7, "no network namespace that is listed has this interface"},
       {"dev > eth0", 7, "no order"},
       {"src link:arp:nosuch", 5, "no network namespace that is listed has this interface"},
@@ -542,7 +549,7 @@ TEST(FilterParse, ErrorsSayWhereAndWhatWasExpected) {
       {"src 10.0.0%eth0", 5, "an address is expected"},
       {"fwmark = x", 10, "a mark is expected"},
       {"state = open", 9, "established syn-sent"},
-      {"state = bound-inactive", 9, "unconnected"},
+      {"state = bound-inactive", 9, "`state bound-inactive` before the filter"},
       {"state > listening", 9, "no order"},
       {"protocol = tpc", 12, "tcp udp unix"},
       {"comm > x", 8, "no order"},
@@ -556,6 +563,7 @@ TEST(FilterParse, ErrorsSayWhereAndWhatWasExpected) {
     EXPECT_TRUE(absl::IsInvalidArgument(filter.status()));
     const std::string message(filter.status().message());
     EXPECT_THAT(message, HasSubstr(c.why));
+    EXPECT_THAT(message, Not(HasSubstr(": \"\": ")));  // it quotes something
     EXPECT_THAT(message, HasSubstr("column " + std::to_string(c.column) + ":"));
     const std::string pointed = PointAt(c.text, filter.status());
     EXPECT_TRUE(pointed.ends_with("\n" + std::string(c.column - 1, ' ') + "^\n")) << pointed;

@@ -456,9 +456,9 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   const bool has_order = !options.selection.sort.empty();
   if (options.unlisted &&
       (options.style.form == Form::kCsv || !options.selection.empty() || has_order)) {
-    return BadInput(
-        "option", "--unlisted",
-        "such sockets have no fields, so only the default text, --json and --jsonl show them");
+    return BadInput("option", "--unlisted",
+                    "only the default text, --json and --jsonl list such sockets, and only without "
+                    "--columns, --sort and --count-by");
   }
   query.keep_joins = has_order || options.style.resolve;
   return std::move(options);
