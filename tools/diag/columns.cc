@@ -250,35 +250,6 @@ std::vector<std::string> AllSortWords() {
   return words;
 }
 
-std::string ColumnsHelp() {
-  std::string text =
-      "The columns of --columns, --sort, --count-by and --sum, with their short names.\n"
-      "The part before the dot and the unit can be left out: rtt is tcp_info.rtt_us.\n"
-      "--columns takes all, and the names of groups:\n";
-  std::string_view last;
-  for (const Column& column : AllColumns(true)) {
-    const std::string_view group = Name(column.field->group);
-    if (group == last) continue;
-    last = group;
-    const size_t line = text.rfind('\n') + 1;
-    text.append(text.size() - line + group.size() < 78 ? " " : "\n ").append(group);
-  }
-  text.append("\n\n");
-  for (const Column& column : AllColumns(true)) {
-    const std::string title = column.title();
-    std::string line = "  " + title;
-    std::string_view comma = "";
-    for (const netdiag::FieldAlias& alias : netdiag::FieldAliases()) {
-      if (netdiag::FindFieldByWord(alias.word) != column.field) continue;
-      line.resize(std::max<size_t>(line.size(), 44), ' ');
-      line.append(std::exchange(comma, ", ")).append(alias.word);
-      if (alias.word == "dev" || alias.word == "user") line.append(" (its name)");
-    }
-    text.append(line).append("\n");
-  }
-  return text;
-}
-
 absl::StatusOr<Selection> ParseSelection(std::string_view columns, std::string_view sort,
                                          std::string_view limit, std::string_view count_by,
                                          std::string_view sum) {

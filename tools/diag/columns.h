@@ -85,8 +85,6 @@ std::vector<std::string> AllFieldWords();
 std::vector<std::string> AllColumnWords();
 // Every word that --sort takes: also "count", the number of sockets of --count-by.
 std::vector<std::string> AllSortWords();
-// What `--columns help` prints: the groups, and the columns with their short names.
-std::string ColumnsHelp();
 // Makes `query` ask for everything that the columns read.
 void AddNeeds(std::span<const Column> columns, netdiag::Query* query);
 // The columns of a count: those of --count-by, then those of --sum.

@@ -1,5 +1,5 @@
 // tools/diag/field_descriptions.h — a sentence about each field of the field table, for the JSON
-// Schema.
+// Schema and `diag help fields`.
 
 #ifndef NETDIAG_TOOLS_DIAG_FIELD_DESCRIPTIONS_H_
 #define NETDIAG_TOOLS_DIAG_FIELD_DESCRIPTIONS_H_

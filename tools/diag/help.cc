@@ -37,26 +37,19 @@ constexpr auto kGroups = std::to_array<GroupHeading>({{HelpGroup::kSockets, "Whi
                                                       {HelpGroup::kForm, "Form of the output"},
                                                       {HelpGroup::kOther, "Other"}});
 
-// `term` and its explanation beside it, or below it if the term is long.
-std::string Entry(std::string term, std::string_view help) {
-  std::string text = Paragraph(help, kHelpColumn);
-  if (term.size() + 2 > kHelpColumn) return term + "\n" + text;
-  return term + text.substr(term.size());
-}
-
 // "  -N, --net=NAME           the help".
 std::string OptionEntry(const OptionInfo& option) {
   std::string term = "      ";
   if (option.letter != 0) term = {' ', ' ', '-', option.letter, ',', ' '};
   term.append("--").append(option.name);
   if (!option.argument.name.empty()) term.append("=").append(option.argument.name);
-  return Entry(term, option.help);
+  return HelpEntry(term, option.help);
 }
 
 std::string TopicEntries() {
   std::string text;
   for (const TopicInfo& topic : Topics()) {
-    text += Entry("  " + std::string(topic.name), topic.help);
+    text += HelpEntry("  " + std::string(topic.name), topic.help);
   }
   return text;
 }
@@ -133,6 +126,12 @@ std::string Paragraph(std::string_view text, size_t indent) {
   return out + "\n";
 }
 
+std::string HelpEntry(std::string term, std::string_view help) {
+  std::string text = Paragraph(help, kHelpColumn);
+  if (term.size() + 2 > kHelpColumn) return term + "\n" + text;
+  return term + text.substr(term.size());
+}
+
 std::string HelpText() {
   const Command& list = AllCommands().front();
   std::string text = "usage: " + UsageOf(list) + "\n       diag COMMAND [OPTIONS]\n\n" +
@@ -151,7 +150,7 @@ std::string HelpText() {
   text += kWordsHelp;
   text += "\nCommands, each with --help:\n";
   for (const Command& command : NamedCommands()) {
-    text += Entry(
+    text += HelpEntry(
         "  diag " + std::string(command.name) + " [" + std::string(command.operand.name) + "]",
         command.help);
   }
@@ -164,7 +163,7 @@ std::string CommandHelp(const Command& command) {
                      Paragraph("Prints " + std::string(command.help) + ".", 0) + "\n";
   const Argument& operand = command.operand;
   if (operand.words != nullptr) {
-    text += Entry("  " + std::string(operand.name), absl::StrJoin(operand.words(), " "));
+    text += HelpEntry("  " + std::string(operand.name), absl::StrJoin(operand.words(), " "));
   }
   for (const OptionInfo& option : ShownOptions(command)) text += OptionEntry(option);
   if (!command.details.empty()) text.append("\n").append(command.details);

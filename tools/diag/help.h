@@ -52,6 +52,10 @@ std::string JsonSchema();
 // --help-format: one of these texts by its name: "bash", "zsh", "fish", "man", "schema".
 absl::StatusOr<std::string> FormatHelp(std::string_view format);
 
+// What `diag help fields` and `--columns help` print: each field with its sentence, in 80 columns.
+std::string FieldsHelp();
+// `term` and its explanation beside it, or below it if the term is long.
+std::string HelpEntry(std::string term, std::string_view help);
 // `text` in lines of at most 80 columns. Each line begins with `indent` blanks.
 std::string Paragraph(std::string_view text, size_t indent);
 // The options of `command` that help and completions show.

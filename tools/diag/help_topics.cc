@@ -8,18 +8,14 @@
 
 #include "absl/strings/str_join.h"
 
-#include "netdiag/field_words.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/types.h"
-#include "tools/diag/columns.h"
 #include "tools/diag/commands.h"
 #include "tools/diag/help.h"
 #include "tools/diag/tables.h"
 
 namespace diag {
 namespace {
-
-using netdiag::FieldGroup;
 
 constexpr auto kExamples = std::to_array<Example>({
     {"diag -tlnp", "TCP listeners and their processes"},
@@ -132,39 +128,6 @@ std::string TablesTopic() {
          "\nExamples:\n  diag -A tcp,udp -an\n  diag -A all,!unix -a\n  diag -f inet6 -ln\n";
 }
 
-std::string HeadingOf(FieldGroup group) {
-  const std::string name(Name(group));
-  if (name.empty()) return "Every socket:\n";
-  return name + " (as " + name + ".NAME or NAME):\n";
-}
-
-std::string FieldsTopic() {
-  std::string text = Paragraph(
-      "Fields, for --columns, --sort, --count-by and filters. A name ends in its unit, which may "
-      "be "
-      "left out: rtt is rtt_us, in microseconds. A socket that lacks a field shows `-`.",
-      0);
-  const std::vector<Column> columns = AllColumns(true);
-  for (size_t i = 0; i < columns.size();) {
-    const FieldGroup group = columns[i].field->group;
-    std::vector<std::string> names;
-    for (; i < columns.size() && columns[i].field->group == group; ++i) {
-      names.push_back(columns[i].key);
-    }
-    text += "\n" + HeadingOf(group) + Paragraph(absl::StrJoin(names, " "), 2);
-  }
-  text += "\nShort names:\n";
-  std::vector<std::string> aliases;
-  for (const netdiag::FieldAlias& row : netdiag::FieldAliases()) {
-    aliases.push_back(std::string(row.word) + "=" + std::string(row.field));
-  }
-  return text + Paragraph(absl::StrJoin(aliases, " "), 2) +
-         "\nExamples:\n"
-         "  diag -tan --columns local,lport,remote,rport,rtt,cwnd\n"
-         "  diag -tan --sort -bytes_acked --limit 10 --columns remote,bytes_acked\n"
-         "  diag -ta --count-by state,user\n";
-}
-
 std::string ExamplesTopic() {
   std::string text;
   for (const Example& example : kExamples) {
@@ -175,7 +138,8 @@ std::string ExamplesTopic() {
 
 constexpr auto kTopics = std::to_array<TopicInfo>({
     {"filter", "the language of EXPRESSION, and all short words", FilterTopic},
-    {"fields", "what a socket has, for filters, --columns, --sort and --count-by", FieldsTopic},
+    {"fields", "what a socket has, for filters, --columns, --sort and --count-by", FieldsHelp},
+    {"columns", "the same as fields", FieldsHelp},
     {"states", "the states and the groups of states", StatesTopic},
     {"tables", "the tables of -A and the families of -f", TablesTopic},
     {"exit-codes", "when diag and its commands return 0, 1 or 2", ExitTopic},

@@ -214,7 +214,7 @@ ExitCode RunList(int argc, char** argv) {
     case Action::kVersion:
       return Print(kVersion);
     case Action::kColumnsHelp:
-      return Print(ColumnsHelp());
+      return Print(FieldsHelp());
     case Action::kHelpFormat:
       return PrintHelpFormat(options->help_format);
     case Action::kCapabilities:

@@ -6,8 +6,6 @@
 
 #include "absl/strings/str_join.h"
 
-#include "netdiag/field_words.h"
-#include "tools/diag/columns.h"
 #include "tools/diag/commands.h"
 #include "tools/diag/help.h"
 
@@ -66,18 +64,6 @@ std::string ExampleSection() {
   return text;
 }
 
-std::string FieldSection() {
-  std::vector<std::string> titles;
-  for (const Column& column : AllColumns(true)) titles.push_back(column.title());
-  std::vector<std::string> aliases;
-  for (const netdiag::FieldAlias& row : netdiag::FieldAliases()) {
-    aliases.push_back(std::string(row.word) + " = " + std::string(row.field));
-  }
-  return ".SH FIELDS\nFor \\-\\-columns, \\-\\-sort and \\-\\-count\\-by:\n" +
-         Roff(absl::StrJoin(titles, ", ")) + ".\n.PP\nShort names:\n" +
-         Roff(absl::StrJoin(aliases, ", ")) + ".\n";
-}
-
 }  // namespace
 
 std::string ManPage() {
@@ -104,7 +90,7 @@ std::string ManPage() {
   text += ".SH STATES\n" + Roff(absl::StrJoin(StateWords(), ", ")) + ", " +
           Roff(absl::StrJoin(StateGroupWords(), ", ")) + ".\n";
   text += TopicSection("EXPRESSION", "filter");
-  text += FieldSection();
+  text += TopicSection("FIELDS", "fields");
   text += ExampleSection();
   text +=
       ".SH ENVIRONMENT\n"
