@@ -87,22 +87,6 @@ TEST(Column, OfDevAndUserShowsNamesBesideTheirNumbers) {
   EXPECT_THAT(ParseSelection("user,user", "", "", ""), Not(IsOk()));
 }
 
-TEST(Column, HelpListsEveryColumnGroupAndShortName) {
-  const std::string help = ColumnsHelp();
-  for (const Column& column : AllColumns(true)) {
-    EXPECT_THAT(help, HasSubstr("  " + column.title())) << column.title();
-    EXPECT_THAT(help, HasSubstr(std::string(Name(column.field->group))));
-  }
-  for (const netdiag::FieldAlias& alias : netdiag::FieldAliases()) {
-    EXPECT_THAT(help, HasSubstr(std::string(alias.word)));
-  }
-  for (size_t start = 0; start < help.size();) {
-    const size_t end = help.find('\n', start);
-    EXPECT_LE(end - start, 80u) << help.substr(start, end - start);
-    start = end + 1;
-  }
-}
-
 TEST(Column, IsFoundByItsTitle) {
   for (const Column& column : AllColumns(true)) {
     const absl::StatusOr<Column> found = FindColumn(column.title());

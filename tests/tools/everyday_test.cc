@@ -309,8 +309,8 @@ std::vector<std::string> NamesIn(const std::string& argument) {
 TEST(Everyday, HelpHasEverythingThatTheCommandsUse) {
   const std::string help = RunDiag({"--help"}).out;
   std::string all = help;
-  for (const char* topic : {"filter", "fields", "states", "tables", "examples", "exit-codes",
-                            "connections", "interfaces"}) {
+  for (const char* topic : {"filter", "fields", "states", "tables", "forms", "examples",
+                            "exit-codes", "connections", "interfaces"}) {
     EXPECT_THAT(help, HasSubstr(topic));
     all += RunDiag({"help", topic}).out;
   }

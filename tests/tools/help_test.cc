@@ -25,9 +25,12 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/field_words.h"
+#include "netdiag/filter/filter.h"
 #include "netdiag/net/io_counters.h"
 #include "tests/tools/render_testing.h"
+#include "tools/diag/columns.h"
 #include "tools/diag/commands.h"
+#include "tools/diag/field_descriptions.h"
 
 namespace diag {
 namespace {
@@ -456,15 +459,14 @@ TEST(Help, HasOnlyCommandLinesThatAreAccepted) {
   for (const std::string& text : AllHelp()) {
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
-      if (!line.starts_with("  diag -")) continue;
+      if (!line.starts_with("  diag -") || line.starts_with("  diag --help-format")) continue;
       std::vector<std::string> words = Split(line);
       words.erase(words.begin());
       EXPECT_THAT(testing::Parse(words), IsOk()) << line;
       ++commands;
     }
   }
-  EXPECT_GE(commands, 6u + 10u + 6u);
-  EXPECT_EQ(Examples().size(), 10u);
+  EXPECT_GE(commands, 6u + Examples().size() + 16u);
 }
 
 TEST(Topics, ExplainWhatTheyAreAbout) {
@@ -473,10 +475,105 @@ TEST(Topics, ExplainWhatTheyAreAbout) {
   for (const std::string& word : StateWords()) {
     EXPECT_THAT(TopicHelp("states").value_or(""), HasSubstr(word));
   }
-  for (const netdiag::FieldAlias& row : netdiag::FieldAliases()) {
-    EXPECT_THAT(TopicHelp("fields").value_or(""), HasSubstr(std::string(row.word) + "="));
-  }
+  EXPECT_EQ(TopicHelp("columns").value_or(""), TopicHelp("fields").value_or("-"));
   EXPECT_THAT(TopicHelp("everything").status().ToString(), HasSubstr("filter fields states"));
+}
+
+// A text in one line, with one blank for several.
+std::string InOneLine(std::string_view text) {
+  std::istringstream words{std::string(text)};
+  std::string line;
+  for (std::string word; words >> word;) line.append(line.empty() ? "" : " ").append(word);
+  return line;
+}
+
+TEST(FieldsTopic, SaysWhatEachFieldIs) {
+  const std::string lines = TopicHelp("fields").value_or("");
+  const std::string text = InOneLine(lines);
+  std::string_view group;
+  size_t at = 0;
+  for (const Column& column : AllColumns(true)) {
+    if (Name(column.field->group) != group) {
+      group = Name(column.field->group);
+      at = lines.find("\n\n" + std::string(group) + ": ", at);
+      ASSERT_NE(at, lines.npos) << group;
+    }
+    at = lines.find("\n  " + column.key, at);
+    ASSERT_NE(at, lines.npos) << column.title();
+    const std::string entry = column.key + " " + InOneLine(DescriptionOf(*column.field));
+    EXPECT_THAT(text, HasSubstr(" " + entry)) << column.title();
+  }
+}
+
+TEST(FieldsTopic, HasShortNamesAndValues) {
+  const std::string text = InOneLine(TopicHelp("fields").value_or(""));
+  for (const netdiag::FieldAlias& row : netdiag::FieldAliases()) {
+    const std::string name(netdiag::FindFieldByWord(row.word)->name);
+    EXPECT_THAT(text, ::testing::ContainsRegex(" " + name + "[a-z_]* [^_]*Short: [^.]*" +
+                                               std::string(row.word) + "[,. ]"))
+        << row.word;
+  }
+  for (const netdiag::Field& field : netdiag::AllFields()) {
+    if (field.name == "state" || field.name == "protocol") continue;
+    for (const std::string_view word : netdiag::AllowedWords(field)) {
+      EXPECT_THAT(text, HasSubstr(std::string(word))) << field.name;
+    }
+  }
+  EXPECT_THAT(text, HasSubstr("Values: open disorder cwr recovery loss."));
+}
+
+TEST(FieldsTopic, IsTrueAboutNamesInTwoGroups) {
+  EXPECT_THAT(InOneLine(TopicHelp("fields").value_or("")),
+              HasSubstr("the name alone means the first one in this list"));
+  std::set<std::string_view> seen;
+  for (const netdiag::FieldAlias& row : netdiag::FieldAliases()) seen.insert(row.word);
+  for (const netdiag::Field& field : netdiag::AllFields()) {
+    if (!seen.insert(field.name).second) continue;
+    EXPECT_EQ(netdiag::FindFieldByWord(field.name), &field) << field.name;
+  }
+}
+
+TEST(FilterTopic, IsTrueAboutTheSizeOfUnits) {
+  EXPECT_THAT(InOneLine(TopicHelp("filter").value_or("")),
+              HasSubstr("In bytes, k, M and G are 1024, 1024^2 and 1024^3"));
+  const auto printed = [](const char* text) {
+    const auto filter = netdiag::Filter::Parse(text);
+    return filter.ok() ? filter->ToString() : filter.status().ToString();
+  };
+  EXPECT_EQ(printed("wmem_queued > 1M"), printed("wmem_queued > 1048576"));
+  EXPECT_EQ(printed("recvq > 64k"), printed("recvq > 64000"));
+  EXPECT_EQ(printed("pacing_rate > 1M"), printed("pacing_rate > 1000000"));
+}
+
+TEST(FilterTopic, AnswersEverydayQuestions) {
+  const std::string text = TopicHelp("filter").value_or("");
+  for (const char* words : {"unit = ", "cgroup_path = ", "timer_retransmits > 0", "recvq > 1'",
+                            "--unlisted 'pid = ", "--all-netns -tln", "user = ", "--peers src",
+                            "drops > 0", "time-wait --count-by"}) {
+    const size_t at = text.find("\nExamples:\n");
+    ASSERT_NE(at, text.npos);
+    EXPECT_THAT(text.substr(at), HasSubstr(words));
+  }
+  EXPECT_THAT(InOneLine(text), HasSubstr("neither listening, unconnected, TIME-WAIT nor SYN-RECV"));
+}
+
+TEST(StatesTopic, SaysWhereBoundInactiveIsAWord) {
+  EXPECT_THAT(InOneLine(TopicHelp("states").value_or("")),
+              HasSubstr("It is a word of `state NAME` only"));
+  EXPECT_THAT(testing::Parse({"-t", "state", "bound-inactive"}), IsOk());
+  EXPECT_THAT(testing::Parse({"-t", "state = bound-inactive"}), Not(IsOk()));
+}
+
+TEST(FormsTopic, HasTheKeysOfJsonAndTheEscapes) {
+  const std::string text = TopicHelp("forms").value_or("");
+  for (const char* key :
+       {"schema", "kernel", "sockets[]", "counts[]", "tables[]", "owner_scan", "owner_error",
+        "namespaces", "unlisted[]", "left_out", "unlisted_error", "rows", "stopped", "interrupted",
+        "foreign", "damaged", "duplicates", "unknown_attributes", "untold_listeners"}) {
+    EXPECT_THAT(text, HasSubstr(std::string(" ") + key)) << key;
+  }
+  EXPECT_THAT(text, HasSubstr("\\x20"));
+  EXPECT_THAT(HelpText(), HasSubstr("\\x20"));
 }
 
 TEST(Errors, ListWhatIsAccepted) {
@@ -494,6 +591,11 @@ TEST(Errors, ListWhatIsAccepted) {
     EXPECT_THAT(refusal({option}), HasSubstr("; use ss ")) << option;
   }
   EXPECT_THAT(refusal({"-D", "file"}), HasSubstr("use ss -D"));
+  for (const char* other : {"--csv", "--count-by=state", "--columns=pid", "--sort=pid"}) {
+    EXPECT_THAT(refusal({"--unlisted", other}), HasSubstr("only the default text, --json and"));
+  }
+  EXPECT_THAT(refusal({"cgroup = /no/such*"}), HasSubstr("no cgroup has this path"));
+  EXPECT_THAT(refusal({"-a", "no_owner"}), HasSubstr("vanished"));
 }
 
 TEST(FormatHelp, RefusesOtherFormats) {

@@ -62,6 +62,9 @@ std::string OptionEntries(const std::vector<OptionInfo>& options, HelpGroup grou
   return text;
 }
 
+constexpr std::string_view kEscapesHelp =
+    "Text and CSV escape names, as \\x20 for a blank in columns; see `diag help forms`.\n";
+
 constexpr std::string_view kWordsHelp = R"(
 Words after the options:
   state NAME                sockets in this state, as `state established`; again
@@ -75,7 +78,7 @@ Short words instead, alone or with a filter behind them:
                             processes
   diag 10.0.0.0/24          the same for an address, or a network
   diag /run/x.sock          the same for a unix socket
-  diag nginx                the sockets of the processes whose name begins so
+  diag nginx                the processes whose command (comm) begins with nginx
   diag LISTEN               a state; also `diag established`, `diag tcp LISTEN`
 )";
 
@@ -137,7 +140,8 @@ std::string HelpText() {
   std::string text = "usage: " + UsageOf(list) + "\n       diag COMMAND [OPTIONS]\n\n" +
                      Paragraph(
                          "Lists the sockets of this network namespace as ss does. Without "
-                         "-a, -l or a state: those in use, not the listening ones.",
+                         "-a, -l, -B or a state: those in use, without listening, unconnected, "
+                         "TIME-WAIT and SYN-RECV sockets.",
                          0) +
                      "\nExamples:\n";
   for (const Example& example : Examples().first(6)) {
@@ -146,6 +150,7 @@ std::string HelpText() {
   const std::vector<OptionInfo> options = ShownOptions(list);
   for (const GroupHeading& row : kGroups) {
     text.append("\n").append(row.heading).append(":\n").append(OptionEntries(options, row.group));
+    if (row.group == HelpGroup::kForm) text += kEscapesHelp;
   }
   text += kWordsHelp;
   text += "\nCommands, each with --help:\n";

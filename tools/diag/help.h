@@ -19,8 +19,8 @@ namespace diag {
 std::string HelpText();
 // `diag COMMAND --help`.
 std::string CommandHelp(const Command& command);
-// `diag help TOPIC`: "filter", "fields", "states", "tables", "exit-codes", "examples", or the name
-// of a command. Blanks in a topic are the same as hyphens. An error lists the topics.
+// `diag help TOPIC`: the name of one of Topics() or of a command. Blanks in a topic are the same as
+// hyphens. An error lists the topics.
 absl::StatusOr<std::string> TopicHelp(std::string_view topic);
 // The topics that TopicHelp() has.
 std::vector<std::string> TopicWords();
@@ -38,7 +38,7 @@ struct Example {
   std::string_view command;
   std::string_view help;
 };
-// Ten; --help shows the first six.
+// --help shows the first six.
 std::span<const Example> Examples();
 
 // Scripts that complete the command line of diag.

@@ -56,24 +56,27 @@ std::string HeadingOf(FieldGroup group) {
   return (name.empty() ? text : name + ": " + text) + "\n";
 }
 
-// The words that the field can have and that its description does not have.
-std::vector<std::string_view> MoreWords(const Field& field) {
+// The words that the field can have; none if its description has them all.
+std::vector<std::string> ValuesOf(const Field& field) {
   const netdiag::FieldWords* const words = netdiag::WordsOf(field);
   if (words != nullptr && words->numbers != nullptr) return {};  // too many
   // `diag help states` and `diag help tables` have them.
-  const bool own = field.group == FieldGroup::kSocket;
-  if (own && (field.name == "state" || field.name == "protocol")) return {};
-  std::vector<std::string_view> more =
-      words != nullptr ? words->AllWords() : netdiag::AllowedWords(field);
+  if (field.name == "state" || field.name == "protocol") return {};
+  std::vector<std::string> all;
+  for (const std::string_view word :
+       words != nullptr ? words->AllWords() : netdiag::AllowedWords(field)) {
+    if (!word.empty()) all.emplace_back(word);
+  }
   const std::string_view text = DescriptionOf(field);
-  std::erase_if(more, [&](std::string_view word) { return text.find(word) != text.npos; });
-  return more;
+  const bool told = std::ranges::all_of(
+      all, [&](const std::string& word) { return text.find(word) != text.npos; });
+  return told ? std::vector<std::string>() : all;
 }
 
 std::string EntryOf(const Column& column) {
   const Field& field = *column.field;
   std::string text(DescriptionOf(field));
-  if (const auto words = MoreWords(field); !words.empty()) {
+  if (const auto words = ValuesOf(field); !words.empty()) {
     text += " Values: " + absl::StrJoin(words, " ") + ".";
   }
   std::vector<std::string> names;
@@ -92,8 +95,8 @@ may leave out its unit: rtt is rtt_us, in microseconds (us), and ms are
 milliseconds. It may have its group before it: tcp_info.rtt. If two groups have
 the same name, the name alone means the first one in this list: rtt is
 tcp_info.rtt, and vegas.rtt needs its group. --columns also takes the names of
-groups, and `all`. A table shows `-` for a field that a socket lacks; a filter is
-false for it.
+groups, and `all`. If a socket lacks a field, a table shows `-`, and a filter is
+false.
 
 A field of owners, as in --columns pid,comm,exe, makes diag search for owners,
 also without -p. container, pod and unit do so, too. cgroup_path does not: of

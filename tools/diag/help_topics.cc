@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,14 +19,16 @@ namespace diag {
 namespace {
 
 constexpr auto kExamples = std::to_array<Example>({
-    {"diag -tlnp", "TCP listeners and their processes"},
-    {"diag -tanp '( sport = :443 or dport = :443 )'", "a port, at either end"},
-    {"diag -tan 'rtt > 100ms and not dst 10/8'", "slow connections to other networks"},
+    {"diag -tlnp 'sport = :443'", "who listens on port 443"},
+    {"diag -tan 'dst 10/8 and rtt > 100ms'", "slow connections to a network"},
     {"diag -tan --columns remote,rport,rtt --sort -rtt --limit 10", "the ten slowest"},
     {"diag -ta --count-by state,comm", "how many sockets in which state, by command"},
-    {"diag --all-netns -tuln --json", "listeners of every network namespace, as JSON"},
+    {"diag --all-netns -tln 'sport = :22'", "which network namespaces have a listener on port 22"},
+    {"diag -aBp --unlisted 'pid = 1234'", "everything that a process has open"},
+    {"diag -tanp '( sport = :443 or dport = :443 )'", "a port, at either end"},
     {"diag -tnp state close-wait", "connections that a program forgot to close"},
     {"diag -tan 'recvq > 0 and not state = listening'", "data that no program reads"},
+    {"diag -tuln --json", "what listens, as JSON"},
     {"diag -xp --peers src '/run/*'", "unix sockets below a path, and who is at the other end"},
     {"diag -N web -tanp dport = :5432", "in the network namespace `web`: who is connected there"},
 });
@@ -47,12 +50,24 @@ Predicates:
                             22, :22, :ssh, or a range: :8000-8010
   state = NAME              `diag help states` lists the names
   dev = NAME                the interface that the socket is bound to
-  uid = USER                a number or a name
-  pid = N, comm = NAME      any owner; the glob "nginx*" matches workers, too
+  user = USER               who made the socket: a name or a number (also uid)
+  pid = N, comm = NAME      any owner
+  unit = NAME               a systemd unit, as nginx.service; also container and
+                            pod
+  cgroup_path = PATH        a cgroup
   cgroup = PATH, netns = NAME, fwmark = MARK/MASK
   autobound                 the kernel chose the local port
-  FIELD = VALUE             every field of `diag help fields`; texts are globs
+  FIELD = VALUE             every field of `diag help fields`
   FLAG, not FLAG            a flag needs no value: v6_only
+
+Globs (* ? [a-z]) are for texts, such as comm, exe, args, name, unit, container,
+pod and cgroup_path: comm = "nginx*" matches workers, too. uid, netns, dev and
+cgroup take a whole name. Quote a value that has blanks.
+
+Cgroups: unit, container, pod and cgroup_path find every socket, and a unix
+socket by its first owner: add -p for cgroup_path. cgroup = PATH compares the
+kernel's id of one cgroup. It finds no unix sockets, and nothing in cgroups
+below it.
 
 Short words, if EXPRESSION begins with one; `and`, `or` and more can follow:
   443, :443, :https, 8000-8010
@@ -61,25 +76,50 @@ Short words, if EXPRESSION begins with one; `and`, `or` and more can follow:
                             an address, at either end
   /run/x.sock, ./x, @name   a unix socket, at either end
   LISTEN, close-wait        a state; tcp, udp, unix, ...: a table
-  nginx                     any other word: the beginning of a process's name
+  nginx                     any other word: comm = "nginx*", the commands that
+                            begin so
 Ports, addresses, unix sockets and processes imply -p, and -a if no state is
 selected.
 
 States: without -a, -l, -B or `state NAME`, the sockets in use are listed, and
-the states that the filter names. If no socket can match, as in
+the states that the filter names. Sockets in use are neither listening,
+unconnected, TIME-WAIT nor SYN-RECV. A filter that reads owners, such as pid or
+comm, selects every state. If no socket can match, as in
 `-l 'state = established'`, a note on stderr says why.
 
-Units: a time needs one (500us, 100ms, 1.5s, 2min); bytes and counts take k, M
-and G. A predicate is false for a socket that lacks the field.
+Units: a time needs one (500us, 100ms, 1.5s, 2min, 1h). In bytes, k, M and G are
+1024, 1024^2 and 1024^3: bytes_acked > 1M is 1048576. In rates and in numbers
+without a unit, also recvq and sendq, they are 1000, 1000^2 and 1000^3.
 
-Examples:
-  diag -tan 'sport = :22 or dport = :22'
-  diag -tan 'dst 10/8 and retrans > 0'
-  diag -tln 'sport < 1024 and not uid = root'
-  diag -ta 'recvq > 64k or sendq > 64k'
-  diag -tap 'comm = "nginx*" and lastrcv > 5min'
-  diag -xa 'name = /run/*'
+A predicate is false for a socket that lacks the field, and `not` inverts that:
+`pid != 1` needs another owner, `not pid = 1` is also true without an owner.
+
 )";
+
+// Examples of the filter language.
+constexpr auto kFilterExamples = std::to_array<Example>({
+    {"diag -tan 'sport = :22 or dport = :22'", "a port, at either end"},
+    {"diag -tln 'sport < 1024 and not user = root'", "low ports that root did not open"},
+    {"diag -tap 'comm = \"nginx*\" and lastrcv > 5min'", "idle connections of a program"},
+    {"diag -aBp 'unit = nginx.service'", "the sockets of a systemd unit"},
+    {"diag -aBp 'cgroup_path = /system.slice/nginx.service'",
+     "the same for a cgroup; with /* after the path, for those below it"},
+    {"diag -aBp --unlisted 'pid = 1234'",
+     "everything that a process has open; add --all-netns if it uses several network namespaces"},
+    {"diag -aBp --unlisted 'comm = nginx'", "the same for all processes of a command"},
+    {"diag -taB 'user = www-data'", "the TCP sockets of a user"},
+    {"diag --all-netns -tln 'sport = :22'", "which network namespaces have a listener on a port"},
+    {"diag -tan 'retrans > 0 or (timer = on and timer_retransmits > 0)'",
+     "what retransmits now; -a, because SYN-RECV is not in use, and it has timer_retransmits only"},
+    {"diag -tnp state close-wait 'recvq > 1'",
+     "CLOSE-WAIT with unread data; the end of the peer's data counts 1 in Recv-Q"},
+    {"diag -tan 'recvq > 64k or wmem_queued > 1M'", "full buffers"},
+    {"diag -tn state time-wait --count-by state", "how many are in TIME-WAIT"},
+    {"diag -uan 'drops > 0'", "UDP sockets that dropped packets"},
+    {"diag -xp --peers src /run/x.sock", "who is at the other end of a unix socket"},
+    {"diag -6tln v6_only", "listeners that take no IPv4"},
+    {"diag -ap no_owner = hidden", "sockets whose owners may not be read"},
+});
 
 constexpr std::string_view kExitCodes = R"(Exit codes of every command:
   0  answered, also if nothing matches. Notes on stderr say what could not be
@@ -99,7 +139,62 @@ constexpr std::string_view kExitCodes = R"(Exit codes of every command:
                             interface that does not exist: 2
 )";
 
-std::string FilterTopic() { return std::string(kFilter); }
+std::string ExampleLines(std::span<const Example> examples) {
+  std::string text;
+  for (const Example& example : examples) {
+    text.append("  ").append(example.command).append("\n").append(Paragraph(example.help, 6));
+  }
+  return text;
+}
+
+constexpr std::string_view kForms =
+    R"(Without an option, diag prints ss's lines. Other forms:
+  --columns NAME,...        a table of the fields that are named, with `-` for
+                            what a socket lacks
+  --count-by NAME,...       a table with the column `count`
+  --csv                     a line for each socket; an absent value is empty
+  --json                    one object, with one socket a line
+  --jsonl                   an object a line: each socket, each `unlisted`
+                            socket, and last the `summary` with the other keys
+CSV and JSON have the fields that -p, -o, -e, -i, -m and so on name, or those of
+--columns; `--columns all` has every field. --sort, --limit, --count-by and --sum
+work in every form, --each-owner in all but ss's lines.
+
+Keys of --json:
+  schema, kernel            the version of these keys; the running kernel
+  sockets[]                 the sockets, with the fields of `diag help fields`
+                            as keys; a group is an object in the socket, and
+                            `owners` an array
+  counts[]                  instead of sockets[], with --count-by
+  tables[]                  how each table was read, and if that is complete
+  owner_scan, owner_error   with -p: if every owner could be seen
+  namespaces                with --all-netns: which were read
+  unlisted[]                with --unlisted: protocol, inode, netns and owners[]
+                            of each socket that only a descriptor shows
+  left_out                  with --unlisted: how many such sockets were left
+                            out (`count`), their `protocols[]`, the `reason`
+  unlisted_error            why the search for them failed
+  rows, stopped, interrupted, foreign, damaged, duplicates, unknown_attributes,
+  untold_listeners          about the answer as a whole
+`diag --help-format=schema` prints the JSON Schema, with every key.
+
+Only ss's lines, --json and --jsonl show what --unlisted adds.
+
+Escapes: text and CSV write control characters, and what hides or reorders text,
+as \xNN or \u{N}. Names in ss's lines and in columns also have \x20 for a blank, so
+that a line always has the same number of words. CSV also escapes the first byte
+of a text that begins with = + - or @. JSON has JSON's own escapes.
+
+Examples:
+  diag -tuanp --csv
+  diag -tln --json
+  diag -anp --unlisted --jsonl
+)";
+
+std::string FormsTopic() { return std::string(kForms); }
+std::string FilterTopic() {
+  return std::string(kFilter) + "Examples:\n" + ExampleLines(kFilterExamples);
+}
 std::string ExitTopic() { return std::string(kExitCodes); }
 
 std::string StatesTopic() {
@@ -111,13 +206,21 @@ std::string StatesTopic() {
          "  bucket        syn-recv and time-wait\n"
          "  big           all except bucket\n\n" +
          Paragraph(
-             "Without -a, -l and a state, diag lists the sockets in use: connections, and "
-             "UDP sockets that are connected.",
+             "Without -a, -l, -B and a state, diag lists the sockets in use: all states except "
+             "listening, unconnected, time-wait and syn-recv. So it leaves out UDP sockets that "
+             "are not connected.",
+             0) +
+         "\n" +
+         Paragraph(
+             "bound-inactive is a TCP socket that is bound but neither listens nor connects. It is "
+             "a word of `state NAME` only, where it adds what -B adds. Such a row shows the state "
+             "unconnected, and that is its state in filters.",
              0) +
          "\nExamples:\n"
          "  diag -tn state established\n"
          "  diag -tn state fin-wait-1 state fin-wait-2\n"
-         "  diag -tn exclude listening exclude time-wait\n";
+         "  diag -tn exclude listening exclude time-wait\n"
+         "  diag -tn state all state bound-inactive\n";
 }
 
 std::string TablesTopic() {
@@ -128,22 +231,17 @@ std::string TablesTopic() {
          "\nExamples:\n  diag -A tcp,udp -an\n  diag -A all,!unix -a\n  diag -f inet6 -ln\n";
 }
 
-std::string ExamplesTopic() {
-  std::string text;
-  for (const Example& example : kExamples) {
-    text.append("  ").append(example.command).append("\n      ").append(example.help).append("\n");
-  }
-  return text;
-}
+std::string ExamplesTopic() { return ExampleLines(kExamples) + "\n`diag help filter` has more.\n"; }
 
 constexpr auto kTopics = std::to_array<TopicInfo>({
     {"filter", "the language of EXPRESSION, and all short words", FilterTopic},
     {"fields", "what a socket has, for filters, --columns, --sort and --count-by", FieldsHelp},
     {"columns", "the same as fields", FieldsHelp},
     {"states", "the states and the groups of states", StatesTopic},
+    {"forms", "text, columns, CSV and JSON: their keys and escapes", FormsTopic},
     {"tables", "the tables of -A and the families of -f", TablesTopic},
     {"exit-codes", "when diag and its commands return 0, 1 or 2", ExitTopic},
-    {"examples", "ten command lines", ExamplesTopic},
+    {"examples", "command lines for everyday questions", ExamplesTopic},
 });
 
 }  // namespace
