@@ -476,7 +476,8 @@ TEST(Topics, ExplainWhatTheyAreAbout) {
     EXPECT_THAT(TopicHelp("states").value_or(""), HasSubstr(word));
   }
   EXPECT_EQ(TopicHelp("columns").value_or(""), TopicHelp("fields").value_or("-"));
-  EXPECT_THAT(TopicHelp("everything").status().ToString(), HasSubstr("filter fields states"));
+  EXPECT_THAT(TopicHelp("everything").status().ToString(),
+              HasSubstr("filter fields columns states forms tables"));
 }
 
 // A text in one line, with one blank for several.

@@ -292,8 +292,8 @@ constexpr auto kDescriptions = [] {
       {kOwner, "fd", "The descriptor."},
       {kOwner, "command", "The name of the process (comm), at most 15 bytes."},
       {kOwner, "exe",
-       "The path of the executable, as the process sees it;  (deleted) follows a file that was "
-       "removed."},
+       "The path of the executable, as the process sees it. If the file was removed, a blank and "
+       "(deleted) follow."},
       {kOwner, "args",
        "The arguments. If there are more than 32 KiB, the rest is left out and the last argument "
        "is an ellipsis."},

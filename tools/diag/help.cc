@@ -63,7 +63,7 @@ std::string OptionEntries(const std::vector<OptionInfo>& options, HelpGroup grou
 }
 
 constexpr std::string_view kEscapesHelp =
-    "Text and CSV escape names, as \\x20 for a blank in columns; see `diag help forms`.\n";
+    "  Text and CSV escape names, as \\x20 for a blank in columns: `diag help forms`\n";
 
 constexpr std::string_view kWordsHelp = R"(
 Words after the options:

@@ -157,8 +157,8 @@ constexpr std::string_view kForms =
   --jsonl                   an object a line: each socket, each `unlisted`
                             socket, and last the `summary` with the other keys
 CSV and JSON have the fields that -p, -o, -e, -i, -m and so on name, or those of
---columns; `--columns all` has every field. --sort, --limit, --count-by and --sum
-work in every form, --each-owner in all but ss's lines.
+--columns; `--columns all` has every field. --sort, --limit, --count-by and
+--sum work in every form, --each-owner in all but ss's lines.
 
 Keys of --json:
   schema, kernel            the version of these keys; the running kernel
@@ -181,9 +181,9 @@ Keys of --json:
 Only ss's lines, --json and --jsonl show what --unlisted adds.
 
 Escapes: text and CSV write control characters, and what hides or reorders text,
-as \xNN or \u{N}. Names in ss's lines and in columns also have \x20 for a blank, so
-that a line always has the same number of words. CSV also escapes the first byte
-of a text that begins with = + - or @. JSON has JSON's own escapes.
+as \xNN or \u{N}. Names in ss's lines and in columns also have \x20 for a blank,
+so that a line always has the same number of words. CSV also escapes the first
+byte of a text that begins with = + - or @. JSON has JSON's own escapes.
 
 Examples:
   diag -tuanp --csv
