@@ -216,6 +216,10 @@ std::string StatesTopic() {
              "a word of `state NAME` only, where it adds what -B adds. Such a row shows the state "
              "unconnected, and that is its state in filters.",
              0) +
+         "\n" +
+         Paragraph(
+             "unlisted: with --unlisted, `state unlisted` lists only the sockets that it adds.",
+             0) +
          "\nExamples:\n"
          "  diag -tn state established\n"
          "  diag -tn state fin-wait-1 state fin-wait-2\n"

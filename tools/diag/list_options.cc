@@ -249,8 +249,8 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
      SetEachOwner},
     {{0,
       "unlisted",
-      "also sockets that no table has and only a descriptor shows, as those not bound yet; "
-      "implies -p",
+      "also sockets that no table has and only a descriptor shows, as those not bound yet "
+      "(`state unlisted`: only these); implies -p",
       {},
       kSockets},
      SetUnlisted},
