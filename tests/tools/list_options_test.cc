@@ -676,10 +676,10 @@ TEST(FilterNames, AreThoseOfThisHost) {
   EXPECT_EQ(text("dev = lo"), "interface = 1");
   EXPECT_THAT(text("src = localhost"), HasSubstr("127.0.0.1"));
   EXPECT_THAT(text("netns = /proc/self/ns/net"), HasSubstr("netns = 4"));
-  for (const char* unknown :
-       {"sport = no-such-service", "uid = no-such-user", "cgroup = /no/such", "netns = none"}) {
+  for (const char* unknown : {"uid = no-such-user", "cgroup = /no/such", "netns = none"}) {
     EXPECT_THAT(Refusal({unknown}), HasSubstr(": no ")) << unknown;
   }
+  EXPECT_THAT(Refusal({"sport = no-such-service"}), HasSubstr("nor a known service"));
   EXPECT_THAT(Refusal({"dev = none0"}), HasSubstr("\"none0\": no network namespace"));
 }
 

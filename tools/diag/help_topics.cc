@@ -88,8 +88,8 @@ comm, selects every state. If no socket can match, as in
 `-l 'state = established'`, a note on stderr says why.
 
 Units: a time needs one (500us, 100ms, 1.5s, 2min, 1h). In bytes, k, M and G are
-1024, 1024^2 and 1024^3: bytes_acked > 1M is 1048576. In rates and in numbers
-without a unit, also recvq and sendq, they are 1000, 1000^2 and 1000^3.
+1024, 1024^2 and 1024^3: the 1M of wmem_queued > 1M is 1048576. In rates and in
+numbers without a unit, also recvq and sendq, they are 1000, 1000^2 and 1000^3.
 
 A predicate is false for a socket that lacks the field, and `not` inverts that:
 `pid != 1` needs another owner, `not pid = 1` is also true without an owner.
