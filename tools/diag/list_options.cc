@@ -229,7 +229,7 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
       "adds bound, idle TCP sockets to what -a or -l selects; alone it lists only these",
       {},
       kSockets},
-     SetStates<kBoundInactive>},
+     SetBoundInactive},
     {{'n', "numeric", "port numbers instead of names, and exact rates", {}, kForm},
      SetStyle<&Style::numeric>},
     {{'p', "processes", "the processes that hold each socket", {}, kShown}, Show<Detail::kOwners>},
