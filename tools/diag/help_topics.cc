@@ -64,10 +64,10 @@ Globs (* ? [a-z]) are for texts, such as comm, exe, args, name, unit, container,
 pod and cgroup_path: comm = "nginx*" matches workers, too. uid, netns, dev and
 cgroup take a whole name. Quote a value that has blanks.
 
-Cgroups: unit, container, pod and cgroup_path find every socket, and a unix
-socket by its first owner: add -p for cgroup_path. cgroup = PATH compares the
-kernel's id of one cgroup. It finds no unix sockets, and nothing in cgroups
-below it.
+Cgroups: unit, container, pod and cgroup_path find every socket that a table
+has, and a unix socket by its first owner: add -p for cgroup_path. cgroup = PATH
+compares the kernel's id of one cgroup. It finds no unix sockets, and nothing in
+cgroups below it.
 
 Short words, if EXPRESSION begins with one; `and`, `or` and more can follow:
   443, :443, :https, 8000-8010
@@ -178,7 +178,10 @@ Keys of --json:
   untold_listeners          about the answer as a whole
 `diag --help-format=schema` prints the JSON Schema, with every key.
 
-Only ss's lines, --json and --jsonl show what --unlisted adds.
+Only the default text, --json and --jsonl show what --unlisted adds. Such
+sockets have no other keys, so a filter of user, unit or port never selects
+them. A socket that was never bound and is in flight in a message has no
+descriptor, so nothing shows it.
 
 Escapes: text and CSV write control characters, and what hides or reorders text,
 as \xNN or \u{N}. Names in ss's lines and in columns also have \x20 for a blank,
