@@ -11,6 +11,7 @@
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/request_builder.h"
 #include "netdiag/netlink/wire.h"
+#include "netdiag/socket/structs.h"
 
 namespace netdiag::bench {
 namespace {
