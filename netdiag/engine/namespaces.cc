@@ -63,21 +63,31 @@ void Namespaces::Find(const std::string& proc_root, NetnsId home, TcpPlan plan) 
 }
 
 // The cheap ways come first. With the kernel's list of namespaces, the others are needed only for
-// namespaces that are still missing.
+// namespaces that are still missing. They are not used again for a namespace that they did not
+// reach in an earlier query: it stays counted as unreached until a cheap way leads to it.
 std::vector<FoundNetns> Namespaces::FindAll(NetnsId home) {
   const absl::StatusOr<std::vector<NetnsId>> list = ReadList();
   Missing missing;
   if (list.ok()) missing.insert(list->begin(), list->end());
   missing.erase(home);
+  Missing given_up;
+  for (const NetnsId id : unreached_) {
+    if (missing.erase(id) > 0) given_up.insert(id);
+  }
   netlink::FoundNamespaces found =
       list.ok() ? netlink::FindNamespaces(proc_root_, std::vector(missing.begin(), missing.end()))
                 : netlink::FindNamespaces(proc_root_);
   stats_.beyond = found.beyond;
-  for (const FoundNetns& netns : found.namespaces) missing.erase(netns.id);
+  for (const FoundNetns& netns : found.namespaces) {
+    missing.erase(netns.id);
+    given_up.erase(netns.id);
+  }
   if (!list.ok() || !missing.empty()) {
     stats_.no_socket_search = AddHeldBySockets(&found.namespaces, list.ok() ? &missing : nullptr);
   }
-  if (!missing.empty()) CountUnreached(missing);
+  missing.insert(given_up.begin(), given_up.end());
+  unreached_ = std::move(missing);
+  if (!unreached_.empty()) CountUnreached(unreached_);
   stats_.hidden = list.ok() && stats_.unreached == 0 ? 0 : found.hidden;
   return std::move(found.namespaces);
 }

@@ -111,6 +111,7 @@ class Namespaces {
   std::unique_ptr<bpf::TaskFiles> files_;
   std::unique_ptr<bpf::TcpTable> tcp_table_;
   std::vector<bpf::TcpTuple> tcp_sockets_;  // by namespace
+  Missing unreached_;                       // by the last query; not forgotten
   NetnsStats stats_;
 };
 

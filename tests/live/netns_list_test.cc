@@ -248,6 +248,27 @@ TEST(NetnsSearch, CountsANamespaceThatOnlyAThreadKeepsAlive) {
   });
 }
 
+TEST(NetnsSearch, IsNotRepeatedForANamespaceThatItDidNotReach) {
+  Apart([] {
+    const auto engine = OpenForAll();
+    BesideAThread([&](NetnsId) {
+      EXPECT_TRUE(Ask(engine.get()).socket_search);
+      bool repeated = true;
+      for (int i = 0; i < 50 && repeated; ++i) {
+        const NetnsStats stats = Ask(engine.get());
+        repeated = stats.socket_search;  // another program has made a hidden namespace
+        EXPECT_GE(stats.unreached, 1u);
+      }
+      EXPECT_FALSE(repeated);
+    });
+    const Held held = Hold();
+    Ask(engine.get());
+    const auto nothing = [] { return absl::OkStatus(); };
+    EXPECT_TRUE(engine->RunIn(held.id, nothing).ok()) << "a new namespace is searched for";
+    close(held.fd);
+  });
+}
+
 // BPF would number the processes of /proc.
 TEST(NetnsSearch, AnotherProcfsIsSearchedWithoutBpf) {
   Apart([] {
