@@ -151,7 +151,9 @@ absl::Status CheckIterator(std::string_view what) {
   }
   if (access(kBtf, R_OK) != 0)
     return ErrnoError(errno, kBtf,
-                      "the kernel has no BTF; it was built without CONFIG_DEBUG_INFO_BTF");
+                      "the BTF of the kernel cannot be read: /sys is not mounted, or the kernel "
+                      "was built without "
+                      "CONFIG_DEBUG_INFO_BTF");
   return absl::OkStatus();
 }
 

@@ -27,9 +27,10 @@ namespace netdiag::internal {
 namespace {
 
 constexpr size_t kReadSize = size_t{64} * 1024;
-// The longest line shows a unix socket with 108 bytes of name. A longer line is damage.
+// Far above what the kernel writes: its longest line is that of a unix socket, whose name has at
+// most 108 bytes (sun_path). A longer line or name is damage.
 constexpr size_t kMaxLine = 4096;
-constexpr size_t kMaxName = 400;  // of a unix socket: sun_path has 108 bytes
+constexpr size_t kMaxName = 400;
 // Times in /proc are in hundredths of a second (USER_HZ) on every architecture of Debian.
 constexpr uint32_t kMillisecondsPerTick = 10;
 

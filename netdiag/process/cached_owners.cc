@@ -67,7 +67,7 @@ void CachedOwners::Finish(bool whole) {
   parts_.wanted.AppendAbsent(whole, absent_before_, &absent_);
   if (EvictUnwanted() || changed) parts_.index.Build(&parts_.scan);
   parts_.base.kind = IndexBase::Kind::kCached;
-  // A pass of BPF that its budget ended has not seen every process that /proc listed.
+  // A pass of BPF that ran out of budget has not seen every process that /proc listed.
   if (whole || parts_.scan.stats.source != OwnerSource::kBpf) parts_.proc.Remember();
 }
 

@@ -255,7 +255,7 @@ inline void LoUp() {
   close(fd);
 }
 
-// The directory of its filesystem that is mounted at "/". Empty if "/" is not a mount point.
+// The mount at "/" shows this directory of its filesystem. Empty if "/" is not a mount point.
 inline std::string RootOfMounts() {
   std::ifstream mounts("/proc/self/mountinfo");
   for (std::string line, id, parent, device, root, point; std::getline(mounts, line);) {

@@ -219,8 +219,8 @@ TEST(Absent, IsTheSameInEveryFormInFiltersAndInCounts) {
     EXPECT_EQ(InCsv(state, port), json);
     EXPECT_EQ(InTable(state, port), json);
     EXPECT_EQ(InCounts(state, port), json);
-    // `dev` takes a socket that is not bound to an interface for 0, as ss does; the first three
-    // always have a value.
+    // Every row has a protocol, a family, a state and a type. `interface` is left out, because for
+    // `dev` a socket without an interface has the number 0, as in ss.
     Titles in_filters =
         InFilters(state, port, {"protocol", "family", "state", "type", "interface"});
     in_filters.erase("interface");

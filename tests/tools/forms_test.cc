@@ -220,7 +220,7 @@ Packet OneOfEachFamily() {
   return CaptureOf({{Protocol::kUnix, {local.Build()}}, {Protocol::kTcp, {inet.Build()}}});
 }
 
-// The keys of all sockets, those of groups with their group: "tcp_info.rtt_us".
+// The keys of all sockets. A group is one key: "tcp_info".
 std::set<std::string> KeysOf(const std::vector<std::string>& options) {
   std::vector<std::string> words = {"--json", "-ta", "-x"};
   words.insert(words.end(), options.begin(), options.end());

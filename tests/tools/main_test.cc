@@ -407,7 +407,7 @@ TEST(Diag, AdviceAboutOwnersNamesWhatIsMissing) {
   EXPECT_THAT(note(kNobody, kSearch), HasSubstr("run as root or with CAP_SYS_PTRACE\n"));
   // A process of another user namespace can still be unreadable, but no capability would help.
   EXPECT_THAT(note(kNobody, kPtrace | kSearch), Not(HasSubstr("CAP_")));
-  // Root without capabilities cannot read this test, which has them.
+  // Root without capabilities may not read the process of this test, which has capabilities.
   EXPECT_THAT(note(0, 0), HasSubstr(": root lacks CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH\n"));
 }
 

@@ -63,7 +63,7 @@ TEST(TableBuffer, BreaksLinesIfAScreenIsTooNarrow) {
   EXPECT_EQ(Laid(12, {"aaaa|1:|1000|users|", "b|1:|1|| rest"}),
             "aaaa 1:1000\n        users\n"
             "b    1:1\n              rest\n");
-  // An empty text behind the columns makes no empty line, and a tail stays with its column.
+  // An empty text behind the columns makes no empty line. A port stays on the line of its address.
   EXPECT_EQ(Laid(9, {"aaaa|11:|1000||"}), "aaaa\n        11:1000\n");
   EXPECT_EQ(Laid(1, {"aaaa|11:|1000|u|"}), "aaaa\n        11:1000\n        u\n");
 }

@@ -301,7 +301,7 @@ std::string Table() {
   AddCount("netns", "The inode of the network namespace.", &properties);
   AddText("netns_name", "The name of the network namespace.", &properties);
   AddRef("source", "word", "What the rows were read from.", &properties);
-  AddCount("rows", "How many rows the table gave.", &properties);
+  AddCount("rows", "How many rows of the table were selected, each counted once.", &properties);
   AddFlag("complete", "The table was read to its end.", &properties);
   AddFlag("exact", "No socket that lived throughout can be missing.", &properties);
   AddFlag("looked_up", "The sockets were asked for one by one, without a dump.", &properties);
@@ -344,7 +344,7 @@ std::string OwnerScan() {
   AddCount("sockets", "Descriptors that are sockets.", &properties);
   AddCount("vanished", "Processes and descriptors that ended before they were read.", &properties);
   AddCount("denied", "Processes whose descriptors may not be read.", &properties);
-  AddList("denied_pids", Ref("count"), "Up to three of these processes, the lowest numbers.",
+  AddList("denied_pids", Ref("count"), "Up to three of the denied processes, the lowest pids.",
           &properties);
   AddCount("errors", "Other failures.", &properties);
   AddFlag("hidepid", "/proc hides the processes of other users.", &properties);
