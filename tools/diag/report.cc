@@ -46,7 +46,8 @@ std::string Advice(bool of_descriptors) {
     missing.append(missing.empty() ? "" : " and ").append("CAP_DAC_READ_SEARCH");
   }
   if (missing.empty()) {
-    return "they have capabilities that diag lacks, or a user namespace or a security module "
+    return "such a process has capabilities that diag lacks, or a user namespace or a security "
+           "module "
            "forbids it";
   }
   return (geteuid() == 0 ? "root lacks " : "run as root or with ") + missing;
