@@ -47,8 +47,7 @@ std::string Advice(bool of_descriptors) {
   }
   if (missing.empty()) {
     return "such a process has capabilities that diag lacks, or a user namespace or a security "
-           "module "
-           "forbids it";
+           "module forbids it";
   }
   return (geteuid() == 0 ? "root lacks " : "run as root or with ") + missing;
 }
