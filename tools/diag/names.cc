@@ -149,10 +149,11 @@ void Names::AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool nume
 
 std::string_view Names::InterfaceName(netdiag::NetnsId netns, netdiag::IfIndex index) {
   const auto [place, is_new] = interfaces_.try_emplace({netns, index});
-  if (!is_new) return place->second;
+  std::string& text = place->second;
+  if (!is_new) return text;
   const auto read = [&] {
     char name[IF_NAMESIZE] = "";
-    if (if_indextoname(index.value(), name) != nullptr) place->second = name;
+    if (if_indextoname(index.value(), name) != nullptr) text = name;
     return absl::OkStatus();
   };
   // The namespace is 0 if it is not known: in a capture, or without /proc.
@@ -161,7 +162,7 @@ std::string_view Names::InterfaceName(netdiag::NetnsId netns, netdiag::IfIndex i
   } else if (sources_.engine != nullptr) {
     sources_.engine->RunIn(netns, read).IgnoreError();  // the number is shown instead
   }
-  return place->second;
+  return text;
 }
 
 void Names::AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out) {
