@@ -48,7 +48,10 @@ void AppendPlan(const Query& query, const PlanOptions& options, Table table,
                 std::vector<TablePlan>* plans) {
   if ((query.families.bits() & table.families.bits()) != table.families.bits()) return;
   KernelPart part = Translate(query, table);
-  if ((query.states & part.states & Describe(table.protocol).states).empty()) return;
+  // A state that no socket of the table has can be expensive: if TCP is asked for anything but
+  // LISTEN, the kernel walks all connections (tcp_diag_dump()).
+  const StateSet states = query.states & part.states & Describe(table.protocol).states;
+  if (states.empty()) return;
   TablePlan plan;
   plan.conditions = ConditionsOf(query, table.protocol);
   plan.ends = part.ends;
@@ -58,9 +61,7 @@ void AppendPlan(const Query& query, const PlanOptions& options, Table table,
   DumpRequest& request = plan.request;
   request.table = std::move(table);
   request.extensions = query.extensions;
-  // A state that no socket of the table has can be expensive: if TCP is asked for anything but
-  // LISTEN, the kernel walks all connections (tcp_diag_dump()).
-  request.states = query.states & part.states & Describe(request.table.protocol).states;
+  request.states = states;
   request.bytecode = std::move(part.bytecode);
   // The other end of a socket can be in any state.
   if (plan.kept_for_peers) request.states = StateSet::SsAll();
