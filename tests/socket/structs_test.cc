@@ -20,7 +20,8 @@ using testing::GuardedBuffer;
 
 template <class View>
 class StructViewTest : public ::testing::Test {};
-using Views = ::testing::Types<TcpInfo, SocketMemory, InetMemory, VegasInfo, DctcpInfo, BbrInfo>;
+using Views = ::testing::Types<TcpInfo, SocketMemory, InetMemory, VegasInfo, DctcpInfo, BbrInfo,
+                               XdpUmem, XdpStats, SmcFallback>;
 
 struct NameOfView {
   template <class View>
@@ -30,6 +31,9 @@ struct NameOfView {
     if (std::is_same_v<View, InetMemory>) return "InetMemory";
     if (std::is_same_v<View, VegasInfo>) return "VegasInfo";
     if (std::is_same_v<View, DctcpInfo>) return "DctcpInfo";
+    if (std::is_same_v<View, XdpUmem>) return "XdpUmem";
+    if (std::is_same_v<View, XdpStats>) return "XdpStats";
+    if (std::is_same_v<View, SmcFallback>) return "SmcFallback";
     return "BbrInfo";
   }
 };
