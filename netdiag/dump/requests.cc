@@ -116,6 +116,43 @@ void PutUnix(const DumpRequest& request, Detail detail, RequestBuilder* builder)
   builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
 }
 
+void PutVsock(const DumpRequest& request, RequestBuilder* builder) {
+  vsock_diag_req body = {};
+  body.sdiag_family = AF_VSOCK;
+  body.vdiag_states = request.states.bits();
+  builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
+}
+
+// The kernel sends every attribute. A socket of another state comes as a message without any.
+void PutTipc(const DumpRequest& request, RequestBuilder* builder) {
+  tipc_sock_diag_req body = {};
+  body.sdiag_family = AF_TIPC;
+  body.tidiag_states = request.states.bits();
+  builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
+}
+
+void PutXdp(Detail detail, RequestBuilder* builder) {
+  xdp_diag_req body = {};
+  body.sdiag_family = AF_XDP;
+  if (detail == Detail::kAll) {
+    // Kernels before 5.9 ignore XDP_SHOW_STATS.
+    body.xdiag_show =
+        XDP_SHOW_INFO | XDP_SHOW_RING_CFG | XDP_SHOW_UMEM | XDP_SHOW_MEMINFO | XDP_SHOW_STATS;
+  }
+  builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
+}
+
+// The kernel tests neither states nor ports, and always sends what is not asked for by a bit.
+void PutSmc(const DumpRequest& request, Detail detail, RequestBuilder* builder) {
+  constexpr auto kBit = [](int attribute) { return 1 << (attribute - 1); };
+  smc_diag_req body = {};
+  body.diag_family = AF_SMC;
+  if (detail == Detail::kAll && request.extensions.contains(Extension::kInfo)) {
+    body.diag_ext = kBit(SMC_DIAG_CONNINFO) | kBit(SMC_DIAG_LGRINFO) | kBit(SMC_DIAG_DMBINFO);
+  }
+  builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
+}
+
 // The bytes go out as they are (Conn::Write), so the sequence number is filled in here.
 absl::Status AppendNumbered(const inet_diag_req_v2& body, uint32_t sequence,
                             std::vector<std::byte>* out) {
@@ -176,6 +213,18 @@ absl::StatusOr<Bytes> EncodeDump(const DumpRequest& request, Detail detail, size
       break;
     case Protocol::kNetlink:
       PutNetlink(pass, &builder);
+      break;
+    case Protocol::kVsock:
+      PutVsock(request, &builder);
+      break;
+    case Protocol::kTipc:
+      PutTipc(request, &builder);
+      break;
+    case Protocol::kXdp:
+      PutXdp(detail, &builder);
+      break;
+    case Protocol::kSmc:
+      PutSmc(request, detail, &builder);
       break;
     default:
       PutInet(request, &builder);

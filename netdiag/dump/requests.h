@@ -5,7 +5,8 @@
 // Threads: functions without state.
 // Errors: EOPNOTSUPP for a table that no kernel can dump or close sockets of; EINVAL for a request
 // that names two families where the protocol needs one; ENOBUFS if `storage` is too small.
-// Source: include/uapi/linux/{inet_diag,unix_diag,packet_diag,netlink_diag,sock_diag}.h.
+// Source: include/uapi/linux/{inet_diag,unix_diag,packet_diag,netlink_diag,vm_sockets_diag,
+// tipc_sockets_diag,xdp_diag,smc_diag,sock_diag}.h.
 
 #ifndef NETDIAG_DUMP_REQUESTS_H_
 #define NETDIAG_DUMP_REQUESTS_H_

@@ -13,8 +13,8 @@
 
 namespace netdiag::internal {
 
-// The cookie, and for a unix socket whether it has a name: binding moves it to another bucket. A
-// key of 0 identifies nothing.
+// The cookie, and for a unix socket whether it has a name, for a vsock socket whether it has a
+// port: binding moves it to another bucket. A key of 0 identifies nothing.
 class SocketKey {
  public:
   SocketKey() = default;

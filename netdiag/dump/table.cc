@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 
+#include "netdiag/dump/kernel_protocols.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/unique_fd.h"
 
@@ -24,6 +25,13 @@ constexpr StateSet kConnections = StateSet::All() - State::kClose;
 constexpr StateSet kDatagrams = StateSet(State::kEstablished) | State::kClose;
 // The kernel has no states of these sockets and ss calls all of them closed.
 constexpr StateSet kStateless = State::kClose;
+// Source: the first enum of net/tipc/socket.c.
+constexpr StateSet kTipcStates = StateSet(State::kEstablished) | State::kSynSent | State::kClose |
+                                 State::kCloseWait | State::kListen;
+// The states that SmcSocket::state() gives.
+constexpr StateSet kSmcStates = StateSet(State::kEstablished) | State::kFinWait1 |
+                                State::kFinWait2 | State::kClose | State::kCloseWait |
+                                State::kLastAck | State::kListen | State::kClosing;
 
 constexpr auto kTables = std::to_array<TableInfo>({
     {Protocol::kTcp, kInet, kConnections, "CONFIG_INET_DIAG and CONFIG_INET_TCP_DIAG", "tcp_diag",
@@ -42,6 +50,11 @@ constexpr auto kTables = std::to_array<TableInfo>({
      "packet", ""},
     {Protocol::kNetlink, Family::kNetlink, kStateless, "CONFIG_NETLINK_DIAG", "netlink_diag",
      "netlink", ""},
+    {Protocol::kVsock, Family::kVsock, kEvery, "CONFIG_VSOCKETS_DIAG", "vsock_diag", "", ""},
+    {Protocol::kTipc, Family::kTipc, kTipcStates, "CONFIG_TIPC_DIAG",
+     "tipc_diag (diag in older kernels)", "", ""},
+    {Protocol::kXdp, Family::kXdp, kStateless, "CONFIG_XDP_SOCKETS_DIAG", "xsk_diag", "", ""},
+    {Protocol::kSmc, Family::kSmc, kSmcStates, "CONFIG_SMC_DIAG", "smc_diag", "", ""},
 });
 
 // True if the kernel has no sockets of the protocol at all. Asks only for UDP-Lite, which new
@@ -71,6 +84,20 @@ const TableInfo& Describe(Protocol protocol) {
   // The protocol comes from a damaged capture. It is never dumped.
   static constexpr TableInfo kNone = {Protocol::kTcp, {}, {}, "", "", "", ""};
   return row == kTables.end() ? kNone : *row;
+}
+
+std::vector<Protocol> ProtocolsWithSockets(const std::string& proc_root) {
+  const std::string list = internal::ReadKernelProtocols(proc_root);
+  const auto is_loaded = [&](std::string_view name) {
+    return list.empty() || internal::SocketsOf(name, list).has_value();
+  };
+  std::vector<Protocol> protocols;
+  for (const TableNames& row : AllProtocols()) {
+    if (row.protocol == Protocol::kTipc && !is_loaded("TIPC")) continue;
+    if (row.protocol == Protocol::kSmc && !is_loaded("SMC")) continue;
+    protocols.push_back(row.protocol);
+  }
+  return protocols;
 }
 
 std::string Text(const Table& table) {

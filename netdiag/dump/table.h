@@ -23,7 +23,7 @@ namespace netdiag {
 // One of the kernel's lists of sockets.
 struct Table {
   Protocol protocol = Protocol::kTcp;
-  // {kUnix}, {kNetlink}, {kPacket}, {kInet}, {kInet6} or {kInet, kInet6}
+  // {kInet}, {kInet6} or {kInet, kInet6}; any other family alone
   FamilySet families;
   NetnsId netns;  // 0: unknown
   // netlink::kOwnNetns, or the name by `ip netns`. Empty: it has none, or it was not looked up.
@@ -35,7 +35,8 @@ struct Table {
 // idiag_ext.
 enum class Extension : uint8_t {
   kMemory = 0,  // InetSocket::inet_memory()
-  // tcp_info(), mptcp_info(), ulp(), md5_key(). The kernel locks each socket for a moment.
+  // tcp_info(), mptcp_info(), ulp(), md5_key(). The kernel locks each socket for a moment. Also
+  // SmcSocket::connection(), link() and device().
   kInfo = 1,
   kCongestionDetail = 2,  // vegas(), dctcp(), bbr()
   kCongestion = 3,
@@ -97,10 +98,17 @@ struct TableInfo {
   std::string_view proc_file6;     // the same for IPv6; empty: none
 };
 const TableInfo& Describe(Protocol protocol);
-// True if the protocol's sockets have addresses and ports.
+// True if the protocol is one of IPv4 and IPv6.
 inline bool IsInet(Protocol protocol) {
   return Describe(protocol).families.contains(Family::kInet);
 }
+// True if the protocol's sockets have addresses and ports of IP. SMC sockets have those of TCP.
+inline bool HasIpEnds(Protocol protocol) { return IsInet(protocol) || protocol == Protocol::kSmc; }
+
+// The protocols that can have sockets now: all, except TIPC and SMC while the modules that make
+// their sockets are not loaded. To dump these two tables would load the modules. Reads
+// /proc/net/protocols below `proc_root`; returns all protocols if it cannot be read.
+std::vector<Protocol> ProtocolsWithSockets(const std::string& proc_root = "/proc");
 
 // "tcp", "udp inet6", "unix": for error messages.
 std::string Text(const Table& table);

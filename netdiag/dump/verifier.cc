@@ -75,6 +75,7 @@ absl::StatusOr<Verdict> Verifier::EndDump(netlink::Conn* conn, const CallOptions
 
 absl::StatusOr<Verdict> Verifier::Verify(netlink::Conn* conn, const CallOptions& call) {
   TearReport& report = options_.scratch->tears.report();
+  if (asked_.table.protocol == Protocol::kTipc) return Doubt(kLeftOut);
   if (activity_.Unchanged(report.states)) return Verdict::Verified();
   if (report.hidden) return CanUnhide() ? DumpAgain(Widened()) : Doubt(kHidden);
   if (report.restless) return Doubt(kTorn);
@@ -100,8 +101,10 @@ bool Verifier::CanUnhide() const {
 
 // No check verifies the present dump. Ends with the doubt, or goes on to settle it.
 Verdict Verifier::Doubt(std::string_view reason) {
-  const bool settles =
-      options_.completeness == Completeness::kExact && asked_.table.protocol != Protocol::kMptcp;
+  // Every dump of TIPC leaves out the same sockets.
+  const bool comparable =
+      asked_.table.protocol != Protocol::kMptcp && asked_.table.protocol != Protocol::kTipc;
+  const bool settles = options_.completeness == Completeness::kExact && comparable;
   if (!settles) return Verdict::Doubt(reason);
   return settlement_ ? DumpOnceMore() : BeginSettlement();
 }

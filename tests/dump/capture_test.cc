@@ -336,7 +336,8 @@ TEST(CaptureReader, FamiliesWithoutANameAreLeftOut) {
   CaptureRecord record;
   ASSERT_TRUE(reader.Next(&record));
   EXPECT_EQ(record.table.families, FamilySet({Family::kUnix, Family::kInet, Family::kInet6,
-                                              Family::kNetlink, Family::kPacket}));
+                                              Family::kNetlink, Family::kPacket, Family::kVsock,
+                                              Family::kTipc, Family::kXdp, Family::kSmc}));
 }
 
 // ---- ReplaySource ----

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -238,6 +239,73 @@ TEST(EncodeRequest, AsksForNetlinkSocketsOfEveryProtocolWithFlags) {
   }
 }
 
+TEST(EncodeRequest, AsksForVsockSocketsByState) {
+  for (const DumpRequest& request : EveryCombination({Protocol::kVsock, Family::kVsock, {}})) {
+    vsock_diag_req body = {};
+    body.sdiag_family = AF_VSOCK;
+    body.vdiag_states = request.states.bits();
+    EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, body));
+  }
+}
+
+TEST(EncodeRequest, AsksForTipcSocketsByState) {
+  for (const DumpRequest& request : EveryCombination({Protocol::kTipc, Family::kTipc, {}})) {
+    tipc_sock_diag_req body = {};
+    body.sdiag_family = AF_TIPC;
+    body.tidiag_states = request.states.bits();
+    EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, body));
+  }
+}
+
+TEST(EncodeRequest, AsksForEverythingOfXdpSockets) {
+  for (const DumpRequest& request : EveryCombination({Protocol::kXdp, Family::kXdp, {}})) {
+    xdp_diag_req body = {};
+    body.sdiag_family = AF_XDP;
+    body.xdiag_show = 0x1f;
+    EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, body));
+  }
+}
+
+TEST(EncodeRequest, AsksForConnectionsOfSmcOnlyIfAskedFor) {
+  for (const DumpRequest& request : EveryCombination({Protocol::kSmc, Family::kSmc, {}})) {
+    smc_diag_req body = {};
+    body.diag_family = AF_SMC;
+    // SMC_DIAG_CONNINFO, SMC_DIAG_LGRINFO and SMC_DIAG_DMBINFO.
+    body.diag_ext = request.extensions.contains(Extension::kInfo) ? 0x0b : 0;
+    EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, body));
+  }
+}
+
+// The numbers that these requests begin with, as ss 6.1 and smcss send them.
+TEST(EncodeRequest, BeginsWithTheNumbersOfTheFamilies) {
+  const struct {
+    Protocol protocol;
+    Family family;
+    int number;
+    size_t size;
+  } kRows[] = {{Protocol::kVsock, Family::kVsock, 0x28, 24},
+               {Protocol::kTipc, Family::kTipc, 0x1e, 8},
+               {Protocol::kXdp, Family::kXdp, 0x2c, 20},
+               {Protocol::kSmc, Family::kSmc, 0x2b, 52}};
+  for (const auto& row : kRows) {
+    const Packet request = Encode({{row.protocol, row.family, {}}, StateSet::SsAll(), {}, {}, {}});
+    ASSERT_EQ(request.size(), sizeof(nlmsghdr) + row.size);
+    EXPECT_EQ(std::to_integer<int>(request[sizeof(nlmsghdr)]), row.number);
+  }
+}
+
+TEST(EncodeDump, OfKeysHasNoAttributes) {
+  std::array<std::byte, 128> storage;
+  for (const auto& [protocol, family, offset] :
+       {std::tuple(Protocol::kXdp, Family::kXdp, offsetof(xdp_diag_req, xdiag_show)),
+        std::tuple(Protocol::kSmc, Family::kSmc, offsetof(smc_diag_req, diag_ext))}) {
+    const DumpRequest request = {{protocol, family, {}}, {}, Extension::kInfo, {}, {}};
+    const absl::StatusOr<Bytes> bytes = EncodeDump(request, Detail::kKeys, 0, storage);
+    ASSERT_THAT(bytes, IsOk());
+    EXPECT_EQ((*bytes)[sizeof(nlmsghdr) + offset], std::byte{0});
+  }
+}
+
 TEST(EncodeRequest, RefusesATableThatNoKernelDumps) {
   std::array<std::byte, 128> storage;
   EXPECT_THAT(EncodeRequest({{Protocol::kIcmp, Family::kInet, {}}, {}, {}, {}, {}}, storage),
@@ -249,7 +317,9 @@ TEST(EncodeRequest, ReportsThatTheStorageIsTooSmall) {
        {Table{Protocol::kTcp, {Family::kInet, Family::kInet6}, {}},
         Table{Protocol::kUdp, Family::kInet, {}}, Table{Protocol::kUnix, Family::kUnix, {}},
         Table{Protocol::kMptcp, Family::kInet, {}}, Table{Protocol::kPacket, Family::kPacket, {}},
-        Table{Protocol::kNetlink, Family::kNetlink, {}}}) {
+        Table{Protocol::kNetlink, Family::kNetlink, {}},
+        Table{Protocol::kVsock, Family::kVsock, {}}, Table{Protocol::kTipc, Family::kTipc, {}},
+        Table{Protocol::kXdp, Family::kXdp, {}}, Table{Protocol::kSmc, Family::kSmc, {}}}) {
     const size_t size = Encode({table, StateSet::All(), {}, {}, {}}).size();
     Packet storage(size);
     EXPECT_THAT(EncodeRequest({table, {}, {}, {}, {}}, storage), IsOk());
@@ -347,7 +417,9 @@ TEST(EncodeDestroy, SendsACookieOfZeroAsItIs) {
 
 TEST(EncodeDestroy, RefusesProtocolsThatNoKernelCloses) {
   std::array<std::byte, kMaxRequest> storage;
-  for (const Protocol protocol : {Protocol::kUnix, Protocol::kMptcp, Protocol::kPacket}) {
+  for (const Protocol protocol :
+       {Protocol::kUnix, Protocol::kMptcp, Protocol::kPacket, Protocol::kVsock, Protocol::kTipc,
+        Protocol::kXdp, Protocol::kSmc}) {
     EXPECT_THAT(EncodeDestroy(protocol, kName, storage), ErrnoIs(EOPNOTSUPP))
         << Names(protocol).word;
   }

@@ -9,15 +9,20 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <filesystem>
+#include <fstream>
 #include <iterator>
 #include <string>
 #include <string_view>
 #include <unistd.h>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/dump/kernel_protocols.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag {
@@ -35,8 +40,12 @@ TEST(Describe, KnowsEveryProtocol) {
     EXPECT_EQ(info.protocol, row.protocol);
     // Ping sockets have no dump, and MPTCP has no file.
     EXPECT_EQ(info.kernel_option.starts_with("CONFIG_"), row.protocol != Protocol::kIcmp);
-    EXPECT_EQ(info.module.ends_with("_diag"), row.protocol != Protocol::kIcmp);
-    EXPECT_EQ(info.proc_file.empty(), row.protocol == Protocol::kMptcp);
+    EXPECT_EQ(info.module.find("diag") != std::string_view::npos, row.protocol != Protocol::kIcmp);
+    const Protocol without_file[] = {Protocol::kMptcp, Protocol::kVsock, Protocol::kTipc,
+                                     Protocol::kXdp, Protocol::kSmc};
+    const bool has_no_file =
+        std::ranges::find(without_file, row.protocol) != std::end(without_file);
+    EXPECT_EQ(info.proc_file.empty(), has_no_file);
     EXPECT_EQ(!info.proc_file6.empty(), IsInet(row.protocol) && row.protocol != Protocol::kMptcp);
     EXPECT_FALSE(info.families.empty());
     // The table of TCP has no unconnected sockets.
@@ -45,6 +54,57 @@ TEST(Describe, KnowsEveryProtocol) {
   EXPECT_EQ(Describe(Protocol::kTcp).proc_file6, "tcp6");
   EXPECT_EQ(Describe(Protocol::kUdp).proc_file, "udp");
   EXPECT_TRUE(Describe(static_cast<Protocol>(132)).proc_file.empty());
+}
+
+constexpr std::string_view kList =
+    "protocol  size sockets  memory press maxhdr  slab module     cl co di ac\n"
+    "SMC6      1088      7      -1   NI       0   no   smc         n  n  n  n\n"
+    "XDP       1088     12      -1   NI       0   no   kernel      n  n  n  n\n"
+    "TIPC      1500      x      -1   NI       0   no   tipc        n  n  n  n\n"
+    "UNIX      1024     15";
+
+TEST(KernelProtocols, TellTheNumberOfSocketsOfEach) {
+  EXPECT_EQ(internal::SocketsOf("XDP", kList), 12u);
+  EXPECT_EQ(internal::SocketsOf("UNIX", kList), 15u);
+  EXPECT_EQ(internal::SocketsOf("SMC6", kList), 7u);
+  EXPECT_EQ(internal::SocketsOf("SMC", kList), std::nullopt);
+  EXPECT_EQ(internal::SocketsOf("TIPC", kList), std::nullopt);  // no number
+  EXPECT_EQ(internal::SocketsOf("XDP", ""), std::nullopt);
+}
+
+TEST(KernelProtocols, AreThoseOfThisKernel) {
+  const std::string list = internal::ReadKernelProtocols("/proc");
+  EXPECT_TRUE(internal::SocketsOf("TCP", list).has_value());
+  EXPECT_TRUE(internal::SocketsOf("PACKET", list).has_value());
+  EXPECT_FALSE(internal::SocketsOf("protocols", list).has_value());
+}
+
+// The protocols that a procfs with this list says can have sockets.
+std::vector<Protocol> WithSockets(std::string_view list) {
+  const std::filesystem::path root =
+      std::filesystem::path(::testing::TempDir()) / ("proc" + std::to_string(getpid()));
+  std::filesystem::create_directories(root / "thread-self/net");
+  std::ofstream(root / "thread-self/net/protocols") << list;
+  std::vector<Protocol> protocols = ProtocolsWithSockets(root);
+  std::filesystem::remove_all(root);
+  return protocols;
+}
+
+TEST(ProtocolsWithSockets, LeaveOutThoseWhoseModulesAreNotLoaded) {
+  const auto has = [](const std::vector<Protocol>& protocols, Protocol protocol) {
+    return std::ranges::find(protocols, protocol) != protocols.end();
+  };
+  const std::vector<Protocol> without = WithSockets("protocol  size sockets\nTCP 1 2\n");
+  EXPECT_EQ(without.size(), AllProtocols().size() - 2);
+  EXPECT_FALSE(has(without, Protocol::kTipc));
+  EXPECT_FALSE(has(without, Protocol::kSmc));
+  EXPECT_TRUE(has(without, Protocol::kVsock));
+  const std::vector<Protocol> with_tipc = WithSockets("protocol  size sockets\nTIPC 1 0\n");
+  EXPECT_TRUE(has(with_tipc, Protocol::kTipc));
+  EXPECT_FALSE(has(with_tipc, Protocol::kSmc));
+  EXPECT_TRUE(has(WithSockets("SMC 1 0\n"), Protocol::kSmc));
+  // Without procfs it is not known.
+  EXPECT_EQ(ProtocolsWithSockets("/nonexistent").size(), AllProtocols().size());
 }
 
 TEST(Table, IsNamedByProtocolAndItsOneFamily) {
@@ -74,6 +134,11 @@ TEST(ExplainRefusal, NamesTheMissingOptionOfTheTable) {
       {Protocol::kMptcp, Family::kInet, "CONFIG_INET_MPTCP_DIAG", "mptcp_diag"},
       {Protocol::kPacket, Family::kPacket, "CONFIG_PACKET_DIAG", "af_packet_diag"},
       {Protocol::kNetlink, Family::kNetlink, "CONFIG_NETLINK_DIAG", "netlink_diag"},
+      {Protocol::kVsock, Family::kVsock, "CONFIG_VSOCKETS_DIAG", "vsock_diag"},
+      {Protocol::kTipc, Family::kTipc, "CONFIG_TIPC_DIAG",
+       "its module tipc_diag (diag in older kernels)"},
+      {Protocol::kXdp, Family::kXdp, "CONFIG_XDP_SOCKETS_DIAG", "xsk_diag"},
+      {Protocol::kSmc, Family::kSmc, "CONFIG_SMC_DIAG", "smc_diag"},
   };
   for (const auto& row : kRows) {
     const Table table{row.protocol, row.family, {}};
