@@ -166,6 +166,8 @@ class Engine {
   // object. For a replayed capture: the kernel of the capture, and no tables. May be called while a
   // query runs.
   const Capabilities& capabilities() ABSL_ATTRIBUTE_LIFETIME_BOUND;
+  // `uname -r`; for a replay, of the host that made the capture. Asks the kernel for no table.
+  std::string kernel() const;
   // The Engine's network namespace.
   NetnsId netns() const;
 

@@ -21,20 +21,23 @@ class Filter;  // filter/filter.h
 
 struct Query {
   // The tables to read, in this order. A protocol is skipped if `families` has none of its
-  // families. Packet and netlink sockets are all in state kClose, so they are skipped if `states`
-  // lacks kClose.
+  // families. Packet, netlink and XDP sockets are all in state kClose, so they are skipped if
+  // `states` lacks kClose. To ask for TIPC or SMC sockets can load the modules that make them:
+  // ProtocolsWithSockets() leaves them out.
   std::vector<Protocol> protocols = {Protocol::kUnix, Protocol::kUdp, Protocol::kTcp};
-  FamilySet families = {Family::kUnix, Family::kInet, Family::kInet6, Family::kNetlink,
-                        Family::kPacket};
-  // The types of unix and packet sockets to return. Empty: all types.
+  FamilySet families = {Family::kUnix,    Family::kInet,   Family::kInet6,
+                        Family::kNetlink, Family::kPacket, Family::kVsock,
+                        Family::kTipc,    Family::kXdp,    Family::kSmc};
+  // The types of unix, packet and vsock sockets to return. Empty: all types.
   Set<SocketType> unix_types;
   Set<SocketType> packet_types;
+  Set<SocketType> vsock_types;
   StateSet states = StateSet::SsAll();
   // The optional attributes to request for each socket. Each one costs time: request only what is
   // read.
   ExtensionSet extensions;
-  // Returns only sockets with this local or remote port. Unix, packet and netlink sockets have
-  // none.
+  // Returns only sockets with this local or remote port: inet and SMC sockets. No other has one
+  // that counts here.
   std::optional<Port> source_port;
   std::optional<Port> destination_port;
   // Returns only rows that the filter matches. Null: all rows. Extensions and owners that the

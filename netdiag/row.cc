@@ -37,8 +37,15 @@ SocketType Row::type() const {
       return packet_socket()->type();
     case Protocol::kNetlink:
       return netlink_socket()->type();
+    case Protocol::kVsock:
+      return vsock_socket()->type();
+    case Protocol::kTipc:
+      return tipc_socket()->type();
+    case Protocol::kXdp:
+      return xdp_socket()->type();
     case Protocol::kTcp:
     case Protocol::kMptcp:
+    case Protocol::kSmc:
       return SocketType::kStream;
     case Protocol::kRaw:
       return SocketType::kRaw;

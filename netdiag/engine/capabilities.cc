@@ -4,8 +4,11 @@
 
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -31,10 +34,12 @@ absl::Status ProbeDump(Conns* conns, const Table& table) {
   return conn->Dump(request, Conn::IgnoreMessage).status();
 }
 
-Capability Probe(Conns* conns, Protocol protocol, Family family) {
+// `has_sockets`: to ask for the table loads no module that makes its sockets.
+Capability Probe(Conns* conns, Protocol protocol, Family family, bool has_sockets) {
   Capability capability;
   capability.table = {protocol, family, conns->home(), ""};
-  const absl::Status status = ProbeDump(conns, capability.table);
+  const absl::Status status =
+      has_sockets ? ProbeDump(conns, capability.table) : ErrnoError(ENOENT, "no such sockets");
   if (!status.ok()) capability.netlink = ExplainRefusal(status, capability.table);
   const TableInfo& info = Describe(protocol);
   const std::string_view name = family == Family::kInet6 ? info.proc_file6 : info.proc_file;
@@ -56,10 +61,12 @@ Capabilities ProbeCapabilities(Conns* conns) {
   Capabilities capabilities;
   capabilities.kernel = KernelRelease();
   capabilities.bpf_owners = OwnerIndex::CheckBpf();
+  const std::vector<Protocol> with_sockets = ProtocolsWithSockets(conns->proc_root());
   for (const TableNames& row : AllProtocols()) {
+    const bool has_sockets = std::ranges::find(with_sockets, row.protocol) != with_sockets.end();
     for (const FamilyNames& family : AllFamilies()) {
       if (!Describe(row.protocol).families.contains(family.family)) continue;
-      capabilities.tables.push_back(Probe(conns, row.protocol, family.family));
+      capabilities.tables.push_back(Probe(conns, row.protocol, family.family, has_sockets));
     }
   }
   return capabilities;

@@ -410,6 +410,8 @@ int Engine::fd() const { return impl_->fd(); }
 NetnsId Engine::netns() const { return impl_->netns(); }
 const Capabilities& Engine::capabilities() { return impl_->capabilities(); }
 
+std::string Engine::kernel() const { return impl_->kernel(); }
+
 absl::StatusOr<Summary> Engine::Visit(const Query& query, Visitor visitor,
                                       const CallOptions& call) {
   NETDIAG_RETURN_IF_ERROR(impl_->Begin(query));

@@ -45,6 +45,14 @@ std::optional<Row> RowMaker::FromMessage(const netlink::Message& message, const 
       return Make<PacketSocket>(message, table, source, joins);
     case Protocol::kNetlink:
       return Make<NetlinkSocket>(message, table, source, joins);
+    case Protocol::kVsock:
+      return Make<VsockSocket>(message, table, source, joins);
+    case Protocol::kTipc:
+      return Make<TipcSocket>(message, table, source, joins);
+    case Protocol::kXdp:
+      return Make<XdpSocket>(message, table, source, joins);
+    case Protocol::kSmc:
+      return Make<SmcSocket>(message, table, source, joins);
     default:
       return Make<InetSocket>(message, table, source, joins);
   }

@@ -31,6 +31,7 @@ RowConditions ConditionsOf(const Query& query, Protocol protocol) {
   conditions.families = query.families;
   if (protocol == Protocol::kUnix) conditions.types = query.unix_types;
   if (protocol == Protocol::kPacket) conditions.types = query.packet_types;
+  if (protocol == Protocol::kVsock) conditions.types = query.vsock_types;
   conditions.source_port = query.source_port;
   conditions.destination_port = query.destination_port;
   return conditions;
@@ -67,7 +68,7 @@ void AppendPlan(const Query& query, const PlanOptions& options, Table table,
   if (plan.kept_for_peers) request.states = StateSet::SsAll();
   if (query.bounded_steps) {
     request.states = UnfilteredStates(request.states);
-  } else {
+  } else if (IsInet(request.table.protocol)) {
     request.source_port = query.source_port.value_or(part.source_port);
     request.destination_port = query.destination_port.value_or(part.destination_port);
   }
@@ -78,9 +79,13 @@ void AppendPlan(const Query& query, const PlanOptions& options, Table table,
 
 bool RowConditions::Match(const Row& row) const {
   if (!states.contains(row.state()) || !families.contains(row.family())) return false;
-  if (const InetSocket* const socket = row.inet(); socket != nullptr) {
-    return (!source_port || socket->local_port() == *source_port) &&
-           (!destination_port || socket->remote_port() == *destination_port);
+  const auto has_ports = [this](const auto& socket) {
+    return (!source_port || socket.local_port() == *source_port) &&
+           (!destination_port || socket.remote_port() == *destination_port);
+  };
+  if (const InetSocket* const socket = row.inet(); socket != nullptr) return has_ports(*socket);
+  if (const SmcSocket* const socket = row.smc_socket(); socket != nullptr) {
+    return has_ports(*socket);
   }
   if (source_port || destination_port) return false;
   return types.empty() || types.contains(row.type());
@@ -100,9 +105,8 @@ void AppendPlans(const Query& query, const PlanOptions& options, NetnsId netns,
       AppendPlan(query, options, {protocol, families, netns, netns_name}, plans);
     };
     if (!IsInet(protocol)) {
-      // Unix, packet and netlink sockets have no ports.
       const bool ports = query.source_port || query.destination_port;
-      if (!ports) append(Describe(protocol).families);
+      if (!ports || HasIpEnds(protocol)) append(Describe(protocol).families);
     } else if (both && options.connections <= 1 && !options.prefer_procfs &&
                OneDumpCoversBothFamilies(protocol)) {
       append(inet);

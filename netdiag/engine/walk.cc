@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "netdiag/bpf/tcp_table.h"
+#include "netdiag/dump/kernel_protocols.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag::internal {
@@ -45,6 +46,18 @@ absl::StatusOr<ProcfsSource> FallBack(const TablePlan& plan, Conns* conns,
   outcome->source = SourceKind::kProcfs;
   outcome->refusal = explained;
   return source;
+}
+
+// The number of XDP sockets of the namespace that are not in its dump, which gave `given`. The
+// kernel ends the dump at the first socket that is not bound yet (xsk_diag_fill(), 5.18).
+uint64_t XdpSocketsLeftOut(uint64_t given, NetnsId netns, Conns* conns) {
+  std::string list;
+  const absl::Status status = conns->RunIn(netns, [&] {
+    list = ReadKernelProtocols(conns->proc_root());
+    return absl::OkStatus();
+  });
+  const uint64_t living = status.ok() ? SocketsOf("XDP", list).value_or(0) : 0;
+  return living > given ? living - given : 0;
 }
 
 // Exact lookups instead of a dump, where the two are equivalent.
@@ -172,6 +185,16 @@ void Walk::Finish(Summary* summary) const {
                                "complete");
   }
   outcome.missing = stats.missing;
+  const Table& table = plan_->table();
+  const bool xdp_dump = table.protocol == Protocol::kXdp && outcome.source == SourceKind::kNetlink;
+  if (xdp_dump && outcome.status.ok() && !summary->stopped) {
+    outcome.missing = XdpSocketsLeftOut(stats.given, table.netns, context_->conns);
+    if (outcome.missing > 0) {
+      outcome.doubt = ErrnoError(EAGAIN, "dump of xdp",
+                                 "sockets are missing: the kernel ends the list at the first one "
+                                 "that is not bound yet");
+    }
+  }
   outcome.dumps = stats.dumps;
   outcome.repeated = stats.repeated;
   const auto* const lookups = std::get_if<LookupSource>(&source_);

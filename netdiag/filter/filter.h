@@ -81,8 +81,8 @@ struct FilterOptions {
   // the language without such words; it is parsed in place of the word, as in parentheses. nullopt
   // refuses the word, and `*why` can say why. Null: no word is added.
   std::function<std::optional<std::string>(const FilterToken& word, std::string* why)> shorthand;
-  // The family of the operands of `src` and `dst` that name none. Only kUnix, kNetlink and kPacket
-  // have an effect.
+  // The family of the operands of `src` and `dst` that name none. Only kUnix, kNetlink, kPacket and
+  // kVsock have an effect.
   Family family = Family::kUnspecified;
   // The range for `autobound`: ports that the kernel assigns, net.ipv4.ip_local_port_range.
   Port first_local_port = Port::FromHost(32768);
