@@ -588,8 +588,8 @@ TEST(Errors, ListWhatIsAccepted) {
   EXPECT_THAT(refusal({"-f", "ipv7"}), HasSubstr("inet6"));
   EXPECT_THAT(refusal({"--color=red"}), HasSubstr("never"));
   EXPECT_THAT(refusal({"--owners=some"}), HasSubstr("first"));
-  for (const char* option : {"-K", "-E", "-S", "-d", "--tipc", "--vsock", "--xdp", "--bpf-maps",
-                             "--kill", "--events", "--diag=x", "--bpf-map-id=1"}) {
+  for (const char* option :
+       {"-K", "-E", "-S", "-d", "--bpf-maps", "--kill", "--events", "--diag=x", "--bpf-map-id=1"}) {
     EXPECT_THAT(refusal({option}), HasSubstr("; use ss ")) << option;
   }
   EXPECT_THAT(refusal({"-D", "file"}), HasSubstr("use ss -D"));

@@ -39,6 +39,8 @@ TEST(SocketSummary, CountsTheSocketsOfThisNamespace) {
       {Protocol::kMptcp, {Inet(1, 0, true)}},
       {Protocol::kPacket, {PacketMessage().Build()}},
       {Protocol::kNetlink, {NetlinkMessage().Build()}},
+      {Protocol::kVsock, {netdiag::testing::VsockMessage().Build()}},
+      {Protocol::kXdp, {netdiag::testing::XdpMessage().Build()}},
   });
   const auto engine = netdiag::Engine::Open({.replay = capture});
   ASSERT_THAT(engine, netdiag::testing::IsOk());
@@ -52,7 +54,7 @@ TEST(SocketSummary, CountsTheSocketsOfThisNamespace) {
   std::string text;
   counts.AppendTo(&text);
   EXPECT_TRUE(
-      text.starts_with("Total: 19\n"
+      text.starts_with("Total: 21\n"
                        "TCP:   10 (estab 3, closed 2, orphaned 2, timewait 1)\n"
                        "\n"
                        "Transport Total     IP        IPv6\n"))
@@ -61,7 +63,8 @@ TEST(SocketSummary, CountsTheSocketsOfThisNamespace) {
        {"\nTCP       8         7         1\n", "\nUDP       3         1         2\n",
         "\nINET      13        9         4\n", "\nUNIX      2\n",
         "\nRAW       1         1         0\n", "\nMPTCP     1         0         1\n",
-        "\nPACKET    1\n", "\nNETLINK   1\n", "\nICMP      0         0         0\n"}) {
+        "\nPACKET    1\n", "\nNETLINK   1\n", "\nICMP      0         0         0\n",
+        "\nVSOCK     1\n", "\nXDP       1\n", "\nTIPC      0\n", "\nSMC       0\n"}) {
     EXPECT_NE(text.find(line), text.npos) << line << text;
   }
 }

@@ -72,7 +72,7 @@ ExitCode PrintCapabilities(const netdiag::Capabilities& capabilities) {
 ExitCode PrintSummary(Engine* engine, const std::string& proc_root) {
   SocketSummary counts;
   const absl::StatusOr<Summary> summary =
-      engine->Visit(SocketSummary::Query(), [&](const netdiag::Row& row) {
+      engine->Visit(SocketSummary::Query(proc_root), [&](const netdiag::Row& row) {
         counts.Add(row);
         return Flow::kContinue;
       });

@@ -35,6 +35,7 @@ enum class Detail : uint8_t {
   kCgroup,
   kSocketOptions,
   kPacketFilters,
+  kTipcInfo,
 };
 using DetailSet = netdiag::Set<Detail>;
 

@@ -121,6 +121,14 @@ void WriteDetails(const netdiag::Row& row, const netdiag::PacketSocket& socket,
                   const ListOptions& options, TableBuffer* table);
 void WriteDetails(const netdiag::Row& row, const netdiag::NetlinkSocket& socket,
                   const ListOptions& options, TableBuffer* table);
+void WriteDetails(const netdiag::Row& row, const netdiag::VsockSocket& socket,
+                  const ListOptions& options, TableBuffer* table);
+void WriteDetails(const netdiag::Row& row, const netdiag::TipcSocket& socket,
+                  const ListOptions& options, TableBuffer* table);
+void WriteDetails(const netdiag::Row& row, const netdiag::XdpSocket& socket,
+                  const ListOptions& options, TableBuffer* table);
+void WriteDetails(const netdiag::Row& row, const netdiag::SmcSocket& socket,
+                  const ListOptions& options, TableBuffer* table);
 // The tokens of -i for a TCP socket.
 void WriteTcpInfo(const netdiag::InetSocket& socket, const ListOptions& options, TableBuffer* out);
 // The tokens of -i for an MPTCP connection.
@@ -132,6 +140,10 @@ void AppendNetlink(const netdiag::NetlinkSocket& socket, std::string* out);
 // --tos and --inet-sockopt.
 void AppendTos(const netdiag::InetSocket& socket, std::string* out);
 void AppendSocketOptions(const netdiag::InetSocket& socket, bool oneline, std::string* out);
+// " skmem:(r0,rb212992,…)"; nothing if the kernel did not send it.
+void AppendMemory(const std::optional<netdiag::SocketMemory>& memory, std::string* out);
+// " <->": the directions that are open.
+void AppendShutdown(const std::optional<netdiag::Shutdown>& shutdown, std::string* out);
 // " uid:1000 ino:5001 sk:5c"; without the user if it is root.
 void AppendIdentity(std::optional<netdiag::Uid> uid, netdiag::Inode inode, netdiag::Cookie cookie,
                     std::string* out);

@@ -48,31 +48,6 @@ void AppendTimer(uint32_t milliseconds, std::string* out) {
   out->append(3 - digits.size(), '0').append(digits).append(seconds > 0 ? "sec" : "ms");
 }
 
-void AppendShutdown(const std::optional<netdiag::Shutdown>& shutdown, std::string* out) {
-  if (!shutdown) return;
-  out->push_back(' ');
-  out->push_back(shutdown->receive ? '-' : '<');
-  out->push_back('-');
-  out->push_back(shutdown->send ? '-' : '>');
-}
-
-void AppendMemory(const std::optional<SocketMemory>& memory, std::string* out) {
-  if (!memory) return;
-  // ss's letters for the fields, in the order of the struct.
-  static constexpr std::array<std::string_view, 9> kLetters = {"r", "rb", "t",  "tb", "f",
-                                                               "w", "o",  "bl", "d"};
-  static_assert(kLetters.size() == SocketMemory::fields().size());
-  out->append(" skmem:(");
-  for (size_t i = 0; i < kLetters.size(); ++i) {
-    const std::optional<uint64_t> value = (*memory)[SocketMemory::fields()[i]];
-    if (!value) break;
-    if (i > 0) out->push_back(',');
-    out->append(kLetters[i]);
-    AppendNumber(*value, out);
-  }
-  out->push_back(')');
-}
-
 void AppendCgroup(const netdiag::Row& row, const InetSocket& socket, std::string* out) {
   const std::optional<netdiag::CgroupId> cgroup = socket.cgroup();
   if (!cgroup || *cgroup == netdiag::CgroupId()) return;
@@ -108,6 +83,31 @@ void AppendFile(const std::optional<UnixSocket::File>& file, std::string* out) {
 }
 
 }  // namespace
+
+void AppendShutdown(const std::optional<netdiag::Shutdown>& shutdown, std::string* out) {
+  if (!shutdown) return;
+  out->push_back(' ');
+  out->push_back(shutdown->receive ? '-' : '<');
+  out->push_back('-');
+  out->push_back(shutdown->send ? '-' : '>');
+}
+
+void AppendMemory(const std::optional<SocketMemory>& memory, std::string* out) {
+  if (!memory) return;
+  // ss's letters for the fields, in the order of the struct.
+  static constexpr std::array<std::string_view, 9> kLetters = {"r", "rb", "t",  "tb", "f",
+                                                               "w", "o",  "bl", "d"};
+  static_assert(kLetters.size() == SocketMemory::fields().size());
+  out->append(" skmem:(");
+  for (size_t i = 0; i < kLetters.size(); ++i) {
+    const std::optional<uint64_t> value = (*memory)[SocketMemory::fields()[i]];
+    if (!value) break;
+    if (i > 0) out->push_back(',');
+    out->append(kLetters[i]);
+    AppendNumber(*value, out);
+  }
+  out->push_back(')');
+}
 
 void WriteDetails(const netdiag::Row& row, const InetSocket& socket, const ListOptions& options,
                   TableBuffer* table) {

@@ -14,7 +14,6 @@
 #include <variant>
 #include <vector>
 
-#include "netdiag/capabilities.h"
 #include "netdiag/fields.h"
 #include "tools/diag/details.h"
 #include "tools/diag/json.h"
@@ -222,7 +221,7 @@ class JsonRenderer final : public Renderer {
   void PutHead() {
     json_.Key("schema");
     json_->Int(kSchema);
-    json_.Foreign("kernel", engine()->capabilities().kernel);
+    json_.Foreign("kernel", engine()->kernel());
   }
   template <class Get>
   void PutFields(const Members& members, netdiag::NetnsId netns, const Get& get);

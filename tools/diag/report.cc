@@ -145,6 +145,20 @@ void ReportTables(const netdiag::Summary& summary, bool tables_named) {
   }
 }
 
+// True if it is known how many sockets of the table are missing.
+bool HasKnownGap(const TableOutcome& outcome) {
+  return outcome.status.ok() && outcome.missing > 0 && !outcome.doubt.ok();
+}
+
+// The doubts that every listing tells, not only one with --exact.
+void ReportKnownGaps(const netdiag::Summary& summary) {
+  for (const TableOutcome& outcome : summary.tables) {
+    if (!HasKnownGap(outcome)) continue;
+    Complain(std::string(outcome.doubt.message()) + " (" +
+             Counted(outcome.missing, "socket", "sockets") + ")");
+  }
+}
+
 void ReportNamespaces(const netdiag::NetnsStats& stats) {
   if (stats.denied > 0) {
     Complain("sockets are missing, because diag could not enter " +
@@ -249,6 +263,7 @@ ExitCode Print(std::string_view text) {
 ExitCode ReportGaps(const netdiag::Summary& summary, bool tables_named,
                     const std::string& proc_root) {
   ReportTables(summary, tables_named);
+  ReportKnownGaps(summary);
   if (summary.netns) ReportNamespaces(*summary.netns);
   ReportMessages(summary);
   if (!summary.owner_error.ok()) {
@@ -263,7 +278,8 @@ ExitCode ReportGaps(const netdiag::Summary& summary, bool tables_named,
 
 void ReportDoubts(const netdiag::Summary& summary) {
   for (const TableOutcome& outcome : summary.tables) {
-    if (outcome.status.ok() && !outcome.doubt.ok()) Complain(outcome.doubt);
+    const bool is_told = HasKnownGap(outcome);
+    if (outcome.status.ok() && !outcome.doubt.ok() && !is_told) Complain(outcome.doubt);
   }
 }
 

@@ -193,6 +193,24 @@ std::string_view GroupText(FieldGroup group) {
       return "The fanout group of a packet socket.";
     case FieldGroup::kNetlink:
       return "What only netlink sockets have.";
+    case FieldGroup::kVsock:
+      return "What only vsock sockets have.";
+    case FieldGroup::kTipc:
+      return "What only TIPC sockets have.";
+    case FieldGroup::kXdp:
+      return "What only XDP sockets have.";
+    case FieldGroup::kUmem:
+      return "The memory for the frames of an XDP socket (struct xdp_diag_umem).";
+    case FieldGroup::kXdpStats:
+      return "What an XDP socket lost (struct xdp_diag_stats).";
+    case FieldGroup::kSmc:
+      return "What only SMC sockets have.";
+    case FieldGroup::kSmcConn:
+      return "The buffers of an SMC connection (struct smc_diag_conninfo).";
+    case FieldGroup::kSmcLink:
+      return "The link of an SMC-R connection (struct smc_diag_lgrinfo).";
+    case FieldGroup::kSmcDevice:
+      return "The memory of an SMC-D connection in its device (struct smcd_diag_dmbinfo).";
     case FieldGroup::kOwner:
       return "The descriptors that hold the socket (-p). Of a count, the one owner that is "
              "counted.";

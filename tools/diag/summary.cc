@@ -32,12 +32,9 @@ void EndLine(std::string* out) {
 
 }  // namespace
 
-netdiag::Query SocketSummary::Query() {
+netdiag::Query SocketSummary::Query(const std::string& proc_root) {
   netdiag::Query query;
-  query.protocols.clear();
-  for (const netdiag::TableNames& row : netdiag::AllProtocols()) {
-    query.protocols.push_back(row.protocol);
-  }
+  query.protocols = netdiag::ProtocolsWithSockets(proc_root);
   for (const netdiag::FamilyNames& row : netdiag::AllFamilies()) query.families |= row.family;
   query.states = netdiag::StateSet::SsAll();
   return query;

@@ -41,7 +41,13 @@ constexpr auto kKinds = std::to_array<Kind>({
     {Protocol::kUdp, SocketType::kUnknown},
     {Protocol::kUdpLite, SocketType::kUnknown},
     {Protocol::kTcp, SocketType::kUnknown},
+    {Protocol::kVsock, SocketType::kStream},
+    {Protocol::kVsock, SocketType::kDatagram},
+    {Protocol::kVsock, SocketType::kSequentialPacket},
+    {Protocol::kTipc, SocketType::kUnknown},
+    {Protocol::kXdp, SocketType::kUnknown},
     {Protocol::kMptcp, SocketType::kUnknown},
+    {Protocol::kSmc, SocketType::kUnknown},
 });
 
 constexpr uint32_t Of(Protocol protocol, SocketType type = SocketType::kUnknown) {
@@ -53,9 +59,11 @@ constexpr uint32_t Of(Protocol protocol, SocketType type = SocketType::kUnknown)
   return bits;
 }
 
-constexpr uint32_t kAll = (uint32_t{1} << kKinds.size()) - 1;
-// ss has neither UDP-Lite nor ping sockets, so they are listed only if the user names them.
-constexpr uint32_t kOfSs = kAll & ~Of(Protocol::kUdpLite) & ~Of(Protocol::kIcmp);
+// -A all, without TIPC as in ss: to ask for that table loads the module that makes the sockets.
+constexpr uint32_t kAll = ((uint32_t{1} << kKinds.size()) - 1) & ~Of(Protocol::kTipc);
+// ss has neither UDP-Lite nor ping nor SMC sockets, so they are listed only if the user names them.
+constexpr uint32_t kOfSs =
+    kAll & ~Of(Protocol::kUdpLite) & ~Of(Protocol::kIcmp) & ~Of(Protocol::kSmc);
 constexpr uint32_t kInet =
     Of(Protocol::kRaw) | Of(Protocol::kUdp) | Of(Protocol::kTcp) | Of(Protocol::kMptcp);
 constexpr uint32_t kNotHere = 0;  // ss has these tables, diag does not
@@ -89,13 +97,16 @@ constexpr auto kWords = std::to_array<TableWord>({
     {"netlink", Of(Protocol::kNetlink)},
     {"dccp", kNotHere},
     {"sctp", kNotHere},
-    {"tipc", kNotHere},
-    {"vsock", kNotHere},
-    {"vsock_stream", kNotHere},
-    {"v_str", kNotHere},
-    {"vsock_dgram", kNotHere},
-    {"v_dgr", kNotHere},
-    {"xdp", kNotHere},
+    {"vsock", Of(Protocol::kVsock)},
+    {"vsock_stream", Of(Protocol::kVsock, SocketType::kStream)},
+    {"v_str", Of(Protocol::kVsock, SocketType::kStream)},
+    {"vsock_dgram", Of(Protocol::kVsock, SocketType::kDatagram)},
+    {"v_dgr", Of(Protocol::kVsock, SocketType::kDatagram)},
+    {"vsock_seqpacket", Of(Protocol::kVsock, SocketType::kSequentialPacket)},
+    {"v_seq", Of(Protocol::kVsock, SocketType::kSequentialPacket)},
+    {"tipc", Of(Protocol::kTipc)},
+    {"xdp", Of(Protocol::kXdp)},
+    {"smc", Of(Protocol::kSmc)},
 });
 
 // A family, the tables that it selects, and their states in use.
@@ -104,12 +115,17 @@ struct FamilyRow {
   uint32_t kinds;
   StateSet states;
 };
+constexpr StateSet kOfTipc = StateSet(State::kEstablished) | State::kListen | State::kClose;
 constexpr auto kFamilies = std::to_array<FamilyRow>({
     {Family::kInet, kInet, StateSet::Connected()},
     {Family::kInet6, kInet, StateSet::Connected()},
     {Family::kUnix, Of(Protocol::kUnix), StateSet::Connected()},
     {Family::kPacket, Of(Protocol::kPacket), State::kClose},
     {Family::kNetlink, Of(Protocol::kNetlink), State::kClose},
+    {Family::kVsock, Of(Protocol::kVsock), StateSet::Connected()},
+    {Family::kTipc, Of(Protocol::kTipc), kOfTipc},
+    {Family::kXdp, Of(Protocol::kXdp), State::kClose},
+    {Family::kSmc, Of(Protocol::kSmc), StateSet::Connected()},
 });
 
 StateSet StatesInUse(Protocol protocol) {
@@ -117,9 +133,14 @@ StateSet StatesInUse(Protocol protocol) {
     case Protocol::kTcp:
     case Protocol::kMptcp:
     case Protocol::kUnix:
+    case Protocol::kVsock:
+    case Protocol::kSmc:
       return StateSet::Connected();
+    case Protocol::kTipc:
+      return kOfTipc;
     case Protocol::kPacket:
     case Protocol::kNetlink:
+    case Protocol::kXdp:
       return State::kClose;
     default:
       return State::kEstablished;
@@ -211,7 +232,7 @@ void TableChoice::ApplyTo(netdiag::Query* query) const {
   }
   query->families = families;
   query->protocols.clear();
-  query->unix_types = query->packet_types = {};
+  query->unix_types = query->packet_types = query->vsock_types = {};
   for (size_t i = 0; i < kKinds.size(); ++i) {
     if ((kinds >> i & 1) == 0) continue;
     const Kind& kind = kKinds[i];
@@ -220,18 +241,20 @@ void TableChoice::ApplyTo(netdiag::Query* query) const {
     }
     if (kind.protocol == Protocol::kUnix) query->unix_types |= kind.type;
     if (kind.protocol == Protocol::kPacket) query->packet_types |= kind.type;
+    if (kind.protocol == Protocol::kVsock) query->vsock_types |= kind.type;
   }
   // If every type was chosen, list all types, also those that kKinds lacks.
   const auto whole = [&](Protocol protocol) { return (kinds & Of(protocol)) == Of(protocol); };
   if (whole(Protocol::kUnix)) query->unix_types = {};
   if (whole(Protocol::kPacket)) query->packet_types = {};
+  if (whole(Protocol::kVsock)) query->vsock_types = {};
 }
 
 StateSet TableChoice::DefaultStates() const {
   if (empty()) return StateSet::Connected();
-  // Packet and netlink sockets have no state except CLOSE, so `ss -A packet` lists nothing. If -A
-  // names only such tables, list their sockets.
-  const uint32_t stateless = Of(Protocol::kPacket) | Of(Protocol::kNetlink);
+  // Packet, netlink and XDP sockets have no state except CLOSE, so `ss -A packet` lists nothing. If
+  // -A names only such tables, list their sockets.
+  const uint32_t stateless = Of(Protocol::kPacket) | Of(Protocol::kNetlink) | Of(Protocol::kXdp);
   const bool only_stateless = families_.empty() && kinds_ != 0 && (kinds_ & ~stateless) == 0;
   return listed_ && only_stateless ? states_ | State::kClose : states_;
 }
