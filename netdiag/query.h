@@ -33,6 +33,10 @@ struct Query {
   // The optional attributes to request for each socket. Each one costs time: request only what is
   // read.
   ExtensionSet extensions;
+  // For Extension::kBpfStorages: descriptors of the BPF maps (BPF_MAP_TYPE_SK_STORAGE) whose values
+  // are read, at most kMaxBpfMaps. Empty: all maps. They stay the caller's and must be open while
+  // the query runs.
+  std::vector<int> bpf_maps;
   // Returns only sockets with this local or remote port. Unix, packet and netlink sockets have
   // none.
   std::optional<Port> source_port;

@@ -33,6 +33,21 @@ inet_diag_sockid Ports(const DumpRequest& request) {
   return id;
 }
 
+// The nested attribute that asks for BPF storages: of the given maps, or of all if it is empty.
+void PutBpfStorages(const DumpRequest& request, RequestBuilder* builder) {
+  if (!request.extensions.contains(Extension::kBpfStorages)) return;
+  struct MapFd {
+    netlink::AttrHeader header;
+    int32_t fd;
+  };
+  std::array<MapFd, kMaxBpfMaps> maps = {};
+  for (size_t i = 0; i < request.bpf_maps.size(); ++i) {
+    maps[i] = {{sizeof(MapFd), SK_DIAG_BPF_STORAGE_REQ_MAP_FD}, request.bpf_maps[i]};
+  }
+  builder->Attribute(INET_DIAG_REQ_SK_BPF_STORAGES | netlink::kAttrNested,
+                     std::as_bytes(std::span(maps).first(request.bpf_maps.size())));
+}
+
 bool BothFamilies(const Table& table) {
   return table.families.contains(Family::kInet) && table.families.contains(Family::kInet6);
 }
@@ -87,6 +102,7 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
     builder->Header(netlink::abi::kTcpDiagGetSock, kFlagDump).Put(legacy);
     if (request.table.protocol != Protocol::kTcp) PutProtocol(request, builder);
     PutBytecode(request, builder);
+    PutBpfStorages(request, builder);
     return;
   }
   inet_diag_req_v2 body = {};
@@ -101,6 +117,7 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
   builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
   if (wide) PutProtocol(request, builder);
   PutBytecode(request, builder);
+  PutBpfStorages(request, builder);
 }
 
 void PutUnix(const DumpRequest& request, Detail detail, RequestBuilder* builder) {
@@ -165,6 +182,16 @@ absl::StatusOr<Bytes> EncodeDump(const DumpRequest& request, Detail detail, size
   if (BothFamilies(request.table) && !OneDumpCoversBothFamilies(protocol)) {
     return BadInput("socket_diag request", Text(request.table),
                     "this kernel dumps one family at a time");
+  }
+  // An older kernel skips the attribute that it does not know, and reports no storages.
+  if (request.extensions.contains(Extension::kBpfStorages) && IsInet(protocol) &&
+      !KernelIsAtLeast(5, 7)) {
+    return ErrnoError(EOPNOTSUPP, "socket_diag request " + Text(request.table),
+                      "this kernel does not report BPF storages; 5.7 does");
+  }
+  if (request.bpf_maps.size() > kMaxBpfMaps) {
+    return BadInput("socket_diag request", std::to_string(request.bpf_maps.size()) + " BPF maps",
+                    "at most " + std::to_string(kMaxBpfMaps) + " can be asked for");
   }
   RequestBuilder builder(storage);
   switch (protocol) {

@@ -28,7 +28,7 @@
 namespace netdiag::internal {
 
 // The size of the largest request without its bytecode, in bytes.
-inline constexpr size_t kMaxRequest = 128;
+inline constexpr size_t kMaxRequest = 128 + 8 * kMaxBpfMaps;
 
 // ---- Dumps ----
 

@@ -47,6 +47,8 @@ enum class Extension : uint8_t {
   // without an error, so the table is dumped a second time without them.
   kPacketFilter = 9,
   kPacketMemberships = 10,
+  // InetSocket::bpf_storage(): what BPF programs keep with the socket. Since 5.7, with CAP_BPF.
+  kBpfStorages = 11,
 };
 using ExtensionSet = Set<Extension>;
 
@@ -82,7 +84,10 @@ struct DumpRequest {
   Port destination_port;
   // The program that inet_diag runs on each socket (INET_DIAG_REQ_BYTECODE); empty: none.
   std::vector<std::byte> bytecode;
+  // For kBpfStorages: descriptors of the maps to report; empty: all. At most kMaxBpfMaps.
+  std::vector<int> bpf_maps;
 };
+inline constexpr size_t kMaxBpfMaps = 32;
 
 // The facts about a protocol's table that hold on any Linux.
 struct TableInfo {

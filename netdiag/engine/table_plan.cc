@@ -61,6 +61,7 @@ void AppendPlan(const Query& query, const PlanOptions& options, Table table,
   DumpRequest& request = plan.request;
   request.table = std::move(table);
   request.extensions = query.extensions;
+  request.bpf_maps = query.bpf_maps;
   request.states = states;
   request.bytecode = std::move(part.bytecode);
   // The other end of a socket can be in any state.
@@ -88,7 +89,7 @@ bool RowConditions::Match(const Row& row) const {
 
 bool TablePlan::LookupsCanAnswer() const {
   return table().protocol == Protocol::kTcp && !request.states.contains(State::kBoundInactive) &&
-         !needs_net_admin;
+         !needs_net_admin && !asks_bpf_storages();
 }
 
 void AppendPlans(const Query& query, const PlanOptions& options, NetnsId netns,

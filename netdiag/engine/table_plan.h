@@ -61,8 +61,11 @@ struct TablePlan {
   // True if the kernel may be asked again without a program that it refused. Rows are then filtered
   // by the Engine.
   bool CanDropProgram() const { return has_program() && !needs_net_admin; }
-  // True if /proc/net can answer: it reports no marks.
-  bool ProcfsCanAnswer() const { return !needs_net_admin; }
+  bool asks_bpf_storages() const {
+    return IsInet(table().protocol) && request.extensions.contains(Extension::kBpfStorages);
+  }
+  // True if /proc/net can answer: it reports neither marks nor BPF storages.
+  bool ProcfsCanAnswer() const { return !needs_net_admin && !asks_bpf_storages(); }
   // True if exact lookups yield what a dump yields. Lookups exist for TCP connections only, and the
   // kernel runs no program on them.
   bool LookupsCanAnswer() const;

@@ -26,6 +26,11 @@ constexpr size_t kDatagramsBeforeThread = 2;
 absl::StatusOr<ProcfsSource> OpenProcfs(const TablePlan& plan, Conns* conns) {
   const Table& table = plan.table();
   if (conns->IsHome(table.netns)) NETDIAG_RETURN_IF_ERROR(conns->CheckThread());
+  if (plan.asks_bpf_storages()) {
+    return ErrnoError(EPERM, "BPF storages, " + Text(table),
+                      "only the kernel's dump reports them, and only with CAP_BPF or "
+                      "CAP_SYS_ADMIN in the first user namespace");
+  }
   if (!plan.ProcfsCanAnswer()) {
     return ErrnoError(EPERM, "filter by mark, " + Text(table),
                       "only the kernel's dump reports marks, and only with CAP_NET_ADMIN");

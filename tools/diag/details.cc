@@ -42,6 +42,7 @@ constexpr auto kColumns = std::to_array<DetailColumns>({
      "packet.flags,rx_ring,tx_ring,fanout,netlink.dump_running,netlink.pktinfo,"
      "netlink.broadcast_error,netlink.no_enobufs,netlink.listen_all_nsid,netlink.cap_ack"},
     {Detail::kPacketFilters, "packet.filter_length,packet.filter_withheld"},
+    {Detail::kBpfStorages, "bpf_storage_count"},
 });
 
 }  // namespace
@@ -66,8 +67,8 @@ std::vector<Column> ColumnsOf(const ListOptions& options) {
 
 ListSet ListsOf(const ListOptions& options) {
   if (options.selection.all) {
-    return {List::kPendingConnections, List::kGroups,     List::kMemberships, List::kFilter,
-            List::kUnknownAttributes,  List::kTcpInfoRest};
+    return {List::kPendingConnections, List::kGroups,      List::kMemberships, List::kFilter,
+            List::kUnknownAttributes,  List::kTcpInfoRest, List::kBpfStorages};
   }
   ListSet lists;
   if (!options.selection.empty()) return lists;
@@ -76,6 +77,7 @@ ListSet ListsOf(const ListOptions& options) {
         {List::kPendingConnections, List::kGroups, List::kMemberships, List::kUnknownAttributes};
   }
   if (options.shows(Detail::kPacketFilters)) lists |= List::kFilter;
+  if (options.shows(Detail::kBpfStorages)) lists |= List::kBpfStorages;
   if (options.shows(Detail::kTcpInfo)) lists |= List::kTcpInfoRest;
   return lists;
 }

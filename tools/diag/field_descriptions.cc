@@ -67,6 +67,8 @@ constexpr auto kDescriptions = [] {
        "The class of the network scheduler, or the priority of the socket (SO_PRIORITY)."},
       {kSocket, "congestion", "The algorithm of congestion control."},
       {kSocket, "ulp", "The protocol on top of TCP."},
+      {kSocket, "bpf_storage_count",
+       "How many BPF maps have a value for the socket (--bpf-maps). Needs CAP_BPF."},
       {kSocket, "file_inode", "The inode of the file that the name of the unix socket is."},
       {kSocket, "file_major", "The major number of the device of that file."},
       {kSocket, "file_minor", "The minor number of the device of that file."},

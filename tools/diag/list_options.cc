@@ -13,6 +13,7 @@
 
 #include "netdiag/fields.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
 #include "tools/diag/command_values.h"
 #include "tools/diag/details.h"
 #include "tools/diag/list_words.h"
@@ -42,6 +43,7 @@ struct Said {
   std::string filter_file;
   std::string proc_root;
   std::string users_file;
+  std::vector<uint32_t> bpf_maps;  // of --bpf-map-id
 };
 
 // ---- Words that an argument can be ----
@@ -192,6 +194,13 @@ absl::Status SetColumns(std::string_view list, Said* said) {
   return absl::OkStatus();
 }
 
+absl::Status AddBpfMap(std::string_view text, Said* said) {
+  const std::optional<uint32_t> id = netdiag::internal::ParseNumber<uint32_t>(text);
+  if (!id) return BadInput("BPF map", text, "expected its id, a number");
+  said->bpf_maps.push_back(*id);
+  return absl::OkStatus();
+}
+
 // ---- The table ----
 
 using enum HelpGroup;
@@ -274,6 +283,9 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
     {{0, "inet-sockopt", "options set on the socket", {}, kShown}, Show<Detail::kSocketOptions>},
     {{'b', "bpf", "filters of packet sockets; implies -o", {}, kShown},
      Show<Detail::kPacketFilters, Detail::kTimers>},
+    {{0, "bpf-maps", "what BPF programs keep with inet sockets, in every map", {}, kShown},
+     Show<Detail::kBpfStorages>},
+    {{0, "bpf-map-id", "the same of one BPF map; can be repeated", {"ID"}, kShown}, AddBpfMap},
     {{'N',
       "net",
       "another network namespace: a name, a process or a file; self: this one",
@@ -346,8 +358,6 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
     {{.name = "tipcinfo", .refusal = "diag does not list TIPC sockets; use ss --tipcinfo"}},
     {{.name = "vsock", .refusal = "diag does not list vsock sockets; use ss --vsock"}},
     {{.name = "xdp", .refusal = "diag does not list XDP sockets; use ss --xdp"}},
-    {{.name = "bpf-maps", .refusal = "diag does not show BPF maps; use ss --bpf-maps"}},
-    {{.name = "bpf-map-id", .refusal = "diag does not show BPF maps; use ss --bpf-map-id"}},
 });
 
 // ---- What the options come to together ----
@@ -381,6 +391,7 @@ void AddNeedsOf(const ListOptions& options, netdiag::Query* query) {
   if (options.shows(Detail::kExtended)) query->extensions |= Extension::kUnixFile;
   if (options.shows(Detail::kTos)) query->extensions |= {Extension::kTos, Extension::kTrafficClass};
   if (options.shows(Detail::kPacketFilters)) query->extensions |= Extension::kPacketFilter;
+  if (options.shows(Detail::kBpfStorages)) query->extensions |= Extension::kBpfStorages;
 }
 
 // `named`: the command line chooses tables, states or a filter. -s alone counts all sockets and
@@ -415,6 +426,25 @@ absl::Status ResolveEachOwner(const Said& said, ListOptions* options) {
                     "ss's text has all owners in one row; add --columns, --csv, --json or --jsonl");
   }
   selection.each_owner = true;
+  return absl::OkStatus();
+}
+
+// Opens the maps of --bpf-map-id.
+absl::Status ResolveBpfMaps(const Said& said, ListOptions* options) {
+  if (!said.bpf_maps.empty() && options->shows(Detail::kBpfStorages)) {
+    return BadInput("option", "--bpf-map-id", "--bpf-maps shows every map already");
+  }
+  if (said.bpf_maps.size() > netdiag::kMaxBpfMaps) {
+    return BadInput("option", "--bpf-map-id",
+                    "at most " + std::to_string(netdiag::kMaxBpfMaps) + " maps can be named");
+  }
+  if (!said.bpf_maps.empty()) options->details |= Detail::kBpfStorages;
+  if (!options->shows(Detail::kBpfStorages)) return absl::OkStatus();
+  options->map_values = std::make_shared<netdiag::bpf::MapValues>();
+  for (const uint32_t id : said.bpf_maps) {
+    NETDIAG_ASSIGN_OR_RETURN(const int map, options->map_values->Open(id));
+    options->query.bpf_maps.push_back(map);
+  }
   return absl::OkStatus();
 }
 
@@ -461,6 +491,7 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   const bool named = !words.empty() || !said.tables.empty() || states;
   NETDIAG_RETURN_IF_ERROR(ResolveSummary(said, named, &options));
   NETDIAG_RETURN_IF_ERROR(ResolveEachOwner(said, &options));
+  NETDIAG_RETURN_IF_ERROR(ResolveBpfMaps(said, &options));
   AddNeedsOf(options, &query);
   const bool has_order = !options.selection.sort.empty();
   if (options.unlisted &&

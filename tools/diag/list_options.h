@@ -4,11 +4,13 @@
 #define NETDIAG_TOOLS_DIAG_LIST_OPTIONS_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 
+#include "netdiag/bpf/map_values.h"
 #include "netdiag/query.h"
 #include "netdiag/types/types.h"
 #include "tools/diag/columns.h"
@@ -35,6 +37,7 @@ enum class Detail : uint8_t {
   kCgroup,
   kSocketOptions,
   kPacketFilters,
+  kBpfStorages,  // the values of BPF maps
 };
 using DetailSet = netdiag::Set<Detail>;
 
@@ -63,7 +66,9 @@ struct ListOptions {
   // What is listed.
   std::string proc_root = "/proc";     // the procfs that is read
   std::shared_ptr<const Users> users;  // of --passwd; null: those of the host
-  std::string netns;                   // the name of a network namespace; empty: this one
+  // Writes the values of BPF maps; holds the maps of --bpf-map-id open for `query`.
+  std::shared_ptr<netdiag::bpf::MapValues> map_values;
+  std::string netns;  // the name of a network namespace; empty: this one
   bool all_netns = false;
   bool tables_named = false;  // the user chose tables or families
   netdiag::Query query;

@@ -157,6 +157,20 @@ void PutFilter(const netdiag::PacketSocket& socket, Json* json) {
   (*json)->EndArray();
 }
 
+// Writes what BPF programs keep with the socket. A value is bytes: its type is only with the map.
+void PutBpfStorages(const netdiag::InetSocket& socket, Json* json) {
+  if (!socket.bpf_storage_count()) return;
+  json->Key("bpf_storages");
+  (*json)->StartArray();
+  for (size_t i = 0; const auto storage = socket.bpf_storage(i); ++i) {
+    (*json)->StartObject();
+    json->Number("map_id", storage->map_id);
+    json->Hex("value_hex", storage->value);
+    (*json)->EndObject();
+  }
+  (*json)->EndArray();
+}
+
 // Writes the attributes that a newer kernel sends.
 void PutUnknown(const netdiag::Row& row, Json* json) {
   if (row.unknown_attributes() == 0) return;
@@ -336,6 +350,9 @@ void JsonRenderer::PutLists(const netdiag::Row& row) {
     PutMemberships(*packet, row.table().netns, &names_, &json_);
   }
   if (packet != nullptr && lists_.contains(List::kFilter)) PutFilter(*packet, &json_);
+  if (row.inet() != nullptr && lists_.contains(List::kBpfStorages)) {
+    PutBpfStorages(*row.inet(), &json_);
+  }
   if (lists_.contains(List::kUnknownAttributes)) PutUnknown(row, &json_);
   if (lists_.contains(List::kTcpInfoRest)) PutTcpInfoRest(row, &json_);
 }

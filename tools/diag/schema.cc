@@ -252,6 +252,11 @@ void AddLists(Properties* properties) {
   AddRef("hex", "hex", "Its bytes; at most 4 KiB of all attributes of a socket.", &unknown);
   AddList("unknown_attributes", ObjectOf(unknown, {"type", "size", "hex"}),
           "Attributes that are newer than this program.", properties);
+  Properties storage;
+  AddCount("map_id", "The id of the BPF map.", &storage);
+  AddRef("value_hex", "hex", "The bytes of the value.", &storage);
+  AddList("bpf_storages", ObjectOf(storage, {"map_id", "value_hex"}),
+          "What BPF programs keep with the socket (--bpf-maps).", properties);
   AddRef("tcp_info_rest_hex", "hex", "The end of a tcp_info that is newer than this program.",
          properties);
 }
