@@ -146,15 +146,17 @@ class Engine {
   absl::Status LookupUnix(Inode inode, Cookie cookie,
                           absl::FunctionRef<void(const UnixSocket&)> visitor);
 
-  // Closes sockets of the Engine's namespace, whichever process holds them (SOCK_DESTROY,
-  // Linux 4.5). Returns one outcome per socket, in the same order. A socket is closed only if its
-  // cookie matches. If several sockets share a name (SO_REUSEPORT), the kernel selects one of them,
-  // and closes none if the selected one has another cookie. Such sockets are tried again while
-  // other sockets of the call can still be closed. If the kernel does not find a socket, an exact
-  // dump decides whether it still exists. Needs CAP_NET_ADMIN and a kernel with
-  // CONFIG_INET_DIAG_DESTROY.
-  absl::StatusOr<std::vector<DestroyOutcome>> Destroy(std::span<const SocketName> sockets,
-                                                      const netlink::CallOptions& call = {});
+  // Closes sockets, whichever process holds them (SOCK_DESTROY, Linux 4.5). Returns one outcome for
+  // each, in the same order. A socket is closed only if its cookie matches. If several sockets
+  // share a name (SO_REUSEPORT), the kernel selects one of them and closes none if it has another
+  // cookie; the others are reached by BPF (bpf_sock_destroy(), Linux 6.5, CAP_BPF and CAP_PERFMON),
+  // or else tried again while other sockets of the call can still be closed. If the kernel does not
+  // find a socket, an exact dump decides whether it still exists. The kernel does not compare the
+  // cookies of raw sockets: it is asked which one it would select just before the request, so a raw
+  // socket of the same protocol that is made between the two requests (µs) could be closed instead.
+  // Needs CAP_NET_ADMIN and a kernel with CONFIG_INET_DIAG_DESTROY. May be called from a visitor.
+  std::vector<DestroyOutcome> Destroy(std::span<const SocketName> sockets,
+                                      const netlink::CallOptions& call = {});
 
   // Runs `work` inside a network namespace that the last query listed, for what only the namespace
   // tells: the names of its interfaces. `work` runs on a thread of its own unless the calling

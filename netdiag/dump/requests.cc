@@ -154,6 +154,14 @@ inet_diag_req_v2 BodyOf(const InetSocketId& socket, uint8_t protocol) {
   return body;
 }
 
+// The kernel finds a raw socket by its protocol too, which it reads in the place of the padding
+// (struct inet_diag_req_raw). Rows have it in the place of the local port.
+inet_diag_req_v2 RawBodyOf(const InetName& socket) {
+  inet_diag_req_v2 body = BodyOf(IdOf(socket), IPPROTO_RAW);
+  body.pad = static_cast<uint8_t>(socket.local.port.value());
+  return body;
+}
+
 }  // namespace
 
 bool OneDumpCoversBothFamilies(Protocol protocol) {
@@ -269,12 +277,21 @@ absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std
   return RequestBuilder(storage).Header(netlink::abi::kSockDiagByFamily, 0).Put(body).Finish();
 }
 
+absl::StatusOr<Bytes> EncodeRawLookup(const InetName& socket, std::span<std::byte> storage) {
+  return RequestBuilder(storage)
+      .Header(netlink::abi::kSockDiagByFamily, 0)
+      .Put(RawBodyOf(socket))
+      .Finish();
+}
+
 absl::StatusOr<Bytes> EncodeDestroy(Protocol protocol, const InetName& socket,
                                     std::span<std::byte> storage) {
   if (static_cast<uint16_t>(protocol) > UINT8_MAX || !IsInet(protocol)) {
     return ErrnoError(EOPNOTSUPP, "SOCK_DESTROY", "no kernel can close these sockets");
   }
-  const inet_diag_req_v2 body = BodyOf(IdOf(socket), static_cast<uint8_t>(protocol));
+  const inet_diag_req_v2 body = protocol == Protocol::kRaw
+                                    ? RawBodyOf(socket)
+                                    : BodyOf(IdOf(socket), static_cast<uint8_t>(protocol));
   return RequestBuilder(storage).Header(SOCK_DESTROY, netlink::kFlagAck).Put(body).Finish();
 }
 

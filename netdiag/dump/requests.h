@@ -79,7 +79,9 @@ absl::Status AppendTcpLookup(const InetSocketId& socket, ExtensionSet extensions
 // The exact request for one unix socket with all its attributes, pending connections included.
 // Cookie 0: any socket with that inode.
 absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std::byte> storage);
-// The request to close one socket of TCP, UDP or raw.
+// The exact request for one raw socket. The kernel ignores the cookie.
+absl::StatusOr<Bytes> EncodeRawLookup(const InetName& socket, std::span<std::byte> storage);
+// The request to close one socket of TCP, UDP or raw. For raw sockets the kernel ignores the cookie.
 absl::StatusOr<Bytes> EncodeDestroy(Protocol protocol, const InetName& socket,
                                     std::span<std::byte> storage);
 

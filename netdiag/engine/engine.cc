@@ -86,8 +86,7 @@ class Engine::Impl {
 
   absl::Status LookupUnix(Inode inode, Cookie cookie,
                           absl::FunctionRef<void(const UnixSocket&)> visitor);
-  absl::StatusOr<std::vector<DestroyOutcome>> Destroy(std::span<const SocketName> sockets,
-                                                      const CallOptions& call);
+  std::vector<DestroyOutcome> Destroy(std::span<const SocketName> sockets, const CallOptions& call);
   absl::Status RunIn(NetnsId netns, absl::FunctionRef<absl::Status()> work);
   const Capabilities& capabilities();
   // `uname -r`; for a replay, of the host that made the capture.
@@ -354,12 +353,10 @@ absl::Status Engine::Impl::LookupUnix(Inode inode, Cookie cookie,
   return status;
 }
 
-absl::StatusOr<std::vector<DestroyOutcome>> Engine::Impl::Destroy(
-    std::span<const SocketName> sockets, const CallOptions& call) {
-  const NetnsId netns = delivery_.visiting().value_or(conns_.home());
-  NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, conns_.Side(netns));
-  const auto options = [this](const Table& table) { return aids_.Beside(table); };
-  return internal::Destroy(conn, netns, sockets, options, call);
+std::vector<DestroyOutcome> Engine::Impl::Destroy(std::span<const SocketName> sockets,
+                                                  const CallOptions& call) {
+  const NetnsId here = delivery_.visiting().value_or(conns_.home());
+  return internal::Destroy(&conns_, &aids_, here, sockets, call);
 }
 
 absl::Status Engine::Impl::RunIn(NetnsId netns, absl::FunctionRef<absl::Status()> work) {
@@ -421,8 +418,8 @@ absl::Status Engine::LookupUnix(Inode inode, Cookie cookie,
   return impl_->LookupUnix(inode, cookie, visitor);
 }
 
-absl::StatusOr<std::vector<DestroyOutcome>> Engine::Destroy(std::span<const SocketName> sockets,
-                                                            const CallOptions& call) {
+std::vector<DestroyOutcome> Engine::Destroy(std::span<const SocketName> sockets,
+                                            const CallOptions& call) {
   return impl_->Destroy(sockets, call);
 }
 

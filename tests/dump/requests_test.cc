@@ -327,10 +327,25 @@ TEST(EncodeDestroy, NamesTheSocketInEveryField) {
     inet_diag_req_v2 body = {};
     body.sdiag_family = AF_INET;
     body.sdiag_protocol = static_cast<uint8_t>(number);
+    // A raw socket's protocol, which is in the place of its port (struct inet_diag_req_raw).
+    if (protocol == Protocol::kRaw) body.pad = static_cast<uint8_t>(kName.local.port.value());
     body.id = ExpectedId();
     EXPECT_EQ(Packet(bytes->begin(), bytes->end()),
               Expected(SOCK_DESTROY, body, NLM_F_REQUEST | NLM_F_ACK));
   }
+}
+
+TEST(EncodeRawLookup, NamesTheSocketInEveryField) {
+  std::array<std::byte, kMaxRequest> storage;
+  const absl::StatusOr<Bytes> bytes = EncodeRawLookup(kName, storage);
+  ASSERT_THAT(bytes, IsOk());
+  inet_diag_req_raw body = {};
+  body.sdiag_family = AF_INET;
+  body.sdiag_protocol = IPPROTO_RAW;
+  body.sdiag_raw_protocol = static_cast<uint8_t>(kName.local.port.value());
+  body.id = ExpectedId();
+  EXPECT_EQ(Packet(bytes->begin(), bytes->end()),
+            Expected(SOCK_DIAG_BY_FAMILY, body, NLM_F_REQUEST));
 }
 
 // Cookie 0 is no wildcard here: it must not close whatever socket has the name.
