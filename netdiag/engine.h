@@ -92,8 +92,18 @@ struct EngineOptions {
   // Above 1, Visit(), Take() and Capture() read long dumps on a second thread, and scan owners on a
   // third. Rows that wait for either take at most 0.5 MiB, or 8 MiB if owners are asked for.
   size_t threads = 1;
-  // If set, all rows come from this capture. The bytes must outlive the Engine.
+  // If set, all rows come from this capture, and so do their owners, programs and cgroups. The
+  // bytes must outlive the Engine.
   std::optional<Bytes> replay;
+  // If set, the TCP sockets of the Engine's namespace come from this stream (dump/tcp_stream.h), as
+  // with ss's TCPDIAG_FILE. Rows of it have no owners and no cgroup, because the stream does not
+  // tell its host. The states and families of a query do not apply to them, but these do:
+  struct TcpStream {
+    Bytes bytes;  // must outlive the Engine
+    FamilySet families = {Family::kInet, Family::kInet6};
+    StateSet states = StateSet::All();
+  };
+  std::optional<TcpStream> tcp_stream;
 };
 
 // How much one Step() may do. Step() always reads at least one datagram or a few descriptors.
@@ -135,8 +145,11 @@ class Engine {
   // Runs the query and returns all rows. Cost: the bytes of the messages (about 130 for a TCP row),
   // and 16 bytes per row.
   absl::StatusOr<Snapshot> Take(const Query& query, const netlink::CallOptions& call = {});
-  // Runs the query and writes everything that was received to `writer`.
+  // Runs the query and writes everything that was received to `writer`; call its Finish() then.
+  // `visitor` sees each row, too.
   absl::StatusOr<Summary> Capture(const Query& query, CaptureWriter* writer,
+                                  const netlink::CallOptions& call = {});
+  absl::StatusOr<Summary> Capture(const Query& query, CaptureWriter* writer, Visitor visitor,
                                   const netlink::CallOptions& call = {});
 
   // Passes one unix socket to `visitor`, including the connections that wait in its accept queue. A

@@ -51,14 +51,21 @@ enum class Extension : uint8_t {
   kBpfStorages = 11,
 };
 using ExtensionSet = Set<Extension>;
+// Everything that a request can ask for.
+inline constexpr ExtensionSet kAllExtensions = {
+    Extension::kMemory,       Extension::kInfo,         Extension::kCongestionDetail,
+    Extension::kCongestion,   Extension::kTos,          Extension::kTrafficClass,
+    Extension::kSocketMemory, Extension::kUnixFile,     Extension::kPacketFilter,
+    Extension::kPacketMemberships};
 
 // The kind of source that rows came from.
 enum class SourceKind : uint8_t {
   kNetlink,  // NETLINK_SOCK_DIAG
   kProcfs,   // /proc/net, if the kernel or a sandbox refuses the dump; most attributes are absent
   kReplay,   // a capture
+  kStream,   // ss's stream (EngineOptions::tcp_stream); owners, peers and cgroups are not known
 };
-inline constexpr SourceKind kLastSourceKind = SourceKind::kReplay;
+inline constexpr SourceKind kLastSourceKind = SourceKind::kStream;
 std::string_view Name(SourceKind source);
 
 // How much effort goes into missing no socket. A dump is no snapshot, so it can miss sockets:

@@ -124,4 +124,15 @@ TablePlan PlanOfCapture(const Query& query, const PlanOptions& options, const Ta
   return plan;
 }
 
+TablePlan PlanOfStream(const Query& query, Bytes stream, FamilySet families, StateSet states) {
+  TablePlan plan;
+  // The stream does not tell its network namespace.
+  plan.request.table = {Protocol::kTcp, Describe(Protocol::kTcp).families, NetnsId(), ""};
+  plan.conditions = ConditionsOf(query, Protocol::kTcp);
+  plan.conditions.families = families;
+  plan.conditions.states = ReportedStates(states, Protocol::kTcp);
+  plan.stream = stream;
+  return plan;
+}
+
 }  // namespace netdiag::internal

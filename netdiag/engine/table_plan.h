@@ -55,6 +55,8 @@ struct TablePlan {
   bool kept_for_peers = false;
   // The table's records, if a capture answers instead of the kernel.
   std::optional<CaptureReader> capture;
+  // The stream that answers instead of the kernel.
+  std::optional<Bytes> stream;
 
   const Table& table() const { return request.table; }
   bool has_program() const { return !request.bytecode.empty(); }
@@ -86,6 +88,10 @@ void AppendPlans(const Query& query, const PlanOptions& options, NetnsId netns,
 // record of `table`.
 TablePlan PlanOfCapture(const Query& query, const PlanOptions& options, const Table& table,
                         const CaptureReader& at_table);
+
+// The plan of the table of TCP in a stream. Of the query's conditions only the ports apply, and
+// `families` and `states`.
+TablePlan PlanOfStream(const Query& query, Bytes stream, FamilySet families, StateSet states);
 
 }  // namespace netdiag::internal
 

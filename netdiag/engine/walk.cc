@@ -80,6 +80,7 @@ absl::StatusOr<std::optional<Walk>> Walk::Start(const TablePlan& plan, size_t sl
     return Walk(plan, slot, context, outcome, std::move(source));
   };
   if (plan.capture) return with(ReplaySource(*plan.capture, plan.table()));
+  if (plan.stream) return with(StreamSource(*plan.stream));
   const NetnsId netns = plan.table().netns;
   if (!context.conns->IsHome(netns) && context.namespaces->IsEmpty(plan.request)) {
     return std::nullopt;
@@ -175,6 +176,10 @@ void Walk::Finish(Summary* summary) const {
     outcome.doubt = ErrnoError(EOPNOTSUPP, "capture",
                                "sockets may be missing: a capture does not record whether it is "
                                "complete");
+  }
+  if (outcome.source == SourceKind::kStream) {
+    outcome.doubt = ErrnoError(EOPNOTSUPP, "stream of TCP sockets",
+                               "sockets may be missing: it does not tell whether it is complete");
   }
   outcome.missing = stats.missing;
   outcome.dumps = stats.dumps;

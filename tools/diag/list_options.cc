@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <iterator>
 #include <optional>
 #include <string_view>
@@ -44,6 +45,7 @@ struct Said {
   std::string proc_root;
   std::string users_file;
   std::vector<uint32_t> bpf_maps;  // of --bpf-map-id
+  std::string replay_file;
 };
 
 // ---- Words that an argument can be ----
@@ -178,6 +180,17 @@ absl::Status SetColor(std::string_view word, Said* said) {
 template <std::string Said::*text>
 absl::Status Keep(std::string_view argument, Said* said) {
   said->*text = argument;
+  return absl::OkStatus();
+}
+
+// A file that is written. A word that begins with '-' is rather another option.
+template <std::string ListOptions::*path>
+absl::Status SetPath(std::string_view argument, Said* said) {
+  if (argument.size() > 1 && argument[0] == '-') {
+    return BadInput("file", argument,
+                    "only - is standard output; for a file of this name, put ./ before it");
+  }
+  said->options.*path = argument;
   return absl::OkStatus();
 }
 
@@ -337,6 +350,27 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
      Keep<&Said::count_by>},
     {{0, "sum", "the sums of these fields for each count; see --sort", kFields, kShown},
      Keep<&Said::sum>},
+    {{'D',
+      "diag",
+      "list nothing; write the kernel's messages of TCP sockets for ss (TCPDIAG_FILE); -: to "
+      "stdout",
+      {"FILE", Values::kFile},
+      kForm},
+     SetPath<&ListOptions::stream_path>},
+    {{0,
+      "capture",
+      "list nothing; write the sockets for --replay, with -p their owners; alone, every socket; "
+      "see "
+      "`diag help captures`",
+      {"FILE", Values::kFile},
+      kForm},
+     SetPath<&ListOptions::capture_path>},
+    {{0,
+      "replay",
+      "from a file of --capture and not the kernel; -: from stdin; alone, every socket of it",
+      {"FILE", Values::kFile},
+      kSockets},
+     Keep<&Said::replay_file>},
     {{0,
       "color",
       "states in colour, and in red what needs a look: auto (on a terminal), always or never",
@@ -351,7 +385,6 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
     // Options of ss that diag does not have.
     {{.letter = 'K', .name = "kill", .refusal = "diag does not close sockets; use ss -K"}},
     {{.letter = 'E', .name = "events", .refusal = "diag does not follow events; use ss -E"}},
-    {{.letter = 'D', .name = "diag", .refusal = "diag does not write raw dumps; use ss -D"}},
     {{.letter = 'S', .name = "sctp", .refusal = "diag does not list SCTP sockets; use ss -S"}},
     {{.letter = 'd', .name = "dccp", .refusal = "diag does not list DCCP sockets; use ss -d"}},
     {{.name = "tipc", .refusal = "diag does not list TIPC sockets; use ss --tipc"}},
@@ -439,12 +472,85 @@ absl::Status ResolveBpfMaps(const Said& said, ListOptions* options) {
                     "at most " + std::to_string(netdiag::kMaxBpfMaps) + " maps can be named");
   }
   if (!said.bpf_maps.empty()) options->details |= Detail::kBpfStorages;
-  if (!options->shows(Detail::kBpfStorages)) return absl::OkStatus();
+  // The maps of this host say nothing about the values in a file.
+  if (!options->shows(Detail::kBpfStorages) || !said.replay_file.empty()) return absl::OkStatus();
   options->map_values = std::make_shared<netdiag::bpf::MapValues>();
   for (const uint32_t id : said.bpf_maps) {
     NETDIAG_ASSIGN_OR_RETURN(const int map, options->map_values->Open(id));
     options->query.bpf_maps.push_back(map);
   }
+  return absl::OkStatus();
+}
+
+// What excludes what. `option` is set in `options`, and nothing of `set` may be.
+struct Exclusion {
+  bool set;
+  std::string_view name;
+};
+absl::Status CheckExclusions(std::string_view option, std::span<const Exclusion> others,
+                             std::string_view reason) {
+  for (const Exclusion& other : others) {
+    if (!other.set) continue;
+    return BadInput("option", option,
+                    "it excludes " + std::string(other.name) + ": " + std::string(reason));
+  }
+  return absl::OkStatus();
+}
+
+// Refuses what files cannot hold or answer. `unlisted`: `state unlisted` is said.
+absl::Status CheckFiles(const Said& said, bool unlisted) {
+  const ListOptions& options = said.options;
+  const bool contexts = options.shows(Detail::kProcessContexts);
+  const bool lists_unlisted = options.unlisted || unlisted;
+  const bool capabilities = options.action == Action::kCapabilities;
+  if (!said.replay_file.empty()) {
+    const Exclusion others[] = {{!options.capture_path.empty(), "--capture"},
+                                {!options.netns.empty(), "-N"},
+                                {options.all_netns, "--all-netns"},
+                                {!said.proc_root.empty(), "--proc"},
+                                {lists_unlisted, "--unlisted"},
+                                {contexts, "-Z and -z"},
+                                {capabilities, "--capabilities"},
+                                {said.replay_file == "-" && said.filter_file == "-", "-F -"}};
+    NETDIAG_RETURN_IF_ERROR(
+        CheckExclusions("--replay", others, "only the file is read, and it does not have that"));
+  }
+  if (!options.capture_path.empty()) {
+    const Exclusion others[] = {{contexts, "-Z and -z"}, {lists_unlisted, "--unlisted"}};
+    NETDIAG_RETURN_IF_ERROR(CheckExclusions("--capture", others, "captures do not have that"));
+  }
+  const bool writes = !options.stream_path.empty() || !options.capture_path.empty();
+  if (!writes) return absl::OkStatus();
+  const Exclusion others[] = {
+      {!options.stream_path.empty() && !options.capture_path.empty(), "--capture"},
+      {options.style.form != Form::kText, "--json, --jsonl and --csv"},
+      {!said.columns.empty() || said.each_owner, "--columns and --each-owner"},
+      {!said.count_by.empty() || !said.sum.empty(), "--count-by"},
+      {!said.sort.empty() || !said.limit.empty(), "--sort and --limit"},
+      {said.summary, "-s"},
+      {lists_unlisted, "--unlisted"},
+      {capabilities, "--capabilities"}};
+  return CheckExclusions(options.stream_path.empty() ? "--capture" : "--diag", others,
+                         "sockets are written to the file, and nothing is listed");
+}
+
+// Sets what $TCPDIAG_FILE says, if TCP is asked for. `states`: those that the user named.
+absl::Status ResolveTcpStream(std::optional<StateSet> states, ListOptions* options) {
+  // As for every file that an environment names: not if exec gave this program privileges.
+  const char* const path = secure_getenv("TCPDIAG_FILE");
+  const netdiag::Query& query = options->query;
+  const bool asked = std::ranges::find(query.protocols, Protocol::kTcp) != query.protocols.end() &&
+                     query.families.intersects({Family::kInet, Family::kInet6});
+  if (path == nullptr || *path == '\0' || options->replay != nullptr || !asked) {
+    return absl::OkStatus();
+  }
+  const Exclusion others[] = {{options->all_netns, "--all-netns"},
+                              {options->unlisted, "--unlisted"},
+                              {!options->capture_path.empty(), "--capture"}};
+  NETDIAG_RETURN_IF_ERROR(
+      CheckExclusions("TCPDIAG_FILE", others, "its sockets are of an unknown host; unset it"));
+  options->tcp_stream = path;
+  options->stream_states = states.value_or(StateSet::All());
   return absl::OkStatus();
 }
 
@@ -458,7 +564,12 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   if (options.all_netns && !options.netns.empty()) {
     return BadInput("option", "--all-netns", "it cannot be combined with -N");
   }
-  NETDIAG_ASSIGN_OR_RETURN(options.proc_root, ProcRoot(said.proc_root));
+  if (!said.replay_file.empty()) {
+    NETDIAG_RETURN_IF_ERROR(CheckFiles(said, /*unlisted=*/false));
+    NETDIAG_ASSIGN_OR_RETURN(options.replay, CaptureFile::Read(said.replay_file));
+  } else {
+    NETDIAG_ASSIGN_OR_RETURN(options.proc_root, ProcRoot(said.proc_root));
+  }
   NETDIAG_ASSIGN_OR_RETURN(options.selection, ParseSelection(said.columns, said.sort, said.limit,
                                                              said.count_by, said.sum));
   if (!said.users_file.empty()) {
@@ -466,18 +577,27 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   }
   NETDIAG_ASSIGN_OR_RETURN(const ListWords parsed, ParseListWords(words));
   if (parsed.help) options.action = Action::kHelp;
+  NETDIAG_RETURN_IF_ERROR(CheckFiles(said, parsed.unlisted));
+  const bool is_file = options.replay != nullptr || !options.capture_path.empty();
+  const bool alone = is_file && words.empty() && said.tables.empty() && !said.states &&
+                     !said.bound_inactive && said.filter_file.empty();
+  if (alone) {
+    NETDIAG_RETURN_IF_ERROR(said.tables.AddList("all"));
+    said.states = StateSet::All();
+  }
   for (const std::string& table : parsed.tables) {
     NETDIAG_RETURN_IF_ERROR(said.tables.AddWord(table));
   }
   options.tables_named = said.tables.names_tables();
   said.tables.ApplyTo(&query);
-  NETDIAG_ASSIGN_OR_RETURN(ListFilter filter,
-                           ParseListFilter(parsed,
-                                           {.path = said.filter_file,
-                                            .families = query.families,
-                                            .host = {options.netns, options.all_netns,
-                                                     options.proc_root, options.users}},
-                                           pointer));
+  NETDIAG_ASSIGN_OR_RETURN(
+      ListFilter filter,
+      ParseListFilter(parsed,
+                      {.path = said.filter_file,
+                       .families = query.families,
+                       .host = {options.netns, options.all_netns, options.proc_root, options.users,
+                                options.replay}},
+                      pointer));
   query.filter = std::move(filter.filter);
   std::optional<StateSet> states = parsed.states ? parsed.states : said.states;
   if (said.bound_inactive) states = states.value_or(StateSet::None()) | State::kBoundInactive;
@@ -487,6 +607,8 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   options.only_process = options.process == parsed.expression && said.filter_file.empty() &&
                          said.tables.empty() && !states;
   options.tables_chosen = !said.tables.empty();
+  options.all_netns |= options.replay != nullptr && options.replay->has_namespaces();
+  NETDIAG_RETURN_IF_ERROR(ResolveTcpStream(states, &options));
   if (parsed.unlisted) NETDIAG_RETURN_IF_ERROR(SetUnlisted({}, &said));
   const bool named = !words.empty() || !said.tables.empty() || states;
   NETDIAG_RETURN_IF_ERROR(ResolveSummary(said, named, &options));

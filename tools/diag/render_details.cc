@@ -131,7 +131,10 @@ void AppendBpfStorages(const InetSocket& socket, const ListOptions& options, std
   for (size_t i = 0; const auto storage = socket.bpf_storage(i); ++i) {
     value.clear();
     const netdiag::bpf::ValueLayout layout = {.oneline = oneline, .indent = oneline ? 0 : 2};
-    if (!options.map_values->Append(storage->map_id, storage->value, layout, &value).ok()) {
+    const bool typed =
+        options.map_values != nullptr &&
+        options.map_values->Append(storage->map_id, storage->value, layout, &value).ok();
+    if (!typed) {
       value.assign(oneline ? " 0x" : "\t\t0x");
       AppendHex(storage->value, &value);
     }

@@ -237,6 +237,7 @@ class JsonRenderer final : public Renderer {
     json_.Key("schema");
     json_->Int(kSchema);
     json_.Foreign("kernel", engine()->capabilities().kernel);
+    if (captured_) json_.Foreign("captured", *captured_);
   }
   template <class Get>
   void PutFields(const Members& members, netdiag::NetnsId netns, const Get& get);
@@ -274,6 +275,7 @@ class JsonRenderer final : public Renderer {
   netdiag::NetnsId netns_of_counts_;
   Names names_;
   std::optional<absl::StatusOr<netdiag::UnlistedStats>> unlisted_;
+  std::optional<std::string> captured_;  // when the capture that is replayed was made
   Json json_;
 };
 
@@ -288,6 +290,7 @@ JsonRenderer::JsonRenderer(const ListOptions& options, netdiag::Engine* engine, 
       netns_of_counts_(NetnsOfCounts(options)),
       names_(NameSourcesOf(options, engine)),
       json_(output) {
+  if (options.replay != nullptr) captured_ = options.replay->time();
   for (Member& member : counts_.empty() ? MembersOf(ColumnsOf(options)) : counts_) {
     (member.column.per_owner() ? owner_columns_ : columns_).push_back(member);
   }

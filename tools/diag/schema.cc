@@ -374,7 +374,9 @@ Properties Outcome() {
   Properties properties;
   properties.push_back({"schema", Described("\"enum\": [3]", "The version of this schema.")});
   AddText("kernel", "The release of the kernel.", &properties);
+  AddText("captured", "When the capture was made (--replay): UTC, as in RFC 3339.", &properties);
   AddList("tables", Ref("table"), "How each table was read.", &properties);
+  AddText("replay_damage", "Where the capture is damaged first (--replay).", &properties);
   AddRef("owner_scan", "owner_scan", "How owners were searched (-p).", &properties);
   AddText("owner_error", "Why there are no owners (-p).", &properties);
   AddRef("namespaces", "namespaces", "What --all-netns read.", &properties);
