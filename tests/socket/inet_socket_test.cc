@@ -292,13 +292,12 @@ TEST(InetSocket, Md5KeysAreCutToTheirField) {
 }
 
 TEST(InetSocket, GivesAttributesWithoutAnAccessorByNumber) {
-  for (const uint16_t type : {INET_DIAG_LOCALS, INET_DIAG_PEERS, INET_DIAG_SK_BPF_STORAGES}) {
-    const GuardedBuffer buffer(WithAttribute(Fixed(), type, Pattern(20)));
-    const Bytes payload = Parse(buffer).attribute(type);
-    EXPECT_EQ(Packet(payload.begin(), payload.end()), Pattern(20)) << type;
-  }
+  const uint16_t type = INET_DIAG_SK_BPF_STORAGES;
+  const GuardedBuffer buffer(WithAttribute(Fixed(), type, Pattern(20)));
+  const Bytes payload = Parse(buffer).attribute(type);
+  EXPECT_EQ(Packet(payload.begin(), payload.end()), Pattern(20)) << type;
   const GuardedBuffer bare(Fixed());
-  EXPECT_TRUE(Parse(bare).attribute(INET_DIAG_LOCALS).empty());
+  EXPECT_TRUE(Parse(bare).attribute(type).empty());
   EXPECT_TRUE(Parse(bare).attribute(1000).empty());
 }
 
@@ -352,9 +351,11 @@ TEST(InetSocket, EveryTruncationIsSafe) {
 
 TEST(Timer, HasSsNames) {
   const char* kNames[] = {"off", "on", "keepalive", "timewait", "persist", "delack"};
-  for (int i = 0; i < 256; ++i) {
+  for (int i = 0; i < 255; ++i) {
     EXPECT_EQ(Name(static_cast<Timer>(i)), i < 6 ? kNames[i] : "unknown") << i;
   }
+  EXPECT_EQ(Name(Timer::kT3Retransmit), "T3_RTX");
+  for (const Timer timer : kTimers) EXPECT_NE(Name(timer), "unknown");
 }
 
 }  // namespace
