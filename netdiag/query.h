@@ -26,6 +26,9 @@ struct Query {
   std::vector<Protocol> protocols = {Protocol::kUnix, Protocol::kUdp, Protocol::kTcp};
   FamilySet families = {Family::kUnix, Family::kInet, Family::kInet6, Family::kNetlink,
                         Family::kPacket};
+  // False: skips protocols that have no socket because their module is not loaded (IsLoaded(); SCTP
+  // and DCCP). True: asks the kernel, which then loads the module, or refuses.
+  bool load_modules = true;
   // The types of unix and packet sockets to return. Empty: all types.
   Set<SocketType> unix_types;
   Set<SocketType> packet_types;

@@ -33,6 +33,7 @@ Query EverySocket(StateSet states) {
   query.families = FamilySet();
   for (const FamilyNames& row : AllFamilies()) query.families |= row.family;
   query.states = states;
+  query.load_modules = false;
   return query;
 }
 

@@ -26,6 +26,32 @@ uint8_t InetExtensions(ExtensionSet extensions) {
   return static_cast<uint8_t>(extensions.bits() & 0x7f);
 }
 
+// The states in the kernel's numbers. The bits of states that TCP does not have stay here.
+uint32_t KernelStates(const DumpRequest& request) {
+  const StateSet states = request.states;
+  const uint32_t bits = states.bits() & ((uint32_t{1} << kStateCount) - 1);
+  switch (request.table.protocol) {
+    case Protocol::kSctp: {
+      // The kernel knows two questions: listening endpoints, and associations behind their
+      // endpoints, in whatever state (sctp_diag_dump()). A socket in CLOSE is told as the endpoint
+      // of associations only.
+      const StateSet others = states - State::kListen;
+      return (states & State::kListen).bits() |
+             (others.empty() ? StateSet::None() : StateSet(State::kEstablished)).bits();
+    }
+    case Protocol::kDccp: {
+      // The two numbers behind TCP's; BoundInactive is one of TCP's from 6.8 on. Source: enum
+      // dccp_state, include/linux/dccp.h.
+      const int part_open = KernelIsAtLeast(6, 8) ? kStateCount : kStateCount - 1;
+      const uint32_t of_tcp = bits & ((uint32_t{1} << part_open) - 1);
+      return of_tcp | uint32_t{states.contains(State::kPartOpen)} << part_open |
+             uint32_t{states.contains(State::kPassiveCloseRequest)} << (part_open + 1);
+    }
+    default:
+      return bits;
+  }
+}
+
 inet_diag_sockid Ports(const DumpRequest& request) {
   inet_diag_sockid id = {};
   id.idiag_sport = request.source_port.ToNetwork();
@@ -98,7 +124,7 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
     legacy.idiag_family = AF_INET;
     legacy.idiag_ext = InetExtensions(request.extensions);
     legacy.id = Ports(request);
-    legacy.idiag_states = request.states.bits();
+    legacy.idiag_states = KernelStates(request);
     builder->Header(netlink::abi::kTcpDiagGetSock, kFlagDump).Put(legacy);
     if (request.table.protocol != Protocol::kTcp) PutProtocol(request, builder);
     PutBytecode(request, builder);
@@ -112,7 +138,7 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
   const bool wide = static_cast<uint16_t>(request.table.protocol) > UINT8_MAX;
   body.sdiag_protocol = wide ? 0 : static_cast<uint8_t>(request.table.protocol);
   body.idiag_ext = InetExtensions(request.extensions);
-  body.idiag_states = request.states.bits();
+  body.idiag_states = KernelStates(request);
   body.id = Ports(request);
   builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
   if (wide) PutProtocol(request, builder);
@@ -123,7 +149,7 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
 void PutUnix(const DumpRequest& request, Detail detail, RequestBuilder* builder) {
   unix_diag_req body = {};
   body.sdiag_family = AF_UNIX;
-  body.udiag_states = request.states.bits();
+  body.udiag_states = KernelStates(request);
   // Never UDIAG_SHOW_ICONS: a list that does not fit into a datagram ends the whole dump without an
   // error.
   body.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID;
@@ -266,7 +292,7 @@ absl::Status AppendTcpLookup(const InetSocketId& socket, ExtensionSet extensions
 absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std::byte> storage) {
   unix_diag_req body = {};
   body.sdiag_family = AF_UNIX;
-  body.udiag_states = StateSet::All().bits();
+  body.udiag_states = StateSet::OfTcp().bits();
   body.udiag_ino = inode.value();
   body.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS |
                     UDIAG_SHOW_RQLEN | UDIAG_SHOW_MEMINFO | UDIAG_SHOW_UID;

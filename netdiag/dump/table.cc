@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "netdiag/types/error.h"
+#include "netdiag/types/proc_file.h"
 #include "netdiag/types/unique_fd.h"
 
 namespace netdiag {
@@ -17,9 +18,17 @@ namespace {
 
 constexpr FamilySet kInet = {Family::kInet, Family::kInet6};
 
-constexpr StateSet kEvery = StateSet::All();
+constexpr StateSet kEvery = StateSet::OfTcp();
 // The kernel takes a socket of TCP out of its tables before it closes it (tcp_set_state()).
-constexpr StateSet kConnections = StateSet::All() - State::kClose;
+constexpr StateSet kConnections = StateSet::OfTcp() - State::kClose;
+// The same for DCCP (dccp_set_state()), which has some of TCP's states and two of its own.
+constexpr StateSet kOfDccp = StateSet(State::kEstablished) | State::kSynSent | State::kSynReceived |
+                             State::kFinWait1 | State::kTimeWait | State::kCloseWait |
+                             State::kListen | State::kClosing | State::kNewSynReceived |
+                             State::kBoundInactive | StateSet::OfDccpOnly();
+// Endpoints have TCP's states (SCTP_SS_CLOSED and others), associations have SCTP's.
+constexpr StateSet kOfSctp = StateSet(State::kEstablished) | State::kSynSent | State::kClose |
+                             State::kCloseWait | State::kListen | StateSet::OfSctpOnly();
 // Sockets without a connection to set up are connected by connect() to one peer, or not.
 constexpr StateSet kDatagrams = StateSet(State::kEstablished) | State::kClose;
 // The kernel has no states of these sockets and ss calls all of them closed.
@@ -35,6 +44,11 @@ constexpr auto kTables = std::to_array<TableInfo>({
      "", ""},
     {Protocol::kRaw, kInet, kDatagrams, "CONFIG_INET_DIAG and CONFIG_INET_RAW_DIAG", "raw_diag",
      "raw", "raw6"},
+    {Protocol::kDccp, kInet, kOfDccp, "CONFIG_INET_DIAG and CONFIG_INET_DCCP_DIAG", "dccp_diag", "",
+     "", "DCCP", "DCCPv6"},
+    // /proc/net/sctp is not read, as in ss.
+    {Protocol::kSctp, kInet, kOfSctp, "CONFIG_INET_DIAG and CONFIG_INET_SCTP_DIAG", "sctp_diag", "",
+     "", "SCTP", "SCTPv6"},
     {Protocol::kUdpLite, kInet, kDatagrams, "CONFIG_INET_DIAG and CONFIG_INET_UDP_DIAG", "udp_diag",
      "udplite", "udplite6"},
     {Protocol::kIcmp, kInet, kDatagrams, "", "", "icmp", "icmp6"},
@@ -44,12 +58,26 @@ constexpr auto kTables = std::to_array<TableInfo>({
      "netlink", ""},
 });
 
-// True if the kernel has no sockets of the protocol at all. Asks only for UDP-Lite, which new
-// kernels lack (7.3): a socket of another protocol could make the kernel load a module.
-bool HasNoSockets(Protocol protocol) {
-  if (protocol != Protocol::kUdpLite) return false;
+// Why the kernel has no sockets of the protocol at all; empty if it may have some. Makes a socket
+// only of UDP-Lite, which new kernels lack (7.3): a socket of another protocol could make the kernel
+// load a module.
+std::string_view WhyNoSockets(Protocol protocol) {
+  if (protocol == Protocol::kDccp && internal::KernelIsAtLeast(6, 16)) {
+    return "this kernel has no sockets of this protocol: Linux 6.16 removed DCCP and its module "
+           "dccp_diag (CONFIG_INET_DCCP_DIAG)";
+  }
+  if (protocol != Protocol::kUdpLite) return "";
   const internal::UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDPLITE));
-  return !fd.ok() && errno == EPROTONOSUPPORT;
+  return !fd.ok() && errno == EPROTONOSUPPORT ? "this kernel has no sockets of this protocol" : "";
+}
+
+// True if a line of /proc/net/protocols begins with the name.
+bool IsRegistered(std::string_view protocols, std::string_view name) {
+  while (!protocols.empty()) {
+    std::string_view line = internal::TakeUntil('\n', &protocols);
+    if (internal::TakeWord(" ", &line) == name) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -75,6 +103,14 @@ const TableInfo& Describe(Protocol protocol) {
   return row == kTables.end() ? kNone : *row;
 }
 
+bool IsLoaded(const TableInfo& info) {
+  if (info.proto.empty()) return true;
+  constexpr size_t kMaxProtocols = size_t{64} << 10;
+  const std::string protocols = internal::ReadProcFile("/proc/net/protocols", kMaxProtocols);
+  return protocols.empty() || IsRegistered(protocols, info.proto) ||
+         IsRegistered(protocols, info.proto6);
+}
+
 std::string Text(const Table& table) {
   std::string text(Names(table.protocol).word);
   if (table.families == FamilySet(Family::kInet)) text += " inet";
@@ -91,8 +127,8 @@ absl::Status ExplainRefusal(const absl::Status& status, const Table& table) {
   switch (errnum) {
     case ENOENT:
     case EOPNOTSUPP:
-      if (HasNoSockets(table.protocol)) {
-        return ErrnoError(errnum, what, "this kernel has no sockets of this protocol");
+      if (const std::string_view why = WhyNoSockets(table.protocol); !why.empty()) {
+        return ErrnoError(errnum, what, std::string(why));
       }
       return ErrnoError(errnum, what,
                         std::string("the kernel was built without ")

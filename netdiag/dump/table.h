@@ -107,8 +107,16 @@ struct TableInfo {
   std::string_view module;         // that implements the dump
   std::string_view proc_file;      // below net/ of procfs; empty: none
   std::string_view proc_file6;     // the same for IPv6; empty: none
+  // The kernel's names of the protocol, if a module implements its sockets that a request for the
+  // dump would load; empty: no such module.
+  std::string_view proto = "";
+  std::string_view proto6 = "";
 };
 const TableInfo& Describe(Protocol protocol);
+// False if the kernel has no socket of the protocol, because the module that implements them is not
+// loaded. To ask the kernel for such a table would load it. True if that is not known.
+// Cost: reads /proc/net/protocols, for a protocol with such a module only.
+bool IsLoaded(const TableInfo& info);
 // True if the protocol's sockets have addresses and ports.
 inline bool IsInet(Protocol protocol) {
   return Describe(protocol).families.contains(Family::kInet);

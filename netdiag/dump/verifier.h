@@ -17,6 +17,9 @@
 // A dump of packet sockets ends without an error at a list (filter, memberships) that does not fit
 // into a datagram; if lists are asked for, a second dump is made without them.
 //
+// SCTP's associations are dumped first, each behind its endpoint, and then the listeners that have
+// none, because one dump of both gives some endpoints twice.
+//
 // Threads: thread-compatible.
 
 #ifndef NETDIAG_DUMP_VERIFIER_H_
@@ -104,6 +107,7 @@ class Verifier {
   Verdict DumpOnceMore();
   Verdict DumpAgain(DumpRequest request);
   bool CanUnhide() const;
+  bool ListenersAreLeft() const;
   DumpRequest Widened() const;
 
   DumpRequest asked_;
@@ -112,6 +116,7 @@ class Verifier {
   ActivityCheck activity_;
   std::optional<CookieSet> given_;        // by earlier dumps; not set during the first dump
   std::optional<Settlement> settlement_;  // kExact, from the first doubt on
+  bool associations_torn_ = false;        // the first of SCTP's two dumps was
   uint64_t dumps_ = 0;
   uint64_t repeated_ = 0;
   uint64_t missing_ = 0;

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 
 #include <array>
+#include <cerrno>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -34,9 +35,11 @@ absl::Status ProbeDump(Conns* conns, const Table& table) {
 Capability Probe(Conns* conns, Protocol protocol, Family family) {
   Capability capability;
   capability.table = {protocol, family, conns->home(), ""};
-  const absl::Status status = ProbeDump(conns, capability.table);
-  if (!status.ok()) capability.netlink = ExplainRefusal(status, capability.table);
   const TableInfo& info = Describe(protocol);
+  const absl::Status status = IsLoaded(info)
+                                  ? ProbeDump(conns, capability.table)
+                                  : ErrnoError(ENOENT, "socket_diag dump " + Text(capability.table));
+  if (!status.ok()) capability.netlink = ExplainRefusal(status, capability.table);
   const std::string_view name = family == Family::kInet6 ? info.proc_file6 : info.proc_file;
   if (name.empty()) return capability;
   const absl::StatusOr<int> file = conns->OpenProcNet(conns->home(), name);

@@ -51,9 +51,10 @@ Flow Delivery::Deliver(const netlink::Message& message, const TablePlan& plan,
                                                  {join_->index(), unix_sockets_});
   if (!row || row->malformed()) CountDamage(message);
   if (!row || !plan.conditions.Match(*row)) return Flow::kContinue;
-  // An accepted MPTCP connection can have its listener's cookie (mptcp_sk_clone_init()), and the
-  // tables of MPTCP do not overlap.
-  const bool merges = merge_ && row->protocol() != Protocol::kMptcp && row->cookie() != Cookie();
+  // An accepted MPTCP connection can have its listener's cookie (mptcp_sk_clone_init()), and an
+  // association of SCTP has its endpoint's. The tables of these protocols do not overlap.
+  const bool own = row->protocol() != Protocol::kMptcp && row->protocol() != Protocol::kSctp;
+  const bool merges = merge_ && own && row->cookie() != Cookie();
   if (merges && !delivered_.insert(row->cookie()).second) {
     ++summary_->duplicates;
     return Flow::kContinue;

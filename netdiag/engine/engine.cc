@@ -210,6 +210,10 @@ absl::Status Engine::Impl::Plan(const internal::PlanOptions& options,
     return absl::OkStatus();
   }
   join_.Begin(query_, form_ == Form::kKept || query_.keep_joins, &summary_);
+  if (!query_.load_modules) {
+    std::erase_if(query_.protocols,
+                  [](Protocol protocol) { return !IsLoaded(Describe(protocol)); });
+  }
   if (options_.all_netns) {
     namespaces_.Find(options_.proc_root, conns_.home(), test_options_.tcp_plan);
   }

@@ -16,10 +16,10 @@ StateSet UnfilteredStates(StateSet asked) {
   return (StateSet::All() - State::kBoundInactive) | asked;
 }
 
-// The states in which sockets of the asked states are reported. TCP reports two pseudo states as
-// their plain forms; other protocols have no pseudo states.
+// The states in which sockets of the asked states are reported. TCP and DCCP report two pseudo
+// states as their plain forms; other protocols have no pseudo states.
 StateSet ReportedStates(StateSet asked, Protocol protocol) {
-  if (protocol != Protocol::kTcp) return asked;
+  if (protocol != Protocol::kTcp && protocol != Protocol::kDccp) return asked;
   if (asked.contains(State::kBoundInactive)) asked = asked | State::kClose;
   if (asked.contains(State::kNewSynReceived)) asked = asked | State::kSynReceived;
   return asked;
@@ -28,6 +28,11 @@ StateSet ReportedStates(StateSet asked, Protocol protocol) {
 RowConditions ConditionsOf(const Query& query, Protocol protocol) {
   RowConditions conditions;
   conditions.states = ReportedStates(query.states, protocol);
+  // -l names LISTEN and CLOSE; every other state is one of associations.
+  const StateSet of_associations =
+      Describe(protocol).states - State::kListen - State::kClose;
+  conditions.any_endpoint =
+      protocol == Protocol::kSctp && !(query.states & of_associations).empty();
   conditions.families = query.families;
   if (protocol == Protocol::kUnix) conditions.types = query.unix_types;
   if (protocol == Protocol::kPacket) conditions.types = query.packet_types;
@@ -78,7 +83,8 @@ void AppendPlan(const Query& query, const PlanOptions& options, Table table,
 }  // namespace
 
 bool RowConditions::Match(const Row& row) const {
-  if (!states.contains(row.state()) || !families.contains(row.family())) return false;
+  const bool in_state = states.contains(row.state()) || (any_endpoint && !row.is_association());
+  if (!in_state || !families.contains(row.family())) return false;
   if (const InetSocket* const socket = row.inet(); socket != nullptr) {
     return (!source_port || socket->local_port() == *source_port) &&
            (!destination_port || socket->remote_port() == *destination_port);

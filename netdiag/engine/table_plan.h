@@ -31,6 +31,9 @@ namespace netdiag::internal {
 struct RowConditions {
   // The states in which matching rows are reported. TCP reports two pseudo states as plain ones.
   StateSet states;
+  // True if endpoints of SCTP match in any state, because associations are asked for: the kernel
+  // gives each association behind its endpoint.
+  bool any_endpoint = false;
   FamilySet families;
   Set<SocketType> types;  // empty: all
   std::optional<Port> source_port;

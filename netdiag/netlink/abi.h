@@ -4,10 +4,12 @@
 // see neither.
 //
 // Source: include/uapi/linux/{netlink,sock_diag,inet_diag,unix_diag,packet_diag,netlink_diag,tcp,
-// tls,mptcp,rtnetlink,if_link,if_addr}.h.
+// tls,mptcp,sctp,rtnetlink,if_link,if_addr}.h.
 
 #ifndef NETDIAG_NETLINK_ABI_H_
 #define NETDIAG_NETLINK_ABI_H_
+
+#include <sys/socket.h>  // <linux/sctp.h> needs its sockaddr_storage
 
 #include <linux/filter.h>
 #include <linux/if_packet.h>
@@ -19,6 +21,7 @@
 #include <linux/nsfs.h>
 #include <linux/packet_diag.h>
 #include <linux/rtnetlink.h>
+#include <linux/sctp.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <linux/tls.h>

@@ -18,6 +18,7 @@
 #include "netdiag/dump/bytecode.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/proc_file.h"
 #include "tests/testing/fake_kernel.h"
 #include "tests/testing/messages.h"
 #include "tests/testing/status_matchers.h"
@@ -58,6 +59,9 @@ Packet Expected(uint16_t type, const Body& body, uint16_t flags = NLM_F_REQUEST 
   std::memcpy(packet.data() + sizeof(header), &body, sizeof(body));
   return packet;
 }
+
+// The bits of the kernel's states: the other ones are this library's.
+uint32_t Bits(StateSet states) { return states.bits() & 0x3fff; }
 
 uint8_t IdiagExt(ExtensionSet extensions) {
   uint8_t bits = 0;
@@ -116,7 +120,7 @@ TEST(EncodeRequest, AsksForOneFamilyWithTheSecondVersion) {
         body.sdiag_family = family == Family::kInet ? AF_INET : AF_INET6;
         body.sdiag_protocol = protocol == Protocol::kTcp ? IPPROTO_TCP : IPPROTO_UDP;
         body.idiag_ext = IdiagExt(request.extensions);
-        body.idiag_states = request.states.bits();
+        body.idiag_states = Bits(request.states);
         body.id = Ports(request);
         EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, body));
       }
@@ -130,7 +134,7 @@ TEST(EncodeRequest, AsksForBothFamiliesOfTcpWithTheFirstVersion) {
     inet_diag_req body = {};
     body.idiag_family = AF_INET;
     body.idiag_ext = IdiagExt(request.extensions);
-    body.idiag_states = request.states.bits();
+    body.idiag_states = Bits(request.states);
     body.id = Ports(request);
     EXPECT_EQ(Encode(request), Expected(TCPDIAG_GETSOCK, body));
   }
@@ -143,7 +147,7 @@ TEST(EncodeRequest, AsksForBothFamiliesOfUdpByAnAttribute) {
     const Table table = {protocol, {Family::kInet, Family::kInet6}, {}};
     inet_diag_req body = {};
     body.idiag_family = AF_INET;
-    body.idiag_states = StateSet::SsAll().bits();
+    body.idiag_states = 0xfff;
     Packet expected = Expected(TCPDIAG_GETSOCK, body);
     const Packet attribute = testing::Attribute(
         INET_DIAG_REQ_PROTOCOL, testing::Raw(uint32_t{static_cast<uint16_t>(protocol)}));
@@ -156,7 +160,8 @@ TEST(EncodeRequest, AsksForBothFamiliesOfUdpByAnAttribute) {
 
 TEST(EncodeRequest, RefusesBothFamiliesOfOtherProtocols) {
   std::array<std::byte, 128> storage;
-  for (Protocol protocol : {Protocol::kRaw, Protocol::kMptcp}) {
+  for (Protocol protocol :
+       {Protocol::kRaw, Protocol::kMptcp, Protocol::kSctp, Protocol::kDccp}) {
     EXPECT_FALSE(OneDumpCoversBothFamilies(protocol));
     const Table table = {protocol, {Family::kInet, Family::kInet6}, {}};
     EXPECT_THAT(EncodeRequest({table, {}, {}, {}, {}}, storage), ErrnoIs(EINVAL));
@@ -167,7 +172,7 @@ TEST(EncodeRequest, NeverAsksForPendingConnections) {
   for (const DumpRequest& request : EveryCombination({Protocol::kUnix, Family::kUnix, {}})) {
     unix_diag_req body = {};
     body.sdiag_family = AF_UNIX;
-    body.udiag_states = request.states.bits();
+    body.udiag_states = Bits(request.states);
     body.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID;
     if (request.extensions.contains(Extension::kSocketMemory)) {
       body.udiag_show |= UDIAG_SHOW_MEMINFO;
@@ -190,7 +195,7 @@ TEST(EncodeRequest, NamesAProtocolOfNineBitsInAnAttribute) {
       expected.body.sdiag_family = family == Family::kInet ? AF_INET : AF_INET6;
       expected.body.sdiag_protocol = 0;
       expected.body.idiag_ext = IdiagExt(request.extensions);
-      expected.body.idiag_states = request.states.bits();
+      expected.body.idiag_states = Bits(request.states);
       expected.body.id = Ports(request);
       EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, expected));
     }
@@ -205,7 +210,65 @@ TEST(EncodeRequest, AsksForRawAndUdpLiteByTheirNumbers) {
       body.sdiag_family = AF_INET6;
       body.sdiag_protocol = static_cast<uint8_t>(number);
       body.idiag_ext = IdiagExt(request.extensions);
-      body.idiag_states = request.states.bits();
+      body.idiag_states = Bits(request.states);
+      body.id = Ports(request);
+      EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, body));
+    }
+  }
+}
+
+// The kernel gives listening endpoints, or associations of any state behind their endpoints, which
+// can be in CLOSE.
+TEST(EncodeRequest, AsksForListenersOrAssociationsOfSctp) {
+  const struct {
+    StateSet states;
+    uint32_t bits;
+  } kStates[] = {
+      {StateSet::None(), 0},
+      {State::kListen, 1u << 10},
+      {State::kClose, 1u << 1},
+      {State::kEstablished, 1u << 1},
+      {State::kCookieWait, 1u << 1},
+      {StateSet::OfSctpOnly(), 1u << 1},
+      {StateSet(State::kListen) | State::kShutdownSent, 1u << 10 | 1u << 1},
+      {StateSet::All(), 1u << 10 | 1u << 1},
+  };
+  for (const auto& row : kStates) {
+    for (DumpRequest request : EveryCombination({Protocol::kSctp, Family::kInet6, {}})) {
+      request.states = row.states;
+      inet_diag_req_v2 body = {};
+      body.sdiag_family = AF_INET6;
+      body.sdiag_protocol = IPPROTO_SCTP;
+      body.idiag_ext = IdiagExt(request.extensions);
+      body.idiag_states = row.bits;
+      body.id = Ports(request);
+      EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, body));
+    }
+  }
+}
+
+// The numbers of the two states behind TCP's depend on the kernel.
+TEST(EncodeRequest, AsksForTheStatesOfDccpByTheKernelsNumbers) {
+  const int part_open = KernelIsAtLeast(6, 8) ? 14 : 13;
+  const struct {
+    StateSet states;
+    uint32_t bits;
+  } kStates[] = {
+      {StateSet::None(), 0},
+      {State::kListen, 1u << 10},
+      {State::kPartOpen, 1u << part_open},
+      {State::kPassiveCloseRequest, 2u << part_open},
+      {State::kBoundInactive, part_open == 14 ? 1u << 13 : 0},
+      {StateSet::SsAll(), 0xfffu | 3u << part_open},
+  };
+  for (const auto& row : kStates) {
+    for (DumpRequest request : EveryCombination({Protocol::kDccp, Family::kInet, {}})) {
+      request.states = row.states;
+      inet_diag_req_v2 body = {};
+      body.sdiag_family = AF_INET;
+      body.sdiag_protocol = IPPROTO_DCCP;
+      body.idiag_ext = IdiagExt(request.extensions);
+      body.idiag_states = row.bits;
       body.id = Ports(request);
       EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, body));
     }
@@ -248,7 +311,8 @@ TEST(EncodeRequest, ReportsThatTheStorageIsTooSmall) {
   for (const Table& table :
        {Table{Protocol::kTcp, {Family::kInet, Family::kInet6}, {}},
         Table{Protocol::kUdp, Family::kInet, {}}, Table{Protocol::kUnix, Family::kUnix, {}},
-        Table{Protocol::kMptcp, Family::kInet, {}}, Table{Protocol::kPacket, Family::kPacket, {}},
+        Table{Protocol::kMptcp, Family::kInet, {}}, Table{Protocol::kSctp, Family::kInet, {}},
+        Table{Protocol::kPacket, Family::kPacket, {}},
         Table{Protocol::kNetlink, Family::kNetlink, {}}}) {
     const size_t size = Encode({table, StateSet::All(), {}, {}, {}}).size();
     Packet storage(size);

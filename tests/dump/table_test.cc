@@ -19,6 +19,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/types/error.h"
+#include "netdiag/types/proc_file.h"
 
 namespace netdiag {
 namespace {
@@ -33,18 +34,23 @@ TEST(Describe, KnowsEveryProtocol) {
   for (const TableNames& row : AllProtocols()) {
     const TableInfo& info = Describe(row.protocol);
     EXPECT_EQ(info.protocol, row.protocol);
-    // Ping sockets have no dump, and MPTCP has no file.
+    // Ping sockets have no dump, and these have no file.
+    const bool fileless = row.protocol == Protocol::kMptcp || row.protocol == Protocol::kSctp ||
+                          row.protocol == Protocol::kDccp;
     EXPECT_EQ(info.kernel_option.starts_with("CONFIG_"), row.protocol != Protocol::kIcmp);
     EXPECT_EQ(info.module.ends_with("_diag"), row.protocol != Protocol::kIcmp);
-    EXPECT_EQ(info.proc_file.empty(), row.protocol == Protocol::kMptcp);
-    EXPECT_EQ(!info.proc_file6.empty(), IsInet(row.protocol) && row.protocol != Protocol::kMptcp);
+    EXPECT_EQ(info.proc_file.empty(), fileless);
+    EXPECT_EQ(!info.proc_file6.empty(), IsInet(row.protocol) && !fileless);
     EXPECT_FALSE(info.families.empty());
-    // The table of TCP has no unconnected sockets.
-    EXPECT_EQ(info.states.contains(State::kClose), row.protocol != Protocol::kTcp);
+    // The tables of TCP and DCCP have no unconnected sockets.
+    const bool hashed = row.protocol == Protocol::kTcp || row.protocol == Protocol::kDccp;
+    EXPECT_EQ(info.states.contains(State::kClose), !hashed);
+    EXPECT_EQ(info.states.contains(State::kShutdownSent), row.protocol == Protocol::kSctp);
+    EXPECT_EQ(info.states.contains(State::kPartOpen), row.protocol == Protocol::kDccp);
   }
   EXPECT_EQ(Describe(Protocol::kTcp).proc_file6, "tcp6");
   EXPECT_EQ(Describe(Protocol::kUdp).proc_file, "udp");
-  EXPECT_TRUE(Describe(static_cast<Protocol>(132)).proc_file.empty());
+  EXPECT_TRUE(Describe(static_cast<Protocol>(133)).proc_file.empty());
 }
 
 TEST(Table, IsNamedByProtocolAndItsOneFamily) {
@@ -52,7 +58,7 @@ TEST(Table, IsNamedByProtocolAndItsOneFamily) {
   EXPECT_EQ(Text({Protocol::kTcp, Family::kInet, {}}), "tcp inet");
   EXPECT_EQ(Text({Protocol::kUdp, Family::kInet6, {}}), "udp inet6");
   EXPECT_EQ(Text({Protocol::kUnix, Family::kUnix, {}}), "unix");
-  EXPECT_EQ(Text({static_cast<Protocol>(132), {}, {}}), "unknown");
+  EXPECT_EQ(Text({static_cast<Protocol>(133), {}, {}}), "unknown");
 }
 
 TEST(SourceKind, HasNames) {
@@ -72,6 +78,8 @@ TEST(ExplainRefusal, NamesTheMissingOptionOfTheTable) {
       {Protocol::kUnix, Family::kUnix, "CONFIG_UNIX_DIAG", "unix_diag"},
       {Protocol::kRaw, Family::kInet, "CONFIG_INET_RAW_DIAG", "raw_diag"},
       {Protocol::kMptcp, Family::kInet, "CONFIG_INET_MPTCP_DIAG", "mptcp_diag"},
+      {Protocol::kSctp, Family::kInet6, "CONFIG_INET_SCTP_DIAG", "sctp_diag"},
+      {Protocol::kDccp, Family::kInet, "CONFIG_INET_DCCP_DIAG", "dccp_diag"},
       {Protocol::kPacket, Family::kPacket, "CONFIG_PACKET_DIAG", "af_packet_diag"},
       {Protocol::kNetlink, Family::kNetlink, "CONFIG_NETLINK_DIAG", "netlink_diag"},
   };
@@ -124,6 +132,35 @@ TEST(ExplainRefusal, BlamesNoModuleIfTheKernelHasNoSuchSockets) {
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
+}
+
+TEST(ExplainRefusal, SaysThatDccpWasRemoved) {
+  const absl::Status refusal =
+      ExplainRefusal(ErrnoError(ENOENT, "x"), {Protocol::kDccp, Family::kInet, {}});
+  const bool removed = internal::KernelIsAtLeast(6, 16);
+  EXPECT_EQ(Message(refusal).find("Linux 6.16 removed DCCP") != std::string::npos, removed)
+      << refusal;
+}
+
+// The kernel names every protocol in /proc/net/protocols from the moment on that its sockets can be
+// made.
+TEST(IsLoaded, IsTrueOfProtocolsThatTheKernelNames) {
+  EXPECT_TRUE(IsLoaded(Describe(Protocol::kUdp))) << "it is no module";
+  TableInfo info = Describe(Protocol::kUdp);
+  info.proto = "TCP";
+  EXPECT_TRUE(IsLoaded(info));
+  info.proto6 = "UDPv6";
+  info.proto = "none";
+  EXPECT_TRUE(IsLoaded(info)) << "one of two";
+  for (const char* name : {"TC", "TCPx", "protocol-of-nobody", "y"}) {
+    info.proto = info.proto6 = name;
+    EXPECT_FALSE(IsLoaded(info)) << name;
+  }
+  // Making a socket would load the module.
+  for (const Protocol protocol : {Protocol::kSctp, Protocol::kDccp}) {
+    EXPECT_FALSE(Describe(protocol).proto.empty());
+    EXPECT_FALSE(Describe(protocol).proto6.empty());
+  }
 }
 
 TEST(ExplainRefusal, ExplainsATableThatNoKernelDumps) {

@@ -12,8 +12,8 @@ namespace {
 
 // What a row shows without an option: what ss shows.
 constexpr std::string_view kBasic =
-    "protocol,family,type,state,receive_queue,send_queue,local_address,local_port,remote_address,"
-    "remote_port,interface,ip_protocol,name,abstract,peer_inode,packet.ethertype,netlink.protocol,"
+    "protocol,family,type,state,association,receive_queue,send_queue,local_address,local_port,"
+    "remote_address,remote_port,interface,ip_protocol,name,abstract,peer_inode,packet.ethertype,netlink.protocol,"
     "netlink.port_id,netlink.connected,netlink.remote_port_id,netlink.remote_group,inode";
 constexpr std::string_view kOfCgroup = "cgroup,cgroup_path,container,pod,unit";
 
@@ -35,8 +35,10 @@ constexpr auto kColumns = std::to_array<DetailColumns>({
      "peer_owners.pid,peer_owners.start_time,peer_owners.thread,peer_owners.fd,"
      "peer_owners.command"},
     {Detail::kSocketOptions, "options"},
-    {Detail::kTcpInfo, "congestion,ulp,tcp_info,vegas,dctcp,bbr,tls,mptcp,mptcp_info"},
-    {Detail::kMemory, "memory,inet_memory"},
+    {Detail::kTcpInfo,
+     "congestion,ulp,tcp_info,vegas,dctcp,bbr,tls,mptcp,mptcp_info,sctp_info,dccp_info,locals,"
+     "peers"},
+    {Detail::kMemory, "memory,inet_memory,locals,peers"},
     {Detail::kExtended,
      "packet.membership_count,packet.version,packet.reserve,packet.copy_thresh,packet.tstamp,"
      "packet.flags,rx_ring,tx_ring,fanout,netlink.dump_running,netlink.pktinfo,"

@@ -226,6 +226,10 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
     {{'t', "tcp", "TCP sockets", {}, kSockets}, AddTable<Protocol::kTcp>},
     {{'u', "udp", "UDP sockets", {}, kSockets}, AddTable<Protocol::kUdp>},
     {{'w', "raw", "raw sockets", {}, kSockets}, AddTable<Protocol::kRaw>},
+    {{'d', "dccp", "DCCP sockets, on kernels before 6.16", {}, kSockets},
+     AddTable<Protocol::kDccp>},
+    {{'S', "sctp", "SCTP endpoints and their associations", {}, kSockets},
+     AddTable<Protocol::kSctp>},
     {{'M', "mptcp", "MPTCP connections (their subflows are TCP sockets)", {}, kSockets},
      AddTable<Protocol::kMptcp>},
     {{'x', "unix", "unix sockets", {}, kSockets}, AddFamily<Family::kUnix>},
@@ -385,8 +389,6 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
     // Options of ss that diag does not have.
     {{.letter = 'K', .name = "kill", .refusal = "diag does not close sockets; use ss -K"}},
     {{.letter = 'E', .name = "events", .refusal = "diag does not follow events; use ss -E"}},
-    {{.letter = 'S', .name = "sctp", .refusal = "diag does not list SCTP sockets; use ss -S"}},
-    {{.letter = 'd', .name = "dccp", .refusal = "diag does not list DCCP sockets; use ss -d"}},
     {{.name = "tipc", .refusal = "diag does not list TIPC sockets; use ss --tipc"}},
     {{.name = "tipcinfo", .refusal = "diag does not list TIPC sockets; use ss --tipcinfo"}},
     {{.name = "vsock", .refusal = "diag does not list vsock sockets; use ss --vsock"}},
@@ -589,6 +591,7 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
     NETDIAG_RETURN_IF_ERROR(said.tables.AddWord(table));
   }
   options.tables_named = said.tables.names_tables();
+  query.load_modules = options.tables_named;
   said.tables.ApplyTo(&query);
   NETDIAG_ASSIGN_OR_RETURN(
       ListFilter filter,

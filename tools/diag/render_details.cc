@@ -99,6 +99,12 @@ void AppendExtended(const netdiag::Row& row, const InetSocket& socket, std::stri
   AppendShutdown(socket.shutdown(), out);
 }
 
+// True if the kernel has more to tell of a socket than its queues.
+bool HasInfo(Protocol protocol) {
+  return protocol == Protocol::kTcp || protocol == Protocol::kMptcp ||
+         protocol == Protocol::kSctp || protocol == Protocol::kDccp;
+}
+
 void AppendFile(const std::optional<UnixSocket::File>& file, std::string* out) {
   if (!file) return;
   out->append(" ino:");
@@ -150,17 +156,21 @@ void AppendBpfStorages(const InetSocket& socket, const ListOptions& options, std
 void AppendSecondLine(const netdiag::Row& row, const InetSocket& socket, const ListOptions& options,
                       TableBuffer* table) {
   std::string* const out = table->text();
-  const bool streams = row.protocol() == Protocol::kTcp || row.protocol() == Protocol::kMptcp;
   const bool memory = options.shows(Detail::kMemory);
   const bool info = options.shows(Detail::kTcpInfo);
-  if (row.source() == netdiag::SourceKind::kProcfs || (!memory && !(info && streams))) return;
+  const bool has_info = info && HasInfo(row.protocol());
+  if (row.source() == netdiag::SourceKind::kProcfs || (!memory && !has_info)) return;
   if (!options.style.oneline) out->append("\n\t");
   if (memory) AppendMemory(socket.memory(), out);
+  if (row.protocol() == Protocol::kSctp) AppendSctp(socket, out);
   if (!info) return;
-  if (row.protocol() == Protocol::kMptcp) {
-    AppendMptcpInfo(row.mptcp_info().value_or(netdiag::MptcpInfo()), out);
-  } else {
-    WriteTcpInfo(socket, options, table);
+  switch (row.protocol()) {
+    case Protocol::kMptcp:
+      return AppendMptcpInfo(row.mptcp_info().value_or(netdiag::MptcpInfo()), out);
+    case Protocol::kSctp:
+      return AppendSctpInfo(row.sctp_info().value_or(netdiag::SctpInfo()), out);
+    default:  // also DCCP, which fills a few fields of tcp_info
+      return WriteTcpInfo(socket, options, table);
   }
 }
 
@@ -169,8 +179,8 @@ void AppendSecondLine(const netdiag::Row& row, const InetSocket& socket, const L
 void WriteDetails(const netdiag::Row& row, const InetSocket& socket, const ListOptions& options,
                   TableBuffer* table) {
   std::string* const out = table->text();
-  if (options.shows(Detail::kTimers) && socket.timer() != netdiag::Timer::kOff) {
-    out->append(" timer:(").append(Name(socket.timer())).push_back(',');
+  if (options.shows(Detail::kTimers) && row.timer() != netdiag::Timer::kOff) {
+    out->append(" timer:(").append(Name(row.timer())).push_back(',');
     AppendTimer(socket.expires(), out);
     out->push_back(',');
     AppendNumber(socket.retransmits(), out);

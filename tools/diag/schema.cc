@@ -183,6 +183,16 @@ std::string_view GroupText(FieldGroup group) {
       return "The MPTCP subflow that this socket is.";
     case FieldGroup::kMptcpInfo:
       return "The MPTCP connection (struct mptcp_info).";
+    case FieldGroup::kSctpInfo:
+      return "The SCTP endpoint or association (struct sctp_info).";
+    case FieldGroup::kDccpInfo:
+      return "The state of the DCCP socket (what it fills of struct tcp_info).";
+    case FieldGroup::kLocal:
+      return "The local addresses of an SCTP endpoint or association. Of a count, the one that is "
+             "counted.";
+    case FieldGroup::kPeer:
+      return "The addresses of the peer of an SCTP association. Of a count, the one that is "
+             "counted.";
     case FieldGroup::kPacket:
       return "What only packet sockets have.";
     case FieldGroup::kReceiveRing:
@@ -212,10 +222,9 @@ Properties NestedColumns(const Take& take) {
       all.insert(all.end(), nested.begin(), nested.end());
       return;
     }
-    const bool owners = group == FieldGroup::kOwner || group == FieldGroup::kPeerOwner;
     const std::string object = ObjectOf(nested);
-    all.push_back(
-        {std::string(Name(group)), Described(owners ? ArrayOf(object) : object, GroupText(group))});
+    all.push_back({std::string(Name(group)),
+                   Described(IsList(group) ? ArrayOf(object) : object, GroupText(group))});
   };
   Properties nested;
   FieldGroup last = FieldGroup::kSocket;

@@ -40,10 +40,12 @@ netdiag::Query SocketSummary::Query() {
   }
   for (const netdiag::FamilyNames& row : netdiag::AllFamilies()) query.families |= row.family;
   query.states = netdiag::StateSet::SsAll();
+  query.load_modules = false;
   return query;
 }
 
 void SocketSummary::Add(const netdiag::Row& row) {
+  if (row.is_association()) return;  // its endpoint is the socket
   ++total_;
   const State state = row.state();
   if (row.protocol() == Protocol::kTcp) {

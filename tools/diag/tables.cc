@@ -41,6 +41,8 @@ constexpr auto kKinds = std::to_array<Kind>({
     {Protocol::kUdp, SocketType::kUnknown},
     {Protocol::kUdpLite, SocketType::kUnknown},
     {Protocol::kTcp, SocketType::kUnknown},
+    {Protocol::kDccp, SocketType::kUnknown},
+    {Protocol::kSctp, SocketType::kUnknown},
     {Protocol::kMptcp, SocketType::kUnknown},
 });
 
@@ -56,8 +58,8 @@ constexpr uint32_t Of(Protocol protocol, SocketType type = SocketType::kUnknown)
 constexpr uint32_t kAll = (uint32_t{1} << kKinds.size()) - 1;
 // ss has neither UDP-Lite nor ping sockets, so they are listed only if the user names them.
 constexpr uint32_t kOfSs = kAll & ~Of(Protocol::kUdpLite) & ~Of(Protocol::kIcmp);
-constexpr uint32_t kInet =
-    Of(Protocol::kRaw) | Of(Protocol::kUdp) | Of(Protocol::kTcp) | Of(Protocol::kMptcp);
+constexpr uint32_t kInet = Of(Protocol::kRaw) | Of(Protocol::kUdp) | Of(Protocol::kTcp) |
+                           Of(Protocol::kDccp) | Of(Protocol::kSctp) | Of(Protocol::kMptcp);
 constexpr uint32_t kNotHere = 0;  // ss has these tables, diag does not
 
 // A word of -A.
@@ -69,6 +71,8 @@ constexpr auto kWords = std::to_array<TableWord>({
     {"all", kAll},
     {"inet", kInet},
     {"tcp", Of(Protocol::kTcp)},
+    {"dccp", Of(Protocol::kDccp)},
+    {"sctp", Of(Protocol::kSctp)},
     {"mptcp", Of(Protocol::kMptcp)},
     {"udp", Of(Protocol::kUdp)},
     {"udplite", Of(Protocol::kUdpLite)},
@@ -87,8 +91,6 @@ constexpr auto kWords = std::to_array<TableWord>({
     {"packet_dgram", Of(Protocol::kPacket, SocketType::kDatagram)},
     {"p_dgr", Of(Protocol::kPacket, SocketType::kDatagram)},
     {"netlink", Of(Protocol::kNetlink)},
-    {"dccp", kNotHere},
-    {"sctp", kNotHere},
     {"tipc", kNotHere},
     {"vsock", kNotHere},
     {"vsock_stream", kNotHere},
@@ -115,6 +117,8 @@ constexpr auto kFamilies = std::to_array<FamilyRow>({
 StateSet StatesInUse(Protocol protocol) {
   switch (protocol) {
     case Protocol::kTcp:
+    case Protocol::kDccp:
+    case Protocol::kSctp:
     case Protocol::kMptcp:
     case Protocol::kUnix:
       return StateSet::Connected();
