@@ -14,7 +14,9 @@
 
 namespace netdiag {
 
-// One protocol and family. Probed with a dump that matches no state, which takes a few µs.
+// One protocol and family. Probed with a dump that matches no state, which takes a few µs. SCTP and
+// DCCP are not probed if the kernel has no such socket, because the probe would load a module
+// (IsLoaded()).
 struct Capability {
   Table table;
   absl::Status netlink;  // OK, or why there is no dump: names the missing kernel option

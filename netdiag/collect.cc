@@ -225,11 +225,20 @@ RowCounts::RowCounts(std::vector<RowKey> keys, std::vector<RowKey> sums)
 
 void RowCounts::Add(const Row& row) {
   ++rows_;
-  size_t owners = 1;
-  for (const RowKey& key : keys_) owners = std::max(owners, ValuesOf(key.group, row));
-  for (size_t i = 0; i < owners; ++i) {
+  // The keys' lists, such as owners and addresses, and how many values each has. Every combination
+  // of their values is counted. A list without values is one absent value.
+  lists_.clear();
+  size_t combinations = 1;
+  for (const RowKey& key : keys_) {
+    if (!IsList(key.group) || std::ranges::find(lists_, key.group, &List::group) != lists_.end()) {
+      continue;
+    }
+    lists_.push_back({key.group, std::max<size_t>(ValuesOf(key.group, row), 1)});
+    combinations *= lists_.back().size;
+  }
+  for (size_t i = 0; i < combinations; ++i) {
     key_.clear();
-    for (const RowKey& key : keys_) Encode(key.get(row, i), &key_);
+    for (const RowKey& key : keys_) Encode(key.get(row, PlaceIn(key.group, i)), &key_);
     auto group = counts_.find(key_);
     if (group == counts_.end()) {
       group = counts_.emplace(key_, Count{.sums = std::vector<FieldValue>(sums_.size())}).first;
@@ -241,6 +250,14 @@ void RowCounts::Add(const Row& row) {
       AddTo(&group->second.sums[sum], sums_[sum].get(row, 0));
     }
   }
+}
+
+size_t RowCounts::PlaceIn(FieldGroup group, size_t combination) const {
+  for (const List& list : lists_) {
+    if (list.group == group) return combination % list.size;
+    combination /= list.size;
+  }
+  return 0;
 }
 
 std::vector<RowCounts::Group> RowCounts::Groups(std::span<const Order> order) const {

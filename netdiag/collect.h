@@ -37,7 +37,7 @@ namespace netdiag {
 
 // One value of a row, to order or to count by.
 struct RowKey {
-  std::function<FieldValue(const Row& row, size_t owner)> get;
+  std::function<FieldValue(const Row& row, size_t i)> get;
   FieldGroup group = FieldGroup::kSocket;  // how many values a row has: ValuesOf()
   bool descending = false;
 };
@@ -67,9 +67,8 @@ class SortedRows {
 };
 
 // The number of rows for each combination of values, and the sums of their numbers. A row with
-// several owners counts once for each combination that its owners have. The keys must not mix
-// fields of owners with fields of the peer's owners. Cost: a hash of the values per row, and two
-// allocations per group.
+// several values, such as owners or addresses, counts once for each combination that it has. Cost:
+// a hash of the values per row and combination, and two allocations per group.
 class RowCounts {
  public:
   struct Group {
@@ -99,10 +98,19 @@ class RowCounts {
     std::vector<FieldValue> sums;
   };
 
+  struct List {
+    FieldGroup group;
+    size_t size;
+  };
+
+  // Which value of the group belongs to a combination of the values of lists_.
+  size_t PlaceIn(FieldGroup group, size_t combination) const;
+
   std::vector<RowKey> keys_;
   std::vector<RowKey> sums_;
   uint64_t rows_ = 0;
-  std::string key_;  // scratch: the encoded values of the row in Add()
+  std::string key_;          // scratch: the encoded values of the row in Add()
+  std::vector<List> lists_;  // scratch: the lists of the row in Add()
   absl::flat_hash_map<std::string, Count> counts_;
 };
 

@@ -38,6 +38,19 @@ constexpr Word kTlsModes[] = {"none", "sw", "hw", "hw-record"};
 constexpr Word kMptcpFlags[] = {"mp_capable_remote", "mp_capable_local", "mp_join_remote",
                                 "mp_join_local",     "backup_remote",    "backup_local",
                                 "fully_established", "connected",        "map_valid"};
+// Source: enum sctp_state, include/net/sctp/constants.h; sctp_get_sctp_info(), net/sctp/socket.c
+// (the peer's abilities; before 6.3, "reconf" was an address that is a host's name); enum
+// sctp_spinfo_state, include/uapi/linux/sctp.h; enum sctp_socket_type, include/net/sctp/structs.h.
+constexpr Word kSctpStates[] = {
+    "closed",           "cookie-wait",   "cookie-echoed",     "established",
+    "shutdown-pending", "shutdown-sent", "shutdown-received", "shutdown-ack-sent"};
+constexpr Word kSctpAbilities[] = {"auth", "prsctp", "asconf", "reconf",
+                                   "ipv6", "ipv4",   "ecn",    "intl"};
+constexpr Word kSctpSack[] = {"zero_window", "generation", "needed"};
+constexpr Word kSctpPaths[] = {"inactive", "potentially-failed", "active", "unconfirmed"};
+constexpr Word kSctpTypes[] = {"one-to-many", "one-to-many-high-bandwidth", "one-to-one"};
+// Source: enum ccid3_hc_rx_states, net/dccp/ccids/ccid3.h.
+constexpr Word kCcid3States[] = {"no-data", "data"};
 // Source: enum tpacket_versions, PACKET_FANOUT_*, TP_FT_REQ_*, include/uapi/linux/if_packet.h;
 // SOF_TIMESTAMPING_*, include/uapi/linux/net_tstamp.h; PDI_*, include/uapi/linux/packet_diag.h.
 constexpr Word kPacketVersions[] = {"v1", "v2", "v3"};
@@ -105,6 +118,14 @@ constexpr auto kWords = [] {
       {kTls, "tx_mode", false, 1, kTlsModes},
       {kTls, "rx_mode", false, 1, kTlsModes},
       {kMptcp, "flags", true, 0, kMptcpFlags},
+      {kSctpInfo, "state", false, 0, kSctpStates},
+      {kSctpInfo, "peer_capable", true, 0, kSctpAbilities},
+      {kSctpInfo, "peer_sack", true, 0, kSctpSack},
+      {kSctpInfo, "p_state", false, 0, kSctpPaths},
+      {kSctpInfo, "s_type", false, 0, kSctpTypes},
+      {kDccpInfo, "state", false, 1, kTcpStates},
+      {kDccpInfo, "ca_state", false, 1, kCcid3States},
+      {kDccpInfo, "options", true, 0, kTcpOptions},
       {kPacket, "ethertype", false, 0, {}, EtherTypes},
       {kPacket, "version", false, 0, kPacketVersions},
       {kPacket, "tstamp", true, 0, kTimestamps},
@@ -301,9 +322,7 @@ std::vector<std::string_view> AllowedWords(const Field& field) {
   } else if (field.name == "type") {
     for (const SocketTypeNames& row : AllSocketTypes()) words.push_back(row.word);
   } else if (field.name == "timer") {
-    for (uint8_t i = 0; i <= static_cast<uint8_t>(Timer::kDelayedAck); ++i) {
-      words.push_back(Name(static_cast<Timer>(i)));
-    }
+    for (const Timer timer : kTimers) words.push_back(Name(timer));
   } else if (field.name == "source") {
     for (uint8_t i = 0; i <= static_cast<uint8_t>(kLastSourceKind); ++i) {
       words.push_back(Name(static_cast<SourceKind>(i)));

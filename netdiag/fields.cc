@@ -32,6 +32,16 @@ std::optional<uint64_t> IpProtocol(const Row& row) {
   return row.inet()->local_port().value();
 }
 
+// Only rows of SCTP are either endpoints or associations.
+std::optional<bool> Association(const Row& row) {
+  if (row.protocol() != Protocol::kSctp) return std::nullopt;
+  return row.is_association();
+}
+
+std::string_view TimerName(const Row& row) {
+  return row.inet() != nullptr ? Name(row.timer()) : std::string_view();
+}
+
 // Returns nullopt if `id` is 0, which stands for none.
 template <class Id>
 std::optional<Id> IfSet(std::optional<Id> id) {
@@ -126,7 +136,8 @@ constexpr auto kSocketFields = [] {
       {kSocket, "uid", kNone, kIdentity, kWithUid, {}, OfRow<UserOf>},
       {kSocket, "inode", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.inode(); }>},
       {kSocket, "cookie", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.cookie(); }>},
-      {kSocket, "timer", kNone, kEnum, kInetOnly, {}, OfInet<[](I s) { return Name(s.timer()); }>},
+      {kSocket, "association", kNone, kFlag, kInetOnly, {}, OfRow<Association>},
+      {kSocket, "timer", kNone, kEnum, kInetOnly, {}, OfRow<TimerName>},
       {kSocket, "timer_expires", kMilliseconds, kGauge, kInetOnly, {}, OfInet<[](I s) {
          return IfTimer(s, s.expires());
        }>},
@@ -160,6 +171,8 @@ constexpr auto kSocketFields = [] {
        OfInet<[](I s) { return s.congestion(); }>},
       {kSocket, "ulp", kNone, kText, kInetOnly, Extension::kInfo,
        OfInet<[](I s) { return MemberOf(s.ulp(), &UlpInfo::name); }>},
+      {kSocket, "bpf_storage_count", kNone, kGauge, kInetOnly, Extension::kBpfStorages,
+       OfInet<[](I s) { return s.bpf_storage_count(); }>},
       {kSocket, "file_inode", kNone, kIdentity, kUnixOnly, Extension::kUnixFile,
        OfUnix<[](U s) { return MemberOf(s.file(), &UnixSocket::File::inode); }>},
       {kSocket, "file_major", kNone, kIdentity, kUnixOnly, Extension::kUnixFile,
@@ -269,6 +282,62 @@ auto UlpStruct(const Row& row) {
   const std::optional<UlpInfo> ulp = StructOf(row.inet(), &InetSocket::ulp);
   return ulp ? (*ulp).*Member : std::nullopt;
 }
+
+// ---- Addresses of SCTP ----
+
+template <FieldGroup Group>
+std::optional<BoundAddress> AddressOf(const Row& row, size_t i) {
+  if (row.protocol() != Protocol::kSctp) return std::nullopt;
+  return Group == FieldGroup::kLocal ? row.inet()->local_address(i) : row.inet()->peer_address(i);
+}
+template <FieldGroup Group, auto Read>
+constexpr Getter OfAddress = {TypeRead<Read, BoundAddress>(), [](const Row& row, size_t i) {
+                                const std::optional<BoundAddress> address =
+                                    AddressOf<Group>(row, i);
+                                return address ? ToValue(Read(*address)) : FieldValue();
+                              }};
+
+template <FieldGroup Group>
+constexpr auto kAddressFields = [] {
+  using enum Unit;
+  using enum Meaning;
+  using A = const BoundAddress&;
+  return std::to_array<Field>({
+      {Group,
+       "address",
+       kNone,
+       kIdentity,
+       kInetOnly,
+       {},
+       OfAddress<Group, [](A a) { return a.endpoint.address; }>},
+      {Group,
+       "port",
+       kNone,
+       kIdentity,
+       kInetOnly,
+       {},
+       OfAddress<Group, [](A a) { return a.endpoint.port; }>},
+      {Group,
+       "scope",
+       kNone,
+       kIdentity,
+       kInetOnly,
+       {},
+       OfAddress<Group, [](A a) { return IfSet<IfIndex>(a.scope); }>},
+  });
+}();
+
+// struct sctp_info has one member that is no number.
+std::optional<IpAddress> PrimaryAddress(const Row& row) {
+  const std::optional<SctpInfo> info = row.sctp_info();
+  const std::optional<BoundAddress> primary = info ? SctpPrimaryAddress(*info) : std::nullopt;
+  if (!primary) return std::nullopt;
+  return primary->endpoint.address;
+}
+constexpr auto kPrimaryFields = std::to_array<Field>({
+    {FieldGroup::kSctpInfo, "p_address", Unit::kNone, Meaning::kIdentity, kInetOnly,
+     Extension::kInfo, OfRow<PrimaryAddress>},
+});
 
 // ---- Fields of packet and netlink sockets ----
 
@@ -440,7 +509,12 @@ constexpr auto kFields = Concatenate(
                                                           Extension::kInfo),
     StructFields<MptcpInfo, RowStruct<&Row::mptcp_info>>(FieldGroup::kMptcpInfo, kInetOnly,
                                                          Extension::kInfo),
-    kPacketFields,
+    StructFields<SctpInfo, RowStruct<&Row::sctp_info>>(FieldGroup::kSctpInfo, kInetOnly,
+                                                       Extension::kInfo),
+    kPrimaryFields,
+    StructFields<DccpInfo, RowStruct<&Row::dccp_info>>(FieldGroup::kDccpInfo, kInetOnly,
+                                                       Extension::kInfo),
+    kAddressFields<FieldGroup::kLocal>, kAddressFields<FieldGroup::kPeer>, kPacketFields,
     StructFields<PacketInfo, PacketStruct<&PacketSocket::info>>(FieldGroup::kPacket, kPacketOnly,
                                                                 {}),
     StructFields<PacketRing, PacketStruct<&PacketSocket::receive_ring>>(FieldGroup::kReceiveRing,
@@ -466,17 +540,35 @@ static_assert(std::ranges::all_of(kFields, [](const Field& field) {
 }  // namespace
 
 std::string_view Name(FieldGroup group) {
-  static constexpr std::array<std::string_view, 27> kNames = {
-      "",       "options",  "tcp_info", "memory",     "inet_memory", "vegas",      "dctcp",
-      "bbr",    "tls",      "mptcp",    "mptcp_info", "packet",      "rx_ring",    "tx_ring",
-      "fanout", "netlink",  "vsock",    "tipc",       "xdp",         "umem",       "xdp_stats",
-      "smc",    "smc_conn", "smc_link", "smc_device", "owners",      "peer_owners"};
+  static constexpr auto kNames = std::to_array<std::string_view>(
+      {"",           "options", "tcp_info",   "memory",     "inet_memory", "vegas",     "dctcp",
+       "bbr",        "tls",     "mptcp",      "mptcp_info", "sctp_info",   "dccp_info", "locals",
+       "peers",      "packet",  "rx_ring",    "tx_ring",    "fanout",      "netlink",   "vsock",
+       "tipc",       "xdp",     "umem",       "xdp_stats",  "smc",         "smc_conn",  "smc_link",
+       "smc_device", "owners",  "peer_owners"});
+  static_assert(kNames.size() == static_cast<size_t>(FieldGroup::kPeerOwner) + 1);
   return kNames[static_cast<size_t>(group)];
 }
 
+bool IsList(FieldGroup group) {
+  return group == FieldGroup::kLocal || group == FieldGroup::kPeer || group == FieldGroup::kOwner ||
+         group == FieldGroup::kPeerOwner;
+}
+
 size_t ValuesOf(FieldGroup group, const Row& row) {
-  if (group == FieldGroup::kOwner) return row.owners().size();
-  return group == FieldGroup::kPeerOwner ? row.peer_owners().size() : 1;
+  const bool sctp = row.protocol() == Protocol::kSctp;
+  switch (group) {
+    case FieldGroup::kLocal:
+      return sctp ? row.inet()->local_addresses() : 0;
+    case FieldGroup::kPeer:
+      return sctp ? row.inet()->peer_addresses() : 0;
+    case FieldGroup::kOwner:
+      return row.owners().size();
+    case FieldGroup::kPeerOwner:
+      return row.peer_owners().size();
+    default:
+      return 1;
+  }
 }
 
 std::span<const Field> AllFields() { return kFields; }

@@ -50,12 +50,12 @@ inline bool IsAbsent(const FieldValue& value) {
 // The type of every value of a field that is not absent.
 enum class ValueType : uint8_t { kNumber, kFlag, kText, kAddress };
 
-// Reads a field from a row. `owner` is the index of the owner for fields of kOwner and kPeerOwner;
-// the other fields ignore it.
+// Reads a field from a row. `i` is the index of the value for fields of lists (IsList()), such as
+// the owner; the other fields ignore it.
 struct Getter {
   ValueType type = ValueType::kNumber;
-  FieldValue (*read)(const Row& row, size_t owner) = nullptr;
-  FieldValue operator()(const Row& row, size_t owner) const { return read(row, owner); }
+  FieldValue (*read)(const Row& row, size_t i) = nullptr;
+  FieldValue operator()(const Row& row, size_t i) const { return read(row, i); }
 };
 
 // The object that holds a field in a nested form such as JSON.
@@ -71,6 +71,10 @@ enum class FieldGroup : uint8_t {
   kTls,
   kMptcp,        // an MPTCP subflow
   kMptcpInfo,    // struct mptcp_info: an MPTCP connection
+  kSctpInfo,     // struct sctp_info: an SCTP endpoint or association
+  kDccpInfo,     // what DCCP fills of struct tcp_info
+  kLocal,        // one value for each local address of an SCTP endpoint or association
+  kPeer,         // one value for each address of the peer of an SCTP association
   kPacket,       // packet sockets
   kReceiveRing,  // of a packet socket
   kSendRing,     // of a packet socket
@@ -89,12 +93,14 @@ enum class FieldGroup : uint8_t {
   kPeerOwner,    // the same for row.peer_owners(), the owners of the peer of a unix socket
 };
 // Returns "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "tls",
-// "mptcp", "mptcp_info", "packet", "rx_ring", "tx_ring", "fanout", "netlink", "vsock", "tipc",
-// "xdp", "umem", "xdp_stats", "smc", "smc_conn", "smc_link", "smc_device", "owners" or
-// "peer_owners".
+// "mptcp", "mptcp_info", "sctp_info", "dccp_info", "locals", "peers", "packet", "rx_ring",
+// "tx_ring", "fanout", "netlink", "vsock", "tipc", "xdp", "umem", "xdp_stats", "smc", "smc_conn",
+// "smc_link", "smc_device", "owners" or "peer_owners".
 std::string_view Name(FieldGroup group);
-// The number of values that `row` has for a field of the group: the number of owners for the two
-// groups of owners, otherwise 1.
+// True if a row can have any number of values for a field of the group: kLocal, kPeer, kOwner and
+// kPeerOwner.
+bool IsList(FieldGroup group);
+// The number of values that `row` has for a field of the group: 1 if the group is no list.
 size_t ValuesOf(FieldGroup group, const Row& row);
 
 struct Field {

@@ -2,6 +2,9 @@
 
 #include "netdiag/row.h"
 
+#include <cstdint>
+#include <iterator>
+
 #include "netdiag/dump/unix_index.h"
 #include "netdiag/process/owner_index.h"
 #include "netdiag/process/program.h"
@@ -49,9 +52,57 @@ SocketType Row::type() const {
       return SocketType::kStream;
     case Protocol::kRaw:
       return SocketType::kRaw;
+    case Protocol::kDccp:
+      return SocketType::kDccp;
+    case Protocol::kSctp:
+      return SocketType::kUnknown;
     default:
       return SocketType::kDatagram;
   }
+}
+
+namespace {
+
+// Source: enum sctp_state, include/net/sctp/constants.h.
+State StateOfAssociation(uint8_t number) {
+  static constexpr State kStates[] = {State::kClose,
+                                      State::kCookieWait,
+                                      State::kCookieEchoed,
+                                      State::kEstablished,
+                                      State::kShutdownPending,
+                                      State::kShutdownSent,
+                                      State::kShutdownReceived,
+                                      State::kShutdownAckSent};
+  return number < std::size(kStates) ? kStates[number] : State();
+}
+
+// The kernel numbers these two states behind TCP's, which are one more from 6.8 on: part-open is 13
+// or 14, and passive-closereq one more. In passive-closereq, the peer has ended its data
+// (dccp_rcv_closereq()). Source: enum dccp_state, include/linux/dccp.h.
+State StateOfDccp(const InetSocket& socket) {
+  const auto number = static_cast<uint8_t>(socket.state());
+  if (number < kStateCount - 1) return socket.state();
+  const bool ended = socket.shutdown().value_or(Shutdown()).receive;
+  if (number == kStateCount) return ended ? State::kPassiveCloseRequest : State::kPartOpen;
+  if (number == kStateCount - 1) return State::kPartOpen;
+  return number == kStateCount + 1 ? State::kPassiveCloseRequest : State();
+}
+
+}  // namespace
+
+State Row::OwnState() const {
+  const InetSocket& socket = *inet();
+  if (protocol() == Protocol::kDccp) return StateOfDccp(socket);
+  return socket.is_association() ? StateOfAssociation(static_cast<uint8_t>(socket.state()))
+                                 : socket.state();
+}
+
+Timer Row::timer() const {
+  const InetSocket* const socket = inet();
+  if (socket == nullptr) return Timer::kOff;
+  // SCTP reports T3-rtx only, by the number of an event (SCTP_EVENT_TIMEOUT_T3_RTX).
+  const bool running = socket->timer() != Timer::kOff;
+  return running && protocol() == Protocol::kSctp ? Timer::kT3Retransmit : socket->timer();
 }
 
 Cookie Row::cookie() const {
@@ -72,6 +123,12 @@ std::optional<TcpInfo> Row::tcp_info() const {
 }
 std::optional<MptcpInfo> Row::mptcp_info() const {
   return protocol() == Protocol::kMptcp ? inet()->mptcp_info() : std::nullopt;
+}
+std::optional<SctpInfo> Row::sctp_info() const {
+  return protocol() == Protocol::kSctp ? inet()->sctp_info() : std::nullopt;
+}
+std::optional<DccpInfo> Row::dccp_info() const {
+  return protocol() == Protocol::kDccp ? inet()->dccp_info() : std::nullopt;
 }
 
 uint32_t Row::receive_queue() const {

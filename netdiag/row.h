@@ -79,9 +79,11 @@ class Row {
     const InetSocket* const socket = inet();
     return socket != nullptr ? socket->family() : kFamilies[socket_.index()];
   }
-  SocketType type() const;
+  SocketType type() const;  // kUnknown for SCTP, which tells it in sctp_info only
   State state() const {
-    return std::visit([](const auto& socket) { return socket.state(); }, socket_);
+    const bool own = protocol() == Protocol::kSctp || protocol() == Protocol::kDccp;
+    return own ? OwnState()
+               : std::visit([](const auto& socket) { return socket.state(); }, socket_);
   }
   Inode inode() const {
     return std::visit([](const auto& socket) { return socket.inode(); }, socket_);
@@ -95,9 +97,19 @@ class Row {
   uint32_t receive_queue() const;
   uint32_t send_queue() const;
 
-  // The health of a TCP connection, or of an MPTCP connection as a whole.
+  // The timer of an inet socket, or of an SCTP association; kOff for other sockets.
+  Timer timer() const;
+  // True if the row is an association of SCTP. It comes behind the row of its endpoint, which is
+  // the socket and has the same inode and cookie. Endpoints of one peer have one association;
+  // one-to-many endpoints have any number.
+  bool is_association() const { return protocol() == Protocol::kSctp && inet()->is_association(); }
+
+  // The health of a TCP connection, of an MPTCP connection as a whole, of an SCTP association, or
+  // of a DCCP socket.
   std::optional<TcpInfo> tcp_info() const;
   std::optional<MptcpInfo> mptcp_info() const;
+  std::optional<SctpInfo> sctp_info() const;
+  std::optional<DccpInfo> dccp_info() const;
 
   // The descriptors that hold the socket (Query::owners), and why there are none.
   Owners owners() const { return is_copy_ ? FindOwners() : owners_; }
@@ -141,6 +153,7 @@ class Row {
       const netlink::Message& message, const Table& table, SourceKind source)
       : message_(message), socket_(view, payload), table_(&table), source_(source) {}
   Owners FindOwners() const;
+  State OwnState() const;
 
   netlink::Message message_;
   Socket socket_;

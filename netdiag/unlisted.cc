@@ -11,7 +11,6 @@
 
 #include "absl/container/flat_hash_set.h"
 
-#include "netdiag/dump/table.h"
 #include "netdiag/filter/unlisted_match.h"
 #include "netdiag/process/owner_index.h"
 #include "netdiag/process/program.h"
@@ -27,12 +26,14 @@ namespace {
 // one. A longer dump can miss sockets that move between its datagrams.
 constexpr uint64_t kRowsOfOneDatagram = 200;
 
-Query EverySocket(StateSet states, const std::string& proc_root) {
+Query EverySocket(StateSet states) {
   Query query;
-  query.protocols = ProtocolsWithSockets(proc_root);
+  query.protocols.clear();
+  for (const TableNames& row : AllProtocols()) query.protocols.push_back(row.protocol);
   query.families = FamilySet();
   for (const FamilyNames& row : AllFamilies()) query.families |= row.family;
   query.states = states;
+  query.load_modules = false;
   return query;
 }
 
@@ -130,7 +131,7 @@ absl::StatusOr<UnlistedStats> VisitUnlisted(const EngineOptions& options,
   EngineOptions everywhere = options;
   everywhere.all_netns = options.all_netns || index.stats().source != OwnerSource::kBpf;
   NETDIAG_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Open(everywhere));
-  const Query query = EverySocket(unlisted_options.listed_states, options.proc_root);
+  const Query query = EverySocket(unlisted_options.listed_states);
   Listed listed;
   NETDIAG_RETURN_IF_ERROR(AddListed(engine.get(), query, call, &listed));
   std::vector<Inode> unlisted;

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -105,6 +106,97 @@ TEST(Row, OfUdpIsADatagramSocket) {
   const GuardedBuffer bytes(InetMessage(5));
   EXPECT_EQ(RowOf(bytes, kUdp)->type(), SocketType::kDatagram);
   EXPECT_EQ(RowOf(bytes, kUdp)->protocol(), Protocol::kUdp);
+}
+
+// ---- States of SCTP and DCCP ----
+
+Packet InState(uint8_t state, const Packet& attributes = {}, uint8_t timer = 0) {
+  inet_diag_msg body = {};
+  body.idiag_family = AF_INET;
+  body.idiag_state = state;
+  body.idiag_timer = timer;
+  return MessageOf(testing::Join({Raw(body), attributes}));
+}
+State StateIn(Protocol protocol, const Packet& message) {
+  const Table table = {protocol, Family::kInet, NetnsId(7)};
+  const GuardedBuffer bytes(message);
+  return RowOf(bytes, table)->state();
+}
+
+const Packet kPeers = testing::Attribute(INET_DIAG_PEERS, Packet(128));
+
+// An association has the numbers of enum sctp_state, an endpoint those of TCP.
+TEST(Row, OfSctpHasTheStateOfItsKind) {
+  const State kAssociation[] = {State::kClose,
+                                State::kCookieWait,
+                                State::kCookieEchoed,
+                                State::kEstablished,
+                                State::kShutdownPending,
+                                State::kShutdownSent,
+                                State::kShutdownReceived,
+                                State::kShutdownAckSent};
+  for (int number = 0; number < 256; ++number) {
+    const auto state = static_cast<uint8_t>(number);
+    EXPECT_EQ(StateIn(Protocol::kSctp, InState(state, kPeers)),
+              number < 8 ? kAssociation[number] : State())
+        << number;
+    EXPECT_EQ(StateIn(Protocol::kSctp, InState(state)), static_cast<State>(state)) << number;
+    EXPECT_EQ(StateIn(Protocol::kTcp, InState(state, kPeers)), static_cast<State>(state)) << number;
+  }
+}
+
+// The kernel numbers part-open 13 before 6.8, and 14 from then on; passive-closereq is one more,
+// and there the peer has ended its data.
+TEST(Row, OfDccpHasTwoStatesBehindThoseOfTcp) {
+  const auto shut = [](uint8_t mask) { return testing::Attribute(INET_DIAG_SHUTDOWN, Raw(mask)); };
+  for (uint8_t number = 0; number < 13; ++number) {
+    EXPECT_EQ(StateIn(Protocol::kDccp, InState(number)), static_cast<State>(number));
+  }
+  for (const uint8_t mask : {0, 1, 2, 3}) {
+    const bool ended = (mask & 1) != 0;
+    EXPECT_EQ(StateIn(Protocol::kDccp, InState(13, shut(mask))), State::kPartOpen);
+    EXPECT_EQ(StateIn(Protocol::kDccp, InState(14, shut(mask))),
+              ended ? State::kPassiveCloseRequest : State::kPartOpen);
+    EXPECT_EQ(StateIn(Protocol::kDccp, InState(15, shut(mask))), State::kPassiveCloseRequest);
+  }
+  EXPECT_EQ(StateIn(Protocol::kDccp, InState(14)), State::kPartOpen);
+  for (int number = 16; number < 256; ++number) {
+    EXPECT_EQ(StateIn(Protocol::kDccp, InState(static_cast<uint8_t>(number))), State()) << number;
+  }
+}
+
+TEST(Row, OfSctpHasItsOwnTimer) {
+  for (const auto& [protocol, wanted] : {std::pair(Protocol::kSctp, Timer::kT3Retransmit),
+                                         std::pair(Protocol::kTcp, Timer::kPersist)}) {
+    const Table table = {protocol, Family::kInet, NetnsId(7)};
+    const GuardedBuffer off(InState(1)), on(InState(1, {}, 4));
+    EXPECT_EQ(RowOf(off, table)->timer(), Timer::kOff);
+    EXPECT_EQ(RowOf(on, table)->timer(), wanted);
+  }
+  const GuardedBuffer unix_row(UnixMessage(6));
+  EXPECT_EQ(RowOf(unix_row, kUnix)->timer(), Timer::kOff);
+}
+
+// One attribute holds the struct of each protocol.
+TEST(Row, HasTheInfoOfItsProtocolOnly) {
+  const GuardedBuffer bytes(InState(1, testing::Attribute(INET_DIAG_INFO, Packet(368))));
+  for (const Protocol protocol :
+       {Protocol::kTcp, Protocol::kMptcp, Protocol::kSctp, Protocol::kDccp, Protocol::kUdp}) {
+    SCOPED_TRACE(Names(protocol).word);
+    const Table table = {protocol, Family::kInet, NetnsId(7)};
+    const Row row = *RowOf(bytes, table);
+    EXPECT_EQ(row.tcp_info().has_value(), protocol == Protocol::kTcp);
+    EXPECT_EQ(row.mptcp_info().has_value(), protocol == Protocol::kMptcp);
+    EXPECT_EQ(row.sctp_info().has_value(), protocol == Protocol::kSctp);
+    EXPECT_EQ(row.dccp_info().has_value(), protocol == Protocol::kDccp);
+  }
+  const GuardedBuffer association(InState(3, kPeers));
+  const Table sctp = {Protocol::kSctp, Family::kInet, NetnsId(7)};
+  const Table dccp = {Protocol::kDccp, Family::kInet, NetnsId(7)};
+  EXPECT_TRUE(RowOf(association, sctp)->is_association());
+  EXPECT_FALSE(RowOf(association, dccp)->is_association());
+  EXPECT_EQ(RowOf(association, sctp)->type(), SocketType::kUnknown);
+  EXPECT_EQ(RowOf(association, dccp)->type(), SocketType::kDccp);
 }
 
 TEST(Row, OfAUnixSocketHasTheValuesOfItsMessage) {

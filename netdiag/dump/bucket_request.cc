@@ -34,7 +34,12 @@ StateSet StatesInBuckets(const DumpRequest& request) {
 }  // namespace
 
 StateSet ConnectionStates() {
-  return (StateSet::SsAll() & StateSet::All()) - State::kListen - State::kClose;
+  return (StateSet::SsAll() & StateSet::OfTcp()) - State::kListen - State::kClose;
+}
+
+bool AlwaysHides(Protocol protocol) {
+  return protocol == Protocol::kMptcp || protocol == Protocol::kSctp ||
+         protocol == Protocol::kDccp || protocol == Protocol::kTipc;
 }
 
 DumpRequest WidenToBuckets(DumpRequest request) {
@@ -56,7 +61,7 @@ bool HidesSockets(const DumpRequest& request) {
   const bool one_family =
       SharesBucketsAmongFamilies(protocol) && request.table.families != kBothFamilies;
   const StateSet needed = StatesInBuckets(request);
-  return TestsSockets(request) || one_family || protocol == Protocol::kMptcp ||
+  return TestsSockets(request) || one_family || AlwaysHides(protocol) ||
          (request.states & needed) != needed;
 }
 

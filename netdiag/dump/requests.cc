@@ -26,11 +26,52 @@ uint8_t InetExtensions(ExtensionSet extensions) {
   return static_cast<uint8_t>(extensions.bits() & 0x7f);
 }
 
+// The states in the kernel's numbers. The bits of states that TCP does not have stay here.
+uint32_t KernelStates(const DumpRequest& request) {
+  const StateSet states = request.states;
+  const uint32_t bits = states.bits() & ((uint32_t{1} << kStateCount) - 1);
+  switch (request.table.protocol) {
+    case Protocol::kSctp: {
+      // The kernel knows two questions: listening endpoints, and associations behind their
+      // endpoints, in whatever state (sctp_diag_dump()). A socket in CLOSE is told as the endpoint
+      // of associations only.
+      const StateSet others = states - State::kListen;
+      return (states & State::kListen).bits() |
+             (others.empty() ? StateSet::None() : StateSet(State::kEstablished)).bits();
+    }
+    case Protocol::kDccp: {
+      // The two numbers behind TCP's; BoundInactive is one of TCP's from 6.8 on. Source: enum
+      // dccp_state, include/linux/dccp.h.
+      const int part_open = KernelIsAtLeast(6, 8) ? kStateCount : kStateCount - 1;
+      const uint32_t of_tcp = bits & ((uint32_t{1} << part_open) - 1);
+      return of_tcp | uint32_t{states.contains(State::kPartOpen)} << part_open |
+             uint32_t{states.contains(State::kPassiveCloseRequest)} << (part_open + 1);
+    }
+    default:
+      return bits;
+  }
+}
+
 inet_diag_sockid Ports(const DumpRequest& request) {
   inet_diag_sockid id = {};
   id.idiag_sport = request.source_port.ToNetwork();
   id.idiag_dport = request.destination_port.ToNetwork();
   return id;
+}
+
+// The nested attribute that asks for BPF storages: of the given maps, or of all if it is empty.
+void PutBpfStorages(const DumpRequest& request, RequestBuilder* builder) {
+  if (!request.extensions.contains(Extension::kBpfStorages)) return;
+  struct MapFd {
+    netlink::AttrHeader header;
+    int32_t fd;
+  };
+  std::array<MapFd, kMaxBpfMaps> maps = {};
+  for (size_t i = 0; i < request.bpf_maps.size(); ++i) {
+    maps[i] = {{sizeof(MapFd), SK_DIAG_BPF_STORAGE_REQ_MAP_FD}, request.bpf_maps[i]};
+  }
+  builder->Attribute(INET_DIAG_REQ_SK_BPF_STORAGES | netlink::kAttrNested,
+                     std::as_bytes(std::span(maps).first(request.bpf_maps.size())));
 }
 
 bool BothFamilies(const Table& table) {
@@ -83,10 +124,11 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
     legacy.idiag_family = AF_INET;
     legacy.idiag_ext = InetExtensions(request.extensions);
     legacy.id = Ports(request);
-    legacy.idiag_states = request.states.bits();
+    legacy.idiag_states = KernelStates(request);
     builder->Header(netlink::abi::kTcpDiagGetSock, kFlagDump).Put(legacy);
     if (request.table.protocol != Protocol::kTcp) PutProtocol(request, builder);
     PutBytecode(request, builder);
+    PutBpfStorages(request, builder);
     return;
   }
   inet_diag_req_v2 body = {};
@@ -96,17 +138,18 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
   const bool wide = static_cast<uint16_t>(request.table.protocol) > UINT8_MAX;
   body.sdiag_protocol = wide ? 0 : static_cast<uint8_t>(request.table.protocol);
   body.idiag_ext = InetExtensions(request.extensions);
-  body.idiag_states = request.states.bits();
+  body.idiag_states = KernelStates(request);
   body.id = Ports(request);
   builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
   if (wide) PutProtocol(request, builder);
   PutBytecode(request, builder);
+  PutBpfStorages(request, builder);
 }
 
 void PutUnix(const DumpRequest& request, Detail detail, RequestBuilder* builder) {
   unix_diag_req body = {};
   body.sdiag_family = AF_UNIX;
-  body.udiag_states = request.states.bits();
+  body.udiag_states = KernelStates(request);
   // Never UDIAG_SHOW_ICONS: a list that does not fit into a datagram ends the whole dump without an
   // error.
   body.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID;
@@ -174,6 +217,14 @@ inet_diag_req_v2 BodyOf(const InetSocketId& socket, uint8_t protocol) {
   return body;
 }
 
+// The kernel finds a raw socket by its protocol too, which it reads in the place of the padding
+// (struct inet_diag_req_raw). Rows have it in the place of the local port.
+inet_diag_req_v2 RawBodyOf(const InetName& socket) {
+  inet_diag_req_v2 body = BodyOf(IdOf(socket), IPPROTO_RAW);
+  body.pad = static_cast<uint8_t>(socket.local.port.value());
+  return body;
+}
+
 }  // namespace
 
 bool OneDumpCoversBothFamilies(Protocol protocol) {
@@ -202,6 +253,16 @@ absl::StatusOr<Bytes> EncodeDump(const DumpRequest& request, Detail detail, size
   if (BothFamilies(request.table) && !OneDumpCoversBothFamilies(protocol)) {
     return BadInput("socket_diag request", Text(request.table),
                     "this kernel dumps one family at a time");
+  }
+  // An older kernel skips the attribute that it does not know, and reports no storages.
+  if (request.extensions.contains(Extension::kBpfStorages) && IsInet(protocol) &&
+      !KernelIsAtLeast(5, 7)) {
+    return ErrnoError(EOPNOTSUPP, "socket_diag request " + Text(request.table),
+                      "this kernel does not report BPF storages; 5.7 does");
+  }
+  if (request.bpf_maps.size() > kMaxBpfMaps) {
+    return BadInput("socket_diag request", std::to_string(request.bpf_maps.size()) + " BPF maps",
+                    "at most " + std::to_string(kMaxBpfMaps) + " can be asked for");
   }
   RequestBuilder builder(storage);
   switch (protocol) {
@@ -280,7 +341,7 @@ absl::Status AppendTcpLookup(const InetSocketId& socket, ExtensionSet extensions
 absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std::byte> storage) {
   unix_diag_req body = {};
   body.sdiag_family = AF_UNIX;
-  body.udiag_states = StateSet::All().bits();
+  body.udiag_states = StateSet::OfTcp().bits();
   body.udiag_ino = inode.value();
   body.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS |
                     UDIAG_SHOW_RQLEN | UDIAG_SHOW_MEMINFO | UDIAG_SHOW_UID;
@@ -291,12 +352,21 @@ absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std
   return RequestBuilder(storage).Header(netlink::abi::kSockDiagByFamily, 0).Put(body).Finish();
 }
 
+absl::StatusOr<Bytes> EncodeRawLookup(const InetName& socket, std::span<std::byte> storage) {
+  return RequestBuilder(storage)
+      .Header(netlink::abi::kSockDiagByFamily, 0)
+      .Put(RawBodyOf(socket))
+      .Finish();
+}
+
 absl::StatusOr<Bytes> EncodeDestroy(Protocol protocol, const InetName& socket,
                                     std::span<std::byte> storage) {
   if (static_cast<uint16_t>(protocol) > UINT8_MAX || !IsInet(protocol)) {
     return ErrnoError(EOPNOTSUPP, "SOCK_DESTROY", "no kernel can close these sockets");
   }
-  const inet_diag_req_v2 body = BodyOf(IdOf(socket), static_cast<uint8_t>(protocol));
+  const inet_diag_req_v2 body = protocol == Protocol::kRaw
+                                    ? RawBodyOf(socket)
+                                    : BodyOf(IdOf(socket), static_cast<uint8_t>(protocol));
   return RequestBuilder(storage).Header(SOCK_DESTROY, netlink::kFlagAck).Put(body).Finish();
 }
 

@@ -29,7 +29,7 @@
 namespace netdiag::internal {
 
 // The size of the largest request without its bytecode, in bytes.
-inline constexpr size_t kMaxRequest = 128;
+inline constexpr size_t kMaxRequest = 128 + 8 * kMaxBpfMaps;
 
 // ---- Dumps ----
 
@@ -80,7 +80,10 @@ absl::Status AppendTcpLookup(const InetSocketId& socket, ExtensionSet extensions
 // The exact request for one unix socket with all its attributes, pending connections included.
 // Cookie 0: any socket with that inode.
 absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std::byte> storage);
-// The request to close one socket of TCP, UDP or raw.
+// The exact request for one raw socket. The kernel ignores the cookie.
+absl::StatusOr<Bytes> EncodeRawLookup(const InetName& socket, std::span<std::byte> storage);
+// The request to close one socket of TCP, UDP or raw. For raw sockets the kernel ignores the
+// cookie.
 absl::StatusOr<Bytes> EncodeDestroy(Protocol protocol, const InetName& socket,
                                     std::span<std::byte> storage);
 

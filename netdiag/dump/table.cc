@@ -18,9 +18,17 @@ namespace {
 
 constexpr FamilySet kInet = {Family::kInet, Family::kInet6};
 
-constexpr StateSet kEvery = StateSet::All();
+constexpr StateSet kEvery = StateSet::OfTcp();
 // The kernel takes a socket of TCP out of its tables before it closes it (tcp_set_state()).
-constexpr StateSet kConnections = StateSet::All() - State::kClose;
+constexpr StateSet kConnections = StateSet::OfTcp() - State::kClose;
+// The same for DCCP (dccp_set_state()), which has some of TCP's states and two of its own.
+constexpr StateSet kOfDccp = StateSet(State::kEstablished) | State::kSynSent | State::kSynReceived |
+                             State::kFinWait1 | State::kTimeWait | State::kCloseWait |
+                             State::kListen | State::kClosing | State::kNewSynReceived |
+                             State::kBoundInactive | StateSet::OfDccpOnly();
+// Endpoints have TCP's states (SCTP_SS_CLOSED and others), associations have SCTP's.
+constexpr StateSet kOfSctp = StateSet(State::kEstablished) | State::kSynSent | State::kClose |
+                             State::kCloseWait | State::kListen | StateSet::OfSctpOnly();
 // Sockets without a connection to set up are connected by connect() to one peer, or not.
 constexpr StateSet kDatagrams = StateSet(State::kEstablished) | State::kClose;
 // The kernel has no states of these sockets and ss calls all of them closed.
@@ -43,6 +51,11 @@ constexpr auto kTables = std::to_array<TableInfo>({
      "", ""},
     {Protocol::kRaw, kInet, kDatagrams, "CONFIG_INET_DIAG and CONFIG_INET_RAW_DIAG", "raw_diag",
      "raw", "raw6"},
+    {Protocol::kDccp, kInet, kOfDccp, "CONFIG_INET_DIAG and CONFIG_INET_DCCP_DIAG", "dccp_diag", "",
+     "", "DCCP", "DCCPv6"},
+    // /proc/net/sctp is not read, as in ss.
+    {Protocol::kSctp, kInet, kOfSctp, "CONFIG_INET_DIAG and CONFIG_INET_SCTP_DIAG", "sctp_diag", "",
+     "", "SCTP", "SCTPv6"},
     {Protocol::kUdpLite, kInet, kDatagrams, "CONFIG_INET_DIAG and CONFIG_INET_UDP_DIAG", "udp_diag",
      "udplite", "udplite6"},
     {Protocol::kIcmp, kInet, kDatagrams, "", "", "icmp", "icmp6"},
@@ -50,19 +63,26 @@ constexpr auto kTables = std::to_array<TableInfo>({
      "packet", ""},
     {Protocol::kNetlink, Family::kNetlink, kStateless, "CONFIG_NETLINK_DIAG", "netlink_diag",
      "netlink", ""},
-    {Protocol::kVsock, Family::kVsock, kEvery, "CONFIG_VSOCKETS_DIAG", "vsock_diag", "", ""},
+    {Protocol::kVsock, Family::kVsock, kEvery, "CONFIG_VSOCKETS_DIAG", "vsock_diag", "", "",
+     "AF_VSOCK"},
     {Protocol::kTipc, Family::kTipc, kTipcStates, "CONFIG_TIPC_DIAG",
-     "tipc_diag (diag in older kernels)", "", ""},
+     "tipc_diag (diag in older kernels)", "", "", "TIPC"},
     {Protocol::kXdp, Family::kXdp, kStateless, "CONFIG_XDP_SOCKETS_DIAG", "xsk_diag", "", ""},
-    {Protocol::kSmc, Family::kSmc, kSmcStates, "CONFIG_SMC_DIAG", "smc_diag", "", ""},
+    {Protocol::kSmc, Family::kSmc, kSmcStates, "CONFIG_SMC_DIAG", "smc_diag", "", "", "SMC",
+     "SMC6"},
 });
 
-// True if the kernel has no sockets of the protocol at all. Asks only for UDP-Lite, which new
-// kernels lack (7.3): a socket of another protocol could make the kernel load a module.
-bool HasNoSockets(Protocol protocol) {
-  if (protocol != Protocol::kUdpLite) return false;
+// Why the kernel has no sockets of the protocol at all; empty if it may have some. Makes a socket
+// only of UDP-Lite, which new kernels lack (7.3): a socket of another protocol could make the
+// kernel load a module.
+std::string_view WhyNoSockets(Protocol protocol) {
+  if (protocol == Protocol::kDccp && internal::KernelIsAtLeast(6, 16)) {
+    return "this kernel has no sockets of this protocol: Linux 6.16 removed DCCP and its module "
+           "dccp_diag (CONFIG_INET_DCCP_DIAG)";
+  }
+  if (protocol != Protocol::kUdpLite) return "";
   const internal::UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDPLITE));
-  return !fd.ok() && errno == EPROTONOSUPPORT;
+  return !fd.ok() && errno == EPROTONOSUPPORT ? "this kernel has no sockets of this protocol" : "";
 }
 
 }  // namespace
@@ -75,6 +95,8 @@ std::string_view Name(SourceKind source) {
       return "procfs";
     case SourceKind::kReplay:
       return "replay";
+    case SourceKind::kStream:
+      return "stream";
   }
   return "unknown";
 }
@@ -86,18 +108,11 @@ const TableInfo& Describe(Protocol protocol) {
   return row == kTables.end() ? kNone : *row;
 }
 
-std::vector<Protocol> ProtocolsWithSockets(const std::string& proc_root) {
+bool IsLoaded(const TableInfo& info, const std::string& proc_root) {
+  if (info.proto.empty()) return true;
   const std::string list = internal::ReadKernelProtocols(proc_root);
-  const auto is_loaded = [&](std::string_view name) {
-    return list.empty() || internal::SocketsOf(name, list).has_value();
-  };
-  std::vector<Protocol> protocols;
-  for (const TableNames& row : AllProtocols()) {
-    if (row.protocol == Protocol::kTipc && !is_loaded("TIPC")) continue;
-    if (row.protocol == Protocol::kSmc && !is_loaded("SMC")) continue;
-    protocols.push_back(row.protocol);
-  }
-  return protocols;
+  return list.empty() || internal::SocketsOf(info.proto, list).has_value() ||
+         internal::SocketsOf(info.proto6, list).has_value();
 }
 
 std::string Text(const Table& table) {
@@ -116,8 +131,8 @@ absl::Status ExplainRefusal(const absl::Status& status, const Table& table) {
   switch (errnum) {
     case ENOENT:
     case EOPNOTSUPP:
-      if (HasNoSockets(table.protocol)) {
-        return ErrnoError(errnum, what, "this kernel has no sockets of this protocol");
+      if (const std::string_view why = WhyNoSockets(table.protocol); !why.empty()) {
+        return ErrnoError(errnum, what, std::string(why));
       }
       return ErrnoError(errnum, what,
                         std::string("the kernel was built without ")

@@ -48,16 +48,25 @@ enum class Extension : uint8_t {
   // without an error, so the table is dumped a second time without them.
   kPacketFilter = 9,
   kPacketMemberships = 10,
+  // InetSocket::bpf_storage(): what BPF programs keep with the socket. Since 5.7, with CAP_BPF.
+  kBpfStorages = 11,
 };
 using ExtensionSet = Set<Extension>;
+// Everything that a request can ask for.
+inline constexpr ExtensionSet kAllExtensions = {
+    Extension::kMemory,           Extension::kInfo,     Extension::kCongestionDetail,
+    Extension::kCongestion,       Extension::kTos,      Extension::kTrafficClass,
+    Extension::kSocketMemory,     Extension::kUnixFile, Extension::kPacketFilter,
+    Extension::kPacketMemberships};
 
 // The kind of source that rows came from.
 enum class SourceKind : uint8_t {
   kNetlink,  // NETLINK_SOCK_DIAG
   kProcfs,   // /proc/net, if the kernel or a sandbox refuses the dump; most attributes are absent
   kReplay,   // a capture
+  kStream,   // ss's stream (EngineOptions::tcp_stream); owners, peers and cgroups are not known
 };
-inline constexpr SourceKind kLastSourceKind = SourceKind::kReplay;
+inline constexpr SourceKind kLastSourceKind = SourceKind::kStream;
 std::string_view Name(SourceKind source);
 
 // How much effort goes into missing no socket. A dump is no snapshot, so it can miss sockets:
@@ -83,7 +92,10 @@ struct DumpRequest {
   Port destination_port;
   // The program that inet_diag runs on each socket (INET_DIAG_REQ_BYTECODE); empty: none.
   std::vector<std::byte> bytecode;
+  // For kBpfStorages: descriptors of the maps to report; empty: all. At most kMaxBpfMaps.
+  std::vector<int> bpf_maps;
 };
+inline constexpr size_t kMaxBpfMaps = 32;
 
 // The facts about a protocol's table that hold on any Linux.
 struct TableInfo {
@@ -96,19 +108,22 @@ struct TableInfo {
   std::string_view module;         // that implements the dump
   std::string_view proc_file;      // below net/ of procfs; empty: none
   std::string_view proc_file6;     // the same for IPv6; empty: none
+  // The kernel's names of the protocol, if a module implements its sockets that a request for the
+  // dump would load; empty: no such module.
+  std::string_view proto = "";
+  std::string_view proto6 = "";
 };
 const TableInfo& Describe(Protocol protocol);
-// True if the protocol is one of IPv4 and IPv6.
+// False if the kernel has no socket of the protocol, because the module that implements them is not
+// loaded. To ask the kernel for such a table would load it. True if that is not known.
+// Cost: reads net/protocols below `proc_root`, for a protocol with such a module only.
+bool IsLoaded(const TableInfo& info, const std::string& proc_root = "/proc");
+// True if the protocol's sockets have addresses and ports.
 inline bool IsInet(Protocol protocol) {
   return Describe(protocol).families.contains(Family::kInet);
 }
 // True if the protocol's sockets have addresses and ports of IP. SMC sockets have those of TCP.
 inline bool HasIpEnds(Protocol protocol) { return IsInet(protocol) || protocol == Protocol::kSmc; }
-
-// The protocols that can have sockets now: all, except TIPC and SMC while the modules that make
-// their sockets are not loaded. To dump these two tables would load the modules. Reads
-// /proc/net/protocols below `proc_root`; returns all protocols if it cannot be read.
-std::vector<Protocol> ProtocolsWithSockets(const std::string& proc_root = "/proc");
 
 // "tcp", "udp inet6", "unix": for error messages.
 std::string Text(const Table& table);

@@ -20,6 +20,14 @@ bool HasLists(const DumpRequest& request) {
   return request.table.protocol == Protocol::kPacket && request.extensions.intersects(kLists);
 }
 
+// True if one dump of SCTP would give an endpoint twice, and first not where its associations are:
+// a listener with associations comes among the listeners, and again before its associations
+// (sctp_ep_dump(), sctp_sock_dump()).
+bool NeedsListenersApart(const DumpRequest& request) {
+  return request.table.protocol == Protocol::kSctp && request.states.contains(State::kListen) &&
+         request.states != State::kListen;
+}
+
 DumpRequest WithoutLists(DumpRequest request) {
   request.extensions = ExtensionSet::FromBits(request.extensions.bits() & ~kLists.bits());
   return request;
@@ -29,6 +37,8 @@ DumpRequest WithoutLists(DumpRequest request) {
 
 Verifier::Verifier(const DumpRequest& asked, const DumpOptions& options)
     : asked_(asked), request_(asked), options_(options) {
+  if (NeedsListenersApart(asked)) request_.states = asked.states - State::kListen;
+  if (AlwaysHides(asked.table.protocol)) return;
   // Ask for every state and both families: sockets that a request hides cannot be verified, and the
   // extra rows are cheap.
   if (options_.completeness != Completeness::kExact || TestsSockets(asked)) return;
@@ -50,8 +60,8 @@ void Verifier::Begin() { activity_.Begin(request_, options_.activity, options_.s
 
 void Verifier::BeginDump() {
   ++dumps_;
-  const bool keep_all =
-      options_.completeness == Completeness::kExact || HasLists(request_) || CanUnhide();
+  const bool keep_all = options_.completeness == Completeness::kExact || HasLists(request_) ||
+                        ListenersAreLeft() || CanUnhide();
   options_.scratch->tears.Begin(request_, options_.tcp_buckets, keep_all);
 }
 
@@ -69,6 +79,13 @@ absl::StatusOr<Verdict> Verifier::EndDump(netlink::Conn* conn, const CallOptions
   repeated_ += tears.repeated();
   if (asked_.table.protocol == Protocol::kTcp) options_.scratch->tcp_rows = tears.given();
   if (HasLists(request_)) return DumpAgain(WithoutLists(request_));
+  if (ListenersAreLeft()) {
+    associations_torn_ = tears.report().torn;
+    DumpRequest listeners = asked_;
+    listeners.states = State::kListen;
+    return DumpAgain(std::move(listeners));
+  }
+  if (associations_torn_) return Verdict::Doubt(kHidden);
   if (!tears.report().torn) return Verdict::Verified();
   return settlement_ ? Settle(conn, call) : Verify(conn, call);
 }
@@ -90,6 +107,12 @@ absl::StatusOr<Verdict> Verifier::Step(netlink::Conn* conn, const StepOptions& h
   return verdict.next == Verdict::Next::kDoubt ? Doubt(verdict.reason) : verdict;
 }
 
+// True if the present dump is one of SCTP's associations, and the listeners without any are asked
+// for too.
+bool Verifier::ListenersAreLeft() const {
+  return NeedsListenersApart(asked_) && request_.states != State::kListen;
+}
+
 // True if another dump can show all that the present one hides, so that it can be verified instead.
 // Not of connections: there are too many of them. Not for kExact: a census needs no such dump.
 bool Verifier::CanUnhide() const {
@@ -101,10 +124,8 @@ bool Verifier::CanUnhide() const {
 
 // No check verifies the present dump. Ends with the doubt, or goes on to settle it.
 Verdict Verifier::Doubt(std::string_view reason) {
-  // Every dump of TIPC leaves out the same sockets.
-  const bool comparable =
-      asked_.table.protocol != Protocol::kMptcp && asked_.table.protocol != Protocol::kTipc;
-  const bool settles = options_.completeness == Completeness::kExact && comparable;
+  const bool settles =
+      options_.completeness == Completeness::kExact && !AlwaysHides(asked_.table.protocol);
   if (!settles) return Verdict::Doubt(reason);
   return settlement_ ? DumpOnceMore() : BeginSettlement();
 }

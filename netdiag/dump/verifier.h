@@ -21,6 +21,9 @@
 // sockets does (dump/passes.h). Its rows cannot be made longer or shorter, so a torn dump of TIPC
 // is always a doubt. Source: tipc_nl_sk_walk(), net/tipc/socket.c; rhashtable_walk_start_check().
 //
+// SCTP's associations are dumped first, each behind its endpoint, and then the listeners that have
+// none, because one dump of both gives some endpoints twice.
+//
 // Threads: thread-compatible.
 
 #ifndef NETDIAG_DUMP_VERIFIER_H_
@@ -108,6 +111,7 @@ class Verifier {
   Verdict DumpOnceMore();
   Verdict DumpAgain(DumpRequest request);
   bool CanUnhide() const;
+  bool ListenersAreLeft() const;
   DumpRequest Widened() const;
 
   DumpRequest asked_;
@@ -116,6 +120,7 @@ class Verifier {
   ActivityCheck activity_;
   std::optional<CookieSet> given_;        // by earlier dumps; not set during the first dump
   std::optional<Settlement> settlement_;  // kExact, from the first doubt on
+  bool associations_torn_ = false;        // the first of SCTP's two dumps was
   uint64_t dumps_ = 0;
   uint64_t repeated_ = 0;
   uint64_t missing_ = 0;

@@ -34,14 +34,15 @@ absl::Status ProbeDump(Conns* conns, const Table& table) {
   return conn->Dump(request, Conn::IgnoreMessage).status();
 }
 
-// `has_sockets`: to ask for the table loads no module that makes its sockets.
-Capability Probe(Conns* conns, Protocol protocol, Family family, bool has_sockets) {
+Capability Probe(Conns* conns, Protocol protocol, Family family) {
   Capability capability;
   capability.table = {protocol, family, conns->home(), ""};
-  const absl::Status status =
-      has_sockets ? ProbeDump(conns, capability.table) : ErrnoError(ENOENT, "no such sockets");
-  if (!status.ok()) capability.netlink = ExplainRefusal(status, capability.table);
   const TableInfo& info = Describe(protocol);
+  const absl::Status status =
+      IsLoaded(info, conns->proc_root())
+          ? ProbeDump(conns, capability.table)
+          : ErrnoError(ENOENT, "socket_diag dump " + Text(capability.table));
+  if (!status.ok()) capability.netlink = ExplainRefusal(status, capability.table);
   const std::string_view name = family == Family::kInet6 ? info.proc_file6 : info.proc_file;
   if (name.empty()) return capability;
   const absl::StatusOr<int> file = conns->OpenProcNet(conns->home(), name);
@@ -61,12 +62,10 @@ Capabilities ProbeCapabilities(Conns* conns) {
   Capabilities capabilities;
   capabilities.kernel = KernelRelease();
   capabilities.bpf_owners = OwnerIndex::CheckBpf();
-  const std::vector<Protocol> with_sockets = ProtocolsWithSockets(conns->proc_root());
   for (const TableNames& row : AllProtocols()) {
-    const bool has_sockets = std::ranges::find(with_sockets, row.protocol) != with_sockets.end();
     for (const FamilyNames& family : AllFamilies()) {
       if (!Describe(row.protocol).families.contains(family.family)) continue;
-      capabilities.tables.push_back(Probe(conns, row.protocol, family.family, has_sockets));
+      capabilities.tables.push_back(Probe(conns, row.protocol, family.family));
     }
   }
   return capabilities;

@@ -16,10 +16,10 @@ StateSet UnfilteredStates(StateSet asked) {
   return (StateSet::All() - State::kBoundInactive) | asked;
 }
 
-// The states in which sockets of the asked states are reported. TCP reports two pseudo states as
-// their plain forms; other protocols have no pseudo states.
+// The states in which sockets of the asked states are reported. TCP and DCCP report two pseudo
+// states as their plain forms; other protocols have no pseudo states.
 StateSet ReportedStates(StateSet asked, Protocol protocol) {
-  if (protocol != Protocol::kTcp) return asked;
+  if (protocol != Protocol::kTcp && protocol != Protocol::kDccp) return asked;
   if (asked.contains(State::kBoundInactive)) asked = asked | State::kClose;
   if (asked.contains(State::kNewSynReceived)) asked = asked | State::kSynReceived;
   return asked;
@@ -28,6 +28,10 @@ StateSet ReportedStates(StateSet asked, Protocol protocol) {
 RowConditions ConditionsOf(const Query& query, Protocol protocol) {
   RowConditions conditions;
   conditions.states = ReportedStates(query.states, protocol);
+  // -l names LISTEN and CLOSE; every other state is one of associations.
+  const StateSet of_associations = Describe(protocol).states - State::kListen - State::kClose;
+  conditions.any_endpoint =
+      protocol == Protocol::kSctp && !(query.states & of_associations).empty();
   conditions.families = query.families;
   if (protocol == Protocol::kUnix) conditions.types = query.unix_types;
   if (protocol == Protocol::kPacket) conditions.types = query.packet_types;
@@ -62,6 +66,7 @@ void AppendPlan(const Query& query, const PlanOptions& options, Table table,
   DumpRequest& request = plan.request;
   request.table = std::move(table);
   request.extensions = query.extensions;
+  request.bpf_maps = query.bpf_maps;
   request.states = states;
   request.bytecode = std::move(part.bytecode);
   // The other end of a socket can be in any state.
@@ -78,7 +83,8 @@ void AppendPlan(const Query& query, const PlanOptions& options, Table table,
 }  // namespace
 
 bool RowConditions::Match(const Row& row) const {
-  if (!states.contains(row.state()) || !families.contains(row.family())) return false;
+  const bool in_state = states.contains(row.state()) || (any_endpoint && !row.is_association());
+  if (!in_state || !families.contains(row.family())) return false;
   const auto has_ports = [this](const auto& socket) {
     return (!source_port || socket.local_port() == *source_port) &&
            (!destination_port || socket.remote_port() == *destination_port);
@@ -93,7 +99,7 @@ bool RowConditions::Match(const Row& row) const {
 
 bool TablePlan::LookupsCanAnswer() const {
   return table().protocol == Protocol::kTcp && !request.states.contains(State::kBoundInactive) &&
-         !needs_net_admin;
+         !needs_net_admin && !asks_bpf_storages();
 }
 
 void AppendPlans(const Query& query, const PlanOptions& options, NetnsId netns,
@@ -124,6 +130,17 @@ TablePlan PlanOfCapture(const Query& query, const PlanOptions& options, const Ta
   plan.conditions = ConditionsOf(query, table.protocol);
   plan.kept_for_peers = options.keep_unix && table.protocol == Protocol::kUnix;
   plan.capture = at_table;
+  return plan;
+}
+
+TablePlan PlanOfStream(const Query& query, Bytes stream, FamilySet families, StateSet states) {
+  TablePlan plan;
+  // The stream does not tell its network namespace.
+  plan.request.table = {Protocol::kTcp, Describe(Protocol::kTcp).families, NetnsId(), ""};
+  plan.conditions = ConditionsOf(query, Protocol::kTcp);
+  plan.conditions.families = families;
+  plan.conditions.states = ReportedStates(states, Protocol::kTcp);
+  plan.stream = stream;
   return plan;
 }
 

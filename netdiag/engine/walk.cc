@@ -27,6 +27,11 @@ constexpr size_t kDatagramsBeforeThread = 2;
 absl::StatusOr<ProcfsSource> OpenProcfs(const TablePlan& plan, Conns* conns) {
   const Table& table = plan.table();
   if (conns->IsHome(table.netns)) NETDIAG_RETURN_IF_ERROR(conns->CheckThread());
+  if (plan.asks_bpf_storages()) {
+    return ErrnoError(EPERM, "BPF storages, " + Text(table),
+                      "only the kernel's dump reports them, and only with CAP_BPF or "
+                      "CAP_SYS_ADMIN in the first user namespace");
+  }
   if (!plan.ProcfsCanAnswer()) {
     return ErrnoError(EPERM, "filter by mark, " + Text(table),
                       "only the kernel's dump reports marks, and only with CAP_NET_ADMIN");
@@ -88,6 +93,7 @@ absl::StatusOr<std::optional<Walk>> Walk::Start(const TablePlan& plan, size_t sl
     return Walk(plan, slot, context, outcome, std::move(source));
   };
   if (plan.capture) return with(ReplaySource(*plan.capture, plan.table()));
+  if (plan.stream) return with(StreamSource(*plan.stream));
   const NetnsId netns = plan.table().netns;
   if (!context.conns->IsHome(netns) && context.namespaces->IsEmpty(plan.request)) {
     return std::nullopt;
@@ -183,6 +189,10 @@ void Walk::Finish(Summary* summary) const {
     outcome.doubt = ErrnoError(EOPNOTSUPP, "capture",
                                "sockets may be missing: a capture does not record whether it is "
                                "complete");
+  }
+  if (outcome.source == SourceKind::kStream) {
+    outcome.doubt = ErrnoError(EOPNOTSUPP, "stream of TCP sockets",
+                               "sockets may be missing: it does not tell whether it is complete");
   }
   outcome.missing = stats.missing;
   const Table& table = plan_->table();

@@ -193,6 +193,10 @@ std::string Say(const FieldMatch& match) {
     return text + AmountText(*number, match.field->unit);
   }
   if (const auto* flag = std::get_if<bool>(&match.value)) return text + (*flag ? "yes" : "no");
+  if (const auto* prefix = std::get_if<AddressPrefix>(&match.value)) {
+    prefix->address.AppendTo(&text);
+    return text + "/" + std::to_string(prefix->bits);
+  }
   return text + Quote(std::get<std::string>(match.value));
 }
 

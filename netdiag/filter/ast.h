@@ -120,11 +120,19 @@ struct AutoMatch {
   friend bool operator==(const AutoMatch&, const AutoMatch&) = default;
 };
 
-// A field, compared with a value. A text is a glob if the field's meaning is kText, else a word.
+// Addresses that begin with the same bits. An IPv4 prefix has IPv4-mapped addresses too.
+struct AddressPrefix {
+  IpAddress address;
+  uint8_t bits = 0;
+  friend bool operator==(const AddressPrefix&, const AddressPrefix&) = default;
+};
+
+// A field, compared with a value. A text is a glob if the field's meaning is kText, else a word. Of
+// a field with several values (IsList()), one must satisfy the comparison.
 struct FieldMatch {
   const Field* field = nullptr;
   Compare compare = Compare::kEqual;
-  std::variant<uint64_t, bool, std::string> value;
+  std::variant<uint64_t, bool, std::string, AddressPrefix> value;
   friend bool operator==(const FieldMatch&, const FieldMatch&) = default;
 };
 

@@ -65,10 +65,6 @@ std::optional<Range> RangeOf(const FieldMatch& match) {
   return std::nullopt;
 }
 
-bool HasOneValue(const Field& field) {
-  return field.group != FieldGroup::kOwner && field.group != FieldGroup::kPeerOwner;
-}
-
 bool Exclude(const PortMatch& a, const PortMatch& b) {
   return a.side == b.side && AreDisjoint(RangeOf(a), RangeOf(b));
 }
@@ -95,7 +91,7 @@ bool Exclude(const HostMatch& host, const PortMatch& port) {
 bool Exclude(const PortMatch& port, const HostMatch& host) { return Exclude(host, port); }
 
 bool Exclude(const FieldMatch& a, const FieldMatch& b) {
-  if (a.field != b.field || !HasOneValue(*a.field)) return false;
+  if (a.field != b.field || IsList(a.field->group)) return false;
   const std::optional<Range> first = RangeOf(a), second = RangeOf(b);
   if (first && second) return AreDisjoint(*first, *second);
   const auto* word = std::get_if<std::string>(&a.value);

@@ -45,11 +45,22 @@ Formula Combine(Kind kind, std::vector<Formula> parts) {
   return formula;
 }
 
-// False if no row of the protocol has fields of the group: Row::tcp_info(), Row::mptcp_info().
+// False if no row of the protocol has fields of the group: Row::tcp_info() and others.
 bool CanHave(Protocol protocol, FieldGroup group) {
-  if (group == FieldGroup::kTcpInfo) return protocol == Protocol::kTcp;
-  if (group == FieldGroup::kMptcpInfo) return protocol == Protocol::kMptcp;
-  return true;
+  switch (group) {
+    case FieldGroup::kTcpInfo:
+      return protocol == Protocol::kTcp;
+    case FieldGroup::kMptcpInfo:
+      return protocol == Protocol::kMptcp;
+    case FieldGroup::kSctpInfo:
+    case FieldGroup::kLocal:
+    case FieldGroup::kPeer:
+      return protocol == Protocol::kSctp;
+    case FieldGroup::kDccpInfo:
+      return protocol == Protocol::kDccp;
+    default:
+      return true;
+  }
 }
 
 // Translates one predicate, or its negation, to an upper bound for rows of `table`.

@@ -51,11 +51,15 @@ bool Is(const PortMatch& match, const Row& row) {
   return (port->value() >= match.low && port->value() <= match.high) != match.outside;
 }
 
+// True if the address begins with the bits of `prefix`.
+bool BeginsWith(const IpAddress& address, const IpAddress& prefix, size_t bits) {
+  const IpAddress own = prefix.family() == Family::kInet ? address.Unmapped() : address;
+  return own.family() == prefix.family() && SameBits(own.octets(), prefix.octets(), bits);
+}
+
 bool IsAt(const HostMatch& match, const Endpoint& end) {
   if (match.port && *match.port != end.port.value()) return false;
-  const IpAddress address = match.family == Family::kInet ? end.address.Unmapped() : end.address;
-  return address.family() == match.family &&
-         SameBits(address.octets(), match.address.octets(), match.prefix);
+  return BeginsWith(end.address, match.address, match.prefix);
 }
 
 bool Is(const HostMatch& match, const Row& row) {
@@ -122,6 +126,11 @@ bool IsValue(const FieldMatch& match, const FieldValue& value) {
     const auto* wanted = std::get_if<bool>(&match.value);
     return wanted != nullptr && Holds(match.compare, *flag, *wanted);
   }
+  if (const auto* address = std::get_if<IpAddress>(&value)) {
+    const auto* wanted = std::get_if<AddressPrefix>(&match.value);
+    return wanted != nullptr && BeginsWith(*address, wanted->address, wanted->bits) ==
+                                    (match.compare == Compare::kEqual);
+  }
   const auto* text = std::get_if<std::string_view>(&value);
   const auto* wanted = std::get_if<std::string>(&match.value);
   if (text == nullptr || wanted == nullptr) return false;
@@ -142,13 +151,12 @@ FieldValue ValueInstead(const FieldMatch& match, const Row& row) {
 }
 
 bool Is(const FieldMatch& match, const Row& row) {
-  const bool of_peer = match.field->group == FieldGroup::kPeerOwner;
-  if (!of_peer && match.field->group != FieldGroup::kOwner) {
+  const FieldGroup group = match.field->group;
+  if (!IsList(group)) {
     const FieldValue value = match.field->get(row, 0);
     return IsValue(match, IsAbsent(value) ? ValueInstead(match, row) : value);
   }
-  const size_t owners = of_peer ? row.peer_owners().size() : row.owners().size();
-  for (size_t i = 0; i < owners; ++i) {
+  for (size_t i = 0; i < ValuesOf(group, row); ++i) {
     if (IsValue(match, match.field->get(row, i))) return true;
   }
   return false;

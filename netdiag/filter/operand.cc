@@ -187,10 +187,8 @@ FamilyPrefix SplitFamily(std::string_view operand, Family default_family) {
 
 // ---- Addresses ----
 
-struct Prefix {
-  IpAddress address;
-  uint8_t bits = 0;
-};
+constexpr std::string_view kNoOrder = "addresses have no order, so only = and != are allowed";
+using Prefix = AddressPrefix;
 
 uint8_t FullLength(Family family) { return family == Family::kInet6 ? 128 : 32; }
 
@@ -405,8 +403,7 @@ PortMatch Simplify(PortMatch match) {
 
 std::optional<Node> MakeHost(Side side, Compare compare, std::string_view operand,
                              const FilterOptions& options, std::string* why) {
-  if (!IsEquality(compare))
-    return Refuse(why, "addresses have no order, so only = and != are allowed");
+  if (!IsEquality(compare)) return Refuse(why, kNoOrder);
   if (operand.empty())
     return Refuse(why, "an address is expected: 10.0.0.1, 10/8, ::1 or [::1]:22");
   const bool other = compare == Compare::kNotEqual;
@@ -422,6 +419,21 @@ std::optional<Node> MakeHost(Side side, Compare compare, std::string_view operan
                         : family.word == "inet6" ? Family::kInet6
                                                  : Family::kUnspecified;
   return MakeInet(side, other, wanted, family.rest, options, why);
+}
+
+std::optional<Node> MakeAddress(const Field& field, Compare compare, std::string_view operand,
+                                const FilterOptions& options, std::string* why) {
+  if (!IsEquality(compare)) return Refuse(why, kNoOrder);
+  const std::optional<HostParts> parts = SplitHost(operand, why);
+  if (!parts) return std::nullopt;
+  if (parts->port) return Refuse(why, "an address without a port is expected");
+  const std::optional<std::vector<Prefix>> found = ParseAddresses(parts->address, options, why);
+  if (!found) return std::nullopt;
+  std::vector<Node> alternatives;
+  for (const Prefix& prefix : *found) {
+    alternatives.push_back(MakePredicate(FieldMatch{&field, compare, prefix}));
+  }
+  return AnyOf(compare == Compare::kNotEqual, std::move(alternatives));
 }
 
 std::optional<Node> MakeInterface(const Field& field, Compare compare, std::string_view name,

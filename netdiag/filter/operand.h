@@ -22,6 +22,9 @@ std::optional<Node> MakeHost(Side side, Compare compare, std::string_view operan
 // [FAMILY:][:]PORT or LOW-HIGH, the operand of sport and dport.
 std::optional<Node> MakePort(Side side, Compare compare, std::string_view operand,
                              const FilterOptions& options, std::string* why);
+// ADDRESS[/BITS], or a host: the operand of a field that is an address.
+std::optional<Node> MakeAddress(const Field& field, Compare compare, std::string_view operand,
+                                const FilterOptions& options, std::string* why);
 // The value of a field (value.cc).
 std::optional<Node> MakeField(const Field& field, Compare compare, std::string_view operand,
                               const FilterOptions& options, std::string* why);

@@ -170,7 +170,7 @@ std::optional<Node> MakeField(const Field& field, Compare compare, std::string_v
     case ValueType::kText:
       return MakeText(field, compare, operand, why);
     case ValueType::kAddress:
-      return Refuse(why, "addresses are allowed only with src and dst");
+      return MakeAddress(field, compare, operand, options, why);
   }
   return std::nullopt;
 }

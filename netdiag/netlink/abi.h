@@ -4,8 +4,8 @@
 // see neither.
 //
 // Source: include/uapi/linux/{netlink,sock_diag,inet_diag,unix_diag,packet_diag,netlink_diag,
-// vm_sockets_diag,tipc_sockets_diag,tipc_netlink,xdp_diag,smc_diag,tcp,tls,mptcp,rtnetlink,if_link,
-// if_addr}.h.
+// vm_sockets_diag,tipc_sockets_diag,tipc_netlink,xdp_diag,smc_diag,tcp,tls,mptcp,sctp,rtnetlink,
+// if_link,if_addr}.h.
 
 #ifndef NETDIAG_NETLINK_ABI_H_
 #define NETDIAG_NETLINK_ABI_H_
@@ -20,6 +20,7 @@
 #include <linux/nsfs.h>
 #include <linux/packet_diag.h>
 #include <linux/rtnetlink.h>
+#include <linux/sctp.h>
 #include <linux/smc_diag.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
@@ -29,6 +30,7 @@
 #include <linux/unix_diag.h>
 #include <linux/vm_sockets_diag.h>
 #include <linux/xdp_diag.h>
+#include <sys/socket.h>  // <linux/sctp.h> needs its sockaddr_storage
 
 #include <cstddef>
 #include <cstdint>

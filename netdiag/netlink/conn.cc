@@ -106,6 +106,11 @@ class Conn::Impl {
   void AbandonDump() { abandoned_.store(dump_.load()); }
   // Records that the last message with this sequence number was received.
   void Ended(uint32_t sequence);
+  // True for an unfinished dump, which only its result ends: in a dump of SCTP the associations
+  // come without kFlagMulti (sctp_sock_dump()).
+  bool IsOfDump(uint32_t sequence) const {
+    return sequence != 0 && (sequence == dump_.load() || sequence == abandoned_.load());
+  }
   // False for a notification, which carries the sequence number and port id of the socket that
   // caused it.
   bool IsAnswer(const Header& header) const { return !is_netlink_ || header.port_id == port_id_; }
@@ -231,7 +236,8 @@ absl::Status Conn::Impl::VisitMessage(Gate::Call& call, const Message& message, 
     return ErrnoError(ENOBUFS, call.what(), "the kernel lost messages (NLMSG_OVERRUN)");
   }
   const bool belongs = Belongs(header, *answer);
-  const bool ends = IsResult(header) || (!answer->acknowledged && (header.flags & kFlagMulti) == 0);
+  const bool ends = IsResult(header) || (!answer->acknowledged && !IsOfDump(header.sequence) &&
+                                         (header.flags & kFlagMulti) == 0);
   if (ends && IsAnswer(header)) Ended(header.sequence);
   if (!belongs) {
     ++counters_.stale;

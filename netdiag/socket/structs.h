@@ -13,7 +13,7 @@
 // Cost: one comparison and one load.
 // Lifetime: as the bytes of the message.
 // Threads: values.
-// Source: include/uapi/linux/{tcp,mptcp,inet_diag,sock_diag,packet_diag,xdp_diag,smc_diag}.h.
+// Source: include/uapi/linux/{tcp,mptcp,sctp,inet_diag,sock_diag,packet_diag,xdp_diag,smc_diag}.h.
 
 #ifndef NETDIAG_SOCKET_STRUCTS_H_
 #define NETDIAG_SOCKET_STRUCTS_H_
@@ -43,6 +43,8 @@ enum class Unset : uint8_t {
   kNoWindowScale,  // tcp_info without TcpOption::kWindowScale: not filled
   kTwentySeconds,  // the number is 20 s in µs: Westwood begins with it
   kNoToken,        // the number is 0 in an mptcp_info without "token": a listener, not filled
+  kEndpoint,       // sctp_info without "tag", of an endpoint: not filled
+  kAssociation,    // sctp_info with "tag", of an association: not filled
 };
 using UnsetSet = Set<Unset>;
 
@@ -118,8 +120,9 @@ class StructView {
   Bytes bytes() const { return bytes_; }
 
  private:
-  static constexpr UnsetSet kConditions = {Unset::kDisabled, Unset::kListener, Unset::kNoRtt,
-                                           Unset::kNoWindowScale, Unset::kNoToken};
+  static constexpr UnsetSet kConditions = {
+      Unset::kDisabled, Unset::kListener, Unset::kNoRtt,      Unset::kNoWindowScale,
+      Unset::kNoToken,  Unset::kEndpoint, Unset::kAssociation};
   // True if the number itself means "not set".
   [[gnu::always_inline]] static bool IsUnset(const StructField& field, uint64_t number) {
     const auto has = [&](Unset unset) { return field.unset.contains(unset); };
@@ -389,6 +392,105 @@ struct MptcpInfoTraits {
   }
 };
 using MptcpInfo = StructView<MptcpInfoTraits>;
+
+// struct sctp_info (4.7), filled by sctp_get_sctp_info() in net/sctp/socket.c, which begins with
+// zeros. For an association it fills all but the members "s_"; for an endpoint only these. "p_" is
+// the primary path: the address that data goes to. Its address is SctpPrimaryAddress().
+//
+// Never filled: fragmentation_point (the value is in maxseg) and p_sackfreq. p_srtt and
+// p_hbinterval are in jiffies of the kernel, whose rate the message does not tell.
+struct SctpInfoTraits {
+  static constexpr auto kFields = [] {
+    using enum Unit;
+    using enum Meaning;
+    using enum Unset;
+    return std::to_array<StructField>({
+        {"tag", 0, 4, kNone, kIdentity, kEndpoint},
+        {"state", 4, 4, kNone, kEnum, kEndpoint},  // enum sctp_state
+        {"rwnd", 8, 4, kBytes, kGauge, kEndpoint},
+        {"unackdata", 12, 2, kNone, kGauge, kEndpoint},
+        {"penddata", 14, 2, kNone, kGauge, kEndpoint},
+        {"instrms", 16, 2, kNone, kGauge, kEndpoint},
+        {"outstrms", 18, 2, kNone, kGauge, kEndpoint},
+        {"fragmentation_point", 20, 4, kBytes, kGauge, kZero},
+        {"inqueue", 24, 4, kNone, kGauge, kEndpoint},
+        {"outqueue", 28, 4, kNone, kGauge, kEndpoint},
+        {"overall_error", 32, 4, kNone, kGauge, kEndpoint},
+        {"max_burst", 36, 4, kPackets, kGauge, kEndpoint},
+        {"maxseg", 40, 4, kBytes, kGauge, kEndpoint},
+        {"peer_rwnd", 44, 4, kBytes, kGauge, kEndpoint},
+        {"peer_tag", 48, 4, kNone, kIdentity, {kEndpoint, kZero}},  // 0 before the peer's INIT ACK
+        {"peer_capable", 52, 1, kNone, kEnum, kEndpoint},           // bits
+        {"peer_sack", 53, 1, kNone, kEnum, kEndpoint},              // bits
+        {"isacks", 56, 8, kNone, kCounter, kEndpoint},
+        {"osacks", 64, 8, kNone, kCounter, kEndpoint},
+        {"opackets", 72, 8, kPackets, kCounter, kEndpoint},
+        {"ipackets", 80, 8, kPackets, kCounter, kEndpoint},
+        {"rtxchunks", 88, 8, kNone, kCounter, kEndpoint},
+        {"outofseqtsns", 96, 8, kNone, kCounter, kEndpoint},
+        {"idupchunks", 104, 8, kNone, kCounter, kEndpoint},
+        {"gapcnt", 112, 8, kNone, kCounter, kEndpoint},
+        {"ouodchunks", 120, 8, kNone, kCounter, kEndpoint},
+        {"iuodchunks", 128, 8, kNone, kCounter, kEndpoint},
+        {"oodchunks", 136, 8, kNone, kCounter, kEndpoint},
+        {"iodchunks", 144, 8, kNone, kCounter, kEndpoint},
+        {"octrlchunks", 152, 8, kNone, kCounter, kEndpoint},
+        {"ictrlchunks", 160, 8, kNone, kCounter, kEndpoint},
+        {"p_state", 296, 4, kNone, kEnum, kEndpoint},  // enum sctp_spinfo_state
+        {"p_cwnd", 300, 4, kBytes, kGauge, kEndpoint},
+        {"p_srtt", 304, 4, kNone, kGauge, {kEndpoint, kZero}},  // jiffies; 0: not measured
+        {"p_rto", 308, 4, kMilliseconds, kGauge, kEndpoint},
+        {"p_hbinterval", 312, 4, kNone, kGauge, kEndpoint},  // jiffies
+        {"p_pathmaxrxt", 316, 4, kNone, kGauge, kEndpoint},
+        {"p_sackdelay", 320, 4, kMilliseconds, kGauge, kEndpoint},
+        {"p_sackfreq", 324, 4, kNone, kGauge, kZero},
+        {"p_ssthresh", 328, 4, kBytes, kGauge, kEndpoint},
+        {"p_partial_bytes_acked", 332, 4, kBytes, kGauge, kEndpoint},
+        {"p_flight_size", 336, 4, kBytes, kGauge, kEndpoint},
+        {"p_error", 340, 2, kNone, kGauge, kEndpoint},
+        {"s_autoclose", 344, 4, kNone, kGauge, kAssociation},  // seconds; 0: off
+        {"s_adaptation_ind", 348, 4, kNone, kIdentity, kAssociation},
+        {"s_pd_point", 352, 4, kBytes, kGauge, kAssociation},
+        {"s_nodelay", 356, 1, kNone, kFlag, kAssociation},
+        {"s_disable_fragments", 357, 1, kNone, kFlag, kAssociation},
+        {"s_v4mapped", 358, 1, kNone, kFlag, kAssociation},
+        {"s_frag_interleave", 359, 1, kNone, kGauge, kAssociation},
+        {"s_type", 360, 4, kNone, kEnum, kAssociation},  // enum sctp_socket_type
+    });
+  }();
+  static constexpr size_t kPrimaryAddressAt = 168;  // struct sockaddr_storage
+
+  static constexpr Unset kUnset[] = {Unset::kEndpoint, Unset::kAssociation};
+  [[gnu::always_inline]] static bool IsUnset(const StructView<SctpInfoTraits>& info, Unset unset) {
+    // "tag", which no association has as 0 (sctp_generate_tag()).
+    const bool endpoint = info[StructField{.offset = 0, .width = 4}].value_or(0) == 0;
+    return endpoint == (unset == Unset::kEndpoint);
+  }
+};
+using SctpInfo = StructView<SctpInfoTraits>;
+
+// What dccp_get_info() in net/dccp/diag.c, and CCID 3 in ccid3_hc_rx_get_info() and
+// ccid3_hc_tx_get_info(), fill of a struct tcp_info. They leave 0 in everything else.
+struct DccpInfoTraits {
+  static constexpr auto kFields = [] {
+    using enum Unit;
+    using enum Meaning;
+    using enum Unset;
+    return std::to_array<StructField>({
+        {"state", 0, 1, kNone, kEnum},
+        {"ca_state", 1, 1, kNone, kEnum, kZero},  // of a receiver with CCID 3
+        {"retransmits", 2, 1},
+        {"probes", 3, 1},
+        {"backoff", 4, 1},
+        {"options", 5, 1, kNone, kEnum},  // bits, as TcpOption
+        {"rto", 8, 4, kMicroseconds, kGauge, kZero},
+        {"pmtu", 60, 4, kBytes, kGauge, kZero},
+        {"rtt", 68, 4, kMicroseconds, kGauge, kZero},
+        {"rcv_rtt", 92, 4, kMicroseconds, kGauge, kZero},
+    });
+  }();
+};
+using DccpInfo = StructView<DccpInfoTraits>;
 
 // struct packet_diag_info, filled by pdiag_put_info() in net/packet/diag.c.
 struct PacketInfoTraits {

@@ -54,6 +54,7 @@ struct TlsTraits {
       {"rx_mode", 4, 2, Unit::kNone, Meaning::kEnum},
       {"tx_zero_copy", 5, 0, Unit::kNone, Meaning::kFlag},   // 5.19
       {"rx_no_padding", 6, 0, Unit::kNone, Meaning::kFlag},  // 6.0
+      {"tx_max_payload", 7, 2, Unit::kBytes},                // 6.19; TLS_TX_MAX_PAYLOAD_LEN
   });
 };
 using TlsInfo = NestedView<TlsTraits>;

@@ -26,15 +26,37 @@ constexpr auto kStates = std::to_array<StateNames>({
     {State::kClosing, "CLOSING", "CLOSING", "CLOSING", "closing"},
     {State::kNewSynReceived, "SYN-RECV", "SYN_RECV", "SYN_RECV", "new-syn-recv"},
     {State::kBoundInactive, "UNCONN", "CLOSE", "CLOSE", "bound-inactive"},
+    // ss has the words of SCTP. Neither netstat nor gopsutil lists these sockets.
+    {State::kCookieWait, "COOKIE_WAIT", "COOKIE_WAIT", "COOKIE_WAIT", "cookie-wait"},
+    {State::kCookieEchoed, "COOKIE_ECHOED", "COOKIE_ECHOED", "COOKIE_ECHOED", "cookie-echoed"},
+    {State::kShutdownPending, "SHUTDOWN_PENDING", "SHUTDOWN_PENDING", "SHUTDOWN_PENDING",
+     "shutdown-pending"},
+    {State::kShutdownSent, "SHUTDOWN_SENT", "SHUTDOWN_SENT", "SHUTDOWN_SENT", "shutdown-sent"},
+    {State::kShutdownReceived, "SHUTDOWN_RECEIVED", "SHUTDOWN_RECEIVED", "SHUTDOWN_RECEIVED",
+     "shutdown-received"},
+    {State::kShutdownAckSent, "ACK_SENT", "SHUTDOWN_ACK_SENT", "SHUTDOWN_ACK_SENT",
+     "shutdown-ack-sent"},
+    {State::kPartOpen, "PARTOPEN", "PARTOPEN", "PARTOPEN", "part-open"},
+    {State::kPassiveCloseRequest, "PASSIVE-CLOSEREQ", "PASSIVE_CLOSEREQ", "PASSIVE_CLOSEREQ",
+     "passive-closereq"},
 });
 
-constexpr bool IndexedByValue() {
-  for (size_t i = 0; i < kStates.size(); ++i) {
-    if (static_cast<size_t>(kStates[i].state) != i + 1) return false;
-  }
-  return kStates.size() == kStateCount - 1u;
+// The place of a state in kStates; the size of kStates if it is none.
+constexpr size_t PlaceOf(State state) {
+  const size_t value = static_cast<size_t>(state);
+  constexpr size_t kFirstOther = static_cast<size_t>(State::kCookieWait);
+  if (value >= 1 && value < kStateCount) return value - 1;
+  const size_t place = value - kFirstOther + kStateCount - 1;
+  return value >= kFirstOther && place < kStates.size() ? place : kStates.size();
 }
-static_assert(IndexedByValue(), "Names() indexes kStates by value");
+static_assert([] {
+  StateSet states;
+  for (size_t i = 0; i < kStates.size(); ++i) {
+    if (PlaceOf(kStates[i].state) != i) return false;
+    states = states | kStates[i].state;
+  }
+  return states == StateSet::All();
+}());
 
 constexpr StateNames kUnknownState = {State{}, "UNKNOWN", "UNKNOWN", "NONE", "unknown"};
 
@@ -47,7 +69,8 @@ constexpr StateSet kSs = StateSet::SsAll() | State::kBoundInactive;
 constexpr auto kStateWords = std::to_array<StateWord>({
     {"all", kSs},
     {"connected", kSs - State::kClose - State::kListen},
-    {"synchronized", kSs - State::kClose - State::kListen - State::kSynSent},
+    {"synchronized", kSs - State::kClose - State::kListen - State::kSynSent - State::kCookieWait -
+                         State::kCookieEchoed},
     {"bucket", StateSet(State::kSynReceived) | State::kTimeWait},
     {"big", kSs - State::kSynReceived - State::kTimeWait},
     {"syn-rcv", State::kSynReceived},
@@ -62,6 +85,8 @@ constexpr auto kProtocols = std::to_array<TableNames>({
     {Protocol::kUnix, "unix", "unix", "unix", "unix"},
     {Protocol::kMptcp, "mptcp", "", "", "mptcp"},
     {Protocol::kRaw, "raw", "raw", "", "raw"},
+    {Protocol::kDccp, "dccp", "", "", "dccp"},
+    {Protocol::kSctp, "sctp", "sctp", "", "sctp"},
     {Protocol::kUdpLite, "udplite", "udpl", "", "udplite"},
     {Protocol::kIcmp, "icmp", "", "", "icmp"},
     {Protocol::kPacket, "packet", "", "", "packet"},
@@ -91,6 +116,7 @@ constexpr auto kSocketTypes = std::to_array<SocketTypeNames>({
     {SocketType::kDatagram, "u_dgr", "DGRAM", "unixgram", "dgram"},
     {SocketType::kSequentialPacket, "u_seq", "SEQPACKET", "unixpacket", "seqpacket"},
     {SocketType::kRaw, "p_raw", "RAW", "", "raw"},
+    {SocketType::kDccp, "dccp", "DCCP", "", "dccp"},
     {SocketType::kReliableDatagram, "ti_rd", "RDM", "", "rdm"},
 });
 constexpr SocketTypeNames kUnknownType = {SocketType::kUnknown, "???", "UNKNOWN", "", "unknown"};
@@ -106,8 +132,8 @@ const Row& FindRow(const Table& table, Member member, Value value, const Row& ot
 std::span<const StateNames> AllStates() { return kStates; }
 
 const StateNames& Names(State state) {
-  const size_t value = static_cast<size_t>(state);
-  return value == 0 || value > kStates.size() ? kUnknownState : kStates[value - 1];
+  const size_t place = PlaceOf(state);
+  return place == kStates.size() ? kUnknownState : kStates[place];
 }
 
 std::optional<StateSet> ParseStates(std::string_view word) {

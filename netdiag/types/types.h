@@ -84,6 +84,11 @@ class Port {
 };
 
 // States of TCP. The other families use the same numbers. Source: include/net/tcp_states.h.
+//
+// From kCookieWait on: states that only associations of SCTP and sockets of DCCP have. Their
+// numbers are this library's, because the kernel's overlap with TCP's (Row::state()). An
+// association that is established or closed has TCP's state. Source: enum sctp_state,
+// include/net/sctp/constants.h; enum dccp_state, include/linux/dccp.h.
 enum class State : uint8_t {
   kEstablished = 1,
   kSynSent = 2,
@@ -98,10 +103,19 @@ enum class State : uint8_t {
   kClosing = 11,
   kNewSynReceived = 12,  // a request socket; dumps report it as kSynReceived
   kBoundInactive = 13,   // only in requests (6.8+); dumps report it as kClose
+  kCookieWait = 16,      // SCTP
+  kCookieEchoed = 17,
+  kShutdownPending = 18,
+  kShutdownSent = 19,
+  kShutdownReceived = 20,
+  kShutdownAckSent = 21,
+  kPartOpen = 22,             // DCCP: a client that has not seen the server in state OPEN
+  kPassiveCloseRequest = 23,  // DCCP: a client that the server asked to close
 };
-inline constexpr uint8_t kStateCount = 14;  // values 0 … 13; 0 is no state
+inline constexpr uint8_t kStateCount = 14;  // TCP's values 0 … 13; 0 is no state
 
-// A set of states in the kernel's form: bit N is state N (idiag_states, udiag_states).
+// A set of states: bit N is state N. The bits of TCP's states are those of the kernel
+// (idiag_states, udiag_states).
 class StateSet {
  public:
   constexpr StateSet() = default;
@@ -110,10 +124,15 @@ class StateSet {
       : bits_(static_cast<uint8_t>(state) < 32 ? uint32_t{1} << static_cast<uint8_t>(state) : 0) {}
   static constexpr StateSet FromBits(uint32_t bits) { return StateSet(bits); }
   static constexpr StateSet None() { return StateSet(); }
+  // Every state that a socket of TCP, or a request for one, can have; unix and UDP have no others.
+  static constexpr StateSet OfTcp() { return FromBits((1u << kStateCount) - 2); }
   // Every state that a socket or a request can have, including kBoundInactive.
-  static constexpr StateSet All() { return FromBits((1u << kStateCount) - 2); }
-  // The states that Debian's `ss -a` requests: 1 … 11, without bound but idle TCP sockets.
-  static constexpr StateSet SsAll() { return FromBits(0xfff); }
+  static constexpr StateSet All() { return OfTcp() | OfSctpOnly() | OfDccpOnly(); }
+  // The states that TCP does not have.
+  static constexpr StateSet OfSctpOnly() { return FromBits(0x3f0000); }
+  static constexpr StateSet OfDccpOnly() { return FromBits(0xc00000); }
+  // The states that Debian's `ss -a` requests: all, but no bound and idle TCP sockets.
+  static constexpr StateSet SsAll() { return FromBits(0xfff) | OfSctpOnly() | OfDccpOnly(); }
   // The states that ss lists by default: all except LISTEN, CLOSE, TIME_WAIT and SYN_RECV.
   static constexpr StateSet Connected() {
     return SsAll() - State::kListen - State::kClose - State::kTimeWait - State::kSynReceived;
@@ -193,6 +212,9 @@ enum class Protocol : uint16_t {
   kIcmp = 1,  // ping sockets of IPv4 and IPv6 (icmp(7)); raw sockets of ICMP are kRaw
   kTcp = 6,
   kUdp = 17,
+  kDccp = 33,  // removed in 6.16
+  // Rows are endpoints, which are sockets, and their associations (InetSocket::is_association()).
+  kSctp = 132,
   kUdpLite = 136,  // removed in 7.x
   kRaw = 255,
   kMptcp = 262,  // a connection; its subflows are kTcp
@@ -212,6 +234,7 @@ enum class SocketType : uint8_t {
   kRaw = 3,
   kReliableDatagram = 4,  // TIPC
   kSequentialPacket = 5,
+  kDccp = 6,
 };
 
 // The unit of a number.

@@ -311,7 +311,7 @@ TEST(CaptureReader, RefusesRecordsWithImpossibleValues) {
       {2, Packet(15)},           //
       {4, Packet(23)},           //
       {5, Packet(3)},            //
-      {2, table(132, 0)},        // a protocol without a table
+      {2, table(131, 0)},        // a protocol without a table
       {2, table(0xffff, 0)},     //
       {2, table(6, 3)},          // an unknown source
       {2, table(6, 255)},        //

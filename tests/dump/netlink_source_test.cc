@@ -13,9 +13,12 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/dump/requests.h"
+#include "netdiag/dump/socket_key.h"
 #include "netdiag/netlink/abi.h"
+#include "netdiag/socket/socket.h"
 #include "netdiag/types/error.h"
 #include "tests/testing/fake_kernel.h"
+#include "tests/testing/messages.h"
 #include "tests/testing/status_matchers.h"
 
 namespace netdiag::internal {
@@ -168,6 +171,131 @@ TEST(NetlinkSource, DumpsFewNetlinkSocketsOnceWhereverTheEndComes) {
       EXPECT_EQ(kernel.requests(), 1);
     }
   }
+}
+
+// ---- SCTP ----
+
+// A kernel with two listeners, one of which has two associations, as all kernels answer: a dump of
+// listeners has both, and a dump of associations has the endpoint of each before them. Associations
+// come without NLM_F_MULTI.
+class SctpKernel {
+ public:
+  // `whole`: all rows of an answer are in one datagram.
+  explicit SctpKernel(bool whole)
+      : kernel_([this, whole](Bytes request) {
+          const auto states = *netlink::Load<uint32_t>(request, 16 + 4);
+          states_.push_back(states);
+          Packets rows;
+          if ((states & 1u << 10) != 0) rows = {Endpoint(request, 1), Endpoint(request, 2)};
+          if ((states & ~(1u << 10)) != 0) {
+            for (const Packet& row :
+                 {Endpoint(request, 2), Association(request, 7), Association(request, 8)}) {
+              rows.push_back(row);
+            }
+          }
+          if (whole && !rows.empty()) rows = {testing::Join(rows)};
+          rows.push_back(Done(request));
+          return rows;
+        }) {}
+
+  // "1", "2 7": the cookies of the rows, and the remote ports of associations.
+  std::vector<std::string> Dump(StateSet states, SourceStats* stats,
+                                Completeness completeness = Completeness::kFast) {
+    const DumpRequest request = {{Protocol::kSctp, Family::kInet, {}}, states, {}, {}, {}};
+    NetlinkSource source(&kernel_.conn(), request, {.completeness = completeness});
+    EXPECT_THAT(source.Begin({}), IsOk());
+    std::vector<std::string> rows;
+    EXPECT_THAT(StepToEnd(&source, Wait::kBlock,
+                          [&](const netlink::Message& message) {
+                            const InetSocket socket = *InetSocket::Parse(message.payload());
+                            std::string text = std::to_string(socket.cookie().value());
+                            if (socket.is_association()) {
+                              text += " " + std::to_string(socket.remote_port().value());
+                            }
+                            rows.push_back(std::move(text));
+                            return Flow::kContinue;
+                          }),
+                IsOk());
+    *stats = source.stats();
+    return rows;
+  }
+  const std::vector<uint32_t>& states() const { return states_; }
+
+ private:
+  static Packet Message(Bytes request, const Packet& built, uint16_t flags) {
+    return testing::Reply(request, netlink::abi::kSockDiagByFamily, flags,
+                          Bytes(built).subspan(netlink::kHeaderSize));
+  }
+  static Packet Endpoint(Bytes request, uint32_t cookie) {
+    testing::SctpEndpoint endpoint;
+    endpoint.fixed.id.idiag_cookie[0] = cookie;
+    return Message(request, endpoint.Build(), netlink::kFlagMulti);
+  }
+  static Packet Association(Bytes request, uint16_t port) {
+    testing::SctpAssociation association;
+    association.fixed.id.idiag_cookie[0] = 2;
+    association.fixed.id.idiag_dport = Port::FromHost(port).ToNetwork();
+    return Message(request, association.Build(), 0);
+  }
+
+  std::vector<uint32_t> states_;
+  FakeKernel kernel_;
+};
+
+TEST(NetlinkSource, GivesAssociationsOfSctpBehindTheirEndpointsAndNoEndpointTwice) {
+  using ::testing::ElementsAre;
+  SourceStats stats;
+  SctpKernel kernel(/*whole=*/true);
+  EXPECT_THAT(kernel.Dump(StateSet::SsAll(), &stats), ElementsAre("2", "2 7", "2 8", "1"));
+  EXPECT_THAT(kernel.states(), ElementsAre(1u << 1, 1u << 10));
+  EXPECT_EQ(stats.dumps, 2u);
+  EXPECT_EQ(stats.repeated, 0u);
+  EXPECT_THAT(stats.doubt, IsOk());
+  EXPECT_THAT(kernel.Dump(State::kEstablished, &stats), ElementsAre("2", "2 7", "2 8"));
+  EXPECT_EQ(stats.dumps, 1u);
+  EXPECT_THAT(kernel.Dump(State::kListen, &stats), ElementsAre("1", "2"));
+  EXPECT_EQ(stats.dumps, 1u);
+  EXPECT_THAT(stats.doubt, IsOk());
+}
+
+// The kernel walks a table that can be resized, so nothing can verify a dump of several datagrams.
+TEST(NetlinkSource, DoubtsATornDumpOfSctp) {
+  for (const Completeness completeness :
+       {Completeness::kFast, Completeness::kProved, Completeness::kExact}) {
+    for (const StateSet states : {StateSet::SsAll(), StateSet(State::kEstablished)}) {
+      SourceStats stats;
+      SctpKernel kernel(/*whole=*/false);
+      const std::vector<std::string> rows = kernel.Dump(states, &stats, completeness);
+      if (states.contains(State::kListen)) {
+        EXPECT_THAT(rows, ::testing::ElementsAre("2", "2 7", "2 8", "1"));
+      } else {
+        EXPECT_THAT(rows, ::testing::ElementsAre("2", "2 7", "2 8"));
+      }
+      EXPECT_THAT(stats.doubt, ErrnoIs(EAGAIN));
+    }
+  }
+}
+
+// The association that a resized table gives again is given once.
+TEST(SocketKey, TellsAssociationsOfAnEndpointApart) {
+  const auto key = [](const testing::InetMessage& message) {
+    const Packet built = message.Build();
+    netlink::MessageCursor cursor(built);
+    netlink::Message first;
+    EXPECT_TRUE(cursor.Next(&first));
+    return SocketKey::Of(first, Protocol::kSctp);
+  };
+  testing::SctpAssociation one, same, other_port, other_address, other_endpoint;
+  other_port.fixed.id.idiag_dport = Port::FromHost(9).ToNetwork();
+  other_address.SetRemote("\x0a\x01\x02\x09", 4660);
+  other_endpoint.fixed.id.idiag_cookie[0] = 1;
+  EXPECT_EQ(key(one), key(same));
+  for (const testing::InetMessage& other : {other_port, other_address, other_endpoint}) {
+    EXPECT_NE(key(one), key(other));
+  }
+  EXPECT_NE(key(one), key(testing::SctpEndpoint()));
+  EXPECT_EQ(key(testing::SctpEndpoint()).bits(), 0x5cu) << "the cookie";
+  EXPECT_GT(key(one).cookie(), uint64_t{1} << 61) << "no cookie is so large";
 }
 
 // ---- A program that the kernel refuses ----

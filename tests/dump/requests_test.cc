@@ -19,6 +19,7 @@
 #include "netdiag/dump/bytecode.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/proc_file.h"
 #include "tests/testing/fake_kernel.h"
 #include "tests/testing/messages.h"
 #include "tests/testing/status_matchers.h"
@@ -59,6 +60,9 @@ Packet Expected(uint16_t type, const Body& body, uint16_t flags = NLM_F_REQUEST 
   std::memcpy(packet.data() + sizeof(header), &body, sizeof(body));
   return packet;
 }
+
+// The bits of the kernel's states: the other ones are this library's.
+uint32_t Bits(StateSet states) { return states.bits() & 0x3fff; }
 
 uint8_t IdiagExt(ExtensionSet extensions) {
   uint8_t bits = 0;
@@ -117,7 +121,7 @@ TEST(EncodeRequest, AsksForOneFamilyWithTheSecondVersion) {
         body.sdiag_family = family == Family::kInet ? AF_INET : AF_INET6;
         body.sdiag_protocol = protocol == Protocol::kTcp ? IPPROTO_TCP : IPPROTO_UDP;
         body.idiag_ext = IdiagExt(request.extensions);
-        body.idiag_states = request.states.bits();
+        body.idiag_states = Bits(request.states);
         body.id = Ports(request);
         EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, body));
       }
@@ -131,7 +135,7 @@ TEST(EncodeRequest, AsksForBothFamiliesOfTcpWithTheFirstVersion) {
     inet_diag_req body = {};
     body.idiag_family = AF_INET;
     body.idiag_ext = IdiagExt(request.extensions);
-    body.idiag_states = request.states.bits();
+    body.idiag_states = Bits(request.states);
     body.id = Ports(request);
     EXPECT_EQ(Encode(request), Expected(TCPDIAG_GETSOCK, body));
   }
@@ -144,7 +148,7 @@ TEST(EncodeRequest, AsksForBothFamiliesOfUdpByAnAttribute) {
     const Table table = {protocol, {Family::kInet, Family::kInet6}, {}};
     inet_diag_req body = {};
     body.idiag_family = AF_INET;
-    body.idiag_states = StateSet::SsAll().bits();
+    body.idiag_states = 0xfff;
     Packet expected = Expected(TCPDIAG_GETSOCK, body);
     const Packet attribute = testing::Attribute(
         INET_DIAG_REQ_PROTOCOL, testing::Raw(uint32_t{static_cast<uint16_t>(protocol)}));
@@ -157,7 +161,7 @@ TEST(EncodeRequest, AsksForBothFamiliesOfUdpByAnAttribute) {
 
 TEST(EncodeRequest, RefusesBothFamiliesOfOtherProtocols) {
   std::array<std::byte, 128> storage;
-  for (Protocol protocol : {Protocol::kRaw, Protocol::kMptcp}) {
+  for (Protocol protocol : {Protocol::kRaw, Protocol::kMptcp, Protocol::kSctp, Protocol::kDccp}) {
     EXPECT_FALSE(OneDumpCoversBothFamilies(protocol));
     const Table table = {protocol, {Family::kInet, Family::kInet6}, {}};
     EXPECT_THAT(EncodeRequest({table, {}, {}, {}, {}}, storage), ErrnoIs(EINVAL));
@@ -168,7 +172,7 @@ TEST(EncodeRequest, NeverAsksForPendingConnections) {
   for (const DumpRequest& request : EveryCombination({Protocol::kUnix, Family::kUnix, {}})) {
     unix_diag_req body = {};
     body.sdiag_family = AF_UNIX;
-    body.udiag_states = request.states.bits();
+    body.udiag_states = Bits(request.states);
     body.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID;
     if (request.extensions.contains(Extension::kSocketMemory)) {
       body.udiag_show |= UDIAG_SHOW_MEMINFO;
@@ -191,7 +195,7 @@ TEST(EncodeRequest, NamesAProtocolOfNineBitsInAnAttribute) {
       expected.body.sdiag_family = family == Family::kInet ? AF_INET : AF_INET6;
       expected.body.sdiag_protocol = 0;
       expected.body.idiag_ext = IdiagExt(request.extensions);
-      expected.body.idiag_states = request.states.bits();
+      expected.body.idiag_states = Bits(request.states);
       expected.body.id = Ports(request);
       EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, expected));
     }
@@ -206,7 +210,65 @@ TEST(EncodeRequest, AsksForRawAndUdpLiteByTheirNumbers) {
       body.sdiag_family = AF_INET6;
       body.sdiag_protocol = static_cast<uint8_t>(number);
       body.idiag_ext = IdiagExt(request.extensions);
-      body.idiag_states = request.states.bits();
+      body.idiag_states = Bits(request.states);
+      body.id = Ports(request);
+      EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, body));
+    }
+  }
+}
+
+// The kernel gives listening endpoints, or associations of any state behind their endpoints, which
+// can be in CLOSE.
+TEST(EncodeRequest, AsksForListenersOrAssociationsOfSctp) {
+  const struct {
+    StateSet states;
+    uint32_t bits;
+  } kStates[] = {
+      {StateSet::None(), 0},
+      {State::kListen, 1u << 10},
+      {State::kClose, 1u << 1},
+      {State::kEstablished, 1u << 1},
+      {State::kCookieWait, 1u << 1},
+      {StateSet::OfSctpOnly(), 1u << 1},
+      {StateSet(State::kListen) | State::kShutdownSent, 1u << 10 | 1u << 1},
+      {StateSet::All(), 1u << 10 | 1u << 1},
+  };
+  for (const auto& row : kStates) {
+    for (DumpRequest request : EveryCombination({Protocol::kSctp, Family::kInet6, {}})) {
+      request.states = row.states;
+      inet_diag_req_v2 body = {};
+      body.sdiag_family = AF_INET6;
+      body.sdiag_protocol = IPPROTO_SCTP;
+      body.idiag_ext = IdiagExt(request.extensions);
+      body.idiag_states = row.bits;
+      body.id = Ports(request);
+      EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, body));
+    }
+  }
+}
+
+// The numbers of the two states behind TCP's depend on the kernel.
+TEST(EncodeRequest, AsksForTheStatesOfDccpByTheKernelsNumbers) {
+  const int part_open = KernelIsAtLeast(6, 8) ? 14 : 13;
+  const struct {
+    StateSet states;
+    uint32_t bits;
+  } kStates[] = {
+      {StateSet::None(), 0},
+      {State::kListen, 1u << 10},
+      {State::kPartOpen, 1u << part_open},
+      {State::kPassiveCloseRequest, 2u << part_open},
+      {State::kBoundInactive, part_open == 14 ? 1u << 13 : 0},
+      {StateSet::SsAll(), 0xfffu | 3u << part_open},
+  };
+  for (const auto& row : kStates) {
+    for (DumpRequest request : EveryCombination({Protocol::kDccp, Family::kInet, {}})) {
+      request.states = row.states;
+      inet_diag_req_v2 body = {};
+      body.sdiag_family = AF_INET;
+      body.sdiag_protocol = IPPROTO_DCCP;
+      body.idiag_ext = IdiagExt(request.extensions);
+      body.idiag_states = row.bits;
       body.id = Ports(request);
       EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, body));
     }
@@ -316,7 +378,8 @@ TEST(EncodeRequest, ReportsThatTheStorageIsTooSmall) {
   for (const Table& table :
        {Table{Protocol::kTcp, {Family::kInet, Family::kInet6}, {}},
         Table{Protocol::kUdp, Family::kInet, {}}, Table{Protocol::kUnix, Family::kUnix, {}},
-        Table{Protocol::kMptcp, Family::kInet, {}}, Table{Protocol::kPacket, Family::kPacket, {}},
+        Table{Protocol::kMptcp, Family::kInet, {}}, Table{Protocol::kSctp, Family::kInet, {}},
+        Table{Protocol::kPacket, Family::kPacket, {}},
         Table{Protocol::kNetlink, Family::kNetlink, {}},
         Table{Protocol::kVsock, Family::kVsock, {}}, Table{Protocol::kTipc, Family::kTipc, {}},
         Table{Protocol::kXdp, Family::kXdp, {}}, Table{Protocol::kSmc, Family::kSmc, {}}}) {
@@ -397,10 +460,25 @@ TEST(EncodeDestroy, NamesTheSocketInEveryField) {
     inet_diag_req_v2 body = {};
     body.sdiag_family = AF_INET;
     body.sdiag_protocol = static_cast<uint8_t>(number);
+    // A raw socket's protocol, which is in the place of its port (struct inet_diag_req_raw).
+    if (protocol == Protocol::kRaw) body.pad = static_cast<uint8_t>(kName.local.port.value());
     body.id = ExpectedId();
     EXPECT_EQ(Packet(bytes->begin(), bytes->end()),
               Expected(SOCK_DESTROY, body, NLM_F_REQUEST | NLM_F_ACK));
   }
+}
+
+TEST(EncodeRawLookup, NamesTheSocketInEveryField) {
+  std::array<std::byte, kMaxRequest> storage;
+  const absl::StatusOr<Bytes> bytes = EncodeRawLookup(kName, storage);
+  ASSERT_THAT(bytes, IsOk());
+  inet_diag_req_raw body = {};
+  body.sdiag_family = AF_INET;
+  body.sdiag_protocol = IPPROTO_RAW;
+  body.sdiag_raw_protocol = static_cast<uint8_t>(kName.local.port.value());
+  body.id = ExpectedId();
+  EXPECT_EQ(Packet(bytes->begin(), bytes->end()),
+            Expected(SOCK_DIAG_BY_FAMILY, body, NLM_F_REQUEST));
 }
 
 // Cookie 0 is no wildcard here: it must not close whatever socket has the name.

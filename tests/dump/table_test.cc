@@ -11,8 +11,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <string>
 #include <string_view>
@@ -24,6 +22,7 @@
 
 #include "netdiag/dump/kernel_protocols.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/proc_file.h"
 
 namespace netdiag {
 namespace {
@@ -38,22 +37,25 @@ TEST(Describe, KnowsEveryProtocol) {
   for (const TableNames& row : AllProtocols()) {
     const TableInfo& info = Describe(row.protocol);
     EXPECT_EQ(info.protocol, row.protocol);
-    // Ping sockets have no dump, and MPTCP has no file.
+    // Ping sockets have no dump, and these have no file.
+    const Protocol without_file[] = {Protocol::kMptcp, Protocol::kSctp, Protocol::kDccp,
+                                     Protocol::kVsock, Protocol::kTipc, Protocol::kXdp,
+                                     Protocol::kSmc};
+    const bool fileless = std::ranges::find(without_file, row.protocol) != std::end(without_file);
     EXPECT_EQ(info.kernel_option.starts_with("CONFIG_"), row.protocol != Protocol::kIcmp);
     EXPECT_EQ(info.module.find("diag") != std::string_view::npos, row.protocol != Protocol::kIcmp);
-    const Protocol without_file[] = {Protocol::kMptcp, Protocol::kVsock, Protocol::kTipc,
-                                     Protocol::kXdp, Protocol::kSmc};
-    const bool has_no_file =
-        std::ranges::find(without_file, row.protocol) != std::end(without_file);
-    EXPECT_EQ(info.proc_file.empty(), has_no_file);
-    EXPECT_EQ(!info.proc_file6.empty(), IsInet(row.protocol) && row.protocol != Protocol::kMptcp);
+    EXPECT_EQ(info.proc_file.empty(), fileless);
+    EXPECT_EQ(!info.proc_file6.empty(), IsInet(row.protocol) && !fileless);
     EXPECT_FALSE(info.families.empty());
-    // The table of TCP has no unconnected sockets.
-    EXPECT_EQ(info.states.contains(State::kClose), row.protocol != Protocol::kTcp);
+    // The tables of TCP and DCCP have no unconnected sockets.
+    const bool hashed = row.protocol == Protocol::kTcp || row.protocol == Protocol::kDccp;
+    EXPECT_EQ(info.states.contains(State::kClose), !hashed);
+    EXPECT_EQ(info.states.contains(State::kShutdownSent), row.protocol == Protocol::kSctp);
+    EXPECT_EQ(info.states.contains(State::kPartOpen), row.protocol == Protocol::kDccp);
   }
   EXPECT_EQ(Describe(Protocol::kTcp).proc_file6, "tcp6");
   EXPECT_EQ(Describe(Protocol::kUdp).proc_file, "udp");
-  EXPECT_TRUE(Describe(static_cast<Protocol>(132)).proc_file.empty());
+  EXPECT_TRUE(Describe(static_cast<Protocol>(133)).proc_file.empty());
 }
 
 constexpr std::string_view kList =
@@ -79,40 +81,12 @@ TEST(KernelProtocols, AreThoseOfThisKernel) {
   EXPECT_FALSE(internal::SocketsOf("protocols", list).has_value());
 }
 
-// The protocols that a procfs with this list says can have sockets.
-std::vector<Protocol> WithSockets(std::string_view list) {
-  const std::filesystem::path root =
-      std::filesystem::path(::testing::TempDir()) / ("proc" + std::to_string(getpid()));
-  std::filesystem::create_directories(root / "thread-self/net");
-  std::ofstream(root / "thread-self/net/protocols") << list;
-  std::vector<Protocol> protocols = ProtocolsWithSockets(root);
-  std::filesystem::remove_all(root);
-  return protocols;
-}
-
-TEST(ProtocolsWithSockets, LeaveOutThoseWhoseModulesAreNotLoaded) {
-  const auto has = [](const std::vector<Protocol>& protocols, Protocol protocol) {
-    return std::ranges::find(protocols, protocol) != protocols.end();
-  };
-  const std::vector<Protocol> without = WithSockets("protocol  size sockets\nTCP 1 2\n");
-  EXPECT_EQ(without.size(), AllProtocols().size() - 2);
-  EXPECT_FALSE(has(without, Protocol::kTipc));
-  EXPECT_FALSE(has(without, Protocol::kSmc));
-  EXPECT_TRUE(has(without, Protocol::kVsock));
-  const std::vector<Protocol> with_tipc = WithSockets("protocol  size sockets\nTIPC 1 0\n");
-  EXPECT_TRUE(has(with_tipc, Protocol::kTipc));
-  EXPECT_FALSE(has(with_tipc, Protocol::kSmc));
-  EXPECT_TRUE(has(WithSockets("SMC 1 0\n"), Protocol::kSmc));
-  // Without procfs it is not known.
-  EXPECT_EQ(ProtocolsWithSockets("/nonexistent").size(), AllProtocols().size());
-}
-
 TEST(Table, IsNamedByProtocolAndItsOneFamily) {
   EXPECT_EQ(Text({Protocol::kTcp, {Family::kInet, Family::kInet6}, {}}), "tcp");
   EXPECT_EQ(Text({Protocol::kTcp, Family::kInet, {}}), "tcp inet");
   EXPECT_EQ(Text({Protocol::kUdp, Family::kInet6, {}}), "udp inet6");
   EXPECT_EQ(Text({Protocol::kUnix, Family::kUnix, {}}), "unix");
-  EXPECT_EQ(Text({static_cast<Protocol>(132), {}, {}}), "unknown");
+  EXPECT_EQ(Text({static_cast<Protocol>(133), {}, {}}), "unknown");
 }
 
 TEST(SourceKind, HasNames) {
@@ -132,6 +106,8 @@ TEST(ExplainRefusal, NamesTheMissingOptionOfTheTable) {
       {Protocol::kUnix, Family::kUnix, "CONFIG_UNIX_DIAG", "unix_diag"},
       {Protocol::kRaw, Family::kInet, "CONFIG_INET_RAW_DIAG", "raw_diag"},
       {Protocol::kMptcp, Family::kInet, "CONFIG_INET_MPTCP_DIAG", "mptcp_diag"},
+      {Protocol::kSctp, Family::kInet6, "CONFIG_INET_SCTP_DIAG", "sctp_diag"},
+      {Protocol::kDccp, Family::kInet, "CONFIG_INET_DCCP_DIAG", "dccp_diag"},
       {Protocol::kPacket, Family::kPacket, "CONFIG_PACKET_DIAG", "af_packet_diag"},
       {Protocol::kNetlink, Family::kNetlink, "CONFIG_NETLINK_DIAG", "netlink_diag"},
       {Protocol::kVsock, Family::kVsock, "CONFIG_VSOCKETS_DIAG", "vsock_diag"},
@@ -189,6 +165,38 @@ TEST(ExplainRefusal, BlamesNoModuleIfTheKernelHasNoSuchSockets) {
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
+}
+
+TEST(ExplainRefusal, SaysThatDccpWasRemoved) {
+  const absl::Status refusal =
+      ExplainRefusal(ErrnoError(ENOENT, "x"), {Protocol::kDccp, Family::kInet, {}});
+  const bool removed = internal::KernelIsAtLeast(6, 16);
+  EXPECT_EQ(Message(refusal).find("Linux 6.16 removed DCCP") != std::string::npos, removed)
+      << refusal;
+}
+
+// The kernel names every protocol in /proc/net/protocols from the moment on that its sockets can be
+// made.
+TEST(IsLoaded, IsTrueOfProtocolsThatTheKernelNames) {
+  EXPECT_TRUE(IsLoaded(Describe(Protocol::kUdp))) << "it is no module";
+  TableInfo info = Describe(Protocol::kUdp);
+  info.proto = "TCP";
+  EXPECT_TRUE(IsLoaded(info));
+  info.proto6 = "UDPv6";
+  info.proto = "none";
+  EXPECT_TRUE(IsLoaded(info)) << "one of two";
+  for (const char* name : {"TC", "TCPx", "protocol-of-nobody", "y"}) {
+    info.proto = info.proto6 = name;
+    EXPECT_FALSE(IsLoaded(info)) << name;
+  }
+  EXPECT_TRUE(IsLoaded(info, "/nonexistent")) << "it is not known";
+  // Making a socket would load the module.
+  for (const Protocol protocol : {Protocol::kSctp, Protocol::kDccp, Protocol::kSmc}) {
+    EXPECT_FALSE(Describe(protocol).proto.empty());
+    EXPECT_FALSE(Describe(protocol).proto6.empty());
+  }
+  EXPECT_EQ(Describe(Protocol::kVsock).proto, "AF_VSOCK");
+  EXPECT_EQ(Describe(Protocol::kTipc).proto, "TIPC");
 }
 
 TEST(ExplainRefusal, ExplainsATableThatNoKernelDumps) {

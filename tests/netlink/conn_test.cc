@@ -63,6 +63,30 @@ TEST(Conn, DumpAcceptsDoneInTheLastDatagram) {
   EXPECT_THAT(collector.texts, ElementsAre("one."));
 }
 
+// As the associations of SCTP, which come without kFlagMulti.
+TEST(Conn, OnlyItsResultEndsADump) {
+  FakeKernel kernel([](Bytes request) {
+    return Packets{Reply(request, 20, kFlagMulti, Text("one.")),
+                   Reply(request, 20, 0, Text("two.")), Reply(request, 20, 0, Text("tri.")),
+                   Done(request)};
+  });
+  Collector collector;
+  EXPECT_THAT(kernel.conn().Dump(DumpRequest(), collector), IsOk());
+  EXPECT_THAT(collector.texts, ElementsAre("one.", "two.", "tri."));
+
+  ASSERT_THAT(kernel.conn().Send(DumpRequest()), IsOk());
+  Collector sent;
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(kernel.conn().TryReceive(sent).value(), Ready::kSome);
+  EXPECT_EQ(kernel.conn().TryReceive(sent).value(), Ready::kDone);
+  EXPECT_THAT(sent.texts, ElementsAre("one.", "two.", "tri."));
+
+  Collector stopped;
+  stopped.limit = 2;
+  EXPECT_THAT(kernel.conn().Dump(DumpRequest(), stopped), IsOk());
+  EXPECT_THAT(kernel.conn().Dump(DumpRequest(), collector), IsOk());
+  EXPECT_EQ(kernel.conn().stats().stale, 2u) << "the third row and the end";
+}
+
 TEST(Conn, DumpTakesAnUnpaddedLastMessage) {
   FakeKernel kernel([](Bytes request) {
     Packets packets = Multipart(request, {Text("one."), Text("twoX")});

@@ -3,9 +3,12 @@
 
 #include "netdiag/socket/structs.h"
 
+#include <algorithm>
+#include <iterator>
 #include <set>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -347,6 +350,136 @@ TEST(MptcpInfo, OfAConnectionHasCountsOfZero) {
   for (const char* sequence : {"write_seq", "snd_una", "rcv_nxt"}) {
     EXPECT_EQ(values.count(sequence), 0u) << sequence;
   }
+}
+
+// ---- sctp_info ----
+
+#undef FIELD
+#define FIELD(name) \
+  { #name, offsetof(sctp_info, sctpi_##name), sizeof(sctp_info::sctpi_##name) }
+
+// Every member of the kernel's struct, in its order, but the address.
+TEST(SctpInfo, FieldsAreThoseOfTheKernelsStruct) {
+  const struct {
+    std::string_view name;
+    size_t offset, width;
+  } kFields[] = {
+      FIELD(tag),
+      FIELD(state),
+      FIELD(rwnd),
+      FIELD(unackdata),
+      FIELD(penddata),
+      FIELD(instrms),
+      FIELD(outstrms),
+      FIELD(fragmentation_point),
+      FIELD(inqueue),
+      FIELD(outqueue),
+      FIELD(overall_error),
+      FIELD(max_burst),
+      FIELD(maxseg),
+      FIELD(peer_rwnd),
+      FIELD(peer_tag),
+      FIELD(peer_capable),
+      FIELD(peer_sack),
+      FIELD(isacks),
+      FIELD(osacks),
+      FIELD(opackets),
+      FIELD(ipackets),
+      FIELD(rtxchunks),
+      FIELD(outofseqtsns),
+      FIELD(idupchunks),
+      FIELD(gapcnt),
+      FIELD(ouodchunks),
+      FIELD(iuodchunks),
+      FIELD(oodchunks),
+      FIELD(iodchunks),
+      FIELD(octrlchunks),
+      FIELD(ictrlchunks),
+      FIELD(p_state),
+      FIELD(p_cwnd),
+      FIELD(p_srtt),
+      FIELD(p_rto),
+      FIELD(p_hbinterval),
+      FIELD(p_pathmaxrxt),
+      FIELD(p_sackdelay),
+      FIELD(p_sackfreq),
+      FIELD(p_ssthresh),
+      FIELD(p_partial_bytes_acked),
+      FIELD(p_flight_size),
+      FIELD(p_error),
+      FIELD(s_autoclose),
+      FIELD(s_adaptation_ind),
+      FIELD(s_pd_point),
+      FIELD(s_nodelay),
+      FIELD(s_disable_fragments),
+      FIELD(s_v4mapped),
+      FIELD(s_frag_interleave),
+      FIELD(s_type),
+  };
+  ASSERT_EQ(SctpInfo::fields().size(), std::size(kFields));
+  for (size_t i = 0; i < std::size(kFields); ++i) {
+    const StructField& field = SctpInfo::fields()[i];
+    EXPECT_EQ(field.name, kFields[i].name);
+    EXPECT_EQ(field.offset, kFields[i].offset) << field.name;
+    EXPECT_EQ(field.width, kFields[i].width) << field.name;
+  }
+}
+
+// The kernel fills "s_" for an endpoint, which has no tag, and the rest for an association.
+TEST(SctpInfo, HasOnlyWhatTheKernelFills) {
+  for (const bool association : {false, true}) {
+    std::vector<std::byte> bytes(sizeof(sctp_info), std::byte{1});
+    if (!association) std::fill_n(bytes.begin(), 4, std::byte{0});
+    const SctpInfo info(bytes);
+    for (const StructField& field : SctpInfo::fields()) {
+      const bool never = field.name == "fragmentation_point" || field.name == "p_sackfreq";
+      const bool of_endpoint = field.name.starts_with("s_");
+      EXPECT_EQ(info.ValueOf(field).has_value(), never || of_endpoint != association)
+          << field.name << " " << association;
+    }
+  }
+  // Of an association, 0 is a count, but no tag and no round trip.
+  std::vector<std::byte> bytes(sizeof(sctp_info));
+  bytes[0] = std::byte{1};
+  const SctpInfo info(bytes);
+  EXPECT_EQ(info.ValueOf(SctpInfo::Field("state")), 0u);
+  EXPECT_EQ(info.ValueOf(SctpInfo::Field("rtxchunks")), 0u);
+  EXPECT_EQ(info.ValueOf(SctpInfo::Field("peer_tag")), std::nullopt);
+  EXPECT_EQ(info.ValueOf(SctpInfo::Field("p_srtt")), std::nullopt);
+  EXPECT_EQ(info.ValueOf(SctpInfo::Field("fragmentation_point")), std::nullopt);
+}
+
+TEST(DccpInfo, HasOnlyWhatDccpFills) {
+  tcp_info raw = {};
+  raw.tcpi_state = 1;
+  raw.tcpi_ca_state = 2;
+  raw.tcpi_retransmits = 3;
+  raw.tcpi_probes = 4;
+  raw.tcpi_backoff = 5;
+  raw.tcpi_options = TCPI_OPT_SACK;
+  raw.tcpi_rto = 0x01020304;
+  raw.tcpi_pmtu = 1500;
+  raw.tcpi_rtt = 0x05060708;
+  raw.tcpi_rcv_rtt = 0x090a0b0c;
+  const DccpInfo info(std::as_bytes(std::span(&raw, 1)));
+  const std::pair<std::string_view, uint64_t> kValues[] = {
+      {"state", 1},        {"ca_state", 2},        {"retransmits", 3},  {"probes", 4},
+      {"backoff", 5},      {"options", 2},         {"rto", 0x01020304}, {"pmtu", 1500},
+      {"rtt", 0x05060708}, {"rcv_rtt", 0x090a0b0c}};
+  ASSERT_EQ(DccpInfo::fields().size(), std::size(kValues));
+  for (size_t i = 0; i < std::size(kValues); ++i) {
+    EXPECT_EQ(DccpInfo::fields()[i].name, kValues[i].first);
+    EXPECT_EQ(info.ValueOf(DccpInfo::fields()[i]), kValues[i].second) << kValues[i].first;
+  }
+  raw = {};
+  for (const char* name : {"ca_state", "rto", "pmtu", "rtt", "rcv_rtt"}) {
+    for (const StructField& field : DccpInfo::fields()) {
+      if (field.name == name) {
+        EXPECT_EQ(info.ValueOf(field), std::nullopt) << name;
+      }
+    }
+  }
+  EXPECT_EQ(info.ValueOf(DccpInfo::Field("retransmits")), 0u);
 }
 
 TEST(MptcpInfo, FieldsAfterTheHoleAreWhereTheKernelPutsThem) {

@@ -193,6 +193,51 @@ class InetMessage : public DumpMessage<inet_diag_msg> {
   }
 };
 
+// One struct sockaddr_storage, as INET_DIAG_LOCALS and INET_DIAG_PEERS have one for each address.
+inline Packet Sockaddr(const Endpoint& end, uint32_t scope = 0) {
+  Packet bytes(128);
+  const auto put = [&](size_t at, const void* from, size_t size) {
+    std::memcpy(bytes.data() + at, from, size);
+  };
+  const bool v6 = end.address.family() == Family::kInet6;
+  const auto family = static_cast<uint16_t>(end.address.family());
+  const uint16_t port = end.port.ToNetwork();
+  put(0, &family, sizeof(family));
+  put(2, &port, sizeof(port));
+  put(v6 ? 8 : 4, end.address.octets().data(), end.address.octets().size());
+  if (v6) put(24, &scope, sizeof(scope));
+  return bytes;
+}
+
+// An endpoint of SCTP: one-to-many, listening at 127.0.0.1:5000 and 127.0.0.2.
+class SctpEndpoint : public InetMessage {
+ public:
+  SctpEndpoint() {
+    fixed.idiag_state = 10;
+    SetLocal("\x7f\x00\x00\x01", 5000);
+    SetRemote("\x00\x00\x00\x00", 0);
+    fixed.idiag_rqueue = 1;
+    fixed.idiag_wqueue = 128;
+    const Port port = Port::FromHost(5000);
+    Add(INET_DIAG_LOCALS, Join({Sockaddr({IpAddress::V4(127, 0, 0, 1), port}),
+                                Sockaddr({IpAddress::V4(127, 0, 0, 2), port})}));
+  }
+};
+
+// An association of that endpoint, established, with 10.1.2.3:4660 and 10.1.2.4.
+class SctpAssociation : public SctpEndpoint {
+ public:
+  SctpAssociation() {
+    fixed.idiag_state = 3;
+    SetRemote("\x0a\x01\x02\x03", 4660);
+    fixed.idiag_rqueue = 300;
+    fixed.idiag_wqueue = 400;
+    const Port port = Port::FromHost(4660);
+    Add(INET_DIAG_PEERS, Join({Sockaddr({IpAddress::V4(10, 1, 2, 3), port}),
+                               Sockaddr({IpAddress::V4(10, 1, 2, 4), port})}));
+  }
+};
+
 struct CapturedTable {
   Protocol protocol = Protocol::kTcp;
   Packets messages;    // each is a datagram of its own

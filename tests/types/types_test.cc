@@ -35,7 +35,20 @@ constexpr Spelling kSpellings[] = {
     {9, "LAST-ACK", "LAST_ACK", "LAST_ACK", "last-ack"},
     {10, "LISTEN", "LISTEN", "LISTEN", "listening"},
     {11, "CLOSING", "CLOSING", "CLOSING", "closing"},
+    {16, "COOKIE_WAIT", "COOKIE_WAIT", "COOKIE_WAIT", "cookie-wait"},
+    {17, "COOKIE_ECHOED", "COOKIE_ECHOED", "COOKIE_ECHOED", "cookie-echoed"},
+    {18, "SHUTDOWN_PENDING", "SHUTDOWN_PENDING", "SHUTDOWN_PENDING", "shutdown-pending"},
+    {19, "SHUTDOWN_SENT", "SHUTDOWN_SENT", "SHUTDOWN_SENT", "shutdown-sent"},
+    {20, "SHUTDOWN_RECEIVED", "SHUTDOWN_RECEIVED", "SHUTDOWN_RECEIVED", "shutdown-received"},
+    {21, "ACK_SENT", "SHUTDOWN_ACK_SENT", "SHUTDOWN_ACK_SENT", "shutdown-ack-sent"},
+    {22, "PARTOPEN", "PARTOPEN", "PARTOPEN", "part-open"},
+    {23, "PASSIVE-CLOSEREQ", "PASSIVE_CLOSEREQ", "PASSIVE_CLOSEREQ", "passive-closereq"},
 };
+
+constexpr int kFirstOfSctp = 16, kFirstOfDccp = 22, kLastOfDccp = 23;
+bool IsState(int value) {
+  return (value >= 1 && value < kStateCount) || (value >= kFirstOfSctp && value <= kLastOfDccp);
+}
 
 std::string Upper(std::string_view text) {
   std::string upper(text);
@@ -43,16 +56,19 @@ std::string Upper(std::string_view text) {
   return upper;
 }
 
-TEST(StateNames, AreDenseAndFoundByValue) {
-  ASSERT_EQ(AllStates().size(), kStateCount - 1u);
-  for (size_t i = 0; i < AllStates().size(); ++i) {
-    const StateNames& row = AllStates()[i];
-    EXPECT_EQ(static_cast<size_t>(row.state), i + 1);
+TEST(StateNames, AreInOrderAndFoundByValue) {
+  int last = 0;
+  for (const StateNames& row : AllStates()) {
+    const int value = static_cast<int>(row.state);
+    EXPECT_GT(value, last);
+    last = value;
+    EXPECT_TRUE(IsState(value)) << value;
     EXPECT_EQ(&Names(row.state), &row);
     for (std::string_view name : {row.ss, row.netstat, row.gopsutil, row.word}) {
-      EXPECT_FALSE(name.empty()) << i + 1;
+      EXPECT_FALSE(name.empty()) << value;
     }
   }
+  EXPECT_EQ(AllStates().size(), kStateCount - 1u + kLastOfDccp - kFirstOfSctp + 1);
 }
 
 TEST(StateNames, AreThoseOfThePrograms) {
@@ -87,7 +103,7 @@ TEST(StateNames, RequestOnlyStatesAreNamedAsTheKernelReportsThem) {
 
 TEST(StateNames, EveryOtherValueIsUnknown) {
   for (int value = 0; value < 256; ++value) {
-    if (value >= 1 && value < kStateCount) continue;
+    if (IsState(value)) continue;
     const StateNames& names = Names(static_cast<State>(value));
     EXPECT_EQ(names.ss, "UNKNOWN") << value;
     EXPECT_EQ(names.netstat, "UNKNOWN") << value;
@@ -107,6 +123,8 @@ TEST(TableNames, EveryRowIsFoundAndUnique) {
       {Protocol::kUnix, "unix", "unix", "unix", "unix"},
       {Protocol::kMptcp, "mptcp", "", "", "mptcp"},
       {Protocol::kRaw, "raw", "raw", "", "raw"},
+      {Protocol::kDccp, "dccp", "", "", "dccp"},
+      {Protocol::kSctp, "sctp", "sctp", "", "sctp"},
       {Protocol::kUdpLite, "udplite", "udpl", "", "udplite"},
       {Protocol::kIcmp, "icmp", "", "", "icmp"},
       {Protocol::kPacket, "packet", "", "", "packet"},
@@ -126,7 +144,7 @@ TEST(TableNames, EveryRowIsFoundAndUnique) {
     EXPECT_EQ(row.gopsutil, kRows[i].gopsutil);
     EXPECT_EQ(row.word, kRows[i].word);
   }
-  EXPECT_EQ(Names(static_cast<Protocol>(132)).word, "unknown");
+  EXPECT_EQ(Names(static_cast<Protocol>(133)).word, "unknown");
 }
 
 TEST(FamilyNames, EveryRowIsFoundAndUnique) {
@@ -159,6 +177,7 @@ TEST(SocketTypeNames, EveryRowIsFoundAndHasTheNamesOfThePrograms) {
       {SocketType::kDatagram, "u_dgr", "DGRAM", "unixgram", "dgram"},
       {SocketType::kSequentialPacket, "u_seq", "SEQPACKET", "unixpacket", "seqpacket"},
       {SocketType::kRaw, "p_raw", "RAW", "", "raw"},
+      {SocketType::kDccp, "dccp", "DCCP", "", "dccp"},
       {SocketType::kReliableDatagram, "ti_rd", "RDM", "", "rdm"},
   };
   ASSERT_EQ(AllSocketTypes().size(), std::size(kRows));
@@ -172,7 +191,7 @@ TEST(SocketTypeNames, EveryRowIsFoundAndHasTheNamesOfThePrograms) {
     EXPECT_EQ(row.go, kRows[i].go);
     EXPECT_EQ(row.word, kRows[i].word);
   }
-  for (int value : {0, 6, 255}) {
+  for (int value : {0, 7, 255}) {
     EXPECT_EQ(Names(static_cast<SocketType>(value)).netstat, "UNKNOWN") << value;
   }
 }
@@ -181,7 +200,8 @@ TEST(SocketTypeNames, EveryRowIsFoundAndHasTheNamesOfThePrograms) {
 constexpr uint32_t Bit(int state) { return 1u << state; }
 
 TEST(ParseStates, ReadsEveryWordOfSsInAnyCase) {
-  constexpr uint32_t kAllBits = 0x2fff;  // 0 … 11 and bound-inactive
+  // 0 … 11, bound-inactive, and the states of SCTP and DCCP
+  constexpr uint32_t kAllBits = 0xff2fff;
   const struct {
     const char* word;
     uint32_t bits;
@@ -204,7 +224,15 @@ TEST(ParseStates, ReadsEveryWordOfSsInAnyCase) {
       {"bound-inactive", Bit(13)},
       {"all", kAllBits},
       {"connected", kAllBits & ~(Bit(7) | Bit(10))},
-      {"synchronized", kAllBits & ~(Bit(7) | Bit(10) | Bit(2))},
+      {"synchronized", kAllBits & ~(Bit(7) | Bit(10) | Bit(2) | Bit(16) | Bit(17))},
+      {"cookie-wait", Bit(16)},
+      {"cookie-echoed", Bit(17)},
+      {"shutdown-pending", Bit(18)},
+      {"shutdown-sent", Bit(19)},
+      {"shutdown-received", Bit(20)},
+      {"shutdown-ack-sent", Bit(21)},
+      {"part-open", Bit(22)},
+      {"passive-closereq", Bit(23)},
       {"bucket", Bit(3) | Bit(6)},
       {"big", kAllBits & ~(Bit(3) | Bit(6))},
   };
@@ -248,9 +276,17 @@ TEST(StateSet, HasTheKernelsBits) {
   for (int value = 1; value < kStateCount; ++value) {
     EXPECT_EQ(StateSet(static_cast<State>(value)).bits(), Bit(value)) << value;
   }
-  EXPECT_EQ(StateSet::All().bits(), 0x3ffeu);
-  EXPECT_EQ(StateSet::SsAll().bits(), 0xfffu);      // ss 6.1 SS_ALL
-  EXPECT_EQ(StateSet::Connected().bits(), 0xb37u);  // ss 6.1 SS_CONN
+  EXPECT_EQ(StateSet::OfTcp().bits(), 0x3ffeu);
+  const uint32_t others = StateSet::OfSctpOnly().bits() | StateSet::OfDccpOnly().bits();
+  EXPECT_EQ(others, 0xff0000u);
+  EXPECT_EQ(StateSet::All().bits(), 0x3ffeu | others);
+  EXPECT_EQ(StateSet::SsAll().bits(), 0xfffu | others);      // ss 6.1 SS_ALL
+  EXPECT_EQ(StateSet::Connected().bits(), 0xb37u | others);  // ss 6.1 SS_CONN
+  for (int value = kFirstOfSctp; value <= kLastOfDccp; ++value) {
+    const auto state = static_cast<State>(value);
+    EXPECT_EQ(StateSet::OfSctpOnly().contains(state), value < kFirstOfDccp) << value;
+    EXPECT_EQ(StateSet::OfDccpOnly().contains(state), value >= kFirstOfDccp) << value;
+  }
   EXPECT_TRUE(StateSet::None().empty());
   EXPECT_FALSE(StateSet::All().empty());
 }
@@ -279,6 +315,7 @@ TEST(StateSet, IsABooleanAlgebra) {
 // The state and the family in a message can be any byte.
 TEST(StateSet, IgnoresStatesWithoutABit) {
   for (int value = kStateCount; value < 256; ++value) {
+    if (IsState(value)) continue;
     EXPECT_FALSE(StateSet::All().contains(static_cast<State>(value))) << value;
   }
   EXPECT_TRUE(StateSet(static_cast<State>(200)).empty());

@@ -326,7 +326,7 @@ void AppendCell(const Column& column, const netdiag::Row& row, std::optional<siz
     AppendValue(column, field.get(row, *owner), escape, {}, names, out);
     return;
   }
-  if (!column.per_owner()) {
+  if (!column.is_list()) {
     AppendValue(column, field.get(row, 0), escape, row.table().netns, names, out);
     return;
   }

@@ -40,6 +40,8 @@ struct Column {
     return field->group == netdiag::FieldGroup::kOwner ||
            field->group == netdiag::FieldGroup::kPeerOwner;
   }
+  // A row has any number of values: owners, or addresses.
+  bool is_list() const { return netdiag::IsList(field->group); }
   // "tcp_info.rtt_us", "local_port".
   std::string title() const;
   // The head of the column in a table or in CSV.
@@ -102,7 +104,7 @@ enum class Escape : uint8_t {
 // looked up; 0: here.
 void AppendValue(const Column& column, const netdiag::FieldValue& value, Escape escape,
                  netdiag::NetnsId netns, Names* names, std::string* out);
-// Appends the value of a row's column. The values of several owners are separated by commas.
+// Appends the value of a row's column. The values of a list are separated by commas.
 // `owner`: only this one of Row::owners(), nothing if there is no such owner.
 void AppendCell(const Column& column, const netdiag::Row& row, std::optional<size_t> owner,
                 Escape escape, Names* names, std::string* out);

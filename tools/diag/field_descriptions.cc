@@ -16,14 +16,18 @@ struct Description {
   std::string_view text;
 };
 
-// kReceiveRing stands for both rings, and kOwner for the owners of both ends.
+// kReceiveRing stands for both rings, and kLocal and kOwner for the addresses and owners of both
+// ends.
 constexpr auto kDescriptions = [] {
   using enum FieldGroup;
   return std::to_array<Description>({
       {kSocket, "protocol", "The table that the socket is in."},
       {kSocket, "family", "The address family."},
       {kSocket, "type", "The type of the socket."},
-      {kSocket, "state", "The state of the socket."},
+      {kSocket, "state", "The state of the socket, or of the association of SCTP."},
+      {kSocket, "association",
+       "Of SCTP only: an association, which has the inode and the cookie of its endpoint; no: an "
+       "endpoint."},
       {kSocket, "local_address", "The local address."},
       {kSocket, "local_port", "The local port; 0: none."},
       {kSocket, "remote_address", "The remote address."},
@@ -48,7 +52,9 @@ constexpr auto kDescriptions = [] {
       {kSocket, "timer_expires", "The time until the timer expires."},
       {kSocket, "timer_retransmits",
        "How often the timer has expired without an answer: retransmissions if the timer is on, "
-       "probes if it is keepalive or persist. SYN-RECV has this and no tcp_info."},
+       "probes if it is keepalive or persist. SYN-RECV has this and no tcp_info. Of SCTP, the "
+       "chunks "
+       "that were sent again."},
       {kSocket, "shutdown_receive", "The socket is shut down for receiving."},
       {kSocket, "shutdown_send", "The socket is shut down for sending."},
       {kSocket, "v6_only", "The socket takes no IPv4 traffic (IPV6_V6ONLY)."},
@@ -67,6 +73,8 @@ constexpr auto kDescriptions = [] {
        "The class of the network scheduler, or the priority of the socket (SO_PRIORITY)."},
       {kSocket, "congestion", "The algorithm of congestion control."},
       {kSocket, "ulp", "The protocol on top of TCP."},
+      {kSocket, "bpf_storage_count",
+       "How many BPF maps have a value for the socket (--bpf-maps). Needs CAP_BPF."},
       {kSocket, "file_inode", "The inode of the file that the name of the unix socket is."},
       {kSocket, "file_major", "The major number of the device of that file."},
       {kSocket, "file_minor", "The minor number of the device of that file."},
@@ -74,8 +82,10 @@ constexpr auto kDescriptions = [] {
       {kSocket, "netns_name",
        "The name of the network namespace, as ip netns shows it (--all-netns)."},
       {kSocket, "source",
-       "What the row was read from: netlink (a dump of the kernel), procfs (/proc/net) or replay "
-       "(a capture). A socket that only --unlisted shows has no row and no source."},
+       "What the row was read from: netlink (a dump of the kernel), procfs (/proc/net), replay "
+       "(a capture) or stream (TCPDIAG_FILE). A socket that only --unlisted shows has no row and "
+       "no "
+       "source."},
       {kSocket, "no_owner",
        "Why no owner is known (-p): kernel-held (no file holds the socket), hidden (perhaps by a "
        "process that may not be read), not-read (the scan ended before), other-pid-namespace "
@@ -215,6 +225,7 @@ constexpr auto kDescriptions = [] {
       {kTls, "rx_mode", "What decrypts."},
       {kTls, "tx_zero_copy", "sendfile() does not copy."},
       {kTls, "rx_no_padding", "The program promised that the peer sends no padding."},
+      {kTls, "tx_max_payload", "The largest payload of a record that is sent."},
       {kMptcp, "remote_token", "The token of the peer."},
       {kMptcp, "local_token", "The token of this end."},
       {kMptcp, "relative_write_sequence",
@@ -254,6 +265,77 @@ constexpr auto kDescriptions = [] {
       {kMptcpInfo, "last_data_sent", "The time since data was sent."},
       {kMptcpInfo, "last_data_recv", "The time since data was received."},
       {kMptcpInfo, "last_ack_recv", "The time since an acknowledgement was received."},
+      {kSctpInfo, "tag", "The verification tag of this end."},
+      {kSctpInfo, "state", "The state of the association."},
+      {kSctpInfo, "rwnd", "The receive window that this end offers."},
+      {kSctpInfo, "unackdata", "Chunks sent and not acknowledged."},
+      {kSctpInfo, "penddata", "Chunks received that wait for others before them."},
+      {kSctpInfo, "instrms", "Streams that come in."},
+      {kSctpInfo, "outstrms", "Streams that go out."},
+      {kSctpInfo, "fragmentation_point", "Never set; maxseg has it."},
+      {kSctpInfo, "inqueue", "Packets in the queue of received chunks."},
+      {kSctpInfo, "outqueue", "Chunks in the queue to be sent."},
+      {kSctpInfo, "overall_error", "How often in a row the peer did not answer."},
+      {kSctpInfo, "max_burst", "How many packets may be sent at once."},
+      {kSctpInfo, "maxseg", "The size above which messages are fragmented."},
+      {kSctpInfo, "peer_rwnd", "The receive window that the peer offers, less what is in flight."},
+      {kSctpInfo, "peer_tag", "The verification tag of the peer."},
+      {kSctpInfo, "peer_capable", "What the peer is capable of."},
+      {kSctpInfo, "peer_sack", "What the next SACK to the peer depends on."},
+      {kSctpInfo, "isacks", "SACK chunks received."},
+      {kSctpInfo, "osacks", "SACK chunks sent."},
+      {kSctpInfo, "opackets", "Packets sent."},
+      {kSctpInfo, "ipackets", "Packets received."},
+      {kSctpInfo, "rtxchunks", "Chunks sent again."},
+      {kSctpInfo, "outofseqtsns", "Chunks received with a TSN that is out of sequence."},
+      {kSctpInfo, "idupchunks", "Chunks received twice."},
+      {kSctpInfo, "gapcnt", "Gap acknowledgements received."},
+      {kSctpInfo, "ouodchunks", "Unordered data chunks sent."},
+      {kSctpInfo, "iuodchunks", "Unordered data chunks received."},
+      {kSctpInfo, "oodchunks", "Ordered data chunks sent."},
+      {kSctpInfo, "iodchunks", "Ordered data chunks received."},
+      {kSctpInfo, "octrlchunks", "Control chunks sent."},
+      {kSctpInfo, "ictrlchunks", "Control chunks received."},
+      {kSctpInfo, "p_state", "The state of the primary path."},
+      {kSctpInfo, "p_cwnd", "The congestion window of the primary path."},
+      {kSctpInfo, "p_srtt",
+       "The smoothed round trip of the primary path, in jiffies of the kernel."},
+      {kSctpInfo, "p_rto", "The retransmission timeout of the primary path."},
+      {kSctpInfo, "p_hbinterval",
+       "The interval of heartbeats on the primary path, in jiffies of the kernel."},
+      {kSctpInfo, "p_pathmaxrxt", "Errors in a row after which the primary path is inactive."},
+      {kSctpInfo, "p_sackdelay", "The time that a SACK may be delayed on the primary path."},
+      {kSctpInfo, "p_sackfreq", "Never set."},
+      {kSctpInfo, "p_ssthresh", "The slow start threshold of the primary path."},
+      {kSctpInfo, "p_partial_bytes_acked",
+       "Bytes acknowledged on the primary path since its window last grew."},
+      {kSctpInfo, "p_flight_size", "Bytes in flight on the primary path."},
+      {kSctpInfo, "p_error", "Errors in a row on the primary path."},
+      {kSctpInfo, "p_address", "The address of the primary path."},
+      {kSctpInfo, "s_autoclose",
+       "Seconds after which an idle association is closed (SCTP_AUTOCLOSE); 0: never."},
+      {kSctpInfo, "s_adaptation_ind", "The adaptation layer indication that is sent."},
+      {kSctpInfo, "s_pd_point", "The size from which a message is delivered in parts."},
+      {kSctpInfo, "s_nodelay", "Small messages are sent at once (SCTP_NODELAY)."},
+      {kSctpInfo, "s_disable_fragments", "Long messages are refused (SCTP_DISABLE_FRAGMENTS)."},
+      {kSctpInfo, "s_v4mapped", "IPv4 addresses are given to the program as IPv4-mapped ones."},
+      {kSctpInfo, "s_frag_interleave",
+       "Which messages may be delivered in turns (SCTP_FRAGMENT_INTERLEAVE): 0, 1 or 2."},
+      {kSctpInfo, "s_type", "One association, or many."},
+      {kDccpInfo, "state", "The state of the connection, by the kernel's number."},
+      {kDccpInfo, "ca_state", "The state of the receiver, if it uses CCID 3."},
+      {kDccpInfo, "retransmits", "Retransmissions in a row."},
+      {kDccpInfo, "probes", "Probes in a row without an answer."},
+      {kDccpInfo, "backoff", "How often the timeout was doubled."},
+      {kDccpInfo, "options",
+       "sack: acknowledgement vectors; timestamps: the receiver uses CCID 3."},
+      {kDccpInfo, "rto", "The retransmission timeout, if the sender uses CCID 3."},
+      {kDccpInfo, "pmtu", "The path MTU."},
+      {kDccpInfo, "rtt", "The round trip, if the sender uses CCID 3."},
+      {kDccpInfo, "rcv_rtt", "The round trip that the receiver estimates, if it uses CCID 3."},
+      {kLocal, "address", "The address."},
+      {kLocal, "port", "The port."},
+      {kLocal, "scope", "The interface of a link-local address."},
       {kPacket, "ethertype", "The protocol that the socket receives (ETH_P_*)."},
       {kPacket, "filter_length", "The number of instructions of the filter."},
       {kPacket, "filter_withheld", "The caller may not see the filter."},
@@ -383,6 +465,7 @@ constexpr auto kDescriptions = [] {
 
 FieldGroup GroupOf(FieldGroup group) {
   if (group == FieldGroup::kSendRing) return FieldGroup::kReceiveRing;
+  if (group == FieldGroup::kPeer) return FieldGroup::kLocal;
   return group == FieldGroup::kPeerOwner ? FieldGroup::kOwner : group;
 }
 

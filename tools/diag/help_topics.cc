@@ -205,7 +205,7 @@ std::string StatesTopic() {
          Paragraph(absl::StrJoin(StateWords(), " "), 2) + "\nGroups of states:\n" +
          "  all           every state except bound-inactive\n"
          "  connected     all except listening and unconnected\n"
-         "  synchronized  connected except syn-sent\n"
+         "  synchronized  connected except syn-sent, cookie-wait and cookie-echoed\n"
          "  bucket        syn-recv and time-wait\n"
          "  big           all except bucket\n\n" +
          Paragraph(
@@ -218,6 +218,13 @@ std::string StatesTopic() {
              "bound-inactive is a TCP socket that is bound but neither listens nor connects. It is "
              "a word of `state NAME` only, where it adds what -B adds. Such a row shows the state "
              "unconnected, and that is its state in filters.",
+             0) +
+         "\n" +
+         Paragraph(
+             "cookie-wait to shutdown-ack-sent are states of SCTP's associations, part-open and "
+             "passive-closereq of DCCP. With a state of associations, diag lists their endpoints "
+             "too, "
+             "in whatever state.",
              0) +
          "\n" +
          Paragraph(

@@ -85,6 +85,7 @@ void PutSummary(const netdiag::Summary& summary, Json* json) {
   (*json)->StartArray();
   for (const netdiag::TableOutcome& outcome : summary.tables) PutTable(summary, outcome, json);
   (*json)->EndArray();
+  json->Message("replay_damage", summary.replay_damage);
   json->Message("owner_error", summary.owner_error);
   if (summary.owners) PutOwnerStats(*summary.owners, json);
   if (summary.netns) PutNetnsStats(*summary.netns, json);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <iterator>
 #include <optional>
 #include <string_view>
@@ -13,6 +14,7 @@
 
 #include "netdiag/fields.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
 #include "tools/diag/command_values.h"
 #include "tools/diag/details.h"
 #include "tools/diag/list_words.h"
@@ -42,6 +44,8 @@ struct Said {
   std::string filter_file;
   std::string proc_root;
   std::string users_file;
+  std::vector<uint32_t> bpf_maps;  // of --bpf-map-id
+  std::string replay_file;
 };
 
 // ---- Words that an argument can be ----
@@ -179,6 +183,17 @@ absl::Status Keep(std::string_view argument, Said* said) {
   return absl::OkStatus();
 }
 
+// A file that is written. A word that begins with '-' is rather another option.
+template <std::string ListOptions::*path>
+absl::Status SetPath(std::string_view argument, Said* said) {
+  if (argument.size() > 1 && argument[0] == '-') {
+    return BadInput("file", argument,
+                    "only - is standard output; for a file of this name, put ./ before it");
+  }
+  said->options.*path = argument;
+  return absl::OkStatus();
+}
+
 template <Action action>
 absl::Status SetAction(std::string_view argument, Said* said) {
   said->options.action = std::max(said->options.action, action);
@@ -189,6 +204,13 @@ absl::Status SetAction(std::string_view argument, Said* said) {
 absl::Status SetColumns(std::string_view list, Said* said) {
   if (list == "help") return SetAction<Action::kColumnsHelp>(list, said);
   said->columns = list;
+  return absl::OkStatus();
+}
+
+absl::Status AddBpfMap(std::string_view text, Said* said) {
+  const std::optional<uint32_t> id = netdiag::internal::ParseNumber<uint32_t>(text);
+  if (!id) return BadInput("BPF map", text, "expected its id, a number");
+  said->bpf_maps.push_back(*id);
   return absl::OkStatus();
 }
 
@@ -204,6 +226,10 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
     {{'t', "tcp", "TCP sockets", {}, kSockets}, AddTable<Protocol::kTcp>},
     {{'u', "udp", "UDP sockets", {}, kSockets}, AddTable<Protocol::kUdp>},
     {{'w', "raw", "raw sockets", {}, kSockets}, AddTable<Protocol::kRaw>},
+    {{'d', "dccp", "DCCP sockets, on kernels before 6.16", {}, kSockets},
+     AddTable<Protocol::kDccp>},
+    {{'S', "sctp", "SCTP endpoints and their associations", {}, kSockets},
+     AddTable<Protocol::kSctp>},
     {{'M', "mptcp", "MPTCP connections (their subflows are TCP sockets)", {}, kSockets},
      AddTable<Protocol::kMptcp>},
     {{'x', "unix", "unix sockets", {}, kSockets}, AddFamily<Family::kUnix>},
@@ -280,6 +306,9 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
     {{0, "inet-sockopt", "options set on the socket", {}, kShown}, Show<Detail::kSocketOptions>},
     {{'b', "bpf", "filters of packet sockets; implies -o", {}, kShown},
      Show<Detail::kPacketFilters, Detail::kTimers>},
+    {{0, "bpf-maps", "what BPF programs keep with inet sockets, in every map", {}, kShown},
+     Show<Detail::kBpfStorages>},
+    {{0, "bpf-map-id", "the same of one BPF map; can be repeated", {"ID"}, kShown}, AddBpfMap},
     {{'N',
       "net",
       "another network namespace: a name, a process or a file; self: this one",
@@ -331,6 +360,27 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
      Keep<&Said::count_by>},
     {{0, "sum", "the sums of these fields for each count; see --sort", kFields, kShown},
      Keep<&Said::sum>},
+    {{'D',
+      "diag",
+      "list nothing; write the kernel's messages of TCP sockets for ss (TCPDIAG_FILE); -: to "
+      "stdout",
+      {"FILE", Values::kFile},
+      kForm},
+     SetPath<&ListOptions::stream_path>},
+    {{0,
+      "capture",
+      "list nothing; write the sockets for --replay, with -p their owners; alone, every socket; "
+      "see "
+      "`diag help captures`",
+      {"FILE", Values::kFile},
+      kForm},
+     SetPath<&ListOptions::capture_path>},
+    {{0,
+      "replay",
+      "from a file of --capture and not the kernel; -: from stdin; alone, every socket of it",
+      {"FILE", Values::kFile},
+      kSockets},
+     Keep<&Said::replay_file>},
     {{0,
       "color",
       "states in colour, and in red what needs a look: auto (on a terminal), always or never",
@@ -345,11 +395,6 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
     // Options of ss that diag does not have.
     {{.letter = 'K', .name = "kill", .refusal = "diag does not close sockets; use ss -K"}},
     {{.letter = 'E', .name = "events", .refusal = "diag does not follow events; use ss -E"}},
-    {{.letter = 'D', .name = "diag", .refusal = "diag does not write raw dumps; use ss -D"}},
-    {{.letter = 'S', .name = "sctp", .refusal = "diag does not list SCTP sockets; use ss -S"}},
-    {{.letter = 'd', .name = "dccp", .refusal = "diag does not list DCCP sockets; use ss -d"}},
-    {{.name = "bpf-maps", .refusal = "diag does not show BPF maps; use ss --bpf-maps"}},
-    {{.name = "bpf-map-id", .refusal = "diag does not show BPF maps; use ss --bpf-map-id"}},
 });
 
 // ---- What the options come to together ----
@@ -383,6 +428,7 @@ void AddNeedsOf(const ListOptions& options, netdiag::Query* query) {
   if (options.shows(Detail::kExtended)) query->extensions |= Extension::kUnixFile;
   if (options.shows(Detail::kTos)) query->extensions |= {Extension::kTos, Extension::kTrafficClass};
   if (options.shows(Detail::kPacketFilters)) query->extensions |= Extension::kPacketFilter;
+  if (options.shows(Detail::kBpfStorages)) query->extensions |= Extension::kBpfStorages;
 }
 
 // `named`: the command line chooses tables, states or a filter. -s alone counts all sockets and
@@ -420,6 +466,98 @@ absl::Status ResolveEachOwner(const Said& said, ListOptions* options) {
   return absl::OkStatus();
 }
 
+// Opens the maps of --bpf-map-id.
+absl::Status ResolveBpfMaps(const Said& said, ListOptions* options) {
+  if (!said.bpf_maps.empty() && options->shows(Detail::kBpfStorages)) {
+    return BadInput("option", "--bpf-map-id", "--bpf-maps shows every map already");
+  }
+  if (said.bpf_maps.size() > netdiag::kMaxBpfMaps) {
+    return BadInput("option", "--bpf-map-id",
+                    "at most " + std::to_string(netdiag::kMaxBpfMaps) + " maps can be named");
+  }
+  if (!said.bpf_maps.empty()) options->details |= Detail::kBpfStorages;
+  // The maps of this host say nothing about the values in a file.
+  if (!options->shows(Detail::kBpfStorages) || !said.replay_file.empty()) return absl::OkStatus();
+  options->map_values = std::make_shared<netdiag::bpf::MapValues>();
+  for (const uint32_t id : said.bpf_maps) {
+    NETDIAG_ASSIGN_OR_RETURN(const int map, options->map_values->Open(id));
+    options->query.bpf_maps.push_back(map);
+  }
+  return absl::OkStatus();
+}
+
+// What excludes what. `option` is set in `options`, and nothing of `set` may be.
+struct Exclusion {
+  bool set;
+  std::string_view name;
+};
+absl::Status CheckExclusions(std::string_view option, std::span<const Exclusion> others,
+                             std::string_view reason) {
+  for (const Exclusion& other : others) {
+    if (!other.set) continue;
+    return BadInput("option", option,
+                    "it excludes " + std::string(other.name) + ": " + std::string(reason));
+  }
+  return absl::OkStatus();
+}
+
+// Refuses what files cannot hold or answer. `unlisted`: `state unlisted` is said.
+absl::Status CheckFiles(const Said& said, bool unlisted) {
+  const ListOptions& options = said.options;
+  const bool contexts = options.shows(Detail::kProcessContexts);
+  const bool lists_unlisted = options.unlisted || unlisted;
+  const bool capabilities = options.action == Action::kCapabilities;
+  if (!said.replay_file.empty()) {
+    const Exclusion others[] = {{!options.capture_path.empty(), "--capture"},
+                                {!options.netns.empty(), "-N"},
+                                {options.all_netns, "--all-netns"},
+                                {!said.proc_root.empty(), "--proc"},
+                                {lists_unlisted, "--unlisted"},
+                                {contexts, "-Z and -z"},
+                                {capabilities, "--capabilities"},
+                                {said.replay_file == "-" && said.filter_file == "-", "-F -"}};
+    NETDIAG_RETURN_IF_ERROR(
+        CheckExclusions("--replay", others, "only the file is read, and it does not have that"));
+  }
+  if (!options.capture_path.empty()) {
+    const Exclusion others[] = {{contexts, "-Z and -z"}, {lists_unlisted, "--unlisted"}};
+    NETDIAG_RETURN_IF_ERROR(CheckExclusions("--capture", others, "captures do not have that"));
+  }
+  const bool writes = !options.stream_path.empty() || !options.capture_path.empty();
+  if (!writes) return absl::OkStatus();
+  const Exclusion others[] = {
+      {!options.stream_path.empty() && !options.capture_path.empty(), "--capture"},
+      {options.style.form != Form::kText, "--json, --jsonl and --csv"},
+      {!said.columns.empty() || said.each_owner, "--columns and --each-owner"},
+      {!said.count_by.empty() || !said.sum.empty(), "--count-by"},
+      {!said.sort.empty() || !said.limit.empty(), "--sort and --limit"},
+      {said.summary, "-s"},
+      {lists_unlisted, "--unlisted"},
+      {capabilities, "--capabilities"}};
+  return CheckExclusions(options.stream_path.empty() ? "--capture" : "--diag", others,
+                         "sockets are written to the file, and nothing is listed");
+}
+
+// Sets what $TCPDIAG_FILE says, if TCP is asked for. `states`: those that the user named.
+absl::Status ResolveTcpStream(std::optional<StateSet> states, ListOptions* options) {
+  // As for every file that an environment names: not if exec gave this program privileges.
+  const char* const path = secure_getenv("TCPDIAG_FILE");
+  const netdiag::Query& query = options->query;
+  const bool asked = std::ranges::find(query.protocols, Protocol::kTcp) != query.protocols.end() &&
+                     query.families.intersects({Family::kInet, Family::kInet6});
+  if (path == nullptr || *path == '\0' || options->replay != nullptr || !asked) {
+    return absl::OkStatus();
+  }
+  const Exclusion others[] = {{options->all_netns, "--all-netns"},
+                              {options->unlisted, "--unlisted"},
+                              {!options->capture_path.empty(), "--capture"}};
+  NETDIAG_RETURN_IF_ERROR(
+      CheckExclusions("TCPDIAG_FILE", others, "its sockets are of an unknown host; unset it"));
+  options->tcp_stream = path;
+  options->stream_states = states.value_or(StateSet::All());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view> words,
                                     std::string* pointer) {
   ListOptions& options = said.options;
@@ -430,7 +568,12 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   if (options.all_netns && !options.netns.empty()) {
     return BadInput("option", "--all-netns", "it cannot be combined with -N");
   }
-  NETDIAG_ASSIGN_OR_RETURN(options.proc_root, ProcRoot(said.proc_root));
+  if (!said.replay_file.empty()) {
+    NETDIAG_RETURN_IF_ERROR(CheckFiles(said, /*unlisted=*/false));
+    NETDIAG_ASSIGN_OR_RETURN(options.replay, CaptureFile::Read(said.replay_file));
+  } else {
+    NETDIAG_ASSIGN_OR_RETURN(options.proc_root, ProcRoot(said.proc_root));
+  }
   NETDIAG_ASSIGN_OR_RETURN(options.selection, ParseSelection(said.columns, said.sort, said.limit,
                                                              said.count_by, said.sum));
   if (!said.users_file.empty()) {
@@ -438,18 +581,26 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   }
   NETDIAG_ASSIGN_OR_RETURN(const ListWords parsed, ParseListWords(words));
   if (parsed.help) options.action = Action::kHelp;
-  for (const std::string& table : parsed.tables) {
-    NETDIAG_RETURN_IF_ERROR(said.tables.AddWord(table));
+  NETDIAG_RETURN_IF_ERROR(CheckFiles(said, parsed.unlisted));
+  const bool is_file = options.replay != nullptr || !options.capture_path.empty();
+  const bool alone = is_file && words.empty() && said.tables.empty() && !said.states &&
+                     !said.bound_inactive && said.filter_file.empty();
+  if (alone) {
+    said.tables.AddEveryTable();
+    said.states = StateSet::All();
   }
+  for (const std::string& table : parsed.tables) said.tables.AddWord(table);
   options.tables_named = said.tables.names_tables();
+  query.load_modules = options.tables_named;
   said.tables.ApplyTo(&query);
-  NETDIAG_ASSIGN_OR_RETURN(ListFilter filter,
-                           ParseListFilter(parsed,
-                                           {.path = said.filter_file,
-                                            .families = query.families,
-                                            .host = {options.netns, options.all_netns,
-                                                     options.proc_root, options.users}},
-                                           pointer));
+  NETDIAG_ASSIGN_OR_RETURN(
+      ListFilter filter,
+      ParseListFilter(parsed,
+                      {.path = said.filter_file,
+                       .families = query.families,
+                       .host = {options.netns, options.all_netns, options.proc_root, options.users,
+                                options.replay}},
+                      pointer));
   query.filter = std::move(filter.filter);
   std::optional<StateSet> states = parsed.states ? parsed.states : said.states;
   if (said.bound_inactive) states = states.value_or(StateSet::None()) | State::kBoundInactive;
@@ -459,10 +610,13 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   options.only_process = options.process == parsed.expression && said.filter_file.empty() &&
                          said.tables.empty() && !states;
   options.tables_chosen = !said.tables.empty();
+  options.all_netns |= options.replay != nullptr && options.replay->has_namespaces();
+  NETDIAG_RETURN_IF_ERROR(ResolveTcpStream(states, &options));
   if (parsed.unlisted) NETDIAG_RETURN_IF_ERROR(SetUnlisted({}, &said));
   const bool named = !words.empty() || !said.tables.empty() || states;
   NETDIAG_RETURN_IF_ERROR(ResolveSummary(said, named, &options));
   NETDIAG_RETURN_IF_ERROR(ResolveEachOwner(said, &options));
+  NETDIAG_RETURN_IF_ERROR(ResolveBpfMaps(said, &options));
   AddNeedsOf(options, &query);
   const bool has_order = !options.selection.sort.empty();
   if (options.unlisted &&

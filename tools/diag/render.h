@@ -133,6 +133,9 @@ void WriteDetails(const netdiag::Row& row, const netdiag::SmcSocket& socket,
 void WriteTcpInfo(const netdiag::InetSocket& socket, const ListOptions& options, TableBuffer* out);
 // The tokens of -i for an MPTCP connection.
 void AppendMptcpInfo(const netdiag::MptcpInfo& info, std::string* out);
+// The addresses of an SCTP endpoint or association (-i, -m).
+void AppendSctp(const netdiag::InetSocket& socket, std::string* out);
+void AppendSctpInfo(const netdiag::SctpInfo& info, std::string* out);
 // The tokens of -e and -b for a packet socket, and of -e for a netlink socket.
 void AppendPacket(const netdiag::PacketSocket& socket, const ListOptions& options,
                   std::string* out);

@@ -1,12 +1,14 @@
 // What ss's text shows of a socket behind its columns. Tested by tests/tools/render_ss_test.cc and
 // against ss itself by tests/live/ss_differential_test.cc.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "netdiag/bpf/map_values.h"
 #include "netdiag/process/cgroup.h"
 #include "tools/diag/render.h"
 #include "tools/diag/table_buffer.h"
@@ -72,6 +74,12 @@ void AppendExtended(const netdiag::Row& row, const InetSocket& socket, std::stri
   AppendShutdown(socket.shutdown(), out);
 }
 
+// True if the kernel has more to tell of a socket than its queues.
+bool HasInfo(Protocol protocol) {
+  return protocol == Protocol::kTcp || protocol == Protocol::kMptcp ||
+         protocol == Protocol::kSctp || protocol == Protocol::kDccp;
+}
+
 void AppendFile(const std::optional<UnixSocket::File>& file, std::string* out) {
   if (!file) return;
   out->append(" ino:");
@@ -80,6 +88,65 @@ void AppendFile(const std::optional<UnixSocket::File>& file, std::string* out) {
   AppendNumber(file->major, out);
   out->push_back('/');
   AppendNumber(file->minor, out);
+}
+
+// Appends text of several lines. Keeps the layout, and escapes the names and strings in it.
+void AppendLines(std::string_view text, std::string* out) {
+  for (bool more = true; more;) {
+    const size_t end = text.find('\n');
+    more = end != text.npos;
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(more ? end + 1 : text.size());
+    const size_t indent = std::min(line.find_first_not_of('\t'), line.size());
+    out->append(line.substr(0, indent));
+    AppendEscaped(line.substr(indent), out);
+    if (more) out->push_back('\n');
+  }
+}
+
+// --bpf-maps: "map_id:7 [", the value as C writes it, and "]". If the type of the map's values is
+// not known, their bytes.
+void AppendBpfStorages(const InetSocket& socket, const ListOptions& options, std::string* out) {
+  const bool oneline = options.style.oneline;
+  std::string value;
+  for (size_t i = 0; const auto storage = socket.bpf_storage(i); ++i) {
+    value.clear();
+    const netdiag::bpf::ValueLayout layout = {.oneline = oneline, .indent = oneline ? 0 : 2};
+    const bool typed =
+        options.map_values != nullptr &&
+        options.map_values->Append(storage->map_id, storage->value, layout, &value).ok();
+    if (!typed) {
+      value.assign(oneline ? " 0x" : "\t\t0x");
+      AppendHex(storage->value, &value);
+    }
+    out->append(oneline ? " map_id:" : "\n\tmap_id:");
+    AppendNumber(storage->map_id, out);
+    if (!oneline) out->append(" [\n");
+    AppendLines(value, out);
+    if (!oneline) out->append("\n\t]");
+  }
+}
+
+// -m and -i, which have a line of their own.
+void AppendSecondLine(const netdiag::Row& row, const InetSocket& socket, const ListOptions& options,
+                      TableBuffer* table) {
+  std::string* const out = table->text();
+  const bool memory = options.shows(Detail::kMemory);
+  const bool info = options.shows(Detail::kTcpInfo);
+  const bool has_info = info && HasInfo(row.protocol());
+  if (row.source() == netdiag::SourceKind::kProcfs || (!memory && !has_info)) return;
+  if (!options.style.oneline) out->append("\n\t");
+  if (memory) AppendMemory(socket.memory(), out);
+  if (row.protocol() == Protocol::kSctp) AppendSctp(socket, out);
+  if (!info) return;
+  switch (row.protocol()) {
+    case Protocol::kMptcp:
+      return AppendMptcpInfo(row.mptcp_info().value_or(netdiag::MptcpInfo()), out);
+    case Protocol::kSctp:
+      return AppendSctpInfo(row.sctp_info().value_or(netdiag::SctpInfo()), out);
+    default:  // also DCCP, which fills a few fields of tcp_info
+      return WriteTcpInfo(socket, options, table);
+  }
 }
 
 }  // namespace
@@ -112,8 +179,8 @@ void AppendMemory(const std::optional<SocketMemory>& memory, std::string* out) {
 void WriteDetails(const netdiag::Row& row, const InetSocket& socket, const ListOptions& options,
                   TableBuffer* table) {
   std::string* const out = table->text();
-  if (options.shows(Detail::kTimers) && socket.timer() != netdiag::Timer::kOff) {
-    out->append(" timer:(").append(Name(socket.timer())).push_back(',');
+  if (options.shows(Detail::kTimers) && row.timer() != netdiag::Timer::kOff) {
+    out->append(" timer:(").append(Name(row.timer())).push_back(',');
     AppendTimer(socket.expires(), out);
     out->push_back(',');
     AppendNumber(socket.retransmits(), out);
@@ -125,18 +192,8 @@ void WriteDetails(const netdiag::Row& row, const InetSocket& socket, const ListO
   if (options.shows(Detail::kSocketOptions)) {
     AppendSocketOptions(socket, options.style.oneline, out);
   }
-  const bool streams = row.protocol() == Protocol::kTcp || row.protocol() == Protocol::kMptcp;
-  const bool memory = options.shows(Detail::kMemory);
-  const bool info = options.shows(Detail::kTcpInfo);
-  if (row.source() == netdiag::SourceKind::kProcfs || (!memory && !(info && streams))) return;
-  if (!options.style.oneline) out->append("\n\t");
-  if (memory) AppendMemory(socket.memory(), out);
-  if (!info) return;
-  if (row.protocol() == Protocol::kMptcp) {
-    AppendMptcpInfo(row.mptcp_info().value_or(netdiag::MptcpInfo()), out);
-  } else {
-    WriteTcpInfo(socket, options, table);
-  }
+  AppendSecondLine(row, socket, options, table);
+  if (options.shows(Detail::kBpfStorages)) AppendBpfStorages(socket, options, out);
 }
 
 void WriteDetails(const netdiag::Row&, const UnixSocket& socket, const ListOptions& options,

@@ -1,9 +1,12 @@
-// What ss's text shows of MPTCP, packet and netlink sockets behind the columns. Tested by
+// What ss's text shows of MPTCP, SCTP, packet and netlink sockets behind the columns. Tested by
 // tests/tools/render_families_test.cc and against ss itself by tests/live/ss_differential_test.cc.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -13,6 +16,7 @@ namespace diag {
 namespace {
 
 using netdiag::BpfInstruction;
+using netdiag::InetSocket;
 using netdiag::MptcpInfo;
 using netdiag::NetlinkFlag;
 using netdiag::NetlinkSocket;
@@ -20,6 +24,7 @@ using netdiag::PacketFlag;
 using netdiag::PacketInfo;
 using netdiag::PacketRing;
 using netdiag::PacketSocket;
+using netdiag::SctpInfo;
 using netdiag::StructField;
 
 // A token: a text and the value of a field.
@@ -28,6 +33,39 @@ struct Token {
   StructField field;
   int base = 10;  // of the value; 0: the text alone
 };
+
+// Appends the fields that are not 0.
+template <class Struct>
+void AppendTokens(const Struct& info, std::span<const Token> tokens, std::string* out) {
+  for (const Token& token : tokens) {
+    const uint64_t value = info[token.field].value_or(0);
+    if (value == 0) continue;
+    out->append(token.text);
+    if (token.base != 0) AppendNumber(value, out, token.base);
+  }
+}
+
+// " locals:10.0.0.1,10.0.0.2". An address of another family is a '?'.
+template <class Get>
+void AppendAddresses(std::string_view token, size_t count, std::string* out, const Get& get) {
+  for (size_t i = 0; i < count; ++i) {
+    out->append(i == 0 ? token : ",");
+    const std::optional<netdiag::BoundAddress> address = get(i);
+    if (address) {
+      address->endpoint.address.AppendTo(out);
+    } else {
+      out->push_back('?');
+    }
+  }
+}
+
+// Source: enum sctp_state, include/net/sctp/constants.h.
+std::string_view NameOfSctpState(uint64_t state) {
+  static constexpr std::string_view kNames[] = {
+      "CLOSED",           "COOKIE_WAIT",   "COOKIE_ECHOED",     "ESTAB",
+      "SHUTDOWN_PENDING", "SHUTDOWN_SENT", "SHUTDOWN_RECEIVED", "ACK_SENT"};
+  return state < std::size(kNames) ? kNames[state] : std::string_view();
+}
 
 void AppendRing(std::string_view name, const PacketRing& ring, std::string* out) {
   static constexpr Token kTokens[] = {{"blk_size:", PacketRing::Field("block_size")},
@@ -153,9 +191,9 @@ void AppendMptcpInfo(const MptcpInfo& info, std::string* out) {
       {" fallback", MptcpInfo::Field("fallback"), 0},
       {" remote_key", MptcpInfo::Field("remote_key_received"), 0},
       {" token:", MptcpInfo::Field("token"), 16},
-      {" write_seq:", MptcpInfo::Field("write_seq"), 16},
-      {" snd_una:", MptcpInfo::Field("snd_una"), 16},
-      {" rcv_nxt:", MptcpInfo::Field("rcv_nxt"), 16},
+      {" write_seq:", MptcpInfo::Field("write_seq")},
+      {" snd_una:", MptcpInfo::Field("snd_una")},
+      {" rcv_nxt:", MptcpInfo::Field("rcv_nxt")},
       {" local_addr_used:", MptcpInfo::Field("local_addr_used")},
       {" local_addr_max:", MptcpInfo::Field("local_addr_max")},
       {" csum_enabled:", MptcpInfo::Field("csum_enabled")},
@@ -171,12 +209,54 @@ void AppendMptcpInfo(const MptcpInfo& info, std::string* out) {
       {" last_data_recv:", MptcpInfo::Field("last_data_recv")},
       {" last_ack_recv:", MptcpInfo::Field("last_ack_recv")},
   };
-  for (const Token& token : kTokens) {
-    const uint64_t value = info[token.field].value_or(0);
-    if (value == 0) continue;
-    out->append(token.text);
-    if (token.base != 0) AppendNumber(value, out, token.base);
+  AppendTokens(info, kTokens, out);
+}
+
+void AppendSctp(const InetSocket& socket, std::string* out) {
+  AppendAddresses(" locals:", socket.local_addresses(), out,
+                  [&](size_t i) { return socket.local_address(i); });
+  AppendAddresses(" peers:", socket.peer_addresses(), out,
+                  [&](size_t i) { return socket.peer_address(i); });
+}
+
+void AppendSctpInfo(const SctpInfo& info, std::string* out) {
+  static constexpr Token kTokens[] = {
+      {" rwnd:", SctpInfo::Field("rwnd")},
+      {" unackdata:", SctpInfo::Field("unackdata")},
+      {" penddata:", SctpInfo::Field("penddata")},
+      {" instrms:", SctpInfo::Field("instrms")},
+      {" outstrms:", SctpInfo::Field("outstrms")},
+      {" inqueue:", SctpInfo::Field("inqueue")},
+      {" outqueue:", SctpInfo::Field("outqueue")},
+      {" overerr:", SctpInfo::Field("overall_error")},
+      {" maxburst:", SctpInfo::Field("max_burst")},
+      {" maxseg:", SctpInfo::Field("maxseg")},
+      {" prwnd:", SctpInfo::Field("peer_rwnd")},
+      {" ptag:", SctpInfo::Field("peer_tag"), 16},
+      {" pcapable:", SctpInfo::Field("peer_capable")},
+      {" psack:", SctpInfo::Field("peer_sack")},
+      {" autoclose:", SctpInfo::Field("s_autoclose")},
+      {" adapind:", SctpInfo::Field("s_adaptation_ind")},
+      {" pdpoint:", SctpInfo::Field("s_pd_point")},
+      {" nodelay:", SctpInfo::Field("s_nodelay")},
+      {" nofrag:", SctpInfo::Field("s_disable_fragments")},
+      {" v4mapped:", SctpInfo::Field("s_v4mapped")},
+      {" fraginl:", SctpInfo::Field("s_frag_interleave")},
+  };
+  static constexpr Token kTag[] = {{" tag:", SctpInfo::Field("tag"), 16}};
+  AppendTokens(info, kTag, out);
+  // CLOSED is 0, which ss leaves out.
+  const uint64_t state = info[SctpInfo::Field("state")].value_or(0);
+  if (state != 0) {
+    out->append(" state:");
+    const std::string_view name = NameOfSctpState(state);
+    if (name.empty()) {
+      AppendNumber(state, out);
+    } else {
+      out->append(name);
+    }
   }
+  AppendTokens(info, kTokens, out);
 }
 
 void AppendTos(const netdiag::InetSocket& socket, std::string* out) {

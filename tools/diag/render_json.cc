@@ -156,6 +156,20 @@ void PutFilter(const netdiag::PacketSocket& socket, Json* json) {
   (*json)->EndArray();
 }
 
+// Writes what BPF programs keep with the socket. A value is bytes: its type is only with the map.
+void PutBpfStorages(const netdiag::InetSocket& socket, Json* json) {
+  if (!socket.bpf_storage_count()) return;
+  json->Key("bpf_storages");
+  (*json)->StartArray();
+  for (size_t i = 0; const auto storage = socket.bpf_storage(i); ++i) {
+    (*json)->StartObject();
+    json->Number("map_id", storage->map_id);
+    json->Hex("value_hex", storage->value);
+    (*json)->EndObject();
+  }
+  (*json)->EndArray();
+}
+
 // Writes the attributes that a newer kernel sends.
 void PutUnknown(const netdiag::Row& row, Json* json) {
   if (row.unknown_attributes() == 0) return;
@@ -222,20 +236,21 @@ class JsonRenderer final : public Renderer {
     json_.Key("schema");
     json_->Int(kSchema);
     json_.Foreign("kernel", engine()->kernel());
+    if (captured_) json_.Foreign("captured", *captured_);
   }
   template <class Get>
   void PutFields(const Members& members, netdiag::NetnsId netns, const Get& get);
   template <class Get>
-  void PutOwners(FieldGroup group, size_t begin, size_t end, const Get& get);
-  void PutOwnersOf(const netdiag::Row& row, std::optional<size_t> owner);
-  void PutCountedOwners(FieldGroup group, const netdiag::RowCounts::Group& counted);
+  void PutList(FieldGroup group, size_t begin, size_t end, const Get& get);
+  void PutListsOf(const netdiag::Row& row, std::optional<size_t> owner);
+  void PutCountedList(FieldGroup group, const netdiag::RowCounts::Group& counted);
   void PutLists(const netdiag::Row& row);
   void PutPendingConnections(const netdiag::Row& row);
   void PutUnlisted(const netdiag::UnlistedSocket& socket, size_t begin, size_t end);
   void BeginUnlisted();
   bool Has(FieldGroup group) const {
     return std::ranges::any_of(
-        owner_columns_, [&](const Member& member) { return member.column.field->group == group; });
+        list_columns_, [&](const Member& member) { return member.column.field->group == group; });
   }
   // Ends a line after each object, for tools that read lines.
   void EndRow() {
@@ -252,13 +267,14 @@ class JsonRenderer final : public Renderer {
   const ListSet lists_;
   bool in_unlisted_ = false;  // the array of unlisted sockets has begun
   Members columns_;           // of the socket; of a count, what is counted
-  Members owner_columns_;     // the same of its owners
+  Members list_columns_;      // the same of its owners and addresses
   Members counts_;            // not empty: counts instead of sockets
   Members sums_;
   // Where the interfaces of counts are. A count does not tell the namespace of its sockets.
   netdiag::NetnsId netns_of_counts_;
   Names names_;
   std::optional<absl::StatusOr<netdiag::UnlistedStats>> unlisted_;
+  std::optional<std::string> captured_;  // when the capture that is replayed was made
   Json json_;
 };
 
@@ -273,8 +289,9 @@ JsonRenderer::JsonRenderer(const ListOptions& options, netdiag::Engine* engine, 
       netns_of_counts_(NetnsOfCounts(options)),
       names_(NameSourcesOf(options, engine)),
       json_(output) {
+  if (options.replay != nullptr) captured_ = options.replay->time();
   for (Member& member : counts_.empty() ? MembersOf(ColumnsOf(options)) : counts_) {
-    (member.column.per_owner() ? owner_columns_ : columns_).push_back(member);
+    (member.column.is_list() ? list_columns_ : columns_).push_back(member);
   }
 }
 
@@ -297,16 +314,16 @@ void JsonRenderer::PutFields(const Members& members, netdiag::NetnsId netns, con
   if (open != FieldGroup::kSocket) json_->EndObject();
 }
 
-// Writes the owners from `begin` to `end` as an array of objects. `get` is given a member and the
-// index of an owner.
+// Writes the values of a list from `begin` to `end` as an array of objects. `get` is given a member
+// and the index of a value.
 template <class Get>
-void JsonRenderer::PutOwners(FieldGroup group, size_t begin, size_t end, const Get& get) {
+void JsonRenderer::PutList(FieldGroup group, size_t begin, size_t end, const Get& get) {
   if (!Has(group)) return;
   json_.Key(Name(group));
   json_->StartArray();
   for (size_t i = begin; i < end; ++i) {
     json_->StartObject();
-    for (const Member& member : owner_columns_) {
+    for (const Member& member : list_columns_) {
       if (member.column.field->group != group) continue;
       const FieldValue value = get(member, i);
       if (!IsAbsent(value)) PutValue(member.column, value, {}, &names_, &json_);
@@ -316,13 +333,16 @@ void JsonRenderer::PutOwners(FieldGroup group, size_t begin, size_t end, const G
   json_->EndArray();
 }
 
-void JsonRenderer::PutOwnersOf(const netdiag::Row& row, std::optional<size_t> owner) {
-  if (row.no_owner() == netdiag::NoOwner::kNotAsked) return;
+void JsonRenderer::PutListsOf(const netdiag::Row& row, std::optional<size_t> owner) {
   const auto get = [&](const Member& member, size_t i) { return member.column.field->get(row, i); };
+  for (const FieldGroup group : {FieldGroup::kLocal, FieldGroup::kPeer}) {
+    if (const size_t size = ValuesOf(group, row); size > 0) PutList(group, 0, size, get);
+  }
+  if (row.no_owner() == netdiag::NoOwner::kNotAsked) return;
   const size_t owners = row.owners().size();
-  PutOwners(FieldGroup::kOwner, owner.value_or(0), owner ? std::min(*owner + 1, owners) : owners,
-            get);
-  if (row.peer()) PutOwners(FieldGroup::kPeerOwner, 0, row.peer_owners().size(), get);
+  PutList(FieldGroup::kOwner, owner.value_or(0), owner ? std::min(*owner + 1, owners) : owners,
+          get);
+  if (row.peer()) PutList(FieldGroup::kPeerOwner, 0, row.peer_owners().size(), get);
 }
 
 void JsonRenderer::PutLists(const netdiag::Row& row) {
@@ -335,6 +355,9 @@ void JsonRenderer::PutLists(const netdiag::Row& row) {
     PutMemberships(*packet, row.table().netns, &names_, &json_);
   }
   if (packet != nullptr && lists_.contains(List::kFilter)) PutFilter(*packet, &json_);
+  if (row.inet() != nullptr && lists_.contains(List::kBpfStorages)) {
+    PutBpfStorages(*row.inet(), &json_);
+  }
   if (lists_.contains(List::kUnknownAttributes)) PutUnknown(row, &json_);
   if (lists_.contains(List::kTcpInfoRest)) PutTcpInfoRest(row, &json_);
 }
@@ -343,26 +366,28 @@ void JsonRenderer::Row(const netdiag::Row& row, std::optional<size_t> owner) {
   json_->StartObject();
   PutFields(columns_, row.table().netns,
             [&](const Member& member) { return member.column.field->get(row, 0); });
-  if (!owner_columns_.empty()) PutOwnersOf(row, owner);
+  if (!list_columns_.empty()) PutListsOf(row, owner);
   if (!lists_.empty()) PutLists(row);
   EndRow();
 }
 
-// Writes the one owner of a count in the array in which sockets have their owners.
-void JsonRenderer::PutCountedOwners(FieldGroup group, const netdiag::RowCounts::Group& counted) {
-  const bool known = std::ranges::any_of(owner_columns_, [&](const Member& member) {
+// Writes the one owner or address of a count in the array in which sockets have all of theirs.
+void JsonRenderer::PutCountedList(FieldGroup group, const netdiag::RowCounts::Group& counted) {
+  const bool known = std::ranges::any_of(list_columns_, [&](const Member& member) {
     return member.column.field->group == group && !IsAbsent(counted.values[member.place]);
   });
-  PutOwners(group, 0, known ? 1 : 0,
-            [&](const Member& member, size_t) { return counted.values[member.place]; });
+  PutList(group, 0, known ? 1 : 0,
+          [&](const Member& member, size_t) { return counted.values[member.place]; });
 }
 
 void JsonRenderer::Count(const netdiag::RowCounts::Group& group) {
   json_->StartObject();
   PutFields(columns_, netns_of_counts_,
             [&](const Member& member) { return group.values[member.place]; });
-  PutCountedOwners(FieldGroup::kOwner, group);
-  PutCountedOwners(FieldGroup::kPeerOwner, group);
+  for (const FieldGroup list :
+       {FieldGroup::kLocal, FieldGroup::kPeer, FieldGroup::kOwner, FieldGroup::kPeerOwner}) {
+    PutCountedList(list, group);
+  }
   json_.Number("count", group.count);
   if (!sums_.empty()) {
     json_.Key("sums");
@@ -407,7 +432,7 @@ void JsonRenderer::PutUnlisted(const netdiag::UnlistedSocket& socket, size_t beg
   json_.Number("inode", socket.inode.value());
   if (socket.netns != netdiag::NetnsId()) json_.Number("netns", socket.netns.value());
   if (!socket.netns_name.empty()) json_.Foreign("netns_name", socket.netns_name);
-  PutOwners(FieldGroup::kOwner, begin, end, [&](const Member& member, size_t i) {
+  PutList(FieldGroup::kOwner, begin, end, [&](const Member& member, size_t i) {
     return netdiag::ValueOf(*member.column.field, socket.owners[i]);
   });
   if (lines_) json_->EndObject();

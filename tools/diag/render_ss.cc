@@ -94,6 +94,12 @@ std::string_view Netid(const netdiag::Row& row) {
   }
 }
 
+// ss's name of the state. An association of SCTP has its own.
+std::string_view StateName(const netdiag::Row& row) {
+  const bool closed = row.state() == State::kClose && row.is_association();
+  return closed ? "CLOSED" : netdiag::Names(row.state()).ss;
+}
+
 std::vector<TableColumn> Layout(const ListOptions& options) {
   const netdiag::Query& query = options.query;
   const bool one_state = std::popcount(query.states.bits() & netdiag::StateSet::All().bits()) == 1;
@@ -388,6 +394,7 @@ class SsRenderer final : public Renderer {
   static constexpr size_t kMaxPending = 1024;
 
   void Show(const netdiag::Row& row);
+  void PutNetidAndState(const netdiag::Row& row);
   void PutNetns(netdiag::NetnsId netns, std::string_view name);
   void PutOwners(const netdiag::Row& row);
   void PutPendingConnections(const UnixSocket& listener);
@@ -401,6 +408,7 @@ class SsRenderer final : public Renderer {
   // order of their arrival; it is the only public class that copies single rows.
   std::optional<netdiag::SortedRows> pending_;
   size_t pending_rows_ = 0;
+  netdiag::Cookie last_endpoint_;  // of SCTP, if the row before is one or its association
   TableBuffer table_;
   EndCells ends_;
   OwnersText owners_;
@@ -409,10 +417,8 @@ class SsRenderer final : public Renderer {
 void SsRenderer::Show(const netdiag::Row& row) {
   if (options_.all_netns) PutNetns(row.table().netns, row.table().netns_name);
   table_.EndCell();
-  char* out = table_.Reserve(2 * kNameRoom + 2 * kNumberRoom);
-  table_.EndCell(out = WriteName(Netid(row), out));
-  if (color_) table_.SetTint(TintOf(row));
-  table_.EndCell(out = WriteName(netdiag::Names(row.state()).ss, out));
+  PutNetidAndState(row);
+  char* out = table_.Reserve(2 * kNumberRoom);
   table_.EndCell(out = WriteNumber(row.receive_queue(), out));
   table_.EndCell(WriteNumber(row.send_queue(), out));
   std::visit([&](const auto& socket) { ends_.Put(row, socket); }, row.socket());
@@ -425,6 +431,21 @@ void SsRenderer::Show(const netdiag::Row& row) {
     PutPendingConnections(*socket);
   }
   table_.EndRow();
+}
+
+// An association of SCTP has no Netid, and a branch before its state, if it follows its endpoint or
+// another association of it.
+void SsRenderer::PutNetidAndState(const netdiag::Row& row) {
+  const bool sctp = row.protocol() == Protocol::kSctp;
+  const netdiag::Cookie cookie = sctp ? row.cookie() : netdiag::Cookie();
+  const bool branch = row.is_association() && cookie == last_endpoint_;
+  last_endpoint_ = cookie;
+  char* out = table_.Reserve(2 * kNameRoom);
+  if (!branch) out = WriteName(Netid(row), out);
+  table_.EndCell(out);
+  if (color_) table_.SetTint(TintOf(row));
+  if (branch) out = WriteName("`- ", out);
+  table_.EndCell(WriteName(StateName(row), out));
 }
 
 // The name of the namespace, or the inode that `ls -l /proc/PID/ns/net` shows.

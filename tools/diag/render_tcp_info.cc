@@ -352,6 +352,10 @@ void AppendTls(const TlsInfo& tls, std::string* out) {
   AppendName(" txconf: ", tls[TlsInfo::Field("tx_mode")], kModes, out);
   if (tls[TlsInfo::Field("tx_zero_copy")]) out->append(" zc_ro_tx");
   if (tls[TlsInfo::Field("rx_no_padding")]) out->append(" no_pad_rx");
+  if (const std::optional<uint64_t> size = tls[TlsInfo::Field("tx_max_payload")]) {
+    out->append(" tx_max_payload:");
+    AppendNumber(*size, out);
+  }
 }
 
 void AppendSubflow(const SubflowInfo& mptcp, std::string* out) {
@@ -375,15 +379,15 @@ void AppendSubflow(const SubflowInfo& mptcp, std::string* out) {
   token(" token:", mptcp[SubflowInfo::Field("remote_token")],
         mptcp[SubflowInfo::Field("remote_id")]);
   token("/", mptcp[SubflowInfo::Field("local_token")], mptcp[SubflowInfo::Field("local_id")]);
-  const auto hex = [&](std::string_view name, std::optional<uint64_t> value) {
+  const auto number = [&](std::string_view name, std::optional<uint64_t> value) {
     if (!value) return;
     out->append(name);
-    AppendNumber(*value, out, 16);
+    AppendNumber(*value, out);
   };
-  hex(" seq:", mptcp[SubflowInfo::Field("map_sequence")]);
-  hex(" sfseq:", mptcp[SubflowInfo::Field("map_subflow_sequence")]);
-  hex(" ssnoff:", mptcp[SubflowInfo::Field("subflow_offset")]);
-  hex(" maplen:", mptcp[SubflowInfo::Field("map_length")]);
+  number(" seq:", mptcp[SubflowInfo::Field("map_sequence")]);
+  number(" sfseq:", mptcp[SubflowInfo::Field("map_subflow_sequence")]);
+  number(" ssnoff:", mptcp[SubflowInfo::Field("subflow_offset")]);
+  number(" maplen:", mptcp[SubflowInfo::Field("map_length")]);
 }
 
 }  // namespace

@@ -183,6 +183,16 @@ std::string_view GroupText(FieldGroup group) {
       return "The MPTCP subflow that this socket is.";
     case FieldGroup::kMptcpInfo:
       return "The MPTCP connection (struct mptcp_info).";
+    case FieldGroup::kSctpInfo:
+      return "The SCTP endpoint or association (struct sctp_info).";
+    case FieldGroup::kDccpInfo:
+      return "The state of the DCCP socket (what it fills of struct tcp_info).";
+    case FieldGroup::kLocal:
+      return "The local addresses of an SCTP endpoint or association. Of a count, the one that is "
+             "counted.";
+    case FieldGroup::kPeer:
+      return "The addresses of the peer of an SCTP association. Of a count, the one that is "
+             "counted.";
     case FieldGroup::kPacket:
       return "What only packet sockets have.";
     case FieldGroup::kReceiveRing:
@@ -230,10 +240,9 @@ Properties NestedColumns(const Take& take) {
       all.insert(all.end(), nested.begin(), nested.end());
       return;
     }
-    const bool owners = group == FieldGroup::kOwner || group == FieldGroup::kPeerOwner;
     const std::string object = ObjectOf(nested);
-    all.push_back(
-        {std::string(Name(group)), Described(owners ? ArrayOf(object) : object, GroupText(group))});
+    all.push_back({std::string(Name(group)),
+                   Described(IsList(group) ? ArrayOf(object) : object, GroupText(group))});
   };
   Properties nested;
   FieldGroup last = FieldGroup::kSocket;
@@ -270,6 +279,11 @@ void AddLists(Properties* properties) {
   AddRef("hex", "hex", "Its bytes; at most 4 KiB of all attributes of a socket.", &unknown);
   AddList("unknown_attributes", ObjectOf(unknown, {"type", "size", "hex"}),
           "Attributes that are newer than this program.", properties);
+  Properties storage;
+  AddCount("map_id", "The id of the BPF map.", &storage);
+  AddRef("value_hex", "hex", "The bytes of the value.", &storage);
+  AddList("bpf_storages", ObjectOf(storage, {"map_id", "value_hex"}),
+          "What BPF programs keep with the socket (--bpf-maps).", properties);
   AddRef("tcp_info_rest_hex", "hex", "The end of a tcp_info that is newer than this program.",
          properties);
 }
@@ -387,7 +401,9 @@ Properties Outcome() {
   Properties properties;
   properties.push_back({"schema", Described("\"enum\": [3]", "The version of this schema.")});
   AddText("kernel", "The release of the kernel.", &properties);
+  AddText("captured", "When the capture was made (--replay): UTC, as in RFC 3339.", &properties);
   AddList("tables", Ref("table"), "How each table was read.", &properties);
+  AddText("replay_damage", "Where the capture is damaged first (--replay).", &properties);
   AddRef("owner_scan", "owner_scan", "How owners were searched (-p).", &properties);
   AddText("owner_error", "Why there are no owners (-p).", &properties);
   AddRef("namespaces", "namespaces", "What --all-netns read.", &properties);

@@ -32,15 +32,20 @@ void EndLine(std::string* out) {
 
 }  // namespace
 
-netdiag::Query SocketSummary::Query(const std::string& proc_root) {
+netdiag::Query SocketSummary::Query() {
   netdiag::Query query;
-  query.protocols = netdiag::ProtocolsWithSockets(proc_root);
+  query.protocols.clear();
+  for (const netdiag::TableNames& row : netdiag::AllProtocols()) {
+    query.protocols.push_back(row.protocol);
+  }
   for (const netdiag::FamilyNames& row : netdiag::AllFamilies()) query.families |= row.family;
   query.states = netdiag::StateSet::SsAll();
+  query.load_modules = false;
   return query;
 }
 
 void SocketSummary::Add(const netdiag::Row& row) {
+  if (row.is_association()) return;  // its endpoint is the socket
   ++total_;
   const State state = row.state();
   if (row.protocol() == Protocol::kTcp) {

@@ -18,8 +18,8 @@ namespace diag {
 
 class SocketSummary {
  public:
-  // Asks for every socket of every table that can have one (ProtocolsWithSockets()).
-  static netdiag::Query Query(const std::string& proc_root = "/proc");
+  // Asks for every socket of every table.
+  static netdiag::Query Query();
   void Add(const netdiag::Row& row);
   void AppendTo(std::string* out) const;
 

@@ -30,24 +30,16 @@ struct Kind {
   SocketType type;  // kUnknown: any
 };
 constexpr auto kKinds = std::to_array<Kind>({
-    {Protocol::kNetlink, SocketType::kUnknown},
-    {Protocol::kPacket, SocketType::kRaw},
-    {Protocol::kPacket, SocketType::kDatagram},
-    {Protocol::kUnix, SocketType::kStream},
-    {Protocol::kUnix, SocketType::kDatagram},
-    {Protocol::kUnix, SocketType::kSequentialPacket},
-    {Protocol::kRaw, SocketType::kUnknown},
-    {Protocol::kIcmp, SocketType::kUnknown},
-    {Protocol::kUdp, SocketType::kUnknown},
-    {Protocol::kUdpLite, SocketType::kUnknown},
-    {Protocol::kTcp, SocketType::kUnknown},
-    {Protocol::kVsock, SocketType::kStream},
-    {Protocol::kVsock, SocketType::kDatagram},
-    {Protocol::kVsock, SocketType::kSequentialPacket},
-    {Protocol::kTipc, SocketType::kUnknown},
-    {Protocol::kXdp, SocketType::kUnknown},
-    {Protocol::kMptcp, SocketType::kUnknown},
-    {Protocol::kSmc, SocketType::kUnknown},
+    {Protocol::kNetlink, SocketType::kUnknown}, {Protocol::kPacket, SocketType::kRaw},
+    {Protocol::kPacket, SocketType::kDatagram}, {Protocol::kUnix, SocketType::kStream},
+    {Protocol::kUnix, SocketType::kDatagram},   {Protocol::kUnix, SocketType::kSequentialPacket},
+    {Protocol::kRaw, SocketType::kUnknown},     {Protocol::kIcmp, SocketType::kUnknown},
+    {Protocol::kUdp, SocketType::kUnknown},     {Protocol::kUdpLite, SocketType::kUnknown},
+    {Protocol::kTcp, SocketType::kUnknown},     {Protocol::kDccp, SocketType::kUnknown},
+    {Protocol::kSctp, SocketType::kUnknown},    {Protocol::kVsock, SocketType::kStream},
+    {Protocol::kVsock, SocketType::kDatagram},  {Protocol::kVsock, SocketType::kSequentialPacket},
+    {Protocol::kTipc, SocketType::kUnknown},    {Protocol::kXdp, SocketType::kUnknown},
+    {Protocol::kMptcp, SocketType::kUnknown},   {Protocol::kSmc, SocketType::kUnknown},
 });
 
 constexpr uint32_t Of(Protocol protocol, SocketType type = SocketType::kUnknown) {
@@ -59,14 +51,13 @@ constexpr uint32_t Of(Protocol protocol, SocketType type = SocketType::kUnknown)
   return bits;
 }
 
-// -A all, without TIPC as in ss: to ask for that table loads the module that makes the sockets.
+// -A all, without TIPC as in ss.
 constexpr uint32_t kAll = ((uint32_t{1} << kKinds.size()) - 1) & ~Of(Protocol::kTipc);
 // ss has neither UDP-Lite nor ping nor SMC sockets, so they are listed only if the user names them.
 constexpr uint32_t kOfSs =
     kAll & ~Of(Protocol::kUdpLite) & ~Of(Protocol::kIcmp) & ~Of(Protocol::kSmc);
-constexpr uint32_t kInet =
-    Of(Protocol::kRaw) | Of(Protocol::kUdp) | Of(Protocol::kTcp) | Of(Protocol::kMptcp);
-constexpr uint32_t kNotHere = 0;  // ss has these tables, diag does not
+constexpr uint32_t kInet = Of(Protocol::kRaw) | Of(Protocol::kUdp) | Of(Protocol::kTcp) |
+                           Of(Protocol::kDccp) | Of(Protocol::kSctp) | Of(Protocol::kMptcp);
 
 // A word of -A.
 struct TableWord {
@@ -77,6 +68,8 @@ constexpr auto kWords = std::to_array<TableWord>({
     {"all", kAll},
     {"inet", kInet},
     {"tcp", Of(Protocol::kTcp)},
+    {"dccp", Of(Protocol::kDccp)},
+    {"sctp", Of(Protocol::kSctp)},
     {"mptcp", Of(Protocol::kMptcp)},
     {"udp", Of(Protocol::kUdp)},
     {"udplite", Of(Protocol::kUdpLite)},
@@ -95,8 +88,6 @@ constexpr auto kWords = std::to_array<TableWord>({
     {"packet_dgram", Of(Protocol::kPacket, SocketType::kDatagram)},
     {"p_dgr", Of(Protocol::kPacket, SocketType::kDatagram)},
     {"netlink", Of(Protocol::kNetlink)},
-    {"dccp", kNotHere},
-    {"sctp", kNotHere},
     {"vsock", Of(Protocol::kVsock)},
     {"vsock_stream", Of(Protocol::kVsock, SocketType::kStream)},
     {"v_str", Of(Protocol::kVsock, SocketType::kStream)},
@@ -131,6 +122,8 @@ constexpr auto kFamilies = std::to_array<FamilyRow>({
 StateSet StatesInUse(Protocol protocol) {
   switch (protocol) {
     case Protocol::kTcp:
+    case Protocol::kDccp:
+    case Protocol::kSctp:
     case Protocol::kMptcp:
     case Protocol::kUnix:
     case Protocol::kVsock:
@@ -145,11 +138,6 @@ StateSet StatesInUse(Protocol protocol) {
     default:
       return State::kEstablished;
   }
-}
-
-absl::Status NotListed(std::string_view word) {
-  return BadInput("table", word,
-                  "diag does not list it; expected one of " + absl::StrJoin(TableWords(), " "));
 }
 
 // True unless the word stands for a group of tables.
@@ -178,6 +166,11 @@ absl::Status TableChoice::AddFamily(std::string_view word) {
   return BadInput("family", word, "expected one of " + absl::StrJoin(FamilyWords(), " "));
 }
 
+void TableChoice::AddEveryTable() {
+  kinds_ = kAll | Of(Protocol::kTipc);
+  listed_ = true;
+}
+
 absl::Status TableChoice::AddList(std::string_view list) {
   if (!listed_) {
     kinds_ = 0;
@@ -192,10 +185,8 @@ absl::Status TableChoice::AddList(std::string_view list) {
     const bool remove = word.starts_with('!');
     if (remove) word.remove_prefix(1);
     const auto row = std::ranges::find(kWords, word, &TableWord::word);
-    if (row == kWords.end())
+    if (row == kWords.end()) {
       return BadInput("table", word, "expected one of " + absl::StrJoin(TableWords(), " "));
-    if (row->kinds == kNotHere && !remove) {
-      return NotListed(word);
     }
     named_ |= !remove && NamesTable(*row);
     kinds_ = remove ? kinds_ & ~row->kinds : kinds_ | row->kinds;
@@ -203,21 +194,19 @@ absl::Status TableChoice::AddList(std::string_view list) {
   return absl::OkStatus();
 }
 
-absl::Status TableChoice::AddWord(std::string_view word) {
+void TableChoice::AddWord(std::string_view word) {
   for (const TableWord& row : kWords) {
     if (row.word != word) continue;
-    if (row.kinds == kNotHere) return NotListed(word);
     kinds_ |= row.kinds;
     named_ |= NamesTable(row);
     for (size_t i = 0; i < kKinds.size(); ++i) {
       if ((row.kinds >> i & 1) != 0) states_ = states_ | StatesInUse(kKinds[i].protocol);
     }
-    return absl::OkStatus();
+    return;
   }
   for (const FamilyRow& row : kFamilies) {
     if (netdiag::Names(row.family).ss == word) AddFamily(row.family);
   }
-  return absl::OkStatus();
 }
 
 void TableChoice::ApplyTo(netdiag::Query* query) const {
@@ -270,7 +259,7 @@ bool IsTableWord(std::string_view word) {
 std::vector<std::string> TableWords() {
   std::vector<std::string> words;
   for (const TableWord& row : kWords) {
-    if (row.kinds != kNotHere) words.emplace_back(row.word);
+    words.emplace_back(row.word);
   }
   return words;
 }

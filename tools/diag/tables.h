@@ -30,10 +30,11 @@ class TableChoice {
   // list drops the tables that were chosen before it. An error names the word.
   absl::Status AddList(std::string_view list);
 
+  // Every table that can be dumped, also those that -A all lacks.
+  void AddEveryTable();
   // The name of a table without an option: a protocol as its option (`tcp` as -t), a family as -f,
-  // another word of -A as -A has it, except that it drops nothing. An error
-  // names a word that diag does not list. REQUIRES: IsTableWord(word).
-  absl::Status AddWord(std::string_view word);
+  // another word of -A as -A has it, except that it drops nothing. REQUIRES: IsTableWord(word).
+  void AddWord(std::string_view word);
 
   // True if nothing was chosen: then every table that ss has is listed.
   bool empty() const { return kinds_ == 0 && !listed_ && families_.empty(); }

@@ -38,12 +38,20 @@ Tint TintOf(netdiag::State state) {
     case State::kSynSent:
     case State::kSynReceived:
     case State::kNewSynReceived:
+    case State::kCookieWait:
+    case State::kCookieEchoed:
+    case State::kPartOpen:
       return Tint::kOpening;
     case State::kFinWait1:
     case State::kFinWait2:
     case State::kCloseWait:
     case State::kLastAck:
     case State::kClosing:
+    case State::kShutdownPending:
+    case State::kShutdownSent:
+    case State::kShutdownReceived:
+    case State::kShutdownAckSent:
+    case State::kPassiveCloseRequest:
       return Tint::kClosing;
     case State::kTimeWait:
     case State::kClose:
