@@ -589,10 +589,9 @@ TEST(Errors, ListWhatIsAccepted) {
   EXPECT_THAT(refusal({"--color=red"}), HasSubstr("never"));
   EXPECT_THAT(refusal({"--owners=some"}), HasSubstr("first"));
   for (const char* option : {"-K", "-E", "-S", "-d", "--tipc", "--vsock", "--xdp", "--bpf-maps",
-                             "--kill", "--events", "--diag=x", "--bpf-map-id=1"}) {
+                             "--kill", "--events", "--bpf-map-id=1"}) {
     EXPECT_THAT(refusal({option}), HasSubstr("; use ss ")) << option;
   }
-  EXPECT_THAT(refusal({"-D", "file"}), HasSubstr("use ss -D"));
   for (const char* other : {"--csv", "--count-by=state", "--columns=pid", "--sort=pid"}) {
     EXPECT_THAT(refusal({"--unlisted", other}), HasSubstr("only the default text, --json and"));
   }
