@@ -588,11 +588,6 @@ TEST(Errors, ListWhatIsAccepted) {
   EXPECT_THAT(refusal({"-f", "ipv7"}), HasSubstr("inet6"));
   EXPECT_THAT(refusal({"--color=red"}), HasSubstr("never"));
   EXPECT_THAT(refusal({"--owners=some"}), HasSubstr("first"));
-  for (const char* option :
-       {"-K", "-E", "-S", "-d", "--bpf-maps", "--kill", "--events", "--diag=x", "--bpf-map-id=1"}) {
-    EXPECT_THAT(refusal({option}), HasSubstr("; use ss ")) << option;
-  }
-  EXPECT_THAT(refusal({"-D", "file"}), HasSubstr("use ss -D"));
   for (const char* other : {"--csv", "--count-by=state", "--columns=pid", "--sort=pid"}) {
     EXPECT_THAT(refusal({"--unlisted", other}), HasSubstr("only the default text, --json and"));
   }

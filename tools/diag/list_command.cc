@@ -193,6 +193,9 @@ ExitCode List(const ListOptions& options, const EngineOptions& engine_options, E
 
   const ExitCode reported = std::max(ReportGaps(*summary, options.tables_named, options.proc_root),
                                      ReportLack(options, options.query));
+  if (!options.tcp_stream.empty() && summary->owners) {
+    Complain("TCPDIAG_FILE does not have owners, so its sockets are listed without");
+  }
   if (options.query.completeness == netdiag::Completeness::kExact) ReportDoubts(*summary);
   if (const uint64_t listeners = renderer->untold_listeners(); listeners > 0) {
     Complain("the pending connections of " + std::to_string(listeners) +
@@ -231,6 +234,7 @@ ExitCode Ask(const ListOptions& options) {
     }
     stream = *std::move(read);
     engine_options.tcp_stream = {.bytes = std::as_bytes(std::span(stream.data(), stream.size())),
+                                 .first_dump = options.called_ss,
                                  .families = options.query.families,
                                  .states = options.stream_states};
   }

@@ -538,13 +538,16 @@ absl::Status CheckFiles(const Said& said, bool unlisted) {
                          "sockets are written to the file, and nothing is listed");
 }
 
+bool AsksForTcp(const netdiag::Query& query) {
+  return std::ranges::find(query.protocols, Protocol::kTcp) != query.protocols.end() &&
+         query.families.intersects({Family::kInet, Family::kInet6});
+}
+
 // Sets what $TCPDIAG_FILE says, if TCP is asked for. `states`: those that the user named.
 absl::Status ResolveTcpStream(std::optional<StateSet> states, ListOptions* options) {
   // As for every file that an environment names: not if exec gave this program privileges.
   const char* const path = secure_getenv("TCPDIAG_FILE");
-  const netdiag::Query& query = options->query;
-  const bool asked = std::ranges::find(query.protocols, Protocol::kTcp) != query.protocols.end() &&
-                     query.families.intersects({Family::kInet, Family::kInet6});
+  const bool asked = AsksForTcp(options->query);
   if (path == nullptr || *path == '\0' || options->replay != nullptr || !asked) {
     return absl::OkStatus();
   }
@@ -593,6 +596,10 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   options.tables_named = said.tables.names_tables();
   query.load_modules = options.tables_named;
   said.tables.ApplyTo(&query);
+  if (!options.stream_path.empty() && !AsksForTcp(query)) {
+    return BadInput("--diag", options.stream_path,
+                    "it writes TCP sockets, and the command line selects none");
+  }
   NETDIAG_ASSIGN_OR_RETURN(
       ListFilter filter,
       ParseListFilter(parsed,
@@ -635,6 +642,8 @@ std::vector<OptionInfo> ListOptionInfos() { return InfosOf<Said>(kOptions); }
 
 absl::StatusOr<ListOptions> ParseListOptions(int argc, char** argv, std::string* pointer) {
   Said said;
+  const std::string_view program = argc > 0 ? argv[0] : "";
+  said.options.called_ss = program.substr(program.rfind('/') + 1) == "ss";
   NETDIAG_ASSIGN_OR_RETURN(const Words words, ParseCommandLine<Said>(kOptions, argc, argv, &said));
   return Resolve(std::move(said), words, pointer);
 }

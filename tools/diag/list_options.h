@@ -84,6 +84,7 @@ struct ListOptions {
   // Only `stream_states` of it are listed: those that the user named, or all.
   std::string tcp_stream;
   netdiag::StateSet stream_states;
+  bool called_ss = false;  // by the name of the program: only the first dump is read, as ss does
   SummaryMode summary = SummaryMode::kNone;
 
   // Where the sockets are written instead of being listed; "-": standard output; empty: nowhere.
