@@ -132,6 +132,12 @@ std::optional<IfIndex> Interface(const Row& row) {
   return std::nullopt;
 }
 
+// An event comes after the socket's file has gone, and does not tell its inode.
+std::optional<Inode> InodeOf(const Row& row) {
+  if (row.source() == SourceKind::kEvent) return std::nullopt;
+  return row.inode();
+}
+
 // A connection that no file holds (inode 0) has uid 0 if the kernel does not keep its user: in
 // TIME_WAIT and SYN_RECV, and before 6.17 also without an owner or before accept().
 std::optional<Uid> UserOf(const Row& row) {
@@ -192,7 +198,7 @@ constexpr auto kSocketFields = [] {
          return r.send_queue();
        }>},
       {kSocket, "uid", kNone, kIdentity, kWithUid, {}, OfRow<UserOf>},
-      {kSocket, "inode", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.inode(); }>},
+      {kSocket, "inode", kNone, kIdentity, kAnyFamily, {}, OfRow<InodeOf>},
       {kSocket, "cookie", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.cookie(); }>},
       {kSocket, "timer", kNone, kEnum, kInetOnly, {}, OfInet<[](I s) { return Name(s.timer()); }>},
       {kSocket, "timer_expires", kMilliseconds, kGauge, kInetOnly, {}, OfInet<[](I s) {

@@ -77,7 +77,7 @@ class Row {
   std::optional<SocketMemory> memory() const;
   std::optional<Shutdown> shutdown() const;
   uint32_t receive_queue() const;
-  uint32_t send_queue() const;
+  uint32_t send_queue() const;  // see InetSocket; an event of a reset connection has no such queue
 
   // The health of a TCP connection, or of an MPTCP connection as a whole.
   std::optional<TcpInfo> tcp_info() const;

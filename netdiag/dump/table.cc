@@ -62,6 +62,8 @@ std::string_view Name(SourceKind source) {
       return "procfs";
     case SourceKind::kReplay:
       return "replay";
+    case SourceKind::kEvent:
+      return "event";
   }
   return "unknown";
 }

@@ -55,8 +55,9 @@ enum class SourceKind : uint8_t {
   kNetlink,  // NETLINK_SOCK_DIAG
   kProcfs,   // /proc/net, if the kernel or a sandbox refuses the dump; most attributes are absent
   kReplay,   // a capture
+  kEvent,    // the kernel's message that the socket was destroyed (events.h); no inode, no user
 };
-inline constexpr SourceKind kLastSourceKind = SourceKind::kReplay;
+inline constexpr SourceKind kLastSourceKind = SourceKind::kEvent;
 std::string_view Name(SourceKind source);
 
 // How much effort goes into missing no socket. A dump is no snapshot, so it can miss sockets:

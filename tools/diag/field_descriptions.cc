@@ -74,8 +74,8 @@ constexpr auto kDescriptions = [] {
       {kSocket, "netns_name",
        "The name of the network namespace, as ip netns shows it (--all-netns)."},
       {kSocket, "source",
-       "What the row was read from: netlink (a dump of the kernel), procfs (/proc/net) or replay "
-       "(a capture). A socket that only --unlisted shows has no row and no source."},
+       "What the row was read from: netlink (a dump of the kernel), procfs (/proc/net), replay "
+       "(a capture) or event (-E). A socket that only --unlisted shows has no row and no source."},
       {kSocket, "no_owner",
        "Why no owner is known (-p): kernel-held (no file holds the socket), hidden (perhaps by a "
        "process that may not be read), not-read (the scan ended before), other-pid-namespace "

@@ -18,7 +18,9 @@
 #include "tools/diag/commands.h"
 #include "tools/diag/contexts.h"
 #include "tools/diag/empty_answer.h"
+#include "tools/diag/follow.h"
 #include "tools/diag/help.h"
+#include "tools/diag/kill.h"
 #include "tools/diag/list_options.h"
 #include "tools/diag/names.h"
 #include "tools/diag/render.h"
@@ -189,10 +191,12 @@ ExitCode Ask(const ListOptions& options) {
     return kNotAnswered;
   }
   if (options.action == Action::kCapabilities) return PrintCapabilities((*engine)->capabilities());
+  if (options.task == Task::kEvents) return Follow(options, engine_options, engine->get());
   if (options.summary != SummaryMode::kNone) {
     const ExitCode printed = PrintSummary(engine->get(), options.proc_root);
     if (options.summary == SummaryMode::kOnly || printed != kAnswered) return printed;
   }
+  if (options.task != Task::kList) return Kill(options, engine->get());
   return List(options, engine_options, engine->get());
 }
 

@@ -18,6 +18,7 @@
 #include "tools/diag/list_words.h"
 #include "tools/diag/names.h"
 #include "tools/diag/tables.h"
+#include "tools/diag/task_options.h"
 
 namespace diag {
 namespace {
@@ -38,6 +39,7 @@ struct Said {
   bool bound_inactive = false;     // -B
   bool summary = false;
   bool each_owner = false;
+  TaskWords task;
   std::string columns, sort, limit, count_by, sum;
   std::string filter_file;
   std::string proc_root;
@@ -144,6 +146,12 @@ absl::Status SetNetns(std::string_view name, Said* said) {
 
 absl::Status SetAllNetns(std::string_view, Said* said) {
   said->options.all_netns = true;
+  return absl::OkStatus();
+}
+
+template <bool TaskWords::*flag>
+absl::Status SetTask(std::string_view, Said* said) {
+  said->task.*flag = true;
   return absl::OkStatus();
 }
 
@@ -331,14 +339,22 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
       {"WHEN", Values::kOneOf, WordsIn<kColors>},
       kForm},
      SetColor},
+    {{'K', "kill",
+      "closes the sockets that match and lists those that it closed: TCP, UDP and raw; needs a "
+      "filter, or -a"},
+     SetTask<&TaskWords::kill>},
+    {{0, "dry-run", "with -K: lists what it would close, and closes nothing"},
+     SetTask<&TaskWords::dry_run>},
+    {{'E', "events",
+      "lists TCP and UDP sockets as they close, until it is interrupted; their states do not "
+      "matter"},
+     SetTask<&TaskWords::events>},
     {{.name = "help-format", .argument = {"FORMAT"}}, SetAction<Action::kHelpFormat>},
     {{0, "capabilities", "what this kernel supports"}, SetAction<Action::kCapabilities>},
     {{'V', "version", "the version"}, SetAction<Action::kVersion>},
     {{.letter = 'v'}, SetAction<Action::kVersion>},  // ss's other letter of -V
     {{'h', "help", "this text"}, SetAction<Action::kHelp>},
     // Options of ss that diag does not have.
-    {{.letter = 'K', .name = "kill", .refusal = "diag does not close sockets; use ss -K"}},
-    {{.letter = 'E', .name = "events", .refusal = "diag does not follow events; use ss -E"}},
     {{.letter = 'D', .name = "diag", .refusal = "diag does not write raw dumps; use ss -D"}},
     {{.letter = 'S', .name = "sctp", .refusal = "diag does not list SCTP sockets; use ss -S"}},
     {{.letter = 'd', .name = "dccp", .refusal = "diag does not list DCCP sockets; use ss -d"}},
@@ -449,6 +465,10 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
                                                      options.proc_root, options.users}},
                                            pointer));
   query.filter = std::move(filter.filter);
+  TaskWords task = said.task;
+  task.all = said.states == StateSet::FromBits(kAllStates);
+  task.states = parsed.states.has_value();
+  task.owners = options.shows(Detail::kOwners);
   std::optional<StateSet> states = parsed.states ? parsed.states : said.states;
   if (said.bound_inactive) states = states.value_or(StateSet::None()) | State::kBoundInactive;
   query.states = states.value_or(said.tables.DefaultStates() | filter.states);
@@ -461,7 +481,9 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   const bool named = !words.empty() || !said.tables.empty() || states;
   NETDIAG_RETURN_IF_ERROR(ResolveSummary(said, named, &options));
   NETDIAG_RETURN_IF_ERROR(ResolveEachOwner(said, &options));
+  NETDIAG_RETURN_IF_ERROR(ResolveTask(task, said.tables, &options));
   AddNeedsOf(options, &query);
+  NETDIAG_RETURN_IF_ERROR(CheckNeedsOfTask(options));
   const bool has_order = !options.selection.sort.empty();
   if (options.unlisted &&
       (options.style.form == Form::kCsv || !options.selection.empty() || has_order)) {

@@ -20,6 +20,14 @@ namespace diag {
 // What diag does. If several options name one, the last of this list is done.
 enum class Action : uint8_t { kList, kColumnsHelp, kCapabilities, kHelpFormat, kVersion, kHelp };
 
+// What is done with the sockets that match.
+enum class Task : uint8_t {
+  kList,
+  kKill,     // they are closed
+  kDryKill,  // those that would be closed are listed
+  kEvents,   // they are shown when they close
+};
+
 // What rows show of a socket besides its states, queues and addresses.
 enum class Detail : uint8_t {
   kOwners,
@@ -72,6 +80,11 @@ struct ListOptions {
   bool unlisted = false;       // also the sockets that no dump lists
   bool tables_chosen = false;  // by an option or a word, so that --unlisted obeys them
   SummaryMode summary = SummaryMode::kNone;
+
+  // What is done with it.
+  Task task = Task::kList;
+  std::vector<netdiag::Protocol> left_out;  // tables that the user named and the task cannot take
+  bool states_ignored = false;              // the user named states, which the task ignores
 
   // What is shown, and how.
   DetailSet details;

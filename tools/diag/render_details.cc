@@ -126,7 +126,7 @@ void WriteDetails(const netdiag::Row& row, const InetSocket& socket, const ListO
     AppendSocketOptions(socket, options.style.oneline, out);
   }
   const bool streams = row.protocol() == Protocol::kTcp || row.protocol() == Protocol::kMptcp;
-  const bool memory = options.shows(Detail::kMemory);
+  const bool memory = options.shows(Detail::kMemory) && row.source() != netdiag::SourceKind::kEvent;
   const bool info = options.shows(Detail::kTcpInfo);
   if (row.source() == netdiag::SourceKind::kProcfs || (!memory && !(info && streams))) return;
   if (!options.style.oneline) out->append("\n\t");

@@ -3,12 +3,14 @@
 #ifndef NETDIAG_TOOLS_DIAG_REPORT_H_
 #define NETDIAG_TOOLS_DIAG_REPORT_H_
 
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
 
 #include "netdiag/summary.h"
+#include "netdiag/types/types.h"
 #include "tools/diag/text.h"
 
 namespace diag {
@@ -39,6 +41,9 @@ ExitCode Print(std::string_view text);
 // `proc_root`: the procfs that was read; it names processes.
 ExitCode ReportGaps(const netdiag::Summary& summary, bool tables_named,
                     const std::string& proc_root);
+// Complains that these tables, which the user named, are left out, for the reason `why`. Nothing if
+// there are none.
+void ReportLeftOut(std::span<const netdiag::Protocol> tables, std::string_view why);
 // Complains about each table of which rows can be missing (TableOutcome::doubt).
 void ReportDoubts(const netdiag::Summary& summary);
 

@@ -138,7 +138,7 @@ bool NamesTable(const TableWord& row) { return row.kinds != kAll && row.kinds !=
 
 void TableChoice::AddTable(Protocol protocol) {
   kinds_ |= Of(protocol);
-  named_ = true;
+  named_kinds_ |= Of(protocol);
   states_ = states_ | StatesInUse(protocol);
 }
 
@@ -159,7 +159,7 @@ absl::Status TableChoice::AddFamily(std::string_view word) {
 
 absl::Status TableChoice::AddList(std::string_view list) {
   if (!listed_) {
-    kinds_ = 0;
+    kinds_ = named_kinds_ = 0;
     states_ = StateSet::Connected();
   }
   listed_ = true;
@@ -176,7 +176,8 @@ absl::Status TableChoice::AddList(std::string_view list) {
     if (row->kinds == kNotHere && !remove) {
       return NotListed(word);
     }
-    named_ |= !remove && NamesTable(*row);
+    if (!remove && NamesTable(*row)) named_kinds_ |= row->kinds;
+    if (remove) named_kinds_ &= ~row->kinds;
     kinds_ = remove ? kinds_ & ~row->kinds : kinds_ | row->kinds;
   }
   return absl::OkStatus();
@@ -187,7 +188,7 @@ absl::Status TableChoice::AddWord(std::string_view word) {
     if (row.word != word) continue;
     if (row.kinds == kNotHere) return NotListed(word);
     kinds_ |= row.kinds;
-    named_ |= NamesTable(row);
+    if (NamesTable(row)) named_kinds_ |= row.kinds;
     for (size_t i = 0; i < kKinds.size(); ++i) {
       if ((row.kinds >> i & 1) != 0) states_ = states_ | StatesInUse(kKinds[i].protocol);
     }
@@ -197,6 +198,12 @@ absl::Status TableChoice::AddWord(std::string_view word) {
     if (netdiag::Names(row.family).ss == word) AddFamily(row.family);
   }
   return absl::OkStatus();
+}
+
+bool TableChoice::names(Protocol protocol) const {
+  const FamilySet families = netdiag::Describe(protocol).families;
+  const bool inet = families.contains(Family::kInet);
+  return (named_kinds_ & Of(protocol)) != 0 || (!inet && families_.intersects(families));
 }
 
 void TableChoice::ApplyTo(netdiag::Query* query) const {
