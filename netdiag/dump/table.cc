@@ -97,6 +97,8 @@ std::string_view Name(SourceKind source) {
       return "replay";
     case SourceKind::kStream:
       return "stream";
+    case SourceKind::kEvent:
+      return "event";
   }
   return "unknown";
 }

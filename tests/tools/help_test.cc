@@ -568,10 +568,14 @@ TEST(StatesTopic, SaysWhereBoundInactiveIsAWord) {
 
 TEST(FormsTopic, HasTheKeysOfJsonAndTheEscapes) {
   const std::string text = TopicHelp("forms").value_or("");
-  for (const char* key :
-       {"schema", "kernel", "sockets[]", "counts[]", "tables[]", "owner_scan", "owner_error",
-        "namespaces", "unlisted[]", "left_out", "unlisted_error", "rows", "stopped", "interrupted",
-        "foreign", "damaged", "duplicates", "unknown_attributes", "untold_listeners"}) {
+  for (const char* key : {"schema",          "kernel",         "sockets[]",
+                          "counts[]",        "tables[]",       "owner_scan",
+                          "owner_error",     "namespaces",     "unlisted[]",
+                          "left_out",        "unlisted_error", "kill",
+                          "not_closed[]",    "events",         "rows",
+                          "stopped",         "interrupted",    "foreign",
+                          "damaged",         "duplicates",     "unknown_attributes",
+                          "untold_listeners"}) {
     EXPECT_THAT(text, HasSubstr(std::string(" ") + key)) << key;
   }
   EXPECT_THAT(text, HasSubstr("\\x20"));

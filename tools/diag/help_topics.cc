@@ -31,6 +31,9 @@ constexpr auto kExamples = std::to_array<Example>({
     {"diag -tuln --json", "what listens, as JSON"},
     {"diag -xp --peers src '/run/*'", "unix sockets below a path, and who is at the other end"},
     {"diag -N web -tanp dport = :5432", "in the network namespace `web`: who is connected there"},
+    {"diag -K --dry-run -tn 'dst 10.0.0.5 and dport = :443'",
+     "which connections -K would close; without --dry-run it closes them"},
+    {"diag -Etni 'bytes_received > 1M'", "connections as they close, with their final counters"},
 });
 
 // The filter language. docs/filter.md has the rest.
@@ -132,6 +135,11 @@ constexpr std::string_view kExitCodes = R"(Exit codes of every command:
   diag                      a table could not be read, or not to its end; no
                             process has the name of `diag NAME`. A table that
                             this kernel lacks counts only if it was named
+  diag -K                   a socket that matched was not closed and still
+                            lives; a named table was left out. 0 if nothing
+                            matched
+  diag -E                   a named table was left out. 0 if it was ended, also
+                            if events were lost
   diag connections          a table of KIND could not be read; the process of
                             --pid has ended or may not be read
   diag interfaces           neither the kernel nor /proc/net/dev answered. If
@@ -174,6 +182,11 @@ Keys of --json:
   left_out                  with --unlisted: how many such sockets were left
                             out (`count`), their `protocols[]`, the `reason`
   unlisted_error            why the search for them failed
+  kill, not_closed[]        with -K: how many sockets came to what; those that
+                            were not closed, each with `outcome`, `error` and
+                            `socket`
+  events                    with -E: `overruns`, `lost`, ... --jsonl also has a
+                            line `lost` where events were lost
   rows, stopped, interrupted, foreign, damaged, duplicates, unknown_attributes,
   untold_listeners          about the answer as a whole
 `diag --help-format=schema` prints the JSON Schema, with every key.

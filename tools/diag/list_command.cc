@@ -20,8 +20,10 @@
 #include "tools/diag/commands.h"
 #include "tools/diag/contexts.h"
 #include "tools/diag/empty_answer.h"
+#include "tools/diag/follow.h"
 #include "tools/diag/help.h"
 #include "tools/diag/input_file.h"
+#include "tools/diag/kill.h"
 #include "tools/diag/list_options.h"
 #include "tools/diag/names.h"
 #include "tools/diag/record.h"
@@ -254,12 +256,14 @@ ExitCode Ask(const ListOptions& options) {
   if (options.action == Action::kCapabilities) return PrintCapabilities((*engine)->capabilities());
   if (!options.stream_path.empty()) return WriteTcpStream(options, engine->get());
   if (!options.capture_path.empty()) return WriteCapture(options, engine->get());
+  if (options.task == Task::kEvents) return Follow(options, engine_options, engine->get());
   ExitCode reported = kAnswered;
   if (options.summary != SummaryMode::kNone) {
     const ExitCode printed = PrintSummary(options, engine->get(), &reported);
     if (printed != kAnswered) return printed;
     if (options.summary == SummaryMode::kOnly) return reported;
   }
+  if (options.task != Task::kList) return Kill(options, engine->get());
   return std::max(reported, List(options, engine_options, engine->get()));
 }
 
