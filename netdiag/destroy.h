@@ -38,6 +38,9 @@ constexpr bool CanDestroy(Protocol protocol) {
   return protocol == Protocol::kTcp || protocol == Protocol::kUdp || protocol == Protocol::kRaw;
 }
 
+// OK if Engine::Destroy() would ask the kernel to close the socket; otherwise why it refuses.
+absl::Status CheckDestroy(const SocketName& socket);
+
 enum class Destroyed : uint8_t {
   // The next call of the socket's owner fails with ECONNABORTED. A connection of TCP is reset, and
   // the socket leaves its table. A socket of UDP or raw is disconnected. It stays in its table, and

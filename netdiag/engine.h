@@ -100,6 +100,8 @@ struct EngineOptions {
   // tell its host. The states and families of a query do not apply to them, but these do:
   struct TcpStream {
     Bytes bytes;  // must outlive the Engine
+    // True: only the first dump of it is read, as ss does.
+    bool first_dump = false;
     FamilySet families = {Family::kInet, Family::kInet6};
     StateSet states = StateSet::All();
   };

@@ -86,6 +86,12 @@ std::optional<uint32_t> SendQueue(const Row& row) {
   return row.send_queue();
 }
 
+// An event comes after the socket's file has gone, and does not tell its inode.
+std::optional<Inode> InodeOf(const Row& row) {
+  if (row.source() == SourceKind::kEvent) return std::nullopt;
+  return row.inode();
+}
+
 // A connection that no file holds (inode 0) has uid 0 if the kernel does not keep its user: in
 // TIME_WAIT and SYN_RECV, and before 6.17 also without an owner or before accept().
 std::optional<Uid> UserOf(const Row& row) {
@@ -134,7 +140,7 @@ constexpr auto kSocketFields = [] {
       {kSocket, "receive_queue", kNone, kGauge, kWithReceiveQueue, {}, OfRow<ReceiveQueue>},
       {kSocket, "send_queue", kNone, kGauge, kWithSendQueue, {}, OfRow<SendQueue>},
       {kSocket, "uid", kNone, kIdentity, kWithUid, {}, OfRow<UserOf>},
-      {kSocket, "inode", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.inode(); }>},
+      {kSocket, "inode", kNone, kIdentity, kAnyFamily, {}, OfRow<InodeOf>},
       {kSocket, "cookie", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.cookie(); }>},
       {kSocket, "association", kNone, kFlag, kInetOnly, {}, OfRow<Association>},
       {kSocket, "timer", kNone, kEnum, kInetOnly, {}, OfRow<TimerName>},

@@ -137,8 +137,11 @@ uint32_t Row::receive_queue() const {
       socket_);
 }
 uint32_t Row::send_queue() const {
-  return std::visit(
+  const uint32_t queue = std::visit(
       [](const auto& socket) { return std::optional(socket.send_queue()).value_or(0); }, socket_);
+  // An event of UDP has -1: the kernel subtracts a reference that the socket has given up already.
+  // Source: sk_wmem_alloc_get(), sk_free().
+  return source_ == SourceKind::kEvent && queue == UINT32_MAX ? 0 : queue;
 }
 
 void Row::VisitUnknown(absl::FunctionRef<void(uint16_t type, Bytes payload)> visitor) const {

@@ -95,7 +95,7 @@ class Row {
   // 0 if the kernel does not tell it: the queues of vsock and SMC sockets, and the send queues of
   // packet and XDP sockets. Those of TIPC sockets are in messages.
   uint32_t receive_queue() const;
-  uint32_t send_queue() const;
+  uint32_t send_queue() const;  // see InetSocket; an event of a reset connection has no such queue
 
   // The timer of an inet socket, or of an SCTP association; kOff for other sockets.
   Timer timer() const;

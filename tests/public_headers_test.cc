@@ -37,6 +37,7 @@ constexpr std::string_view kPublicHeaders[] = {
     "netdiag/dump/capture.h",
     "netdiag/dump/table.h",
     "netdiag/engine.h",
+    "netdiag/events.h",
     "netdiag/field_words.h",
     "netdiag/fields.h",
     "netdiag/filter/filter.h",

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <zlib.h>
 
 #include "netdiag/netlink/wire.h"
@@ -25,6 +26,8 @@ constexpr std::string_view kMagic1 = "netdiag1";
 constexpr size_t kMaxFrame = 1 << 20;
 constexpr size_t kLengthAndType = 8;  // u32 length, u16 type, u16 zero
 constexpr size_t kCheckSize = sizeof(uint32_t);
+// Bytes that are checked in search of sound records, beside those of one pass over the capture.
+constexpr uint64_t kMostSearched = uint64_t{64} << 20;
 
 // Captures are little-endian, as all machines are that Debian 12's Bazel runs on. The netlink bytes
 // inside have the byte order of their machine.
@@ -363,6 +366,7 @@ absl::Status CaptureWriter::Finish() {
 
 struct CaptureReader::Frame {
   uint64_t offset = 0;
+  uint64_t end = 0;  // the offset of the next frame
   uint16_t type = 0;
   uint32_t check = 0;  // version 2
   Bytes head;          // length and type
@@ -370,7 +374,8 @@ struct CaptureReader::Frame {
   Bytes rest;  // version 2: the payload with its padding
 };
 
-CaptureReader::CaptureReader(Bytes capture) : whole_(capture), offset_(kMagic.size()) {
+CaptureReader::CaptureReader(Bytes capture)
+    : whole_(capture), offset_(kMagic.size()), search_left_(capture.size() + kMostSearched) {
   const std::string_view magic = AsText(capture.first(std::min(capture.size(), kMagic.size())));
   if (magic == kMagic) version_ = 2;
   if (magic == kMagic1) version_ = 1;
@@ -395,55 +400,75 @@ void CaptureReader::Damage(uint64_t offset, std::string_view detail) {
   status_ = DamagedData("capture", text);
 }
 
-void CaptureReader::End() {
-  ended_ = true;
-  if (version_ == 2 && !finished_) {
-    Damage(offset_, "the capture was cut off: its last record is missing");
-  }
-}
-
-// Takes the next frame off the rest. False at the end.
-bool CaptureReader::ReadFrame(Frame* frame) {
-  if (ended_) return false;
-  if (offset_ >= whole_.size()) {
-    End();
-    return false;
-  }
+// Finds a frame by its length. False if it does not end within the capture.
+bool CaptureReader::FrameAt(uint64_t offset, Frame* frame) const {
   const size_t header = kLengthAndType + (version_ == 2 ? kCheckSize : 0);
-  const auto length = Load<uint32_t>(whole_, offset_);
-  const bool fits =
-      length && *length <= kMaxFrame &&
-      Extract(whole_, offset_, header + *length, &frame->payload) &&
-      // The last frame of version 1 may lack its padding.
-      (version_ == 1 || Extract(whole_, offset_ + header, Align(*length), &frame->rest));
-  if (!fits) {
-    Damage(offset_, length && *length > kMaxFrame ? "the record is longer than 1 MiB"
-                                                  : "the record does not end within the capture");
-    ended_ = true;
+  const auto length = Load<uint32_t>(whole_, offset);
+  Bytes whole;
+  if (!length || *length > kMaxFrame || !Extract(whole_, offset, header + *length, &whole)) {
     return false;
   }
-  frame->offset = offset_;
-  frame->head = frame->payload.first(kLengthAndType);
-  frame->type = *Load<uint16_t>(frame->head, sizeof(uint32_t));
-  if (version_ == 2) frame->check = *Load<uint32_t>(frame->payload, kLengthAndType);
-  frame->payload = frame->payload.subspan(header);
-  offset_ += header + Align(*length);
+  // The last frame of version 1 may lack its padding.
+  if (version_ == 2 && !Extract(whole_, offset + header, Align(*length), &frame->rest)) {
+    return false;
+  }
+  frame->offset = offset;
+  frame->end = offset + header + Align(*length);
+  frame->head = whole.first(kLengthAndType);
+  frame->type = *Load<uint16_t>(whole, sizeof(uint32_t));
+  if (version_ == 2) frame->check = *Load<uint32_t>(whole, kLengthAndType);
+  frame->payload = whole.subspan(header);
   return true;
 }
 
 bool CaptureReader::IsSound(const Frame& frame) const {
   if (version_ == 1) return true;
-  if (verified_ != nullptr) return !std::ranges::binary_search(*verified_, frame.offset);
+  if (verified_ != nullptr) {
+    return !std::ranges::binary_search(*verified_, frame.offset, {}, &Gaps::value_type::first);
+  }
   return frame.check ==
          CheckOf(frame.offset, BelongsToTable(frame.type) ? table_ : 0, frame.head, frame.rest);
 }
 
-bool CaptureReader::Next(CaptureRecord* record) {
-  for (Frame frame; ReadFrame(&frame);) {
-    if (!IsSound(frame)) {
-      Damage(frame.offset, "the record does not match its check");
-      continue;
+// The offset of the next sound frame of a known type behind the damage at `offset`.
+uint64_t CaptureReader::EndOfGap(uint64_t offset) {
+  if (verified_ != nullptr) {
+    const auto gap = std::ranges::lower_bound(*verified_, offset, {}, &Gaps::value_type::first);
+    return gap->second;
+  }
+  Frame frame;
+  for (offset += sizeof(uint32_t); offset < whole_.size(); offset += sizeof(uint32_t)) {
+    if (!FrameAt(offset, &frame) || !KnownType(frame.type, version_)) continue;
+    if (Load<uint16_t>(frame.head, sizeof(uint32_t) + sizeof(uint16_t)) != 0) continue;
+    if (frame.rest.size() > search_left_) break;
+    search_left_ -= frame.rest.size();
+    if (IsSound(frame)) return offset;
+  }
+  return whole_.size();
+}
+
+// Finds the next sound frame. False at the end.
+bool CaptureReader::NextFrame(Frame* frame) {
+  while (!ended_ && offset_ < whole_.size()) {
+    const uint64_t at = offset_;
+    const bool fits = FrameAt(at, frame);
+    if (fits && IsSound(*frame)) {
+      offset_ = frame->end;
+      return true;
     }
+    Damage(at, fits ? "the record does not match its check"
+                    : "the record is longer than 1 MiB or than the rest of the capture");
+    ended_ = version_ == 1;
+    if (!ended_) offset_ = EndOfGap(at);
+  }
+  if (!std::exchange(ended_, true) && version_ == 2 && !finished_) {
+    Damage(offset_, "the capture was cut off: its last record is missing");
+  }
+  return false;
+}
+
+bool CaptureReader::Next(CaptureRecord* record) {
+  for (Frame frame; NextFrame(&frame);) {
     const bool begins_table = frame.type == static_cast<uint16_t>(CaptureType::kTable);
     if (begins_table) table_ = frame.offset;
     if (finished_) Damage(frame.offset, "a record follows the last one");
@@ -464,15 +489,14 @@ bool CaptureReader::Next(CaptureRecord* record) {
 
 void CaptureReader::Verify() {
   CaptureReader scan = Afresh();
-  auto damaged = std::make_shared<Offsets>();
-  for (Frame frame; scan.ReadFrame(&frame);) {
-    if (!scan.IsSound(frame)) {
-      damaged->push_back(frame.offset);
-    } else if (frame.type == static_cast<uint16_t>(CaptureType::kTable)) {
-      scan.table_ = frame.offset;
-    }
+  auto gaps = std::make_shared<Gaps>();
+  uint64_t at = scan.offset_;
+  for (Frame frame; scan.NextFrame(&frame); at = scan.offset_) {
+    if (frame.offset != at) gaps->emplace_back(at, frame.offset);
+    if (frame.type == static_cast<uint16_t>(CaptureType::kTable)) scan.table_ = frame.offset;
   }
-  verified_ = std::move(damaged);
+  if (at < whole_.size()) gaps->emplace_back(at, whole_.size());
+  verified_ = std::move(gaps);
 }
 
 }  // namespace netdiag

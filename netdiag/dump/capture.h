@@ -30,6 +30,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/base/attributes.h"
@@ -133,9 +134,9 @@ class CaptureReader {
  public:
   explicit CaptureReader(Bytes capture);
 
-  // Reads the next sound record of a known type. False at the end. A damaged record of version 2 is
-  // left out, and so are those that follow it and belong to the same table if the damaged one began
-  // that table; a length that leads out of the file ends the reading. Version 1 ends at damage.
+  // Reads the next sound record of a known type. False at the end. In version 2, damage is left out
+  // up to the next sound record; if it hit the record that begins a table, those that belong to the
+  // table are left out, too. Version 1 ends at damage.
   [[nodiscard]] bool Next(CaptureRecord* record);
   // OK, or where the capture is damaged first, as far as it has been read. Every record that Next()
   // returned is valid.
@@ -152,14 +153,15 @@ class CaptureReader {
   void Verify();
 
  private:
-  // Where records are damaged, in ascending order.
-  using Offsets = std::vector<uint64_t>;
+  // Where damage begins, and where the next sound record or the end is; in ascending order.
+  using Gaps = std::vector<std::pair<uint64_t, uint64_t>>;
   struct Frame;
 
-  bool ReadFrame(Frame* frame);
+  bool FrameAt(uint64_t offset, Frame* frame) const;
   bool IsSound(const Frame& frame) const;
+  bool NextFrame(Frame* frame);
+  uint64_t EndOfGap(uint64_t offset);
   void Damage(uint64_t offset, std::string_view detail);
-  void End();
 
   Bytes whole_;
   int version_ = 0;
@@ -169,7 +171,9 @@ class CaptureReader {
   bool finished_ = false;  // kFinish was read
   bool ended_ = false;
   absl::Status status_;
-  std::shared_ptr<const Offsets> verified_;  // null: the checks are computed
+  std::shared_ptr<const Gaps> verified_;  // null: the checks are computed
+  // The bytes that may still be checked in search of sound records, so that no file takes long.
+  uint64_t search_left_ = 0;
 };
 
 }  // namespace netdiag

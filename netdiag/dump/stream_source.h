@@ -10,14 +10,13 @@
 #include "netdiag/dump/step.h"
 #include "netdiag/dump/tcp_stream.h"
 #include "netdiag/netlink/call.h"
-#include "netdiag/types/types.h"
 
 namespace netdiag::internal {
 
 class StreamSource {
  public:
-  // The stream must outlive the source.
-  explicit StreamSource(Bytes stream) : reader_(stream) {}
+  // `reader` is at the beginning. Its stream must outlive the source.
+  explicit StreamSource(const TcpStreamReader& reader) : reader_(reader) {}
   // Visits as many messages as a datagram holds. Never waits. Damage, and a dump that had failed,
   // are errors at the end.
   absl::StatusOr<netlink::Ready> Step(const StepOptions& how, MessageVisitor visitor);

@@ -98,6 +98,8 @@ std::string_view Name(SourceKind source) {
       return "replay";
     case SourceKind::kStream:
       return "stream";
+    case SourceKind::kEvent:
+      return "event";
   }
   return "unknown";
 }

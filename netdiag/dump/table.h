@@ -65,8 +65,9 @@ enum class SourceKind : uint8_t {
   kProcfs,   // /proc/net, if the kernel or a sandbox refuses the dump; most attributes are absent
   kReplay,   // a capture
   kStream,   // ss's stream (EngineOptions::tcp_stream); owners, peers and cgroups are not known
+  kEvent,    // the kernel's message that the socket was destroyed (events.h); no inode, no user
 };
-inline constexpr SourceKind kLastSourceKind = SourceKind::kStream;
+inline constexpr SourceKind kLastSourceKind = SourceKind::kEvent;
 std::string_view Name(SourceKind source);
 
 // How much effort goes into missing no socket. A dump is no snapshot, so it can miss sockets:

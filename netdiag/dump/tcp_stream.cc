@@ -144,7 +144,8 @@ void TcpStreamReader::Damage(size_t offset, const char* detail) {
 bool TcpStreamReader::EndDump(const Message& message) {
   in_dump_ = false;
   const std::optional<int> errnum = message.errnum();
-  if (!errnum) return false;
+  // An error of 0 acknowledges a request, and does not end a dump.
+  if (!errnum || (*errnum == 0 && message.type() == netlink::kTypeError)) return false;
   if (*errnum != 0 && status_.ok()) {
     status_ = ErrnoError(*errnum, "the dump of TCP sockets in the stream had failed");
   }
@@ -176,6 +177,7 @@ bool TcpStreamReader::Next(Message* message) {
     }
     ended_ = false;
     offset_ = whole_.size() - rest.size();
+    if (ends) ended_ = dumps_ == Dumps::kFirst;
     if (ends) continue;
     if (!in_dump_) first_ = header;
     in_dump_ = true;

@@ -6,8 +6,9 @@
 //   NETDIAG_RETURN_IF_ERROR(writer.Finish(/*errnum=*/0));
 //
 // A stream is the messages of one or more dumps, each padded to 4 bytes. NLMSG_DONE or NLMSG_ERROR
-// ends a dump. ss reads only the first dump, so the writer makes one of both families. `ss -D`
-// makes two, and the reader reads all.
+// ends a dump. `ss -D` makes a dump of IPv4 and one of IPv6, but ss reads only the first of a
+// stream. So the writer makes one dump of both families, and the reader can read all dumps or the
+// first.
 //
 // A stream has no checks. The reader accepts a message if its length and its attributes fit
 // together, and if its header is that of the dump's other messages. So a damaged length does not
@@ -65,12 +66,15 @@ class TcpStreamWriter {
 // A copy continues at the place of the original.
 class TcpStreamReader {
  public:
-  explicit TcpStreamReader(Bytes stream) : whole_(stream) {}
+  enum class Dumps : uint8_t { kAll, kFirst };
+  explicit TcpStreamReader(Bytes stream, Dumps dumps = Dumps::kAll)
+      : whole_(stream), dumps_(dumps) {}
   // True if a stream can begin so. The first kBeginning bytes tell.
   static constexpr size_t kBeginning = netlink::kHeaderSize;
   static bool CanBegin(Bytes stream);
   // Gives the next message of a socket. False at the end. A message whose attributes are damaged is
-  // left out; a damaged header ends the reading.
+  // left out; a damaged header ends the reading. With kFirst, nothing behind the first dump is
+  // read.
   [[nodiscard]] bool Next(netlink::Message* message);
   // After the end: OK; EBADMSG and where the stream is damaged first; or the errno of a dump.
   const absl::Status& status() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return status_; }
@@ -80,6 +84,7 @@ class TcpStreamReader {
   void Damage(size_t offset, const char* detail);
 
   Bytes whole_;
+  Dumps dumps_;
   size_t offset_ = 0;
   bool ended_ = false;
   bool in_dump_ = false;  // `first_` is the header of this dump's first message

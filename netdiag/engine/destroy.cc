@@ -34,25 +34,6 @@ InetName InetNameOf(const SocketName& socket) {
   return {socket.local, socket.remote, socket.interface, socket.cookie};
 }
 
-// Why no request may be made for the socket; OK if one may.
-absl::Status WhyRefused(const SocketName& socket) {
-  if (socket.protocol == Protocol::kMptcp) {
-    return ErrnoError(EOPNOTSUPP, kWhat,
-                      "no kernel closes MPTCP connections; without its subflows, which are TCP "
-                      "sockets, a connection waits for new ones");
-  }
-  if (!CanDestroy(socket.protocol)) {
-    return ErrnoError(EOPNOTSUPP, kWhat, "no kernel closes sockets of this protocol");
-  }
-  // All ones are the kernel's "any cookie" (INET_DIAG_NOCOOKIE).
-  if (socket.cookie == Cookie() || socket.cookie == Cookie(~uint64_t{0})) {
-    return ErrnoError(EINVAL, kWhat,
-                      "the socket's cookie is not known, so the kernel could close another socket "
-                      "of the same name; rows of /proc/net have no cookies");
-  }
-  return absl::OkStatus();
-}
-
 // The answer to SOCK_DESTROY with what it means.
 absl::Status Explain(const absl::Status& status) {
   switch (Errno(status)) {
@@ -260,7 +241,7 @@ absl::Status Destroyer::WhyNotSelectable(const SocketName& socket) const {
 
 void Destroyer::Refuse(Rest* rest) {
   std::erase_if(*rest, [&](size_t i) {
-    absl::Status status = WhyRefused(sockets_[i]);
+    absl::Status status = CheckDestroy(sockets_[i]);
     if (status.ok()) return false;
     Set(i, Destroyed::kRefused, std::move(status));
     return true;

@@ -14,6 +14,7 @@
 #include "netdiag/destroy.h"
 #include "netdiag/dump/capture.h"
 #include "netdiag/dump/requests.h"
+#include "netdiag/dump/tcp_stream.h"
 #include "netdiag/dump/unix_index.h"
 #include "netdiag/engine/capabilities.h"
 #include "netdiag/engine/conns.h"
@@ -242,7 +243,9 @@ void Engine::Impl::PlanHome(const internal::PlanOptions& options,
   others.protocols.assign(protocols.begin(), tcp);
   append(others);
   if (query_.families.intersects(stream.families)) {
-    plans->push_back(internal::PlanOfStream(query_, stream.bytes, stream.families, stream.states));
+    using Dumps = TcpStreamReader::Dumps;
+    const TcpStreamReader reader(stream.bytes, stream.first_dump ? Dumps::kFirst : Dumps::kAll);
+    plans->push_back(internal::PlanOfStream(query_, reader, stream.families, stream.states));
   }
   others.protocols.assign(tcp + 1, protocols.end());
   append(others);

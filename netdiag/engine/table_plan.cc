@@ -133,7 +133,8 @@ TablePlan PlanOfCapture(const Query& query, const PlanOptions& options, const Ta
   return plan;
 }
 
-TablePlan PlanOfStream(const Query& query, Bytes stream, FamilySet families, StateSet states) {
+TablePlan PlanOfStream(const Query& query, const TcpStreamReader& stream, FamilySet families,
+                       StateSet states) {
   TablePlan plan;
   // The stream does not tell its network namespace.
   plan.request.table = {Protocol::kTcp, Describe(Protocol::kTcp).families, NetnsId(), ""};

@@ -19,6 +19,7 @@
 
 #include "netdiag/dump/capture.h"
 #include "netdiag/dump/table.h"
+#include "netdiag/dump/tcp_stream.h"
 #include "netdiag/filter/kernel_part.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
@@ -59,7 +60,7 @@ struct TablePlan {
   // The table's records, if a capture answers instead of the kernel.
   std::optional<CaptureReader> capture;
   // The stream that answers instead of the kernel.
-  std::optional<Bytes> stream;
+  std::optional<TcpStreamReader> stream;
 
   const Table& table() const { return request.table; }
   bool has_program() const { return !request.bytecode.empty(); }
@@ -94,7 +95,8 @@ TablePlan PlanOfCapture(const Query& query, const PlanOptions& options, const Ta
 
 // The plan of the table of TCP in a stream. Of the query's conditions only the ports apply, and
 // `families` and `states`.
-TablePlan PlanOfStream(const Query& query, Bytes stream, FamilySet families, StateSet states);
+TablePlan PlanOfStream(const Query& query, const TcpStreamReader& stream, FamilySet families,
+                       StateSet states);
 
 }  // namespace netdiag::internal
 

@@ -29,6 +29,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
@@ -40,6 +41,7 @@
 namespace netdiag {
 
 class Filter;
+struct Field;  // fields.h
 
 namespace internal {
 struct Node;
@@ -109,6 +111,9 @@ class Filter {
   // Adds to `query` what the fields that the filter reads need. The engine does this for
   // Query::filter.
   void AddNeeds(Query* query) const;
+  // Calls `visit` with each field that a predicate compares, once for each predicate. Ends, ports,
+  // states and names of unix sockets, which every row has, are not among them.
+  void VisitFields(absl::FunctionRef<void(const Field&)> visit) const;
   // True if the filter reads processes. Such a filter can judge a row only after the row has been
   // joined with its owners.
   bool ReadsOwners() const;

@@ -286,6 +286,7 @@ inline Packet CaptureOf(const std::vector<CapturedTable>& tables,
                   .thread = Pid(owner.thread),
                   .command = owner.command});
   }
+  writer.Finish().IgnoreError();  // the sink does not fail
   return capture;
 }
 

@@ -98,6 +98,21 @@ void PutSummary(const netdiag::Summary& summary, Json* json) {
   json->Number("unknown_attributes", summary.unknown_attributes);
 }
 
+void PutKill(const KillCounts& counts, Json* json) {
+  json->Flag("dry_run", counts.dry_run);
+  json->Number("closed", counts.closed);
+  json->Number("gone", counts.gone);
+  json->Number("not_selectable", counts.not_selectable);
+  json->Number("refused", counts.refused);
+}
+
+void PutEvents(const netdiag::EventStats& stats, Json* json) {
+  json->Number("overruns", stats.overruns);
+  if (stats.lost) json->Number("lost", *stats.lost);
+  json->Number("unmatched", stats.unmatched);
+  json->Number("receive_buffer", stats.receive_buffer);
+}
+
 void PutUnlistedOutcome(const absl::StatusOr<netdiag::UnlistedStats>& stats, Json* json) {
   json->Message("unlisted_error", stats.status());
   if (!stats.ok()) return;

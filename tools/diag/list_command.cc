@@ -20,8 +20,10 @@
 #include "tools/diag/commands.h"
 #include "tools/diag/contexts.h"
 #include "tools/diag/empty_answer.h"
+#include "tools/diag/follow.h"
 #include "tools/diag/help.h"
 #include "tools/diag/input_file.h"
+#include "tools/diag/kill.h"
 #include "tools/diag/list_options.h"
 #include "tools/diag/names.h"
 #include "tools/diag/record.h"
@@ -193,6 +195,9 @@ ExitCode List(const ListOptions& options, const EngineOptions& engine_options, E
 
   const ExitCode reported = std::max(ReportGaps(*summary, options.tables_named, options.proc_root),
                                      ReportLack(options, options.query));
+  if (!options.tcp_stream.empty() && summary->owners) {
+    Complain("TCPDIAG_FILE does not have owners, so its sockets are listed without");
+  }
   if (options.query.completeness == netdiag::Completeness::kExact) ReportDoubts(*summary);
   if (const uint64_t listeners = renderer->untold_listeners(); listeners > 0) {
     Complain("the pending connections of " + std::to_string(listeners) +
@@ -231,6 +236,7 @@ ExitCode Ask(const ListOptions& options) {
     }
     stream = *std::move(read);
     engine_options.tcp_stream = {.bytes = std::as_bytes(std::span(stream.data(), stream.size())),
+                                 .first_dump = options.called_ss,
                                  .families = options.query.families,
                                  .states = options.stream_states};
   }
@@ -250,12 +256,14 @@ ExitCode Ask(const ListOptions& options) {
   if (options.action == Action::kCapabilities) return PrintCapabilities((*engine)->capabilities());
   if (!options.stream_path.empty()) return WriteTcpStream(options, engine->get());
   if (!options.capture_path.empty()) return WriteCapture(options, engine->get());
+  if (options.task == Task::kEvents) return Follow(options, engine_options, engine->get());
   ExitCode reported = kAnswered;
   if (options.summary != SummaryMode::kNone) {
     const ExitCode printed = PrintSummary(options, engine->get(), &reported);
     if (printed != kAnswered) return printed;
     if (options.summary == SummaryMode::kOnly) return reported;
   }
+  if (options.task != Task::kList) return Kill(options, engine->get());
   return std::max(reported, List(options, engine_options, engine->get()));
 }
 

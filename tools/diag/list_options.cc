@@ -20,6 +20,7 @@
 #include "tools/diag/list_words.h"
 #include "tools/diag/names.h"
 #include "tools/diag/tables.h"
+#include "tools/diag/task_options.h"
 
 namespace diag {
 namespace {
@@ -40,6 +41,7 @@ struct Said {
   bool bound_inactive = false;     // -B
   bool summary = false;
   bool each_owner = false;
+  TaskWords task;
   std::string columns, sort, limit, count_by, sum;
   std::string filter_file;
   std::string proc_root;
@@ -148,6 +150,12 @@ absl::Status SetNetns(std::string_view name, Said* said) {
 
 absl::Status SetAllNetns(std::string_view, Said* said) {
   said->options.all_netns = true;
+  return absl::OkStatus();
+}
+
+template <bool TaskWords::*flag>
+absl::Status SetTask(std::string_view, Said* said) {
+  said->task.*flag = true;
   return absl::OkStatus();
 }
 
@@ -387,14 +395,21 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
       {"WHEN", Values::kOneOf, WordsIn<kColors>},
       kForm},
      SetColor},
+    {{'K', "kill",
+      "closes the sockets that match and lists those that it closed: TCP, UDP and raw; needs a "
+      "filter, or -a"},
+     SetTask<&TaskWords::kill>},
+    {{0, "dry-run", "with -K: lists what it would close, and closes nothing"},
+     SetTask<&TaskWords::dry_run>},
+    {{'E', "events",
+      "lists TCP and UDP sockets as they close, until it is interrupted; their states do not "
+      "matter"},
+     SetTask<&TaskWords::events>},
     {{.name = "help-format", .argument = {"FORMAT"}}, SetAction<Action::kHelpFormat>},
     {{0, "capabilities", "what this kernel supports"}, SetAction<Action::kCapabilities>},
     {{'V', "version", "the version"}, SetAction<Action::kVersion>},
     {{.letter = 'v'}, SetAction<Action::kVersion>},  // ss's other letter of -V
     {{'h', "help", "this text"}, SetAction<Action::kHelp>},
-    // Options of ss that diag does not have.
-    {{.letter = 'K', .name = "kill", .refusal = "diag does not close sockets; use ss -K"}},
-    {{.letter = 'E', .name = "events", .refusal = "diag does not follow events; use ss -E"}},
 });
 
 // ---- What the options come to together ----
@@ -515,6 +530,9 @@ absl::Status CheckFiles(const Said& said, bool unlisted) {
                                 {lists_unlisted, "--unlisted"},
                                 {contexts, "-Z and -z"},
                                 {capabilities, "--capabilities"},
+                                {!said.bpf_maps.empty(), "--bpf-map-id"},
+                                {said.task.kill, "-K"},
+                                {said.task.events, "-E"},
                                 {said.replay_file == "-" && said.filter_file == "-", "-F -"}};
     NETDIAG_RETURN_IF_ERROR(
         CheckExclusions("--replay", others, "only the file is read, and it does not have that"));
@@ -533,23 +551,31 @@ absl::Status CheckFiles(const Said& said, bool unlisted) {
       {!said.sort.empty() || !said.limit.empty(), "--sort and --limit"},
       {said.summary, "-s"},
       {lists_unlisted, "--unlisted"},
+      {said.task.kill, "-K"},
+      {said.task.events, "-E"},
       {capabilities, "--capabilities"}};
   return CheckExclusions(options.stream_path.empty() ? "--capture" : "--diag", others,
                          "sockets are written to the file, and nothing is listed");
 }
 
+bool AsksForTcp(const netdiag::Query& query) {
+  return std::ranges::find(query.protocols, Protocol::kTcp) != query.protocols.end() &&
+         query.families.intersects({Family::kInet, Family::kInet6});
+}
+
 // Sets what $TCPDIAG_FILE says, if TCP is asked for. `states`: those that the user named.
-absl::Status ResolveTcpStream(std::optional<StateSet> states, ListOptions* options) {
+absl::Status ResolveTcpStream(const TaskWords& task, std::optional<StateSet> states,
+                              ListOptions* options) {
   // As for every file that an environment names: not if exec gave this program privileges.
   const char* const path = secure_getenv("TCPDIAG_FILE");
-  const netdiag::Query& query = options->query;
-  const bool asked = std::ranges::find(query.protocols, Protocol::kTcp) != query.protocols.end() &&
-                     query.families.intersects({Family::kInet, Family::kInet6});
+  const bool asked = AsksForTcp(options->query);
   if (path == nullptr || *path == '\0' || options->replay != nullptr || !asked) {
     return absl::OkStatus();
   }
   const Exclusion others[] = {{options->all_netns, "--all-netns"},
                               {options->unlisted, "--unlisted"},
+                              {task.kill, "-K"},
+                              {task.events, "-E"},
                               {!options->capture_path.empty(), "--capture"}};
   NETDIAG_RETURN_IF_ERROR(
       CheckExclusions("TCPDIAG_FILE", others, "its sockets are of an unknown host; unset it"));
@@ -593,6 +619,10 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   options.tables_named = said.tables.names_tables();
   query.load_modules = options.tables_named;
   said.tables.ApplyTo(&query);
+  if (!options.stream_path.empty() && !AsksForTcp(query)) {
+    return BadInput("--diag", options.stream_path,
+                    "it writes TCP sockets, and the command line selects none");
+  }
   NETDIAG_ASSIGN_OR_RETURN(
       ListFilter filter,
       ParseListFilter(parsed,
@@ -602,6 +632,10 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
                                 options.replay}},
                       pointer));
   query.filter = std::move(filter.filter);
+  TaskWords task = said.task;
+  task.all = said.states == StateSet::FromBits(kAllStates);
+  task.states = parsed.states.has_value();
+  task.owners = options.shows(Detail::kOwners);
   std::optional<StateSet> states = parsed.states ? parsed.states : said.states;
   if (said.bound_inactive) states = states.value_or(StateSet::None()) | State::kBoundInactive;
   query.states = states.value_or(said.tables.DefaultStates() | filter.states);
@@ -611,13 +645,15 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
                          said.tables.empty() && !states;
   options.tables_chosen = !said.tables.empty();
   options.all_netns |= options.replay != nullptr && options.replay->has_namespaces();
-  NETDIAG_RETURN_IF_ERROR(ResolveTcpStream(states, &options));
+  NETDIAG_RETURN_IF_ERROR(ResolveTcpStream(task, states, &options));
   if (parsed.unlisted) NETDIAG_RETURN_IF_ERROR(SetUnlisted({}, &said));
   const bool named = !words.empty() || !said.tables.empty() || states;
   NETDIAG_RETURN_IF_ERROR(ResolveSummary(said, named, &options));
   NETDIAG_RETURN_IF_ERROR(ResolveEachOwner(said, &options));
   NETDIAG_RETURN_IF_ERROR(ResolveBpfMaps(said, &options));
+  NETDIAG_RETURN_IF_ERROR(ResolveTask(task, said.tables, &options));
   AddNeedsOf(options, &query);
+  NETDIAG_RETURN_IF_ERROR(CheckNeedsOfTask(options));
   const bool has_order = !options.selection.sort.empty();
   if (options.unlisted &&
       (options.style.form == Form::kCsv || !options.selection.empty() || has_order)) {
@@ -635,6 +671,8 @@ std::vector<OptionInfo> ListOptionInfos() { return InfosOf<Said>(kOptions); }
 
 absl::StatusOr<ListOptions> ParseListOptions(int argc, char** argv, std::string* pointer) {
   Said said;
+  const std::string_view program = argc > 0 ? argv[0] : "";
+  said.options.called_ss = program.substr(program.rfind('/') + 1) == "ss";
   NETDIAG_ASSIGN_OR_RETURN(const Words words, ParseCommandLine<Said>(kOptions, argc, argv, &said));
   return Resolve(std::move(said), words, pointer);
 }

@@ -23,6 +23,14 @@ namespace diag {
 // What diag does. If several options name one, the last of this list is done.
 enum class Action : uint8_t { kList, kColumnsHelp, kCapabilities, kHelpFormat, kVersion, kHelp };
 
+// What is done with the sockets that match.
+enum class Task : uint8_t {
+  kList,
+  kKill,     // they are closed
+  kDryKill,  // those that would be closed are listed
+  kEvents,   // they are shown when they close
+};
+
 // What rows show of a socket besides its states, queues and addresses.
 enum class Detail : uint8_t {
   kOwners,
@@ -84,11 +92,17 @@ struct ListOptions {
   // Only `stream_states` of it are listed: those that the user named, or all.
   std::string tcp_stream;
   netdiag::StateSet stream_states;
+  bool called_ss = false;  // by the name of the program: only the first dump is read, as ss does
   SummaryMode summary = SummaryMode::kNone;
 
   // Where the sockets are written instead of being listed; "-": standard output; empty: nowhere.
   std::string stream_path;   // of -D
   std::string capture_path;  // of --capture
+
+  // What is done with it.
+  Task task = Task::kList;
+  std::vector<netdiag::Protocol> left_out;  // tables that the user named and the task cannot take
+  bool states_ignored = false;              // the user named states, which the task ignores
 
   // What is shown, and how.
   DetailSet details;

@@ -131,7 +131,7 @@ void AppendBpfStorages(const InetSocket& socket, const ListOptions& options, std
 void AppendSecondLine(const netdiag::Row& row, const InetSocket& socket, const ListOptions& options,
                       TableBuffer* table) {
   std::string* const out = table->text();
-  const bool memory = options.shows(Detail::kMemory);
+  const bool memory = options.shows(Detail::kMemory) && row.source() != netdiag::SourceKind::kEvent;
   const bool info = options.shows(Detail::kTcpInfo);
   const bool has_info = info && HasInfo(row.protocol());
   if (row.source() == netdiag::SourceKind::kProcfs || (!memory && !has_info)) return;

@@ -104,16 +104,19 @@ std::vector<TableColumn> Layout(const ListOptions& options) {
   const netdiag::Query& query = options.query;
   const bool one_state = std::popcount(query.states.bits() & netdiag::StateSet::All().bits()) == 1;
   const bool queues = !options.style.no_queues;
+  // Each event is written when it comes, so the widths of most rows are chosen beforehand.
+  const size_t address = options.task == Task::kEvents ? 15 : 0;
+  const size_t port = options.task == Task::kEvents ? 5 : 0;
   return {
       {.header = "Netns", .visible = options.all_netns},
       {.header = "Netid", .visible = !HasOneNetid(query) || options.unlisted},
       {.header = "State", .visible = !one_state},
       {.header = "Recv-Q", .width = 6, .visible = queues},
       {.header = "Send-Q", .width = 6, .visible = queues},
-      {.header = "Local Address:", .right = true},
-      {.header = "Port", .left = ""},
-      {.header = "Peer Address:", .right = true},
-      {.header = "Port", .left = ""},
+      {.header = "Local Address:", .right = true, .width = address},
+      {.header = "Port", .left = "", .width = port},
+      {.header = "Peer Address:", .right = true, .width = address},
+      {.header = "Port", .left = "", .width = port},
       {.header = "Process"},
   };
 }
@@ -385,7 +388,8 @@ class SsRenderer final : public Renderer {
     }
   }
   void Unlisted(const netdiag::UnlistedSocket& socket) override;
-  void End(const netdiag::Summary&) override {
+  void End(const netdiag::Summary&) override { Flush(); }
+  void Flush() override {
     ShowPending();
     table_.Flush();
   }

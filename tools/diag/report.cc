@@ -294,6 +294,14 @@ ExitCode ReportGaps(const netdiag::Summary& summary, bool tables_named,
   return missing || damaged ? kNotAnswered : kAnswered;
 }
 
+void ReportLeftOut(std::span<const netdiag::Protocol> tables, std::string_view why) {
+  std::string names;
+  for (const netdiag::Protocol table : tables) {
+    names.append(names.empty() ? "" : ", ").append(netdiag::Names(table).word);
+  }
+  if (!names.empty()) Complain(names.append(" left out: ").append(why));
+}
+
 void ReportDoubts(const netdiag::Summary& summary) {
   for (const TableOutcome& outcome : summary.tables) {
     const bool is_told = HasKnownGap(outcome);

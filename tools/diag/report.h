@@ -3,6 +3,7 @@
 #ifndef NETDIAG_TOOLS_DIAG_REPORT_H_
 #define NETDIAG_TOOLS_DIAG_REPORT_H_
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "absl/status/status.h"
 
 #include "netdiag/summary.h"
+#include "netdiag/types/types.h"
 #include "tools/diag/text.h"
 
 namespace diag {
@@ -43,6 +45,9 @@ using Notes = std::vector<std::string>;
 // `notes`: becomes the sentences, if it is not null.
 ExitCode ReportGaps(const netdiag::Summary& summary, bool tables_named,
                     const std::string& proc_root, Notes* notes = nullptr);
+// Complains that these tables, which the user named, are left out, for the reason `why`. Nothing if
+// there are none.
+void ReportLeftOut(std::span<const netdiag::Protocol> tables, std::string_view why);
 // Complains about each table of which rows can be missing (TableOutcome::doubt).
 void ReportDoubts(const netdiag::Summary& summary);
 

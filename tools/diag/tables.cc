@@ -147,7 +147,7 @@ bool NamesTable(const TableWord& row) { return row.kinds != kAll && row.kinds !=
 
 void TableChoice::AddTable(Protocol protocol) {
   kinds_ |= Of(protocol);
-  named_ = true;
+  named_kinds_ |= Of(protocol);
   states_ = states_ | StatesInUse(protocol);
 }
 
@@ -173,7 +173,7 @@ void TableChoice::AddEveryTable() {
 
 absl::Status TableChoice::AddList(std::string_view list) {
   if (!listed_) {
-    kinds_ = 0;
+    kinds_ = named_kinds_ = 0;
     states_ = StateSet::Connected();
   }
   listed_ = true;
@@ -188,7 +188,8 @@ absl::Status TableChoice::AddList(std::string_view list) {
     if (row == kWords.end()) {
       return BadInput("table", word, "expected one of " + absl::StrJoin(TableWords(), " "));
     }
-    named_ |= !remove && NamesTable(*row);
+    if (!remove && NamesTable(*row)) named_kinds_ |= row->kinds;
+    if (remove) named_kinds_ &= ~row->kinds;
     kinds_ = remove ? kinds_ & ~row->kinds : kinds_ | row->kinds;
   }
   return absl::OkStatus();
@@ -198,7 +199,7 @@ void TableChoice::AddWord(std::string_view word) {
   for (const TableWord& row : kWords) {
     if (row.word != word) continue;
     kinds_ |= row.kinds;
-    named_ |= NamesTable(row);
+    if (NamesTable(row)) named_kinds_ |= row.kinds;
     for (size_t i = 0; i < kKinds.size(); ++i) {
       if ((row.kinds >> i & 1) != 0) states_ = states_ | StatesInUse(kKinds[i].protocol);
     }
@@ -207,6 +208,12 @@ void TableChoice::AddWord(std::string_view word) {
   for (const FamilyRow& row : kFamilies) {
     if (netdiag::Names(row.family).ss == word) AddFamily(row.family);
   }
+}
+
+bool TableChoice::names(Protocol protocol) const {
+  const FamilySet families = netdiag::Describe(protocol).families;
+  const bool inet = families.contains(Family::kInet);
+  return (named_kinds_ & Of(protocol)) != 0 || (!inet && families_.intersects(families));
 }
 
 void TableChoice::ApplyTo(netdiag::Query* query) const {
