@@ -167,7 +167,7 @@ constexpr auto kSocketFields = [] {
          return Names(r.family()).word;
        }>},
       {kSocket, "type", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
-         return Names(r.type()).word;
+         return r.type() == SocketType::kUnknown ? std::string_view() : Names(r.type()).word;
        }>},
       {kSocket, "state", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
          return Names(r.state()).word;
@@ -361,15 +361,27 @@ constexpr auto kAddressFields = [] {
   using enum Meaning;
   using A = const BoundAddress&;
   return std::to_array<Field>({
-      {Group, "address", kNone, kIdentity, kInetOnly, {}, OfAddress<Group, [](A a) {
-         return a.endpoint.address;
-       }>},
-      {Group, "port", kNone, kIdentity, kInetOnly, {}, OfAddress<Group, [](A a) {
-         return a.endpoint.port;
-       }>},
-      {Group, "scope", kNone, kIdentity, kInetOnly, {}, OfAddress<Group, [](A a) {
-         return IfSet<IfIndex>(a.scope);
-       }>},
+      {Group,
+       "address",
+       kNone,
+       kIdentity,
+       kInetOnly,
+       {},
+       OfAddress<Group, [](A a) { return a.endpoint.address; }>},
+      {Group,
+       "port",
+       kNone,
+       kIdentity,
+       kInetOnly,
+       {},
+       OfAddress<Group, [](A a) { return a.endpoint.port; }>},
+      {Group,
+       "scope",
+       kNone,
+       kIdentity,
+       kInetOnly,
+       {},
+       OfAddress<Group, [](A a) { return IfSet<IfIndex>(a.scope); }>},
   });
 }();
 
@@ -578,17 +590,16 @@ static_assert(std::ranges::all_of(kFields, [](const Field& field) {
 
 std::string_view Name(FieldGroup group) {
   static constexpr auto kNames = std::to_array<std::string_view>(
-      {"",          "options",   "tcp_info", "memory", "inet_memory", "vegas",
-       "dctcp",     "bbr",       "tls",      "mptcp",  "mptcp_info",  "sctp_info",
-       "dccp_info", "locals",    "peers",    "packet", "rx_ring",     "tx_ring",
-       "fanout",    "netlink",   "owners",   "peer_owners"});
+      {"",          "options", "tcp_info", "memory",     "inet_memory", "vegas",
+       "dctcp",     "bbr",     "tls",      "mptcp",      "mptcp_info",  "sctp_info",
+       "dccp_info", "locals",  "peers",    "packet",     "rx_ring",     "tx_ring",
+       "fanout",    "netlink", "owners",   "peer_owners"});
   static_assert(kNames.size() == static_cast<size_t>(FieldGroup::kPeerOwner) + 1);
   return kNames[static_cast<size_t>(group)];
 }
 
 bool IsList(FieldGroup group) {
-  return group == FieldGroup::kLocal || group == FieldGroup::kPeer ||
-         group == FieldGroup::kOwner || group == FieldGroup::kPeerOwner;
+  return NeedsGroup(group) || group == FieldGroup::kOwner || group == FieldGroup::kPeerOwner;
 }
 
 size_t ValuesOf(FieldGroup group, const Row& row) {
@@ -609,10 +620,14 @@ size_t ValuesOf(FieldGroup group, const Row& row) {
 
 std::span<const Field> AllFields() { return kFields; }
 
+bool NeedsGroup(FieldGroup group) {
+  return group == FieldGroup::kLocal || group == FieldGroup::kPeer;
+}
+
 const Field* FindField(std::string_view name) {
   const size_t dot = name.find('.');
   const auto row = std::ranges::find_if(kFields, [&](const Field& field) {
-    if (dot == name.npos) return field.name == name;
+    if (dot == name.npos) return field.name == name && !NeedsGroup(field.group);
     return Name(field.group) == name.substr(0, dot) && field.name == name.substr(dot + 1);
   });
   return row == kFields.end() ? nullptr : &*row;
