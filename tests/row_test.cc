@@ -127,10 +127,14 @@ const Packet kPeers = testing::Attribute(INET_DIAG_PEERS, Packet(128));
 
 // An association has the numbers of enum sctp_state, an endpoint those of TCP.
 TEST(Row, OfSctpHasTheStateOfItsKind) {
-  const State kAssociation[] = {State::kClose,           State::kCookieWait,
-                                State::kCookieEchoed,    State::kEstablished,
-                                State::kShutdownPending, State::kShutdownSent,
-                                State::kShutdownReceived, State::kShutdownAckSent};
+  const State kAssociation[] = {State::kClose,
+                                State::kCookieWait,
+                                State::kCookieEchoed,
+                                State::kEstablished,
+                                State::kShutdownPending,
+                                State::kShutdownSent,
+                                State::kShutdownReceived,
+                                State::kShutdownAckSent};
   for (int number = 0; number < 256; ++number) {
     const auto state = static_cast<uint8_t>(number);
     EXPECT_EQ(StateIn(Protocol::kSctp, InState(state, kPeers)),
@@ -141,14 +145,14 @@ TEST(Row, OfSctpHasTheStateOfItsKind) {
   }
 }
 
-// The kernel numbers part-open 13 before 6.8, and 14 from then on; passive-closereq is one more, and
-// there the peer has ended its data.
+// The kernel numbers part-open 13 before 6.8, and 14 from then on; passive-closereq is one more,
+// and there the peer has ended its data.
 TEST(Row, OfDccpHasTwoStatesBehindThoseOfTcp) {
   const auto shut = [](uint8_t mask) { return testing::Attribute(INET_DIAG_SHUTDOWN, Raw(mask)); };
   for (uint8_t number = 0; number < 13; ++number) {
     EXPECT_EQ(StateIn(Protocol::kDccp, InState(number)), static_cast<State>(number));
   }
-  for (const uint8_t mask : {0, 1, 2, 3}) {
+  for (uint8_t mask = 0; mask < 4; ++mask) {
     const bool ended = (mask & 1) != 0;
     EXPECT_EQ(StateIn(Protocol::kDccp, InState(13, shut(mask))), State::kPartOpen);
     EXPECT_EQ(StateIn(Protocol::kDccp, InState(14, shut(mask))),
@@ -176,8 +180,8 @@ TEST(Row, OfSctpHasItsOwnTimer) {
 // One attribute holds the struct of each protocol.
 TEST(Row, HasTheInfoOfItsProtocolOnly) {
   const GuardedBuffer bytes(InState(1, testing::Attribute(INET_DIAG_INFO, Packet(368))));
-  for (const Protocol protocol : {Protocol::kTcp, Protocol::kMptcp, Protocol::kSctp,
-                                  Protocol::kDccp, Protocol::kUdp}) {
+  for (const Protocol protocol :
+       {Protocol::kTcp, Protocol::kMptcp, Protocol::kSctp, Protocol::kDccp, Protocol::kUdp}) {
     SCOPED_TRACE(Names(protocol).word);
     const Table table = {protocol, Family::kInet, NetnsId(7)};
     const Row row = *RowOf(bytes, table);

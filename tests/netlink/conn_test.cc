@@ -66,8 +66,9 @@ TEST(Conn, DumpAcceptsDoneInTheLastDatagram) {
 // As the associations of SCTP, which come without kFlagMulti.
 TEST(Conn, OnlyItsResultEndsADump) {
   FakeKernel kernel([](Bytes request) {
-    return Packets{Reply(request, 20, kFlagMulti, Text("one.")), Reply(request, 20, 0, Text("two.")),
-                   Reply(request, 20, 0, Text("tri.")), Done(request)};
+    return Packets{Reply(request, 20, kFlagMulti, Text("one.")),
+                   Reply(request, 20, 0, Text("two.")), Reply(request, 20, 0, Text("tri.")),
+                   Done(request)};
   });
   Collector collector;
   EXPECT_THAT(kernel.conn().Dump(DumpRequest(), collector), IsOk());
@@ -75,8 +76,8 @@ TEST(Conn, OnlyItsResultEndsADump) {
 
   ASSERT_THAT(kernel.conn().Send(DumpRequest()), IsOk());
   Collector sent;
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(kernel.conn().TryReceive(sent).value(), Ready::kSome);
-  EXPECT_EQ(kernel.conn().TryReceive(sent).value(), Ready::kDone);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(kernel.conn().Receive(sent).value(), Ready::kSome);
+  EXPECT_EQ(kernel.conn().Receive(sent).value(), Ready::kDone);
   EXPECT_THAT(sent.texts, ElementsAre("one.", "two.", "tri."));
 
   Collector stopped;
