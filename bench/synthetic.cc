@@ -76,7 +76,7 @@ std::string SyntheticCapture(const SyntheticOptions& options) {
   }
   flush();
   writer.Write({.type = CaptureType::kEnd});
-  if (!writer.status().ok()) Die("writing a capture");
+  if (!writer.Finish().ok()) Die("writing a capture");
   return capture;
 }
 

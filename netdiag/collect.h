@@ -67,8 +67,8 @@ class SortedRows {
 };
 
 // The number of rows for each combination of values, and the sums of their numbers. A row with
-// several values, such as owners or addresses, counts once for each combination that it has. Cost: a
-// hash of the values per row and combination, and two allocations per group.
+// several values, such as owners or addresses, counts once for each combination that it has. Cost:
+// a hash of the values per row and combination, and two allocations per group.
 class RowCounts {
  public:
   struct Group {

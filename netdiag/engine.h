@@ -92,8 +92,20 @@ struct EngineOptions {
   // Above 1, Visit(), Take() and Capture() read long dumps on a second thread, and scan owners on a
   // third. Rows that wait for either take at most 0.5 MiB, or 8 MiB if owners are asked for.
   size_t threads = 1;
-  // If set, all rows come from this capture. The bytes must outlive the Engine.
+  // If set, all rows come from this capture, and so do their owners, programs and cgroups. The
+  // bytes must outlive the Engine.
   std::optional<Bytes> replay;
+  // If set, the TCP sockets of the Engine's namespace come from this stream (dump/tcp_stream.h), as
+  // with ss's TCPDIAG_FILE. Rows of it have no owners and no cgroup, because the stream does not
+  // tell its host. The states and families of a query do not apply to them, but these do:
+  struct TcpStream {
+    Bytes bytes;  // must outlive the Engine
+    // True: only the first dump of it is read, as ss does.
+    bool first_dump = false;
+    FamilySet families = {Family::kInet, Family::kInet6};
+    StateSet states = StateSet::All();
+  };
+  std::optional<TcpStream> tcp_stream;
 };
 
 // How much one Step() may do. Step() always reads at least one datagram or a few descriptors.
@@ -135,8 +147,11 @@ class Engine {
   // Runs the query and returns all rows. Cost: the bytes of the messages (about 130 for a TCP row),
   // and 16 bytes per row.
   absl::StatusOr<Snapshot> Take(const Query& query, const netlink::CallOptions& call = {});
-  // Runs the query and writes everything that was received to `writer`.
+  // Runs the query and writes everything that was received to `writer`; call its Finish() then.
+  // `visitor` sees each row, too.
   absl::StatusOr<Summary> Capture(const Query& query, CaptureWriter* writer,
+                                  const netlink::CallOptions& call = {});
+  absl::StatusOr<Summary> Capture(const Query& query, CaptureWriter* writer, Visitor visitor,
                                   const netlink::CallOptions& call = {});
 
   // Passes one unix socket to `visitor`, including the connections that wait in its accept queue. A
@@ -146,15 +161,17 @@ class Engine {
   absl::Status LookupUnix(Inode inode, Cookie cookie,
                           absl::FunctionRef<void(const UnixSocket&)> visitor);
 
-  // Closes sockets of the Engine's namespace, whichever process holds them (SOCK_DESTROY,
-  // Linux 4.5). Returns one outcome per socket, in the same order. A socket is closed only if its
-  // cookie matches. If several sockets share a name (SO_REUSEPORT), the kernel selects one of them,
-  // and closes none if the selected one has another cookie. Such sockets are tried again while
-  // other sockets of the call can still be closed. If the kernel does not find a socket, an exact
-  // dump decides whether it still exists. Needs CAP_NET_ADMIN and a kernel with
-  // CONFIG_INET_DIAG_DESTROY.
-  absl::StatusOr<std::vector<DestroyOutcome>> Destroy(std::span<const SocketName> sockets,
-                                                      const netlink::CallOptions& call = {});
+  // Closes sockets, whichever process holds them (SOCK_DESTROY, Linux 4.5). Returns one outcome for
+  // each, in the same order. A socket is closed only if its cookie matches. If several sockets
+  // share a name (SO_REUSEPORT), the kernel selects one of them and closes none if it has another
+  // cookie; the others are reached by BPF (bpf_sock_destroy(), Linux 6.5, CAP_BPF and CAP_PERFMON),
+  // or else tried again while other sockets of the call can still be closed. If the kernel does not
+  // find a socket, an exact dump decides whether it still exists. The kernel does not compare the
+  // cookies of raw sockets: it is asked which one it would select just before the request, so a raw
+  // socket of the same protocol that is made between the two requests (µs) could be closed instead.
+  // Needs CAP_NET_ADMIN and a kernel with CONFIG_INET_DIAG_DESTROY. May be called from a visitor.
+  std::vector<DestroyOutcome> Destroy(std::span<const SocketName> sockets,
+                                      const netlink::CallOptions& call = {});
 
   // Runs `work` inside a network namespace that the last query listed, for what only the namespace
   // tells: the names of its interfaces. `work` runs on a thread of its own unless the calling
@@ -166,6 +183,8 @@ class Engine {
   // object. For a replayed capture: the kernel of the capture, and no tables. May be called while a
   // query runs.
   const Capabilities& capabilities() ABSL_ATTRIBUTE_LIFETIME_BOUND;
+  // `uname -r`; for a replay, of the host that made the capture. Asks the kernel for no table.
+  std::string kernel() const;
   // The Engine's network namespace.
   NetnsId netns() const;
 

@@ -60,6 +60,52 @@ constexpr Word kTimestamps[] = {"tx_hardware", "tx_software",  "rx_hardware", "r
                                 "software",    "sys_hardware", "raw_hardware"};
 constexpr Word kPacketFlags[] = {"running", "auxdata", "origdev", "vnethdr", "loss"};
 
+// Source: include/uapi/linux/tipc.h; XDP_DU_F_*, include/uapi/linux/xdp_diag.h.
+constexpr Word kTipcScopes[] = {"cluster", "node"};
+constexpr Word kUmemFlags[] = {"zero_copy"};
+// Source: enum smc_state, net/smc/smc.h; SMC_DIAG_MODE_*, include/uapi/linux/smc_diag.h; enum
+// smc_lgr_role, net/smc/smc_core.h; struct smc_cdc_producer_flags and smc_cdc_conn_state_flags,
+// net/smc/smc_cdc.h.
+constexpr Word kSmcStates[] = {"active",
+                               "init",
+                               "",
+                               "",
+                               "",
+                               "",
+                               "closed",
+                               "",
+                               "",
+                               "listen",
+                               "",
+                               "",
+                               "",
+                               "",
+                               "",
+                               "",
+                               "",
+                               "",
+                               "",
+                               "peerclosewait1",
+                               "peerclosewait2",
+                               "appclosewait1",
+                               "appclosewait2",
+                               "appfinclosewait",
+                               "peerfinclosewait",
+                               "peerabortwait",
+                               "processabort"};
+constexpr Word kSmcModes[] = {"smcr", "tcp", "smcd"};
+constexpr Word kSmcRoles[] = {"client", "server"};
+constexpr Word kSmcProducerFlags[] = {"",
+                                      "",
+                                      "",
+                                      "failover_validation",
+                                      "cons_curs_upd_req",
+                                      "urg_data_present",
+                                      "urg_data_pending",
+                                      "write_blocked"};
+constexpr Word kSmcStateFlags[] = {
+    "", "", "", "", "", "peer_conn_abort", "peer_conn_closed", "peer_done_writing"};
+
 constexpr auto kWords = [] {
   using enum FieldGroup;
   return std::to_array<FieldWords>({
@@ -89,6 +135,15 @@ constexpr auto kWords = [] {
       {kSendRing, "features", true, 0, kRingFeatures},
       {kFanout, "mode", false, 0, kFanoutModes},
       {kNetlink, "protocol", false, 0, {}, NetlinkProtocols},
+      {kTipc, "group_scope", false, 2, kTipcScopes},
+      {kUmem, "flags", true, 0, kUmemFlags},
+      {kSmc, "state", false, 1, kSmcStates},
+      {kSmc, "mode", false, 0, kSmcModes},
+      {kSmcConn, "rx_prod_flags", true, 0, kSmcProducerFlags},
+      {kSmcConn, "rx_state_flags", true, 0, kSmcStateFlags},
+      {kSmcConn, "tx_prod_flags", true, 0, kSmcProducerFlags},
+      {kSmcConn, "tx_state_flags", true, 0, kSmcStateFlags},
+      {kSmcLink, "role", false, 0, kSmcRoles},
   });
 }();
 

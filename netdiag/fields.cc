@@ -6,105 +6,17 @@
 #include <array>
 #include <optional>
 #include <tuple>
-#include <type_traits>
 #include <utility>
 
+#include "netdiag/field_table/families.h"
+#include "netdiag/field_table/getters.h"
 #include "netdiag/process/cgroup.h"
 #include "netdiag/process/program.h"
 
 namespace netdiag {
 namespace {
 
-constexpr FamilySet kUnixOnly = Family::kUnix;
-constexpr FamilySet kInetOnly = {Family::kInet, Family::kInet6};
-constexpr FamilySet kPacketOnly = Family::kPacket;
-constexpr FamilySet kNetlinkOnly = Family::kNetlink;
-constexpr FamilySet kUnixAndInet = {Family::kUnix, Family::kInet, Family::kInet6};
-constexpr FamilySet kWithUid = {Family::kUnix, Family::kInet, Family::kInet6, Family::kPacket};
-constexpr FamilySet kAnyFamily = {Family::kUnix, Family::kInet, Family::kInet6, Family::kPacket,
-                                  Family::kNetlink};
-
-template <class T>
-struct IsOptional : std::false_type {};
-template <class T>
-struct IsOptional<std::optional<T>> : std::true_type {};
-
-// The type of the FieldValue that ToValue() makes of a T.
-template <class T>
-constexpr ValueType TypeOf() {
-  if constexpr (IsOptional<T>::value) {
-    return TypeOf<typename T::value_type>();
-  } else if constexpr (std::is_same_v<T, bool>) {
-    return ValueType::kFlag;
-  } else if constexpr (std::is_same_v<T, IpAddress>) {
-    return ValueType::kAddress;
-  } else if constexpr (std::is_same_v<T, std::string_view>) {
-    return ValueType::kText;
-  } else {
-    return ValueType::kNumber;
-  }
-}
-
-// Converts a value of the library. An empty optional and an empty text are absent.
-template <class T>
-FieldValue ToValue(const T& value) {
-  if constexpr (IsOptional<T>::value) {
-    return value ? ToValue(*value) : FieldValue();
-  } else if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, IpAddress>) {
-    return value;
-  } else if constexpr (std::is_same_v<T, std::string_view>) {
-    return value.empty() ? FieldValue() : FieldValue(value);
-  } else if constexpr (std::is_arithmetic_v<T>) {
-    return static_cast<uint64_t>(value);
-  } else {
-    return static_cast<uint64_t>(value.value());  // an Id or a Port
-  }
-}
-
-// ---- Getters ----
-
-// Each takes a lambda over the row, or over one part of the row.
-template <auto Read, class View>
-constexpr ValueType TypeRead() {
-  return TypeOf<std::remove_cvref_t<std::invoke_result_t<decltype(Read), const View&>>>();
-}
-template <auto Read>
-constexpr Getter OfRow = {TypeRead<Read, Row>(),
-                          [](const Row& row, size_t) { return ToValue(Read(row)); }};
-// `Part` is a member function of Row that returns a pointer or an optional. The field is absent if
-// the row has no such part.
-template <auto Part, auto Read>
-constexpr Getter OfPart = {
-    TypeRead<Read, std::remove_cvref_t<decltype(*(std::declval<const Row&>().*Part)())>>(),
-    [](const Row& row, size_t) {
-      const auto part = (row.*Part)();
-      return part ? ToValue(Read(*part)) : FieldValue();
-    }};
-template <auto Read>
-constexpr Getter OfInet = OfPart<&Row::inet, Read>;
-template <auto Read>
-constexpr Getter OfUnix = OfPart<&Row::unix_socket, Read>;
-template <auto Read>
-constexpr Getter OfPacket = OfPart<&Row::packet_socket, Read>;
-template <auto Read>
-constexpr Getter OfNetlink = OfPart<&Row::netlink_socket, Read>;
-template <auto Read>
-constexpr Getter OfPeer = OfPart<&Row::peer, Read>;
-template <auto Member>
-constexpr Getter OfCgroup =
-    OfPart<&Row::cgroup, [](const Cgroup& cgroup) { return std::string_view(cgroup.*Member); }>;
-
-// Helpers for lambdas over values that may be absent.
-template <class T, class Value>
-std::optional<Value> MemberOf(const std::optional<T>& value, Value T::*member) {
-  if (!value) return std::nullopt;
-  return (*value).*member;
-}
-template <class Flag>
-std::optional<bool> Contains(const std::optional<Set<Flag>>& flags, Flag flag) {
-  if (!flags) return std::nullopt;
-  return flags->contains(flag);
-}
+using namespace internal;  // NOLINT(google-build-using-namespace): getters and fields
 
 // A field of the timer is absent while the timer is off.
 template <class T>
@@ -139,7 +51,45 @@ std::optional<Id> IfSet(std::optional<Id> id) {
 std::optional<IfIndex> Interface(const Row& row) {
   if (row.inet() != nullptr) return IfSet<IfIndex>(row.inet()->interface());
   if (row.packet_socket() != nullptr) return IfSet<IfIndex>(row.packet_socket()->interface());
+  if (row.xdp_socket() != nullptr) return IfSet<IfIndex>(row.xdp_socket()->interface());
+  if (row.smc_socket() != nullptr) return IfSet<IfIndex>(row.smc_socket()->interface());
   return std::nullopt;
+}
+
+// ---- Ends of IP: inet and SMC sockets ----
+
+std::optional<IpAddress> LocalAddress(const Row& row) {
+  if (row.inet() != nullptr) return row.inet()->local().address;
+  return row.smc_socket() != nullptr ? row.smc_socket()->local_address() : std::nullopt;
+}
+std::optional<IpAddress> RemoteAddress(const Row& row) {
+  if (row.inet() != nullptr) return row.inet()->remote().address;
+  return row.smc_socket() != nullptr ? row.smc_socket()->remote_address() : std::nullopt;
+}
+std::optional<Port> LocalPort(const Row& row) {
+  if (row.inet() != nullptr) return row.inet()->local_port();
+  if (row.smc_socket() == nullptr) return std::nullopt;
+  return row.smc_socket()->local_port();
+}
+std::optional<Port> RemotePort(const Row& row) {
+  if (row.inet() != nullptr) return row.inet()->remote_port();
+  if (row.smc_socket() == nullptr) return std::nullopt;
+  return row.smc_socket()->remote_port();
+}
+
+std::optional<uint32_t> ReceiveQueue(const Row& row) {
+  if (!kWithReceiveQueue.contains(row.family())) return std::nullopt;
+  return row.receive_queue();
+}
+std::optional<uint32_t> SendQueue(const Row& row) {
+  if (!kWithSendQueue.contains(row.family())) return std::nullopt;
+  return row.send_queue();
+}
+
+// An event comes after the socket's file has gone, and does not tell its inode.
+std::optional<Inode> InodeOf(const Row& row) {
+  if (row.source() == SourceKind::kEvent) return std::nullopt;
+  return row.inode();
 }
 
 // A connection that no file holds (inode 0) has uid 0 if the kernel does not keep its user: in
@@ -172,18 +122,10 @@ constexpr auto kSocketFields = [] {
       {kSocket, "state", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
          return Names(r.state()).word;
        }>},
-      {kSocket, "local_address", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) {
-         return s.local().address;
-       }>},
-      {kSocket, "local_port", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) {
-         return s.local_port();
-       }>},
-      {kSocket, "remote_address", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) {
-         return s.remote().address;
-       }>},
-      {kSocket, "remote_port", kNone, kIdentity, kInetOnly, {}, OfInet<[](I s) {
-         return s.remote_port();
-       }>},
+      {kSocket, "local_address", kNone, kIdentity, kWithIpEnds, {}, OfRow<LocalAddress>},
+      {kSocket, "local_port", kNone, kIdentity, kWithIpEnds, {}, OfRow<LocalPort>},
+      {kSocket, "remote_address", kNone, kIdentity, kWithIpEnds, {}, OfRow<RemoteAddress>},
+      {kSocket, "remote_port", kNone, kIdentity, kWithIpEnds, {}, OfRow<RemotePort>},
       {kSocket, "name", kNone, kText, kUnixOnly, {}, OfUnix<[](U s) { return s.name(); }>},
       {kSocket, "abstract", kNone, kFlag, kUnixOnly, {}, OfUnix<[](U s) { return s.abstract(); }>},
       {kSocket, "peer_inode", kNone, kIdentity, kUnixOnly, {}, OfUnix<[](U s) {
@@ -194,15 +136,11 @@ constexpr auto kSocketFields = [] {
          return s.abstract();
        }>},
       {kSocket, "ip_protocol", kNone, kIdentity, kInetOnly, {}, OfRow<IpProtocol>},
-      {kSocket, "interface", kNone, kIdentity, kInetOnly | kPacketOnly, {}, OfRow<Interface>},
-      {kSocket, "receive_queue", kNone, kGauge, kAnyFamily, {}, OfRow<[](R r) {
-         return r.receive_queue();
-       }>},
-      {kSocket, "send_queue", kNone, kGauge, kAnyFamily, {}, OfRow<[](R r) {
-         return r.send_queue();
-       }>},
+      {kSocket, "interface", kNone, kIdentity, kWithInterface, {}, OfRow<Interface>},
+      {kSocket, "receive_queue", kNone, kGauge, kWithReceiveQueue, {}, OfRow<ReceiveQueue>},
+      {kSocket, "send_queue", kNone, kGauge, kWithSendQueue, {}, OfRow<SendQueue>},
       {kSocket, "uid", kNone, kIdentity, kWithUid, {}, OfRow<UserOf>},
-      {kSocket, "inode", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.inode(); }>},
+      {kSocket, "inode", kNone, kIdentity, kAnyFamily, {}, OfRow<InodeOf>},
       {kSocket, "cookie", kNone, kIdentity, kAnyFamily, {}, OfRow<[](R r) { return r.cookie(); }>},
       {kSocket, "association", kNone, kFlag, kInetOnly, {}, OfRow<Association>},
       {kSocket, "timer", kNone, kEnum, kInetOnly, {}, OfRow<TimerName>},
@@ -212,10 +150,10 @@ constexpr auto kSocketFields = [] {
       {kSocket, "timer_retransmits", kNone, kGauge, kInetOnly, {}, OfInet<[](I s) {
          return IfTimer(s, s.retransmits());
        }>},
-      {kSocket, "shutdown_receive", kNone, kFlag, kUnixAndInet, {}, OfRow<[](R r) {
+      {kSocket, "shutdown_receive", kNone, kFlag, kWithShutdown, {}, OfRow<[](R r) {
          return MemberOf(r.shutdown(), &Shutdown::receive);
        }>},
-      {kSocket, "shutdown_send", kNone, kFlag, kUnixAndInet, {}, OfRow<[](R r) {
+      {kSocket, "shutdown_send", kNone, kFlag, kWithShutdown, {}, OfRow<[](R r) {
          return MemberOf(r.shutdown(), &Shutdown::send);
        }>},
       {kSocket, "v6_only", kNone, kFlag, Family::kInet6, {}, OfInet<[](I s) {
@@ -239,6 +177,8 @@ constexpr auto kSocketFields = [] {
        OfInet<[](I s) { return s.congestion(); }>},
       {kSocket, "ulp", kNone, kText, kInetOnly, Extension::kInfo,
        OfInet<[](I s) { return MemberOf(s.ulp(), &UlpInfo::name); }>},
+      {kSocket, "bpf_storage_count", kNone, kGauge, kInetOnly, Extension::kBpfStorages,
+       OfInet<[](I s) { return s.bpf_storage_count(); }>},
       {kSocket, "file_inode", kNone, kIdentity, kUnixOnly, Extension::kUnixFile,
        OfUnix<[](U s) { return MemberOf(s.file(), &UnixSocket::File::inode); }>},
       {kSocket, "file_major", kNone, kIdentity, kUnixOnly, Extension::kUnixFile,
@@ -334,6 +274,14 @@ auto InetStruct(const Row& row) {
 template <auto Member>
 auto PacketStruct(const Row& row) {
   return StructOf(row.packet_socket(), Member);
+}
+template <auto Member>
+auto XdpStruct(const Row& row) {
+  return StructOf(row.xdp_socket(), Member);
+}
+template <auto Member>
+auto SmcStruct(const Row& row) {
+  return StructOf(row.smc_socket(), Member);
 }
 template <auto Member>
 auto UlpStruct(const Row& row) {
@@ -552,7 +500,7 @@ constexpr auto kFields = Concatenate(
     kSocketFields, kOptionFields,
     StructFields<TcpInfo, RowStruct<&Row::tcp_info>>(FieldGroup::kTcpInfo, kInetOnly,
                                                      Extension::kInfo),
-    StructFields<SocketMemory, RowStruct<&Row::memory>>(FieldGroup::kMemory, kAnyFamily,
+    StructFields<SocketMemory, RowStruct<&Row::memory>>(FieldGroup::kMemory, kWithMemory,
                                                         Extension::kSocketMemory),
     StructFields<InetMemory, InetStruct<&InetSocket::inet_memory>>(FieldGroup::kInetMemory,
                                                                    kInetOnly, Extension::kMemory),
@@ -579,8 +527,17 @@ constexpr auto kFields = Concatenate(
                                                                         kPacketOnly, {}),
     StructFields<PacketRing, PacketStruct<&PacketSocket::send_ring>>(FieldGroup::kSendRing,
                                                                      kPacketOnly, {}),
-    kFanoutFields, kNetlinkFields, kOwnerFields<FieldGroup::kOwner>,
-    kOwnerFields<FieldGroup::kPeerOwner>);
+    kFanoutFields, kNetlinkFields, kVsockFields, kTipcFields, kXdpFields,
+    StructFields<XdpUmem, XdpStruct<&XdpSocket::umem>>(FieldGroup::kUmem, kXdpOnly, {}),
+    StructFields<XdpStats, XdpStruct<&XdpSocket::stats>>(FieldGroup::kXdpStats, kXdpOnly, {}),
+    kSmcFields,
+    StructFields<SmcFallback, SmcStruct<&SmcSocket::fallback>>(FieldGroup::kSmc, kSmcOnly, {}),
+    StructFields<SmcConnection, SmcStruct<&SmcSocket::connection>>(FieldGroup::kSmcConn, kSmcOnly,
+                                                                   Extension::kInfo),
+    kSmcLinkFields,
+    StructFields<SmcDevice, SmcStruct<&SmcSocket::device>>(FieldGroup::kSmcDevice, kSmcOnly,
+                                                           Extension::kInfo),
+    kOwnerFields<FieldGroup::kOwner>, kOwnerFields<FieldGroup::kPeerOwner>);
 
 static_assert(std::ranges::all_of(kFields, [](const Field& field) {
   return (field.get.type == ValueType::kFlag) == (field.meaning == Meaning::kFlag);
@@ -590,10 +547,11 @@ static_assert(std::ranges::all_of(kFields, [](const Field& field) {
 
 std::string_view Name(FieldGroup group) {
   static constexpr auto kNames = std::to_array<std::string_view>(
-      {"",          "options", "tcp_info", "memory",     "inet_memory", "vegas",
-       "dctcp",     "bbr",     "tls",      "mptcp",      "mptcp_info",  "sctp_info",
-       "dccp_info", "locals",  "peers",    "packet",     "rx_ring",     "tx_ring",
-       "fanout",    "netlink", "owners",   "peer_owners"});
+      {"",           "options", "tcp_info",   "memory",     "inet_memory", "vegas",     "dctcp",
+       "bbr",        "tls",     "mptcp",      "mptcp_info", "sctp_info",   "dccp_info", "locals",
+       "peers",      "packet",  "rx_ring",    "tx_ring",    "fanout",      "netlink",   "vsock",
+       "tipc",       "xdp",     "umem",       "xdp_stats",  "smc",         "smc_conn",  "smc_link",
+       "smc_device", "owners",  "peer_owners"});
   static_assert(kNames.size() == static_cast<size_t>(FieldGroup::kPeerOwner) + 1);
   return kNames[static_cast<size_t>(group)];
 }

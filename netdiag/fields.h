@@ -13,7 +13,8 @@
 //   1. A member of a kernel struct (struct tcp_info and the others) is one row of the table in
 //      netdiag/socket/structs.h: this table takes over all rows of that one. Any other field is one
 //      row in fields.cc, in the array of its group: kSocketFields, kOptionFields, kPacketFields,
-//      kFanoutFields, kNetlinkFields or kOwnerFacts.
+//      kFanoutFields, kNetlinkFields or kOwnerFacts; or in field_table/families.h: kVsockFields,
+//      kTipcFields, kXdpFields, kSmcFields, kSmcLinkFields.
 //   2. If its numbers are codes or flags that have names, add the names to field_words.cc.
 //   3. docs/architecture.md, "Where to change what", lists the documents and tests that follow.
 //
@@ -79,12 +80,22 @@ enum class FieldGroup : uint8_t {
   kSendRing,     // of a packet socket
   kFanout,       // of a packet socket
   kNetlink,      // netlink sockets
+  kVsock,        // vsock sockets
+  kTipc,         // TIPC sockets
+  kXdp,          // XDP sockets
+  kUmem,         // of an XDP socket: struct xdp_diag_umem
+  kXdpStats,     // of an XDP socket: struct xdp_diag_stats
+  kSmc,          // SMC sockets
+  kSmcConn,      // of an SMC socket: struct smc_diag_conninfo
+  kSmcLink,      // of an SMC-R connection: struct smc_diag_lgrinfo
+  kSmcDevice,    // of an SMC-D connection: struct smcd_diag_dmbinfo
   kOwner,        // one value for each owner: get(row, i) for i < row.owners().size()
   kPeerOwner,    // the same for row.peer_owners(), the owners of the peer of a unix socket
 };
 // Returns "", "options", "tcp_info", "memory", "inet_memory", "vegas", "dctcp", "bbr", "tls",
 // "mptcp", "mptcp_info", "sctp_info", "dccp_info", "locals", "peers", "packet", "rx_ring",
-// "tx_ring", "fanout", "netlink", "owners" or "peer_owners".
+// "tx_ring", "fanout", "netlink", "vsock", "tipc", "xdp", "umem", "xdp_stats", "smc", "smc_conn",
+// "smc_link", "smc_device", "owners" or "peer_owners".
 std::string_view Name(FieldGroup group);
 // True if a row can have any number of values for a field of the group: kLocal, kPeer, kOwner and
 // kPeerOwner.

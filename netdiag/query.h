@@ -21,23 +21,29 @@ class Filter;  // filter/filter.h
 
 struct Query {
   // The tables to read, in this order. A protocol is skipped if `families` has none of its
-  // families. Packet and netlink sockets are all in state kClose, so they are skipped if `states`
-  // lacks kClose.
+  // families. Packet, netlink and XDP sockets are all in state kClose, so they are skipped if
+  // `states` lacks kClose.
   std::vector<Protocol> protocols = {Protocol::kUnix, Protocol::kUdp, Protocol::kTcp};
-  FamilySet families = {Family::kUnix, Family::kInet, Family::kInet6, Family::kNetlink,
-                        Family::kPacket};
-  // False: skips protocols that have no socket because their module is not loaded (IsLoaded(); SCTP
-  // and DCCP). True: asks the kernel, which then loads the module, or refuses.
+  FamilySet families = {Family::kUnix,    Family::kInet,   Family::kInet6,
+                        Family::kNetlink, Family::kPacket, Family::kVsock,
+                        Family::kTipc,    Family::kXdp,    Family::kSmc};
+  // False: skips protocols that have no socket because their module is not loaded (IsLoaded()).
+  // True: asks the kernel, which then loads the module, or refuses.
   bool load_modules = true;
-  // The types of unix and packet sockets to return. Empty: all types.
+  // The types of unix, packet and vsock sockets to return. Empty: all types.
   Set<SocketType> unix_types;
   Set<SocketType> packet_types;
+  Set<SocketType> vsock_types;
   StateSet states = StateSet::SsAll();
   // The optional attributes to request for each socket. Each one costs time: request only what is
   // read.
   ExtensionSet extensions;
-  // Returns only sockets with this local or remote port. Unix, packet and netlink sockets have
-  // none.
+  // For Extension::kBpfStorages: descriptors of the BPF maps (BPF_MAP_TYPE_SK_STORAGE) whose values
+  // are read, at most kMaxBpfMaps. Empty: all maps. They stay the caller's and must be open while
+  // the query runs.
+  std::vector<int> bpf_maps;
+  // Returns only sockets with this local or remote port: inet and SMC sockets. No other has one
+  // that counts here.
   std::optional<Port> source_port;
   std::optional<Port> destination_port;
   // Returns only rows that the filter matches. Null: all rows. Extensions and owners that the

@@ -40,8 +40,15 @@ SocketType Row::type() const {
       return packet_socket()->type();
     case Protocol::kNetlink:
       return netlink_socket()->type();
+    case Protocol::kVsock:
+      return vsock_socket()->type();
+    case Protocol::kTipc:
+      return tipc_socket()->type();
+    case Protocol::kXdp:
+      return xdp_socket()->type();
     case Protocol::kTcp:
     case Protocol::kMptcp:
+    case Protocol::kSmc:
       return SocketType::kStream;
     case Protocol::kRaw:
       return SocketType::kRaw;
@@ -58,10 +65,14 @@ namespace {
 
 // Source: enum sctp_state, include/net/sctp/constants.h.
 State StateOfAssociation(uint8_t number) {
-  static constexpr State kStates[] = {
-      State::kClose,           State::kCookieWait,   State::kCookieEchoed,
-      State::kEstablished,     State::kShutdownPending, State::kShutdownSent,
-      State::kShutdownReceived, State::kShutdownAckSent};
+  static constexpr State kStates[] = {State::kClose,
+                                      State::kCookieWait,
+                                      State::kCookieEchoed,
+                                      State::kEstablished,
+                                      State::kShutdownPending,
+                                      State::kShutdownSent,
+                                      State::kShutdownReceived,
+                                      State::kShutdownAckSent};
   return number < std::size(kStates) ? kStates[number] : State();
 }
 
@@ -126,8 +137,11 @@ uint32_t Row::receive_queue() const {
       socket_);
 }
 uint32_t Row::send_queue() const {
-  return std::visit(
+  const uint32_t queue = std::visit(
       [](const auto& socket) { return std::optional(socket.send_queue()).value_or(0); }, socket_);
+  // An event of UDP has -1: the kernel subtracts a reference that the socket has given up already.
+  // Source: sk_wmem_alloc_get(), sk_free().
+  return source_ == SourceKind::kEvent && queue == UINT32_MAX ? 0 : queue;
 }
 
 void Row::VisitUnknown(absl::FunctionRef<void(uint16_t type, Bytes payload)> visitor) const {

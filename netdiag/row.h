@@ -10,6 +10,7 @@
 #ifndef NETDIAG_ROW_H_
 #define NETDIAG_ROW_H_
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -37,7 +38,7 @@ class UnixIndex;
 
 class Row {
  public:
-  // The socket's attributes. Exactly one of these four is not null.
+  // The socket's attributes. Exactly one of these eight is not null.
   const InetSocket* inet() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
     return std::get_if<InetSocket>(&socket_);
   }
@@ -50,6 +51,18 @@ class Row {
   const NetlinkSocket* netlink_socket() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
     return std::get_if<NetlinkSocket>(&socket_);
   }
+  const VsockSocket* vsock_socket() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
+    return std::get_if<VsockSocket>(&socket_);
+  }
+  const TipcSocket* tipc_socket() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
+    return std::get_if<TipcSocket>(&socket_);
+  }
+  const XdpSocket* xdp_socket() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
+    return std::get_if<XdpSocket>(&socket_);
+  }
+  const SmcSocket* smc_socket() const ABSL_ATTRIBUTE_LIFETIME_BOUND {
+    return std::get_if<SmcSocket>(&socket_);
+  }
   const Socket& socket() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return socket_; }
 
   // The table that the row came from, and how it was read.
@@ -59,11 +72,12 @@ class Row {
 
   // Attributes that sockets of every family have.
   Family family() const {
+    // By the place of the view in Socket.
+    static constexpr std::array<Family, std::variant_size_v<Socket>> kFamilies = {
+        Family::kInet,  Family::kUnix, Family::kPacket, Family::kNetlink,
+        Family::kVsock, Family::kTipc, Family::kXdp,    Family::kSmc};
     const InetSocket* const socket = inet();
-    return socket != nullptr            ? socket->family()
-           : unix_socket() != nullptr   ? Family::kUnix
-           : packet_socket() != nullptr ? Family::kPacket
-                                        : Family::kNetlink;
+    return socket != nullptr ? socket->family() : kFamilies[socket_.index()];
   }
   SocketType type() const;  // kUnknown for SCTP, which tells it in sctp_info only
   State state() const {
@@ -74,21 +88,21 @@ class Row {
   Inode inode() const {
     return std::visit([](const auto& socket) { return socket.inode(); }, socket_);
   }
-  Cookie cookie() const;  // 0 if the row came from /proc/net, which has no cookies
-  std::optional<Uid> uid() const;
+  Cookie cookie() const;           // 0 if the row came from /proc/net, which has no cookies
+  std::optional<Uid> uid() const;  // netlink and vsock sockets: the kernel does not tell it
   std::optional<SocketMemory> memory() const;
   std::optional<Shutdown> shutdown() const;
+  // 0 if the kernel does not tell it: the queues of vsock and SMC sockets, and the send queues of
+  // packet and XDP sockets. Those of TIPC sockets are in messages.
   uint32_t receive_queue() const;
-  uint32_t send_queue() const;
+  uint32_t send_queue() const;  // see InetSocket; an event of a reset connection has no such queue
 
   // The timer of an inet socket, or of an SCTP association; kOff for other sockets.
   Timer timer() const;
-  // True if the row is an association of SCTP. It comes behind the row of its endpoint, which is the
-  // socket and has the same inode and cookie. Endpoints of one peer have one association;
+  // True if the row is an association of SCTP. It comes behind the row of its endpoint, which is
+  // the socket and has the same inode and cookie. Endpoints of one peer have one association;
   // one-to-many endpoints have any number.
-  bool is_association() const {
-    return protocol() == Protocol::kSctp && inet()->is_association();
-  }
+  bool is_association() const { return protocol() == Protocol::kSctp && inet()->is_association(); }
 
   // The health of a TCP connection, of an MPTCP connection as a whole, of an SCTP association, or
   // of a DCCP socket.

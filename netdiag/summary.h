@@ -66,6 +66,9 @@ struct Summary {
   std::optional<OwnerStats> owners;  // of the owner scan, if owners were asked for
   std::optional<NetnsStats> netns;   // if all namespaces were asked for
   absl::Status owner_error;          // OK, or why rows came without the owners that were asked for
+  // OK, or where the replayed capture is damaged first, even if no row of the query is lost by
+  // that.
+  absl::Status replay_damage;
 };
 
 }  // namespace netdiag

@@ -38,6 +38,7 @@
 #include "netdiag/connections.h"
 #include "netdiag/engine.h"
 #include "netdiag/engine/test_options.h"
+#include "netdiag/events.h"
 #include "netdiag/net/interfaces.h"
 #include "netdiag/netlink/conn.h"
 #include "netdiag/netlink/netns.h"
@@ -189,6 +190,25 @@ void CheckExample(const std::function<absl::Status(Engine*, const Query&, Engine
       EXPECT_EQ(engine->summary().rows, fds.size());
     }
     for (const int fd : fds) close(fd);
+  });
+}
+
+TEST(EmbeddingExamples, ReadEventsGivesSocketsThatClosed) {
+  testing::InNewNetns([] {
+    auto events = Events::Open({.protocols = {Protocol::kUdp}});
+    ASSERT_THAT(events, testing::IsOk());
+    const int fd = testing::Make(Family::kInet, SOCK_DGRAM);
+    const Cookie closed = testing::CookieOf(fd);
+    close(fd);
+    bool seen = false;
+    testing::Await("the event", [&] {
+      const absl::StatusOr<bool> whole = ReadEvents(events->get(), [&](const Row& row) {
+        seen |= row.cookie() == closed;
+        return Flow::kContinue;
+      });
+      EXPECT_TRUE(whole.value_or(false)) << whole.status();
+      return seen;
+    });
   });
 }
 

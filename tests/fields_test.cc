@@ -37,8 +37,12 @@ using netdiag::testing::Packets;
 using netdiag::testing::Pattern;
 using netdiag::testing::PatternValue;
 using netdiag::testing::Raw;
+using netdiag::testing::SmcMessage;
 using netdiag::testing::Text;
+using netdiag::testing::TipcMessage;
 using netdiag::testing::UnixMessage;
+using netdiag::testing::VsockMessage;
+using netdiag::testing::XdpMessage;
 
 const Table kTcpTable{Protocol::kTcp, {Family::kInet, Family::kInet6}, NetnsId(42)};
 const Table kUnixTable{Protocol::kUnix, Family::kUnix, NetnsId(42)};
@@ -46,6 +50,10 @@ const Table kRawTable{Protocol::kRaw, Family::kInet6, NetnsId(42)};
 const Table kMptcpTable{Protocol::kMptcp, Family::kInet6, NetnsId(42)};
 const Table kPacketTable{Protocol::kPacket, Family::kPacket, NetnsId(42)};
 const Table kNetlinkTable{Protocol::kNetlink, Family::kNetlink, NetnsId(42)};
+const Table kVsockTable{Protocol::kVsock, Family::kVsock, NetnsId(42)};
+const Table kTipcTable{Protocol::kTipc, Family::kTipc, NetnsId(42)};
+const Table kXdpTable{Protocol::kXdp, Family::kXdp, NetnsId(42)};
+const Table kSmcTable{Protocol::kSmc, Family::kSmc, NetnsId(42)};
 
 netlink::Message First(const Packet& datagram) {
   netlink::MessageCursor cursor(datagram);
@@ -378,6 +386,182 @@ std::map<std::string, std::string> FullNetlinkValues() {
   return expected;
 }
 
+// What is joined to the rows of these families, and what their tables say.
+std::map<std::string, std::string> JoinedValues(const char* family) {
+  return {
+      {"protocol", family},
+      {"family", family},
+      {"netns", "42"},
+      {"netns_name", "blue"},
+      {"cgroup_path", "/a/b"},
+      {"container", "c0"},
+      {"pod", "p0"},
+      {"unit", "u.service"},
+      {"source", "replay"},
+      {"owners.pid", "314"},
+      {"owners.start_time", "2718"},
+      {"owners.thread", "315"},
+      {"owners.fd", "15"},
+      {"owners.command", "server"},
+      {"owners.exe", "/bin/server"},
+      {"owners.args", std::string("server\0-v", 9)},
+  };
+}
+
+VsockMessage FullVsock() {
+  VsockMessage message;
+  message.Connect(3, 70000, 2, 1024).fixed.vdiag_shutdown = 2;
+  message.fixed.vdiag_type = 5;
+  return message;
+}
+
+std::map<std::string, std::string> FullVsockValues() {
+  std::map<std::string, std::string> expected = JoinedValues("vsock");
+  expected.merge(std::map<std::string, std::string>{
+      {"type", "seqpacket"},
+      {"state", "established"},
+      {"inode", "4001"},
+      {"cookie", "76"},
+      {"shutdown_receive", "false"},
+      {"shutdown_send", "true"},
+      {"vsock.local_cid", "3"},
+      {"vsock.local_port", "70000"},
+      {"vsock.remote_cid", "2"},
+      {"vsock.remote_port", "1024"},
+  });
+  return expected;
+}
+
+TipcMessage FullTipc() {
+  TipcMessage message;
+  message.AddBasics(4, 1).Add(TIPC_NLA_SOCK_HAS_PUBL, {});
+  message.Add(TIPC_NLA_SOCK_CON, Join({Attribute(TIPC_NLA_CON_FLAG, {}),
+                                       Attribute(TIPC_NLA_CON_NODE, Raw(uint32_t{6})),
+                                       Attribute(TIPC_NLA_CON_SOCK, Raw(uint32_t{88})),
+                                       Attribute(TIPC_NLA_CON_TYPE, Raw(uint32_t{18888})),
+                                       Attribute(TIPC_NLA_CON_INST, Raw(uint32_t{17}))}));
+  message.Add(TIPC_NLA_SOCK_STAT, Join({Attribute(TIPC_NLA_SOCK_STAT_RCVQ, Raw(uint32_t{3})),
+                                        Attribute(TIPC_NLA_SOCK_STAT_SENDQ, Raw(uint32_t{4})),
+                                        Attribute(TIPC_NLA_SOCK_STAT_DROP, Raw(uint32_t{9})),
+                                        Attribute(TIPC_NLA_SOCK_STAT_LINK_CONG, {})}));
+  message.Add(TIPC_NLA_SOCK_GROUP,
+              Join({Attribute(TIPC_NLA_SOCK_GROUP_ID, Raw(uint32_t{4711})),
+                    Attribute(TIPC_NLA_SOCK_GROUP_INSTANCE, Raw(uint32_t{12})),
+                    Attribute(TIPC_NLA_SOCK_GROUP_BC_SEND_NEXT, Raw(uint32_t{13})),
+                    Attribute(TIPC_NLA_SOCK_GROUP_NODE_SCOPE, {}),
+                    Attribute(TIPC_NLA_SOCK_GROUP_OPEN, {})}));
+  return message;
+}
+
+std::map<std::string, std::string> FullTipcValues() {
+  std::map<std::string, std::string> expected = JoinedValues("tipc");
+  expected.merge(std::map<std::string, std::string>{
+      {"type", "rdm"},
+      {"state", "established"},
+      {"inode", "2001"},
+      {"cookie", "44"},
+      {"uid", "1000"},
+      {"receive_queue", "3"},
+      {"send_queue", "4"},
+      {"tipc.node", "5"},
+      {"tipc.ref", "77"},
+      {"tipc.remote_node", "6"},
+      {"tipc.remote_ref", "88"},
+      {"tipc.service_type", "18888"},
+      {"tipc.service_instance", "17"},
+      {"tipc.published", "true"},
+      {"tipc.link_congested", "true"},
+      {"tipc.connection_congested", "false"},
+      {"tipc.drops", "9"},
+      {"tipc.group_id", "4711"},
+      {"tipc.group_instance", "12"},
+      {"tipc.group_scope", "3"},
+      {"tipc.group_open", "true"},
+      {"tipc.group_next_broadcast", "13"},
+  });
+  return expected;
+}
+
+XdpMessage FullXdp() {
+  XdpMessage message;
+  message.Add(XDP_DIAG_INFO, Raw(xdp_diag_info{9, 3})).Add(XDP_DIAG_UID, uint32_t{1000});
+  message.Add(XDP_DIAG_RX_RING, uint32_t{2048}).Add(XDP_DIAG_TX_RING, uint32_t{1024});
+  message.Add(XDP_DIAG_UMEM, Pattern(40)).Add(XDP_DIAG_UMEM_FILL_RING, uint32_t{512});
+  message.Add(XDP_DIAG_UMEM_COMPLETION_RING, uint32_t{256});
+  message.Add(XDP_DIAG_MEMINFO, Pattern(36)).Add(XDP_DIAG_STATS, Pattern(48));
+  return message;
+}
+
+std::map<std::string, std::string> FullXdpValues() {
+  std::map<std::string, std::string> expected = JoinedValues("xdp");
+  expected.merge(std::map<std::string, std::string>{
+      {"type", "raw"},
+      {"state", "unconnected"},
+      {"inode", "6001"},
+      {"cookie", "108"},
+      {"uid", "1000"},
+      {"interface", "9"},
+      {"receive_queue", std::to_string(PatternValue(0, 4))},
+      {"xdp.queue", "3"},
+      {"xdp.rx_ring_entries", "2048"},
+      {"xdp.tx_ring_entries", "1024"},
+      {"xdp.fill_ring_entries", "512"},
+      {"xdp.completion_ring_entries", "256"},
+  });
+  ExpectPattern<SocketMemory>("memory", &expected);
+  ExpectPattern<XdpUmem>("umem", &expected);
+  ExpectPattern<XdpStats>("xdp_stats", &expected);
+  return expected;
+}
+
+SmcMessage FullSmc() {
+  SmcMessage message;
+  message.fixed.id.idiag_if = 9;
+  message.fixed.diag_mode = SMC_DIAG_MODE_SMCD;
+  message.fixed.diag_state = 20;
+  message.Add(SMC_DIAG_CONNINFO, Pattern(76)).Add(SMC_DIAG_SHUTDOWN, uint8_t{1});
+  smc_diag_lgrinfo link = {};
+  link.lnk[0].link_id = 1;
+  link.lnk[0].ibport = 2;
+  link.role = 1;
+  std::strcpy(reinterpret_cast<char*>(link.lnk[0].ibname), "mlx5_0");
+  std::strcpy(reinterpret_cast<char*>(link.lnk[0].gid), "fe80::1");
+  std::strcpy(reinterpret_cast<char*>(link.lnk[0].peer_gid), "fe80::2");
+  message.Add(SMC_DIAG_LGRINFO, Raw(link)).Add(SMC_DIAG_DMBINFO, Pattern(56));
+  message.Add(SMC_DIAG_FALLBACK, Pattern(8));
+  return message;
+}
+
+std::map<std::string, std::string> FullSmcValues() {
+  std::map<std::string, std::string> expected = JoinedValues("smc");
+  expected.merge(std::map<std::string, std::string>{
+      {"type", "stream"},
+      {"state", "fin-wait-1"},
+      {"local_address", "127.0.0.1"},
+      {"local_port", "8080"},
+      {"remote_address", "10.1.2.3"},
+      {"remote_port", "4660"},
+      {"inode", "3001"},
+      {"cookie", "60"},
+      {"uid", "1000"},
+      {"interface", "9"},
+      {"shutdown_receive", "true"},
+      {"shutdown_send", "false"},
+      {"smc.state", "20"},
+      {"smc.mode", "2"},
+      {"smc_link.role", "1"},
+      {"smc_link.device", "mlx5_0"},
+      {"smc_link.port", "2"},
+      {"smc_link.id", "1"},
+      {"smc_link.gid", "fe80::1"},
+      {"smc_link.peer_gid", "fe80::2"},
+  });
+  ExpectPattern<SmcFallback>("smc", &expected);
+  ExpectPattern<SmcConnection>("smc_conn", &expected);
+  ExpectPattern<SmcDevice>("smc_device", &expected);
+  return expected;
+}
+
 // In the table of MPTCP, the attribute of struct tcp_info holds struct mptcp_info.
 std::map<std::string, std::string> FullMptcpValues() {
   std::map<std::string, std::string> expected = FullInetValues();
@@ -395,6 +579,41 @@ TEST(Fields, OfAPacketSocketHaveTheValuesThatWereSent) {
 TEST(Fields, OfANetlinkSocketHaveTheValuesThatWereSent) {
   const OwnerIndex owners = Held(9001);
   EXPECT_EQ(ValuesOf(FullNetlink().Build(), kNetlinkTable, {&owners}), FullNetlinkValues());
+}
+
+TEST(Fields, OfVsockTipcXdpAndSmcSocketsHaveTheValuesThatWereSent) {
+  const OwnerIndex vsock = Held(4001), tipc = Held(2001), xdp = Held(6001), smc = Held(3001);
+  EXPECT_EQ(ValuesOf(FullVsock().Build(), kVsockTable, {&vsock}), FullVsockValues());
+  EXPECT_EQ(ValuesOf(FullTipc().Build(), kTipcTable, {&tipc}), FullTipcValues());
+  EXPECT_EQ(ValuesOf(FullXdp().Build(), kXdpTable, {&xdp}), FullXdpValues());
+  EXPECT_EQ(ValuesOf(FullSmc().Build(), kSmcTable, {&smc}), FullSmcValues());
+}
+
+// The kernel does not tell these, and 0 would be a statement.
+TEST(Fields, OfWhatTheKernelDoesNotTellAreAbsent) {
+  const auto keys = [](const std::map<std::string, std::string>& values) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : values) names.push_back(name);
+    return names;
+  };
+  using ::testing::UnorderedElementsAre;
+  EXPECT_THAT(keys(ValuesOf(VsockMessage().Build(), kVsockTable)),
+              UnorderedElementsAre("protocol", "family", "type", "state", "inode", "cookie",
+                                   "shutdown_receive", "shutdown_send", "vsock.local_port", "netns",
+                                   "source"));
+  EXPECT_THAT(keys(ValuesOf(XdpMessage().Build(), kXdpTable)),
+              UnorderedElementsAre("protocol", "family", "type", "state", "inode", "cookie",
+                                   "receive_queue", "netns", "source"));
+  EXPECT_THAT(keys(ValuesOf(TipcMessage().Build(), kTipcTable)),
+              UnorderedElementsAre("protocol", "family", "type", "state", "inode", "cookie",
+                                   "receive_queue", "send_queue", "tipc.node", "tipc.ref",
+                                   "tipc.published", "netns", "source"));
+  SmcMessage listener;
+  listener.fixed.diag_state = 10;
+  listener.fixed.id.idiag_src[0] = listener.fixed.id.idiag_dst[0] = 0;
+  EXPECT_THAT(keys(ValuesOf(listener.Build(), kSmcTable)),
+              UnorderedElementsAre("protocol", "family", "type", "state", "inode", "cookie", "uid",
+                                   "local_port", "remote_port", "smc.state", "netns", "source"));
 }
 
 TEST(Fields, OfAnMptcpConnectionIncludeMptcpInfoAndNotTcpInfo) {
@@ -429,22 +648,27 @@ TEST(Fields, AreEachTestedAboveAndPresentOnlyInTheFamiliesThatTheyName) {
   auto inet = FullInetValues();
   inet.merge(FullMptcpValues());
   inet["ip_protocol"] = "of raw sockets, above";
-  const auto unix_socket = FullUnixValues();
-  const auto packet = FullPacketValues();
-  const auto netlink = FullNetlinkValues();
+  const std::map<Family, std::map<std::string, std::string>> values = {
+      {Family::kInet6, inet},
+      {Family::kUnix, FullUnixValues()},
+      {Family::kPacket, FullPacketValues()},
+      {Family::kNetlink, FullNetlinkValues()},
+      {Family::kVsock, FullVsockValues()},
+      {Family::kTipc, FullTipcValues()},
+      {Family::kXdp, FullXdpValues()},
+      {Family::kSmc, FullSmcValues()},
+  };
   for (const Field& field : AllFields()) {
     SCOPED_TRACE(Key(field));
-    const bool of_inet = inet.count(Key(field)) != 0;
-    const bool of_unix = unix_socket.count(Key(field)) != 0;
     if (field.name == "no_owner") continue;        // only rows without owners have it: tested below
     if (testing::IsOfSctpOrDccp(field)) continue;  // sctp_fields_test.cc
-    const bool of_packet = packet.count(Key(field)) != 0;
-    const bool of_netlink = netlink.count(Key(field)) != 0;
-    EXPECT_TRUE(of_inet || of_unix || of_packet || of_netlink);
-    EXPECT_EQ(of_packet, field.families.contains(Family::kPacket));
-    EXPECT_EQ(of_netlink, field.families.contains(Family::kNetlink));
-    EXPECT_EQ(of_inet, field.families.contains(Family::kInet6));
-    EXPECT_EQ(of_unix, field.families.contains(Family::kUnix));
+    bool tested = false;
+    for (const auto& [family, of_family] : values) {
+      const bool has = of_family.count(Key(field)) != 0;
+      EXPECT_EQ(has, field.families.contains(family)) << Names(family).word;
+      tested |= has;
+    }
+    EXPECT_TRUE(tested);
   }
 }
 
@@ -586,6 +810,8 @@ TEST(Fields, AddWhatTheyNeedToAQuery) {
   EXPECT_EQ(needs("sctp_info.p_address").extensions, ExtensionSet(Extension::kInfo));
   EXPECT_EQ(needs("dccp_info.rtt").extensions, ExtensionSet(Extension::kInfo));
   EXPECT_TRUE(needs("peers.address").extensions.empty()) << "the kernel always sends them";
+  EXPECT_EQ(needs("smc_link.gid").extensions, ExtensionSet(Extension::kInfo));
+  EXPECT_TRUE(needs("smc.mode").extensions.empty());
   EXPECT_EQ(needs("memory.drops").extensions, ExtensionSet(Extension::kSocketMemory));
   EXPECT_EQ(needs("inet_memory.rmem").extensions, ExtensionSet(Extension::kMemory));
   EXPECT_EQ(needs("bbr.min_rtt").extensions, ExtensionSet(Extension::kCongestionDetail));

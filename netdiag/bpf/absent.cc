@@ -5,6 +5,7 @@
 
 #include "netdiag/bpf/netns_list.h"
 #include "netdiag/bpf/socket_census.h"
+#include "netdiag/bpf/socket_closer.h"
 #include "netdiag/bpf/task_files.h"
 #include "netdiag/bpf/tcp_table.h"
 #include "netdiag/types/error.h"
@@ -37,5 +38,9 @@ absl::Status SocketCensus::Check() { return TaskFiles::Check(); }
 bool SocketCensus::Supports(Protocol) { return false; }
 SocketCensus::~SocketCensus() = default;
 absl::StatusOr<std::vector<CountedSocket>> SocketCensus::Take(Protocol) { return Check(); }
+
+absl::StatusOr<std::vector<CloseResult>> CloseSockets(Protocol, std::span<const Cookie>) {
+  return TaskFiles::Check();
+}
 
 }  // namespace netdiag::bpf

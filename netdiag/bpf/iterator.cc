@@ -157,6 +157,11 @@ absl::Status CheckIterator(std::string_view what) {
   return absl::OkStatus();
 }
 
+absl::Status CheckCapability(int capability, std::string_view what, std::string_view advice) {
+  if ((Capabilities() >> capability & 1) != 0) return absl::OkStatus();
+  return ErrnoError(EPERM, what, advice);
+}
+
 absl::StatusOr<internal::UniqueFd> LoadIterator(std::string_view what,
                                                 std::span<const unsigned char> bytes,
                                                 absl::FunctionRef<int(bpf_object*)> prepare,

@@ -24,6 +24,8 @@ namespace netdiag::bpf {
 // Returns an error that names `what` if privileges or the kernel's BTF are missing. Cost: three
 // system calls.
 absl::Status CheckIterator(std::string_view what);
+// Returns EPERM, with `advice`, if the calling thread lacks the capability (CAP_…).
+absl::Status CheckCapability(int capability, std::string_view what, std::string_view advice);
 
 // The maps of a loaded program.
 struct LoadedMaps {

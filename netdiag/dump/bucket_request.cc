@@ -23,6 +23,9 @@ StateSet StatesInBuckets(const DumpRequest& request) {
       return StateSet(State::kEstablished) | State::kClose;
     case Protocol::kUnix:
       return StateSet(State::kEstablished) | State::kClose | State::kListen;
+    case Protocol::kVsock:
+      return StateSet(State::kEstablished) | State::kSynSent | State::kClose | State::kListen |
+             State::kClosing;
     default:  // the dumps of other tables do not read states
       return {};
   }
@@ -35,7 +38,8 @@ StateSet ConnectionStates() {
 }
 
 bool AlwaysHides(Protocol protocol) {
-  return protocol == Protocol::kMptcp || protocol == Protocol::kSctp || protocol == Protocol::kDccp;
+  return protocol == Protocol::kMptcp || protocol == Protocol::kSctp ||
+         protocol == Protocol::kDccp || protocol == Protocol::kTipc;
 }
 
 DumpRequest WidenToBuckets(DumpRequest request) {

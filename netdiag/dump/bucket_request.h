@@ -21,7 +21,8 @@ bool HidesSockets(const DumpRequest& request);
 // True if that holds for every request, so that a torn dump of the protocol is always a doubt. Rows
 // of MPTCP have no cookies of their own, so a gone row cannot be told from a hidden one. SCTP's
 // associations are in one table that can be resized during the dump
-// (sctp_transport_traverse_process()). A dump of DCCP has one family, and its buckets have both.
+// (sctp_transport_traverse_process()). A dump of DCCP has one family, and its buckets have both. A
+// dump of TIPC leaves out one socket at the end of each datagram (verifier.h).
 bool AlwaysHides(Protocol protocol);
 // The request for every socket that shares a bucket with sockets that `request` asks for.
 DumpRequest WidenToBuckets(DumpRequest request);

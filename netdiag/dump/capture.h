@@ -1,29 +1,37 @@
 // netdiag/dump/capture.h — the answer to a query as a file: the requests, the message of each row,
-// and the owners of sockets.
+// the owners of sockets, and what the numbers in them were called.
 //
 //   CaptureWriter writer([&](Bytes frame) { return Append(file, frame); });
 //   NETDIAG_RETURN_IF_ERROR(engine->Capture(query, &writer).status());
+//   NETDIAG_RETURN_IF_ERROR(writer.Finish());
 //
 //   CaptureReader reader(file_bytes);
 //   for (CaptureRecord record; reader.Next(&record);) …;
-//   NETDIAG_RETURN_IF_ERROR(reader.status());                  // OK: the capture is complete
+//   NETDIAG_RETURN_IF_ERROR(reader.status());                  // OK: whole and undamaged
 //
-// Format: the 8 bytes "netdiag1", then frames of {u32 length, u16 type, u16 0, payload, padding to
-// 4}; numbers are little-endian. Readers skip frames of unknown types. docs/capture.md has the
-// layout of each type. Captures are foreign bytes: every length is checked, and a frame's payload
-// is at most 1 MiB.
+// Format: the 8 bytes "netdiag2", then frames of {u32 length, u16 type, u16 0, u32 check, payload,
+// padding to 4}; numbers are little-endian. The check covers the frame, its place in the file and
+// the place of its table, so a record that is read is one that was written, and belongs to the
+// table that it seems to belong to. Captures of version 1 have no checks and are read too.
+// docs/capture.md has the layout of each type. Captures are foreign bytes: every length is checked,
+// and a frame's payload is at most 1 MiB.
 //
 // Lifetime: records are views of the capture's bytes.
 // Threads: thread-compatible.
-// Cost: one copy a record; no allocation once the largest record was written.
+// Cost: one copy a record; no allocation once the largest record was written. A check costs 1 ns
+// for 1 to 2 bytes.
+// Source of the check: CRC-32 as in zlib(3).
 
 #ifndef NETDIAG_DUMP_CAPTURE_H_
 #define NETDIAG_DUMP_CAPTURE_H_
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/base/attributes.h"
 #include "absl/functional/any_invocable.h"
@@ -41,6 +49,22 @@ enum class CaptureType : uint16_t {
   kOwner = 4,     // one descriptor that holds a socket
   kEnd = 5,       // the table ended, with the dump's errno (0: success); without it, it was cut off
   kNetns = 6,     // the name of the table's network namespace, if it has one
+  // Since version 2:
+  kScope = 7,     // what the capture was asked for: once, after kHost
+  kNoOwner = 8,   // why a socket has no owner
+  kCgroup = 9,    // the cgroup of the rows with this id and this first owner
+  kProgram = 10,  // the program of an owner's process
+  kName = 11,     // what a number was called on the host
+  kNote = 12,     // what the maker of the capture was told of gaps in it
+  kFinish = 13,   // the capture is whole: once, last
+};
+
+// What a kName record names.
+enum class CapturedName : uint16_t {
+  kInterface = 1,   // an interface of the network namespace
+  kUser = 2,        // a user
+  kCommand = 3,     // the process with this pid; the ports of netlink sockets are such numbers
+  kLocalPorts = 4,  // no name: the first ephemeral port, and the last one times 65 536
 };
 
 // One record of a capture. Fields of other types than its own are empty.
@@ -55,7 +79,7 @@ struct CaptureRecord {
   Bytes request;  // as sent to the kernel; empty for every source but kNetlink
   // kDatagram
   Bytes datagram;
-  // kOwner
+  // kOwner; kNoOwner has an inode; kCgroup and kProgram have a process
   Inode inode;
   Pid pid;
   uint64_t start_time = 0;
@@ -64,8 +88,27 @@ struct CaptureRecord {
   std::string_view command;
   // kEnd
   int32_t errnum = 0;
-  // kNetns
+  // kNetns, kName, kNote
   std::string_view name;
+  // kScope
+  StateSet states;
+  ExtensionSet extensions;
+  bool owners = false;      // also their processes, or the reason why a socket has none
+  bool programs = false;    // of these processes
+  bool cgroups = false;     // of the rows
+  std::string_view filter;  // Filter::ToString(); empty: none
+  // kNoOwner: a NoOwner (process/owner.h), as a number
+  uint32_t reason = 0;
+  // kCgroup. The id is 0 if the kernel does not report it; the pid is 0 if the cgroup does not
+  // depend on the owner.
+  CgroupId cgroup;
+  std::string_view path, container, pod, unit;
+  // kProgram
+  std::string_view exe, args;
+  // kName
+  CapturedName kind = CapturedName::kInterface;
+  NetnsId netns;  // of kInterface and kLocalPorts
+  uint64_t number = 0;
 };
 
 class CaptureWriter {
@@ -74,12 +117,15 @@ class CaptureWriter {
   using Sink = absl::AnyInvocable<absl::Status(Bytes frame)>;
   explicit CaptureWriter(Sink sink) : sink_(std::move(sink)) {}
   void Write(const CaptureRecord& record);
+  // Writes the last record, without which readers take the capture for cut off. Returns status().
+  absl::Status Finish();
   const absl::Status& status() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return status_; }
 
  private:
   Sink sink_;
   std::string frame_;
-  bool begun_ = false;
+  uint64_t offset_ = 0;  // of the next frame in the file; 0: nothing is written yet
+  uint64_t table_ = 0;   // the offset of the last kTable frame
   absl::Status status_;
 };
 
@@ -87,17 +133,47 @@ class CaptureWriter {
 class CaptureReader {
  public:
   explicit CaptureReader(Bytes capture);
-  // Reads the next record of a known type. False at the end and at damage.
+
+  // Reads the next sound record of a known type. False at the end. In version 2, damage is left out
+  // up to the next sound record; if it hit the record that begins a table, those that belong to the
+  // table are left out, too. Version 1 ends at damage.
   [[nodiscard]] bool Next(CaptureRecord* record);
-  // OK, or where the capture is damaged. The records before the damage are valid.
+  // OK, or where the capture is damaged first, as far as it has been read. Every record that Next()
+  // returned is valid.
   const absl::Status& status() const ABSL_ATTRIBUTE_LIFETIME_BOUND { return status_; }
+  // 1 or 2; 0: this is no capture.
+  int version() const { return version_; }
+  // The byte that is read next.
+  uint64_t offset() const { return offset_; }
+
+  // A copy at the same place that reports only the damage that it meets itself.
+  CaptureReader Afresh() const;
+  // Computes the checks of all records from here on, so that Next() and later copies of this reader
+  // do not compute them again.
+  void Verify();
 
  private:
-  bool Fail(std::string_view detail);
+  // Where damage begins, and where the next sound record or the end is; in ascending order.
+  using Gaps = std::vector<std::pair<uint64_t, uint64_t>>;
+  struct Frame;
+
+  bool FrameAt(uint64_t offset, Frame* frame) const;
+  bool IsSound(const Frame& frame) const;
+  bool NextFrame(Frame* frame);
+  uint64_t EndOfGap(uint64_t offset);
+  void Damage(uint64_t offset, std::string_view detail);
 
   Bytes whole_;
-  size_t offset_ = 0;
+  int version_ = 0;
+  uint64_t offset_ = 0;
+  uint64_t table_ = 0;     // the offset of the last kTable frame
+  bool no_table_ = false;  // that frame is no table that this reader knows
+  bool finished_ = false;  // kFinish was read
+  bool ended_ = false;
   absl::Status status_;
+  std::shared_ptr<const Gaps> verified_;  // null: the checks are computed
+  // The bytes that may still be checked in search of sound records, so that no file takes long.
+  uint64_t search_left_ = 0;
 };
 
 }  // namespace netdiag

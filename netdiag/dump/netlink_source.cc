@@ -114,7 +114,11 @@ absl::StatusOr<Ready> NetlinkSource::Receive(const StepOptions& how, MessageVisi
 
 Flow NetlinkSource::Give(const Message& message, MessageVisitor visitor) {
   if (verifier_.Repeats(message) || !IsAskedFamily(message)) return Flow::kContinue;
+  // TIPC's answer for a socket whose state was not asked for.
+  const bool is_empty = message.payload().empty() && message.type() >= netlink::kFirstType;
+  if (is_empty && request_.table.protocol == Protocol::kTipc) return Flow::kContinue;
   any_rows_ = true;
+  ++stats_.given;
   const Flow flow = visitor(message);
   stopped_ |= flow == Flow::kStop;
   return flow;

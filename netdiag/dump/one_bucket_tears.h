@@ -1,11 +1,12 @@
-// netdiag/dump/one_bucket_tears.h — Internal. Tears of the tables of raw, unix, packet and MPTCP
-// sockets: dump/tears.h.
+// netdiag/dump/one_bucket_tears.h — Internal. Tears of the tables of raw, unix, packet, MPTCP,
+// vsock, TIPC, XDP and SMC sockets: dump/tears.h.
 //
 // Their rows do not show which bucket they come from, so the whole table counts as one bucket.
 //
 // Cost: 8 bytes a row.
 // Threads: thread-compatible.
-// Source: raw_diag_dump(), unix_diag_dump(), packet_diag_dump(), 6.18.
+// Source: raw_diag_dump(), unix_diag_dump(), packet_diag_dump(), vsock_diag_dump(),
+// xsk_diag_dump(), smc_diag_dump_proto(), 6.18.
 
 #ifndef NETDIAG_DUMP_ONE_BUCKET_TEARS_H_
 #define NETDIAG_DUMP_ONE_BUCKET_TEARS_H_

@@ -2,6 +2,8 @@
 
 #include "netdiag/dump/replay_source.h"
 
+#include <string>
+
 #include "netdiag/netlink/wire.h"
 #include "netdiag/types/error.h"
 
@@ -15,6 +17,7 @@ absl::StatusOr<netlink::Ready> ReplaySource::Step(const StepOptions& /*how*/,
     if (record.type == CaptureType::kEnd) {
       if (record.errnum != 0)
         return ErrnoError(record.errnum, "the captured dump of " + Text(table_) + " had failed");
+      NETDIAG_RETURN_IF_ERROR(reader_.status());
       return netlink::Ready::kDone;
     }
     if (record.type != CaptureType::kDatagram) continue;
@@ -28,7 +31,8 @@ absl::StatusOr<netlink::Ready> ReplaySource::Step(const StepOptions& /*how*/,
     return netlink::Ready::kSome;
   }
   NETDIAG_RETURN_IF_ERROR(reader_.status());
-  return DamagedData("capture", "ends before its table " + Text(table_));
+  return DamagedData("capture", "at byte " + std::to_string(reader_.offset()) + ": the table " +
+                                    Text(table_) + " has no end");
 }
 
 }  // namespace netdiag::internal

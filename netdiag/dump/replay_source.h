@@ -18,8 +18,9 @@ class ReplaySource {
  public:
   // `at_table` has just read the kTable record of `table`. The capture must outlive the source.
   ReplaySource(const CaptureReader& at_table, const Table& table)
-      : reader_(at_table), table_(table) {}
+      : reader_(at_table.Afresh()), table_(table) {}
   // Visits one recorded datagram. Never waits. A dump that ended with an errno ends with it again.
+  // If a record of the table is damaged, the others are visited, and the error names the place.
   absl::StatusOr<netlink::Ready> Step(const StepOptions& how, MessageVisitor visitor);
   SourceStats stats() const { return stats_; }
 

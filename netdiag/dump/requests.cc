@@ -59,6 +59,21 @@ inet_diag_sockid Ports(const DumpRequest& request) {
   return id;
 }
 
+// The nested attribute that asks for BPF storages: of the given maps, or of all if it is empty.
+void PutBpfStorages(const DumpRequest& request, RequestBuilder* builder) {
+  if (!request.extensions.contains(Extension::kBpfStorages)) return;
+  struct MapFd {
+    netlink::AttrHeader header;
+    int32_t fd;
+  };
+  std::array<MapFd, kMaxBpfMaps> maps = {};
+  for (size_t i = 0; i < request.bpf_maps.size(); ++i) {
+    maps[i] = {{sizeof(MapFd), SK_DIAG_BPF_STORAGE_REQ_MAP_FD}, request.bpf_maps[i]};
+  }
+  builder->Attribute(INET_DIAG_REQ_SK_BPF_STORAGES | netlink::kAttrNested,
+                     std::as_bytes(std::span(maps).first(request.bpf_maps.size())));
+}
+
 bool BothFamilies(const Table& table) {
   return table.families.contains(Family::kInet) && table.families.contains(Family::kInet6);
 }
@@ -113,6 +128,7 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
     builder->Header(netlink::abi::kTcpDiagGetSock, kFlagDump).Put(legacy);
     if (request.table.protocol != Protocol::kTcp) PutProtocol(request, builder);
     PutBytecode(request, builder);
+    PutBpfStorages(request, builder);
     return;
   }
   inet_diag_req_v2 body = {};
@@ -127,6 +143,7 @@ void PutInet(const DumpRequest& request, RequestBuilder* builder) {
   builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
   if (wide) PutProtocol(request, builder);
   PutBytecode(request, builder);
+  PutBpfStorages(request, builder);
 }
 
 void PutUnix(const DumpRequest& request, Detail detail, RequestBuilder* builder) {
@@ -139,6 +156,43 @@ void PutUnix(const DumpRequest& request, Detail detail, RequestBuilder* builder)
   if (request.extensions.contains(Extension::kSocketMemory)) body.udiag_show |= UDIAG_SHOW_MEMINFO;
   if (request.extensions.contains(Extension::kUnixFile)) body.udiag_show |= UDIAG_SHOW_VFS;
   if (detail == Detail::kKeys) body.udiag_show = UDIAG_SHOW_NAME;
+  builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
+}
+
+void PutVsock(const DumpRequest& request, RequestBuilder* builder) {
+  vsock_diag_req body = {};
+  body.sdiag_family = AF_VSOCK;
+  body.vdiag_states = request.states.bits();
+  builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
+}
+
+// The kernel sends every attribute. A socket of another state comes as a message without any.
+void PutTipc(const DumpRequest& request, RequestBuilder* builder) {
+  tipc_sock_diag_req body = {};
+  body.sdiag_family = AF_TIPC;
+  body.tidiag_states = request.states.bits();
+  builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
+}
+
+void PutXdp(Detail detail, RequestBuilder* builder) {
+  xdp_diag_req body = {};
+  body.sdiag_family = AF_XDP;
+  if (detail == Detail::kAll) {
+    // Kernels before 5.9 ignore XDP_SHOW_STATS.
+    body.xdiag_show =
+        XDP_SHOW_INFO | XDP_SHOW_RING_CFG | XDP_SHOW_UMEM | XDP_SHOW_MEMINFO | XDP_SHOW_STATS;
+  }
+  builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
+}
+
+// The kernel tests neither states nor ports, and always sends what is not asked for by a bit.
+void PutSmc(const DumpRequest& request, Detail detail, RequestBuilder* builder) {
+  constexpr auto kBit = [](int attribute) { return 1 << (attribute - 1); };
+  smc_diag_req body = {};
+  body.diag_family = AF_SMC;
+  if (detail == Detail::kAll && request.extensions.contains(Extension::kInfo)) {
+    body.diag_ext = kBit(SMC_DIAG_CONNINFO) | kBit(SMC_DIAG_LGRINFO) | kBit(SMC_DIAG_DMBINFO);
+  }
   builder->Header(netlink::abi::kSockDiagByFamily, kFlagDump).Put(body);
 }
 
@@ -160,6 +214,14 @@ inet_diag_req_v2 BodyOf(const InetSocketId& socket, uint8_t protocol) {
   body.sdiag_protocol = protocol;
   static_assert(sizeof(body.id) == InetSocketId::kSize);
   std::memcpy(&body.id, socket.id.data(), sizeof(body.id));
+  return body;
+}
+
+// The kernel finds a raw socket by its protocol too, which it reads in the place of the padding
+// (struct inet_diag_req_raw). Rows have it in the place of the local port.
+inet_diag_req_v2 RawBodyOf(const InetName& socket) {
+  inet_diag_req_v2 body = BodyOf(IdOf(socket), IPPROTO_RAW);
+  body.pad = static_cast<uint8_t>(socket.local.port.value());
   return body;
 }
 
@@ -192,6 +254,16 @@ absl::StatusOr<Bytes> EncodeDump(const DumpRequest& request, Detail detail, size
     return BadInput("socket_diag request", Text(request.table),
                     "this kernel dumps one family at a time");
   }
+  // An older kernel skips the attribute that it does not know, and reports no storages.
+  if (request.extensions.contains(Extension::kBpfStorages) && IsInet(protocol) &&
+      !KernelIsAtLeast(5, 7)) {
+    return ErrnoError(EOPNOTSUPP, "socket_diag request " + Text(request.table),
+                      "this kernel does not report BPF storages; 5.7 does");
+  }
+  if (request.bpf_maps.size() > kMaxBpfMaps) {
+    return BadInput("socket_diag request", std::to_string(request.bpf_maps.size()) + " BPF maps",
+                    "at most " + std::to_string(kMaxBpfMaps) + " can be asked for");
+  }
   RequestBuilder builder(storage);
   switch (protocol) {
     case Protocol::kUnix:
@@ -202,6 +274,18 @@ absl::StatusOr<Bytes> EncodeDump(const DumpRequest& request, Detail detail, size
       break;
     case Protocol::kNetlink:
       PutNetlink(pass, &builder);
+      break;
+    case Protocol::kVsock:
+      PutVsock(request, &builder);
+      break;
+    case Protocol::kTipc:
+      PutTipc(request, &builder);
+      break;
+    case Protocol::kXdp:
+      PutXdp(detail, &builder);
+      break;
+    case Protocol::kSmc:
+      PutSmc(request, detail, &builder);
       break;
     default:
       PutInet(request, &builder);
@@ -268,12 +352,21 @@ absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std
   return RequestBuilder(storage).Header(netlink::abi::kSockDiagByFamily, 0).Put(body).Finish();
 }
 
+absl::StatusOr<Bytes> EncodeRawLookup(const InetName& socket, std::span<std::byte> storage) {
+  return RequestBuilder(storage)
+      .Header(netlink::abi::kSockDiagByFamily, 0)
+      .Put(RawBodyOf(socket))
+      .Finish();
+}
+
 absl::StatusOr<Bytes> EncodeDestroy(Protocol protocol, const InetName& socket,
                                     std::span<std::byte> storage) {
   if (static_cast<uint16_t>(protocol) > UINT8_MAX || !IsInet(protocol)) {
     return ErrnoError(EOPNOTSUPP, "SOCK_DESTROY", "no kernel can close these sockets");
   }
-  const inet_diag_req_v2 body = BodyOf(IdOf(socket), static_cast<uint8_t>(protocol));
+  const inet_diag_req_v2 body = protocol == Protocol::kRaw
+                                    ? RawBodyOf(socket)
+                                    : BodyOf(IdOf(socket), static_cast<uint8_t>(protocol));
   return RequestBuilder(storage).Header(SOCK_DESTROY, netlink::kFlagAck).Put(body).Finish();
 }
 

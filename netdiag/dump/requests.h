@@ -5,7 +5,8 @@
 // Threads: functions without state.
 // Errors: EOPNOTSUPP for a table that no kernel can dump or close sockets of; EINVAL for a request
 // that names two families where the protocol needs one; ENOBUFS if `storage` is too small.
-// Source: include/uapi/linux/{inet_diag,unix_diag,packet_diag,netlink_diag,sock_diag}.h.
+// Source: include/uapi/linux/{inet_diag,unix_diag,packet_diag,netlink_diag,vm_sockets_diag,
+// tipc_sockets_diag,xdp_diag,smc_diag,sock_diag}.h.
 
 #ifndef NETDIAG_DUMP_REQUESTS_H_
 #define NETDIAG_DUMP_REQUESTS_H_
@@ -28,7 +29,7 @@
 namespace netdiag::internal {
 
 // The size of the largest request without its bytecode, in bytes.
-inline constexpr size_t kMaxRequest = 128;
+inline constexpr size_t kMaxRequest = 128 + 8 * kMaxBpfMaps;
 
 // ---- Dumps ----
 
@@ -79,7 +80,10 @@ absl::Status AppendTcpLookup(const InetSocketId& socket, ExtensionSet extensions
 // The exact request for one unix socket with all its attributes, pending connections included.
 // Cookie 0: any socket with that inode.
 absl::StatusOr<Bytes> EncodeUnixLookup(Inode inode, Cookie cookie, std::span<std::byte> storage);
-// The request to close one socket of TCP, UDP or raw.
+// The exact request for one raw socket. The kernel ignores the cookie.
+absl::StatusOr<Bytes> EncodeRawLookup(const InetName& socket, std::span<std::byte> storage);
+// The request to close one socket of TCP, UDP or raw. For raw sockets the kernel ignores the
+// cookie.
 absl::StatusOr<Bytes> EncodeDestroy(Protocol protocol, const InetName& socket,
                                     std::span<std::byte> storage);
 

@@ -10,6 +10,7 @@
 #include "absl/hash/hash.h"
 
 #include "netdiag/netlink/abi.h"
+#include "netdiag/socket/socket.h"
 
 namespace netdiag::internal {
 
@@ -47,6 +48,18 @@ SocketKey SocketKey::Of(const netlink::Message& message, Protocol protocol) {
       return {Load<uint64_t>(row, offsetof(packet_diag_msg, pdiag_cookie)).value_or(0), false};
     case Protocol::kNetlink:
       return {Load<uint64_t>(row, offsetof(netlink_diag_msg, ndiag_cookie)).value_or(0), false};
+    case Protocol::kVsock: {
+      const bool bound = Load<uint32_t>(row, offsetof(vsock_diag_msg, vdiag_src_port)) != ~0u;
+      return {Load<uint64_t>(row, offsetof(vsock_diag_msg, vdiag_cookie)).value_or(0), bound};
+    }
+    case Protocol::kTipc: {
+      const std::optional<TipcSocket> socket = TipcSocket::Parse(row);
+      return {socket ? socket->cookie().value() : 0, false};
+    }
+    case Protocol::kXdp:
+      return {Load<uint64_t>(row, offsetof(xdp_diag_msg, xdiag_cookie)).value_or(0), false};
+    case Protocol::kSmc:
+      return {Load<uint64_t>(row, offsetof(smc_diag_msg, id.idiag_cookie)).value_or(0), false};
     case Protocol::kMptcp:
       return {};
     case Protocol::kSctp: {

@@ -13,9 +13,9 @@
 
 namespace netdiag::internal {
 
-// The cookie, and for a unix socket whether it has a name: binding moves it to another bucket. An
-// association of SCTP has the cookie of its endpoint, so its key is made of the cookie, the ports
-// and the addresses. A key of 0 identifies nothing.
+// The cookie, and for a unix socket whether it has a name, for a vsock socket whether it has a
+// port: binding moves it to another bucket. An association of SCTP has the cookie of its endpoint,
+// so its key is made of the cookie, the ports and the addresses. A key of 0 identifies nothing.
 class SocketKey {
  public:
   SocketKey() = default;

@@ -2,7 +2,7 @@
 //
 // Where the messages of one table come from. Every source yields netlink messages, so views,
 // filters, captures and renderers read one form: the kernel's own datagrams, /proc/net encoded as
-// such, or a capture.
+// such, a capture, or a stream of TCP sockets.
 //
 // A source is stepped: one datagram, or one read of /proc, a step. Step() returns
 //   kSome        there may be more;
@@ -26,12 +26,13 @@
 #include "netdiag/dump/procfs_source.h"
 #include "netdiag/dump/replay_source.h"
 #include "netdiag/dump/step.h"
+#include "netdiag/dump/stream_source.h"
 #include "netdiag/netlink/call.h"
 
 namespace netdiag::internal {
 
-using Source =
-    std::variant<NetlinkSource, AheadSource, LookupSource, ProcfsSource, ReplaySource, KeptSource>;
+using Source = std::variant<NetlinkSource, AheadSource, LookupSource, ProcfsSource, ReplaySource,
+                            StreamSource, KeptSource>;
 
 absl::StatusOr<netlink::Ready> Step(Source* source, const StepOptions& how, MessageVisitor visitor);
 SourceStats StatsOf(const Source& source);

@@ -41,6 +41,7 @@ struct SourceStats {
   uint64_t damaged = 0;      // lines or records that could not be read
   bool interrupted = false;  // the kernel reports that the dump may be inconsistent
   uint64_t repeated = 0;     // rows dropped because an earlier row showed the same socket
+  uint64_t given = 0;        // rows that a dump gave; other sources do not count them
   uint64_t dumps = 0;        // dumps of the table; those that only verify another are not counted
   uint64_t missing = 0;      // sockets that a census counted, that are alive, and that no dump gave
   absl::Status doubt;        // OK: no socket is missing; or why sockets may be missing

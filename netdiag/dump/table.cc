@@ -9,8 +9,8 @@
 #include <array>
 #include <cerrno>
 
+#include "netdiag/dump/kernel_protocols.h"
 #include "netdiag/types/error.h"
-#include "netdiag/types/proc_file.h"
 #include "netdiag/types/unique_fd.h"
 
 namespace netdiag {
@@ -33,6 +33,13 @@ constexpr StateSet kOfSctp = StateSet(State::kEstablished) | State::kSynSent | S
 constexpr StateSet kDatagrams = StateSet(State::kEstablished) | State::kClose;
 // The kernel has no states of these sockets and ss calls all of them closed.
 constexpr StateSet kStateless = State::kClose;
+// Source: the first enum of net/tipc/socket.c.
+constexpr StateSet kTipcStates = StateSet(State::kEstablished) | State::kSynSent | State::kClose |
+                                 State::kCloseWait | State::kListen;
+// The states that SmcSocket::state() gives.
+constexpr StateSet kSmcStates = StateSet(State::kEstablished) | State::kFinWait1 |
+                                State::kFinWait2 | State::kClose | State::kCloseWait |
+                                State::kLastAck | State::kListen | State::kClosing;
 
 constexpr auto kTables = std::to_array<TableInfo>({
     {Protocol::kTcp, kInet, kConnections, "CONFIG_INET_DIAG and CONFIG_INET_TCP_DIAG", "tcp_diag",
@@ -56,11 +63,18 @@ constexpr auto kTables = std::to_array<TableInfo>({
      "packet", ""},
     {Protocol::kNetlink, Family::kNetlink, kStateless, "CONFIG_NETLINK_DIAG", "netlink_diag",
      "netlink", ""},
+    {Protocol::kVsock, Family::kVsock, kEvery, "CONFIG_VSOCKETS_DIAG", "vsock_diag", "", "",
+     "AF_VSOCK"},
+    {Protocol::kTipc, Family::kTipc, kTipcStates, "CONFIG_TIPC_DIAG",
+     "tipc_diag (diag in older kernels)", "", "", "TIPC"},
+    {Protocol::kXdp, Family::kXdp, kStateless, "CONFIG_XDP_SOCKETS_DIAG", "xsk_diag", "", ""},
+    {Protocol::kSmc, Family::kSmc, kSmcStates, "CONFIG_SMC_DIAG", "smc_diag", "", "", "SMC",
+     "SMC6"},
 });
 
 // Why the kernel has no sockets of the protocol at all; empty if it may have some. Makes a socket
-// only of UDP-Lite, which new kernels lack (7.3): a socket of another protocol could make the kernel
-// load a module.
+// only of UDP-Lite, which new kernels lack (7.3): a socket of another protocol could make the
+// kernel load a module.
 std::string_view WhyNoSockets(Protocol protocol) {
   if (protocol == Protocol::kDccp && internal::KernelIsAtLeast(6, 16)) {
     return "this kernel has no sockets of this protocol: Linux 6.16 removed DCCP and its module "
@@ -69,15 +83,6 @@ std::string_view WhyNoSockets(Protocol protocol) {
   if (protocol != Protocol::kUdpLite) return "";
   const internal::UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDPLITE));
   return !fd.ok() && errno == EPROTONOSUPPORT ? "this kernel has no sockets of this protocol" : "";
-}
-
-// True if a line of /proc/net/protocols begins with the name.
-bool IsRegistered(std::string_view protocols, std::string_view name) {
-  while (!protocols.empty()) {
-    std::string_view line = internal::TakeUntil('\n', &protocols);
-    if (internal::TakeWord(" ", &line) == name) return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -90,6 +95,10 @@ std::string_view Name(SourceKind source) {
       return "procfs";
     case SourceKind::kReplay:
       return "replay";
+    case SourceKind::kStream:
+      return "stream";
+    case SourceKind::kEvent:
+      return "event";
   }
   return "unknown";
 }
@@ -101,12 +110,11 @@ const TableInfo& Describe(Protocol protocol) {
   return row == kTables.end() ? kNone : *row;
 }
 
-bool IsLoaded(const TableInfo& info) {
+bool IsLoaded(const TableInfo& info, const std::string& proc_root) {
   if (info.proto.empty()) return true;
-  constexpr size_t kMaxProtocols = size_t{64} << 10;
-  const std::string protocols = internal::ReadProcFile("/proc/net/protocols", kMaxProtocols);
-  return protocols.empty() || IsRegistered(protocols, info.proto) ||
-         IsRegistered(protocols, info.proto6);
+  const std::string list = internal::ReadKernelProtocols(proc_root);
+  return list.empty() || internal::SocketsOf(info.proto, list).has_value() ||
+         internal::SocketsOf(info.proto6, list).has_value();
 }
 
 std::string Text(const Table& table) {

@@ -23,7 +23,7 @@ namespace netdiag {
 // One of the kernel's lists of sockets.
 struct Table {
   Protocol protocol = Protocol::kTcp;
-  // {kUnix}, {kNetlink}, {kPacket}, {kInet}, {kInet6} or {kInet, kInet6}
+  // {kInet}, {kInet6} or {kInet, kInet6}; any other family alone
   FamilySet families;
   NetnsId netns;  // 0: unknown
   // netlink::kOwnNetns, or the name by `ip netns`. Empty: it has none, or it was not looked up.
@@ -35,7 +35,8 @@ struct Table {
 // idiag_ext.
 enum class Extension : uint8_t {
   kMemory = 0,  // InetSocket::inet_memory()
-  // tcp_info(), mptcp_info(), ulp(), md5_key(). The kernel locks each socket for a moment.
+  // tcp_info(), mptcp_info(), ulp(), md5_key(). The kernel locks each socket for a moment. Also
+  // SmcSocket::connection(), link() and device().
   kInfo = 1,
   kCongestionDetail = 2,  // vegas(), dctcp(), bbr()
   kCongestion = 3,
@@ -47,16 +48,26 @@ enum class Extension : uint8_t {
   // without an error, so the table is dumped a second time without them.
   kPacketFilter = 9,
   kPacketMemberships = 10,
+  // InetSocket::bpf_storage(): what BPF programs keep with the socket. Since 5.7, with CAP_BPF.
+  kBpfStorages = 11,
 };
 using ExtensionSet = Set<Extension>;
+// Everything that a request can ask for.
+inline constexpr ExtensionSet kAllExtensions = {
+    Extension::kMemory,           Extension::kInfo,     Extension::kCongestionDetail,
+    Extension::kCongestion,       Extension::kTos,      Extension::kTrafficClass,
+    Extension::kSocketMemory,     Extension::kUnixFile, Extension::kPacketFilter,
+    Extension::kPacketMemberships};
 
 // The kind of source that rows came from.
 enum class SourceKind : uint8_t {
   kNetlink,  // NETLINK_SOCK_DIAG
   kProcfs,   // /proc/net, if the kernel or a sandbox refuses the dump; most attributes are absent
   kReplay,   // a capture
+  kStream,   // ss's stream (EngineOptions::tcp_stream); owners, peers and cgroups are not known
+  kEvent,    // the kernel's message that the socket was destroyed (events.h); no inode, no user
 };
-inline constexpr SourceKind kLastSourceKind = SourceKind::kReplay;
+inline constexpr SourceKind kLastSourceKind = SourceKind::kEvent;
 std::string_view Name(SourceKind source);
 
 // How much effort goes into missing no socket. A dump is no snapshot, so it can miss sockets:
@@ -82,7 +93,10 @@ struct DumpRequest {
   Port destination_port;
   // The program that inet_diag runs on each socket (INET_DIAG_REQ_BYTECODE); empty: none.
   std::vector<std::byte> bytecode;
+  // For kBpfStorages: descriptors of the maps to report; empty: all. At most kMaxBpfMaps.
+  std::vector<int> bpf_maps;
 };
+inline constexpr size_t kMaxBpfMaps = 32;
 
 // The facts about a protocol's table that hold on any Linux.
 struct TableInfo {
@@ -103,12 +117,14 @@ struct TableInfo {
 const TableInfo& Describe(Protocol protocol);
 // False if the kernel has no socket of the protocol, because the module that implements them is not
 // loaded. To ask the kernel for such a table would load it. True if that is not known.
-// Cost: reads /proc/net/protocols, for a protocol with such a module only.
-bool IsLoaded(const TableInfo& info);
+// Cost: reads net/protocols below `proc_root`, for a protocol with such a module only.
+bool IsLoaded(const TableInfo& info, const std::string& proc_root = "/proc");
 // True if the protocol's sockets have addresses and ports.
 inline bool IsInet(Protocol protocol) {
   return Describe(protocol).families.contains(Family::kInet);
 }
+// True if the protocol's sockets have addresses and ports of IP. SMC sockets have those of TCP.
+inline bool HasIpEnds(Protocol protocol) { return IsInet(protocol) || protocol == Protocol::kSmc; }
 
 // "tcp", "udp inet6", "unix": for error messages.
 std::string Text(const Table& table);

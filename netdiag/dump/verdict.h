@@ -39,6 +39,8 @@ inline constexpr std::string_view kUnverified =
     "sockets may be missing: TCP was busy during the dump, and the query did not ask to verify it";
 inline constexpr std::string_view kRestless =
     "sockets may be missing: some went away during every dump";
+inline constexpr std::string_view kLeftOut =
+    "sockets may be missing: the kernel leaves out one at the end of each datagram";
 inline constexpr std::string_view kUncompared =
     "sockets may be missing: what followed the ends of datagrams could not be found in other dumps";
 

@@ -17,6 +17,10 @@
 // A dump of packet sockets ends without an error at a list (filter, memberships) that does not fit
 // into a datagram; if lists are asked for, a second dump is made without them.
 //
+// A dump of TIPC sockets leaves out one socket at the end of each datagram, as one of netlink
+// sockets does (dump/passes.h). Its rows cannot be made longer or shorter, so a torn dump of TIPC
+// is always a doubt. Source: tipc_nl_sk_walk(), net/tipc/socket.c; rhashtable_walk_start_check().
+//
 // SCTP's associations are dumped first, each behind its endpoint, and then the listeners that have
 // none, because one dump of both gives some endpoints twice.
 //

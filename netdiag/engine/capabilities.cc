@@ -4,9 +4,11 @@
 
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -36,9 +38,10 @@ Capability Probe(Conns* conns, Protocol protocol, Family family) {
   Capability capability;
   capability.table = {protocol, family, conns->home(), ""};
   const TableInfo& info = Describe(protocol);
-  const absl::Status status = IsLoaded(info)
-                                  ? ProbeDump(conns, capability.table)
-                                  : ErrnoError(ENOENT, "socket_diag dump " + Text(capability.table));
+  const absl::Status status =
+      IsLoaded(info, conns->proc_root())
+          ? ProbeDump(conns, capability.table)
+          : ErrnoError(ENOENT, "socket_diag dump " + Text(capability.table));
   if (!status.ok()) capability.netlink = ExplainRefusal(status, capability.table);
   const std::string_view name = family == Family::kInet6 ? info.proc_file6 : info.proc_file;
   if (name.empty()) return capability;

@@ -153,7 +153,7 @@ absl::StatusOr<int> Conns::OpenProcNet(NetnsId netns, std::string_view file) {
 }
 
 uint64_t Conns::TcpBuckets(NetnsId netns) {
-  if (!IsHome(netns)) return guest_.tcp_buckets;
+  if (!IsHome(netns)) return guest_.netns == netns ? guest_.tcp_buckets : 0;
   if (!home_tcp_buckets_) {
     home_tcp_buckets_ = 0;
     RunIn(home_, [&] {

@@ -62,6 +62,8 @@ class Conns {
   absl::StatusOr<netlink::Conn*> Side(NetnsId netns);
   // Closes the guest's Conns.
   void Leave();
+  // Closes only that of Side().
+  void LeaveSide() { guest_side_.reset(); }
   // The descriptor of a Conn that For() has returned.
   int fd(NetnsId netns, size_t slot) const;
 
@@ -72,8 +74,8 @@ class Conns {
   absl::Status CheckThread() const;
   // Opens a file below /proc/net of the namespace.
   absl::StatusOr<int> OpenProcNet(NetnsId netns, std::string_view file);
-  // The number of buckets of the hash table that holds the namespace's TCP connections; 0: unknown.
-  // REQUIRES: For() has been called for the namespace, unless it is home.
+  // The number of buckets of the hash table that holds the namespace's TCP connections; 0: unknown,
+  // as it is of a guest for which For() was not called.
   uint64_t TcpBuckets(NetnsId netns);
 
  private:

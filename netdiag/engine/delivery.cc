@@ -2,11 +2,14 @@
 
 #include "netdiag/engine/delivery.h"
 
+#include <cstddef>
+#include <string>
 #include <utility>
 
 #include "netdiag/engine/row_maker.h"
 #include "netdiag/filter/filter.h"
 #include "netdiag/socket/socket.h"
+#include "netdiag/types/error.h"
 
 namespace netdiag::internal {
 
@@ -22,25 +25,31 @@ void Delivery::Begin(const Query* query, bool merge, const UnixIndex* unix_socke
   last_table_ = 0;
   if (!query->cgroups) {
     cgroups_.reset();
-  } else if (cgroups_ != nullptr) {
+  } else if (cgroups_ != nullptr && !options_.replay) {
     cgroups_->Refresh();
   } else {
     cgroups_ = std::make_unique<Cgroups>(options_.proc_root);
   }
-  if (!query->programs || options_.replayed) {
+  if (!query->programs) {
     programs_.reset();
-  } else if (programs_ != nullptr) {
+  } else if (programs_ != nullptr && !options_.replay) {
     programs_->Refresh();
   } else {
     programs_ = std::make_unique<Programs>(options_.proc_root);
   }
 }
 
+void Delivery::Assign(std::span<const Cgroups::Known> cgroups,
+                      std::span<const Programs::Known> programs) {
+  if (cgroups_ != nullptr) cgroups_->Assign(cgroups);
+  if (programs_ != nullptr) programs_->Assign(programs);
+}
+
 Flow Delivery::Deliver(const netlink::Message& message, const TablePlan& plan,
                        TableOutcome* outcome, Visitor visitor) {
   std::optional<Row> row = RowMaker::FromMessage(message, outcome->table, outcome->source,
                                                  {join_->index(), unix_sockets_});
-  if (!row || row->malformed()) ++summary_->damaged;
+  if (!row || row->malformed()) CountDamage(message);
   if (!row || !plan.conditions.Match(*row)) return Flow::kContinue;
   // An accepted MPTCP connection can have its listener's cookie (mptcp_sk_clone_init()), and an
   // association of SCTP has its endpoint's. The tables of these protocols do not overlap.
@@ -50,7 +59,7 @@ Flow Delivery::Deliver(const netlink::Message& message, const TablePlan& plan,
     ++summary_->duplicates;
     return Flow::kContinue;
   }
-  if (join_->MustWait(*row)) {
+  if (outcome->source != SourceKind::kStream && join_->MustWait(*row)) {
     // Tests the filter now if it reads nothing that the row waits for.
     const bool testable = query_->filter != nullptr && !query_->filter->ReadsOwners();
     if (testable && !query_->cgroups && !query_->filter->Matches(*row)) return Flow::kContinue;
@@ -62,6 +71,15 @@ Flow Delivery::Deliver(const netlink::Message& message, const TablePlan& plan,
   if (!MatchesFilter(*row)) return Flow::kContinue;
   Count(*row, outcome);
   return Show(*row, visitor);
+}
+
+// Counts a message that is malformed, and notes its place if it is one of a capture.
+void Delivery::CountDamage(const netlink::Message& message) {
+  ++summary_->damaged;
+  if (!options_.replay || !summary_->replay_damage.ok()) return;
+  const std::ptrdiff_t offset = message.whole().data() - options_.replay->data();
+  summary_->replay_damage =
+      DamagedData("capture", "at byte " + std::to_string(offset) + ": the message is malformed");
 }
 
 void Delivery::Prefetch(const netlink::Message& message, const Table& table) const {
@@ -110,7 +128,7 @@ void Delivery::Complete(Row* row) {
 // An inet socket's own cgroup, with the names that only its first owner tells. If the kernel does
 // not tell the cgroup, it is that of the first owner.
 const Cgroup* Delivery::CgroupOf(const Row& row) {
-  if (options_.replayed) return nullptr;
+  if (row.source() == SourceKind::kStream) return nullptr;  // ids of an unknown host
   const InetSocket* const socket = row.inet();
   const CgroupId id = socket != nullptr ? socket->cgroup().value_or(CgroupId()) : CgroupId();
   if (row.owners().empty()) return cgroups_->Find(id);

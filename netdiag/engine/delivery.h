@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "absl/container/flat_hash_set.h"
@@ -38,13 +39,18 @@ class Delivery {
   using Visitor = absl::FunctionRef<Flow(const Row&)>;
   struct Options {
     std::string proc_root = "/proc";
-    bool replayed = false;  // cgroup ids and pids are another host's
+    // The capture that is replayed: cgroup ids and pids are those of its host, which Assign() is
+    // given. nullopt: nothing is replayed.
+    std::optional<Bytes> replay;
   };
 
   Delivery(Options options, OwnerJoin* join);
   // `merge`: tables overlap, so a socket whose cookie has been delivered is dropped.
   // `unix_sockets`: where peers are looked up; null: nowhere.
   void Begin(const Query* query, bool merge, const UnixIndex* unix_sockets, Summary* summary);
+  // Joins rows with these cgroups and programs, as far as the query asks for such. For captures,
+  // after Begin().
+  void Assign(std::span<const Cgroups::Known> cgroups, std::span<const Programs::Known> programs);
 
   Flow Deliver(const netlink::Message& message, const TablePlan& plan, TableOutcome* outcome,
                Visitor visitor);
@@ -67,6 +73,7 @@ class Delivery {
   void Count(const Row& row, TableOutcome* outcome);
   Flow Show(const Row& row, Visitor visitor);
   const Cgroup* CgroupOf(const Row& row);
+  void CountDamage(const netlink::Message& message);
   // Joins the row with its cgroup and its programs.
   void Complete(Row* row);
   TableOutcome* OutcomeOf(const Table* table);
@@ -79,7 +86,7 @@ class Delivery {
   bool merge_ = false;
   absl::flat_hash_set<Cookie> delivered_;  // if rows are merged
   std::unique_ptr<Cgroups> cgroups_;       // null: not asked for
-  std::unique_ptr<Programs> programs_;     // null: not asked for, or of another host
+  std::unique_ptr<Programs> programs_;     // null: not asked for
   size_t last_table_ = 0;                  // in summary_->tables, of the last pending row
   std::optional<NetnsId> visiting_;
 };

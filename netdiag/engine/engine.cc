@@ -14,6 +14,7 @@
 #include "netdiag/destroy.h"
 #include "netdiag/dump/capture.h"
 #include "netdiag/dump/requests.h"
+#include "netdiag/dump/tcp_stream.h"
 #include "netdiag/dump/unix_index.h"
 #include "netdiag/engine/capabilities.h"
 #include "netdiag/engine/conns.h"
@@ -86,8 +87,7 @@ class Engine::Impl {
 
   absl::Status LookupUnix(Inode inode, Cookie cookie,
                           absl::FunctionRef<void(const UnixSocket&)> visitor);
-  absl::StatusOr<std::vector<DestroyOutcome>> Destroy(std::span<const SocketName> sockets,
-                                                      const CallOptions& call);
+  std::vector<DestroyOutcome> Destroy(std::span<const SocketName> sockets, const CallOptions& call);
   absl::Status RunIn(NetnsId netns, absl::FunctionRef<absl::Status()> work);
   const Capabilities& capabilities();
   // `uname -r`; for a replay, of the host that made the capture.
@@ -105,6 +105,8 @@ class Engine::Impl {
   bool HomeEnds() const;
   State Next() const;
   absl::Status Plan(const internal::PlanOptions& options, std::vector<internal::TablePlan>* plans);
+  void PlanHome(const internal::PlanOptions& options,
+                std::vector<internal::TablePlan>* plans) const;
   absl::Status Walk(Wait wait, const Budget& budget, const CallOptions& call, Visitor visitor,
                     Ready* ready);
   void Stop();
@@ -118,6 +120,7 @@ class Engine::Impl {
   OwnerJoin join_;
   internal::Delivery delivery_;
   std::optional<Capabilities> capabilities_;
+  std::optional<CaptureReader> replay_;  // at the beginning of EngineOptions::replay, verified
 
   // The query that runs.
   Query query_;
@@ -140,8 +143,9 @@ Engine::Impl::Impl(EngineOptions options, const internal::TestOptions& test_opti
       join_({.proc_root = options_.proc_root,
              .source = options_.owner_source,
              .threads = options_.threads}),
-      delivery_({.proc_root = options_.proc_root, .replayed = options_.replay.has_value()},
-                &join_) {}
+      delivery_({.proc_root = options_.proc_root, .replay = options_.replay}, &join_) {
+  if (options_.replay) replay_.emplace(*options_.replay).Verify();
+}
 
 // ---- A query ----
 
@@ -176,9 +180,10 @@ absl::Status Engine::Impl::Begin(const Query& query, Form form) {
                                 .keep_unix = keep_unix},
                                &plans));
   for (const internal::TablePlan& plan : plans) {
-    summary_.tables.push_back(
-        {.table = plan.table(),
-         .source = plan.capture ? SourceKind::kReplay : SourceKind::kNetlink});
+    summary_.tables.push_back({.table = plan.table(),
+                               .source = plan.capture  ? SourceKind::kReplay
+                                         : plan.stream ? SourceKind::kStream
+                                                       : SourceKind::kNetlink});
   }
   internal::WalkContext context = {.conns = &conns_,
                                    .namespaces = &namespaces_,
@@ -195,28 +200,55 @@ absl::Status Engine::Impl::Plan(const internal::PlanOptions& options,
                                 std::vector<internal::TablePlan>* plans) {
   if (options_.replay) {
     NETDIAG_ASSIGN_OR_RETURN(internal::ReplayPlan replay,
-                             internal::PlanReplay(*options_.replay, query_, options));
-    if (replay.damaged) ++summary_.damaged;
-    if (query_.owners) join_.Assign(replay.held, &summary_);
+                             internal::PlanReplay(*replay_, query_, options));
+    summary_.replay_damage = replay.damage;
+    delivery_.Assign(replay.cgroups, replay.programs);
+    summary_.owner_error = replay.no_owners;
+    if (query_.owners && replay.no_owners.ok()) {
+      join_.Assign(replay.held, replay.unheld, !summary_.replay_damage.ok(), &summary_);
+    }
     *plans = std::move(replay.tables);
     return absl::OkStatus();
   }
   join_.Begin(query_, form_ == Form::kKept || query_.keep_joins, &summary_);
   if (!query_.load_modules) {
-    std::erase_if(query_.protocols,
-                  [](Protocol protocol) { return !IsLoaded(Describe(protocol)); });
+    std::erase_if(query_.protocols, [this](Protocol protocol) {
+      return !IsLoaded(Describe(protocol), options_.proc_root);
+    });
   }
   if (options_.all_netns) {
     namespaces_.Find(options_.proc_root, conns_.home(), test_options_.tcp_plan);
   }
-  const std::string home_name(options_.netns ? namespaces_.home_name() : netlink::kOwnNetns);
-  internal::AppendPlans(query_, options, conns_.home(), home_name, plans);
+  PlanHome(options, plans);
   if (!options_.all_netns) return absl::OkStatus();
   for (const netlink::FoundNetns& netns : namespaces_.list()) {
     internal::AppendPlans(query_, options, netns.id, netns.name, plans);
   }
   summary_.netns = namespaces_.stats();
   return absl::OkStatus();
+}
+
+// Plans the tables of home, with the stream in the place of TCP.
+void Engine::Impl::PlanHome(const internal::PlanOptions& options,
+                            std::vector<internal::TablePlan>* plans) const {
+  const std::string name(options_.netns ? namespaces_.home_name() : netlink::kOwnNetns);
+  const auto append = [&](const Query& query) {
+    internal::AppendPlans(query, options, conns_.home(), name, plans);
+  };
+  const std::vector<Protocol>& protocols = query_.protocols;
+  const auto tcp = std::ranges::find(protocols, Protocol::kTcp);
+  if (!options_.tcp_stream || tcp == protocols.end()) return append(query_);
+  const EngineOptions::TcpStream& stream = *options_.tcp_stream;
+  Query others = query_;
+  others.protocols.assign(protocols.begin(), tcp);
+  append(others);
+  if (query_.families.intersects(stream.families)) {
+    using Dumps = TcpStreamReader::Dumps;
+    const TcpStreamReader reader(stream.bytes, stream.first_dump ? Dumps::kFirst : Dumps::kAll);
+    plans->push_back(internal::PlanOfStream(query_, reader, stream.families, stream.states));
+  }
+  others.protocols.assign(tcp + 1, protocols.end());
+  append(others);
 }
 
 // True if the pending rows of home must be shown now, because those of guests come next. Rows that
@@ -358,12 +390,10 @@ absl::Status Engine::Impl::LookupUnix(Inode inode, Cookie cookie,
   return status;
 }
 
-absl::StatusOr<std::vector<DestroyOutcome>> Engine::Impl::Destroy(
-    std::span<const SocketName> sockets, const CallOptions& call) {
-  const NetnsId netns = delivery_.visiting().value_or(conns_.home());
-  NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, conns_.Side(netns));
-  const auto options = [this](const Table& table) { return aids_.Beside(table); };
-  return internal::Destroy(conn, netns, sockets, options, call);
+std::vector<DestroyOutcome> Engine::Impl::Destroy(std::span<const SocketName> sockets,
+                                                  const CallOptions& call) {
+  const NetnsId here = delivery_.visiting().value_or(conns_.home());
+  return internal::Destroy(&conns_, &aids_, here, sockets, call);
 }
 
 absl::Status Engine::Impl::RunIn(NetnsId netns, absl::FunctionRef<absl::Status()> work) {
@@ -414,6 +444,8 @@ int Engine::fd() const { return impl_->fd(); }
 NetnsId Engine::netns() const { return impl_->netns(); }
 const Capabilities& Engine::capabilities() { return impl_->capabilities(); }
 
+std::string Engine::kernel() const { return impl_->kernel(); }
+
 absl::StatusOr<Summary> Engine::Visit(const Query& query, Visitor visitor,
                                       const CallOptions& call) {
   NETDIAG_RETURN_IF_ERROR(impl_->Begin(query));
@@ -425,8 +457,8 @@ absl::Status Engine::LookupUnix(Inode inode, Cookie cookie,
   return impl_->LookupUnix(inode, cookie, visitor);
 }
 
-absl::StatusOr<std::vector<DestroyOutcome>> Engine::Destroy(std::span<const SocketName> sockets,
-                                                            const CallOptions& call) {
+std::vector<DestroyOutcome> Engine::Destroy(std::span<const SocketName> sockets,
+                                            const CallOptions& call) {
   return impl_->Destroy(sockets, call);
 }
 
@@ -457,13 +489,26 @@ absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& cal
 
 absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* writer,
                                         const CallOptions& call) {
+  return Capture(
+      query, writer, [](const Row&) { return Flow::kContinue; }, call);
+}
+
+absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* writer, Visitor visitor,
+                                        const CallOptions& call) {
   const std::string kernel = impl_->kernel();
   const auto request_of = [this](size_t table) -> const DumpRequest& {
     return impl_->plan(table).request;
   };
-  internal::Recorder recorder(kernel, request_of, writer);
+  const auto lookup = [this](const UnixSocket& socket,
+                             absl::FunctionRef<void(const UnixSocket&)> found) {
+    return impl_->LookupUnix(socket.inode(), socket.cookie(), found);
+  };
+  internal::Recorder recorder(kernel, query, request_of, lookup, writer);
   NETDIAG_RETURN_IF_ERROR(impl_->Begin(query, Impl::Form::kOneByOne));
-  const auto add = [&](const Row& row) { return recorder.Add(row, impl_->summary().tables); };
+  const auto add = [&](const Row& row) {
+    const Flow flow = recorder.Add(row, impl_->summary().tables);
+    return flow == Flow::kContinue ? visitor(row) : flow;
+  };
   NETDIAG_ASSIGN_OR_RETURN(Summary summary, impl_->RunToEnd(add, call));
   NETDIAG_RETURN_IF_ERROR(recorder.Finish(summary.tables));
   return summary;

@@ -32,13 +32,15 @@ void OwnerJoin::Begin(const Query& query, bool one_batch, Summary* summary) {
   if (const absl::Status status = index_->Begin(budget_); !status.ok()) GiveUp(status);
 }
 
-void OwnerJoin::Assign(std::span<const OwnedSocket> held, Summary* summary) {
+void OwnerJoin::Assign(std::span<const OwnedSocket> held, std::span<const UnownedSocket> unheld,
+                       bool damaged, Summary* summary) {
   Cancel();
   summary_ = summary;
   policy_ = OwnerPolicy::kAll;
   index_ = std::make_unique<OwnerIndex>(options_);
-  index_->Assign(held);
+  index_->Assign(held, unheld, damaged ? NoOwner::kNotRead : NoOwner::kVanished);
   summary_->owners = index_->stats();
+  summary_->owners->partial = damaged;
   phase_ = Phase::kJoined;
 }
 

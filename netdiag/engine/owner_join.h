@@ -55,8 +55,10 @@ class OwnerJoin {
   // no error: rows come without them, and the summary says why. `one_batch`: searches once, for all
   // rows, so that the index then has the owners of all.
   void Begin(const Query& query, bool one_batch, Summary* summary);
-  // The same with owners that are known: those of a capture.
-  void Assign(std::span<const OwnedSocket> held, Summary* summary);
+  // The same with owners that are known: those of a capture, as for OwnerIndex::Assign().
+  // `damaged`: some may be missing.
+  void Assign(std::span<const OwnedSocket> held, std::span<const UnownedSocket> unheld,
+              bool damaged, Summary* summary);
   // Ends the scan or search and drops the pending rows.
   void Cancel();
 

@@ -3,10 +3,10 @@
 #include "netdiag/engine/replay_plan.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
-#include <utility>
+#include <cstdint>
 
-#include "netdiag/dump/capture.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/types/error.h"
 
@@ -21,30 +21,67 @@ bool Asks(const Query& query, const Table& table) {
          query.families.intersects(table.families);
 }
 
+// The reason in the capture; kVanished if it is none that a socket without an owner can have.
+NoOwner ReasonOf(uint32_t number) {
+  switch (const auto reason = static_cast<NoOwner>(number)) {
+    case NoOwner::kHidden:
+    case NoOwner::kNotRead:
+    case NoOwner::kOtherPidNamespace:
+      return reason;
+    default:
+      return NoOwner::kVanished;
+  }
+}
+
+// Adds a record about the owners of sockets.
+void AddOwner(const CaptureRecord& record, const Query& query, ReplayPlan* plan) {
+  if (record.type == CaptureType::kOwner) {
+    plan->held.push_back(
+        {record.inode, {record.pid, record.start_time, record.fd, record.command, record.thread}});
+  } else if (record.type == CaptureType::kNoOwner) {
+    plan->unheld.push_back({record.inode, ReasonOf(record.reason)});
+  } else if (record.type == CaptureType::kScope && !record.owners) {
+    plan->no_owners = ErrnoError(ENODATA, "the capture was made without owners");
+  } else if (record.type == CaptureType::kProgram && query.programs) {
+    plan->programs.push_back(
+        {record.pid, record.start_time, {std::string(record.exe), std::string(record.args)}});
+  }
+}
+
+// Adds a record that belongs to no table.
+void AddJoin(const CaptureRecord& record, const Query& query, ReplayPlan* plan) {
+  if (query.owners) AddOwner(record, query, plan);
+  if (record.type != CaptureType::kCgroup || !query.cgroups) return;
+  plan->cgroups.push_back({record.cgroup,
+                           record.pid,
+                           record.start_time,
+                           {std::string(record.path), std::string(record.container),
+                            std::string(record.pod), std::string(record.unit)}});
+}
+
 }  // namespace
 
-absl::StatusOr<ReplayPlan> PlanReplay(Bytes capture, const Query& query,
+absl::StatusOr<ReplayPlan> PlanReplay(CaptureReader capture, const Query& query,
                                       const PlanOptions& options) {
   ReplayPlan plan;
-  CaptureReader reader(capture);
   size_t tables = 0;
   bool planned = false;  // true if the last table read is in the plan
-  for (CaptureRecord record; reader.Next(&record);) {
-    if (record.type == CaptureType::kOwner && query.owners) {
-      plan.held.push_back(
-          {record.inode,
-           {record.pid, record.start_time, record.fd, record.command, record.thread}});
-    }
+  for (CaptureRecord record; capture.Next(&record);) {
+    AddJoin(record, query, &plan);
     if (record.type == CaptureType::kNetns && planned) {
       plan.tables.back().request.table.netns_name = record.name;
     }
     if (record.type != CaptureType::kTable) continue;
     if (++tables > kMaxTables) return DamagedData("capture", "too many tables");
     planned = Asks(query, record.table);
-    if (planned) plan.tables.push_back(PlanOfCapture(query, options, record.table, reader));
+    if (planned) plan.tables.push_back(PlanOfCapture(query, options, record.table, capture));
   }
-  if (tables == 0) NETDIAG_RETURN_IF_ERROR(reader.status());
-  plan.damaged = !reader.status().ok();
+  if (tables == 0) NETDIAG_RETURN_IF_ERROR(capture.status());
+  const bool can_have_owners = capture.version() > 1 || !plan.held.empty();
+  if (query.owners && !can_have_owners) {
+    plan.no_owners = ErrnoError(ENODATA, "the capture has no owners");
+  }
+  plan.damage = capture.status();
   return plan;
 }
 

@@ -25,6 +25,7 @@ std::optional<Row> RowMaker::Make(const netlink::Message& message, const Table& 
   const auto payload = View::Checked::Check(message.payload());
   if (!payload) return std::nullopt;
   std::optional<Row> row(std::in_place, InPlace{*payload, message, table, source});
+  if (source == SourceKind::kStream) return row;  // of an unknown host
   row->owner_index_ = joins.owners;
   row->unix_sockets_ = joins.unix_sockets;
   if (joins.owners != nullptr) {
@@ -45,6 +46,14 @@ std::optional<Row> RowMaker::FromMessage(const netlink::Message& message, const 
       return Make<PacketSocket>(message, table, source, joins);
     case Protocol::kNetlink:
       return Make<NetlinkSocket>(message, table, source, joins);
+    case Protocol::kVsock:
+      return Make<VsockSocket>(message, table, source, joins);
+    case Protocol::kTipc:
+      return Make<TipcSocket>(message, table, source, joins);
+    case Protocol::kXdp:
+      return Make<XdpSocket>(message, table, source, joins);
+    case Protocol::kSmc:
+      return Make<SmcSocket>(message, table, source, joins);
     default:
       return Make<InetSocket>(message, table, source, joins);
   }

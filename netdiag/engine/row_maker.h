@@ -25,7 +25,8 @@ struct RowJoins {
 class RowMaker {
  public:
   // Returns the row that `message` describes, or nullopt if `message` is not a socket message or is
-  // too short for one. The bytes of `message`, `table` and `joins` must outlive the row.
+  // too short for one. The bytes of `message`, `table` and `joins` must outlive the row. A row of
+  // kStream is not joined.
   [[nodiscard]] static std::optional<Row> FromMessage(const netlink::Message& message,
                                                       const Table& table, SourceKind source,
                                                       const RowJoins& joins = {});

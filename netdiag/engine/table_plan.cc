@@ -29,13 +29,13 @@ RowConditions ConditionsOf(const Query& query, Protocol protocol) {
   RowConditions conditions;
   conditions.states = ReportedStates(query.states, protocol);
   // -l names LISTEN and CLOSE; every other state is one of associations.
-  const StateSet of_associations =
-      Describe(protocol).states - State::kListen - State::kClose;
+  const StateSet of_associations = Describe(protocol).states - State::kListen - State::kClose;
   conditions.any_endpoint =
       protocol == Protocol::kSctp && !(query.states & of_associations).empty();
   conditions.families = query.families;
   if (protocol == Protocol::kUnix) conditions.types = query.unix_types;
   if (protocol == Protocol::kPacket) conditions.types = query.packet_types;
+  if (protocol == Protocol::kVsock) conditions.types = query.vsock_types;
   conditions.source_port = query.source_port;
   conditions.destination_port = query.destination_port;
   return conditions;
@@ -66,13 +66,14 @@ void AppendPlan(const Query& query, const PlanOptions& options, Table table,
   DumpRequest& request = plan.request;
   request.table = std::move(table);
   request.extensions = query.extensions;
+  request.bpf_maps = query.bpf_maps;
   request.states = states;
   request.bytecode = std::move(part.bytecode);
   // The other end of a socket can be in any state.
   if (plan.kept_for_peers) request.states = StateSet::SsAll();
   if (query.bounded_steps) {
     request.states = UnfilteredStates(request.states);
-  } else {
+  } else if (IsInet(request.table.protocol)) {
     request.source_port = query.source_port.value_or(part.source_port);
     request.destination_port = query.destination_port.value_or(part.destination_port);
   }
@@ -84,9 +85,13 @@ void AppendPlan(const Query& query, const PlanOptions& options, Table table,
 bool RowConditions::Match(const Row& row) const {
   const bool in_state = states.contains(row.state()) || (any_endpoint && !row.is_association());
   if (!in_state || !families.contains(row.family())) return false;
-  if (const InetSocket* const socket = row.inet(); socket != nullptr) {
-    return (!source_port || socket->local_port() == *source_port) &&
-           (!destination_port || socket->remote_port() == *destination_port);
+  const auto has_ports = [this](const auto& socket) {
+    return (!source_port || socket.local_port() == *source_port) &&
+           (!destination_port || socket.remote_port() == *destination_port);
+  };
+  if (const InetSocket* const socket = row.inet(); socket != nullptr) return has_ports(*socket);
+  if (const SmcSocket* const socket = row.smc_socket(); socket != nullptr) {
+    return has_ports(*socket);
   }
   if (source_port || destination_port) return false;
   return types.empty() || types.contains(row.type());
@@ -94,7 +99,7 @@ bool RowConditions::Match(const Row& row) const {
 
 bool TablePlan::LookupsCanAnswer() const {
   return table().protocol == Protocol::kTcp && !request.states.contains(State::kBoundInactive) &&
-         !needs_net_admin;
+         !needs_net_admin && !asks_bpf_storages();
 }
 
 void AppendPlans(const Query& query, const PlanOptions& options, NetnsId netns,
@@ -106,9 +111,8 @@ void AppendPlans(const Query& query, const PlanOptions& options, NetnsId netns,
       AppendPlan(query, options, {protocol, families, netns, netns_name}, plans);
     };
     if (!IsInet(protocol)) {
-      // Unix, packet and netlink sockets have no ports.
       const bool ports = query.source_port || query.destination_port;
-      if (!ports) append(Describe(protocol).families);
+      if (!ports || HasIpEnds(protocol)) append(Describe(protocol).families);
     } else if (both && options.connections <= 1 && !options.prefer_procfs &&
                OneDumpCoversBothFamilies(protocol)) {
       append(inet);
@@ -126,6 +130,18 @@ TablePlan PlanOfCapture(const Query& query, const PlanOptions& options, const Ta
   plan.conditions = ConditionsOf(query, table.protocol);
   plan.kept_for_peers = options.keep_unix && table.protocol == Protocol::kUnix;
   plan.capture = at_table;
+  return plan;
+}
+
+TablePlan PlanOfStream(const Query& query, const TcpStreamReader& stream, FamilySet families,
+                       StateSet states) {
+  TablePlan plan;
+  // The stream does not tell its network namespace.
+  plan.request.table = {Protocol::kTcp, Describe(Protocol::kTcp).families, NetnsId(), ""};
+  plan.conditions = ConditionsOf(query, Protocol::kTcp);
+  plan.conditions.families = families;
+  plan.conditions.states = ReportedStates(states, Protocol::kTcp);
+  plan.stream = stream;
   return plan;
 }
 

@@ -19,6 +19,7 @@
 
 #include "netdiag/dump/capture.h"
 #include "netdiag/dump/table.h"
+#include "netdiag/dump/tcp_stream.h"
 #include "netdiag/filter/kernel_part.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
@@ -58,14 +59,19 @@ struct TablePlan {
   bool kept_for_peers = false;
   // The table's records, if a capture answers instead of the kernel.
   std::optional<CaptureReader> capture;
+  // The stream that answers instead of the kernel.
+  std::optional<TcpStreamReader> stream;
 
   const Table& table() const { return request.table; }
   bool has_program() const { return !request.bytecode.empty(); }
   // True if the kernel may be asked again without a program that it refused. Rows are then filtered
   // by the Engine.
   bool CanDropProgram() const { return has_program() && !needs_net_admin; }
-  // True if /proc/net can answer: it reports no marks.
-  bool ProcfsCanAnswer() const { return !needs_net_admin; }
+  bool asks_bpf_storages() const {
+    return IsInet(table().protocol) && request.extensions.contains(Extension::kBpfStorages);
+  }
+  // True if /proc/net can answer: it reports neither marks nor BPF storages.
+  bool ProcfsCanAnswer() const { return !needs_net_admin && !asks_bpf_storages(); }
   // True if exact lookups yield what a dump yields. Lookups exist for TCP connections only, and the
   // kernel runs no program on them.
   bool LookupsCanAnswer() const;
@@ -86,6 +92,11 @@ void AppendPlans(const Query& query, const PlanOptions& options, NetnsId netns,
 // record of `table`.
 TablePlan PlanOfCapture(const Query& query, const PlanOptions& options, const Table& table,
                         const CaptureReader& at_table);
+
+// The plan of the table of TCP in a stream. Of the query's conditions only the ports apply, and
+// `families` and `states`.
+TablePlan PlanOfStream(const Query& query, const TcpStreamReader& stream, FamilySet families,
+                       StateSet states);
 
 }  // namespace netdiag::internal
 

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "netdiag/bpf/tcp_table.h"
+#include "netdiag/dump/kernel_protocols.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag::internal {
@@ -26,6 +27,11 @@ constexpr size_t kDatagramsBeforeThread = 2;
 absl::StatusOr<ProcfsSource> OpenProcfs(const TablePlan& plan, Conns* conns) {
   const Table& table = plan.table();
   if (conns->IsHome(table.netns)) NETDIAG_RETURN_IF_ERROR(conns->CheckThread());
+  if (plan.asks_bpf_storages()) {
+    return ErrnoError(EPERM, "BPF storages, " + Text(table),
+                      "only the kernel's dump reports them, and only with CAP_BPF or "
+                      "CAP_SYS_ADMIN in the first user namespace");
+  }
   if (!plan.ProcfsCanAnswer()) {
     return ErrnoError(EPERM, "filter by mark, " + Text(table),
                       "only the kernel's dump reports marks, and only with CAP_NET_ADMIN");
@@ -45,6 +51,18 @@ absl::StatusOr<ProcfsSource> FallBack(const TablePlan& plan, Conns* conns,
   outcome->source = SourceKind::kProcfs;
   outcome->refusal = explained;
   return source;
+}
+
+// The number of XDP sockets of the namespace that are not in its dump, which gave `given`. The
+// kernel ends the dump at the first socket that is not bound yet (xsk_diag_fill(), 5.18).
+uint64_t XdpSocketsLeftOut(uint64_t given, NetnsId netns, Conns* conns) {
+  std::string list;
+  const absl::Status status = conns->RunIn(netns, [&] {
+    list = ReadKernelProtocols(conns->proc_root());
+    return absl::OkStatus();
+  });
+  const uint64_t living = status.ok() ? SocketsOf("XDP", list).value_or(0) : 0;
+  return living > given ? living - given : 0;
 }
 
 // Exact lookups instead of a dump, where the two are equivalent.
@@ -75,6 +93,7 @@ absl::StatusOr<std::optional<Walk>> Walk::Start(const TablePlan& plan, size_t sl
     return Walk(plan, slot, context, outcome, std::move(source));
   };
   if (plan.capture) return with(ReplaySource(*plan.capture, plan.table()));
+  if (plan.stream) return with(StreamSource(*plan.stream));
   const NetnsId netns = plan.table().netns;
   if (!context.conns->IsHome(netns) && context.namespaces->IsEmpty(plan.request)) {
     return std::nullopt;
@@ -171,7 +190,21 @@ void Walk::Finish(Summary* summary) const {
                                "sockets may be missing: a capture does not record whether it is "
                                "complete");
   }
+  if (outcome.source == SourceKind::kStream) {
+    outcome.doubt = ErrnoError(EOPNOTSUPP, "stream of TCP sockets",
+                               "sockets may be missing: it does not tell whether it is complete");
+  }
   outcome.missing = stats.missing;
+  const Table& table = plan_->table();
+  const bool xdp_dump = table.protocol == Protocol::kXdp && outcome.source == SourceKind::kNetlink;
+  if (xdp_dump && outcome.status.ok() && !summary->stopped) {
+    outcome.missing = XdpSocketsLeftOut(stats.given, table.netns, context_->conns);
+    if (outcome.missing > 0) {
+      outcome.doubt = ErrnoError(EAGAIN, "dump of xdp",
+                                 "sockets are missing: the kernel ends the list at the first one "
+                                 "that is not bound yet");
+    }
+  }
   outcome.dumps = stats.dumps;
   outcome.repeated = stats.repeated;
   const auto* const lookups = std::get_if<LookupSource>(&source_);

@@ -1,7 +1,7 @@
 // netdiag/engine/walk.h — Internal. The Engine's work on one table: a source stepped to its end.
 //
 // Hides which source answers. Start() chooses, by the table's plan:
-// - a capture;
+// - a capture, or a stream of TCP sockets;
 // - /proc/net, if no kernel has a dump of the table;
 // - exact lookups, if they yield what a dump yields and cost less;
 // - else a dump.

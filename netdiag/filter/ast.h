@@ -48,7 +48,7 @@ constexpr bool Holds(Compare compare, const T& a, const T& b) {
 
 enum class Side : uint8_t { kLocal, kRemote };
 
-// A port of an inet socket that lies in [low, high], or outside if `outside`. Never true if
+// A port of an inet or SMC socket that lies in [low, high], or outside if `outside`. Never true if
 // low > high.
 struct PortMatch {
   Side side = Side::kLocal;
@@ -58,8 +58,8 @@ struct PortMatch {
   friend bool operator==(const PortMatch&, const PortMatch&) = default;
 };
 
-// An end of an inet socket. An IPv4 address also matches the IPv4-mapped address of an IPv6 socket,
-// as in inet_diag.
+// An end of an inet or SMC socket. An IPv4 address also matches the IPv4-mapped address of an IPv6
+// socket, as in inet_diag.
 struct HostMatch {
   Side side = Side::kLocal;
   bool other = false;  // the operator is !=
@@ -111,8 +111,9 @@ struct MarkMatch {
   friend bool operator==(const MarkMatch&, const MarkMatch&) = default;
 };
 
-// The local end may be one that the kernel chose: a port in [first, last], or a unix socket without
-// a name or with a name like those that the kernel makes.
+// The local end may be one that the kernel chose: a port in [first, last], a port of a vsock socket
+// that is not reserved, or a unix socket without a name or with a name like those that the kernel
+// makes.
 struct AutoMatch {
   uint16_t first = 0;
   uint16_t last = 0;
@@ -126,8 +127,8 @@ struct AddressPrefix {
   friend bool operator==(const AddressPrefix&, const AddressPrefix&) = default;
 };
 
-// A field, compared with a value. A text is a glob if the field's meaning is kText, else a word. Of a
-// field with several values (IsList()), one must satisfy the comparison.
+// A field, compared with a value. A text is a glob if the field's meaning is kText, else a word. Of
+// a field with several values (IsList()), one must satisfy the comparison.
 struct FieldMatch {
   const Field* field = nullptr;
   Compare compare = Compare::kEqual;

@@ -52,6 +52,14 @@ void Filter::AddNeeds(Query* query) const {
   });
 }
 
+void Filter::VisitFields(absl::FunctionRef<void(const Field&)> visit) const {
+  internal::ForEachPredicate(*root_, [&](const internal::Predicate& predicate) {
+    const Field* field = internal::FieldOf(predicate);
+    if (std::holds_alternative<internal::MarkMatch>(predicate)) field = FindField("mark");
+    if (field != nullptr) visit(*field);
+  });
+}
+
 bool Filter::ReadsOwners() const {
   Query query;
   AddNeeds(&query);

@@ -29,6 +29,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
@@ -40,6 +41,7 @@
 namespace netdiag {
 
 class Filter;
+struct Field;  // fields.h
 
 namespace internal {
 struct Node;
@@ -81,8 +83,8 @@ struct FilterOptions {
   // the language without such words; it is parsed in place of the word, as in parentheses. nullopt
   // refuses the word, and `*why` can say why. Null: no word is added.
   std::function<std::optional<std::string>(const FilterToken& word, std::string* why)> shorthand;
-  // The family of the operands of `src` and `dst` that name none. Only kUnix, kNetlink and kPacket
-  // have an effect.
+  // The family of the operands of `src` and `dst` that name none. Only kUnix, kNetlink, kPacket and
+  // kVsock have an effect.
   Family family = Family::kUnspecified;
   // The range for `autobound`: ports that the kernel assigns, net.ipv4.ip_local_port_range.
   Port first_local_port = Port::FromHost(32768);
@@ -109,6 +111,9 @@ class Filter {
   // Adds to `query` what the fields that the filter reads need. The engine does this for
   // Query::filter.
   void AddNeeds(Query* query) const;
+  // Calls `visit` with each field that a predicate compares, once for each predicate. Ends, ports,
+  // states and names of unix sockets, which every row has, are not among them.
+  void VisitFields(absl::FunctionRef<void(const Field&)> visit) const;
   // True if the filter reads processes. Such a filter can judge a row only after the row has been
   // joined with its owners.
   bool ReadsOwners() const;

@@ -72,6 +72,8 @@ struct Translator {
   Formula Known(bool value) const { return Constant(value != negated); }
   // The kernel cannot decide the predicate.
   static Formula Unknown() { return Constant(true); }
+  // The predicate is about ends of IP, and the table is not one of inet_diag.
+  Formula OfIpEnds() const { return HasIpEnds(table.protocol) ? Unknown() : Known(false); }
 
   // The kernel decides the predicate exactly.
   Formula Exact(Test test, bool other) const { return TestOf(std::move(test), other != negated); }
@@ -96,12 +98,12 @@ struct Translator {
   }
 
   Formula operator()(const PortMatch& match) const {
-    if (!IsInet(table)) return Known(false);
+    if (!IsInet(table)) return OfIpEnds();
     return Between(match.side, match.low, match.high, match.outside);
   }
 
   Formula operator()(const HostMatch& match) const {
-    if (!IsInet(table)) return Known(false);
+    if (!IsInet(table)) return OfIpEnds();
     if (match.family == Family::kInet6 && !table.families.contains(Family::kInet6)) {
       return Known(match.other);
     }
@@ -132,7 +134,9 @@ struct Translator {
 
   Formula operator()(const AutoMatch& match) const {
     if (table.families.contains(Family::kUnix)) return Unknown();
-    if (!IsInet(table) || match.first > match.last) return Known(false);
+    if (table.families.contains(Family::kVsock)) return Unknown();
+    if (match.first > match.last) return Known(false);
+    if (!IsInet(table)) return OfIpEnds();
     return Between(Side::kLocal, match.first, match.last, false);
   }
 

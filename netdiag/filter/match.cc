@@ -20,11 +20,35 @@ bool SameBits(std::span<const uint8_t> a, std::span<const uint8_t> b, size_t bit
   return a.size() > bytes && b.size() > bytes && ((a[bytes] ^ b[bytes]) >> (8 - bits % 8)) == 0;
 }
 
+template <class Socket>
+Port PortOf(const Socket& socket, Side side) {
+  return side == Side::kLocal ? socket.local_port() : socket.remote_port();
+}
+
+// The port at one end of a socket that has ports of IP.
+std::optional<Port> PortAt(const Row& row, Side side) {
+  if (const InetSocket* socket = row.inet()) return PortOf(*socket, side);
+  if (const SmcSocket* socket = row.smc_socket()) return PortOf(*socket, side);
+  return std::nullopt;
+}
+
+// One end of a socket that has addresses of IP.
+std::optional<Endpoint> EndAt(const Row& row, Side side) {
+  if (const InetSocket* socket = row.inet()) {
+    return side == Side::kLocal ? socket->local() : socket->remote();
+  }
+  const SmcSocket* const socket = row.smc_socket();
+  if (socket == nullptr) return std::nullopt;
+  const std::optional<IpAddress> address =
+      side == Side::kLocal ? socket->local_address() : socket->remote_address();
+  if (!address) return std::nullopt;
+  return Endpoint{*address, PortOf(*socket, side)};
+}
+
 bool Is(const PortMatch& match, const Row& row) {
-  const InetSocket* socket = row.inet();
-  if (socket == nullptr) return false;
-  const Port port = match.side == Side::kLocal ? socket->local_port() : socket->remote_port();
-  return (port.value() >= match.low && port.value() <= match.high) != match.outside;
+  const std::optional<Port> port = PortAt(row, match.side);
+  if (!port) return false;
+  return (port->value() >= match.low && port->value() <= match.high) != match.outside;
 }
 
 // True if the address begins with the bits of `prefix`.
@@ -39,10 +63,8 @@ bool IsAt(const HostMatch& match, const Endpoint& end) {
 }
 
 bool Is(const HostMatch& match, const Row& row) {
-  const InetSocket* socket = row.inet();
-  if (socket == nullptr) return false;
-  return IsAt(match, match.side == Side::kLocal ? socket->local() : socket->remote()) !=
-         match.other;
+  const std::optional<Endpoint> end = EndAt(row, match.side);
+  return end && IsAt(match, *end) != match.other;
 }
 
 bool Is(const NameMatch& match, const Row& row) {
@@ -72,13 +94,19 @@ bool Is(const MarkMatch& match, const Row& row) {
   return mark && ((mark->value() & match.mask) == match.value) != match.other;
 }
 
+// Ports up to this one need a privilege, and the kernel never chooses them. Source:
+// LAST_RESERVED_PORT, net/vmw_vsock/af_vsock.c.
+constexpr uint32_t kLastReservedVsockPort = 1023;
+
 bool IsHexDigit(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 
 // The kernel names a unix socket by a NUL and five hexadecimal digits. Source: unix_autobind().
 bool Is(const AutoMatch& match, const Row& row) {
-  if (const InetSocket* socket = row.inet()) {
-    const uint16_t port = socket->local_port().value();
-    return port >= match.first && port <= match.last;
+  if (const std::optional<Port> port = PortAt(row, Side::kLocal)) {
+    return port->value() >= match.first && port->value() <= match.last;
+  }
+  if (const VsockSocket* socket = row.vsock_socket()) {
+    return socket->local_port().value_or(0) > kLastReservedVsockPort;
   }
   const UnixSocket* socket = row.unix_socket();
   if (socket == nullptr) return false;

@@ -107,7 +107,10 @@ constexpr NumberedFamily kNumberedFamilies[] = {
      "netlink",
      {{"netlink.protocol", "netlink.port_id"}, {"", "netlink.remote_port_id"}},
      "kernel"},
-    {"vsock", "vsock", {{"local_cid", "local_port"}, {"remote_cid", "remote_port"}}, ""},
+    {"vsock",
+     "vsock",
+     {{"vsock.local_cid", "vsock.local_port"}, {"vsock.remote_cid", "vsock.remote_port"}},
+     ""},
 };
 
 std::optional<uint32_t> ParseNumberedName(const NumberedFamily& family, bool is_port,

@@ -36,6 +36,13 @@ constexpr auto kProtocols = std::to_array<KernelProtocol>({
     {"UNIX-STREAM", Protocol::kUnix, Family::kUnix},
     {"PACKET", Protocol::kPacket, Family::kPacket},
     {"NETLINK", Protocol::kNetlink, Family::kNetlink},
+    {"AF_VSOCK", Protocol::kVsock, Family::kVsock},
+    {"TIPC", Protocol::kTipc, Family::kTipc},
+    {"XDP", Protocol::kXdp, Family::kXdp},
+    {"SMC", Protocol::kSmc, Family::kSmc},
+    {"SMC6", Protocol::kSmc, Family::kSmc},
+    {"INET_SMC", Protocol::kSmc, Family::kSmc},
+    {"INET6_SMC", Protocol::kSmc, Family::kSmc},
 });
 
 // True, false, or nullopt: not known.

@@ -3,13 +3,12 @@
 // tests include it, never a public header: the kernel's and glibc's headers clash, and users should
 // see neither.
 //
-// Source: include/uapi/linux/{netlink,sock_diag,inet_diag,unix_diag,packet_diag,netlink_diag,tcp,
-// tls,mptcp,sctp,rtnetlink,if_link,if_addr}.h.
+// Source: include/uapi/linux/{netlink,sock_diag,inet_diag,unix_diag,packet_diag,netlink_diag,
+// vm_sockets_diag,tipc_sockets_diag,tipc_netlink,xdp_diag,smc_diag,tcp,tls,mptcp,sctp,rtnetlink,
+// if_link,if_addr}.h.
 
 #ifndef NETDIAG_NETLINK_ABI_H_
 #define NETDIAG_NETLINK_ABI_H_
-
-#include <sys/socket.h>  // <linux/sctp.h> needs its sockaddr_storage
 
 #include <linux/filter.h>
 #include <linux/if_packet.h>
@@ -22,10 +21,16 @@
 #include <linux/packet_diag.h>
 #include <linux/rtnetlink.h>
 #include <linux/sctp.h>
+#include <linux/smc_diag.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
+#include <linux/tipc_netlink.h>
+#include <linux/tipc_sockets_diag.h>
 #include <linux/tls.h>
 #include <linux/unix_diag.h>
+#include <linux/vm_sockets_diag.h>
+#include <linux/xdp_diag.h>
+#include <sys/socket.h>  // <linux/sctp.h> needs its sockaddr_storage
 
 #include <cstddef>
 #include <cstdint>
@@ -50,6 +55,10 @@ static_assert(sizeof(inet_diag_msg) == 72 && offsetof(inet_diag_msg, idiag_expir
 static_assert(sizeof(unix_diag_req) == 24 && sizeof(unix_diag_msg) == 16);
 static_assert(sizeof(packet_diag_req) == 20 && sizeof(packet_diag_msg) == 16);
 static_assert(sizeof(netlink_diag_req) == 20 && sizeof(netlink_diag_msg) == 28);
+static_assert(sizeof(vsock_diag_req) == 24 && sizeof(vsock_diag_msg) == 32);
+static_assert(sizeof(tipc_sock_diag_req) == 8);
+static_assert(sizeof(xdp_diag_req) == 20 && sizeof(xdp_diag_msg) == 16);
+static_assert(sizeof(smc_diag_req) == 52 && sizeof(smc_diag_msg) == 64);
 static_assert(sizeof(ifinfomsg) == 16 && sizeof(ifaddrmsg) == 8);
 static_assert(offsetof(rtnl_link_stats64, rx_missed_errors) == 15 * 8);
 

@@ -106,8 +106,8 @@ class Conn::Impl {
   void AbandonDump() { abandoned_.store(dump_.load()); }
   // Records that the last message with this sequence number was received.
   void Ended(uint32_t sequence);
-  // True for an unfinished dump, which only its result ends: in a dump of SCTP the associations come
-  // without kFlagMulti (sctp_sock_dump()).
+  // True for an unfinished dump, which only its result ends: in a dump of SCTP the associations
+  // come without kFlagMulti (sctp_sock_dump()).
   bool IsOfDump(uint32_t sequence) const {
     return sequence != 0 && (sequence == dump_.load() || sequence == abandoned_.load());
   }

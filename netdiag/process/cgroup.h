@@ -31,8 +31,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -122,6 +124,17 @@ class Cgroups {
   void Refresh();
   size_t memory() const;
 
+  // Makes these cgroups alone known: nothing is read any more. For captures. Each is that of the
+  // sockets with this id whose first owner is this process. `id` 0: the kernel does not report it.
+  // `pid` 0: of any other socket with the id.
+  struct Known {
+    CgroupId id;
+    Pid pid;
+    uint64_t start_time = 0;
+    Cgroup cgroup;
+  };
+  void Assign(std::span<const Known> cgroups);
+
  private:
   struct OfPid {
     uint64_t start_time = 0;
@@ -142,6 +155,8 @@ class Cgroups {
   absl::flat_hash_map<CgroupId, const Cgroup*> by_id_;
   absl::node_hash_map<Pid, OfPid> by_pid_;
   std::optional<bool> has_v1_;  // HasV1Cgroups(), since Refresh()
+  // What Assign() was given; nullopt: it was not called.
+  std::optional<absl::flat_hash_map<std::tuple<CgroupId, Pid, uint64_t>, const Cgroup*>> assigned_;
 };
 
 }  // namespace netdiag

@@ -189,6 +189,7 @@ const Cgroup* Cgroups::Complete(const Cgroup* cgroup, const Cgroup* more) {
 const Cgroup* Cgroups::Find(CgroupId id) {
   const auto known = by_id_.find(id);
   if (known != by_id_.end()) return known->second;
+  if (assigned_) return nullptr;
   const std::optional<std::string_view> path = paths_.Find(id);
   // An unknown id is not kept, because a later reading may find it.
   return path ? by_id_[id] = Intern(*path) : nullptr;
@@ -212,9 +213,15 @@ const Cgroups::OfPid& Cgroups::Read(Pid pid, uint64_t start_time) {
   return cgroups;
 }
 
-const Cgroup* Cgroups::OfProcess(Pid pid, uint64_t start_time) { return Read(pid, start_time).own; }
+const Cgroup* Cgroups::OfProcess(Pid pid, uint64_t start_time) {
+  return assigned_ ? FindHeldBy(CgroupId(), pid, start_time) : Read(pid, start_time).own;
+}
 
 const Cgroup* Cgroups::FindHeldBy(CgroupId id, Pid pid, uint64_t start_time) {
+  if (assigned_) {
+    const auto known = assigned_->find({id, pid, start_time});
+    return known != assigned_->end() ? known->second : Find(id);
+  }
   const Cgroup* const found = Find(id);
   if (found == nullptr) {
     const Cgroup* const own = OfProcess(pid, start_time);
@@ -222,6 +229,18 @@ const Cgroup* Cgroups::FindHeldBy(CgroupId id, Pid pid, uint64_t start_time) {
   }
   if (!has_v1_) has_v1_ = HasV1Cgroups(proc_root_);
   return *has_v1_ ? Complete(found, Read(pid, start_time).v1) : found;
+}
+
+void Cgroups::Assign(std::span<const Known> cgroups) {
+  Refresh();
+  assigned_.emplace();
+  for (const Known& known : cgroups) {
+    // The key is none of Intern()'s, which has no caller from now on.
+    const std::string key = absl::StrCat(by_path_.size());
+    const Cgroup* const cgroup = &by_path_.try_emplace(key, known.cgroup).first->second;
+    assigned_->try_emplace({known.id, known.pid, known.start_time}, cgroup);
+    if (known.id != CgroupId()) by_id_.try_emplace(known.id, cgroup);
+  }
 }
 
 void Cgroups::Refresh() {

@@ -27,6 +27,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+
 #include "netdiag/bpf/task_files.h"
 #include "netdiag/process/cached_owners.h"
 #include "netdiag/process/first_owner.h"
@@ -66,7 +68,8 @@ class OwnerIndex::Impl {
   absl::Status BeginSearch(std::span<const Inode> wanted, OwnerPolicy policy,
                            const OwnerBudget& budget);
   absl::StatusOr<bool> Step(size_t links);
-  void Assign(std::span<const OwnedSocket> sockets);
+  void Assign(std::span<const OwnedSocket> sockets, std::span<const UnownedSocket> others,
+              NoOwner of_rest);
 
   bool done() const { return state_ == State::kDone; }
   // True if Find() and Reason() say something about `inode`.
@@ -98,6 +101,9 @@ class OwnerIndex::Impl {
   ScanParts parts_;
   State state_ = State::kEmpty;
   OwnerBudget budget_;
+  // What Assign() was given; kNone: it was not called.
+  absl::flat_hash_map<uint32_t, NoOwner> reasons_;
+  NoOwner reason_of_rest_ = NoOwner::kNone;
   // When the scan ended. Const methods do not touch the BpfScan, which Successor() takes.
   size_t bpf_memory_ = 0;
 
@@ -116,12 +122,17 @@ void OwnerIndex::Impl::Clear() {
   parts_.proc.Forget();
   parts_.base = {};
   cached_owners_.ForgetAbsent();
+  reasons_.clear();
+  reason_of_rest_ = NoOwner::kNone;
   state_ = State::kEmpty;
   policy_ = &full_scan_;
 }
 
-void OwnerIndex::Impl::Assign(std::span<const OwnedSocket> sockets) {
+void OwnerIndex::Impl::Assign(std::span<const OwnedSocket> sockets,
+                              std::span<const UnownedSocket> others, NoOwner of_rest) {
   Clear();
+  reason_of_rest_ = of_rest;
+  for (const UnownedSocket& socket : others) reasons_[socket.inode.value()] = socket.reason;
   std::vector<const OwnedSocket*> order;
   for (const OwnedSocket& socket : sockets) order.push_back(&socket);
   const auto process = [](const OwnedSocket* s) {
@@ -367,6 +378,8 @@ NoOwner OwnerIndex::Impl::Reason(uint32_t inode) const {
   if (inode == 0) return NoOwner::kKernelHeld;
   if (!Answers(inode)) return NoOwner::kNotAsked;
   if (Find(inode).second > 0) return NoOwner::kNone;
+  if (const auto known = reasons_.find(inode); known != reasons_.end()) return known->second;
+  if (reason_of_rest_ != NoOwner::kNone) return reason_of_rest_;
   // The last search decides about the sockets that it wanted, and the scan about the others.
   const bool searched = policy_ != &full_scan_ && parts_.wanted.Contains(inode);
   const OwnerStats& stats = scan().stats;
@@ -448,7 +461,10 @@ absl::Status OwnerIndex::BeginSearch(std::span<const Inode> wanted, OwnerPolicy 
   return impl_->BeginSearch(wanted, policy, budget);
 }
 
-void OwnerIndex::Assign(std::span<const OwnedSocket> sockets) { impl_->Assign(sockets); }
+void OwnerIndex::Assign(std::span<const OwnedSocket> sockets, std::span<const UnownedSocket> others,
+                        NoOwner of_rest) {
+  impl_->Assign(sockets, others, of_rest);
+}
 
 absl::StatusOr<bool> OwnerIndex::Step(size_t descriptors) { return impl_->Step(descriptors); }
 

@@ -70,6 +70,11 @@ struct OwnedSocket {
   Inode inode;
   Owner owner;
 };
+// A socket without an owner.
+struct UnownedSocket {
+  Inode inode;
+  NoOwner reason = NoOwner::kVanished;
+};
 
 class OwnerIndex {
  public:
@@ -129,8 +134,10 @@ class OwnerIndex {
   absl::Status BeginSearch(std::span<const Inode> wanted, OwnerPolicy policy,
                            const OwnerBudget& budget = {});
 
-  // Makes the index of these descriptors alone, without a scan. Copies what it needs.
-  void Assign(std::span<const OwnedSocket> sockets);
+  // Makes the index of these descriptors alone, without a scan. Copies what it needs. Reason() of
+  // `others` is theirs, and of a socket of neither list `of_rest`.
+  void Assign(std::span<const OwnedSocket> sockets, std::span<const UnownedSocket> others = {},
+              NoOwner of_rest = NoOwner::kVanished);
 
   Owners Find(Inode inode) const ABSL_ATTRIBUTE_LIFETIME_BOUND;
   // Why Find() returns no owner of `inode`. kNone if it returns some; kNotAsked while a scan has

@@ -75,6 +75,7 @@ const Program* Programs::Of(const Owner& owner) {
   if (owner.start_time == 0) return nullptr;
   Entry& entry = by_pid_[owner.pid];
   if (entry.start_time != owner.start_time) {
+    if (assigned_) return nullptr;
     entry = {.start_time = owner.start_time};
     const std::string path = proc_root_ + "/" + PidPath(owner.pid.value()).c_str();
     const UniqueFd directory = internal::OpenDirectory(AT_FDCWD, path.c_str());
@@ -84,6 +85,14 @@ const Program* Programs::Of(const Owner& owner) {
     }
   }
   return entry.known ? &entry.program : nullptr;
+}
+
+void Programs::Assign(std::span<const Known> programs) {
+  assigned_ = true;
+  by_pid_.clear();
+  for (const Known& known : programs) {
+    by_pid_[known.pid] = {known.start_time, /*known=*/true, known.program};
+  }
 }
 
 size_t Programs::memory() const {

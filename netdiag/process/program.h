@@ -28,6 +28,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,6 +62,14 @@ class Programs {
 
   // The program of an owner's process. Null: see above.
   const Program* Of(const Owner& owner);
+  // Makes the programs of these processes alone known: Of() does not read the procfs any more. For
+  // captures. Of two processes with one pid, the later holds.
+  struct Known {
+    Pid pid;
+    uint64_t start_time = 0;
+    Program program;
+  };
+  void Assign(std::span<const Known> programs);
   // Forgets everything.
   void Refresh() { by_pid_.clear(); }
   size_t memory() const;
@@ -74,6 +83,7 @@ class Programs {
 
   std::string proc_root_;
   absl::node_hash_map<Pid, Entry> by_pid_;
+  bool assigned_ = false;
 };
 
 }  // namespace netdiag

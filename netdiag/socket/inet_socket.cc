@@ -24,6 +24,7 @@ static_assert(Is(A::kMemory, INET_DIAG_MEMINFO) && Is(A::kInfo, INET_DIAG_INFO) 
               Is(A::kPeers, INET_DIAG_PEERS) && Is(A::kMark, INET_DIAG_MARK) &&
               Is(A::kBbr, INET_DIAG_BBRINFO) && Is(A::kClassId, INET_DIAG_CLASS_ID) &&
               Is(A::kMd5Keys, INET_DIAG_MD5SIG) && Is(A::kUlp, INET_DIAG_ULP_INFO) &&
+              Is(A::kBpfStorages, INET_DIAG_SK_BPF_STORAGES) &&
               Is(A::kCgroup, INET_DIAG_CGROUP_ID) && Is(A::kOptions, INET_DIAG_SOCKOPT));
 
 // The literal offsets in inet_socket.h, structs.h and ulp.h must equal those of the kernel's
@@ -137,8 +138,8 @@ std::optional<BoundAddress> BoundAddress::FromSockaddr(Bytes bytes) {
   const std::optional<uint16_t> port = netlink::Load<uint16_t>(bytes, 2);
   if (family == AF_INET && bytes.size() >= sizeof(sockaddr_in)) {
     const Bytes octets = bytes.subspan(offsetof(sockaddr_in, sin_addr), 4);
-    return BoundAddress{
-        {IpAddress::FromNetwork(Family::kInet, octets), Port::FromNetwork(*port)}, IfIndex()};
+    return BoundAddress{{IpAddress::FromNetwork(Family::kInet, octets), Port::FromNetwork(*port)},
+                        IfIndex()};
   }
   if (family != AF_INET6 || bytes.size() < sizeof(sockaddr_in6)) return std::nullopt;
   const Bytes octets = bytes.subspan(offsetof(sockaddr_in6, sin6_addr), 16);
@@ -199,6 +200,26 @@ std::optional<Md5Key> InetSocket::md5_key(size_t i) const {
   return Md5Key{IpAddress::FromNetwork(static_cast<Family>(raw.tcpm_family),
                                        whole.subspan(offsetof(tcp_diag_md5sig, tcpm_addr), 16)),
                 raw.tcpm_prefixlen, whole.subspan(offsetof(tcp_diag_md5sig, tcpm_key), length)};
+}
+
+std::optional<size_t> InetSocket::bpf_storage_count() const {
+  if (!index().has(Type(A::kBpfStorages))) return std::nullopt;
+  size_t count = 0;
+  netlink::AttrCursor cursor(index()[Type(A::kBpfStorages)]);
+  for (netlink::Attr storage; cursor.Next(&storage);)
+    count += storage.type() == SK_DIAG_BPF_STORAGE;
+  return count;
+}
+
+std::optional<BpfStorage> InetSocket::bpf_storage(size_t i) const {
+  netlink::AttrCursor cursor(index()[Type(A::kBpfStorages)]);
+  for (netlink::Attr storage; cursor.Next(&storage);) {
+    if (storage.type() != SK_DIAG_BPF_STORAGE || i-- > 0) continue;
+    const AttrIndex<SK_DIAG_BPF_STORAGE_MAP_VALUE + 1> parts(storage.payload());
+    return BpfStorage{parts.Get<uint32_t>(SK_DIAG_BPF_STORAGE_MAP_ID).value_or(0),
+                      parts[SK_DIAG_BPF_STORAGE_MAP_VALUE]};
+  }
+  return std::nullopt;
 }
 
 }  // namespace netdiag

@@ -38,8 +38,8 @@ enum class Timer : uint8_t {
   kT3Retransmit = 255,
 };
 // All of them, in order of value.
-inline constexpr Timer kTimers[] = {Timer::kOff,     Timer::kOn,         Timer::kKeepalive,
-                                    Timer::kTimeWait, Timer::kPersist,   Timer::kDelayedAck,
+inline constexpr Timer kTimers[] = {Timer::kOff,         Timer::kOn,      Timer::kKeepalive,
+                                    Timer::kTimeWait,    Timer::kPersist, Timer::kDelayedAck,
                                     Timer::kT3Retransmit};
 // The names that ss prints: "off", "on", "keepalive", "timewait", "persist", "delack", "T3_RTX";
 // "unknown" for other values.
@@ -81,6 +81,12 @@ struct Md5Key {
   Bytes key;
 };
 
+// What a BPF program keeps with the socket in a map of type BPF_MAP_TYPE_SK_STORAGE.
+struct BpfStorage {
+  uint32_t map_id = 0;
+  Bytes value;  // in the form that the program gave it; the map's BTF describes it
+};
+
 // One of the addresses of an SCTP socket: a struct sockaddr_in or sockaddr_in6.
 struct BoundAddress {
   Endpoint endpoint;
@@ -112,6 +118,7 @@ enum class InetAttribute : uint8_t {
   kClassId = 17,
   kMd5Keys = 18,
   kUlp = 19,
+  kBpfStorages = 20,
   kCgroup = 21,
   kOptions = 22,  // the highest type in 6.18
 };
@@ -218,10 +225,11 @@ class InetSocket : public MessageView<72, static_cast<size_t>(InetAttribute::kOp
   std::optional<UlpInfo> ulp() const;  // (asked: kInfo)
   // The MD5 key number `i`, from 0; nullopt if there are fewer. (asked: kInfo, with CAP_NET_ADMIN)
   std::optional<Md5Key> md5_key(size_t i) const;
-
-  // The payload of an attribute below kAttributeTypes by its type (INET_DIAG_…); empty if it is
-  // absent. For attributes that have no accessor because no Query requests them: BPF storages (20).
-  Bytes attribute(size_t type) const { return index()[type]; }
+  // How many BPF maps have a value for the socket; absent if the kernel sent no list. 5.7, with
+  // CAP_BPF. (asked: kBpfStorages)
+  std::optional<size_t> bpf_storage_count() const;
+  // The value number `i`, from 0; nullopt if there are fewer. (asked: kBpfStorages)
+  std::optional<BpfStorage> bpf_storage(size_t i) const;
 
  private:
   static constexpr size_t kInodeAt = 68;

@@ -9,11 +9,16 @@
 #include "netdiag/socket/inet_socket.h"
 #include "netdiag/socket/netlink_socket.h"
 #include "netdiag/socket/packet_socket.h"
+#include "netdiag/socket/smc_socket.h"
+#include "netdiag/socket/tipc_socket.h"
 #include "netdiag/socket/unix_socket.h"
+#include "netdiag/socket/vsock_socket.h"
+#include "netdiag/socket/xdp_socket.h"
 
 namespace netdiag {
 
-using Socket = std::variant<InetSocket, UnixSocket, PacketSocket, NetlinkSocket>;
+using Socket = std::variant<InetSocket, UnixSocket, PacketSocket, NetlinkSocket, VsockSocket,
+                            TipcSocket, XdpSocket, SmcSocket>;
 
 }  // namespace netdiag
 

@@ -13,7 +13,7 @@
 // Cost: one comparison and one load.
 // Lifetime: as the bytes of the message.
 // Threads: values.
-// Source: include/uapi/linux/{tcp,mptcp,sctp,inet_diag,sock_diag,packet_diag}.h.
+// Source: include/uapi/linux/{tcp,mptcp,sctp,inet_diag,sock_diag,packet_diag,xdp_diag,smc_diag}.h.
 
 #ifndef NETDIAG_SOCKET_STRUCTS_H_
 #define NETDIAG_SOCKET_STRUCTS_H_
@@ -397,8 +397,8 @@ using MptcpInfo = StructView<MptcpInfoTraits>;
 // zeros. For an association it fills all but the members "s_"; for an endpoint only these. "p_" is
 // the primary path: the address that data goes to. Its address is SctpPrimaryAddress().
 //
-// Never filled: fragmentation_point (the value is in maxseg) and p_sackfreq. p_srtt and p_hbinterval
-// are in jiffies of the kernel, whose rate the message does not tell.
+// Never filled: fragmentation_point (the value is in maxseg) and p_sackfreq. p_srtt and
+// p_hbinterval are in jiffies of the kernel, whose rate the message does not tell.
 struct SctpInfoTraits {
   static constexpr auto kFields = [] {
     using enum Unit;
@@ -518,6 +518,103 @@ struct PacketRingTraits {
   });
 };
 using PacketRing = StructView<PacketRingTraits>;
+
+// struct xdp_diag_umem: the memory that XDP sockets share with the kernel, filled by
+// xsk_diag_put_umem() in net/xdp/xsk_diag.c.
+struct XdpUmemTraits {
+  static constexpr auto kFields = std::to_array<StructField>({
+      {"size", 0, 8, Unit::kBytes},
+      {"id", 8, 4, Unit::kNone, Meaning::kIdentity},
+      {"pages", 12},
+      {"chunk_size", 16, 4, Unit::kBytes},
+      {"headroom", 20, 4, Unit::kBytes},  // in front of each frame
+      {"interface_index", 24, 4, Unit::kNone, Meaning::kIdentity, Unset::kZero},
+      {"queue", 28, 4, Unit::kNone, Meaning::kIdentity},
+      {"flags", 32, 4, Unit::kNone, Meaning::kEnum},  // bit 0: zero copy
+      {"users", 36},
+  });
+};
+using XdpUmem = StructView<XdpUmemTraits>;
+
+// struct xdp_diag_stats: frames that an XDP socket lost, and how often its rings were empty.
+struct XdpStatsTraits {
+  static constexpr auto kFields = [] {
+    using enum Unit;
+    using enum Meaning;
+    return std::to_array<StructField>({
+        {"rx_dropped", 0, 8, kPackets, kCounter},
+        {"rx_invalid", 8, 8, kPackets, kCounter},
+        {"rx_ring_full", 16, 8, kPackets, kCounter},
+        {"fill_ring_empty", 24, 8, kNone, kCounter},
+        {"tx_invalid", 32, 8, kPackets, kCounter},
+        {"tx_ring_empty", 40, 8, kNone, kCounter},
+    });
+  }();
+};
+using XdpStats = StructView<XdpStatsTraits>;
+
+// struct smc_diag_conninfo: the buffers of an SMC connection. A cursor is a position in a ring
+// buffer, and `_wrap` counts how often the ring has begun again. Produced (prod) are bytes that the
+// sender has put into the receiver's buffer, consumed (cons) those that the receiver has taken out.
+struct SmcConnectionTraits {
+  static constexpr auto kFields = [] {
+    using enum Unit;
+    using enum Meaning;
+    return std::to_array<StructField>({
+        {"token", 0, 4, kNone, kIdentity},
+        {"sndbuf", 4, 4, kBytes},
+        {"rcvbuf", 8, 4, kBytes},
+        {"peer_rcvbuf", 12, 4, kBytes},
+        {"rx_prod_wrap", 18, 2},  // each cursor begins with two bytes that are not used
+        {"rx_prod", 20, 4, kBytes},
+        {"rx_cons_wrap", 26, 2},
+        {"rx_cons", 28, 4, kBytes},
+        {"tx_prod_wrap", 34, 2},
+        {"tx_prod", 36, 4, kBytes},
+        {"tx_cons_wrap", 42, 2},
+        {"tx_cons", 44, 4, kBytes},
+        {"rx_prod_flags", 48, 1, kNone, kEnum},
+        {"rx_state_flags", 49, 1, kNone, kEnum},
+        {"tx_prod_flags", 50, 1, kNone, kEnum},
+        {"tx_state_flags", 51, 1, kNone, kEnum},
+        {"tx_prep_wrap", 54, 2},  // prepared, sent and confirmed bytes of the send buffer
+        {"tx_prep", 56, 4, kBytes},
+        {"tx_sent_wrap", 62, 2},
+        {"tx_sent", 64, 4, kBytes},
+        {"tx_fin_wrap", 70, 2},
+        {"tx_fin", 72, 4, kBytes},
+    });
+  }();
+};
+using SmcConnection = StructView<SmcConnectionTraits>;
+
+// struct smc_diag_fallback: why the connection uses TCP, and what the peer said about that.
+struct SmcFallbackTraits {
+  static constexpr auto kFields = std::to_array<StructField>({
+      // SMC_CLC_DECL_*, net/smc/smc_clc.h
+      {"fallback_reason", 0, 4, Unit::kNone, Meaning::kEnum, Unset::kZero},
+      {"peer_diagnosis", 4, 4, Unit::kNone, Meaning::kEnum, Unset::kZero},
+  });
+};
+using SmcFallback = StructView<SmcFallbackTraits>;
+
+// struct smcd_diag_dmbinfo: the memory of an SMC-D connection in its device (ISM).
+struct SmcDeviceTraits {
+  static constexpr auto kFields = [] {
+    using enum Unit;
+    using enum Meaning;
+    return std::to_array<StructField>({
+        {"link_id", 0, 4, kNone, kIdentity},
+        {"peer_gid", 8, 8, kNone, kIdentity},
+        {"gid", 16, 8, kNone, kIdentity},
+        {"token", 24, 8, kNone, kIdentity},
+        {"peer_token", 32, 8, kNone, kIdentity},
+        {"peer_gid_ext", 40, 8, kNone, kIdentity},  // 6.8: the second half of a GID
+        {"gid_ext", 48, 8, kNone, kIdentity},
+    });
+  }();
+};
+using SmcDevice = StructView<SmcDeviceTraits>;
 
 }  // namespace netdiag
 

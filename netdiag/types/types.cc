@@ -91,6 +91,10 @@ constexpr auto kProtocols = std::to_array<TableNames>({
     {Protocol::kIcmp, "icmp", "", "", "icmp"},
     {Protocol::kPacket, "packet", "", "", "packet"},
     {Protocol::kNetlink, "nl", "", "", "netlink"},
+    {Protocol::kVsock, "vsock", "", "", "vsock"},
+    {Protocol::kTipc, "tipc", "", "", "tipc"},
+    {Protocol::kXdp, "xdp", "", "", "xdp"},
+    {Protocol::kSmc, "smc", "", "", "smc"},
 });
 constexpr TableNames kUnknownProtocol = {Protocol{0xffff}, "???", "unknown", "", "unknown"};
 
@@ -100,6 +104,10 @@ constexpr auto kFamilies = std::to_array<FamilyNames>({
     {Family::kInet6, "inet6", "inet6", "inet6"},
     {Family::kNetlink, "netlink", "", "netlink"},
     {Family::kPacket, "link", "", "packet"},
+    {Family::kVsock, "vsock", "", "vsock"},
+    {Family::kTipc, "tipc", "", "tipc"},
+    {Family::kXdp, "xdp", "", "xdp"},
+    {Family::kSmc, "smc", "", "smc"},
 });
 constexpr FamilyNames kUnknownFamily = {Family::kUnspecified, "unspec", "unspec", "unspecified"};
 
@@ -109,6 +117,7 @@ constexpr auto kSocketTypes = std::to_array<SocketTypeNames>({
     {SocketType::kSequentialPacket, "u_seq", "SEQPACKET", "unixpacket", "seqpacket"},
     {SocketType::kRaw, "p_raw", "RAW", "", "raw"},
     {SocketType::kDccp, "dccp", "DCCP", "", "dccp"},
+    {SocketType::kReliableDatagram, "ti_rd", "RDM", "", "rdm"},
 });
 constexpr SocketTypeNames kUnknownType = {SocketType::kUnknown, "???", "UNKNOWN", "", "unknown"};
 

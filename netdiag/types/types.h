@@ -109,13 +109,13 @@ enum class State : uint8_t {
   kShutdownSent = 19,
   kShutdownReceived = 20,
   kShutdownAckSent = 21,
-  kPartOpen = 22,              // DCCP: a client that has not seen the server in state OPEN
+  kPartOpen = 22,             // DCCP: a client that has not seen the server in state OPEN
   kPassiveCloseRequest = 23,  // DCCP: a client that the server asked to close
 };
 inline constexpr uint8_t kStateCount = 14;  // TCP's values 0 … 13; 0 is no state
 
-// A set of states: bit N is state N. The bits of TCP's states are those of the kernel (idiag_states,
-// udiag_states).
+// A set of states: bit N is state N. The bits of TCP's states are those of the kernel
+// (idiag_states, udiag_states).
 class StateSet {
  public:
   constexpr StateSet() = default;
@@ -197,12 +197,16 @@ enum class Family : uint8_t {
   kInet6 = 10,
   kNetlink = 16,
   kPacket = 17,
+  kTipc = 30,
+  kVsock = 40,
+  kSmc = 43,
+  kXdp = 44,
 };
 
 using FamilySet = Set<Family>;
 
-// The protocol of a table. Values are IPPROTO_*, except kUnix, kNetlink and kPacket, which only
-// this library uses.
+// The protocol of a table. Values are IPPROTO_*, except kUnix and those from kNetlink on, which
+// only this library uses.
 enum class Protocol : uint16_t {
   kUnix = 0,
   kIcmp = 1,  // ping sockets of IPv4 and IPv6 (icmp(7)); raw sockets of ICMP are kRaw
@@ -216,6 +220,10 @@ enum class Protocol : uint16_t {
   kMptcp = 262,  // a connection; its subflows are kTcp
   kNetlink = 0x1010,
   kPacket = 0x1011,
+  kVsock = 0x1012,
+  kTipc = 0x1013,
+  kXdp = 0x1014,
+  kSmc = 0x1015,
 };
 
 // The type of a socket. Values are SOCK_*.
@@ -224,6 +232,7 @@ enum class SocketType : uint8_t {
   kStream = 1,
   kDatagram = 2,
   kRaw = 3,
+  kReliableDatagram = 4,  // TIPC
   kSequentialPacket = 5,
   kDccp = 6,
 };
@@ -272,8 +281,8 @@ std::optional<StateSet> ParseStates(std::string_view word);
 
 struct TableNames {
   Protocol protocol;
-  // `ss`: column Netid ("tcp"). Unix and packet rows print their type instead. ss has no udplite
-  // and no icmp.
+  // `ss`: column Netid ("tcp"). Rows of unix, packet, vsock and TIPC sockets print their type
+  // instead. ss has no udplite, no icmp and no smc.
   std::string_view ss;
   std::string_view
       netstat;  // `netstat`: column Proto for IPv4 ("tcp"; a 6 follows for IPv6); "": none
@@ -287,14 +296,16 @@ struct FamilyNames {
   Family family;
   std::string_view ss;       // ss's -f word
   std::string_view netstat;  // netstat's --A word; "": none
-  std::string_view word;     // JSON: "inet", "inet6", "unix", "netlink", "packet"
+  std::string_view word;     // JSON: "inet", "inet6", "unix", "netlink", "packet", "vsock", ...
 };
 std::span<const FamilyNames> AllFamilies();
 const FamilyNames& Names(Family family);
 
 struct SocketTypeNames {
   SocketType type;
-  std::string_view ss;  // column Netid of unix rows: "u_str"; for kRaw, of packet rows: "p_raw"
+  // Column Netid of unix rows: "u_str"; for kRaw, of packet rows: "p_raw"; for kReliableDatagram,
+  // of TIPC rows: "ti_rd"
+  std::string_view ss;
   std::string_view netstat;  // column Type of unix rows: "STREAM"
   std::string_view go;       // Go net: network of a UnixAddr: "unix", "unixgram"; "": none
   std::string_view word;     // JSON: "stream"

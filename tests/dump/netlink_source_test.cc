@@ -188,8 +188,8 @@ class SctpKernel {
           Packets rows;
           if ((states & 1u << 10) != 0) rows = {Endpoint(request, 1), Endpoint(request, 2)};
           if ((states & ~(1u << 10)) != 0) {
-            for (const Packet& row : {Endpoint(request, 2), Association(request, 7),
-                                      Association(request, 8)}) {
+            for (const Packet& row :
+                 {Endpoint(request, 2), Association(request, 7), Association(request, 8)}) {
               rows.push_back(row);
             }
           }

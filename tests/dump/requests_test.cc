@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -160,8 +161,7 @@ TEST(EncodeRequest, AsksForBothFamiliesOfUdpByAnAttribute) {
 
 TEST(EncodeRequest, RefusesBothFamiliesOfOtherProtocols) {
   std::array<std::byte, 128> storage;
-  for (Protocol protocol :
-       {Protocol::kRaw, Protocol::kMptcp, Protocol::kSctp, Protocol::kDccp}) {
+  for (Protocol protocol : {Protocol::kRaw, Protocol::kMptcp, Protocol::kSctp, Protocol::kDccp}) {
     EXPECT_FALSE(OneDumpCoversBothFamilies(protocol));
     const Table table = {protocol, {Family::kInet, Family::kInet6}, {}};
     EXPECT_THAT(EncodeRequest({table, {}, {}, {}, {}}, storage), ErrnoIs(EINVAL));
@@ -301,6 +301,73 @@ TEST(EncodeRequest, AsksForNetlinkSocketsOfEveryProtocolWithFlags) {
   }
 }
 
+TEST(EncodeRequest, AsksForVsockSocketsByState) {
+  for (const DumpRequest& request : EveryCombination({Protocol::kVsock, Family::kVsock, {}})) {
+    vsock_diag_req body = {};
+    body.sdiag_family = AF_VSOCK;
+    body.vdiag_states = request.states.bits();
+    EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, body));
+  }
+}
+
+TEST(EncodeRequest, AsksForTipcSocketsByState) {
+  for (const DumpRequest& request : EveryCombination({Protocol::kTipc, Family::kTipc, {}})) {
+    tipc_sock_diag_req body = {};
+    body.sdiag_family = AF_TIPC;
+    body.tidiag_states = request.states.bits();
+    EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, body));
+  }
+}
+
+TEST(EncodeRequest, AsksForEverythingOfXdpSockets) {
+  for (const DumpRequest& request : EveryCombination({Protocol::kXdp, Family::kXdp, {}})) {
+    xdp_diag_req body = {};
+    body.sdiag_family = AF_XDP;
+    body.xdiag_show = 0x1f;
+    EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, body));
+  }
+}
+
+TEST(EncodeRequest, AsksForConnectionsOfSmcOnlyIfAskedFor) {
+  for (const DumpRequest& request : EveryCombination({Protocol::kSmc, Family::kSmc, {}})) {
+    smc_diag_req body = {};
+    body.diag_family = AF_SMC;
+    // SMC_DIAG_CONNINFO, SMC_DIAG_LGRINFO and SMC_DIAG_DMBINFO.
+    body.diag_ext = request.extensions.contains(Extension::kInfo) ? 0x0b : 0;
+    EXPECT_EQ(Encode(request), Expected(SOCK_DIAG_BY_FAMILY, body));
+  }
+}
+
+// The numbers that these requests begin with, as ss 6.1 and smcss send them.
+TEST(EncodeRequest, BeginsWithTheNumbersOfTheFamilies) {
+  const struct {
+    Protocol protocol;
+    Family family;
+    int number;
+    size_t size;
+  } kRows[] = {{Protocol::kVsock, Family::kVsock, 0x28, 24},
+               {Protocol::kTipc, Family::kTipc, 0x1e, 8},
+               {Protocol::kXdp, Family::kXdp, 0x2c, 20},
+               {Protocol::kSmc, Family::kSmc, 0x2b, 52}};
+  for (const auto& row : kRows) {
+    const Packet request = Encode({{row.protocol, row.family, {}}, StateSet::SsAll(), {}, {}, {}});
+    ASSERT_EQ(request.size(), sizeof(nlmsghdr) + row.size);
+    EXPECT_EQ(std::to_integer<int>(request[sizeof(nlmsghdr)]), row.number);
+  }
+}
+
+TEST(EncodeDump, OfKeysHasNoAttributes) {
+  std::array<std::byte, 128> storage;
+  for (const auto& [protocol, family, offset] :
+       {std::tuple(Protocol::kXdp, Family::kXdp, offsetof(xdp_diag_req, xdiag_show)),
+        std::tuple(Protocol::kSmc, Family::kSmc, offsetof(smc_diag_req, diag_ext))}) {
+    const DumpRequest request = {{protocol, family, {}}, {}, Extension::kInfo, {}, {}};
+    const absl::StatusOr<Bytes> bytes = EncodeDump(request, Detail::kKeys, 0, storage);
+    ASSERT_THAT(bytes, IsOk());
+    EXPECT_EQ((*bytes)[sizeof(nlmsghdr) + offset], std::byte{0});
+  }
+}
+
 TEST(EncodeRequest, RefusesATableThatNoKernelDumps) {
   std::array<std::byte, 128> storage;
   EXPECT_THAT(EncodeRequest({{Protocol::kIcmp, Family::kInet, {}}, {}, {}, {}, {}}, storage),
@@ -313,7 +380,9 @@ TEST(EncodeRequest, ReportsThatTheStorageIsTooSmall) {
         Table{Protocol::kUdp, Family::kInet, {}}, Table{Protocol::kUnix, Family::kUnix, {}},
         Table{Protocol::kMptcp, Family::kInet, {}}, Table{Protocol::kSctp, Family::kInet, {}},
         Table{Protocol::kPacket, Family::kPacket, {}},
-        Table{Protocol::kNetlink, Family::kNetlink, {}}}) {
+        Table{Protocol::kNetlink, Family::kNetlink, {}},
+        Table{Protocol::kVsock, Family::kVsock, {}}, Table{Protocol::kTipc, Family::kTipc, {}},
+        Table{Protocol::kXdp, Family::kXdp, {}}, Table{Protocol::kSmc, Family::kSmc, {}}}) {
     const size_t size = Encode({table, StateSet::All(), {}, {}, {}}).size();
     Packet storage(size);
     EXPECT_THAT(EncodeRequest({table, {}, {}, {}, {}}, storage), IsOk());
@@ -391,10 +460,25 @@ TEST(EncodeDestroy, NamesTheSocketInEveryField) {
     inet_diag_req_v2 body = {};
     body.sdiag_family = AF_INET;
     body.sdiag_protocol = static_cast<uint8_t>(number);
+    // A raw socket's protocol, which is in the place of its port (struct inet_diag_req_raw).
+    if (protocol == Protocol::kRaw) body.pad = static_cast<uint8_t>(kName.local.port.value());
     body.id = ExpectedId();
     EXPECT_EQ(Packet(bytes->begin(), bytes->end()),
               Expected(SOCK_DESTROY, body, NLM_F_REQUEST | NLM_F_ACK));
   }
+}
+
+TEST(EncodeRawLookup, NamesTheSocketInEveryField) {
+  std::array<std::byte, kMaxRequest> storage;
+  const absl::StatusOr<Bytes> bytes = EncodeRawLookup(kName, storage);
+  ASSERT_THAT(bytes, IsOk());
+  inet_diag_req_raw body = {};
+  body.sdiag_family = AF_INET;
+  body.sdiag_protocol = IPPROTO_RAW;
+  body.sdiag_raw_protocol = static_cast<uint8_t>(kName.local.port.value());
+  body.id = ExpectedId();
+  EXPECT_EQ(Packet(bytes->begin(), bytes->end()),
+            Expected(SOCK_DIAG_BY_FAMILY, body, NLM_F_REQUEST));
 }
 
 // Cookie 0 is no wildcard here: it must not close whatever socket has the name.
@@ -411,7 +495,9 @@ TEST(EncodeDestroy, SendsACookieOfZeroAsItIs) {
 
 TEST(EncodeDestroy, RefusesProtocolsThatNoKernelCloses) {
   std::array<std::byte, kMaxRequest> storage;
-  for (const Protocol protocol : {Protocol::kUnix, Protocol::kMptcp, Protocol::kPacket}) {
+  for (const Protocol protocol :
+       {Protocol::kUnix, Protocol::kMptcp, Protocol::kPacket, Protocol::kVsock, Protocol::kTipc,
+        Protocol::kXdp, Protocol::kSmc}) {
     EXPECT_THAT(EncodeDestroy(protocol, kName, storage), ErrnoIs(EOPNOTSUPP))
         << Names(protocol).word;
   }

@@ -9,15 +9,18 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <iterator>
 #include <string>
 #include <string_view>
 #include <unistd.h>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/dump/kernel_protocols.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/proc_file.h"
 
@@ -35,10 +38,12 @@ TEST(Describe, KnowsEveryProtocol) {
     const TableInfo& info = Describe(row.protocol);
     EXPECT_EQ(info.protocol, row.protocol);
     // Ping sockets have no dump, and these have no file.
-    const bool fileless = row.protocol == Protocol::kMptcp || row.protocol == Protocol::kSctp ||
-                          row.protocol == Protocol::kDccp;
+    const Protocol without_file[] = {Protocol::kMptcp, Protocol::kSctp, Protocol::kDccp,
+                                     Protocol::kVsock, Protocol::kTipc, Protocol::kXdp,
+                                     Protocol::kSmc};
+    const bool fileless = std::ranges::find(without_file, row.protocol) != std::end(without_file);
     EXPECT_EQ(info.kernel_option.starts_with("CONFIG_"), row.protocol != Protocol::kIcmp);
-    EXPECT_EQ(info.module.ends_with("_diag"), row.protocol != Protocol::kIcmp);
+    EXPECT_EQ(info.module.find("diag") != std::string_view::npos, row.protocol != Protocol::kIcmp);
     EXPECT_EQ(info.proc_file.empty(), fileless);
     EXPECT_EQ(!info.proc_file6.empty(), IsInet(row.protocol) && !fileless);
     EXPECT_FALSE(info.families.empty());
@@ -53,6 +58,29 @@ TEST(Describe, KnowsEveryProtocol) {
   EXPECT_TRUE(Describe(static_cast<Protocol>(133)).proc_file.empty());
 }
 
+constexpr std::string_view kList =
+    "protocol  size sockets  memory press maxhdr  slab module     cl co di ac\n"
+    "SMC6      1088      7      -1   NI       0   no   smc         n  n  n  n\n"
+    "XDP       1088     12      -1   NI       0   no   kernel      n  n  n  n\n"
+    "TIPC      1500      x      -1   NI       0   no   tipc        n  n  n  n\n"
+    "UNIX      1024     15";
+
+TEST(KernelProtocols, TellTheNumberOfSocketsOfEach) {
+  EXPECT_EQ(internal::SocketsOf("XDP", kList), 12u);
+  EXPECT_EQ(internal::SocketsOf("UNIX", kList), 15u);
+  EXPECT_EQ(internal::SocketsOf("SMC6", kList), 7u);
+  EXPECT_EQ(internal::SocketsOf("SMC", kList), std::nullopt);
+  EXPECT_EQ(internal::SocketsOf("TIPC", kList), std::nullopt);  // no number
+  EXPECT_EQ(internal::SocketsOf("XDP", ""), std::nullopt);
+}
+
+TEST(KernelProtocols, AreThoseOfThisKernel) {
+  const std::string list = internal::ReadKernelProtocols("/proc");
+  EXPECT_TRUE(internal::SocketsOf("TCP", list).has_value());
+  EXPECT_TRUE(internal::SocketsOf("PACKET", list).has_value());
+  EXPECT_FALSE(internal::SocketsOf("protocols", list).has_value());
+}
+
 TEST(Table, IsNamedByProtocolAndItsOneFamily) {
   EXPECT_EQ(Text({Protocol::kTcp, {Family::kInet, Family::kInet6}, {}}), "tcp");
   EXPECT_EQ(Text({Protocol::kTcp, Family::kInet, {}}), "tcp inet");
@@ -65,6 +93,7 @@ TEST(SourceKind, HasNames) {
   EXPECT_EQ(Name(SourceKind::kNetlink), "netlink");
   EXPECT_EQ(Name(SourceKind::kProcfs), "procfs");
   EXPECT_EQ(Name(SourceKind::kReplay), "replay");
+  EXPECT_EQ(Name(SourceKind::kEvent), "event");
 }
 
 TEST(ExplainRefusal, NamesTheMissingOptionOfTheTable) {
@@ -82,6 +111,11 @@ TEST(ExplainRefusal, NamesTheMissingOptionOfTheTable) {
       {Protocol::kDccp, Family::kInet, "CONFIG_INET_DCCP_DIAG", "dccp_diag"},
       {Protocol::kPacket, Family::kPacket, "CONFIG_PACKET_DIAG", "af_packet_diag"},
       {Protocol::kNetlink, Family::kNetlink, "CONFIG_NETLINK_DIAG", "netlink_diag"},
+      {Protocol::kVsock, Family::kVsock, "CONFIG_VSOCKETS_DIAG", "vsock_diag"},
+      {Protocol::kTipc, Family::kTipc, "CONFIG_TIPC_DIAG",
+       "its module tipc_diag (diag in older kernels)"},
+      {Protocol::kXdp, Family::kXdp, "CONFIG_XDP_SOCKETS_DIAG", "xsk_diag"},
+      {Protocol::kSmc, Family::kSmc, "CONFIG_SMC_DIAG", "smc_diag"},
   };
   for (const auto& row : kRows) {
     const Table table{row.protocol, row.family, {}};
@@ -156,11 +190,14 @@ TEST(IsLoaded, IsTrueOfProtocolsThatTheKernelNames) {
     info.proto = info.proto6 = name;
     EXPECT_FALSE(IsLoaded(info)) << name;
   }
+  EXPECT_TRUE(IsLoaded(info, "/nonexistent")) << "it is not known";
   // Making a socket would load the module.
-  for (const Protocol protocol : {Protocol::kSctp, Protocol::kDccp}) {
+  for (const Protocol protocol : {Protocol::kSctp, Protocol::kDccp, Protocol::kSmc}) {
     EXPECT_FALSE(Describe(protocol).proto.empty());
     EXPECT_FALSE(Describe(protocol).proto6.empty());
   }
+  EXPECT_EQ(Describe(Protocol::kVsock).proto, "AF_VSOCK");
+  EXPECT_EQ(Describe(Protocol::kTipc).proto, "TIPC");
 }
 
 TEST(ExplainRefusal, ExplainsATableThatNoKernelDumps) {

@@ -83,6 +83,26 @@ class FakeTable {
       socket.fixed.udiag_cookie[0] = cookie;
       return reply(socket.Build());
     }
+    if (protocol_ == Protocol::kVsock) {
+      testing::VsockMessage socket;
+      socket.fixed.vdiag_cookie[0] = cookie;
+      return reply(socket.Build());
+    }
+    if (protocol_ == Protocol::kTipc) {
+      // 0: a socket of another state.
+      if (cookie == 0) return testing::Reply(request, SOCK_DIAG_BY_FAMILY, NLM_F_MULTI, {});
+      return reply(testing::TipcMessage().Add(TIPC_NLA_SOCK_COOKIE, uint64_t{cookie}).Build());
+    }
+    if (protocol_ == Protocol::kXdp) {
+      testing::XdpMessage socket;
+      socket.fixed.xdiag_cookie[0] = cookie;
+      return reply(socket.Build());
+    }
+    if (protocol_ == Protocol::kSmc) {
+      testing::SmcMessage socket;
+      socket.fixed.id.idiag_cookie[0] = cookie;
+      return reply(socket.Build());
+    }
     testing::InetMessage socket;
     socket.fixed.id.idiag_cookie[0] = cookie;
     if (ipv6.contains(cookie)) socket.fixed.idiag_family = AF_INET6;
@@ -238,7 +258,8 @@ TEST(Verifier, RepeatedRowsAreDropped) {
 }
 
 TEST(Verifier, AnotherDumpVerifiesTablesWithoutExactRequests) {
-  for (const Protocol protocol : {Protocol::kUdp, Protocol::kUnix, Protocol::kPacket}) {
+  for (const Protocol protocol : {Protocol::kUdp, Protocol::kUnix, Protocol::kPacket,
+                                  Protocol::kVsock, Protocol::kXdp, Protocol::kSmc}) {
     SCOPED_TRACE(Names(protocol).word);
     FakeTable table(protocol);
     table.dumps = {{{1, 2, 3}, {4}}, {{1, 2, 3, 4}}};
@@ -249,6 +270,32 @@ TEST(Verifier, AnotherDumpVerifiesTablesWithoutExactRequests) {
     torn.dumps = {{{1, 2, 3}, {4}}, {{1, 3, 4}}};
     EXPECT_THAT(Ask(&torn, RequestFor(protocol)).stats.doubt, ErrnoIs(EAGAIN));
   }
+}
+
+// The kernel leaves out a socket at the end of each datagram, so no second dump shows more.
+TEST(Verifier, ATornDumpOfTipcSocketsIsADoubtAtEveryLevel) {
+  for (const Completeness level :
+       {Completeness::kFast, Completeness::kProved, Completeness::kExact}) {
+    FakeTable table(Protocol::kTipc);
+    table.dumps = {{{1, 2, 3}, {4}}};
+    const Answered answered = Ask(&table, RequestFor(Protocol::kTipc), {.completeness = level});
+    EXPECT_EQ(answered.cookies, (std::vector<uint32_t>{1, 2, 3, 4}));
+    EXPECT_THAT(answered.stats.doubt, ErrnoIs(EAGAIN));
+    EXPECT_EQ(table.requests.size(), 1u);
+    FakeTable whole(Protocol::kTipc);
+    whole.dumps = {{{1, 2, 3}}};
+    EXPECT_THAT(Ask(&whole, RequestFor(Protocol::kTipc), {.completeness = level}).stats.doubt,
+                IsOk());
+  }
+}
+
+TEST(Verifier, TipcSocketsOfOtherStatesAreNoRows) {
+  FakeTable table(Protocol::kTipc);
+  table.dumps = {{{0, 1, 0, 2, 0}}};
+  const Answered answered = Ask(&table, RequestFor(Protocol::kTipc));
+  EXPECT_EQ(answered.cookies, (std::vector<uint32_t>{1, 2}));
+  EXPECT_EQ(answered.stats.given, 2u);
+  EXPECT_THAT(answered.stats.doubt, IsOk());
 }
 
 std::string Describe(const DumpRequest& request) {

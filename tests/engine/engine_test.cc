@@ -2,10 +2,12 @@
 
 #include "netdiag/engine.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -17,7 +19,10 @@
 
 #include "netdiag/capabilities.h"
 #include "netdiag/dump/capture.h"
+#include "netdiag/dump/tcp_stream.h"
 #include "netdiag/netlink/netns.h"
+#include "netdiag/process/cgroup.h"
+#include "netdiag/process/program.h"
 #include "netdiag/row.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
@@ -201,16 +206,15 @@ TEST(EngineReplay, TheSummaryShowsWhereACaptureWasCut) {
     }
     ASSERT_LE(answer.inodes.size(), uncut.inodes.size());
     EXPECT_TRUE(std::equal(answer.inodes.begin(), answer.inodes.end(), uncut.inodes.begin()));
-    // Whatever is missing is said: a bad end of a table, damage, or a table that is not there.
-    bool said = answer.summary->damaged > 0 || answer.summary->tables.size() < 3;
     for (const TableOutcome& outcome : answer.summary->tables) {
       if (outcome.status.ok()) continue;
-      said = true;
       EXPECT_EQ(&outcome, &answer.summary->tables.back()) << "those that ended before are whole";
       EXPECT_EQ(Errno(outcome.status), EBADMSG) << outcome.status;
-      EXPECT_THAT(std::string(outcome.status.message()), HasSubstr("capture"));
+      EXPECT_THAT(std::string(outcome.status.message()), HasSubstr("capture: at byte "));
     }
-    EXPECT_TRUE(said);
+    // Whatever is missing is said.
+    EXPECT_EQ(Errno(answer.summary->replay_damage), EBADMSG);
+    EXPECT_THAT(std::string(answer.summary->replay_damage.message()), HasSubstr("at byte "));
   }
 }
 
@@ -228,7 +232,7 @@ TEST(EngineReplay, ATableWithoutItsEndWasCutOff) {
 }
 
 TEST(EngineReplay, BytesThatAreNoCaptureAreAnError) {
-  for (const std::string_view text : {"", "netdiag", "netdiag2", "GET / HTTP/1.1\r\n\r\n"}) {
+  for (const std::string_view text : {"", "netdiag", "netdiag3", "GET / HTTP/1.1\r\n\r\n"}) {
     const Answer answer = Ask(std::as_bytes(std::span(text)));
     EXPECT_EQ(Errno(answer.summary.status()), EBADMSG) << answer.summary.status();
   }
@@ -237,16 +241,47 @@ TEST(EngineReplay, BytesThatAreNoCaptureAreAnError) {
   EXPECT_THAT(empty.summary->tables, IsEmpty());
 }
 
-TEST(EngineReplay, EveryFlippedByteIsSurvived) {
+TEST(EngineReplay, EveryFlippedByteLosesRowsAndIsNamed) {
   const Packet capture = CaptureOf(ThreeTables());
   for (size_t i = 0; i < capture.size(); ++i) {
+    SCOPED_TRACE(i);
     for (const unsigned flip : {0x01u, 0x80u, 0xffu}) {
       Packet damaged = capture;
       damaged[i] ^= static_cast<std::byte>(flip);
       const Answer answer = Ask(damaged);
-      EXPECT_LE(answer.inodes.size(), 8u);
+      if (!answer.summary.ok()) {
+        EXPECT_EQ(Errno(answer.summary.status()), EBADMSG);
+        EXPECT_LT(i, 8u);
+        continue;
+      }
+      EXPECT_EQ(Errno(answer.summary->replay_damage), EBADMSG);
+      EXPECT_TRUE(std::ranges::is_sorted(answer.inodes)) << "their order stays";
+      for (const uint32_t inode : answer.inodes) EXPECT_TRUE(inode >= 1 && inode <= 8) << inode;
     }
   }
+}
+
+// A byte of the first of two tables: rows of both are given, and the first table names the place.
+TEST(EngineReplay, ADamagedRecordCostsOnlyItself) {
+  Packet damaged = CaptureOf(ThreeTables());
+  const std::string text(reinterpret_cast<const char*>(damaged.data()), damaged.size());
+  const Packet first = Unix(2, State::kEstablished);
+  const size_t at =
+      text.find(std::string(reinterpret_cast<const char*>(first.data()), first.size()));
+  ASSERT_NE(at, text.npos);
+  damaged[at + 20] ^= std::byte{1};
+  const Answer answer = Ask(damaged);
+  ASSERT_TRUE(answer.summary.ok()) << answer.summary.status();
+  EXPECT_THAT(answer.inodes, ElementsAre(1, 3, 4, 5, 6, 7, 8));
+  EXPECT_EQ(Errno(answer.summary->tables[0].status), EBADMSG);
+  EXPECT_EQ(answer.summary->tables[0].status, answer.summary->replay_damage);
+  EXPECT_TRUE(answer.summary->tables[1].status.ok());
+  EXPECT_THAT(std::string(answer.summary->replay_damage.message()),
+              HasSubstr("at byte " + std::to_string(at - 12)));
+  // A query that does not read the table says it too.
+  const Answer tcp = Ask(damaged, {.protocols = {Protocol::kTcp}});
+  EXPECT_THAT(tcp.inodes, ElementsAre(5, 6, 7, 8));
+  EXPECT_EQ(Errno(tcp.summary->replay_damage), EBADMSG);
 }
 
 TEST(EngineReplay, DamagedMessagesAreCountedAndTheRestIsGiven) {
@@ -262,6 +297,217 @@ TEST(EngineReplay, DamagedMessagesAreCountedAndTheRestIsGiven) {
   ASSERT_TRUE(answer.summary.ok()) << answer.summary.status();
   EXPECT_THAT(answer.inodes, ElementsAre(1, 2));
   EXPECT_EQ(answer.summary->damaged, 2u);
+  EXPECT_THAT(std::string(answer.summary->replay_damage.message()), HasSubstr("at byte "));
+}
+
+// ------------------------------------------------------------------------------------- joins
+
+// A capture of one TCP and one unix socket with these records besides.
+Packet WithRecords(const std::vector<CaptureRecord>& records) {
+  InetMessage tcp;
+  tcp.fixed.idiag_inode = 5;
+  tcp.Add(INET_DIAG_CGROUP_ID, uint64_t{77});
+  const Packet capture =
+      CaptureOf({{Protocol::kTcp, {tcp.Build()}}, {Protocol::kUnix, {Unix(6, State::kListen)}}},
+                {{5, 10, 3, "x"}, {6, 11, 4, "y"}});
+  Packet joined;
+  CaptureWriter writer([&](Bytes frame) {
+    joined.insert(joined.end(), frame.begin(), frame.end());
+    return absl::OkStatus();
+  });
+  CaptureReader reader(capture);
+  for (CaptureRecord record; reader.Next(&record);) {
+    if (record.type == CaptureType::kFinish) break;
+    writer.Write(record);
+  }
+  for (const CaptureRecord& record : records) writer.Write(record);
+  EXPECT_TRUE(writer.Finish().ok());
+  return joined;
+}
+
+// What a replay tells of each row: inode, cgroup's path and unit, program of the first owner,
+// reason.
+std::vector<std::string> JoinsOf(const Packet& capture, bool owners) {
+  Query query = {.protocols = {Protocol::kTcp, Protocol::kUnix}};
+  query.owners = query.programs = owners;
+  query.cgroups = true;
+  std::vector<std::string> rows;
+  const auto summary = Replay(capture)->Visit(query, [&](const Row& row) {
+    std::string text = std::to_string(row.inode().value());
+    if (row.cgroup() != nullptr) text += " " + row.cgroup()->path + " " + row.cgroup()->unit;
+    const Program* const program = row.owners().empty() ? nullptr : row.ProgramOf(row.owners()[0]);
+    if (program != nullptr) text += " " + program->exe;
+    text += " " + std::string(Name(row.no_owner()));
+    rows.push_back(text);
+    return Flow::kContinue;
+  });
+  EXPECT_TRUE(summary.ok()) << summary.status();
+  return rows;
+}
+
+TEST(EngineReplay, CgroupsAndProgramsAreThoseOfTheCapture) {
+  CaptureRecord by_id = {.type = CaptureType::kCgroup};
+  by_id.cgroup = CgroupId(77);
+  by_id.path = "/by.id";
+  CaptureRecord held = {.type = CaptureType::kCgroup, .pid = Pid(11), .start_time = 99};
+  held.path = "/held";
+  held.unit = "u.service";
+  CaptureRecord program = {.type = CaptureType::kProgram, .pid = Pid(10), .start_time = 99};
+  program.exe = "/bin/x";
+  const Packet capture = WithRecords({by_id, held, program});
+  EXPECT_THAT(JoinsOf(capture, true), ElementsAre("5 /by.id  /bin/x ", "6 /held u.service "));
+  EXPECT_THAT(JoinsOf(capture, false), ElementsAre("5 /by.id  ", "6 "));
+  // The cgroup of the row's own first owner comes before that of the id.
+  CaptureRecord both = by_id;
+  both.pid = Pid(10);
+  both.start_time = 99;
+  both.path = "/both";
+  EXPECT_THAT(JoinsOf(WithRecords({by_id, both}), true), ElementsAre("5 /both  ", "6 "));
+  EXPECT_THAT(JoinsOf(WithRecords({by_id, both}), false), ElementsAre("5 /by.id  ", "6 "));
+  // Pids of this machine are not looked up.
+  EXPECT_THAT(JoinsOf(WithRecords({}), true), ElementsAre("5 ", "6 "));
+}
+
+TEST(EngineReplay, ReasonsWithoutAnOwnerAreThoseOfTheCapture) {
+  const auto reason_of = [](const Packet& capture) {
+    Query query;
+    query.owners = true;
+    std::string reason;
+    const auto summary = Replay(capture)->Visit(query, [&](const Row& row) {
+      reason = Name(row.no_owner());
+      return Flow::kContinue;
+    });
+    EXPECT_TRUE(summary.ok()) << summary.status();
+    return reason;
+  };
+  const auto capture_of = [](std::optional<NoOwner> reason) {
+    Packet capture;
+    CaptureWriter writer([&](Bytes frame) {
+      capture.insert(capture.end(), frame.begin(), frame.end());
+      return absl::OkStatus();
+    });
+    const Packet row = Inet(3, State::kListen, 80);
+    writer.Write({.type = CaptureType::kTable, .table = kTcp});
+    writer.Write({.type = CaptureType::kDatagram, .datagram = row});
+    writer.Write({.type = CaptureType::kEnd});
+    CaptureRecord unowned = {.type = CaptureType::kNoOwner, .inode = Inode(3)};
+    unowned.reason = static_cast<uint32_t>(reason.value_or(NoOwner::kNone));
+    if (reason) writer.Write(unowned);
+    EXPECT_TRUE(writer.Finish().ok());
+    return capture;
+  };
+  EXPECT_EQ(reason_of(capture_of(NoOwner::kHidden)), "hidden");
+  EXPECT_EQ(reason_of(capture_of(NoOwner::kOtherPidNamespace)), "other-pid-namespace");
+  EXPECT_EQ(reason_of(capture_of(std::nullopt)), "vanished");
+  EXPECT_EQ(reason_of(capture_of(NoOwner::kKernelHeld)), "vanished") << "the inode is not 0";
+  Packet damaged = capture_of(std::nullopt);
+  damaged.resize(damaged.size() - 1);
+  EXPECT_EQ(reason_of(damaged), "not-read") << "the owner may have been lost";
+}
+
+TEST(EngineReplay, ACaptureThatWasMadeWithoutOwnersSaysSo) {
+  CaptureRecord scope = {.type = CaptureType::kScope};
+  Query query;
+  query.owners = true;
+  const auto ask = [&](const Packet& capture) {
+    return Replay(capture)->Visit(query, [](const Row& row) {
+      EXPECT_EQ(row.no_owner(), NoOwner::kNotAsked);
+      return Flow::kContinue;
+    });
+  };
+  const absl::StatusOr<Summary> summary = ask(WithRecords({scope}));
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_THAT(std::string(summary->owner_error.message()), HasSubstr("without owners"));
+  EXPECT_FALSE(summary->owners.has_value());
+}
+
+// ------------------------------------------------------------------------------------- stream
+
+Packet StreamOf(const std::vector<Packet>& messages) {
+  Packet stream;
+  TcpStreamWriter writer([&](Bytes message) {
+    stream.insert(stream.end(), message.begin(), message.end());
+    return absl::OkStatus();
+  });
+  for (const Packet& message : messages) {
+    writer.Write({*netlink::Load<netlink::Header>(Bytes(message)), Bytes(message)});
+  }
+  EXPECT_TRUE(writer.Finish(0).ok());
+  return stream;
+}
+
+TEST(EngineStream, GivesTheTcpSocketsOfTheStreamAndOthersOfTheKernel) {
+  InetMessage with_cgroup;
+  with_cgroup.fixed.idiag_inode = 13;
+  with_cgroup.Add(INET_DIAG_CGROUP_ID, uint64_t{1});
+  const Packet stream =
+      StreamOf({Inet(11, State::kListen, 80),
+                Inet(12, State::kEstablished, 81, 4000, Family::kInet6), with_cgroup.Build()});
+  EngineOptions options;
+  options.tcp_stream = {.bytes = stream};
+  const auto ask = [&](Query query) {
+    absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+    EXPECT_TRUE(engine.ok()) << engine.status();
+    std::vector<uint32_t> inodes;
+    const auto summary = (*engine)->Visit(query, [&](const Row& row) {
+      if (row.protocol() != Protocol::kTcp) return Flow::kContinue;
+      inodes.push_back(row.inode().value());
+      EXPECT_EQ(row.source(), SourceKind::kStream);
+      EXPECT_TRUE(row.owners().empty());
+      EXPECT_EQ(row.no_owner(), NoOwner::kNotAsked);
+      EXPECT_EQ(row.cgroup(), nullptr);
+      EXPECT_EQ(row.table().netns, NetnsId());
+      return Flow::kContinue;
+    });
+    EXPECT_TRUE(summary.ok()) << summary.status();
+    for (const TableOutcome& outcome : summary->tables) {
+      const bool tcp = outcome.table.protocol == Protocol::kTcp;
+      EXPECT_EQ(outcome.source == SourceKind::kStream, tcp);
+      EXPECT_TRUE(outcome.status.ok()) << outcome.status;
+    }
+    return inodes;
+  };
+  Query query;
+  EXPECT_THAT(ask(query), ElementsAre(11, 12, 13));
+  for (const OwnerPolicy policy : {OwnerPolicy::kAll, OwnerPolicy::kFirst}) {
+    query.owners = query.cgroups = query.programs = true;
+    query.owner_policy = policy;
+    EXPECT_THAT(ask(query), ElementsAre(11, 12, 13));
+  }
+  // The states of the query are those of the kernel's tables.
+  query.states = State::kClose;
+  EXPECT_THAT(ask(query), ElementsAre(11, 12, 13));
+  options.tcp_stream->states = State::kListen;
+  EXPECT_THAT(ask(query), ElementsAre(11));
+  options.tcp_stream->states = StateSet::All();
+  options.tcp_stream->families = Family::kInet6;
+  EXPECT_THAT(ask(query), ElementsAre(12));
+  EXPECT_THAT(ask({.protocols = {Protocol::kUdp}}), IsEmpty());
+  // Tables stay in the order of the query.
+  options.tcp_stream = {.bytes = stream};
+  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+  const auto summary =
+      (*engine)->Visit({.protocols = {Protocol::kUdp, Protocol::kTcp, Protocol::kUnix}},
+                       [](const Row&) { return Flow::kContinue; });
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->tables.front().table.protocol, Protocol::kUdp);
+  EXPECT_EQ(summary->tables.back().table.protocol, Protocol::kUnix);
+}
+
+TEST(EngineStream, DamageIsTheStatusOfTheTable) {
+  Packet stream = StreamOf({Inet(11, State::kListen, 80)});
+  stream.resize(stream.size() - 8);
+  EngineOptions options;
+  options.tcp_stream = {.bytes = stream};
+  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  const auto summary =
+      (*engine)->Visit({.protocols = {Protocol::kTcp}}, [](const Row&) { return Flow::kContinue; });
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->rows, 1u);
+  ASSERT_EQ(summary->tables.size(), 1u);
+  EXPECT_EQ(Errno(summary->tables[0].status), EBADMSG);
+  EXPECT_THAT(std::string(summary->tables[0].status.message()), HasSubstr("at byte "));
 }
 
 // ------------------------------------------------------------------------------------- verbs
@@ -395,7 +641,9 @@ TEST(EngineReplay, ACaptureOfAReplayIsTheSameCapture) {
   });
   const absl::StatusOr<Summary> summary = Replay(capture)->Capture({}, &writer);
   EXPECT_TRUE(summary.ok()) << summary.status();
+  EXPECT_TRUE(writer.Finish().ok());
   const Answer answer = Ask(copy);
+  EXPECT_TRUE(answer.summary->replay_damage.ok()) << answer.summary->replay_damage;
   ASSERT_TRUE(answer.summary.ok()) << answer.summary.status();
   EXPECT_THAT(answer.inodes, ElementsAre(1, 2, 3, 4, 5, 6, 7, 8));
   ASSERT_EQ(answer.summary->tables.size(), 4u);

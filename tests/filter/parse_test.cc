@@ -449,6 +449,7 @@ TEST(FilterParse, TakesHostsWithoutAPrefixAsTheFamilyOfTheOptions) {
   EXPECT_EQ(parsed(Family::kUnix, "src inet:10.0.0.1"), "src = 10.0.0.1");
   EXPECT_EQ(parsed(Family::kUnix, "dst *"), parsed(Family::kInet, "dst *"));
   EXPECT_EQ(parsed(Family::kNetlink, "src route:kernel"), parsed(Family::kInet, "src netlink:0:0"));
+  EXPECT_EQ(parsed(Family::kVsock, "dst 2:1024"), parsed(Family::kInet, "dst vsock:2:1024"));
   EXPECT_EQ(parsed(Family::kPacket, "src arp"), parsed(Family::kInet, "src link:0x806"));
   EXPECT_EQ(parsed(Family::kInet, "src 10.0.0.1"), "src = 10.0.0.1");
 }

@@ -64,6 +64,20 @@ TEST_F(UnlistedMatch, ReadsOwnersInodeNetnsProtocolAndFamily) {
   }
 }
 
+TEST_F(UnlistedMatch, KnowsTheProtocolsOfOtherFamilies) {
+  for (const auto& [kernel, word] : {std::pair{"AF_VSOCK", "vsock"},
+                                     {"TIPC", "tipc"},
+                                     {"XDP", "xdp"},
+                                     {"SMC", "smc"},
+                                     {"SMC6", "smc"},
+                                     {"INET_SMC", "smc"},
+                                     {"INET6_SMC", "smc"}}) {
+    EXPECT_TRUE(Matches(std::string("protocol = ") + word, kernel)) << kernel;
+    EXPECT_TRUE(Matches(std::string("family = ") + word, kernel)) << kernel;
+    EXPECT_FALSE(Matches("protocol = tcp", kernel)) << kernel;
+  }
+}
+
 TEST_F(UnlistedMatch, APredicateAboutSomethingUnknownNeverDecides) {
   for (const char* unknown : {"sport = 22", "dst 10.0.0.0/8", "state = close", "uid = 0",
                               "rtt > 1ms", "src unix:*", "dev = 1", "fwmark = 1",

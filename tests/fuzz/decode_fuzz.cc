@@ -70,6 +70,40 @@ void TouchNetlink(const NetlinkSocket& s) {
   for (size_t i = 0; const auto word = s.groups(i); ++i) TouchValue(*word);
 }
 
+void TouchVsock(const VsockSocket& s) {
+  Touch(Names(s.type()).ss), Touch(Names(s.state()).ss);
+  TouchValues(s.local_cid(), s.local_port(), s.remote_cid(), s.remote_port(), s.inode(), s.cookie(),
+              s.shutdown());
+}
+
+void TouchTipc(const TipcSocket& s) {
+  Touch(Names(s.type()).ss), Touch(Names(s.state()).ss);
+  TouchValues(s.inode(), s.cookie(), s.uid(), s.node(), s.reference(), s.remote_node(),
+              s.remote_reference(), s.service(), s.published(), s.receive_queue(), s.send_queue(),
+              s.drops(), s.link_congested(), s.connection_congested());
+  const TipcSocket::Group group = s.group().value_or(TipcSocket::Group());
+  TouchValues(group.id, group.instance, group.next_broadcast, group.scope, group.open);
+}
+
+void TouchXdp(const XdpSocket& s) {
+  Touch(Names(s.type()).ss), TouchFields(s.memory()), TouchFields(s.umem());
+  TouchFields(s.stats());
+  TouchValues(s.inode(), s.cookie(), s.interface(), s.queue(), s.uid(), s.receive_queue(),
+              s.receive_ring(), s.send_ring(), s.fill_ring(), s.completion_ring());
+}
+
+void TouchSmc(const SmcSocket& s) {
+  Touch(Names(s.state()).ss), TouchFields(s.fallback()), TouchFields(s.connection());
+  TouchFields(s.device());
+  TouchValues(s.smc_state(), s.mode(), s.local_port(), s.remote_port(), s.interface(), s.cookie(),
+              s.uid(), s.inode(), s.shutdown());
+  std::string text;
+  s.local_address().value_or(IpAddress()).AppendTo(&text);
+  s.remote_address().value_or(IpAddress()).AppendTo(&text);
+  const SmcLink link = s.link().value_or(SmcLink());
+  Touch(text.append(link.device).append(link.gid).append(link.peer_gid));
+}
+
 }  // namespace
 }  // namespace netdiag::fuzz
 
@@ -78,13 +112,19 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   constexpr Protocol kProtocols[] = {Protocol::kTcp,     Protocol::kUdp,   Protocol::kUnix,
                                      Protocol::kRaw,     Protocol::kMptcp, Protocol::kPacket,
-                                     Protocol::kNetlink, Protocol::kSctp,  Protocol::kDccp};
+                                     Protocol::kNetlink, Protocol::kVsock, Protocol::kTipc,
+                                     Protocol::kXdp,     Protocol::kSmc,   Protocol::kSctp,
+                                     Protocol::kDccp};
   const Table table = {kProtocols[data[0] % std::size(kProtocols)], {}, {}};
   const Bytes payload = fuzz::AsBytes(data + 1, size - 1);
   if (const auto inet = InetSocket::Parse(payload)) fuzz::TouchInet(*inet);
   if (const auto local = UnixSocket::Parse(payload)) fuzz::TouchUnix(*local);
   if (const auto packet = PacketSocket::Parse(payload)) fuzz::TouchPacket(*packet);
   if (const auto netlink = NetlinkSocket::Parse(payload)) fuzz::TouchNetlink(*netlink);
+  if (const auto vsock = VsockSocket::Parse(payload)) fuzz::TouchVsock(*vsock);
+  if (const auto tipc = TipcSocket::Parse(payload)) fuzz::TouchTipc(*tipc);
+  if (const auto xdp = XdpSocket::Parse(payload)) fuzz::TouchXdp(*xdp);
+  if (const auto smc = SmcSocket::Parse(payload)) fuzz::TouchSmc(*smc);
   netlink::MessageCursor messages(payload);
   for (netlink::Message message; messages.Next(&message);) {
     const auto row = internal::RowMaker::FromMessage(message, table, SourceKind::kReplay);

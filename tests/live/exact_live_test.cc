@@ -18,7 +18,6 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/bpf/socket_census.h"
-#include "netdiag/destroy.h"
 #include "netdiag/dump/sockstat.h"
 #include "netdiag/engine.h"
 #include "netdiag/row.h"
@@ -478,112 +477,6 @@ TEST(SocketCensus, CannotCountPacketSockets) {
   bpf::SocketCensus census;
   EXPECT_FALSE(census.Take(Protocol::kPacket).ok());
   EXPECT_FALSE(bpf::SocketCensus::Supports(Protocol::kPacket));
-}
-
-// ---- Closing sockets ----
-
-SocketName NameOfSocket(int fd, Protocol protocol) {
-  SocketName name;
-  name.protocol = protocol;
-  name.local = LocalOf(fd);
-  name.remote = AddressBy(getpeername, fd, name.local.address.family());
-  name.cookie = CookieOf(fd);
-  return name;
-}
-
-std::vector<Destroyed> Outcomes(const absl::StatusOr<std::vector<DestroyOutcome>>& outcomes) {
-  EXPECT_TRUE(outcomes.ok()) << outcomes.status();
-  std::vector<Destroyed> all;
-  if (!outcomes.ok()) return all;
-  for (const DestroyOutcome& each : *outcomes) all.push_back(each.outcome);
-  return all;
-}
-
-TEST(Destroy, ClosesExactlyTheSocketsOfThoseCookies) {
-  InCrowdedNetns([] {
-    const Pair pair = MakePair(Family::kInet);
-    const Pair six = MakePair(Family::kInet6);
-    const Pair other = MakePair(Family::kInet);
-    const std::unique_ptr<Engine> engine = OpenHere();
-    const std::vector<SocketName> names = {NameOfSocket(pair.client, Protocol::kTcp),
-                                           NameOfSocket(six.client, Protocol::kTcp)};
-    EXPECT_THAT(Outcomes(engine->Destroy(names)), Each(Destroyed::kClosed));
-    char byte = 0;
-    EXPECT_EQ(recv(pair.client, &byte, 1, MSG_DONTWAIT), -1);
-    EXPECT_EQ(errno, ECONNABORTED);
-    EXPECT_EQ(recv(other.client, &byte, 1, MSG_DONTWAIT), -1);
-    EXPECT_EQ(errno, EAGAIN);
-    // They are gone now.
-    EXPECT_THAT(Outcomes(engine->Destroy(names)), Each(Destroyed::kGone));
-    for (const Pair& each : {pair, six, other}) close(each.client), close(each.server);
-  });
-}
-
-TEST(Destroy, LeavesASocketOfTheSameNameAndAnotherCookieAlone) {
-  InCrowdedNetns([] {
-    const Pair pair = MakePair(Family::kInet);
-    SocketName name = NameOfSocket(pair.client, Protocol::kTcp);
-    name.cookie = Cookie(name.cookie.value() + 1'000'000);
-    const std::unique_ptr<Engine> engine = OpenHere();
-    EXPECT_THAT(Outcomes(engine->Destroy(std::span(&name, 1))), Each(Destroyed::kGone));
-    EXPECT_EQ(TcpState(pair.client), State::kEstablished);
-    close(pair.client);
-    close(pair.server);
-  });
-}
-
-TEST(Destroy, CannotSelectEverySocketOfAGroupThatSharesAPort) {
-  InCrowdedNetns([] {
-    const Crowd crowd(Kind::kListeners, 8);
-    const std::unique_ptr<Engine> engine = OpenHere();
-    // The kernel picks one of the eight by a hash, which is rarely the one that is named.
-    std::vector<SocketName> names;
-    for (const auto& [cookie, fd] : crowd.sockets()) {
-      SocketName name;
-      name.local = LocalOf(fd);
-      name.remote.address = IpAddress::V4(0, 0, 0, 0);
-      name.cookie = Cookie(cookie);
-      names.push_back(name);
-    }
-    int closed = 0;
-    int hidden = 0;
-    for (const SocketName& name : names) {
-      const std::vector<Destroyed> one = Outcomes(engine->Destroy(std::span(&name, 1)));
-      ASSERT_EQ(one.size(), 1u);
-      closed += one[0] == Destroyed::kClosed ? 1 : 0;
-      hidden += one[0] == Destroyed::kNotSelectable ? 1 : 0;
-    }
-    EXPECT_EQ(closed + hidden, 8);
-    EXPECT_GT(hidden, 0);
-    // In one call each socket that is closed makes another one selectable.
-    int left = 0;
-    for (const Destroyed outcome : Outcomes(engine->Destroy(names))) {
-      left += outcome == Destroyed::kNotSelectable ? 1 : 0;
-    }
-    EXPECT_LT(left, hidden);
-  });
-}
-
-TEST(Destroy, ReportsWhyTheKernelRefuses) {
-  InCrowdedNetns([] {
-    const Pair pair = MakePair(Family::kInet);
-    const SocketName name = NameOfSocket(pair.client, Protocol::kTcp);
-    SocketName mptcp = name;
-    mptcp.protocol = Protocol::kMptcp;
-    AsNobody([&] {
-      const std::unique_ptr<Engine> engine = OpenHere();
-      const auto outcomes = engine->Destroy(std::span(&name, 1));
-      ASSERT_TRUE(outcomes.ok()) << outcomes.status();
-      EXPECT_EQ((*outcomes)[0].outcome, Destroyed::kRefused);
-      EXPECT_FALSE((*outcomes)[0].status.ok());
-    });
-    const auto outcomes = OpenHere()->Destroy(std::span(&mptcp, 1));
-    ASSERT_TRUE(outcomes.ok()) << outcomes.status();
-    EXPECT_EQ((*outcomes)[0].outcome, Destroyed::kRefused);
-    EXPECT_EQ(TcpState(pair.client), State::kEstablished);
-    close(pair.client);
-    close(pair.server);
-  });
 }
 
 }  // namespace

@@ -289,6 +289,7 @@ void ExpectTheSameReplayed(size_t threads, internal::TcpPlan plan, const Query& 
   const absl::StatusOr<Summary> captured = live->Capture(query, &writer);
   ASSERT_TRUE(captured.ok()) << captured.status();
   ASSERT_TRUE(captured->netns.has_value());
+  ASSERT_TRUE(writer.Finish().ok());
 
   EngineOptions replay;
   replay.replay = std::as_bytes(std::span(file.data(), file.size()));
@@ -304,6 +305,7 @@ void ExpectTheSameReplayed(size_t threads, internal::TcpPlan plan, const Query& 
   });
   EXPECT_EQ(summary.rows, captured->rows);
   EXPECT_EQ(summary.damaged, 0u);
+  EXPECT_TRUE(summary.replay_damage.ok()) << summary.replay_damage;
   ASSERT_EQ(summary.tables.size(), captured->tables.size());
   for (size_t i = 0; i < summary.tables.size(); ++i) {
     EXPECT_EQ(summary.tables[i].table.netns, captured->tables[i].table.netns);

@@ -3,7 +3,9 @@
 // a reason, and names its row of docs/output.md. No other difference is accepted. Further tests
 // change every other token and expect that the comparison finds the change.
 
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
@@ -31,6 +33,7 @@
 #include "netdiag/filter/filter.h"
 #include "netdiag/query.h"
 #include "tests/live/ss_command_lines.h"
+#include "tests/live/ss_script_lines.h"
 #include "tests/testing/families.h"
 #include "tests/testing/rounds.h"
 #include "tests/testing/run_program.h"
@@ -239,6 +242,7 @@ class SsDifferential : public ::testing::Test {
   // What a program writes to stdout when it runs in the zoo. It must succeed unless `may_fail`.
   static std::string Run(const std::string& program, const Words& words, bool may_fail = false) {
     const Outcome outcome = RunProgram(program, words, [] {
+      if (named_) MakeName();
       if (setns(zoo_->netns_fd(), CLONE_NEWNET) != 0) _exit(126);
       clearenv();
       setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
@@ -286,8 +290,25 @@ class SsDifferential : public ::testing::Test {
   }
 
   static const Zoo& zoo() { return *zoo_; }
+  static Port mptcp_port() { return mptcp_port_; }
+
+  // True: the programs see a /run in which the namespace of the zoo has the name kNamed.
+  static void NameTheZoo(bool named) { named_ = named; }
+  static constexpr char kNamed[] = "zoo";
 
  private:
+  static void MakeName() {
+    const std::string directory = "/run/netns";
+    const std::string name = directory + "/" + kNamed;
+    const std::string netns = "/proc/self/fd/" + std::to_string(zoo_->netns_fd());
+    const bool made = unshare(CLONE_NEWNS) == 0 &&
+                      mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                      mount("none", "/run", "tmpfs", 0, nullptr) == 0 &&
+                      mkdir(directory.c_str(), 0755) == 0 && mknod(name.c_str(), 0644, 0) == 0 &&
+                      mount(netns.c_str(), name.c_str(), nullptr, MS_BIND, nullptr) == 0;
+    if (!made) _exit(125);
+  }
+
   static int Keep(int fd) {
     Check(fd >= 0, "a socket of the annex");
     annex_.push_back(fd);
@@ -311,7 +332,10 @@ class SsDifferential : public ::testing::Test {
     // A listener that one process holds twice.
     Keep(fcntl(Keep(Listen(Loopback(Family::kInet), 4)), F_DUPFD_CLOEXEC, 0));
     Md5();
-    for (const FamilySocket& socket : MakeFamilies()) Keep(socket.fd);
+    for (const FamilySocket& socket : MakeFamilies()) {
+      Keep(socket.fd);
+      if (socket.what == "mptcp4 listener") mptcp_port_ = LocalOf(socket.fd).port;
+    }
   }
 
   static void Md5() {
@@ -330,6 +354,8 @@ class SsDifferential : public ::testing::Test {
   inline static std::unique_ptr<Zoo> zoo_;
   inline static std::vector<int> annex_;
   inline static pid_t heir_ = -1;
+  inline static Port mptcp_port_;
+  inline static bool named_ = false;
 };
 
 TEST_F(SsDifferential, ListsEveryState) {
@@ -581,6 +607,42 @@ TEST_F(SsDifferential, CommandLines) {
   }
   EXPECT_GE(asked.size(), 150u);
   unlink(file.c_str());
+}
+
+// The arguments of a line in a script.
+Words ArgumentsOf(std::string text, const Zoo& zoo, std::string_view netns, Port mptcp) {
+  const auto port = [&](const char* what) { return std::to_string(zoo[what].local.port.value()); };
+  text = Replaced(text, "{ns}", std::string(netns));
+  text = Replaced(text, "{4}", port("tcp4 listen with connections waiting"));
+  text = Replaced(text, "{6}", port("tcp6 listen with connections waiting"));
+  text = Replaced(text, "{u}", port("udp4 on any address"));
+  text = Replaced(text, "{m}", std::to_string(mptcp.value()));
+  return ArgumentsIn(text);
+}
+
+// The scripts count lines, search them for words, and wait until one has a pid.
+TEST_F(SsDifferential, CommandLinesOfScripts) {
+  size_t rows = 0;
+  NameTheZoo(true);
+  for (const ScriptLine& line : kScriptLines) {
+    SCOPED_TRACE(line.where);
+    const Words words = ArgumentsOf(line.words, zoo(), kNamed, mptcp_port());
+    std::string difference;
+    for (int attempt = 0; attempt < 20; ++attempt) {
+      Lines diag = DiagRows(words);
+      Lines ss = SsRows(words);
+      for (Lines* lines : {&diag, &ss}) std::erase_if(*lines, IsHeader);
+      difference = Difference(diag, ss);
+      rows += difference.empty() ? diag.size() : 0;
+      if (difference.empty() && (line.may_be_empty || !diag.empty())) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    }
+    EXPECT_EQ(difference, "") << ::testing::PrintToString(words);
+  }
+  NameTheZoo(false);
+  EXPECT_GT(rows, 200u);
+  // `ss -h | grep -q MPTCP` asks whether ss can list MPTCP.
+  EXPECT_THAT(Run(kDiag, {"-h"}), ::testing::HasSubstr("MPTCP"));
 }
 
 // Without SELinux both programs list nothing, report it, and exit with the same code.

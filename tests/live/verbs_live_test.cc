@@ -329,6 +329,7 @@ TEST_F(VerbsLive, ACaptureReplaysTheSameRows) {
     query.extensions = Extension::kInfo;
     const absl::StatusOr<Summary> captured = live->Capture(query, &writer);
     ASSERT_TRUE(captured.ok()) << captured.status();
+    ASSERT_TRUE(writer.Finish().ok());
 
     EngineOptions replay;
     replay.replay = std::as_bytes(std::span(file.data(), file.size()));
@@ -343,6 +344,7 @@ TEST_F(VerbsLive, ACaptureReplaysTheSameRows) {
     });
     ASSERT_TRUE(summary.ok()) << summary.status();
     EXPECT_EQ(summary->rows, captured->rows);
+    EXPECT_TRUE(summary->replay_damage.ok()) << summary->replay_damage;
     EXPECT_EQ(summary->tables.size(), captured->tables.size());
     EXPECT_GT(with_info, 400u);
     EXPECT_EQ(Difference(replayed, VisitIdentities(live.get(), query)), "");

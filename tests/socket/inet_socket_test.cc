@@ -291,14 +291,32 @@ TEST(InetSocket, Md5KeysAreCutToTheirField) {
   }
 }
 
-TEST(InetSocket, GivesAttributesWithoutAnAccessorByNumber) {
-  const uint16_t type = INET_DIAG_SK_BPF_STORAGES;
-  const GuardedBuffer buffer(WithAttribute(Fixed(), type, Pattern(20)));
-  const Bytes payload = Parse(buffer).attribute(type);
-  EXPECT_EQ(Packet(payload.begin(), payload.end()), Pattern(20)) << type;
+// One value of a BPF map, as bpf_sk_storage_diag_put() sends it.
+Packet Storage(uint32_t map_id, const Packet& value) {
+  return Attribute(SK_DIAG_BPF_STORAGE,
+                   Join({Attribute(SK_DIAG_BPF_STORAGE_MAP_ID, RawBytes(map_id)),
+                         Attribute(SK_DIAG_BPF_STORAGE_MAP_VALUE, value)}));
+}
+
+TEST(InetSocket, BpfStoragesAreReadByNumber) {
+  const Packet foreign = Attribute(SK_DIAG_BPF_STORAGE + 1, Pattern(8));
+  const GuardedBuffer buffer(
+      WithAttribute(Fixed(), INET_DIAG_SK_BPF_STORAGES,
+                    Join({Storage(7, Pattern(20)), foreign, Storage(9, Pattern(1)),
+                          Attribute(SK_DIAG_BPF_STORAGE, {})})));
+  const InetSocket socket = Parse(buffer);
+  EXPECT_EQ(socket.bpf_storage_count(), 3u);
+  const BpfStorage first = socket.bpf_storage(0).value();
+  EXPECT_EQ(first.map_id, 7u);
+  EXPECT_EQ(Packet(first.value.begin(), first.value.end()), Pattern(20));
+  const BpfStorage second = socket.bpf_storage(1).value();
+  EXPECT_EQ(second.map_id, 9u);
+  EXPECT_EQ(second.value.size(), 1u);
+  EXPECT_TRUE(socket.bpf_storage(2).value().value.empty());
+  for (size_t i : {size_t{3}, SIZE_MAX}) EXPECT_FALSE(socket.bpf_storage(i).has_value()) << i;
   const GuardedBuffer bare(Fixed());
-  EXPECT_TRUE(Parse(bare).attribute(type).empty());
-  EXPECT_TRUE(Parse(bare).attribute(1000).empty());
+  EXPECT_FALSE(Parse(bare).bpf_storage_count().has_value());
+  EXPECT_FALSE(Parse(bare).bpf_storage(0).has_value());
 }
 
 TEST(InetSocket, SkipsAndCountsUnknownAttributes) {

@@ -46,12 +46,11 @@ InetSocket Parse(const GuardedBuffer& message) {
 }
 
 TEST(SctpSocket, TellsEveryAddressOfBothEnds) {
-  const GuardedBuffer buffer(Join(
-      {Fixed(AF_INET6, "::1", "::2"),
-       testing::Attribute(INET_DIAG_LOCALS,
-                          Join({Sockaddr({Address("192.0.2.1"), kPort}),
-                                Sockaddr({Address("fe80::1"), kPort}, 7)})),
-       WithAttribute({}, INET_DIAG_PEERS, Sockaddr({Address("2001:db8::2"), kPort}))}));
+  const GuardedBuffer buffer(
+      Join({Fixed(AF_INET6, "::1", "::2"),
+            testing::Attribute(INET_DIAG_LOCALS, Join({Sockaddr({Address("192.0.2.1"), kPort}),
+                                                       Sockaddr({Address("fe80::1"), kPort}, 7)})),
+            WithAttribute({}, INET_DIAG_PEERS, Sockaddr({Address("2001:db8::2"), kPort}))}));
   const InetSocket socket = Parse(buffer);
   EXPECT_TRUE(socket.is_association());
   ASSERT_EQ(socket.local_addresses(), 2u);
@@ -103,9 +102,8 @@ TEST(SctpSocket, AnAddressOfAnotherFamilyIsNoAddress) {
     Packet strange = Sockaddr({Address("192.0.2.1"), kPort});
     const auto number = static_cast<uint16_t>(family);
     std::memcpy(strange.data(), &number, sizeof(number));
-    const GuardedBuffer buffer(
-        WithAttribute(Fixed(AF_INET6, "::1", "::2"), INET_DIAG_PEERS,
-                      Join({strange, Sockaddr({Address("::2"), kPort})})));
+    const GuardedBuffer buffer(WithAttribute(Fixed(AF_INET6, "::1", "::2"), INET_DIAG_PEERS,
+                                             Join({strange, Sockaddr({Address("::2"), kPort})})));
     const InetSocket socket = Parse(buffer);
     EXPECT_EQ(socket.peer_addresses(), 2u) << family;
     EXPECT_EQ(socket.peer_address(0), std::nullopt) << family;
@@ -169,12 +167,12 @@ TEST(SctpSocket, TakesIpv4AddressesOfAnIpv6SocketFromTheLists) {
 }
 
 TEST(SctpSocket, EveryTruncationIsSafe) {
-  const Packet list = Join({Sockaddr({Address("192.0.2.1"), kPort}),
-                            Sockaddr({Address("2001:db8::1"), kPort})});
-  const Packet message = Join({Fixed(AF_INET6, "::", "::"),
-                               testing::Attribute(INET_DIAG_LOCALS, list),
-                               testing::Attribute(INET_DIAG_PEERS, list),
-                               testing::Attribute(INET_DIAG_INFO, Packet(sizeof(sctp_info)))});
+  const Packet list =
+      Join({Sockaddr({Address("192.0.2.1"), kPort}), Sockaddr({Address("2001:db8::1"), kPort})});
+  const Packet message =
+      Join({Fixed(AF_INET6, "::", "::"), testing::Attribute(INET_DIAG_LOCALS, list),
+            testing::Attribute(INET_DIAG_PEERS, list),
+            testing::Attribute(INET_DIAG_INFO, Packet(sizeof(sctp_info)))});
   testing::ExpectEveryTruncationIsSafe<InetSocket>(message, [](const InetSocket& socket) {
     for (size_t i = 0; i < 3; ++i) {
       socket.local_address(i);

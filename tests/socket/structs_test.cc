@@ -23,7 +23,8 @@ using testing::GuardedBuffer;
 
 template <class View>
 class StructViewTest : public ::testing::Test {};
-using Views = ::testing::Types<TcpInfo, SocketMemory, InetMemory, VegasInfo, DctcpInfo, BbrInfo>;
+using Views = ::testing::Types<TcpInfo, SocketMemory, InetMemory, VegasInfo, DctcpInfo, BbrInfo,
+                               XdpUmem, XdpStats, SmcFallback>;
 
 struct NameOfView {
   template <class View>
@@ -33,6 +34,9 @@ struct NameOfView {
     if (std::is_same_v<View, InetMemory>) return "InetMemory";
     if (std::is_same_v<View, VegasInfo>) return "VegasInfo";
     if (std::is_same_v<View, DctcpInfo>) return "DctcpInfo";
+    if (std::is_same_v<View, XdpUmem>) return "XdpUmem";
+    if (std::is_same_v<View, XdpStats>) return "XdpStats";
+    if (std::is_same_v<View, SmcFallback>) return "SmcFallback";
     return "BbrInfo";
   }
 };
@@ -360,31 +364,56 @@ TEST(SctpInfo, FieldsAreThoseOfTheKernelsStruct) {
     std::string_view name;
     size_t offset, width;
   } kFields[] = {
-      FIELD(tag),           FIELD(state),
-      FIELD(rwnd),          FIELD(unackdata),
-      FIELD(penddata),      FIELD(instrms),
-      FIELD(outstrms),      FIELD(fragmentation_point),
-      FIELD(inqueue),       FIELD(outqueue),
-      FIELD(overall_error), FIELD(max_burst),
-      FIELD(maxseg),        FIELD(peer_rwnd),
-      FIELD(peer_tag),      FIELD(peer_capable),
-      FIELD(peer_sack),     FIELD(isacks),
-      FIELD(osacks),        FIELD(opackets),
-      FIELD(ipackets),      FIELD(rtxchunks),
-      FIELD(outofseqtsns),  FIELD(idupchunks),
-      FIELD(gapcnt),        FIELD(ouodchunks),
-      FIELD(iuodchunks),    FIELD(oodchunks),
-      FIELD(iodchunks),     FIELD(octrlchunks),
-      FIELD(ictrlchunks),   FIELD(p_state),
-      FIELD(p_cwnd),        FIELD(p_srtt),
-      FIELD(p_rto),         FIELD(p_hbinterval),
-      FIELD(p_pathmaxrxt),  FIELD(p_sackdelay),
-      FIELD(p_sackfreq),    FIELD(p_ssthresh),
-      FIELD(p_partial_bytes_acked), FIELD(p_flight_size),
-      FIELD(p_error),       FIELD(s_autoclose),
-      FIELD(s_adaptation_ind), FIELD(s_pd_point),
-      FIELD(s_nodelay),     FIELD(s_disable_fragments),
-      FIELD(s_v4mapped),    FIELD(s_frag_interleave),
+      FIELD(tag),
+      FIELD(state),
+      FIELD(rwnd),
+      FIELD(unackdata),
+      FIELD(penddata),
+      FIELD(instrms),
+      FIELD(outstrms),
+      FIELD(fragmentation_point),
+      FIELD(inqueue),
+      FIELD(outqueue),
+      FIELD(overall_error),
+      FIELD(max_burst),
+      FIELD(maxseg),
+      FIELD(peer_rwnd),
+      FIELD(peer_tag),
+      FIELD(peer_capable),
+      FIELD(peer_sack),
+      FIELD(isacks),
+      FIELD(osacks),
+      FIELD(opackets),
+      FIELD(ipackets),
+      FIELD(rtxchunks),
+      FIELD(outofseqtsns),
+      FIELD(idupchunks),
+      FIELD(gapcnt),
+      FIELD(ouodchunks),
+      FIELD(iuodchunks),
+      FIELD(oodchunks),
+      FIELD(iodchunks),
+      FIELD(octrlchunks),
+      FIELD(ictrlchunks),
+      FIELD(p_state),
+      FIELD(p_cwnd),
+      FIELD(p_srtt),
+      FIELD(p_rto),
+      FIELD(p_hbinterval),
+      FIELD(p_pathmaxrxt),
+      FIELD(p_sackdelay),
+      FIELD(p_sackfreq),
+      FIELD(p_ssthresh),
+      FIELD(p_partial_bytes_acked),
+      FIELD(p_flight_size),
+      FIELD(p_error),
+      FIELD(s_autoclose),
+      FIELD(s_adaptation_ind),
+      FIELD(s_pd_point),
+      FIELD(s_nodelay),
+      FIELD(s_disable_fragments),
+      FIELD(s_v4mapped),
+      FIELD(s_frag_interleave),
       FIELD(s_type),
   };
   ASSERT_EQ(SctpInfo::fields().size(), std::size(kFields));
@@ -434,8 +463,9 @@ TEST(DccpInfo, HasOnlyWhatDccpFills) {
   raw.tcpi_rcv_rtt = 0x090a0b0c;
   const DccpInfo info(std::as_bytes(std::span(&raw, 1)));
   const std::pair<std::string_view, uint64_t> kValues[] = {
-      {"state", 1},   {"ca_state", 2}, {"retransmits", 3},  {"probes", 4},       {"backoff", 5},
-      {"options", 2}, {"rto", 0x01020304}, {"pmtu", 1500}, {"rtt", 0x05060708}, {"rcv_rtt", 0x090a0b0c}};
+      {"state", 1},        {"ca_state", 2},        {"retransmits", 3},  {"probes", 4},
+      {"backoff", 5},      {"options", 2},         {"rto", 0x01020304}, {"pmtu", 1500},
+      {"rtt", 0x05060708}, {"rcv_rtt", 0x090a0b0c}};
   ASSERT_EQ(DccpInfo::fields().size(), std::size(kValues));
   for (size_t i = 0; i < std::size(kValues); ++i) {
     EXPECT_EQ(DccpInfo::fields()[i].name, kValues[i].first);

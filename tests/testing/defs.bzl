@@ -9,9 +9,10 @@ def netdiag_test(name, srcs = None, deps = [], size = "medium", live = False, ta
       deps: dependencies beside GoogleTest and :main.
       size: Bazel's size of the test. It sets the timeout, which a busy machine must not reach: 5 minutes by default.
       live: True if the test asks the running kernel about sockets or processes. Such a test needs root and must not run
-        in a sandbox or on another machine.
+        in a sandbox or on another machine. `tools/dev vm` runs it on other kernels.
       tags: further tags. tools/dev reads these: "tsan" (also runs under ThreadSanitizer), "opt" (also runs as users build
-        it), "noasan" (does not run under AddressSanitizer), "long" (runs only with --long).
+        it), "noasan" (does not run under AddressSanitizer), "long" (runs only with --long), "novm" (does not run on other
+        kernels: it needs programs that the guests do not have).
       **kwargs: passed to cc_test.
     """
     native.cc_test(

@@ -94,7 +94,7 @@ class Builder {
     BindNetlink(route, 0, 5);
     const int high = Add("netlink with a high group", kTable, kFamily, SOCK_DGRAM, NETLINK_ROUTE);
     BindNetlink(high, 0, 0);
-    Set(high, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, int{36});
+    Set(high, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, int{33});
     Set(high, SOL_NETLINK, NETLINK_PKTINFO, int{1});
     Set(high, SOL_NETLINK, NETLINK_NO_ENOBUFS, int{1});
     const int fixed = Add("netlink with a port", kTable, kFamily, SOCK_RAW, NETLINK_USERSOCK);
@@ -140,7 +140,9 @@ class Builder {
   void Mptcp(Family family) {
     constexpr Protocol kTable = Protocol::kMptcp;
     const std::string which = family == Family::kInet ? "mptcp4 " : "mptcp6 ";
-    const int listener = Add(which + "listener", kTable, family, SOCK_STREAM, 262);
+    const int listener = socket(static_cast<int>(family), SOCK_STREAM | SOCK_CLOEXEC, 262);
+    if (listener < 0) return;
+    Note(which + "listener", kTable, family, SOCK_STREAM, listener);
     Bind(listener, Loopback(family));
     Check(listen(listener, 3) == 0, "listen");
     const int client = Add(which + "client", kTable, family, SOCK_STREAM, 262);

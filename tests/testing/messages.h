@@ -90,6 +90,83 @@ class NetlinkMessage : public DumpMessage<netlink_diag_msg> {
   }
 };
 
+// A stream that listens on port 1024 of any machine.
+class VsockMessage : public DumpMessage<vsock_diag_msg> {
+ public:
+  VsockMessage() {
+    fixed.vdiag_family = 40;
+    fixed.vdiag_type = 1;
+    fixed.vdiag_state = 10;
+    fixed.vdiag_src_cid = fixed.vdiag_dst_cid = ~0u;
+    fixed.vdiag_src_port = 1024;
+    fixed.vdiag_dst_port = ~0u;
+    fixed.vdiag_ino = 4001;
+    fixed.vdiag_cookie[0] = 0x4c;
+  }
+  // The ends of a connection.
+  VsockMessage& Connect(uint32_t cid, uint32_t port, uint32_t peer_cid, uint32_t peer_port) {
+    fixed.vdiag_state = 1;
+    fixed.vdiag_src_cid = cid;
+    fixed.vdiag_src_port = port;
+    fixed.vdiag_dst_cid = peer_cid;
+    fixed.vdiag_dst_port = peer_port;
+    return *this;
+  }
+};
+
+class XdpMessage : public DumpMessage<xdp_diag_msg> {
+ public:
+  XdpMessage() {
+    fixed.xdiag_family = 44;
+    fixed.xdiag_type = 3;
+    fixed.xdiag_ino = 6001;
+    fixed.xdiag_cookie[0] = 0x6c;
+  }
+};
+
+// Active over SMC-R, 127.0.0.1:8080 to 10.1.2.3:4660, as the kernel writes it since 5.0.
+class SmcMessage : public DumpMessage<smc_diag_msg> {
+ public:
+  SmcMessage() {
+    fixed.diag_family = 43;
+    fixed.diag_state = 1;
+    fixed.id.idiag_sport = Port::FromHost(8080).ToNetwork();
+    fixed.id.idiag_dport = Port::FromHost(4660).ToNetwork();
+    std::memcpy(fixed.id.idiag_src, "\x7f\x00\x00\x01", 4);
+    std::memcpy(fixed.id.idiag_dst, "\x0a\x01\x02\x03", 4);
+    fixed.id.idiag_cookie[0] = 0x3c;
+    fixed.diag_uid = 1000;
+    fixed.diag_inode = 3001;
+  }
+};
+
+// What one socket's answer of tipc_diag nests in TIPC_NLA_SOCK: socket 77 of node 5.
+class TipcMessage {
+ public:
+  TipcMessage() { Add(TIPC_NLA_SOCK_REF, uint32_t{77}).Add(TIPC_NLA_SOCK_ADDR, uint32_t{5}); }
+  TipcMessage& Add(uint16_t type, Bytes payload) {
+    attributes_.push_back(Attribute(type, payload));
+    return *this;
+  }
+  template <class T>
+  requires std::is_arithmetic_v<T> TipcMessage& Add(uint16_t type, T value) {
+    return Add(type, Raw(value));
+  }
+  // The attributes that every socket has, as a listener of type SOCK_SEQPACKET.
+  TipcMessage& AddBasics(uint32_t type = 5, uint32_t state = 10) {
+    Add(TIPC_NLA_SOCK_TYPE, type).Add(TIPC_NLA_SOCK_TIPC_STATE, state);
+    Add(TIPC_NLA_SOCK_INO, uint32_t{2001}).Add(TIPC_NLA_SOCK_UID, uint32_t{1000});
+    return Add(TIPC_NLA_SOCK_COOKIE, uint64_t{0x2c});
+  }
+  Packet Build() const {
+    return Reply(Raw(netlink::Header{}), netlink::abi::kSockDiagByFamily, netlink::kFlagMulti,
+                 Attribute(TIPC_NLA_SOCK, Join(attributes_)));
+  }
+
+ private:
+  Packets attributes_;
+};
+
 // Established, 127.0.0.1:8080 to 10.1.2.3:4660.
 class InetMessage : public DumpMessage<inet_diag_msg> {
  public:
@@ -209,6 +286,7 @@ inline Packet CaptureOf(const std::vector<CapturedTable>& tables,
                   .thread = Pid(owner.thread),
                   .command = owner.command});
   }
+  writer.Finish().IgnoreError();  // the sink does not fail
   return capture;
 }
 

@@ -57,14 +57,16 @@ inline void Await(std::string_view what, absl::FunctionRef<bool()> reached) {
 
 template <class T>
 inline void Set(int fd, int level, int option, const T& value) {
-  Check(setsockopt(fd, level, option, &value, sizeof(value)) == 0, "setsockopt");
+  if (setsockopt(fd, level, option, &value, sizeof(value)) == 0) return;
+  Check(false, "setsockopt " + std::to_string(level) + " " + std::to_string(option));
 }
 
 template <class T>
 T Get(int fd, int level, int option) {
   T value{};
   socklen_t size = sizeof(value);
-  Check(getsockopt(fd, level, option, &value, &size) == 0, "getsockopt");
+  if (getsockopt(fd, level, option, &value, &size) == 0) return value;
+  Check(false, "getsockopt " + std::to_string(level) + " " + std::to_string(option));
   return value;
 }
 

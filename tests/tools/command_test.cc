@@ -35,7 +35,6 @@ constexpr auto kOptions = std::to_array<Option<Calls>>({
        return argument == "bad" ? netdiag::BadInput("--number", argument, "expected a good one")
                                 : absl::OkStatus();
      }},
-    {{.letter = 'R', .name = "refused", .refusal = "it is not here"}},
     {{.name = "about"}, [](std::string_view, Calls*) { return absl::OkStatus(); }},
     {{.name = "alias"},
      [](std::string_view, Calls* calls) {
@@ -110,14 +109,6 @@ TEST(CommandLine, SuggestsOnlyNearNames) {
   for (const char* far : {"--zebra", "--fla-g-g-g", "-x"}) {
     EXPECT_THAT(Refusal({far}), HasSubstr("--help lists the options"));
     EXPECT_THAT(Refusal({far}), Not(HasSubstr("did you mean")));
-  }
-}
-
-TEST(CommandLine, RefusesOptionsThatItDoesNotHaveByName) {
-  const std::vector<std::vector<std::string>> spellings = {
-      {"-R"}, {"-fR"}, {"-Rf"}, {"-R", "1"}, {"--refused"}, {"--refused=1"}, {"--ref", "1"}};
-  for (const std::vector<std::string>& words : spellings) {
-    EXPECT_THAT(Refusal(words), ::testing::EndsWith("\"--refused\": it is not here"));
   }
 }
 

@@ -27,7 +27,11 @@ using netdiag::testing::IsOk;
 using netdiag::testing::NetlinkMessage;
 using netdiag::testing::Packet;
 using netdiag::testing::PacketMessage;
+using netdiag::testing::SmcMessage;
+using netdiag::testing::TipcMessage;
 using netdiag::testing::UnixMessage;
+using netdiag::testing::VsockMessage;
+using netdiag::testing::XdpMessage;
 
 Packet Everything() {
   InetMessage inet;
@@ -60,7 +64,39 @@ Packet Everything() {
   NetlinkMessage netlink;
   netlink.fixed.ndiag_protocol = 77;
   netlink.Add(NETLINK_DIAG_FLAGS, uint32_t{0x3f}).Add(NETLINK_DIAG_GROUPS, uint64_t{5});
+  VsockMessage vsock;
+  vsock.Connect(3, 70000, 2, 1024);
+  TipcMessage tipc;
+  tipc.AddBasics().Add(TIPC_NLA_SOCK_CON,
+                       netdiag::testing::Attribute(TIPC_NLA_CON_SOCK, Packet(4, std::byte{1})));
+  tipc.Add(TIPC_NLA_SOCK_GROUP,
+           netdiag::testing::Attribute(TIPC_NLA_SOCK_GROUP_ID, Packet(4, std::byte{1})));
+  tipc.Add(TIPC_NLA_SOCK_STAT, {});
+  XdpMessage xdp;
+  for (const auto& [type, size] : {std::pair{XDP_DIAG_INFO, 8},
+                                   {XDP_DIAG_UID, 4},
+                                   {XDP_DIAG_RX_RING, 4},
+                                   {XDP_DIAG_TX_RING, 4},
+                                   {XDP_DIAG_UMEM, 40},
+                                   {XDP_DIAG_UMEM_FILL_RING, 4},
+                                   {XDP_DIAG_UMEM_COMPLETION_RING, 4},
+                                   {XDP_DIAG_MEMINFO, 36},
+                                   {XDP_DIAG_STATS, 48}}) {
+    xdp.Add(static_cast<uint16_t>(type), Packet(static_cast<size_t>(size), std::byte{0x91}));
+  }
+  SmcMessage smc;
+  for (const auto& [type, size] : {std::pair{SMC_DIAG_CONNINFO, 76},
+                                   {SMC_DIAG_LGRINFO, 147},
+                                   {SMC_DIAG_SHUTDOWN, 1},
+                                   {SMC_DIAG_DMBINFO, 56},
+                                   {SMC_DIAG_FALLBACK, 8}}) {
+    smc.Add(static_cast<uint16_t>(type), Packet(static_cast<size_t>(size), std::byte{0x91}));
+  }
   return CaptureOf({{Protocol::kUnix, {unix_socket.Build()}, ENOMEM},
+                    {Protocol::kVsock, {vsock.Build(), VsockMessage().Build()}},
+                    {Protocol::kTipc, {tipc.Build(), TipcMessage().Build()}},
+                    {Protocol::kXdp, {xdp.Build(), XdpMessage().Build()}},
+                    {Protocol::kSmc, {smc.Build(), SmcMessage().Build()}},
                     {Protocol::kTcp, {inet.Build(), InetMessage().Build()}},
                     {Protocol::kPacket, {packet.Build()}},
                     {Protocol::kNetlink, {netlink.Build(), NetlinkMessage().Build()}}},
@@ -74,8 +110,8 @@ const std::vector<std::vector<std::string>> kShown = {
     {"-i", "-m", "--tos"},
     {"-p", "--peers"},
     {"-p", "--each-owner"},
-    {"--cgroup", "--inet-sockopt", "-b"},
-    {"-emoipb", "--tos", "--peers", "--cgroup", "--inet-sockopt"},
+    {"--cgroup", "--inet-sockopt", "-b", "--tipcinfo"},
+    {"-emoipb", "--tos", "--peers", "--cgroup", "--inet-sockopt", "--tipcinfo"},
     {"--columns=all"},
     {"--columns=all", "--each-owner"},
     {"--columns=rtt,pid,cgroup_path,dev,user"},
@@ -90,7 +126,7 @@ TEST(Schema, HoldsForEveryFormOfJson) {
   const testing::SchemaValidator validator(JsonSchema());
   for (std::vector<std::string> words : kShown) {
     SCOPED_TRACE(::testing::PrintToString(words));
-    words.insert(words.begin(), {"--json", "-A", "all", "-a"});
+    words.insert(words.begin(), {"--json", "-A", "all,tipc", "-a"});
     EXPECT_EQ(validator.Complaint(testing::Render(words, Everything())), "");
     words[0] = "--jsonl";
     const std::string text = testing::Render(words, Everything());

@@ -44,6 +44,8 @@ TEST(SocketSummary, CountsTheSocketsOfThisNamespace) {
       {Protocol::kMptcp, {Inet(1, 0, true)}},
       {Protocol::kPacket, {PacketMessage().Build()}},
       {Protocol::kNetlink, {NetlinkMessage().Build()}},
+      {Protocol::kVsock, {netdiag::testing::VsockMessage().Build()}},
+      {Protocol::kXdp, {netdiag::testing::XdpMessage().Build()}},
   });
   const auto engine = netdiag::Engine::Open({.replay = capture});
   ASSERT_THAT(engine, netdiag::testing::IsOk());
@@ -67,7 +69,8 @@ TEST(SocketSummary, CountsTheSocketsOfThisNamespace) {
         "\nINET      15        10        5\n", "\nUNIX      2\n",
         "\nRAW       1         1         0\n", "\nMPTCP     1         0         1\n",
         "\nDCCP      1         0         1\n", "\nSCTP      1         1         0\n",
-        "\nPACKET    1\n", "\nNETLINK   1\n", "\nICMP      0         0         0\n"}) {
+        "\nPACKET    1\n", "\nNETLINK   1\n", "\nICMP      0         0         0\n",
+        "\nVSOCK     1\n", "\nXDP       1\n", "\nTIPC      0\n", "\nSMC       0\n"}) {
     EXPECT_NE(text.find(line), text.npos) << line << text;
   }
 }

@@ -129,6 +129,10 @@ TEST(TableNames, EveryRowIsFoundAndUnique) {
       {Protocol::kIcmp, "icmp", "", "", "icmp"},
       {Protocol::kPacket, "packet", "", "", "packet"},
       {Protocol::kNetlink, "nl", "", "", "netlink"},
+      {Protocol::kVsock, "vsock", "", "", "vsock"},
+      {Protocol::kTipc, "tipc", "", "", "tipc"},
+      {Protocol::kXdp, "xdp", "", "", "xdp"},
+      {Protocol::kSmc, "smc", "", "", "smc"},
   };
   ASSERT_EQ(AllProtocols().size(), std::size(kRows));
   for (size_t i = 0; i < std::size(kRows); ++i) {
@@ -150,10 +154,12 @@ TEST(FamilyNames, EveryRowIsFoundAndUnique) {
     EXPECT_EQ(&Names(row.family), &row);
     EXPECT_TRUE(words.insert(row.word).second);
     EXPECT_EQ(row.ss, row.family == Family::kPacket ? "link" : row.word);
-    const bool new_family = row.family == Family::kPacket || row.family == Family::kNetlink;
-    EXPECT_EQ(row.netstat, new_family ? "" : row.word);
+    const bool of_netstat =
+        row.family == Family::kUnix || row.family == Family::kInet || row.family == Family::kInet6;
+    EXPECT_EQ(row.netstat, of_netstat ? row.word : "");
   }
-  EXPECT_EQ(words, (std::set<std::string_view>{"inet", "inet6", "unix", "netlink", "packet"}));
+  EXPECT_EQ(words, (std::set<std::string_view>{"inet", "inet6", "unix", "netlink", "packet",
+                                               "vsock", "tipc", "xdp", "smc"}));
   EXPECT_EQ(Names(Family::kInet).word, "inet");
   EXPECT_EQ(Names(Family::kInet6).word, "inet6");
   for (int value : {0, 3, 18, 255}) {
@@ -172,6 +178,7 @@ TEST(SocketTypeNames, EveryRowIsFoundAndHasTheNamesOfThePrograms) {
       {SocketType::kSequentialPacket, "u_seq", "SEQPACKET", "unixpacket", "seqpacket"},
       {SocketType::kRaw, "p_raw", "RAW", "", "raw"},
       {SocketType::kDccp, "dccp", "DCCP", "", "dccp"},
+      {SocketType::kReliableDatagram, "ti_rd", "RDM", "", "rdm"},
   };
   ASSERT_EQ(AllSocketTypes().size(), std::size(kRows));
   for (size_t i = 0; i < std::size(kRows); ++i) {
@@ -184,7 +191,7 @@ TEST(SocketTypeNames, EveryRowIsFoundAndHasTheNamesOfThePrograms) {
     EXPECT_EQ(row.go, kRows[i].go);
     EXPECT_EQ(row.word, kRows[i].word);
   }
-  for (int value : {0, 4, 7, 255}) {
+  for (int value : {0, 7, 255}) {
     EXPECT_EQ(Names(static_cast<SocketType>(value)).netstat, "UNKNOWN") << value;
   }
 }

@@ -33,7 +33,9 @@ Column ColumnOf(const Field& field) {
   column.words = netdiag::WordsOf(field);
   column.key = netdiag::NameWithUnit(field);
   const bool own = field.group == FieldGroup::kSocket;
-  if (own && (field.name == "cookie" || field.name == "cgroup")) {
+  const bool of_smc_device =
+      field.group == FieldGroup::kSmcDevice && field.meaning == netdiag::Meaning::kIdentity;
+  if (of_smc_device || (own && (field.name == "cookie" || field.name == "cgroup"))) {
     column.json = Column::Json::kDigits;
   }
   if (own && field.name == "interface") column.json = Column::Json::kInterface;

@@ -47,8 +47,6 @@ absl::Status UnknownOption(std::span<const OptionInfo> options, std::string_view
 absl::Status Refusal(std::span<const OptionInfo> options, char** argv) {
   const std::string_view word = argv[optind - 1];
   if (optopt >= kFirstLong) {
-    const OptionInfo& option = options[IndexOf(options, optopt)];
-    if (!option.refusal.empty()) return BadInput("option", NameOf(option), option.refusal);
     return BadInput("option", word, "the option takes no argument");
   }
   if (optopt != 0) return UnknownOption(options, std::string{'-', static_cast<char>(optopt)}, "");
@@ -86,9 +84,6 @@ absl::StatusOr<Words> ParseCommandLine(
     if (code == -1) break;
     if (code == '?') return Refusal(options, argv);
     const size_t index = IndexOf(options, code == ':' ? optopt : code);
-    if (!options[index].refusal.empty()) {
-      return BadInput("option", NameOf(options[index]), options[index].refusal);
-    }
     const bool missing = code == ':' || (optarg != nullptr && *optarg == '\0');
     if (missing) return BadInput("option", NameOf(options[index]), "an argument must follow");
     NETDIAG_RETURN_IF_ERROR(set(index, optarg != nullptr ? optarg : ""));

@@ -56,8 +56,6 @@ struct OptionInfo {
   std::string_view help = {};  // empty: help and completions do not show the option
   Argument argument = {};
   HelpGroup group = HelpGroup::kOther;
-  // If not empty, the option is refused with this sentence: ss has it, diag does not.
-  std::string_view refusal = {};
 
   bool hidden() const { return help.empty(); }
 };
@@ -67,7 +65,7 @@ template <class State>
 struct Option {
   OptionInfo info;
   // Called once for each occurrence, in the order of the command line. `argument` is empty if the
-  // option has none. `set` is null if the option is refused.
+  // option has none.
   absl::Status (*set)(std::string_view argument, State* state) = nullptr;
 };
 
@@ -88,7 +86,7 @@ using Words = std::vector<std::string_view>;
 // Parses main()'s arguments as getopt_long(3) does: letters in clusters, long names abbreviated,
 // options after words, and "--" before words only. Permutes `argv`. Calls `set` with the index of
 // each option. Errors: those of `set`; an unknown option, for which the nearest name is suggested;
-// a refused option; and a missing or empty argument. They name the option.
+// and a missing or empty argument. They name the option.
 absl::StatusOr<Words> ParseCommandLine(
     std::span<const OptionInfo> options, int argc, char** argv,
     absl::FunctionRef<absl::Status(size_t option, std::string_view argument)> set);

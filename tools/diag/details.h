@@ -22,6 +22,7 @@ enum class List : uint8_t {
   kFilter,
   kUnknownAttributes,
   kTcpInfoRest,
+  kBpfStorages,
 };
 using ListSet = netdiag::Set<List>;
 ListSet ListsOf(const ListOptions& options);

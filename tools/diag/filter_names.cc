@@ -62,6 +62,7 @@ std::vector<netdiag::FilterInterface> FindInterfacesEverywhere(const std::string
 std::vector<netdiag::FilterInterface> FindInterfaces(const FilterHost& host,
                                                      const std::string& name,
                                                      absl::Status* failure) {
+  if (host.capture != nullptr) return host.capture->FindInterfaces(name);
   if (host.all_netns) return FindInterfacesEverywhere(name, host.proc_root);
   std::vector<netdiag::FilterInterface> found;
   const auto find = [&] {
@@ -79,15 +80,19 @@ std::vector<netdiag::FilterInterface> FindInterfaces(const FilterHost& host,
 
 // What `cgroup:` shows: a path, or "unreachable:" and the id. Also a path of the file system, as in
 // ss.
-std::optional<netdiag::CgroupId> FindCgroup(std::string_view path, const std::string& proc_root) {
+std::optional<netdiag::CgroupId> FindCgroup(const FilterHost& host, std::string_view path) {
   constexpr std::string_view kUnreachable = "unreachable:";
-  if (!path.starts_with(kUnreachable)) return netdiag::FindCgroupId(path, proc_root);
+  if (!path.starts_with(kUnreachable)) {
+    return host.capture != nullptr ? host.capture->FindCgroup(path)
+                                   : netdiag::FindCgroupId(path, host.proc_root);
+  }
   const auto id = netdiag::internal::ParseNumber<uint64_t>(path.substr(kUnreachable.size()), 16);
   return id ? std::optional(netdiag::CgroupId(*id)) : std::nullopt;
 }
 
-std::optional<netdiag::NetnsId> FindNamespace(std::string_view name, const std::string& proc_root) {
-  const auto netns = netdiag::netlink::NetNs::FromName(std::string(name), proc_root);
+std::optional<netdiag::NetnsId> FindNamespace(const FilterHost& host, std::string_view name) {
+  if (host.capture != nullptr) return host.capture->FindNamespace(name);
+  const auto netns = netdiag::netlink::NetNs::FromName(std::string(name), host.proc_root);
   if (!netns.ok()) return std::nullopt;
   const absl::StatusOr<netdiag::NetnsId> id = netns->Identify();
   return id.ok() ? std::optional(*id) : std::nullopt;
@@ -100,17 +105,21 @@ netdiag::FilterOptions HostFilterOptions(const FilterHost& host, absl::Status* f
     return FindInterfaces(host, std::string(name), failure);
   };
   const auto find_user = [&host](std::string_view name) {
-    return FindUser(host.users.get(), std::string(name));
+    const bool of_capture = host.users == nullptr && host.capture != nullptr;
+    return of_capture ? host.capture->FindUser(name)
+                      : FindUser(host.users.get(), std::string(name));
   };
-  const auto find_cgroup = [&host](std::string_view path) {
-    return FindCgroup(path, host.proc_root);
-  };
-  const auto find_namespace = [&host](std::string_view name) {
-    return FindNamespace(name, host.proc_root);
-  };
+  const auto find_cgroup = [&host](std::string_view path) { return FindCgroup(host, path); };
+  const auto find_namespace = [&host](std::string_view name) { return FindNamespace(host, name); };
   netdiag::FilterOptions options;
   options.names = {FindHost, FindService, find_interfaces, find_user, find_cgroup, find_namespace};
-  if (const std::optional<PortRange> range = ReadEphemeralPorts()) {
+  std::optional<PortRange> range;
+  if (host.capture == nullptr) {
+    range = ReadEphemeralPorts();
+  } else if (const auto ports = host.capture->ephemeral_ports()) {
+    range = {ports->first, ports->second};
+  }
+  if (range) {
     options.first_local_port = range->first;
     options.last_local_port = range->last;
   }

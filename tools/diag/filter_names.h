@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 
 #include "netdiag/filter/filter.h"
+#include "tools/diag/capture_file.h"
 #include "tools/diag/names.h"
 
 namespace diag {
@@ -19,6 +20,9 @@ struct FilterHost {
   bool all_netns = false;
   std::string proc_root = "/proc";
   std::shared_ptr<const Users> users;  // null: those of the host
+  // If set, interfaces, cgroups, network namespaces, ephemeral ports, and users if `users` is null,
+  // are those of the capture.
+  std::shared_ptr<const CaptureFile> capture;
 };
 
 // Resolves hosts by getaddrinfo(3); services by /etc/services; users by libc; cgroups by their

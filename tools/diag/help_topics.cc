@@ -31,6 +31,9 @@ constexpr auto kExamples = std::to_array<Example>({
     {"diag -tuln --json", "what listens, as JSON"},
     {"diag -xp --peers src '/run/*'", "unix sockets below a path, and who is at the other end"},
     {"diag -N web -tanp dport = :5432", "in the network namespace `web`: who is connected there"},
+    {"diag -K --dry-run -tn 'dst 10.0.0.5 and dport = :443'",
+     "which connections -K would close; without --dry-run it closes them"},
+    {"diag -Etni 'bytes_received > 1M'", "connections as they close, with their final counters"},
 });
 
 // The filter language. docs/filter.md has the rest.
@@ -132,6 +135,11 @@ constexpr std::string_view kExitCodes = R"(Exit codes of every command:
   diag                      a table could not be read, or not to its end; no
                             process has the name of `diag NAME`. A table that
                             this kernel lacks counts only if it was named
+  diag -K                   a socket that matched was not closed and still
+                            lives; a named table was left out. 0 if nothing
+                            matched
+  diag -E                   a named table was left out. 0 if it was ended, also
+                            if events were lost
   diag connections          a table of KIND could not be read; the process of
                             --pid has ended or may not be read
   diag interfaces           neither the kernel nor /proc/net/dev answered. If
@@ -174,6 +182,11 @@ Keys of --json:
   left_out                  with --unlisted: how many such sockets were left
                             out (`count`), their `protocols[]`, the `reason`
   unlisted_error            why the search for them failed
+  kill, not_closed[]        with -K: how many sockets came to what; those that
+                            were not closed, each with `outcome`, `error` and
+                            `socket`
+  events                    with -E: `overruns`, `lost`, ... --jsonl also has a
+                            line `lost` where events were lost
   rows, stopped, interrupted, foreign, damaged, duplicates, unknown_attributes,
   untold_listeners          about the answer as a whole
 `diag --help-format=schema` prints the JSON Schema, with every key.
@@ -194,6 +207,47 @@ Examples:
   diag -anp --unlisted --jsonl
 )";
 
+// docs/capture.md and docs/output.md have the rest.
+constexpr std::string_view kCaptures =
+    R"(--capture FILE writes a capture and lists nothing. --replay FILE answers a command
+line from it: filters, forms, columns, --sort, --count-by, -p.
+
+What is written: the sockets that the other options and words select, each with
+all that the kernel tells (so -i, -m, -e and the like are not needed); with -p
+also owners, their executables and arguments. Alone, --capture writes every
+socket of every table, and --replay shows every socket of the file.
+
+What is read: the file alone. Users, interfaces, processes, cgroups and
+namespaces have the names that they had when the capture was made; a number
+without such a name stays a number. Only services, host names and --passwd FILE
+are looked up here.
+
+stderr says what the capture lacks: tables and states that it was not asked for
+(exit code 1), owners, a filter that it was made with, and what its maker was
+told. --replay excludes -N, --all-netns, --proc, --unlisted, -Z, -z and
+--capabilities.
+
+Every record of a capture has a check. If a file is damaged, the sound sockets
+are shown, the first damaged byte is named, and the exit code is 1.
+
+A capture can hold keys (TCP-MD5) and arguments of programs. A new file is
+readable by its owner only.
+
+For ss: -D FILE writes the TCP sockets in ss's form, and `TCPDIAG_FILE=FILE ss`
+or `TCPDIAG_FILE=FILE diag` lists them, with a filter. Such a file has no checks,
+no owners and no names: interfaces and cgroups are numbers.
+
+)";
+
+std::string CapturesTopic() {
+  return std::string(kCaptures) +
+         "Examples:\n"
+         "  diag --capture /tmp/sockets -p\n"
+         "  diag --replay /tmp/sockets -tanp 'sport = :443'\n"
+         "  diag --replay /tmp/sockets -ta --count-by state,comm\n"
+         "  diag -tan -D /tmp/tcp\n"
+         "  TCPDIAG_FILE=/tmp/tcp diag -tan dport = :443\n";
+}
 std::string FormsTopic() { return std::string(kForms); }
 std::string FilterTopic() {
   return std::string(kFilter) + "Examples:\n" + ExampleLines(kFilterExamples);
@@ -222,7 +276,8 @@ std::string StatesTopic() {
          "\n" +
          Paragraph(
              "cookie-wait to shutdown-ack-sent are states of SCTP's associations, part-open and "
-             "passive-closereq of DCCP. With a state of associations, diag lists their endpoints too, "
+             "passive-closereq of DCCP. With a state of associations, diag lists their endpoints "
+             "too, "
              "in whatever state.",
              0) +
          "\n" +
@@ -253,6 +308,7 @@ constexpr auto kTopics = std::to_array<TopicInfo>({
     {"states", "the states and the groups of states", StatesTopic},
     {"forms", "text, columns, CSV and JSON: their keys and escapes", FormsTopic},
     {"tables", "the tables of -A and the families of -f", TablesTopic},
+    {"captures", "--capture, --replay, -D and TCPDIAG_FILE", CapturesTopic},
     {"exit-codes", "when diag and its commands return 0, 1 or 2", ExitTopic},
     {"examples", "command lines for everyday questions", ExamplesTopic},
 });

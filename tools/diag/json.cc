@@ -39,12 +39,8 @@ void Json::Foreign(std::string_view key, std::string_view bytes) {
 }
 
 void Json::Hex(std::string_view key, netdiag::Bytes bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
   scratch_.clear();
-  for (const std::byte byte : bytes) {
-    scratch_.push_back(kDigits[std::to_integer<size_t>(byte) >> 4]);
-    scratch_.push_back(kDigits[std::to_integer<size_t>(byte) & 15]);
-  }
+  AppendHex(bytes, &scratch_);
   Key(key);
   writer_.String(scratch_.data(), SizeOf(scratch_));
 }

@@ -85,6 +85,7 @@ void PutSummary(const netdiag::Summary& summary, Json* json) {
   (*json)->StartArray();
   for (const netdiag::TableOutcome& outcome : summary.tables) PutTable(summary, outcome, json);
   (*json)->EndArray();
+  json->Message("replay_damage", summary.replay_damage);
   json->Message("owner_error", summary.owner_error);
   if (summary.owners) PutOwnerStats(*summary.owners, json);
   if (summary.netns) PutNetnsStats(*summary.netns, json);
@@ -95,6 +96,21 @@ void PutSummary(const netdiag::Summary& summary, Json* json) {
   json->Number("damaged", summary.damaged);
   json->Number("duplicates", summary.duplicates);
   json->Number("unknown_attributes", summary.unknown_attributes);
+}
+
+void PutKill(const KillCounts& counts, Json* json) {
+  json->Flag("dry_run", counts.dry_run);
+  json->Number("closed", counts.closed);
+  json->Number("gone", counts.gone);
+  json->Number("not_selectable", counts.not_selectable);
+  json->Number("refused", counts.refused);
+}
+
+void PutEvents(const netdiag::EventStats& stats, Json* json) {
+  json->Number("overruns", stats.overruns);
+  if (stats.lost) json->Number("lost", *stats.lost);
+  json->Number("unmatched", stats.unmatched);
+  json->Number("receive_buffer", stats.receive_buffer);
 }
 
 void PutUnlistedOutcome(const absl::StatusOr<netdiag::UnlistedStats>& stats, Json* json) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_join.h"
 
 #include "netdiag/capabilities.h"
+#include "netdiag/dump/tcp_stream.h"
 #include "netdiag/engine.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/types/types.h"
@@ -18,9 +20,13 @@
 #include "tools/diag/commands.h"
 #include "tools/diag/contexts.h"
 #include "tools/diag/empty_answer.h"
+#include "tools/diag/follow.h"
 #include "tools/diag/help.h"
+#include "tools/diag/input_file.h"
+#include "tools/diag/kill.h"
 #include "tools/diag/list_options.h"
 #include "tools/diag/names.h"
+#include "tools/diag/record.h"
 #include "tools/diag/render.h"
 #include "tools/diag/summary.h"
 #include "tools/diag/text.h"
@@ -33,6 +39,7 @@ using netdiag::EngineOptions;
 using netdiag::Flow;
 using netdiag::StateSet;
 using netdiag::Summary;
+using netdiag::TcpStreamReader;
 
 constexpr std::string_view kVersion = "diag utility, netdiag-0.1.0\n";
 
@@ -68,8 +75,38 @@ ExitCode PrintCapabilities(const netdiag::Capabilities& capabilities) {
   return Print(text);
 }
 
-// -s
-ExitCode PrintSummary(Engine* engine, const std::string& proc_root) {
+// Complains about what the query asks and the capture was not made to have, and about what its
+// maker was told. Returns kNotAnswered if tables that were named, or states, are missing.
+ExitCode ReportLack(const ListOptions& options, const netdiag::Query& query) {
+  if (options.replay == nullptr) return kAnswered;
+  for (const std::string& note : options.replay->notes()) {
+    Complain("when the capture was made: " + note);
+  }
+  const CaptureFile::Lack lack = options.replay->LackOf(query);
+  const bool lacks_tables = options.tables_named && !lack.tables.empty();
+  if (lacks_tables) {
+    Complain("the capture was made without these tables: " + absl::StrJoin(lack.tables, ", "));
+  }
+  if (!lack.states.empty()) {
+    Complain("the capture was made without sockets in these states: " +
+             absl::StrJoin(lack.states, ", "));
+  }
+  if (!lack.filter.empty()) {
+    Complain("the capture has only the sockets that match its own filter: " + lack.filter);
+  }
+  if (!lack.details.empty()) {
+    Complain("the capture was made without " + absl::StrJoin(lack.details, ", and without "));
+  }
+  if (lack.unknown) {
+    Complain(
+        "the capture does not say which states, details and filter it was made with, so "
+        "sockets and details may be missing");
+  }
+  return lacks_tables || !lack.states.empty() ? kNotAnswered : kAnswered;
+}
+
+// -s. Sets `*reported` if the counts are not whole.
+ExitCode PrintSummary(const ListOptions& options, Engine* engine, ExitCode* reported) {
   SocketSummary counts;
   const absl::StatusOr<Summary> summary =
       engine->Visit(SocketSummary::Query(), [&](const netdiag::Row& row) {
@@ -83,7 +120,8 @@ ExitCode PrintSummary(Engine* engine, const std::string& proc_root) {
   std::string text;
   counts.AppendTo(&text);
   const ExitCode written = Print(text);
-  ReportGaps(*summary, /*tables_named=*/false, proc_root);
+  *reported = std::max(ReportGaps(*summary, /*tables_named=*/false, options.proc_root),
+                       ReportLack(options, SocketSummary::Query()));
   return written;
 }
 
@@ -124,7 +162,8 @@ void ComplainOfNoProcess(const ListOptions& options) {
 // Complains if the command line admits no socket at all.
 void ReportEmpty(const ListOptions& options, const Engine& engine) {
   if (options.unlisted && options.query.states.empty()) return;  // `state unlisted`
-  const netdiag::NetnsId netns = options.all_netns ? netdiag::NetnsId() : engine.netns();
+  const bool one_netns = !options.all_netns && options.replay == nullptr;
+  const netdiag::NetnsId netns = one_netns ? engine.netns() : netdiag::NetnsId();
   if (const std::string why = WhyEmpty(options.query, netns); !why.empty()) Complain(why);
 }
 
@@ -154,11 +193,17 @@ ExitCode List(const ListOptions& options, const EngineOptions& engine_options, E
   const ExitCode written = Finish(&output, kAnswered);
   if (output.failed()) return written;
 
-  const ExitCode reported = ReportGaps(*summary, options.tables_named, options.proc_root);
+  const ExitCode reported = std::max(ReportGaps(*summary, options.tables_named, options.proc_root),
+                                     ReportLack(options, options.query));
+  if (!options.tcp_stream.empty() && summary->owners) {
+    Complain("TCPDIAG_FILE does not have owners, so its sockets are listed without");
+  }
   if (options.query.completeness == netdiag::Completeness::kExact) ReportDoubts(*summary);
   if (const uint64_t listeners = renderer->untold_listeners(); listeners > 0) {
     Complain("the pending connections of " + std::to_string(listeners) +
-             " unix listeners are missing, because the kernel's answer has no room for them");
+             " unix listeners are missing, because " +
+             (options.replay == nullptr ? "the kernel's answer has no room for them"
+                                        : "the capture does not have them"));
   }
   if (!unlisted.ok()) {
     Complain(unlisted.status());
@@ -171,10 +216,30 @@ ExitCode List(const ListOptions& options, const EngineOptions& engine_options, E
   return unlisted.ok() && !no_process ? reported : kNotAnswered;
 }
 
+bool BeginsTcpStream(std::string_view begin) {
+  return TcpStreamReader::CanBegin(std::as_bytes(std::span(begin.data(), begin.size())));
+}
+constexpr Beginning kStream = {.size = TcpStreamReader::kBeginning, .fits = BeginsTcpStream};
+
 // Opens an Engine in the namespace of the options and asks it.
 ExitCode Ask(const ListOptions& options) {
-  EngineOptions engine_options{
-      .all_netns = options.all_netns, .proc_root = options.proc_root, .threads = 2};
+  EngineOptions engine_options{.all_netns = options.all_netns && options.replay == nullptr,
+                               .proc_root = options.proc_root,
+                               .threads = 2};
+  if (options.replay != nullptr) engine_options.replay = options.replay->bytes();
+  std::string stream;  // must outlive the Engine
+  if (!options.tcp_stream.empty()) {
+    absl::StatusOr<std::string> read = ReadInput(options.tcp_stream, "TCPDIAG_FILE", kStream);
+    if (!read.ok()) {
+      Complain(read.status());
+      return kNotAnswered;
+    }
+    stream = *std::move(read);
+    engine_options.tcp_stream = {.bytes = std::as_bytes(std::span(stream.data(), stream.size())),
+                                 .first_dump = options.called_ss,
+                                 .families = options.query.families,
+                                 .states = options.stream_states};
+  }
   if (!options.netns.empty() && options.netns != netdiag::netlink::kOwnNetns) {
     const auto netns = FindNetns(options.netns, options.proc_root);
     if (!netns.ok()) {
@@ -189,11 +254,17 @@ ExitCode Ask(const ListOptions& options) {
     return kNotAnswered;
   }
   if (options.action == Action::kCapabilities) return PrintCapabilities((*engine)->capabilities());
+  if (!options.stream_path.empty()) return WriteTcpStream(options, engine->get());
+  if (!options.capture_path.empty()) return WriteCapture(options, engine->get());
+  if (options.task == Task::kEvents) return Follow(options, engine_options, engine->get());
+  ExitCode reported = kAnswered;
   if (options.summary != SummaryMode::kNone) {
-    const ExitCode printed = PrintSummary(engine->get(), options.proc_root);
-    if (options.summary == SummaryMode::kOnly || printed != kAnswered) return printed;
+    const ExitCode printed = PrintSummary(options, engine->get(), &reported);
+    if (printed != kAnswered) return printed;
+    if (options.summary == SummaryMode::kOnly) return reported;
   }
-  return List(options, engine_options, engine->get());
+  if (options.task != Task::kList) return Kill(options, engine->get());
+  return std::max(reported, List(options, engine_options, engine->get()));
 }
 
 }  // namespace
@@ -206,7 +277,7 @@ ExitCode RunList(int argc, char** argv) {
     Output output(STDERR_FILENO);
     output.Write(pointer);
     output.Flush();
-    return kUsage;
+    return absl::IsDataLoss(options.status()) ? kNotAnswered : kUsage;
   }
   switch (options->action) {
     case Action::kHelp:

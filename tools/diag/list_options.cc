@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <iterator>
 #include <optional>
 #include <string_view>
@@ -13,11 +14,13 @@
 
 #include "netdiag/fields.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/parse_number.h"
 #include "tools/diag/command_values.h"
 #include "tools/diag/details.h"
 #include "tools/diag/list_words.h"
 #include "tools/diag/names.h"
 #include "tools/diag/tables.h"
+#include "tools/diag/task_options.h"
 
 namespace diag {
 namespace {
@@ -38,10 +41,13 @@ struct Said {
   bool bound_inactive = false;     // -B
   bool summary = false;
   bool each_owner = false;
+  TaskWords task;
   std::string columns, sort, limit, count_by, sum;
   std::string filter_file;
   std::string proc_root;
   std::string users_file;
+  std::vector<uint32_t> bpf_maps;  // of --bpf-map-id
+  std::string replay_file;
 };
 
 // ---- Words that an argument can be ----
@@ -147,6 +153,12 @@ absl::Status SetAllNetns(std::string_view, Said* said) {
   return absl::OkStatus();
 }
 
+template <bool TaskWords::*flag>
+absl::Status SetTask(std::string_view, Said* said) {
+  said->task.*flag = true;
+  return absl::OkStatus();
+}
+
 absl::Status SetSummary(std::string_view, Said* said) {
   said->summary = true;
   return absl::OkStatus();
@@ -179,6 +191,17 @@ absl::Status Keep(std::string_view argument, Said* said) {
   return absl::OkStatus();
 }
 
+// A file that is written. A word that begins with '-' is rather another option.
+template <std::string ListOptions::*path>
+absl::Status SetPath(std::string_view argument, Said* said) {
+  if (argument.size() > 1 && argument[0] == '-') {
+    return BadInput("file", argument,
+                    "only - is standard output; for a file of this name, put ./ before it");
+  }
+  said->options.*path = argument;
+  return absl::OkStatus();
+}
+
 template <Action action>
 absl::Status SetAction(std::string_view argument, Said* said) {
   said->options.action = std::max(said->options.action, action);
@@ -189,6 +212,13 @@ absl::Status SetAction(std::string_view argument, Said* said) {
 absl::Status SetColumns(std::string_view list, Said* said) {
   if (list == "help") return SetAction<Action::kColumnsHelp>(list, said);
   said->columns = list;
+  return absl::OkStatus();
+}
+
+absl::Status AddBpfMap(std::string_view text, Said* said) {
+  const std::optional<uint32_t> id = netdiag::internal::ParseNumber<uint32_t>(text);
+  if (!id) return BadInput("BPF map", text, "expected its id, a number");
+  said->bpf_maps.push_back(*id);
   return absl::OkStatus();
 }
 
@@ -212,11 +242,16 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
      AddTable<Protocol::kMptcp>},
     {{'x', "unix", "unix sockets", {}, kSockets}, AddFamily<Family::kUnix>},
     {{'0', "packet", "packet sockets", {}, kSockets}, AddFamily<Family::kPacket>},
+    {{0, "vsock", "vsock sockets, between virtual machines and their host", {}, kSockets},
+     AddFamily<Family::kVsock>},
+    {{0, "tipc", "TIPC sockets", {}, kSockets}, AddFamily<Family::kTipc>},
+    {{0, "xdp", "XDP sockets", {}, kSockets}, AddFamily<Family::kXdp>},
+    {{0, "smc", "SMC sockets", {}, kSockets}, AddFamily<Family::kSmc>},
     {{'4', "ipv4", "IPv4 only; with -6, both", {}, kSockets}, AddFamily<Family::kInet>},
     {{'6', "ipv6", "IPv6 only; with -4, both", {}, kSockets}, AddFamily<Family::kInet6>},
     {{'f',
       "family",
-      "inet, inet6, link, unix or netlink",
+      "inet, inet6, link, unix, netlink, vsock, tipc, xdp or smc",
       {"FAMILY", Values::kOneOf, FamilyWords},
       kSockets},
      AddFamilyByWord},
@@ -271,13 +306,17 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
      Show<Detail::kExtended, Detail::kTimers>},
     {{'o', "options", "timers", {}, kShown}, Show<Detail::kTimers>},
     {{'m', "memory", "the memory of the buffers", {}, kShown}, Show<Detail::kMemory>},
-    {{'i', "info", "tcp_info and details of congestion control", {}, kShown},
+    {{'i', "info", "tcp_info and details of congestion control; details of SMC", {}, kShown},
      Show<Detail::kTcpInfo>},
+    {{0, "tipcinfo", "details of TIPC sockets", {}, kShown}, Show<Detail::kTipcInfo>},
     {{0, "tos", "type of service, traffic class, priority", {}, kShown}, Show<Detail::kTos>},
     {{0, "cgroup", "the path of the cgroup", {}, kShown}, Show<Detail::kCgroup>},
     {{0, "inet-sockopt", "options set on the socket", {}, kShown}, Show<Detail::kSocketOptions>},
     {{'b', "bpf", "filters of packet sockets; implies -o", {}, kShown},
      Show<Detail::kPacketFilters, Detail::kTimers>},
+    {{0, "bpf-maps", "what BPF programs keep with inet sockets, in every map", {}, kShown},
+     Show<Detail::kBpfStorages>},
+    {{0, "bpf-map-id", "the same of one BPF map; can be repeated", {"ID"}, kShown}, AddBpfMap},
     {{'N',
       "net",
       "another network namespace: a name, a process or a file; self: this one",
@@ -329,27 +368,48 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
      Keep<&Said::count_by>},
     {{0, "sum", "the sums of these fields for each count; see --sort", kFields, kShown},
      Keep<&Said::sum>},
+    {{'D',
+      "diag",
+      "list nothing; write the kernel's messages of TCP sockets for ss (TCPDIAG_FILE); -: to "
+      "stdout",
+      {"FILE", Values::kFile},
+      kForm},
+     SetPath<&ListOptions::stream_path>},
+    {{0,
+      "capture",
+      "list nothing; write the sockets for --replay, with -p their owners; alone, every socket; "
+      "see "
+      "`diag help captures`",
+      {"FILE", Values::kFile},
+      kForm},
+     SetPath<&ListOptions::capture_path>},
+    {{0,
+      "replay",
+      "from a file of --capture and not the kernel; -: from stdin; alone, every socket of it",
+      {"FILE", Values::kFile},
+      kSockets},
+     Keep<&Said::replay_file>},
     {{0,
       "color",
       "states in colour, and in red what needs a look: auto (on a terminal), always or never",
       {"WHEN", Values::kOneOf, WordsIn<kColors>},
       kForm},
      SetColor},
+    {{'K', "kill",
+      "closes the sockets that match and lists those that it closed: TCP, UDP and raw; needs a "
+      "filter, or -a"},
+     SetTask<&TaskWords::kill>},
+    {{0, "dry-run", "with -K: lists what it would close, and closes nothing"},
+     SetTask<&TaskWords::dry_run>},
+    {{'E', "events",
+      "lists TCP and UDP sockets as they close, until it is interrupted; their states do not "
+      "matter"},
+     SetTask<&TaskWords::events>},
     {{.name = "help-format", .argument = {"FORMAT"}}, SetAction<Action::kHelpFormat>},
     {{0, "capabilities", "what this kernel supports"}, SetAction<Action::kCapabilities>},
     {{'V', "version", "the version"}, SetAction<Action::kVersion>},
     {{.letter = 'v'}, SetAction<Action::kVersion>},  // ss's other letter of -V
     {{'h', "help", "this text"}, SetAction<Action::kHelp>},
-    // Options of ss that diag does not have.
-    {{.letter = 'K', .name = "kill", .refusal = "diag does not close sockets; use ss -K"}},
-    {{.letter = 'E', .name = "events", .refusal = "diag does not follow events; use ss -E"}},
-    {{.letter = 'D', .name = "diag", .refusal = "diag does not write raw dumps; use ss -D"}},
-    {{.name = "tipc", .refusal = "diag does not list TIPC sockets; use ss --tipc"}},
-    {{.name = "tipcinfo", .refusal = "diag does not list TIPC sockets; use ss --tipcinfo"}},
-    {{.name = "vsock", .refusal = "diag does not list vsock sockets; use ss --vsock"}},
-    {{.name = "xdp", .refusal = "diag does not list XDP sockets; use ss --xdp"}},
-    {{.name = "bpf-maps", .refusal = "diag does not show BPF maps; use ss --bpf-maps"}},
-    {{.name = "bpf-map-id", .refusal = "diag does not show BPF maps; use ss --bpf-map-id"}},
 });
 
 // ---- What the options come to together ----
@@ -383,6 +443,7 @@ void AddNeedsOf(const ListOptions& options, netdiag::Query* query) {
   if (options.shows(Detail::kExtended)) query->extensions |= Extension::kUnixFile;
   if (options.shows(Detail::kTos)) query->extensions |= {Extension::kTos, Extension::kTrafficClass};
   if (options.shows(Detail::kPacketFilters)) query->extensions |= Extension::kPacketFilter;
+  if (options.shows(Detail::kBpfStorages)) query->extensions |= Extension::kBpfStorages;
 }
 
 // `named`: the command line chooses tables, states or a filter. -s alone counts all sockets and
@@ -420,6 +481,109 @@ absl::Status ResolveEachOwner(const Said& said, ListOptions* options) {
   return absl::OkStatus();
 }
 
+// Opens the maps of --bpf-map-id.
+absl::Status ResolveBpfMaps(const Said& said, ListOptions* options) {
+  if (!said.bpf_maps.empty() && options->shows(Detail::kBpfStorages)) {
+    return BadInput("option", "--bpf-map-id", "--bpf-maps shows every map already");
+  }
+  if (said.bpf_maps.size() > netdiag::kMaxBpfMaps) {
+    return BadInput("option", "--bpf-map-id",
+                    "at most " + std::to_string(netdiag::kMaxBpfMaps) + " maps can be named");
+  }
+  if (!said.bpf_maps.empty()) options->details |= Detail::kBpfStorages;
+  // The maps of this host say nothing about the values in a file.
+  if (!options->shows(Detail::kBpfStorages) || !said.replay_file.empty()) return absl::OkStatus();
+  options->map_values = std::make_shared<netdiag::bpf::MapValues>();
+  for (const uint32_t id : said.bpf_maps) {
+    NETDIAG_ASSIGN_OR_RETURN(const int map, options->map_values->Open(id));
+    options->query.bpf_maps.push_back(map);
+  }
+  return absl::OkStatus();
+}
+
+// What excludes what. `option` is set in `options`, and nothing of `set` may be.
+struct Exclusion {
+  bool set;
+  std::string_view name;
+};
+absl::Status CheckExclusions(std::string_view option, std::span<const Exclusion> others,
+                             std::string_view reason) {
+  for (const Exclusion& other : others) {
+    if (!other.set) continue;
+    return BadInput("option", option,
+                    "it excludes " + std::string(other.name) + ": " + std::string(reason));
+  }
+  return absl::OkStatus();
+}
+
+// Refuses what files cannot hold or answer. `unlisted`: `state unlisted` is said.
+absl::Status CheckFiles(const Said& said, bool unlisted) {
+  const ListOptions& options = said.options;
+  const bool contexts = options.shows(Detail::kProcessContexts);
+  const bool lists_unlisted = options.unlisted || unlisted;
+  const bool capabilities = options.action == Action::kCapabilities;
+  if (!said.replay_file.empty()) {
+    const Exclusion others[] = {{!options.capture_path.empty(), "--capture"},
+                                {!options.netns.empty(), "-N"},
+                                {options.all_netns, "--all-netns"},
+                                {!said.proc_root.empty(), "--proc"},
+                                {lists_unlisted, "--unlisted"},
+                                {contexts, "-Z and -z"},
+                                {capabilities, "--capabilities"},
+                                {!said.bpf_maps.empty(), "--bpf-map-id"},
+                                {said.task.kill, "-K"},
+                                {said.task.events, "-E"},
+                                {said.replay_file == "-" && said.filter_file == "-", "-F -"}};
+    NETDIAG_RETURN_IF_ERROR(
+        CheckExclusions("--replay", others, "only the file is read, and it does not have that"));
+  }
+  if (!options.capture_path.empty()) {
+    const Exclusion others[] = {{contexts, "-Z and -z"}, {lists_unlisted, "--unlisted"}};
+    NETDIAG_RETURN_IF_ERROR(CheckExclusions("--capture", others, "captures do not have that"));
+  }
+  const bool writes = !options.stream_path.empty() || !options.capture_path.empty();
+  if (!writes) return absl::OkStatus();
+  const Exclusion others[] = {
+      {!options.stream_path.empty() && !options.capture_path.empty(), "--capture"},
+      {options.style.form != Form::kText, "--json, --jsonl and --csv"},
+      {!said.columns.empty() || said.each_owner, "--columns and --each-owner"},
+      {!said.count_by.empty() || !said.sum.empty(), "--count-by"},
+      {!said.sort.empty() || !said.limit.empty(), "--sort and --limit"},
+      {said.summary, "-s"},
+      {lists_unlisted, "--unlisted"},
+      {said.task.kill, "-K"},
+      {said.task.events, "-E"},
+      {capabilities, "--capabilities"}};
+  return CheckExclusions(options.stream_path.empty() ? "--capture" : "--diag", others,
+                         "sockets are written to the file, and nothing is listed");
+}
+
+bool AsksForTcp(const netdiag::Query& query) {
+  return std::ranges::find(query.protocols, Protocol::kTcp) != query.protocols.end() &&
+         query.families.intersects({Family::kInet, Family::kInet6});
+}
+
+// Sets what $TCPDIAG_FILE says, if TCP is asked for. `states`: those that the user named.
+absl::Status ResolveTcpStream(const TaskWords& task, std::optional<StateSet> states,
+                              ListOptions* options) {
+  // As for every file that an environment names: not if exec gave this program privileges.
+  const char* const path = secure_getenv("TCPDIAG_FILE");
+  const bool asked = AsksForTcp(options->query);
+  if (path == nullptr || *path == '\0' || options->replay != nullptr || !asked) {
+    return absl::OkStatus();
+  }
+  const Exclusion others[] = {{options->all_netns, "--all-netns"},
+                              {options->unlisted, "--unlisted"},
+                              {task.kill, "-K"},
+                              {task.events, "-E"},
+                              {!options->capture_path.empty(), "--capture"}};
+  NETDIAG_RETURN_IF_ERROR(
+      CheckExclusions("TCPDIAG_FILE", others, "its sockets are of an unknown host; unset it"));
+  options->tcp_stream = path;
+  options->stream_states = states.value_or(StateSet::All());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view> words,
                                     std::string* pointer) {
   ListOptions& options = said.options;
@@ -430,7 +594,12 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   if (options.all_netns && !options.netns.empty()) {
     return BadInput("option", "--all-netns", "it cannot be combined with -N");
   }
-  NETDIAG_ASSIGN_OR_RETURN(options.proc_root, ProcRoot(said.proc_root));
+  if (!said.replay_file.empty()) {
+    NETDIAG_RETURN_IF_ERROR(CheckFiles(said, /*unlisted=*/false));
+    NETDIAG_ASSIGN_OR_RETURN(options.replay, CaptureFile::Read(said.replay_file));
+  } else {
+    NETDIAG_ASSIGN_OR_RETURN(options.proc_root, ProcRoot(said.proc_root));
+  }
   NETDIAG_ASSIGN_OR_RETURN(options.selection, ParseSelection(said.columns, said.sort, said.limit,
                                                              said.count_by, said.sum));
   if (!said.users_file.empty()) {
@@ -438,20 +607,35 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   }
   NETDIAG_ASSIGN_OR_RETURN(const ListWords parsed, ParseListWords(words));
   if (parsed.help) options.action = Action::kHelp;
-  for (const std::string& table : parsed.tables) {
-    NETDIAG_RETURN_IF_ERROR(said.tables.AddWord(table));
+  NETDIAG_RETURN_IF_ERROR(CheckFiles(said, parsed.unlisted));
+  const bool is_file = options.replay != nullptr || !options.capture_path.empty();
+  const bool alone = is_file && words.empty() && said.tables.empty() && !said.states &&
+                     !said.bound_inactive && said.filter_file.empty();
+  if (alone) {
+    said.tables.AddEveryTable();
+    said.states = StateSet::All();
   }
+  for (const std::string& table : parsed.tables) said.tables.AddWord(table);
   options.tables_named = said.tables.names_tables();
   query.load_modules = options.tables_named;
   said.tables.ApplyTo(&query);
-  NETDIAG_ASSIGN_OR_RETURN(ListFilter filter,
-                           ParseListFilter(parsed,
-                                           {.path = said.filter_file,
-                                            .families = query.families,
-                                            .host = {options.netns, options.all_netns,
-                                                     options.proc_root, options.users}},
-                                           pointer));
+  if (!options.stream_path.empty() && !AsksForTcp(query)) {
+    return BadInput("--diag", options.stream_path,
+                    "it writes TCP sockets, and the command line selects none");
+  }
+  NETDIAG_ASSIGN_OR_RETURN(
+      ListFilter filter,
+      ParseListFilter(parsed,
+                      {.path = said.filter_file,
+                       .families = query.families,
+                       .host = {options.netns, options.all_netns, options.proc_root, options.users,
+                                options.replay}},
+                      pointer));
   query.filter = std::move(filter.filter);
+  TaskWords task = said.task;
+  task.all = said.states == StateSet::FromBits(kAllStates);
+  task.states = parsed.states.has_value();
+  task.owners = options.shows(Detail::kOwners);
   std::optional<StateSet> states = parsed.states ? parsed.states : said.states;
   if (said.bound_inactive) states = states.value_or(StateSet::None()) | State::kBoundInactive;
   query.states = states.value_or(said.tables.DefaultStates() | filter.states);
@@ -460,11 +644,16 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   options.only_process = options.process == parsed.expression && said.filter_file.empty() &&
                          said.tables.empty() && !states;
   options.tables_chosen = !said.tables.empty();
+  options.all_netns |= options.replay != nullptr && options.replay->has_namespaces();
+  NETDIAG_RETURN_IF_ERROR(ResolveTcpStream(task, states, &options));
   if (parsed.unlisted) NETDIAG_RETURN_IF_ERROR(SetUnlisted({}, &said));
   const bool named = !words.empty() || !said.tables.empty() || states;
   NETDIAG_RETURN_IF_ERROR(ResolveSummary(said, named, &options));
   NETDIAG_RETURN_IF_ERROR(ResolveEachOwner(said, &options));
+  NETDIAG_RETURN_IF_ERROR(ResolveBpfMaps(said, &options));
+  NETDIAG_RETURN_IF_ERROR(ResolveTask(task, said.tables, &options));
   AddNeedsOf(options, &query);
+  NETDIAG_RETURN_IF_ERROR(CheckNeedsOfTask(options));
   const bool has_order = !options.selection.sort.empty();
   if (options.unlisted &&
       (options.style.form == Form::kCsv || !options.selection.empty() || has_order)) {
@@ -482,6 +671,8 @@ std::vector<OptionInfo> ListOptionInfos() { return InfosOf<Said>(kOptions); }
 
 absl::StatusOr<ListOptions> ParseListOptions(int argc, char** argv, std::string* pointer) {
   Said said;
+  const std::string_view program = argc > 0 ? argv[0] : "";
+  said.options.called_ss = program.substr(program.rfind('/') + 1) == "ss";
   NETDIAG_ASSIGN_OR_RETURN(const Words words, ParseCommandLine<Said>(kOptions, argc, argv, &said));
   return Resolve(std::move(said), words, pointer);
 }

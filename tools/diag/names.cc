@@ -21,25 +21,6 @@
 namespace diag {
 namespace {
 
-// Returns the command of a process; empty if there is no such process.
-std::string CommandOf(int32_t pid, const std::string& proc_root) {
-  std::ifstream file(proc_root + "/" + std::to_string(pid) + "/comm");
-  std::string command;
-  std::getline(file, command, '\0');
-  if (command.ends_with('\n')) command.pop_back();
-  return command;
-}
-
-// The name of the user; empty: none. `users` null: those of the host.
-std::string NameOf(const Users* users, netdiag::Uid uid) {
-  if (users != nullptr) {
-    const auto user = users->find(uid);
-    return user == users->end() ? "" : user->second;
-  }
-  const passwd* entry = getpwuid(uid.value());
-  return entry == nullptr ? "" : entry->pw_name;
-}
-
 void AppendIpProtocol(uint16_t number, std::string* out) {
   if (const protoent* entry = getprotobynumber(number)) {
     AppendEscaped(entry->p_name, out);
@@ -50,6 +31,14 @@ void AppendIpProtocol(uint16_t number, std::string* out) {
 }
 
 }  // namespace
+
+std::string CommandOf(int32_t pid, const std::string& proc_root) {
+  std::ifstream file(proc_root + "/" + std::to_string(pid) + "/comm");
+  std::string command;
+  std::getline(file, command, '\0');
+  if (command.ends_with('\n')) command.pop_back();
+  return command;
+}
 
 absl::StatusOr<std::shared_ptr<const Users>> ReadUsers(const std::string& path) {
   // O_NONBLOCK: a container's file can be a FIFO.
@@ -110,7 +99,10 @@ void Names::AppendNetlinkPort(uint32_t port_id, bool numeric, std::string* out) 
     return;
   }
   if (!numeric && number > 0) {
-    if (const std::string command = CommandOf(number, sources_.proc_root); !command.empty()) {
+    const std::string command = sources_.capture != nullptr
+                                    ? std::string(sources_.capture->CommandOf(number))
+                                    : CommandOf(number, sources_.proc_root);
+    if (!command.empty()) {
       AppendEscaped(command, out);
       out->push_back('/');
     }
@@ -136,7 +128,11 @@ void Names::AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool nume
   if (numeric) return AppendNumber(port.value(), out);
   if (!services_) {
     services_ = netdiag::Services::Load("/etc/services", netdiag::Services::Missing::kEmpty);
-    ephemeral_ = ReadEphemeralPorts().value_or(ephemeral_);
+    if (sources_.capture == nullptr) {
+      ephemeral_ = ReadEphemeralPorts().value_or(ephemeral_);
+    } else if (const auto ports = sources_.capture->ephemeral_ports()) {
+      ephemeral_ = {ports->first, ports->second};
+    }
   }
   const bool ephemeral = port >= ephemeral_.first && port <= ephemeral_.last;
   const std::string_view service = ephemeral ? "" : services_->NameOf(protocol, port);
@@ -147,22 +143,31 @@ void Names::AppendPort(netdiag::Protocol protocol, netdiag::Port port, bool nume
   }
 }
 
-std::string_view Names::InterfaceName(netdiag::NetnsId netns, netdiag::IfIndex index) {
-  const auto [place, is_new] = interfaces_.try_emplace({netns, index});
-  std::string& text = place->second;
-  if (!is_new) return text;
+std::string Names::ReadInterfaceName(netdiag::NetnsId netns, netdiag::IfIndex index) {
+  if (sources_.capture != nullptr) {
+    return std::string(sources_.capture->InterfaceName(netns, index));
+  }
+  const bool unknown = netns == netdiag::NetnsId();
+  std::string text;
+  if (unknown && sources_.strangers) return text;
   const auto read = [&] {
     char name[IF_NAMESIZE] = "";
     if (if_indextoname(index.value(), name) != nullptr) text = name;
     return absl::OkStatus();
   };
-  // The namespace is 0 if it is not known: in a capture, or without /proc.
-  if (netns == netns_ || netns == netdiag::NetnsId()) {
+  // The namespace is 0 if it is not known, without /proc.
+  if (unknown || netns == netns_) {
     read().IgnoreError();
   } else if (sources_.engine != nullptr) {
     sources_.engine->RunIn(netns, read).IgnoreError();  // the number is shown instead
   }
   return text;
+}
+
+std::string_view Names::InterfaceName(netdiag::NetnsId netns, netdiag::IfIndex index) {
+  const auto [place, is_new] = interfaces_.try_emplace({netns, index});
+  if (is_new) place->second = ReadInterfaceName(netns, index);
+  return place->second;
 }
 
 void Names::AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out) {
@@ -172,10 +177,21 @@ void Names::AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std:
   AppendNumber(index.value(), out);
 }
 
+// Empty: the user has none.
+std::string Names::UserName(netdiag::Uid uid) const {
+  if (sources_.users != nullptr) {
+    const auto user = sources_.users->find(uid);
+    return user == sources_.users->end() ? "" : user->second;
+  }
+  if (sources_.capture != nullptr) return std::string(sources_.capture->UserName(uid));
+  const passwd* entry = getpwuid(uid.value());
+  return entry == nullptr ? "" : entry->pw_name;
+}
+
 void Names::AppendUser(netdiag::Uid uid, std::string* out) {
   const auto [place, is_new] = users_.try_emplace(uid);
   if (is_new) {
-    const std::string name = NameOf(sources_.users.get(), uid);
+    const std::string name = UserName(uid);
     if (name.empty()) {
       place->second = std::to_string(uid.value());
     } else {

@@ -16,6 +16,7 @@
 #include "netdiag/net/services.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/types/types.h"
+#include "tools/diag/capture_file.h"
 
 namespace diag {
 
@@ -41,7 +42,15 @@ struct NameSources {
   // Must outlive the Names.
   netdiag::Engine* engine = nullptr;
   std::shared_ptr<const Users> users;  // null: those of the host
+  // If set, `proc_root` and `engine` are not asked: interfaces, processes, ephemeral ports, and
+  // users if `users` is null, are those of the capture.
+  std::shared_ptr<const CaptureFile> capture;
+  // True if namespace 0 is that of an unknown host, so that its interfaces have no names.
+  bool strangers = false;
 };
+
+// The command of a process; empty: there is no such process.
+std::string CommandOf(int32_t pid, const std::string& proc_root);
 
 // The names of ports, interfaces, users and the like. What is read once is kept.
 class Names {
@@ -63,12 +72,16 @@ class Names {
   // cannot be entered. `netns` 0: this program's.
   void AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out);
   // The interface's name in its namespace; empty if it has none or if the namespace cannot be
-  // entered. `netns` 0: this program's. The name can hold any bytes. Valid as long as this object.
+  // entered. `netns` 0: this program's, unless NameSources says otherwise. The name can hold any
+  // bytes. Valid as long as this object.
   std::string_view InterfaceName(netdiag::NetnsId netns, netdiag::IfIndex index);
   // Appends the user's name, or the number.
   void AppendUser(netdiag::Uid uid, std::string* out);
 
  private:
+  std::string UserName(netdiag::Uid uid) const;
+  std::string ReadInterfaceName(netdiag::NetnsId netns, netdiag::IfIndex index);
+
   NameSources sources_;
   std::optional<netdiag::Services> services_;  // nullopt until the first name is needed
   PortRange ephemeral_ = {netdiag::Port::FromHost(1024), netdiag::Port::FromHost(4999)};

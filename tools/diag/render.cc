@@ -11,26 +11,32 @@ namespace diag {
 
 void Renderer::VisitPendingConnections(const netdiag::UnixSocket& listener,
                                        absl::FunctionRef<void(netdiag::Inode peer)> visitor) {
+  const auto visit = [&](const netdiag::UnixSocket& socket) {
+    for (size_t i = 0; const std::optional<netdiag::Inode> peer = socket.pending_connection(i);
+         ++i) {
+      visitor(*peer);
+    }
+  };
+  if (listener.has_pending_connections()) return visit(listener);  // of a capture
   // The kernel walks all its unix sockets for each request, and most listeners have no pending
   // connection.
   if (listener.receive_queue().value_or(0) == 0) return;
-  const absl::Status status = engine_->LookupUnix(
-      listener.inode(), listener.cookie(), [&](const netdiag::UnixSocket& exact) {
-        for (size_t i = 0; const std::optional<netdiag::Inode> peer = exact.pending_connection(i);
-             ++i) {
-          visitor(*peer);
-        }
-      });
+  const absl::Status status = engine_->LookupUnix(listener.inode(), listener.cookie(), visit);
   if (!status.ok() && !absl::IsNotFound(status)) ++untold_listeners_;
 }
 
 NameSources NameSourcesOf(const ListOptions& options, netdiag::Engine* engine) {
-  return {.proc_root = options.proc_root, .engine = engine, .users = options.users};
+  return {.proc_root = options.proc_root,
+          .engine = engine,
+          .users = options.users,
+          .capture = options.replay,
+          .strangers = !options.tcp_stream.empty()};
 }
 
 netdiag::NetnsId NetnsOfCounts(const ListOptions& options) {
   constexpr netdiag::NetnsId kNone(1);  // no namespace has this number
-  if (options.all_netns) return kNone;
+  if (options.all_netns || !options.tcp_stream.empty()) return kNone;
+  if (options.replay != nullptr) return options.replay->only_netns();
   if (options.netns.empty()) return netdiag::NetnsId();
   const auto netns = netdiag::netlink::NetNs::FromName(options.netns, options.proc_root);
   const absl::StatusOr<netdiag::NetnsId> id = netns.ok() ? netns->Identify() : netns.status();

@@ -13,7 +13,9 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/collect.h"
+#include "netdiag/destroy.h"
 #include "netdiag/engine.h"
+#include "netdiag/events.h"
 #include "netdiag/unlisted.h"
 #include "tools/diag/list_options.h"
 #include "tools/diag/text.h"
@@ -23,7 +25,17 @@ namespace diag {
 class Json;
 class TableBuffer;
 
-// A form of output. The calls come in the order Begin, Row… or Count…, Unlisted…, UnlistedEnd, End.
+// How many sockets of -K came to what.
+struct KillCounts {
+  bool dry_run = false;  // `closed` counts those that would be closed
+  uint64_t closed = 0;
+  uint64_t gone = 0;
+  uint64_t not_selectable = 0;
+  uint64_t refused = 0;
+};
+
+// A form of output. The calls come in the order Begin, Row… or Count…, Unlisted…, UnlistedEnd,
+// NotClosed…, KillEnd, EventsEnd, End.
 // This is the only virtual interface of the project.
 class Renderer {
  public:
@@ -39,7 +51,17 @@ class Renderer {
   virtual void Unlisted(const netdiag::UnlistedSocket&) {}
   // How the search for unlisted sockets ended. Called only if there was one.
   virtual void UnlistedEnd(const absl::StatusOr<netdiag::UnlistedStats>&) {}
+  // A socket that -K did not close, and why. Called only for a form that shows such sockets.
+  virtual void NotClosed(const netdiag::Row&, const netdiag::DestroyOutcome&) {}
+  // How -K ended. Called only for -K.
+  virtual void KillEnd(const KillCounts&) {}
+  // Events were lost, between rows. `stats`: until now.
+  virtual void Lost(const netdiag::EventStats&) {}
+  // How -E ended. Called only for -E.
+  virtual void EventsEnd(const netdiag::EventStats&) {}
   virtual void End(const netdiag::Summary& summary) = 0;
+  // Gives all rows so far to the output. A row after it may have wider columns.
+  virtual void Flush() {}
 
   // The number of unix listeners whose pending connections are not known: the kernel's answer about
   // one socket has room for two or three thousand of them.
@@ -83,6 +105,9 @@ std::unique_ptr<Renderer> NewJsonRenderer(const ListOptions& options, netdiag::E
 
 // Writes the keys of `summary` into the current object of `json`.
 void PutSummary(const netdiag::Summary& summary, Json* json);
+// Writes the members of an object: how -K ended, and what is known of the events of -E.
+void PutKill(const KillCounts& counts, Json* json);
+void PutEvents(const netdiag::EventStats& stats, Json* json);
 // Writes how the search for unlisted sockets ended.
 void PutUnlistedOutcome(const absl::StatusOr<netdiag::UnlistedStats>& stats, Json* json);
 
@@ -121,6 +146,14 @@ void WriteDetails(const netdiag::Row& row, const netdiag::PacketSocket& socket,
                   const ListOptions& options, TableBuffer* table);
 void WriteDetails(const netdiag::Row& row, const netdiag::NetlinkSocket& socket,
                   const ListOptions& options, TableBuffer* table);
+void WriteDetails(const netdiag::Row& row, const netdiag::VsockSocket& socket,
+                  const ListOptions& options, TableBuffer* table);
+void WriteDetails(const netdiag::Row& row, const netdiag::TipcSocket& socket,
+                  const ListOptions& options, TableBuffer* table);
+void WriteDetails(const netdiag::Row& row, const netdiag::XdpSocket& socket,
+                  const ListOptions& options, TableBuffer* table);
+void WriteDetails(const netdiag::Row& row, const netdiag::SmcSocket& socket,
+                  const ListOptions& options, TableBuffer* table);
 // The tokens of -i for a TCP socket.
 void WriteTcpInfo(const netdiag::InetSocket& socket, const ListOptions& options, TableBuffer* out);
 // The tokens of -i for an MPTCP connection.
@@ -135,6 +168,10 @@ void AppendNetlink(const netdiag::NetlinkSocket& socket, std::string* out);
 // --tos and --inet-sockopt.
 void AppendTos(const netdiag::InetSocket& socket, std::string* out);
 void AppendSocketOptions(const netdiag::InetSocket& socket, bool oneline, std::string* out);
+// " skmem:(r0,rb212992,…)"; nothing if the kernel did not send it.
+void AppendMemory(const std::optional<netdiag::SocketMemory>& memory, std::string* out);
+// " <->": the directions that are open.
+void AppendShutdown(const std::optional<netdiag::Shutdown>& shutdown, std::string* out);
 // " uid:1000 ino:5001 sk:5c"; without the user if it is root.
 void AppendIdentity(std::optional<netdiag::Uid> uid, netdiag::Inode inode, netdiag::Cookie cookie,
                     std::string* out);

@@ -14,7 +14,6 @@
 #include <variant>
 #include <vector>
 
-#include "netdiag/capabilities.h"
 #include "netdiag/fields.h"
 #include "tools/diag/details.h"
 #include "tools/diag/json.h"
@@ -157,6 +156,20 @@ void PutFilter(const netdiag::PacketSocket& socket, Json* json) {
   (*json)->EndArray();
 }
 
+// Writes what BPF programs keep with the socket. A value is bytes: its type is only with the map.
+void PutBpfStorages(const netdiag::InetSocket& socket, Json* json) {
+  if (!socket.bpf_storage_count()) return;
+  json->Key("bpf_storages");
+  (*json)->StartArray();
+  for (size_t i = 0; const auto storage = socket.bpf_storage(i); ++i) {
+    (*json)->StartObject();
+    json->Number("map_id", storage->map_id);
+    json->Hex("value_hex", storage->value);
+    (*json)->EndObject();
+  }
+  (*json)->EndArray();
+}
+
 // Writes the attributes that a newer kernel sends.
 void PutUnknown(const netdiag::Row& row, Json* json) {
   if (row.unknown_attributes() == 0) return;
@@ -214,6 +227,13 @@ class JsonRenderer final : public Renderer {
   void Count(const netdiag::RowCounts::Group& group) override;
   void Unlisted(const netdiag::UnlistedSocket& socket) override;
   void UnlistedEnd(const absl::StatusOr<netdiag::UnlistedStats>& stats) override;
+  void NotClosed(const netdiag::Row& row, const netdiag::DestroyOutcome& outcome) override;
+  void KillEnd(const KillCounts& counts) override {
+    BeginMore("not_closed");
+    kill_ = counts;
+  }
+  void Lost(const netdiag::EventStats& stats) override;
+  void EventsEnd(const netdiag::EventStats& stats) override { events_ = stats; }
   void End(const netdiag::Summary& summary) override;
 
  private:
@@ -222,7 +242,8 @@ class JsonRenderer final : public Renderer {
   void PutHead() {
     json_.Key("schema");
     json_->Int(kSchema);
-    json_.Foreign("kernel", engine()->capabilities().kernel);
+    json_.Foreign("kernel", engine()->kernel());
+    if (captured_) json_.Foreign("captured", *captured_);
   }
   template <class Get>
   void PutFields(const Members& members, netdiag::NetnsId netns, const Get& get);
@@ -233,7 +254,7 @@ class JsonRenderer final : public Renderer {
   void PutLists(const netdiag::Row& row);
   void PutPendingConnections(const netdiag::Row& row);
   void PutUnlisted(const netdiag::UnlistedSocket& socket, size_t begin, size_t end);
-  void BeginUnlisted();
+  void BeginMore(std::string_view key);
   bool Has(FieldGroup group) const {
     return std::ranges::any_of(
         list_columns_, [&](const Member& member) { return member.column.field->group == group; });
@@ -251,15 +272,18 @@ class JsonRenderer final : public Renderer {
   const bool lines_;       // one object for each line
   const bool each_owner_;  // one object for each owner
   const ListSet lists_;
-  bool in_unlisted_ = false;  // the array of unlisted sockets has begun
-  Members columns_;           // of the socket; of a count, what is counted
-  Members list_columns_;      // the same of its owners and addresses
-  Members counts_;            // not empty: counts instead of sockets
+  bool in_more_ = false;   // the array after that of sockets has begun
+  Members columns_;        // of the socket; of a count, what is counted
+  Members list_columns_;   // the same of its owners and addresses
+  Members counts_;         // not empty: counts instead of sockets
   Members sums_;
   // Where the interfaces of counts are. A count does not tell the namespace of its sockets.
   netdiag::NetnsId netns_of_counts_;
   Names names_;
   std::optional<absl::StatusOr<netdiag::UnlistedStats>> unlisted_;
+  std::optional<std::string> captured_;  // when the capture that is replayed was made
+  std::optional<KillCounts> kill_;
+  std::optional<netdiag::EventStats> events_;
   Json json_;
 };
 
@@ -274,6 +298,7 @@ JsonRenderer::JsonRenderer(const ListOptions& options, netdiag::Engine* engine, 
       netns_of_counts_(NetnsOfCounts(options)),
       names_(NameSourcesOf(options, engine)),
       json_(output) {
+  if (options.replay != nullptr) captured_ = options.replay->time();
   for (Member& member : counts_.empty() ? MembersOf(ColumnsOf(options)) : counts_) {
     (member.column.is_list() ? list_columns_ : columns_).push_back(member);
   }
@@ -339,6 +364,9 @@ void JsonRenderer::PutLists(const netdiag::Row& row) {
     PutMemberships(*packet, row.table().netns, &names_, &json_);
   }
   if (packet != nullptr && lists_.contains(List::kFilter)) PutFilter(*packet, &json_);
+  if (row.inet() != nullptr && lists_.contains(List::kBpfStorages)) {
+    PutBpfStorages(*row.inet(), &json_);
+  }
   if (lists_.contains(List::kUnknownAttributes)) PutUnknown(row, &json_);
   if (lists_.contains(List::kTcpInfoRest)) PutTcpInfoRest(row, &json_);
 }
@@ -365,8 +393,8 @@ void JsonRenderer::Count(const netdiag::RowCounts::Group& group) {
   json_->StartObject();
   PutFields(columns_, netns_of_counts_,
             [&](const Member& member) { return group.values[member.place]; });
-  for (const FieldGroup list : {FieldGroup::kLocal, FieldGroup::kPeer, FieldGroup::kOwner,
-                                FieldGroup::kPeerOwner}) {
+  for (const FieldGroup list :
+       {FieldGroup::kLocal, FieldGroup::kPeer, FieldGroup::kOwner, FieldGroup::kPeerOwner}) {
     PutCountedList(list, group);
   }
   json_.Number("count", group.count);
@@ -389,15 +417,16 @@ void JsonRenderer::PutPendingConnections(const netdiag::Row& row) {
   json_->EndArray();
 }
 
-void JsonRenderer::BeginUnlisted() {
-  if (lines_ || std::exchange(in_unlisted_, true)) return;
+// Begins the array after that of sockets: "unlisted" or "not_closed".
+void JsonRenderer::BeginMore(std::string_view key) {
+  if (lines_ || std::exchange(in_more_, true)) return;
   json_->EndArray();
-  json_.Key("unlisted");
+  json_.Key(key);
   json_->StartArray();
 }
 
 void JsonRenderer::Unlisted(const netdiag::UnlistedSocket& socket) {
-  BeginUnlisted();
+  BeginMore("unlisted");
   const size_t owners = socket.owners.size();
   if (!each_owner_) return PutUnlisted(socket, 0, owners);
   for (size_t i = 0; i < owners; ++i) PutUnlisted(socket, i, i + 1);
@@ -421,8 +450,38 @@ void JsonRenderer::PutUnlisted(const netdiag::UnlistedSocket& socket, size_t beg
 }
 
 void JsonRenderer::UnlistedEnd(const absl::StatusOr<netdiag::UnlistedStats>& stats) {
-  BeginUnlisted();
+  BeginMore("unlisted");
   unlisted_ = stats;
+}
+
+void JsonRenderer::NotClosed(const netdiag::Row& row, const netdiag::DestroyOutcome& outcome) {
+  BeginMore("not_closed");
+  json_->StartObject();
+  if (lines_) {
+    json_.Key("not_closed");
+    json_->StartObject();
+  }
+  json_.Text("outcome", Name(outcome.outcome));
+  json_.Message("error", outcome.status);
+  json_.Key("socket");
+  json_->StartObject();
+  PutFields(columns_, row.table().netns,
+            [&](const Member& member) { return member.column.field->get(row, 0); });
+  if (!list_columns_.empty()) PutListsOf(row, std::nullopt);
+  json_->EndObject();
+  if (lines_) json_->EndObject();
+  EndRow();
+}
+
+void JsonRenderer::Lost(const netdiag::EventStats& stats) {
+  if (!lines_) return;
+  json_->StartObject();
+  json_.Key("lost");
+  json_->StartObject();
+  PutEvents(stats, &json_);
+  json_->EndObject();
+  EndRow();
+  output_->Flush();
 }
 
 void JsonRenderer::End(const netdiag::Summary& summary) {
@@ -436,6 +495,15 @@ void JsonRenderer::End(const netdiag::Summary& summary) {
   }
   PutSummary(summary, &json_);
   if (unlisted_) PutUnlistedOutcome(*unlisted_, &json_);
+  const auto put = [&](std::string_view key, const auto& value, auto members) {
+    if (!value) return;
+    json_.Key(key);
+    json_->StartObject();
+    members(*value, &json_);
+    json_->EndObject();
+  };
+  put("kill", kill_, PutKill);
+  put("events", events_, PutEvents);
   json_.Number("untold_listeners", untold_listeners());
   json_->EndObject();
   if (lines_) json_->EndObject();

@@ -26,11 +26,16 @@ using netdiag::NetlinkSocket;
 using netdiag::Owner;
 using netdiag::PacketSocket;
 using netdiag::Protocol;
+using netdiag::SmcSocket;
+using netdiag::SocketType;
 using netdiag::State;
+using netdiag::TipcSocket;
 using netdiag::UnixSocket;
+using netdiag::VsockSocket;
+using netdiag::XdpSocket;
 
-// True if all rows have the same Netid: then ss has no such column. Unix sockets have three Netids,
-// packet sockets two.
+// True if all rows have the same Netid: then ss has no such column. Unix and vsock sockets have
+// three Netids, packet sockets two. TIPC sockets have four, and yet ss leaves the column out.
 bool HasOneNetid(const netdiag::Query& query) {
   if (query.protocols.size() != 1) return false;
   switch (query.protocols[0]) {
@@ -38,16 +43,55 @@ bool HasOneNetid(const netdiag::Query& query) {
       return std::popcount(query.unix_types.bits()) == 1;
     case Protocol::kPacket:
       return std::popcount(query.packet_types.bits()) == 1;
+    case Protocol::kVsock:
+      return std::popcount(query.vsock_types.bits()) == 1;
     default:
       return true;
   }
 }
 
+std::string_view VsockNetid(SocketType type) {
+  switch (type) {
+    case SocketType::kStream:
+      return "v_str";
+    case SocketType::kDatagram:
+      return "v_dgr";
+    case SocketType::kSequentialPacket:
+      return "v_seq";
+    default:
+      return "vsock";
+  }
+}
+
+std::string_view TipcNetid(SocketType type) {
+  switch (type) {
+    case SocketType::kStream:
+      return "ti_st";
+    case SocketType::kDatagram:
+      return "ti_dg";
+    case SocketType::kReliableDatagram:
+      return "ti_rd";
+    case SocketType::kSequentialPacket:
+      return "ti_sq";
+    default:
+      return "tipc";
+  }
+}
+
 std::string_view Netid(const netdiag::Row& row) {
-  if (row.unix_socket() != nullptr) return netdiag::Names(row.type()).ss;
-  if (row.packet_socket() == nullptr) return netdiag::Names(row.protocol()).ss;
-  // The old SOCK_PACKET is neither; ss counts it as the second.
-  return row.type() == netdiag::SocketType::kRaw ? "p_raw" : "p_dgr";
+  switch (row.protocol()) {
+    case Protocol::kUnix:
+      return netdiag::Names(row.type()).ss;
+    case Protocol::kPacket:
+      // The old SOCK_PACKET is neither; ss counts it as the second.
+      return row.type() == SocketType::kRaw ? "p_raw" : "p_dgr";
+    case Protocol::kVsock:
+      return VsockNetid(row.type());
+    case Protocol::kTipc:
+      return TipcNetid(row.type());
+    default:
+      return netdiag::Names(row.protocol()).ss;
+  }
 }
 
 // ss's name of the state. An association of SCTP has its own.
@@ -60,16 +104,19 @@ std::vector<TableColumn> Layout(const ListOptions& options) {
   const netdiag::Query& query = options.query;
   const bool one_state = std::popcount(query.states.bits() & netdiag::StateSet::All().bits()) == 1;
   const bool queues = !options.style.no_queues;
+  // Each event is written when it comes, so the widths of most rows are chosen beforehand.
+  const size_t address = options.task == Task::kEvents ? 15 : 0;
+  const size_t port = options.task == Task::kEvents ? 5 : 0;
   return {
       {.header = "Netns", .visible = options.all_netns},
       {.header = "Netid", .visible = !HasOneNetid(query) || options.unlisted},
       {.header = "State", .visible = !one_state},
       {.header = "Recv-Q", .width = 6, .visible = queues},
       {.header = "Send-Q", .width = 6, .visible = queues},
-      {.header = "Local Address:", .right = true},
-      {.header = "Port", .left = ""},
-      {.header = "Peer Address:", .right = true},
-      {.header = "Port", .left = ""},
+      {.header = "Local Address:", .right = true, .width = address},
+      {.header = "Port", .left = "", .width = port},
+      {.header = "Peer Address:", .right = true, .width = address},
+      {.header = "Port", .left = "", .width = port},
       {.header = "Process"},
   };
 }
@@ -99,12 +146,17 @@ class EndCells {
 
   void Put(const netdiag::Row& row, const InetSocket& socket) {
     netns_ = row.table().netns;
-    PutEndpoint(row.protocol(), socket, socket.local(), socket.interface());
-    PutEndpoint(row.protocol(), socket, socket.remote(), netdiag::IfIndex());
+    const bool v6_only = socket.v6_only().value_or(false);
+    PutEndpoint(row.protocol(), socket.local(), v6_only, socket.interface());
+    PutEndpoint(row.protocol(), socket.remote(), v6_only, netdiag::IfIndex());
   }
   void Put(const netdiag::Row& row, const UnixSocket& socket);
   void Put(const netdiag::Row& row, const PacketSocket& socket);
   void Put(const netdiag::Row& row, const NetlinkSocket& socket);
+  void Put(const netdiag::Row& row, const VsockSocket& socket);
+  void Put(const netdiag::Row& row, const TipcSocket& socket);
+  void Put(const netdiag::Row& row, const XdpSocket& socket);
+  void Put(const netdiag::Row& row, const SmcSocket& socket);
 
  private:
   // Returns false if the address has no name.
@@ -113,8 +165,15 @@ class EndCells {
     AppendEscaped(name, out_);
     return !name.empty();
   }
-  void PutEndpoint(Protocol protocol, const InetSocket& socket, const Endpoint& end,
+  void PutEndpoint(Protocol protocol, const Endpoint& end, bool v6_only,
                    netdiag::IfIndex interface);
+  // An end of an SMC socket; its ports have the names of TCP's.
+  void PutSmcEnd(const std::optional<netdiag::IpAddress>& address, netdiag::Port port,
+                 netdiag::IfIndex interface);
+  // Two cells, of numbers that the family has instead of an address and a port. nullopt: any.
+  void PutNumbers(std::optional<uint32_t> address, std::optional<uint32_t> port);
+  // Two cells: no peer.
+  void PutNoPeer(char mark);
 
   bool numeric_;
   Names names_;
@@ -124,7 +183,7 @@ class EndCells {
   netdiag::NetnsId netns_;  // the namespace of the row
 };
 
-void EndCells::PutEndpoint(Protocol protocol, const InetSocket& socket, const Endpoint& end,
+void EndCells::PutEndpoint(Protocol protocol, const Endpoint& end, bool v6_only,
                            netdiag::IfIndex interface) {
   const bool named = resolver_ != nullptr && AppendName(end.address);
   char* out = table_.Reserve(netdiag::IpAddress::kTextRoom + 3 + kNumberRoom);
@@ -132,7 +191,7 @@ void EndCells::PutEndpoint(Protocol protocol, const InetSocket& socket, const En
     // A name needs no brackets, because it has no colons.
   } else if (end.address.family() == Family::kInet) {
     out = end.address.WriteTo(out);
-  } else if (end.address.IsUnspecified() && !socket.v6_only().value_or(false)) {
+  } else if (end.address.IsUnspecified() && !v6_only) {
     *out++ = '*';  // the socket takes IPv4 too
   } else {
     *out++ = '[';
@@ -180,9 +239,7 @@ void EndCells::Put(const netdiag::Row& row, const PacketSocket& socket) {
     names_.AppendInterface(netns_, socket.interface(), out_);
   }
   table_.EndCell();
-  out_->push_back('*');
-  table_.EndCell();
-  table_.EndCell();
+  PutNoPeer('*');
 }
 
 void EndCells::Put(const netdiag::Row&, const NetlinkSocket& socket) {
@@ -191,16 +248,75 @@ void EndCells::Put(const netdiag::Row&, const NetlinkSocket& socket) {
   table_.EndCell();
   names_.AppendNetlinkPort(socket.port_id(), numeric_, out_);
   table_.EndCell();
-  if (!socket.connected()) {
-    out_->push_back('*');
-    table_.EndCell();
-    table_.EndCell();
-    return;
-  }
+  if (!socket.connected()) return PutNoPeer('*');
   AppendNumber(socket.remote_group(), out_);
   out_->push_back(':');
   table_.EndCell();
   names_.AppendNetlinkPort(socket.remote_port_id(), /*numeric=*/true, out_);
+  table_.EndCell();
+}
+
+void EndCells::PutNoPeer(char mark) {
+  out_->push_back(mark);
+  table_.EndCell();
+  table_.EndCell();
+}
+
+void EndCells::PutNumbers(std::optional<uint32_t> address, std::optional<uint32_t> port) {
+  char* out = table_.Reserve(2 * kNumberRoom);
+  const auto write = [&](std::optional<uint32_t> number) {
+    if (number) return WriteNumber(*number, out);
+    *out = '*';
+    return out + 1;
+  };
+  out = write(address);
+  *out++ = ':';
+  table_.EndCell(out);
+  table_.EndCell(write(port));
+}
+
+void EndCells::Put(const netdiag::Row&, const VsockSocket& socket) {
+  PutNumbers(socket.local_cid(), socket.local_port());
+  PutNumbers(socket.remote_cid(), socket.remote_port());
+}
+
+void EndCells::Put(const netdiag::Row&, const TipcSocket& socket) {
+  PutNumbers(socket.node(), socket.reference());
+  if (!socket.remote_reference()) return PutNoPeer('-');
+  PutNumbers(socket.remote_node(), socket.remote_reference());
+}
+
+void EndCells::Put(const netdiag::Row& row, const XdpSocket& socket) {
+  if (socket.interface() == netdiag::IfIndex()) {
+    PutNoPeer('*');
+  } else {
+    names_.AppendInterface(row.table().netns, socket.interface(), out_);
+    out_->push_back(':');
+    table_.EndCell();
+    out_->push_back('q');
+    AppendNumber(socket.queue().value_or(0), out_);
+    table_.EndCell();
+  }
+  PutNoPeer('*');
+}
+
+void EndCells::Put(const netdiag::Row& row, const SmcSocket& socket) {
+  netns_ = row.table().netns;
+  PutSmcEnd(socket.local_address(), socket.local_port(), socket.interface());
+  PutSmcEnd(socket.remote_address(), socket.remote_port(), netdiag::IfIndex());
+}
+
+void EndCells::PutSmcEnd(const std::optional<netdiag::IpAddress>& address, netdiag::Port port,
+                         netdiag::IfIndex interface) {
+  if (address) return PutEndpoint(Protocol::kTcp, {*address, port}, /*v6_only=*/false, interface);
+  out_->push_back('*');
+  if (interface != netdiag::IfIndex()) {
+    out_->push_back('%');
+    names_.AppendInterface(netns_, interface, out_);
+  }
+  out_->push_back(':');
+  table_.EndCell();
+  names_.AppendPort(Protocol::kTcp, port, numeric_, out_);
   table_.EndCell();
 }
 
@@ -272,7 +388,8 @@ class SsRenderer final : public Renderer {
     }
   }
   void Unlisted(const netdiag::UnlistedSocket& socket) override;
-  void End(const netdiag::Summary&) override {
+  void End(const netdiag::Summary&) override { Flush(); }
+  void Flush() override {
     ShowPending();
     table_.Flush();
   }
@@ -386,10 +503,15 @@ void SsRenderer::Unlisted(const netdiag::UnlistedSocket& socket) {
 
 // Starts the look-ups of the row's addresses and keeps the row until they are answered.
 void SsRenderer::Resolve(const netdiag::Row& row) {
+  const auto ask = [this](const std::optional<netdiag::IpAddress>& address) {
+    if (address && !address->IsUnspecified()) resolver_->Ask(*address);
+  };
   if (const InetSocket* socket = row.inet()) {
-    for (const Endpoint& end : {socket->local(), socket->remote()}) {
-      if (!end.address.IsUnspecified()) resolver_->Ask(end.address);
-    }
+    ask(socket->local().address);
+    ask(socket->remote().address);
+  } else if (const SmcSocket* connection = row.smc_socket()) {
+    ask(connection->local_address());
+    ask(connection->remote_address());
   }
   if (!pending_) pending_.emplace(std::vector<netdiag::RowKey>(), 0);
   pending_->Add(row);

@@ -51,7 +51,8 @@ class TableRenderer final : public Renderer {
     }
     table_.EndRow();
   }
-  void End(const netdiag::Summary&) override { table_.Flush(); }
+  void End(const netdiag::Summary&) override { Flush(); }
+  void Flush() override { table_.Flush(); }
 
  private:
   static bool IsState(const Column& column) { return column.title() == "state"; }

@@ -103,11 +103,6 @@ std::string MessageOf(const Refusal& refusal) {
   return refusal.before + absl::StrJoin(refusal.tables, ", ") + refusal.after;
 }
 
-// The message and what follows from it.
-void ComplainWith(const absl::Status& status, std::string_view consequence) {
-  Complain(std::string(status.message()).append("; ").append(consequence));
-}
-
 // True if the user misses the table: an unsupported table counts only if the user named it.
 bool IsMissing(const TableOutcome& outcome, bool tables_named) {
   return !outcome.status.ok() && (tables_named || !netdiag::IsUnsupported(outcome.status));
@@ -122,8 +117,10 @@ bool IsRefusalNoted(const TableOutcome& outcome, bool tables_named) {
   return outcome.rows > 0 || tables_named || !is_absent;
 }
 
-// Complains once about all tables that were refused for the same reason.
-void ReportTables(const netdiag::Summary& summary, bool tables_named) {
+// The functions below add to `notes` what the rows of a query do not show.
+
+// Notes once what is the same about several tables.
+void ReportTables(const netdiag::Summary& summary, bool tables_named, Notes* notes) {
   std::vector<Refusal> missing, refused;
   std::string unread;  // the tables that a sandbox forbids and that the user did not name
   for (const TableOutcome& outcome : summary.tables) {
@@ -136,81 +133,111 @@ void ReportTables(const netdiag::Summary& summary, bool tables_named) {
       AddRefusal(outcome.table, outcome.refusal, &refused);
     }
   }
-  for (const Refusal& refusal : missing) Complain(MessageOf(refusal));
+  for (const Refusal& refusal : missing) notes->push_back(MessageOf(refusal));
   for (const Refusal& refusal : refused) {
     std::string note = MessageOf(refusal);
     note.append("; /proc/net was read instead, which has fewer details");
     if (refusal.errnum == EAFNOSUPPORT && !unread.empty()) note.append(" and not ").append(unread);
-    Complain(note);
+    notes->push_back(note);
   }
 }
 
-void ReportNamespaces(const netdiag::NetnsStats& stats) {
+// True if it is known how many sockets of the table are missing.
+bool HasKnownGap(const TableOutcome& outcome) {
+  return outcome.status.ok() && outcome.missing > 0 && !outcome.doubt.ok();
+}
+
+// The doubts that every listing tells, not only one with --exact.
+void ReportKnownGaps(const netdiag::Summary& summary, Notes* notes) {
+  for (const TableOutcome& outcome : summary.tables) {
+    if (!HasKnownGap(outcome)) continue;
+    notes->push_back(std::string(outcome.doubt.message()) + " (" +
+                     Counted(outcome.missing, "socket", "sockets") + ")");
+  }
+}
+
+void ReportNamespaces(const netdiag::NetnsStats& stats, Notes* notes) {
   if (stats.denied > 0) {
-    Complain("sockets are missing, because diag could not enter " +
-             Counted(stats.denied, "network namespace", "network namespaces") + ": " +
-             std::string(stats.denial.message()));
+    notes->push_back("sockets are missing, because diag could not enter " +
+                     Counted(stats.denied, "network namespace", "network namespaces") + ": " +
+                     std::string(stats.denial.message()));
   }
   if (stats.hidden > 0) {
-    Complain("sockets may be missing, because the network namespaces of " +
-             Processes(stats.hidden) + " could not be read: " + Advice(/*of_descriptors=*/false));
+    notes->push_back("sockets may be missing, because the network namespaces of " +
+                     Processes(stats.hidden) +
+                     " could not be read: " + Advice(/*of_descriptors=*/false));
   }
   // Who cannot enter the namespaces of processes needs no note about others.
   if (!stats.no_socket_search.ok() && stats.denied == 0 && stats.hidden == 0) {
-    Complain(
+    notes->push_back(
         "sockets may be missing, because network namespaces that only a socket keeps alive could "
         "not be searched for: " +
         std::string(stats.no_socket_search.message()));
   }
   if (stats.unreached > 0 && stats.no_socket_search.ok()) {
-    Complain("sockets are missing, because " +
-             Counted(stats.unreached, "network namespace", "network namespaces") +
-             " could not be reached: only a thread, a mount in another mount namespace, a process "
-             "that diag does not see, a connection that no process holds, or the kernel keeps " +
-             (stats.unreached == 1 ? "it" : "them") + " alive");
+    notes->push_back(
+        "sockets are missing, because " +
+        Counted(stats.unreached, "network namespace", "network namespaces") +
+        " could not be reached: only a thread, a mount in another mount namespace, a process "
+        "that diag does not see, a connection that no process holds, or the kernel keeps " +
+        (stats.unreached == 1 ? "it" : "them") + " alive");
   }
   if (stats.beyond > 0) {
-    Complain("sockets are missing, because there are too many network namespaces to list all");
+    notes->push_back(
+        "sockets are missing, because there are too many network namespaces to list all");
   }
 }
 
-void ReportMessages(const netdiag::Summary& summary) {
+void ReportMessages(const netdiag::Summary& summary, Notes* notes) {
   if (summary.interrupted) {
-    Complain("the listing may be inconsistent, because a table changed while the kernel dumped it");
+    notes->push_back(
+        "the listing may be inconsistent, because a table changed while the kernel dumped it");
   }
   if (summary.damaged > 0) {
-    Complain("sockets may be missing, because " +
-             Counted(summary.damaged, "malformed record was", "malformed records were") +
-             " left out or cut short");
+    notes->push_back("sockets may be missing, because " +
+                     Counted(summary.damaged, "malformed record was", "malformed records were") +
+                     " left out or cut short");
   }
   if (summary.foreign > 0) {
-    Complain(Counted(summary.foreign, "datagram was", "datagrams were") +
-             " ignored, because the sender was another process and not the kernel");
+    notes->push_back(Counted(summary.foreign, "datagram was", "datagrams were") +
+                     " ignored, because the sender was another process and not the kernel");
   }
 }
 
-void ReportOwners(const netdiag::OwnerStats& stats, const std::string& proc_root) {
+void ReportOwners(const netdiag::OwnerStats& stats, const std::string& proc_root, Notes* notes) {
   if (stats.denied > 0) {
-    Complain("owners may be missing, because the descriptors of " + Processes(stats.denied) +
-             " could not be read" + NamesOf(stats, proc_root) + ": " +
-             Advice(/*of_descriptors=*/true));
+    notes->push_back("owners may be missing, because the descriptors of " +
+                     Processes(stats.denied) + " could not be read" + NamesOf(stats, proc_root) +
+                     ": " + Advice(/*of_descriptors=*/true));
   }
   if (stats.hidepid) {
-    Complain("owners may be missing, because /proc hides the processes of other users (hidepid): " +
-             Advice(/*of_descriptors=*/true));
+    notes->push_back(
+        "owners may be missing, because /proc hides the processes of other users (hidepid): " +
+        Advice(/*of_descriptors=*/true));
   }
   if (stats.other_pid_namespace) {
-    Complain(
+    notes->push_back(
         "owners may be missing, because diag runs in a pid namespace of its own and does not see "
         "the processes outside");
   }
   if (stats.errors > 0) {
-    Complain(netdiag::ErrnoError(
+    const absl::Status status = netdiag::ErrnoError(
         stats.first_error,
         "owners may be missing, because " +
             Counted(stats.errors, "descriptor or process", "descriptors or processes") +
-            " could not be read"));
+            " could not be read");
+    notes->emplace_back(status.message());
   }
+}
+
+// Notes where the capture is damaged, unless a table has done so. Returns true if it is.
+bool ReportDamage(const netdiag::Summary& summary, Notes* notes) {
+  if (summary.replay_damage.ok()) return false;
+  const bool told = std::ranges::any_of(summary.tables, [&](const TableOutcome& outcome) {
+    return outcome.status.message() == summary.replay_damage.message();
+  });
+  if (!told) notes->emplace_back(summary.replay_damage.message());
+  return true;
 }
 
 }  // namespace
@@ -247,23 +274,38 @@ ExitCode Print(std::string_view text) {
 }
 
 ExitCode ReportGaps(const netdiag::Summary& summary, bool tables_named,
-                    const std::string& proc_root) {
-  ReportTables(summary, tables_named);
-  if (summary.netns) ReportNamespaces(*summary.netns);
-  ReportMessages(summary);
+                    const std::string& proc_root, Notes* notes) {
+  Notes found;
+  ReportTables(summary, tables_named, &found);
+  ReportKnownGaps(summary, &found);
+  if (summary.netns) ReportNamespaces(*summary.netns, &found);
+  ReportMessages(summary, &found);
+  const bool damaged = ReportDamage(summary, &found);
   if (!summary.owner_error.ok()) {
-    ComplainWith(summary.owner_error, "the sockets are listed without owners");
+    found.push_back(std::string(summary.owner_error.message()) +
+                    "; the sockets are listed without owners");
   }
-  if (summary.owners) ReportOwners(*summary.owners, proc_root);
+  if (summary.owners) ReportOwners(*summary.owners, proc_root, &found);
+  for (const std::string& note : found) Complain(note);
+  if (notes != nullptr) *notes = std::move(found);
   const bool missing = std::ranges::any_of(summary.tables, [&](const TableOutcome& outcome) {
     return IsMissing(outcome, tables_named);
   });
-  return missing ? kNotAnswered : kAnswered;
+  return missing || damaged ? kNotAnswered : kAnswered;
+}
+
+void ReportLeftOut(std::span<const netdiag::Protocol> tables, std::string_view why) {
+  std::string names;
+  for (const netdiag::Protocol table : tables) {
+    names.append(names.empty() ? "" : ", ").append(netdiag::Names(table).word);
+  }
+  if (!names.empty()) Complain(names.append(" left out: ").append(why));
 }
 
 void ReportDoubts(const netdiag::Summary& summary) {
   for (const TableOutcome& outcome : summary.tables) {
-    if (outcome.status.ok() && !outcome.doubt.ok()) Complain(outcome.doubt);
+    const bool is_told = HasKnownGap(outcome);
+    if (outcome.status.ok() && !outcome.doubt.ok() && !is_told) Complain(outcome.doubt);
   }
 }
 

@@ -3,12 +3,15 @@
 #ifndef NETDIAG_TOOLS_DIAG_REPORT_H_
 #define NETDIAG_TOOLS_DIAG_REPORT_H_
 
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 
 #include "netdiag/summary.h"
+#include "netdiag/types/types.h"
 #include "tools/diag/text.h"
 
 namespace diag {
@@ -33,12 +36,18 @@ ExitCode Fail(const absl::Status& status, Output* output);
 // Writes `text` to stdout.
 ExitCode Print(std::string_view text);
 
+using Notes = std::vector<std::string>;
+
 // Complains about everything that the rows of a query do not show. Returns kNotAnswered if a
-// requested table could not be read.
+// requested table could not be read, or if the capture that was replayed is damaged.
 // `tables_named`: the user named the tables. Otherwise a table that this kernel lacks is no gap.
 // `proc_root`: the procfs that was read; it names processes.
+// `notes`: becomes the sentences, if it is not null.
 ExitCode ReportGaps(const netdiag::Summary& summary, bool tables_named,
-                    const std::string& proc_root);
+                    const std::string& proc_root, Notes* notes = nullptr);
+// Complains that these tables, which the user named, are left out, for the reason `why`. Nothing if
+// there are none.
+void ReportLeftOut(std::span<const netdiag::Protocol> tables, std::string_view why);
 // Complains about each table of which rows can be missing (TableOutcome::doubt).
 void ReportDoubts(const netdiag::Summary& summary);
 

@@ -203,6 +203,24 @@ std::string_view GroupText(FieldGroup group) {
       return "The fanout group of a packet socket.";
     case FieldGroup::kNetlink:
       return "What only netlink sockets have.";
+    case FieldGroup::kVsock:
+      return "What only vsock sockets have.";
+    case FieldGroup::kTipc:
+      return "What only TIPC sockets have.";
+    case FieldGroup::kXdp:
+      return "What only XDP sockets have.";
+    case FieldGroup::kUmem:
+      return "The memory for the frames of an XDP socket (struct xdp_diag_umem).";
+    case FieldGroup::kXdpStats:
+      return "What an XDP socket lost (struct xdp_diag_stats).";
+    case FieldGroup::kSmc:
+      return "What only SMC sockets have.";
+    case FieldGroup::kSmcConn:
+      return "The buffers of an SMC connection (struct smc_diag_conninfo).";
+    case FieldGroup::kSmcLink:
+      return "The link of an SMC-R connection (struct smc_diag_lgrinfo).";
+    case FieldGroup::kSmcDevice:
+      return "The memory of an SMC-D connection in its device (struct smcd_diag_dmbinfo).";
     case FieldGroup::kOwner:
       return "The descriptors that hold the socket (-p). Of a count, the one owner that is "
              "counted.";
@@ -261,6 +279,11 @@ void AddLists(Properties* properties) {
   AddRef("hex", "hex", "Its bytes; at most 4 KiB of all attributes of a socket.", &unknown);
   AddList("unknown_attributes", ObjectOf(unknown, {"type", "size", "hex"}),
           "Attributes that are newer than this program.", properties);
+  Properties storage;
+  AddCount("map_id", "The id of the BPF map.", &storage);
+  AddRef("value_hex", "hex", "The bytes of the value.", &storage);
+  AddList("bpf_storages", ObjectOf(storage, {"map_id", "value_hex"}),
+          "What BPF programs keep with the socket (--bpf-maps).", properties);
   AddRef("tcp_info_rest_hex", "hex", "The end of a tcp_info that is newer than this program.",
          properties);
 }
@@ -374,16 +397,52 @@ std::string LeftOut() {
   return ObjectOf(properties, {"count", "protocols"});
 }
 
+std::string NotClosed() {
+  Properties properties;
+  properties.push_back(
+      {"outcome", Described("\"enum\": [\"gone\", \"not_selectable\", \"refused\"]",
+                            "gone: it closed by itself. not_selectable: no request reaches it. "
+                            "refused: it was not closed for another reason.")});
+  AddText("error", "Why it was not closed.", &properties);
+  AddRef("socket", "socket", "The socket.", &properties);
+  return ObjectOf(properties, {"outcome", "socket"});
+}
+
+std::string Kill() {
+  Properties properties;
+  AddFlag("dry_run", "Nothing was closed; `closed` counts what would be.", &properties);
+  AddCount("closed", "Sockets that were closed; they are in `sockets`.", &properties);
+  AddCount("gone", "Sockets that closed by themselves.", &properties);
+  AddCount("not_selectable", "Sockets that no request reaches.", &properties);
+  AddCount("refused", "Sockets that were not closed for another reason.", &properties);
+  return ObjectOf(properties, {"dry_run", "closed", "gone", "not_selectable", "refused"});
+}
+
+std::string Events() {
+  Properties properties;
+  AddCount("overruns", "How often the kernel's buffer was full, so that events were lost.",
+           &properties);
+  AddCount("lost", "How many events were lost at least; absent if the kernel does not tell.",
+           &properties);
+  AddCount("unmatched", "Events that the filter did not select.", &properties);
+  AddCount("receive_buffer", "The size of the kernel's buffer in bytes.", &properties);
+  return ObjectOf(properties, {"overruns", "unmatched", "receive_buffer"});
+}
+
 Properties Outcome() {
   Properties properties;
   properties.push_back({"schema", Described("\"enum\": [3]", "The version of this schema.")});
   AddText("kernel", "The release of the kernel.", &properties);
+  AddText("captured", "When the capture was made (--replay): UTC, as in RFC 3339.", &properties);
   AddList("tables", Ref("table"), "How each table was read.", &properties);
+  AddText("replay_damage", "Where the capture is damaged first (--replay).", &properties);
   AddRef("owner_scan", "owner_scan", "How owners were searched (-p).", &properties);
   AddText("owner_error", "Why there are no owners (-p).", &properties);
   AddRef("namespaces", "namespaces", "What --all-netns read.", &properties);
   AddRef("left_out", "left_out", "What --unlisted left out.", &properties);
   AddText("unlisted_error", "Why there are no unlisted sockets.", &properties);
+  AddRef("kill", "kill", "What became of the sockets that matched (-K).", &properties);
+  AddRef("events", "events", "What is known of lost events (-E).", &properties);
   AddCount("rows",
            "How many sockets were selected. --count-by, and --limit with --sort, show fewer.",
            &properties);
@@ -411,6 +470,7 @@ std::string Whole(std::string_view key, std::string_view definition, std::string
   if (key == "sockets") {
     AddList("unlisted", Ref("unlisted"), "Sockets that only a descriptor shows (--unlisted).",
             &properties);
+    AddList("not_closed", Ref("not_closed"), "Sockets that -K did not close.", &properties);
   }
   std::vector<std::string_view> required = kRequired;
   required.push_back(key);
@@ -446,6 +506,9 @@ Properties Definitions() {
   add("namespaces", Namespaces());
   add("owner_scan", OwnerScan());
   add("left_out", LeftOut());
+  add("not_closed", NotClosed());
+  add("kill", Kill());
+  add("events", Events());
   add("summary", ObjectOf(Outcome(), kRequired));
   return properties;
 }
@@ -461,13 +524,16 @@ std::string JsonSchema() {
       "{" + Whole("sockets", "socket", "The sockets.") + "}",
       "{" + Whole("counts", "group", "The counts (--count-by).") + "}",
       "{" + Line("unlisted", Ref("unlisted"), "A socket that only a descriptor shows.") + "}",
+      "{" + Line("not_closed", Ref("not_closed"), "A socket that -K did not close.") + "}",
+      "{" + Line("lost", Ref("events"), "Events were lost here; the counts are until now.") + "}",
       "{" + Line("summary", Ref("summary"), "What the rows do not say. The last line.") + "}",
       "{" + Ref("group") + "}",
       "{" + Ref("socket") + "}",
   };
   return "{\"$schema\": \"http://json-schema.org/draft-04/schema#\",\n"
-         "\"title\": \"diag --json; of --jsonl, each line is a socket, a count or an unlisted "
-         "socket, and the last one the summary\",\n"
+         "\"title\": \"diag --json; of --jsonl, each line is a socket, a count, an unlisted "
+         "socket, a "
+         "socket that was not closed, or a loss of events, and the last one is the summary\",\n"
          "\"definitions\": {\n" +
          absl::StrJoin(definitions, ",\n") + "},\n\"anyOf\": [\n" + absl::StrJoin(forms, ",\n") +
          "]}\n";

@@ -30,20 +30,16 @@ struct Kind {
   SocketType type;  // kUnknown: any
 };
 constexpr auto kKinds = std::to_array<Kind>({
-    {Protocol::kNetlink, SocketType::kUnknown},
-    {Protocol::kPacket, SocketType::kRaw},
-    {Protocol::kPacket, SocketType::kDatagram},
-    {Protocol::kUnix, SocketType::kStream},
-    {Protocol::kUnix, SocketType::kDatagram},
-    {Protocol::kUnix, SocketType::kSequentialPacket},
-    {Protocol::kRaw, SocketType::kUnknown},
-    {Protocol::kIcmp, SocketType::kUnknown},
-    {Protocol::kUdp, SocketType::kUnknown},
-    {Protocol::kUdpLite, SocketType::kUnknown},
-    {Protocol::kTcp, SocketType::kUnknown},
-    {Protocol::kDccp, SocketType::kUnknown},
-    {Protocol::kSctp, SocketType::kUnknown},
-    {Protocol::kMptcp, SocketType::kUnknown},
+    {Protocol::kNetlink, SocketType::kUnknown}, {Protocol::kPacket, SocketType::kRaw},
+    {Protocol::kPacket, SocketType::kDatagram}, {Protocol::kUnix, SocketType::kStream},
+    {Protocol::kUnix, SocketType::kDatagram},   {Protocol::kUnix, SocketType::kSequentialPacket},
+    {Protocol::kRaw, SocketType::kUnknown},     {Protocol::kIcmp, SocketType::kUnknown},
+    {Protocol::kUdp, SocketType::kUnknown},     {Protocol::kUdpLite, SocketType::kUnknown},
+    {Protocol::kTcp, SocketType::kUnknown},     {Protocol::kDccp, SocketType::kUnknown},
+    {Protocol::kSctp, SocketType::kUnknown},    {Protocol::kVsock, SocketType::kStream},
+    {Protocol::kVsock, SocketType::kDatagram},  {Protocol::kVsock, SocketType::kSequentialPacket},
+    {Protocol::kTipc, SocketType::kUnknown},    {Protocol::kXdp, SocketType::kUnknown},
+    {Protocol::kMptcp, SocketType::kUnknown},   {Protocol::kSmc, SocketType::kUnknown},
 });
 
 constexpr uint32_t Of(Protocol protocol, SocketType type = SocketType::kUnknown) {
@@ -55,12 +51,13 @@ constexpr uint32_t Of(Protocol protocol, SocketType type = SocketType::kUnknown)
   return bits;
 }
 
-constexpr uint32_t kAll = (uint32_t{1} << kKinds.size()) - 1;
-// ss has neither UDP-Lite nor ping sockets, so they are listed only if the user names them.
-constexpr uint32_t kOfSs = kAll & ~Of(Protocol::kUdpLite) & ~Of(Protocol::kIcmp);
+// -A all, without TIPC as in ss.
+constexpr uint32_t kAll = ((uint32_t{1} << kKinds.size()) - 1) & ~Of(Protocol::kTipc);
+// ss has neither UDP-Lite nor ping nor SMC sockets, so they are listed only if the user names them.
+constexpr uint32_t kOfSs =
+    kAll & ~Of(Protocol::kUdpLite) & ~Of(Protocol::kIcmp) & ~Of(Protocol::kSmc);
 constexpr uint32_t kInet = Of(Protocol::kRaw) | Of(Protocol::kUdp) | Of(Protocol::kTcp) |
                            Of(Protocol::kDccp) | Of(Protocol::kSctp) | Of(Protocol::kMptcp);
-constexpr uint32_t kNotHere = 0;  // ss has these tables, diag does not
 
 // A word of -A.
 struct TableWord {
@@ -91,13 +88,16 @@ constexpr auto kWords = std::to_array<TableWord>({
     {"packet_dgram", Of(Protocol::kPacket, SocketType::kDatagram)},
     {"p_dgr", Of(Protocol::kPacket, SocketType::kDatagram)},
     {"netlink", Of(Protocol::kNetlink)},
-    {"tipc", kNotHere},
-    {"vsock", kNotHere},
-    {"vsock_stream", kNotHere},
-    {"v_str", kNotHere},
-    {"vsock_dgram", kNotHere},
-    {"v_dgr", kNotHere},
-    {"xdp", kNotHere},
+    {"vsock", Of(Protocol::kVsock)},
+    {"vsock_stream", Of(Protocol::kVsock, SocketType::kStream)},
+    {"v_str", Of(Protocol::kVsock, SocketType::kStream)},
+    {"vsock_dgram", Of(Protocol::kVsock, SocketType::kDatagram)},
+    {"v_dgr", Of(Protocol::kVsock, SocketType::kDatagram)},
+    {"vsock_seqpacket", Of(Protocol::kVsock, SocketType::kSequentialPacket)},
+    {"v_seq", Of(Protocol::kVsock, SocketType::kSequentialPacket)},
+    {"tipc", Of(Protocol::kTipc)},
+    {"xdp", Of(Protocol::kXdp)},
+    {"smc", Of(Protocol::kSmc)},
 });
 
 // A family, the tables that it selects, and their states in use.
@@ -106,12 +106,17 @@ struct FamilyRow {
   uint32_t kinds;
   StateSet states;
 };
+constexpr StateSet kOfTipc = StateSet(State::kEstablished) | State::kListen | State::kClose;
 constexpr auto kFamilies = std::to_array<FamilyRow>({
     {Family::kInet, kInet, StateSet::Connected()},
     {Family::kInet6, kInet, StateSet::Connected()},
     {Family::kUnix, Of(Protocol::kUnix), StateSet::Connected()},
     {Family::kPacket, Of(Protocol::kPacket), State::kClose},
     {Family::kNetlink, Of(Protocol::kNetlink), State::kClose},
+    {Family::kVsock, Of(Protocol::kVsock), StateSet::Connected()},
+    {Family::kTipc, Of(Protocol::kTipc), kOfTipc},
+    {Family::kXdp, Of(Protocol::kXdp), State::kClose},
+    {Family::kSmc, Of(Protocol::kSmc), StateSet::Connected()},
 });
 
 StateSet StatesInUse(Protocol protocol) {
@@ -121,18 +126,18 @@ StateSet StatesInUse(Protocol protocol) {
     case Protocol::kSctp:
     case Protocol::kMptcp:
     case Protocol::kUnix:
+    case Protocol::kVsock:
+    case Protocol::kSmc:
       return StateSet::Connected();
+    case Protocol::kTipc:
+      return kOfTipc;
     case Protocol::kPacket:
     case Protocol::kNetlink:
+    case Protocol::kXdp:
       return State::kClose;
     default:
       return State::kEstablished;
   }
-}
-
-absl::Status NotListed(std::string_view word) {
-  return BadInput("table", word,
-                  "diag does not list it; expected one of " + absl::StrJoin(TableWords(), " "));
 }
 
 // True unless the word stands for a group of tables.
@@ -142,7 +147,7 @@ bool NamesTable(const TableWord& row) { return row.kinds != kAll && row.kinds !=
 
 void TableChoice::AddTable(Protocol protocol) {
   kinds_ |= Of(protocol);
-  named_ = true;
+  named_kinds_ |= Of(protocol);
   states_ = states_ | StatesInUse(protocol);
 }
 
@@ -161,9 +166,14 @@ absl::Status TableChoice::AddFamily(std::string_view word) {
   return BadInput("family", word, "expected one of " + absl::StrJoin(FamilyWords(), " "));
 }
 
+void TableChoice::AddEveryTable() {
+  kinds_ = kAll | Of(Protocol::kTipc);
+  listed_ = true;
+}
+
 absl::Status TableChoice::AddList(std::string_view list) {
   if (!listed_) {
-    kinds_ = 0;
+    kinds_ = named_kinds_ = 0;
     states_ = StateSet::Connected();
   }
   listed_ = true;
@@ -175,32 +185,35 @@ absl::Status TableChoice::AddList(std::string_view list) {
     const bool remove = word.starts_with('!');
     if (remove) word.remove_prefix(1);
     const auto row = std::ranges::find(kWords, word, &TableWord::word);
-    if (row == kWords.end())
+    if (row == kWords.end()) {
       return BadInput("table", word, "expected one of " + absl::StrJoin(TableWords(), " "));
-    if (row->kinds == kNotHere && !remove) {
-      return NotListed(word);
     }
-    named_ |= !remove && NamesTable(*row);
+    if (!remove && NamesTable(*row)) named_kinds_ |= row->kinds;
+    if (remove) named_kinds_ &= ~row->kinds;
     kinds_ = remove ? kinds_ & ~row->kinds : kinds_ | row->kinds;
   }
   return absl::OkStatus();
 }
 
-absl::Status TableChoice::AddWord(std::string_view word) {
+void TableChoice::AddWord(std::string_view word) {
   for (const TableWord& row : kWords) {
     if (row.word != word) continue;
-    if (row.kinds == kNotHere) return NotListed(word);
     kinds_ |= row.kinds;
-    named_ |= NamesTable(row);
+    if (NamesTable(row)) named_kinds_ |= row.kinds;
     for (size_t i = 0; i < kKinds.size(); ++i) {
       if ((row.kinds >> i & 1) != 0) states_ = states_ | StatesInUse(kKinds[i].protocol);
     }
-    return absl::OkStatus();
+    return;
   }
   for (const FamilyRow& row : kFamilies) {
     if (netdiag::Names(row.family).ss == word) AddFamily(row.family);
   }
-  return absl::OkStatus();
+}
+
+bool TableChoice::names(Protocol protocol) const {
+  const FamilySet families = netdiag::Describe(protocol).families;
+  const bool inet = families.contains(Family::kInet);
+  return (named_kinds_ & Of(protocol)) != 0 || (!inet && families_.intersects(families));
 }
 
 void TableChoice::ApplyTo(netdiag::Query* query) const {
@@ -215,7 +228,7 @@ void TableChoice::ApplyTo(netdiag::Query* query) const {
   }
   query->families = families;
   query->protocols.clear();
-  query->unix_types = query->packet_types = {};
+  query->unix_types = query->packet_types = query->vsock_types = {};
   for (size_t i = 0; i < kKinds.size(); ++i) {
     if ((kinds >> i & 1) == 0) continue;
     const Kind& kind = kKinds[i];
@@ -224,18 +237,20 @@ void TableChoice::ApplyTo(netdiag::Query* query) const {
     }
     if (kind.protocol == Protocol::kUnix) query->unix_types |= kind.type;
     if (kind.protocol == Protocol::kPacket) query->packet_types |= kind.type;
+    if (kind.protocol == Protocol::kVsock) query->vsock_types |= kind.type;
   }
   // If every type was chosen, list all types, also those that kKinds lacks.
   const auto whole = [&](Protocol protocol) { return (kinds & Of(protocol)) == Of(protocol); };
   if (whole(Protocol::kUnix)) query->unix_types = {};
   if (whole(Protocol::kPacket)) query->packet_types = {};
+  if (whole(Protocol::kVsock)) query->vsock_types = {};
 }
 
 StateSet TableChoice::DefaultStates() const {
   if (empty()) return StateSet::Connected();
-  // Packet and netlink sockets have no state except CLOSE, so `ss -A packet` lists nothing. If -A
-  // names only such tables, list their sockets.
-  const uint32_t stateless = Of(Protocol::kPacket) | Of(Protocol::kNetlink);
+  // Packet, netlink and XDP sockets have no state except CLOSE, so `ss -A packet` lists nothing. If
+  // -A names only such tables, list their sockets.
+  const uint32_t stateless = Of(Protocol::kPacket) | Of(Protocol::kNetlink) | Of(Protocol::kXdp);
   const bool only_stateless = families_.empty() && kinds_ != 0 && (kinds_ & ~stateless) == 0;
   return listed_ && only_stateless ? states_ | State::kClose : states_;
 }
@@ -251,7 +266,7 @@ bool IsTableWord(std::string_view word) {
 std::vector<std::string> TableWords() {
   std::vector<std::string> words;
   for (const TableWord& row : kWords) {
-    if (row.kinds != kNotHere) words.emplace_back(row.word);
+    words.emplace_back(row.word);
   }
   return words;
 }

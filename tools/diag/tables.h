@@ -30,15 +30,18 @@ class TableChoice {
   // list drops the tables that were chosen before it. An error names the word.
   absl::Status AddList(std::string_view list);
 
+  // Every table that can be dumped, also those that -A all lacks.
+  void AddEveryTable();
   // The name of a table without an option: a protocol as its option (`tcp` as -t), a family as -f,
-  // another word of -A as -A has it, except that it drops nothing. An error
-  // names a word that diag does not list. REQUIRES: IsTableWord(word).
-  absl::Status AddWord(std::string_view word);
+  // another word of -A as -A has it, except that it drops nothing. REQUIRES: IsTableWord(word).
+  void AddWord(std::string_view word);
 
   // True if nothing was chosen: then every table that ss has is listed.
   bool empty() const { return kinds_ == 0 && !listed_ && families_.empty(); }
   // True if the user named a table. The groups `all` and `inet` of -A name none.
-  bool names_tables() const { return named_ || !families_.empty(); }
+  bool names_tables() const { return named_kinds_ != 0 || !families_.empty(); }
+  // True if the user named this table, or its family if it has one of its own.
+  bool names(netdiag::Protocol protocol) const;
   // Sets the tables, in ss's order, and the families and types of `query`.
   void ApplyTo(netdiag::Query* query) const;
   // The states that are listed if the user names none: those in use in the chosen tables.
@@ -48,8 +51,8 @@ class TableChoice {
   uint32_t kinds_ = 0;  // bit N: the row N of kKinds in tables.cc
   netdiag::FamilySet families_;
   netdiag::StateSet states_;
-  bool listed_ = false;  // AddList() was called
-  bool named_ = false;   // a table was named
+  bool listed_ = false;       // AddList() was called
+  uint32_t named_kinds_ = 0;  // those of `kinds_` that were named, and not in a group
 };
 
 // True if the lower-case `word` names a table or a family. `all` does not: it is a group of states.

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <ctime>
 #include <poll.h>
+#include <span>
 #include <unistd.h>
 
 namespace diag {
@@ -114,12 +115,17 @@ char* WriteDigits(double value, int digits, char* out) {
 
 }  // namespace
 
-void AppendHexEscape(char byte, std::string* out) {
+void AppendHex(netdiag::Bytes bytes, std::string* out) {
   static constexpr char kDigits[] = "0123456789abcdef";
-  const auto bits = static_cast<unsigned char>(byte);
+  for (const std::byte byte : bytes) {
+    out->push_back(kDigits[std::to_integer<size_t>(byte) >> 4]);
+    out->push_back(kDigits[std::to_integer<size_t>(byte) & 15]);
+  }
+}
+
+void AppendHexEscape(char byte, std::string* out) {
   out->append("\\x");
-  out->push_back(kDigits[bits >> 4]);
-  out->push_back(kDigits[bits & 15]);
+  AppendHex(std::as_bytes(std::span(&byte, 1)), out);
 }
 
 std::chrono::nanoseconds Output::Clock::now() {

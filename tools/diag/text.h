@@ -15,6 +15,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "netdiag/types/types.h"
+
 namespace diag {
 
 // Writes text to a descriptor in pieces of about 64 KiB. Waits until a non-blocking descriptor
@@ -77,6 +79,9 @@ void AppendUnixName(std::string_view name, std::string* out);
 
 // Appends \xNN for any byte.
 void AppendHexEscape(char byte, std::string* out);
+
+// Appends two digits for each byte.
+void AppendHex(netdiag::Bytes bytes, std::string* out);
 
 // Returns the length in bytes of the UTF-8 character at the beginning of `text`; 0 if it is not
 // well formed.
