@@ -30,7 +30,7 @@ void RawDump::Send(uint8_t extensions) {
   request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
   request.body.idiag_family = AF_INET;
   request.body.idiag_ext = extensions;
-  request.body.idiag_states = StateSet::SsAll().bits();
+  request.body.idiag_states = (StateSet::SsAll() & StateSet::OfTcp()).bits();
   if (send(fd_, &request, sizeof(request), 0) < 0) Die("send");
 }
 

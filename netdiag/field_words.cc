@@ -123,7 +123,8 @@ constexpr auto kWords = [] {
       {kSctpInfo, "peer_sack", true, 0, kSctpSack},
       {kSctpInfo, "p_state", false, 0, kSctpPaths},
       {kSctpInfo, "s_type", false, 0, kSctpTypes},
-      {kDccpInfo, "state", false, 1, kTcpStates},
+      // Behind TCP's first twelve, the numbers depend on the kernel (Row::state()).
+      {kDccpInfo, "state", false, 1, std::span(kTcpStates).first(12)},
       {kDccpInfo, "ca_state", false, 1, kCcid3States},
       {kDccpInfo, "options", true, 0, kTcpOptions},
       {kPacket, "ethertype", false, 0, {}, EtherTypes},
@@ -232,15 +233,18 @@ struct FieldName {
   const Field* field;
 };
 
-// The names of all fields, with and without unit and group.
+// The names of all fields, with and without unit, and without the group where it needs not be
+// named.
 const std::vector<FieldName>& AllNames() {
   static const auto* const kNames = [] {
     auto* const names = new std::vector<FieldName>;
     for (const Field& field : AllFields()) {
       const std::string name(field.name);
       const std::string with_unit = NameWithUnit(field);
-      names->push_back({name, &field});
-      if (with_unit != name) names->push_back({with_unit, &field});
+      if (!NeedsGroup(field.group)) {
+        names->push_back({name, &field});
+        if (with_unit != name) names->push_back({with_unit, &field});
+      }
       if (field.group == FieldGroup::kSocket) continue;
       const std::string group = std::string(Name(field.group)) + ".";
       names->push_back({group + name, &field});

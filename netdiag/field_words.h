@@ -72,7 +72,7 @@ struct FieldAlias {
 };
 std::span<const FieldAlias> FieldAliases();
 // Finds a field by its short name, its name, or its name with unit; the last two with or without
-// the group ("tcp_info.rtt_us"). Returns null if there is none.
+// the group ("tcp_info.rtt_us"; see NeedsGroup()). Returns null if there is none.
 const Field* FindFieldByWord(std::string_view word);
 
 // Returns, of all words that FindFieldByWord() finds and of `others`, the one with the fewest edits

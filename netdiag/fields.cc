@@ -117,7 +117,7 @@ constexpr auto kSocketFields = [] {
          return Names(r.family()).word;
        }>},
       {kSocket, "type", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
-         return Names(r.type()).word;
+         return r.type() == SocketType::kUnknown ? std::string_view() : Names(r.type()).word;
        }>},
       {kSocket, "state", kNone, kEnum, kAnyFamily, {}, OfRow<[](R r) {
          return Names(r.state()).word;
@@ -557,8 +557,7 @@ std::string_view Name(FieldGroup group) {
 }
 
 bool IsList(FieldGroup group) {
-  return group == FieldGroup::kLocal || group == FieldGroup::kPeer || group == FieldGroup::kOwner ||
-         group == FieldGroup::kPeerOwner;
+  return NeedsGroup(group) || group == FieldGroup::kOwner || group == FieldGroup::kPeerOwner;
 }
 
 size_t ValuesOf(FieldGroup group, const Row& row) {
@@ -579,10 +578,14 @@ size_t ValuesOf(FieldGroup group, const Row& row) {
 
 std::span<const Field> AllFields() { return kFields; }
 
+bool NeedsGroup(FieldGroup group) {
+  return group == FieldGroup::kLocal || group == FieldGroup::kPeer;
+}
+
 const Field* FindField(std::string_view name) {
   const size_t dot = name.find('.');
   const auto row = std::ranges::find_if(kFields, [&](const Field& field) {
-    if (dot == name.npos) return field.name == name;
+    if (dot == name.npos) return field.name == name && !NeedsGroup(field.group);
     return Name(field.group) == name.substr(0, dot) && field.name == name.substr(dot + 1);
   });
   return row == kFields.end() ? nullptr : &*row;

@@ -115,7 +115,10 @@ struct Field {
 
 // All fields, group by group, in the order in which they are shown.
 std::span<const Field> AllFields();
-// Finds "group.name", or the first field with that name in any group; null if there is none.
+// True for kLocal and kPeer: without the group, "port" could be read as a port of any socket.
+bool NeedsGroup(FieldGroup group);
+// Finds "group.name", or the first field with that name in any group that needs not be named; null
+// if there is none.
 const Field* FindField(std::string_view name);
 // The value of a field of kOwner or kPeerOwner for an owner that need not belong to a row.
 // `programs`: tells `exe` and `args`; null: they are absent.

@@ -48,6 +48,7 @@ std::unique_ptr<Engine> Feed(const Packet& capture, bool owners, const F& add) {
   EXPECT_THAT(engine, testing::IsOk());
   Query query;
   query.owners = owners;
+  query.protocols.push_back(Protocol::kSctp);
   EXPECT_THAT((*engine)->Visit(query,
                                [&](const Row& row) {
                                  add(row);
@@ -302,6 +303,23 @@ TEST(RowCounts, CountASocketOnceForEachCommandThatHoldsIt) {
   EXPECT_THAT(LinesOf(commands), ElementsAre("2 nginx", "1 logger", "1 -"));
   EXPECT_THAT(LinesOf(pids), ElementsAre("2 10 established", "1 11 established", "1 12 established",
                                          "1 - time-wait"));
+}
+
+// Two local addresses and two of the peer are four pairs; the endpoint has no peer.
+TEST(RowCounts, CountEveryCombinationOfTheValuesOfTwoLists) {
+  const Packet capture = CaptureOf(
+      {{Protocol::kSctp, {testing::SctpEndpoint().Build(), testing::SctpAssociation().Build()}}});
+  RowCounts pairs({Key("locals.address"), Key("peers.address"), Key("peers.port")});
+  RowCounts one({Key("locals.address")});
+  const auto engine = Feed(capture, false, [&](const Row& row) {
+    pairs.Add(row);
+    one.Add(row);
+  });
+  EXPECT_THAT(LinesOf(pairs), ::testing::UnorderedElementsAre(
+                                  "1 127.0.0.1 - -", "1 127.0.0.2 - -", "1 127.0.0.1 10.1.2.3 4660",
+                                  "1 127.0.0.1 10.1.2.4 4660", "1 127.0.0.2 10.1.2.3 4660",
+                                  "1 127.0.0.2 10.1.2.4 4660"));
+  EXPECT_THAT(LinesOf(one), ElementsAre("2 127.0.0.1", "2 127.0.0.2"));
 }
 
 TEST(RowCounts, AllocateNothingForAKnownGroup) {

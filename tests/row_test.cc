@@ -152,7 +152,7 @@ TEST(Row, OfDccpHasTwoStatesBehindThoseOfTcp) {
   for (uint8_t number = 0; number < 13; ++number) {
     EXPECT_EQ(StateIn(Protocol::kDccp, InState(number)), static_cast<State>(number));
   }
-  for (const uint8_t mask : {0, 1, 2, 3}) {
+  for (uint8_t mask = 0; mask < 4; ++mask) {
     const bool ended = (mask & 1) != 0;
     EXPECT_EQ(StateIn(Protocol::kDccp, InState(13, shut(mask))), State::kPartOpen);
     EXPECT_EQ(StateIn(Protocol::kDccp, InState(14, shut(mask))),

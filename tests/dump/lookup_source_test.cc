@@ -50,7 +50,8 @@ inet_diag_msg Socket(uint16_t state, uint16_t local, uint16_t remote) {
   return socket;
 }
 
-uint32_t StatesOfTcp(StateSet states) { return (states & StateSet::OfTcp()).bits(); }
+// As the kernel is asked: bit 0 is no state.
+uint32_t StatesOfTcp(StateSet states) { return (states & StateSet::FromBits(0x3fff)).bits(); }
 
 // The fake kernel: its sockets, and the requests that came.
 class Kernel {

@@ -662,11 +662,11 @@ TEST(EngineReplay, AFullDiskEndsACapture) {
 TEST(Engine, AProtocolWithoutATableIsRefusedByName) {
   absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open();
   ASSERT_TRUE(engine.ok()) << engine.status();
-  const Query query{.protocols = {Protocol::kTcp, Protocol{132}}};
+  const Query query{.protocols = {Protocol::kTcp, Protocol{131}}};
   const absl::StatusOr<Summary> summary =
       (*engine)->Visit(query, [](const Row&) { return Flow::kContinue; });
   EXPECT_EQ(Errno(summary.status()), EINVAL);
-  EXPECT_NE(summary.status().message().find("132"), std::string::npos);
+  EXPECT_NE(summary.status().message().find("131"), std::string::npos);
 }
 
 }  // namespace

@@ -126,6 +126,16 @@ TEST(TablePlan, TcpIsNotAskedForStatesThatItsTableNeverHas) {
   EXPECT_THAT(TablesOf(PlansOf(query)), ElementsAre("tcp"));
 }
 
+TEST(TablePlan, StatesOfOneProtocolLeaveOutTheOthers) {
+  Query query{.protocols = {Protocol::kTcp, Protocol::kDccp, Protocol::kSctp, Protocol::kUdp}};
+  query.states = State::kPartOpen;
+  EXPECT_THAT(TablesOf(PlansOf(query)), ElementsAre("dccp inet", "dccp inet6"));
+  query.states = State::kCookieWait;
+  EXPECT_THAT(TablesOf(PlansOf(query)), ElementsAre("sctp inet", "sctp inet6"));
+  query.states = State::kTimeWait;
+  EXPECT_THAT(TablesOf(PlansOf(query)), ElementsAre("tcp", "dccp inet", "dccp inet6"));
+}
+
 TEST(TablePlan, TablesInWhichNothingCanMatchAreLeftOut) {
   Query query{.protocols = {Protocol::kUnix, Protocol::kTcp}};
   query.filter = FilterOf("sport = 22");
@@ -240,6 +250,21 @@ TEST(TablePlan, PseudoStatesOfTcpAreReportedAsPlainOnes) {
   EXPECT_TRUE(tcp.contains(State::kSynReceived));
   EXPECT_EQ(plans.back().table().protocol, Protocol::kUdp);
   EXPECT_EQ(plans.back().conditions.states, query.states);
+}
+
+TEST(TablePlan, EndpointsOfSctpMatchInAnyStateIfAssociationsAreAsked) {
+  const auto any_endpoint = [](StateSet states, Protocol protocol = Protocol::kSctp) {
+    Query query{.protocols = {protocol}};
+    query.states = states;
+    const std::vector<TablePlan> plans = PlansOf(query);
+    return !plans.empty() && plans[0].conditions.any_endpoint;
+  };
+  EXPECT_TRUE(any_endpoint(StateSet::SsAll()));
+  EXPECT_TRUE(any_endpoint(State::kEstablished));
+  EXPECT_TRUE(any_endpoint(StateSet(State::kListen) | State::kCookieWait));
+  EXPECT_FALSE(any_endpoint(State::kListen));
+  EXPECT_FALSE(any_endpoint(StateSet(State::kListen) | State::kClose)) << "as -l";
+  EXPECT_FALSE(any_endpoint(StateSet::SsAll(), Protocol::kTcp));
 }
 
 TEST(TablePlan, SocketTypesAreThoseOfTheProtocol) {

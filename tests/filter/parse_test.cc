@@ -244,7 +244,10 @@ TEST(FilterParse, TakesStatesAndMergesThem) {
       {"state = CLOSED", "state = unconnected"},
       {"state != listening",
        "state = established,syn-sent,syn-recv,fin-wait-1,fin-wait-2,"
-       "time-wait,unconnected,close-wait,last-ack,closing"},
+       "time-wait,unconnected,close-wait,last-ack,closing,cookie-wait,cookie-echoed,"
+       "shutdown-pending,shutdown-sent,shutdown-received,shutdown-ack-sent,part-open,"
+       "passive-closereq"},
+      {"state = cookie-wait,PARTOPEN", "state = cookie-wait,part-open"},
       {"state = connected", "state = connected"},
       {"state = syn-sent or sport = 1 or state = listening",
        "or(state = syn-sent,listening, sport = :1)"},

@@ -16,6 +16,8 @@ const Table kTcp4 = {Protocol::kTcp, Family::kInet, NetnsId()};
 const Table kTcp6 = {Protocol::kTcp, Family::kInet6, NetnsId()};
 const Table kUdp4 = {Protocol::kUdp, Family::kInet, NetnsId()};
 const Table kUnix = {Protocol::kUnix, Family::kUnix, NetnsId()};
+const Table kSctp4 = {Protocol::kSctp, Family::kInet, NetnsId()};
+const Table kDccp4 = {Protocol::kDccp, Family::kInet, NetnsId()};
 const Table kPacket = {Protocol::kPacket, Family::kPacket, NetnsId()};
 
 StateSet Possible(const Table& table, std::string_view filter, StateSet states = StateSet::All()) {
@@ -30,11 +32,16 @@ StateSet Possible(const Table& table, std::string_view filter, StateSet states =
 }
 
 TEST(PossibleStates, AreThoseOfTheQueryThatTheTableHas) {
-  EXPECT_EQ(Possible(kTcp4, ""), StateSet::All() - State::kClose);
+  EXPECT_EQ(Possible(kTcp4, ""), StateSet::OfTcp() - State::kClose);
   EXPECT_EQ(Possible(kTcp4, "", State::kListen), StateSet(State::kListen));
   EXPECT_EQ(Possible(kUdp4, "", StateSet(State::kListen) | State::kClose), StateSet(State::kClose));
   EXPECT_TRUE(Possible(kUdp4, "", State::kListen).empty());
   EXPECT_TRUE(Possible(kPacket, "", State::kEstablished).empty());
+  EXPECT_TRUE(Possible(kTcp4, "", StateSet::OfSctpOnly() | StateSet::OfDccpOnly()).empty());
+  EXPECT_EQ(Possible(kSctp4, "", StateSet::OfSctpOnly() | StateSet::OfDccpOnly()),
+            StateSet::OfSctpOnly());
+  EXPECT_EQ(Possible(kDccp4, "", StateSet::OfSctpOnly() | StateSet::OfDccpOnly()),
+            StateSet::OfDccpOnly());
   EXPECT_TRUE(
       Possible(kUnix, "", State::kBoundInactive | StateSet()).contains(State::kBoundInactive));
 }
@@ -57,6 +64,13 @@ TEST(PossibleStates, AreNoneIfNoSocketOfTheTableHasTheFields) {
   EXPECT_FALSE(Possible(kUdp4, "not rtt > 1ms").empty());
   EXPECT_TRUE(Possible(kTcp4, "mptcp_info.token = 1").empty());
   EXPECT_TRUE(Possible(kTcp4, "sport = 1 and sport = 2").empty());
+  for (const char* field : {"sctp_info.rwnd > 0", "locals.port = 1", "peers.address = 10.0.0.1"}) {
+    EXPECT_TRUE(Possible(kTcp4, field).empty()) << field;
+    EXPECT_FALSE(Possible(kSctp4, field).empty()) << field;
+  }
+  EXPECT_TRUE(Possible(kSctp4, "rtt > 1ms").empty()) << "tcp_info is TCP's";
+  EXPECT_TRUE(Possible(kTcp4, "dccp_info.rtt > 1ms").empty());
+  EXPECT_FALSE(Possible(kDccp4, "dccp_info.rtt > 1ms").empty());
 }
 
 TEST(PossibleStates, DoNotDependOnANamespaceThatIsNotKnown) {

@@ -79,9 +79,9 @@ TEST_F(UnlistedMatch, KnowsTheProtocolsOfOtherFamilies) {
 }
 
 TEST_F(UnlistedMatch, APredicateAboutSomethingUnknownNeverDecides) {
-  for (const char* unknown :
-       {"sport = 22", "dst 10.0.0.0/8", "state = close", "uid = 0", "rtt > 1ms", "src unix:*",
-        "dev = 1", "fwmark = 1", "autobound", "cgroup = 1", "src netlink:*"}) {
+  for (const char* unknown : {"sport = 22", "dst 10.0.0.0/8", "state = close", "uid = 0",
+                              "rtt > 1ms", "src unix:*", "dev = 1", "fwmark = 1",
+                              "peers.address = 10/8", "autobound", "cgroup = 1", "src netlink:*"}) {
     const std::string text = unknown;
     EXPECT_FALSE(Matches(text)) << text;
     EXPECT_FALSE(Matches("not " + text)) << text;

@@ -2,9 +2,12 @@
 // are the payload.
 
 #include <iterator>
+#include <string_view>
+#include <variant>
 
 #include "netdiag/dump/table.h"
 #include "netdiag/engine/row_maker.h"
+#include "netdiag/fields.h"
 #include "netdiag/row.h"
 #include "netdiag/socket/socket.h"
 #include "tests/fuzz/fuzz.h"
@@ -32,7 +35,10 @@ void TouchInet(const InetSocket& s) {
               s.traffic_class(), s.class_id(), s.shutdown(), s.protocol(), s.v6_only(), s.mark(),
               s.cgroup(), s.options());
   TouchFields(s.inet_memory()), TouchFields(s.tcp_info()), TouchFields(s.vegas());
-  TouchFields(s.mptcp_info());
+  TouchFields(s.mptcp_info()), TouchFields(s.sctp_info()), TouchFields(s.dccp_info());
+  TouchValue(SctpPrimaryAddress(s.sctp_info().value_or(SctpInfo())));
+  for (size_t i = 0; i <= s.local_addresses(); ++i) TouchValue(s.local_address(i));
+  for (size_t i = 0; i <= s.peer_addresses(); ++i) TouchValue(s.peer_address(i));
   TouchFields(s.dctcp()), TouchFields(s.bbr()), TouchFields(s.memory());
   TouchValue(OptionsOf(s.tcp_info().value_or(TcpInfo())));
   const UlpInfo ulp = s.ulp().value_or(UlpInfo());
@@ -107,7 +113,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   constexpr Protocol kProtocols[] = {Protocol::kTcp,     Protocol::kUdp,   Protocol::kUnix,
                                      Protocol::kRaw,     Protocol::kMptcp, Protocol::kPacket,
                                      Protocol::kNetlink, Protocol::kVsock, Protocol::kTipc,
-                                     Protocol::kXdp,     Protocol::kSmc};
+                                     Protocol::kXdp,     Protocol::kSmc,   Protocol::kSctp,
+                                     Protocol::kDccp};
   const Table table = {kProtocols[data[0] % std::size(kProtocols)], {}, {}};
   const Bytes payload = fuzz::AsBytes(data + 1, size - 1);
   if (const auto inet = InetSocket::Parse(payload)) fuzz::TouchInet(*inet);
@@ -121,7 +128,12 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   netlink::MessageCursor messages(payload);
   for (netlink::Message message; messages.Next(&message);) {
     const auto row = internal::RowMaker::FromMessage(message, table, SourceKind::kReplay);
-    if (row) fuzz::TouchValues(StateSet(row->state()), FamilySet(row->family()), row->send_queue());
+    if (!row) continue;
+    fuzz::TouchValues(StateSet(row->state()), FamilySet(row->family()), row->send_queue());
+    for (const Field& field : AllFields()) {
+      const FieldValue value = field.get(*row, 1);
+      if (const auto* text = std::get_if<std::string_view>(&value)) fuzz::Touch(*text);
+    }
   }
   return 0;
 }

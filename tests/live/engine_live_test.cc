@@ -3,6 +3,7 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -377,22 +378,45 @@ TEST_F(EngineLive, CapabilitiesOfThisKernel) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   const Capabilities& capabilities = engine->capabilities();
   EXPECT_FALSE(capabilities.kernel.empty());
-  ASSERT_EQ(capabilities.tables.size(), 15u);
+  ASSERT_EQ(capabilities.tables.size(), 19u);
   for (const Capability& capability : capabilities.tables) {
     SCOPED_TRACE(Text(capability.table));
-    // The kernel may be built without raw_diag. Ping sockets have no dump, and MPTCP has no file in
-    // /proc/net.
+    // The kernel may be built without raw_diag, SCTP and DCCP. Ping sockets have no dump, and
+    // MPTCP, SCTP and DCCP have no file in /proc/net.
     const Protocol protocol = capability.table.protocol;
+    const bool of_module = protocol == Protocol::kSctp || protocol == Protocol::kDccp;
     if (protocol == Protocol::kIcmp) {
       EXPECT_FALSE(capability.netlink.ok());
+    } else if (of_module) {
+      EXPECT_EQ(capability.netlink.ok(), IsLoaded(Describe(protocol))) << capability.netlink;
     } else if (protocol != Protocol::kRaw) {
       EXPECT_TRUE(capability.netlink.ok()) << capability.netlink;
     }
-    EXPECT_EQ(capability.procfs, protocol != Protocol::kMptcp) << Text(capability.table);
+    EXPECT_EQ(capability.procfs, protocol != Protocol::kMptcp && !of_module);
   }
   EXPECT_TRUE(capabilities.bpf_owners.ok()) << capabilities.bpf_owners;
   EXPECT_EQ(&engine->capabilities(), &capabilities) << "asked once";
   EXPECT_EQ(Difference(VisitIdentities(engine.get(), Everything()), AllIdentities(zoo())), "");
+}
+
+// The query that may load the modules is the last, because it can change what the other answers.
+TEST_F(EngineLive, OnlyAQueryThatMayLoadModulesAsksForProtocolsThatAreNotLoaded) {
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  for (const bool load : {false, true}) {
+    std::set<Protocol> expected = {Protocol::kTcp, Protocol::kUdp};
+    for (const Protocol protocol : {Protocol::kSctp, Protocol::kDccp}) {
+      if (load || IsLoaded(Describe(protocol))) expected.insert(protocol);
+    }
+    const Query query{
+        .protocols = {Protocol::kTcp, Protocol::kSctp, Protocol::kDccp, Protocol::kUdp},
+        .load_modules = load};
+    const absl::StatusOr<Summary> summary =
+        engine->Visit(query, [](const Row&) { return Flow::kContinue; });
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    std::set<Protocol> asked;
+    for (const TableOutcome& outcome : summary->tables) asked.insert(outcome.table.protocol);
+    EXPECT_EQ(asked, expected) << load;
+  }
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 
 #include "netdiag/engine.h"
 #include "netdiag/engine/test_options.h"
+#include "netdiag/fields.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/conn.h"
 #include "netdiag/netlink/request_builder.h"
@@ -165,6 +166,38 @@ TEST(FamiliesLive, PacketSocketsTellTheirRingsFiltersAndMemberships) {
     WithRow(families["packet that sends by a ring"], [](const Row& row) {
       EXPECT_EQ((*row.packet_socket()->send_ring())[PacketRing::Field("frame_size")], 4096u);
     });
+  });
+}
+
+// From raw_diag where the kernel has it, and from /proc/net.
+TEST(FamiliesLive, RawSocketsTellTheirProtocol) {
+  InNamespace([] {
+    const Families families;
+    for (const bool procfs : {false, true}) {
+      std::set<Inode> told;
+      Visit(Everything(),
+            [&](const Row& row) {
+              const auto socket =
+                  std::ranges::find(families.sockets(), row.inode(), &FamilySocket::inode);
+              if (row.protocol() != Protocol::kRaw || socket == families.sockets().end()) {
+                return Flow::kContinue;
+              }
+              SCOPED_TRACE(socket->what);
+              told.insert(row.inode());
+              const int protocol = Get<int>(socket->fd, SOL_SOCKET, SO_PROTOCOL);
+              EXPECT_EQ(FindField("ip_protocol")->get(row, 0),
+                        FieldValue(static_cast<uint64_t>(protocol)));
+              EXPECT_EQ(row.inet()->local().address, LocalOf(socket->fd).address);
+              const bool connected = socket->what.ends_with("connected");
+              EXPECT_EQ(row.state(), connected ? State::kEstablished : State::kClose);
+              if (row.source() == SourceKind::kNetlink) {
+                EXPECT_EQ(row.inet()->protocol(), static_cast<uint8_t>(protocol));
+              }
+              return Flow::kContinue;
+            },
+            {}, {.prefer_procfs = procfs});
+      EXPECT_EQ(told.size(), 6u) << procfs;
+    }
   });
 }
 

@@ -76,8 +76,8 @@ TEST(Conn, OnlyItsResultEndsADump) {
 
   ASSERT_THAT(kernel.conn().Send(DumpRequest()), IsOk());
   Collector sent;
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(kernel.conn().TryReceive(sent).value(), Ready::kSome);
-  EXPECT_EQ(kernel.conn().TryReceive(sent).value(), Ready::kDone);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(kernel.conn().Receive(sent).value(), Ready::kSome);
+  EXPECT_EQ(kernel.conn().Receive(sent).value(), Ready::kDone);
   EXPECT_THAT(sent.texts, ElementsAre("one.", "two.", "tri."));
 
   Collector stopped;

@@ -269,8 +269,8 @@ TEST(Options, SelectTablesAsSsDoes) {
   const FamilySet inet = {Family::kInet, Family::kInet6};
   const FamilySet everything = {Family::kUnix,    Family::kInet,  Family::kInet6, Family::kPacket,
                                 Family::kNetlink, Family::kVsock, Family::kXdp};
-  const std::vector<Protocol> of_inet = {Protocol::kRaw, Protocol::kUdp, Protocol::kTcp,
-                                         Protocol::kMptcp};
+  const std::vector<Protocol> of_inet = {Protocol::kRaw,  Protocol::kUdp,  Protocol::kTcp,
+                                         Protocol::kDccp, Protocol::kSctp, Protocol::kMptcp};
   const auto and_unix = [&] {
     std::vector<Protocol> protocols = of_inet;
     protocols.insert(protocols.begin(), Protocol::kUnix);
@@ -293,6 +293,16 @@ TEST(Options, SelectTablesAsSsDoes) {
       {{}, of_ss, everything, StateSet::Connected()},
       {{"-w"}, {Protocol::kRaw}, inet, State::kEstablished},
       {{"-M"}, {Protocol::kMptcp}, inet, StateSet::Connected()},
+      {{"-S"}, {Protocol::kSctp}, inet, StateSet::Connected()},
+      {{"-d"}, {Protocol::kDccp}, inet, StateSet::Connected()},
+      {{"--sctp", "--dccp", "-l"},
+       {Protocol::kDccp, Protocol::kSctp},
+       inet,
+       StateSet(State::kListen) | State::kClose},
+      {{"-A", "sctp,dccp,tcp"},
+       {Protocol::kTcp, Protocol::kDccp, Protocol::kSctp},
+       inet,
+       StateSet::Connected()},
       {{"-0"}, {Protocol::kPacket}, Family::kPacket, close},
       {{"-f", "link"}, {Protocol::kPacket}, Family::kPacket, close},
       {{"-f", "netlink"}, {Protocol::kNetlink}, Family::kNetlink, close},
@@ -324,7 +334,7 @@ TEST(Options, SelectTablesAsSsDoes) {
       {{"-u", "-A", "tcp"}, {Protocol::kTcp}, inet, StateSet::Connected()},
       {{"-A", "tcp", "-u"}, {Protocol::kUdp, Protocol::kTcp}, inet, StateSet::Connected()},
       {{"-A", "inet,!raw"},
-       {Protocol::kUdp, Protocol::kTcp, Protocol::kMptcp},
+       {Protocol::kUdp, Protocol::kTcp, Protocol::kDccp, Protocol::kSctp, Protocol::kMptcp},
        inet,
        StateSet::Connected()},
       {{"-A", "udplite", "-A", "icmp"},
@@ -338,7 +348,8 @@ TEST(Options, SelectTablesAsSsDoes) {
        {Family::kNetlink, Family::kPacket},
        StateSet::Connected() | State::kClose},
       {{"-4", "-A", "netlink"},
-       {Protocol::kNetlink, Protocol::kRaw, Protocol::kUdp, Protocol::kTcp, Protocol::kMptcp},
+       {Protocol::kNetlink, Protocol::kRaw, Protocol::kUdp, Protocol::kTcp, Protocol::kDccp,
+        Protocol::kSctp, Protocol::kMptcp},
        {Family::kInet, Family::kNetlink},
        StateSet::Connected()},
       {{"-t"}, {Protocol::kTcp}, inet, StateSet::Connected()},
@@ -365,6 +376,18 @@ TEST(Options, SelectTablesAsSsDoes) {
                   row.families.contains(family.family));
       }
     }
+  }
+}
+
+// A question for everything must not make the kernel load modules.
+TEST(Options, OnlyNamedTablesLoadModules) {
+  for (const char* named : {"-S", "-d", "-w", "-t", "sctp"}) {
+    EXPECT_TRUE(Good({named}).query.load_modules) << named;
+  }
+  EXPECT_TRUE(Good({"-A", "dccp"}).query.load_modules);
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{}, {"-a"}, {"-4"}, {"-A", "all"}, {"-A", "inet"}}) {
+    EXPECT_FALSE(Good(words).query.load_modules) << ::testing::PrintToString(words);
   }
 }
 
@@ -423,8 +446,6 @@ TEST(Options, AllTablesAreAllButTipc) {
 TEST(Options, RefuseTablesAndFamiliesThatDiagDoesNotHave) {
   EXPECT_THAT(Refusal({"-A", "tcp,bogus"}), HasSubstr("bogus"));
   EXPECT_THAT(Refusal({"-A", ""}), HasSubstr("--query"));
-  EXPECT_THAT(Refusal({"-A", "tcp,sctp"}), HasSubstr("sctp"));
-  EXPECT_TRUE(Parse({"-A", "all,!sctp,!dccp"}).ok());
   EXPECT_THAT(Refusal({"-f", "kcm"}), HasSubstr("vsock"));
   EXPECT_THAT(Refusal({"-tA"}), HasSubstr("argument must follow"));
 }
@@ -541,7 +562,6 @@ TEST(Options, ErrorsNameTheArgument) {
       {{"-n", "interfaces"}, "must be the first argument"},
       {{"top"}, "comm = top"},
       {{"help", "me"}, "no other words"},
-      {{"sctp"}, "sctp"},
       {{"nginx", "u_str"}, "must precede the filter"},
       {{"nginx", "exclude", "listening"}, "state != NAME"},
       {{"70000"}, "pid = 70000"},

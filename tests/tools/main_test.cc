@@ -157,11 +157,41 @@ TEST(Diag, ListsTheCapabilitiesOfTheKernel) {
   const Outcome outcome = RunDiag({"--capabilities"});
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_THAT(outcome.out, StartsWith("kernel "));
-  for (const char* table : {"\ntcp inet ", "\nudp inet6 ", "\nudplite ", "\nraw ", "\nicmp ",
-                            "\nmptcp ", "\nunix ", "\npacket ", "\nnetlink "}) {
+  for (const char* table :
+       {"\ntcp inet ", "\nudp inet6 ", "\nudplite ", "\nraw ", "\nicmp ", "\ndccp ", "\nsctp ",
+        "\nmptcp ", "\nunix ", "\npacket ", "\nnetlink "}) {
     EXPECT_THAT(outcome.out, HasSubstr(table));
   }
   EXPECT_THAT(outcome.out, HasSubstr("\nowners         bpf "));
+}
+
+// Where the kernel has the protocol, the table is listed.
+TEST(Diag, ATableThatTheKernelLacksIsAnErrorOnlyIfItIsNamed) {
+  const struct {
+    const char *option, *word, *module, *config;
+  } kTables[] = {{"-S", "sctp", "sctp_diag", "CONFIG_INET_SCTP_DIAG"},
+                 {"-d", "dccp", "dccp_diag", "CONFIG_INET_DCCP_DIAG"}};
+  for (const auto& table : kTables) {
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{table.option}, {"-A", table.word}, {table.word}}) {
+      SCOPED_TRACE(::testing::PrintToString(words));
+      const Outcome named = RunDiag(words);
+      if (named.exit_code == 0) {
+        EXPECT_EQ(named.err, "");
+        continue;
+      }
+      EXPECT_EQ(named.exit_code, 1);
+      EXPECT_THAT(named.err, HasSubstr(table.word));
+      EXPECT_THAT(named.err, HasSubstr(table.module));
+      EXPECT_THAT(named.err, HasSubstr(table.config));
+    }
+  }
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"-an"}, {"-A", "inet"}, {"-A", "all", "-a"}, {"-s"}}) {
+    const Outcome all = RunDiag(words);
+    EXPECT_EQ(all.exit_code, 0);
+    EXPECT_EQ(all.err, "");
+  }
 }
 
 TEST(Diag, WritesOneLineForEachSocketWithO) {

@@ -157,7 +157,7 @@ TEST(RenderFamilies, ShowsMptcpInfoInsteadOfTcpInfo) {
   const Packet capture = CaptureOf({{Protocol::kMptcp, {message.Build()}}});
   EXPECT_EQ(Render({"-ManiH"}, capture),
             "ESTAB 0      0      127.0.0.1:8080 10.1.2.3:4660\n"
-            "\t subflows_max:2 fallback remote_key token:ef write_seq:10 bytes_retrans:9 "
+            "\t subflows_max:2 fallback remote_key token:ef write_seq:16 bytes_retrans:9 "
             "endp_fullmesh_max:4\n");
   EXPECT_THAT(Render({"--json", "-ai"}, capture), HasSubstr("\"mptcp_info\":{\"subflows\":0,"));
 }

@@ -372,6 +372,8 @@ TEST(RenderSs, TlsShowsVersionCipherAndModes) {
             "tcp-ulp-tls version: unknown(9) cipher: unknown(99) rxconf: unknown(0) txconf: "
             "unknown(7)\n");
   EXPECT_EQ(tls({number(TLS_INFO_CIPHER, 54)}), "tcp-ulp-tls cipher: chacha20-poly1305\n");
+  EXPECT_EQ(tls({number(7, 1000), Attribute(TLS_INFO_ZC_RO_TX, {})}),
+            "tcp-ulp-tls zc_ro_tx tx_max_payload:1000\n");
   EXPECT_EQ(tls({}), "tcp-ulp-tls\n");
 }
 
@@ -382,17 +384,18 @@ TEST(RenderSs, MptcpTellsItsSubflow) {
     const std::string line = RenderTcp("-tinHO", message);
     return line.substr(line.find("tcp-ulp"));
   };
-  EXPECT_EQ(mptcp({Attribute(MPTCP_SUBFLOW_ATTR_FLAGS, Raw(0x1ff)),
-                   Attribute(MPTCP_SUBFLOW_ATTR_TOKEN_REM, Raw(0xabc)),
-                   Attribute(MPTCP_SUBFLOW_ATTR_TOKEN_LOC, Raw(0xdeadbeef)),
-                   Attribute(MPTCP_SUBFLOW_ATTR_ID_REM, Raw(uint8_t{1})),
-                   Attribute(MPTCP_SUBFLOW_ATTR_ID_LOC, Raw(uint8_t{2})),
-                   Attribute(MPTCP_SUBFLOW_ATTR_MAP_SEQ, Raw(uint64_t{0x123456789a})),
-                   Attribute(MPTCP_SUBFLOW_ATTR_MAP_SFSEQ, Raw(0x1f)),
-                   Attribute(MPTCP_SUBFLOW_ATTR_SSN_OFFSET, Raw(0x2f)),
-                   Attribute(MPTCP_SUBFLOW_ATTR_MAP_DATALEN, Raw(uint16_t{0x3e8}))}),
-            "tcp-ulp-mptcp flags:MmJjBbecv token:0abc(id:1)/deadbeef(id:2) seq:123456789a sfseq:1f "
-            "ssnoff:2f maplen:3e8\n");
+  EXPECT_EQ(
+      mptcp({Attribute(MPTCP_SUBFLOW_ATTR_FLAGS, Raw(0x1ff)),
+             Attribute(MPTCP_SUBFLOW_ATTR_TOKEN_REM, Raw(0xabc)),
+             Attribute(MPTCP_SUBFLOW_ATTR_TOKEN_LOC, Raw(0xdeadbeef)),
+             Attribute(MPTCP_SUBFLOW_ATTR_ID_REM, Raw(uint8_t{1})),
+             Attribute(MPTCP_SUBFLOW_ATTR_ID_LOC, Raw(uint8_t{2})),
+             Attribute(MPTCP_SUBFLOW_ATTR_MAP_SEQ, Raw(uint64_t{0x123456789a})),
+             Attribute(MPTCP_SUBFLOW_ATTR_MAP_SFSEQ, Raw(0x1f)),
+             Attribute(MPTCP_SUBFLOW_ATTR_SSN_OFFSET, Raw(0x2f)),
+             Attribute(MPTCP_SUBFLOW_ATTR_MAP_DATALEN, Raw(uint16_t{0x3e8}))}),
+      "tcp-ulp-mptcp flags:MmJjBbecv token:0abc(id:1)/deadbeef(id:2) seq:78187493530 sfseq:31 "
+      "ssnoff:47 maplen:1000\n");
   EXPECT_EQ(mptcp({Attribute(MPTCP_SUBFLOW_ATTR_FLAGS, Raw(0x41))}),
             "tcp-ulp-mptcp flags:Me token:0000(id:0)/0000(id:0)\n");
 }

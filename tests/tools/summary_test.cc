@@ -36,6 +36,11 @@ TEST(SocketSummary, CountsTheSocketsOfThisNamespace) {
        {Inet(1, 4), Inet(1, 5, true), Inet(1, 0), Inet(10, 6), Inet(4, 0), Inet(9, 0), Inet(5, 7),
         Inet(6, 0), Inet(3, 0), Inet(7, 8)}},
       {Protocol::kRaw, {Inet(7, 1)}},
+      {Protocol::kDccp, {Inet(10, 9, true)}},
+      // An endpoint with two associations, which are no sockets.
+      {Protocol::kSctp,
+       {netdiag::testing::SctpEndpoint().Build(), netdiag::testing::SctpAssociation().Build(),
+        netdiag::testing::SctpAssociation().Build()}},
       {Protocol::kMptcp, {Inet(1, 0, true)}},
       {Protocol::kPacket, {PacketMessage().Build()}},
       {Protocol::kNetlink, {NetlinkMessage().Build()}},
@@ -61,8 +66,9 @@ TEST(SocketSummary, CountsTheSocketsOfThisNamespace) {
       << text;
   for (const char* line :
        {"\nTCP       8         7         1\n", "\nUDP       3         1         2\n",
-        "\nINET      13        9         4\n", "\nUNIX      2\n",
+        "\nINET      15        10        5\n", "\nUNIX      2\n",
         "\nRAW       1         1         0\n", "\nMPTCP     1         0         1\n",
+        "\nDCCP      1         0         1\n", "\nSCTP      1         1         0\n",
         "\nPACKET    1\n", "\nNETLINK   1\n", "\nICMP      0         0         0\n",
         "\nVSOCK     1\n", "\nXDP       1\n", "\nTIPC      0\n", "\nSMC       0\n"}) {
     EXPECT_NE(text.find(line), text.npos) << line << text;
