@@ -1,7 +1,6 @@
 // SCTP sockets of new network namespaces, compared with what the socket API says of them. Skipped
 // where the kernel has no SCTP.
 
-#include <linux/sctp.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -18,6 +17,9 @@
 #include <string>
 #include <unistd.h>
 #include <vector>
+
+// Needs the types of the headers above.
+#include <linux/sctp.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -178,7 +180,9 @@ std::multiset<std::string> PeersOf(const Row& row) {
 uint64_t Info(const Row& row, std::string_view field) {
   const std::optional<SctpInfo> info = row.sctp_info();
   EXPECT_TRUE(info.has_value());
-  return info ? (*info)[SctpInfo::Field(field)].value_or(~uint64_t{0}) : 0;
+  const auto row_of = std::ranges::find(SctpInfo::fields(), field, &StructField::name);
+  EXPECT_NE(row_of, SctpInfo::fields().end()) << field;
+  return info ? (*info)[*row_of].value_or(~uint64_t{0}) : 0;
 }
 
 TEST(SctpLive, EndpointsAreThoseThatTheSocketApiKnows) {

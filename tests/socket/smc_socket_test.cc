@@ -1,5 +1,6 @@
 // SmcSocket, on messages that end where mapped memory ends.
 
+#include <array>
 #include <sys/socket.h>
 
 #include <cstring>
@@ -118,7 +119,7 @@ TEST(SmcSocket, EveryStateIsOneOfTcp) {
 }
 
 TEST(SmcSocket, HasNoModeBeforeItIsConnected) {
-  for (const uint8_t state : {1, 2, 7, 10, 20}) {
+  for (const uint8_t state : std::to_array<uint8_t>({1, 2, 7, 10, 20})) {
     smc_diag_msg message = Message();
     message.diag_state = state;
     message.diag_mode = SMC_DIAG_MODE_SMCR;

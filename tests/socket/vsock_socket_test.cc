@@ -51,7 +51,7 @@ TEST(VsockSocket, ReadsTheWholeMessage) {
 }
 
 TEST(VsockSocket, ShutdownNamesTheClosedDirections) {
-  for (const uint8_t mask : {0, 1, 2, 3}) {
+  for (uint8_t mask = 0; mask < 4; ++mask) {
     vsock_diag_msg message = Message();
     message.vdiag_shutdown = mask;
     const GuardedBuffer buffer(RawBytes(message));
