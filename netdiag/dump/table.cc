@@ -11,6 +11,7 @@
 
 #include "netdiag/dump/kernel_protocols.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/proc_file.h"
 #include "netdiag/types/unique_fd.h"
 
 namespace netdiag {
