@@ -163,8 +163,11 @@ TEST(Options, TablesAndStatesHaveALetterAndAWord) {
     EXPECT_EQ(by_letter.query.protocols, by_word.query.protocols);
     EXPECT_EQ(by_letter.query.families, by_word.query.families);
     EXPECT_EQ(by_letter.query.states, by_word.query.states);
-    EXPECT_EQ(by_word.tables_named, by_word.query.protocols != plain.protocols);
-    if (!by_word.tables_named) {
+    const bool inet = letter == '4' || letter == '6';  // groups of tables
+    EXPECT_EQ(by_word.named, by_word.query.protocols == plain.protocols || inet
+                                 ? std::vector<Protocol>()
+                                 : by_word.query.protocols);
+    if (by_word.query.protocols == plain.protocols) {
       EXPECT_NE(by_word.query.states, plain.states);
     }
     EXPECT_EQ(by_word.details, DetailSet());
@@ -206,12 +209,28 @@ TEST(Options, OnlyWordsForOneTableNameTables) {
                                              {"-A", "all"},
                                              {"-A", "inet"},
                                              {"-A", "all,!udp"},
-                                             {"-A", "all", "-A", "inet"}}) {
-    EXPECT_FALSE(Good(words).tables_named);
+                                             {"-A", "all", "-A", "inet"},
+                                             {"-4"},
+                                             {"-46"},
+                                             {"-f", "inet"},
+                                             {"inet6"}}) {
+    EXPECT_THAT(Good(words).named, ::testing::IsEmpty()) << ::testing::PrintToString(words);
   }
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
-           {"-t"}, {"-x"}, {"-A", "mptcp"}, {"-A", "all,udplite"}, {"-A", "all", "-M"}}) {
-    EXPECT_TRUE(Good(words).tables_named);
+  const struct {
+    std::vector<std::string> words;
+    std::vector<Protocol> named;
+  } kCases[] = {{{"-t"}, {Protocol::kTcp}},
+                {{"-x"}, {Protocol::kUnix}},
+                {{"-x4"}, {Protocol::kUnix}},
+                {{"-t4"}, {Protocol::kTcp}},
+                {{"-A", "mptcp"}, {Protocol::kMptcp}},
+                {{"-A", "all,udplite"}, {Protocol::kUdpLite}},
+                {{"-A", "inet,sctp"}, {Protocol::kSctp}},
+                {{"-A", "all,tcp,!tcp"}, {}},
+                {{"-A", "u_str,u_dgr,packet"}, {Protocol::kPacket, Protocol::kUnix}},
+                {{"-A", "all", "-M"}, {Protocol::kMptcp}}};
+  for (const auto& row : kCases) {
+    EXPECT_EQ(Good(row.words).named, row.named) << ::testing::PrintToString(row.words);
   }
 }
 
@@ -381,12 +400,12 @@ TEST(Options, SelectTablesAsSsDoes) {
 
 // A question for everything must not make the kernel load modules.
 TEST(Options, OnlyNamedTablesLoadModules) {
-  for (const char* named : {"-S", "-d", "-w", "-t", "sctp"}) {
+  for (const char* named : {"-S", "-d", "sctp"}) {
     EXPECT_TRUE(Good({named}).query.load_modules) << named;
   }
   EXPECT_TRUE(Good({"-A", "dccp"}).query.load_modules);
   for (const std::vector<std::string>& words :
-       {std::vector<std::string>{}, {"-a"}, {"-4"}, {"-A", "all"}, {"-A", "inet"}}) {
+       {std::vector<std::string>{}, {"-a"}, {"-4"}, {"-A", "all"}, {"-A", "inet,tcp"}, {"-x4"}}) {
     EXPECT_FALSE(Good(words).query.load_modules) << ::testing::PrintToString(words);
   }
 }
@@ -430,16 +449,16 @@ TEST(Options, AllTablesAreAllButTipc) {
   };
   EXPECT_EQ(protocols.size(), netdiag::AllProtocols().size() - 1);
   EXPECT_FALSE(has(Protocol::kTipc));
-  EXPECT_FALSE(Good({"-A", "all"}).tables_named);
-  EXPECT_TRUE(Good({"-A", "all,tipc"}).tables_named);
+  EXPECT_THAT(Good({"-A", "all"}).named, ::testing::IsEmpty());
+  EXPECT_THAT(Good({"-A", "all,tipc"}).named, ::testing::ElementsAre(Protocol::kTipc));
   protocols = Good({"-A", "all,tipc"}).query.protocols;
   EXPECT_TRUE(has(Protocol::kTipc));
   protocols = Good({}).query.protocols;
   EXPECT_TRUE(has(Protocol::kVsock) && has(Protocol::kXdp));
   EXPECT_FALSE(has(Protocol::kTipc) || has(Protocol::kSmc));
-  EXPECT_FALSE(Good({}).tables_named);
+  EXPECT_THAT(Good({}).named, ::testing::IsEmpty());
   for (const char* option : {"--vsock", "--tipc", "--xdp", "--smc"}) {
-    EXPECT_TRUE(Good({option}).tables_named) << option;
+    EXPECT_THAT(Good({option}).named, ::testing::SizeIs(1)) << option;
   }
 }
 
@@ -696,7 +715,7 @@ TEST(Words, StatesAndTablesPrecedeTheFilter) {
     const ListOptions by_option = Good(row.options);
     EXPECT_EQ(by_word.query.protocols, by_option.query.protocols) << row.word;
     EXPECT_EQ(by_word.query.states, by_option.query.states) << row.word;
-    EXPECT_EQ(by_word.tables_named, true) << row.word;
+    EXPECT_EQ(by_word.named, by_option.named) << row.word;
   }
   // With an operator, they are predicates.
   EXPECT_EQ(Expression({"tcp or udp"}), Expression({"protocol = tcp or protocol = udp"}));

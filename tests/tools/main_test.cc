@@ -186,8 +186,13 @@ TEST(Diag, ATableThatTheKernelLacksIsAnErrorOnlyIfItIsNamed) {
       EXPECT_THAT(named.err, HasSubstr(table.config));
     }
   }
-  for (const std::vector<std::string>& words :
-       {std::vector<std::string>{"-an"}, {"-A", "inet"}, {"-A", "all", "-a"}, {"-s"}}) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"-an"},
+                                                {"-A", "inet"},
+                                                {"-A", "all", "-a"},
+                                                {"-4"},
+                                                {"-x6"},
+                                                {"-A", "inet,tcp"},
+                                                {"-s"}}) {
     const Outcome all = RunDiag(words);
     EXPECT_EQ(all.exit_code, 0);
     EXPECT_EQ(all.err, "");

@@ -163,8 +163,11 @@ ExitCode RunConnections(int argc, char** argv) {
   json->EndArray();
   json.EndLine();
   const ExitCode written = Finish(&output, kAnswered);
+  std::vector<netdiag::Protocol> named;
   // The kinds `all` and `inet` name no table.
-  const bool named = options.kind != "all" && !options.kind.starts_with("inet");
+  if (options.kind != "all" && !options.kind.starts_with("inet")) {
+    for (const auto& outcome : summary->tables) named.push_back(outcome.table.protocol);
+  }
   const ExitCode reported = ReportGaps(*summary, named, options.proc_root);
   return reported != kAnswered ? reported : written;
 }

@@ -183,7 +183,7 @@ ExitCode Follow(const ListOptions& options, const netdiag::EngineOptions& engine
   renderer->EventsEnd(stats);
   renderer->End(summary);
   const ExitCode written = Finish(&output, kAnswered);
-  ReportGaps(summary, options.tables_named, options.proc_root);
+  ReportGaps(summary, options.named, options.proc_root);
   losses.ReportEnd(stats);
   return written == kAnswered && !options.left_out.empty() ? kNotAnswered : written;
 }

@@ -154,7 +154,7 @@ ExitCode Kill(const ListOptions& options, netdiag::Engine* engine) {
   PrintRows(*sockets, outcomes, counts, options, renderer.get(), output);
   const ExitCode written = Finish(&output, kAnswered);
 
-  const ExitCode read = ReportGaps(sockets->summary(), options.tables_named, options.proc_root);
+  const ExitCode read = ReportGaps(sockets->summary(), options.named, options.proc_root);
   ReportDoubts(sockets->summary());
   ReportOutcomes(names, outcomes);
   ReportCounts(counts);

@@ -83,9 +83,11 @@ ExitCode ReportLack(const ListOptions& options, const netdiag::Query& query) {
     Complain("when the capture was made: " + note);
   }
   const CaptureFile::Lack lack = options.replay->LackOf(query);
-  const bool lacks_tables = options.tables_named && !lack.tables.empty();
-  if (lacks_tables) {
-    Complain("the capture was made without these tables: " + absl::StrJoin(lack.tables, ", "));
+  netdiag::Query named = query;
+  named.protocols = options.named;
+  const std::vector<std::string> tables = options.replay->LackOf(named).tables;
+  if (!tables.empty()) {
+    Complain("the capture was made without these tables: " + absl::StrJoin(tables, ", "));
   }
   if (!lack.states.empty()) {
     Complain("the capture was made without sockets in these states: " +
@@ -102,7 +104,7 @@ ExitCode ReportLack(const ListOptions& options, const netdiag::Query& query) {
         "the capture does not say which states, details and filter it was made with, so "
         "sockets and details may be missing");
   }
-  return lacks_tables || !lack.states.empty() ? kNotAnswered : kAnswered;
+  return !tables.empty() || !lack.states.empty() ? kNotAnswered : kAnswered;
 }
 
 // -s. Sets `*reported` if the counts are not whole.
@@ -120,7 +122,7 @@ ExitCode PrintSummary(const ListOptions& options, Engine* engine, ExitCode* repo
   std::string text;
   counts.AppendTo(&text);
   const ExitCode written = Print(text);
-  *reported = std::max(ReportGaps(*summary, /*tables_named=*/false, options.proc_root),
+  *reported = std::max(ReportGaps(*summary, /*named=*/{}, options.proc_root),
                        ReportLack(options, SocketSummary::Query()));
   return written;
 }
@@ -193,7 +195,7 @@ ExitCode List(const ListOptions& options, const EngineOptions& engine_options, E
   const ExitCode written = Finish(&output, kAnswered);
   if (output.failed()) return written;
 
-  const ExitCode reported = std::max(ReportGaps(*summary, options.tables_named, options.proc_root),
+  const ExitCode reported = std::max(ReportGaps(*summary, options.named, options.proc_root),
                                      ReportLack(options, options.query));
   if (!options.tcp_stream.empty() && summary->owners) {
     Complain("TCPDIAG_FILE does not have owners, so its sockets are listed without");

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_join.h"
 
+#include "netdiag/dump/table.h"
 #include "netdiag/fields.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/parse_number.h"
@@ -616,8 +617,9 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
     said.states = StateSet::All();
   }
   for (const std::string& table : parsed.tables) said.tables.AddWord(table);
-  options.tables_named = said.tables.names_tables();
-  query.load_modules = options.tables_named;
+  options.named = said.tables.named();
+  query.load_modules = std::ranges::any_of(
+      options.named, [](Protocol protocol) { return !netdiag::Describe(protocol).proto.empty(); });
   said.tables.ApplyTo(&query);
   if (!options.stream_path.empty() && !AsksForTcp(query)) {
     return BadInput("--diag", options.stream_path,

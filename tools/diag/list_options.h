@@ -81,7 +81,7 @@ struct ListOptions {
   std::shared_ptr<netdiag::bpf::MapValues> map_values;
   std::string netns;  // the name of a network namespace; empty: this one
   bool all_netns = false;
-  bool tables_named = false;  // the user chose tables or families
+  std::vector<netdiag::Protocol> named;  // the tables that the user named
   netdiag::Query query;
   std::string process;         // the beginning of a command that `query.filter` searches for
   bool only_process = false;   // nothing else restricts the listing

@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <pwd.h>
@@ -217,7 +218,7 @@ ExitCode WriteTcpStream(const ListOptions& options, Engine* engine) {
              " sockets were written without their longest attributes, because ss reads only 16 KiB "
              "of each");
   }
-  return ReportGaps(*summary, /*tables_named=*/true, options.proc_root);
+  return ReportGaps(*summary, std::array{netdiag::Protocol::kTcp}, options.proc_root);
 }
 
 ExitCode WriteCapture(const ListOptions& options, Engine* engine) {
@@ -233,7 +234,7 @@ ExitCode WriteCapture(const ListOptions& options, Engine* engine) {
   if (!summary.ok()) return Refuse(summary.status());
   names.Write();
   std::vector<std::string> notes;
-  const ExitCode reported = ReportGaps(*summary, options.tables_named, options.proc_root, &notes);
+  const ExitCode reported = ReportGaps(*summary, options.named, options.proc_root, &notes);
   for (const std::string& note : notes) {
     writer.Write({.type = CaptureType::kNote, .name = note});
   }

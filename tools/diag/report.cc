@@ -103,33 +103,41 @@ std::string MessageOf(const Refusal& refusal) {
   return refusal.before + absl::StrJoin(refusal.tables, ", ") + refusal.after;
 }
 
+// The tables that the user named.
+using Named = std::span<const netdiag::Protocol>;
+
+bool IsNamed(const TableOutcome& outcome, Named named) {
+  return std::ranges::find(named, outcome.table.protocol) != named.end();
+}
+
 // True if the user misses the table: an unsupported table counts only if the user named it.
-bool IsMissing(const TableOutcome& outcome, bool tables_named) {
-  return !outcome.status.ok() && (tables_named || !netdiag::IsUnsupported(outcome.status));
+bool IsMissing(const TableOutcome& outcome, Named named) {
+  return !outcome.status.ok() &&
+         (IsNamed(outcome, named) || !netdiag::IsUnsupported(outcome.status));
 }
 
 // True if a note says that /proc/net was read. If the user did not name the table, and its kernel
 // module is absent, an empty table is no gap. A sandbox that refuses every dump always is.
-bool IsRefusalNoted(const TableOutcome& outcome, bool tables_named) {
+bool IsRefusalNoted(const TableOutcome& outcome, Named named) {
   if (outcome.refusal.ok()) return false;
   const bool is_absent =
       netdiag::IsUnsupported(outcome.refusal) && netdiag::Errno(outcome.refusal) != EAFNOSUPPORT;
-  return outcome.rows > 0 || tables_named || !is_absent;
+  return outcome.rows > 0 || IsNamed(outcome, named) || !is_absent;
 }
 
 // The functions below add to `notes` what the rows of a query do not show.
 
 // Notes once what is the same about several tables.
-void ReportTables(const netdiag::Summary& summary, bool tables_named, Notes* notes) {
+void ReportTables(const netdiag::Summary& summary, Named named, Notes* notes) {
   std::vector<Refusal> missing, refused;
   std::string unread;  // the tables that a sandbox forbids and that the user did not name
   for (const TableOutcome& outcome : summary.tables) {
-    if (IsMissing(outcome, tables_named)) {
+    if (IsMissing(outcome, named)) {
       AddRefusal(outcome.table, outcome.status, &missing);
     } else if (netdiag::Errno(outcome.status) == EAFNOSUPPORT) {
       unread.append(unread.empty() ? "" : ", ").append(Text(outcome.table));
     }
-    if (IsRefusalNoted(outcome, tables_named)) {
+    if (IsRefusalNoted(outcome, named)) {
       AddRefusal(outcome.table, outcome.refusal, &refused);
     }
   }
@@ -273,10 +281,10 @@ ExitCode Print(std::string_view text) {
   return Finish(&output, kAnswered);
 }
 
-ExitCode ReportGaps(const netdiag::Summary& summary, bool tables_named,
-                    const std::string& proc_root, Notes* notes) {
+ExitCode ReportGaps(const netdiag::Summary& summary, Named named, const std::string& proc_root,
+                    Notes* notes) {
   Notes found;
-  ReportTables(summary, tables_named, &found);
+  ReportTables(summary, named, &found);
   ReportKnownGaps(summary, &found);
   if (summary.netns) ReportNamespaces(*summary.netns, &found);
   ReportMessages(summary, &found);
@@ -288,9 +296,8 @@ ExitCode ReportGaps(const netdiag::Summary& summary, bool tables_named,
   if (summary.owners) ReportOwners(*summary.owners, proc_root, &found);
   for (const std::string& note : found) Complain(note);
   if (notes != nullptr) *notes = std::move(found);
-  const bool missing = std::ranges::any_of(summary.tables, [&](const TableOutcome& outcome) {
-    return IsMissing(outcome, tables_named);
-  });
+  const bool missing = std::ranges::any_of(
+      summary.tables, [&](const TableOutcome& outcome) { return IsMissing(outcome, named); });
   return missing || damaged ? kNotAnswered : kAnswered;
 }
 

@@ -216,6 +216,15 @@ bool TableChoice::names(Protocol protocol) const {
   return (named_kinds_ & Of(protocol)) != 0 || (!inet && families_.intersects(families));
 }
 
+std::vector<Protocol> TableChoice::named() const {
+  std::vector<Protocol> tables;
+  for (const Kind& kind : kKinds) {
+    const bool again = !tables.empty() && tables.back() == kind.protocol;
+    if (!again && names(kind.protocol)) tables.push_back(kind.protocol);
+  }
+  return tables;
+}
+
 void TableChoice::ApplyTo(netdiag::Query* query) const {
   uint32_t kinds = empty() ? kOfSs : kinds_;
   FamilySet families = families_;

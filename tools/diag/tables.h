@@ -38,10 +38,11 @@ class TableChoice {
 
   // True if nothing was chosen: then every table that ss has is listed.
   bool empty() const { return kinds_ == 0 && !listed_ && families_.empty(); }
-  // True if the user named a table. The groups `all` and `inet` of -A name none.
-  bool names_tables() const { return named_kinds_ != 0 || !families_.empty(); }
-  // True if the user named this table, or its family if it has one of its own.
+  // True if the user named this table, or its family if it has one of its own. The groups `all` and
+  // `inet` of -A, -4 and -6 name none.
   bool names(netdiag::Protocol protocol) const;
+  // The tables that the user named.
+  std::vector<netdiag::Protocol> named() const;
   // Sets the tables, in ss's order, and the families and types of `query`.
   void ApplyTo(netdiag::Query* query) const;
   // The states that are listed if the user names none: those in use in the chosen tables.
