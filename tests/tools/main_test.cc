@@ -157,11 +157,53 @@ TEST(Diag, ListsTheCapabilitiesOfTheKernel) {
   const Outcome outcome = RunDiag({"--capabilities"});
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_THAT(outcome.out, StartsWith("kernel "));
-  for (const char* table : {"\ntcp inet ", "\nudp inet6 ", "\nudplite ", "\nraw ", "\nicmp ",
-                            "\nmptcp ", "\nunix ", "\npacket ", "\nnetlink "}) {
+  for (const char* table :
+       {"\ntcp inet ", "\nudp inet6 ", "\nudplite ", "\nraw ", "\nicmp ", "\nmptcp ", "\nunix ",
+        "\npacket ", "\nnetlink ", "\nvsock ", "\ntipc ", "\nxdp ", "\nsmc "}) {
     EXPECT_THAT(outcome.out, HasSubstr(table));
   }
   EXPECT_THAT(outcome.out, HasSubstr("\nowners         bpf "));
+}
+
+// A kernel that lacks a table has none of its sockets, unless the user asks for them.
+TEST(Diag, OnlyANamedTableThatTheKernelLacksIsAnError) {
+  RunDiag({"-A", "vsock,tipc,xdp,smc"});  // loads what can be loaded
+  const std::string capabilities = RunDiag({"--capabilities"}).out;
+  const struct {
+    const char *table, *option, *module;
+  } kRows[] = {
+      {"vsock", "CONFIG_VSOCKETS_DIAG", "vsock_diag"},
+      {"tipc", "CONFIG_TIPC_DIAG", "tipc_diag"},
+      {"xdp", "CONFIG_XDP_SOCKETS_DIAG", "xsk_diag"},
+      {"smc", "CONFIG_SMC_DIAG", "smc_diag"},
+  };
+  for (const auto& row : kRows) {
+    SCOPED_TRACE(row.table);
+    const size_t line = capabilities.find(std::string("\n") + row.table + " ");
+    ASSERT_NE(line, capabilities.npos);
+    const std::string said =
+        capabilities.substr(line + 1, capabilities.find('\n', line + 1) - line);
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{std::string("--") + row.table},
+          {"-A", row.table},
+          {"-f", row.table},
+          {row.table}}) {
+      const Outcome outcome = RunDiag(words);
+      if (said.find(row.option) == said.npos) {
+        EXPECT_EQ(outcome.exit_code, 0) << said;
+        continue;
+      }
+      EXPECT_EQ(outcome.exit_code, 1);
+      EXPECT_THAT(outcome.err, HasSubstr(row.option));
+      EXPECT_THAT(outcome.err, HasSubstr(row.module));
+    }
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"-an"}, {"-an", "-A", "all"}, {"-s"}}) {
+      const Outcome outcome = RunDiag(words);
+      EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+      EXPECT_THAT(outcome.err, Not(HasSubstr(row.option)));
+    }
+  }
 }
 
 TEST(Diag, WritesOneLineForEachSocketWithO) {
