@@ -96,14 +96,20 @@ TEST(TablePlan, PortsLeaveOutTablesWithoutPorts) {
   query.source_port.reset();
   query.destination_port = Port::FromHost(22);
   EXPECT_THAT(TablesOf(PlansOf(query)), ElementsAre("tcp"));
+  // The ports of vsock are others, with 32 bits.
+  query.protocols = {Protocol::kVsock, Protocol::kTipc, Protocol::kXdp, Protocol::kSmc};
+  const TablePlan smc = OnlyPlan(query);
+  EXPECT_EQ(Text(smc.table()), "smc");
+  EXPECT_EQ(smc.conditions.destination_port, Port::FromHost(22)) << "the kernel does not select";
 }
 
-TEST(TablePlan, PacketAndNetlinkSocketsAreAllClosed) {
-  Query query{.protocols = {Protocol::kUnix, Protocol::kNetlink, Protocol::kPacket}};
+TEST(TablePlan, PacketNetlinkAndXdpSocketsAreAllClosed) {
+  Query query{
+      .protocols = {Protocol::kUnix, Protocol::kNetlink, Protocol::kPacket, Protocol::kXdp}};
   query.states = State::kListen;
   EXPECT_THAT(TablesOf(PlansOf(query)), ElementsAre("unix"));
   query.states = StateSet(State::kListen) | State::kClose;
-  EXPECT_THAT(TablesOf(PlansOf(query)), ElementsAre("unix", "netlink", "packet"));
+  EXPECT_THAT(TablesOf(PlansOf(query)), ElementsAre("unix", "netlink", "packet", "xdp"));
 }
 
 TEST(TablePlan, DatagramSocketsAreConnectedOrClosed) {
@@ -268,11 +274,14 @@ TEST(TablePlan, EndpointsOfSctpMatchInAnyStateIfAssociationsAreAsked) {
 }
 
 TEST(TablePlan, SocketTypesAreThoseOfTheProtocol) {
-  Query query{.protocols = {Protocol::kUnix, Protocol::kPacket, Protocol::kNetlink}};
+  Query query{
+      .protocols = {Protocol::kUnix, Protocol::kPacket, Protocol::kNetlink, Protocol::kVsock}};
   query.unix_types = SocketType::kStream;
   query.packet_types = SocketType::kRaw;
+  query.vsock_types = SocketType::kSequentialPacket;
   const std::vector<TablePlan> plans = PlansOf(query);
-  ASSERT_THAT(plans, SizeIs(3));
+  ASSERT_THAT(plans, SizeIs(4));
+  EXPECT_EQ(plans[3].conditions.types, Set<SocketType>(SocketType::kSequentialPacket));
   EXPECT_EQ(plans[0].conditions.types, Set<SocketType>(SocketType::kStream));
   EXPECT_EQ(plans[1].conditions.types, Set<SocketType>(SocketType::kRaw));
   EXPECT_TRUE(plans[2].conditions.types.empty());

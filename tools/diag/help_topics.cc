@@ -294,9 +294,21 @@ std::string StatesTopic() {
 std::string TablesTopic() {
   return Paragraph("Tables, for -A LIST; names are separated by commas, and !NAME removes one:",
                    0) +
-         Paragraph(absl::StrJoin(TableWords(), " "), 2) + "\nFamilies, for -f FAMILY:\n" +
-         Paragraph(absl::StrJoin(FamilyWords(), " "), 2) +
-         "\nExamples:\n  diag -A tcp,udp -an\n  diag -A all,!unix -a\n  diag -f inet6 -ln\n";
+         Paragraph(absl::StrJoin(TableWords(), " "), 2) +
+         Paragraph(
+             "`all` has every table except tipc, as in ss. A table that is not named is left out "
+             "while the kernel module of its protocol is not loaded: it has no sockets. To name "
+             "it loads the module.",
+             0) +
+         "\nFamilies, for -f FAMILY:\n" + Paragraph(absl::StrJoin(FamilyWords(), " "), 2) +
+         Paragraph(
+             "The ends of vsock sockets are CID:PORT, those of TIPC sockets NODE:REF, and an XDP "
+             "socket is at INTERFACE:qQUEUE. SMC sockets have addresses and ports, as TCP "
+             "sockets have.",
+             0) +
+         "\nExamples:\n  diag -A tcp,udp -an\n  diag -A all,!unix -a\n  diag -f inet6 -ln\n"
+         "  diag --vsock -a src vsock:1:*\n  diag --xdp -e 'xdp_stats.rx_dropped > 0'\n"
+         "  diag --smc -a 'smc.mode = tcp'\n";
 }
 
 std::string ExamplesTopic() { return ExampleLines(kExamples) + "\n`diag help filter` has more.\n"; }
