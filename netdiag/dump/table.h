@@ -61,7 +61,7 @@ enum class SourceKind : uint8_t {
   kNetlink,  // NETLINK_SOCK_DIAG
   kProcfs,   // /proc/net, if the kernel or a sandbox refuses the dump; most attributes are absent
   kReplay,   // a capture
-  kStream,   // ss's stream (EngineOptions::tcp_stream); owners, peers and cgroups are not known
+  kStream,   // ss's stream (EngineOptions::tcp_stream); owners are not known
 };
 inline constexpr SourceKind kLastSourceKind = SourceKind::kStream;
 std::string_view Name(SourceKind source);
