@@ -96,8 +96,9 @@ struct EngineOptions {
   // bytes must outlive the Engine.
   std::optional<Bytes> replay;
   // If set, the TCP sockets of the Engine's namespace come from this stream (dump/tcp_stream.h), as
-  // with ss's TCPDIAG_FILE. Rows of it have no owners and no cgroup, because the stream does not
-  // tell its host. The states and families of a query do not apply to them, but these do:
+  // with ss's TCPDIAG_FILE. Rows of it have no owners, because the stream does not tell its host;
+  // cgroups are looked up here, as in ss. The states and families of a query do not apply to them,
+  // but these do:
   struct TcpStream {
     Bytes bytes;  // must outlive the Engine
     // True: only the first dump of it is read, as ss does.

@@ -64,7 +64,7 @@ enum class SourceKind : uint8_t {
   kNetlink,  // NETLINK_SOCK_DIAG
   kProcfs,   // /proc/net, if the kernel or a sandbox refuses the dump; most attributes are absent
   kReplay,   // a capture
-  kStream,   // ss's stream (EngineOptions::tcp_stream); owners, peers and cgroups are not known
+  kStream,   // ss's stream (EngineOptions::tcp_stream); owners are not known
   kEvent,    // the kernel's message that the socket was destroyed (events.h); no inode, no user
 };
 inline constexpr SourceKind kLastSourceKind = SourceKind::kEvent;

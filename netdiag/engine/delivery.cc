@@ -128,7 +128,6 @@ void Delivery::Complete(Row* row) {
 // An inet socket's own cgroup, with the names that only its first owner tells. If the kernel does
 // not tell the cgroup, it is that of the first owner.
 const Cgroup* Delivery::CgroupOf(const Row& row) {
-  if (row.source() == SourceKind::kStream) return nullptr;  // ids of an unknown host
   const InetSocket* const socket = row.inet();
   const CgroupId id = socket != nullptr ? socket->cgroup().value_or(CgroupId()) : CgroupId();
   if (row.owners().empty()) return cgroups_->Find(id);

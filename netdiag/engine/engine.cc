@@ -245,7 +245,8 @@ void Engine::Impl::PlanHome(const internal::PlanOptions& options,
   if (query_.families.intersects(stream.families)) {
     using Dumps = TcpStreamReader::Dumps;
     const TcpStreamReader reader(stream.bytes, stream.first_dump ? Dumps::kFirst : Dumps::kAll);
-    plans->push_back(internal::PlanOfStream(query_, reader, stream.families, stream.states));
+    plans->push_back(internal::PlanOfStream(query_, conns_.home(), name, reader, stream.families,
+                                            stream.states));
   }
   others.protocols.assign(tcp + 1, protocols.end());
   append(others);

@@ -25,7 +25,7 @@ std::optional<Row> RowMaker::Make(const netlink::Message& message, const Table& 
   const auto payload = View::Checked::Check(message.payload());
   if (!payload) return std::nullopt;
   std::optional<Row> row(std::in_place, InPlace{*payload, message, table, source});
-  if (source == SourceKind::kStream) return row;  // of an unknown host
+  if (source == SourceKind::kStream) return row;  // its host is not known
   row->owner_index_ = joins.owners;
   row->unix_sockets_ = joins.unix_sockets;
   if (joins.owners != nullptr) {

@@ -133,11 +133,10 @@ TablePlan PlanOfCapture(const Query& query, const PlanOptions& options, const Ta
   return plan;
 }
 
-TablePlan PlanOfStream(const Query& query, const TcpStreamReader& stream, FamilySet families,
-                       StateSet states) {
+TablePlan PlanOfStream(const Query& query, NetnsId netns, const std::string& netns_name,
+                       const TcpStreamReader& stream, FamilySet families, StateSet states) {
   TablePlan plan;
-  // The stream does not tell its network namespace.
-  plan.request.table = {Protocol::kTcp, Describe(Protocol::kTcp).families, NetnsId(), ""};
+  plan.request.table = {Protocol::kTcp, Describe(Protocol::kTcp).families, netns, netns_name};
   plan.conditions = ConditionsOf(query, Protocol::kTcp);
   plan.conditions.families = families;
   plan.conditions.states = ReportedStates(states, Protocol::kTcp);

@@ -93,10 +93,10 @@ void AppendPlans(const Query& query, const PlanOptions& options, NetnsId netns,
 TablePlan PlanOfCapture(const Query& query, const PlanOptions& options, const Table& table,
                         const CaptureReader& at_table);
 
-// The plan of the table of TCP in a stream. Of the query's conditions only the ports apply, and
-// `families` and `states`.
-TablePlan PlanOfStream(const Query& query, const TcpStreamReader& stream, FamilySet families,
-                       StateSet states);
+// The plan of a stream that takes the place of TCP in a namespace. Of the query's conditions only
+// the ports apply, and `families` and `states`.
+TablePlan PlanOfStream(const Query& query, NetnsId netns, const std::string& netns_name,
+                       const TcpStreamReader& stream, FamilySet families, StateSet states);
 
 }  // namespace netdiag::internal
 

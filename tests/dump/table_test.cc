@@ -93,6 +93,7 @@ TEST(SourceKind, HasNames) {
   EXPECT_EQ(Name(SourceKind::kNetlink), "netlink");
   EXPECT_EQ(Name(SourceKind::kProcfs), "procfs");
   EXPECT_EQ(Name(SourceKind::kReplay), "replay");
+  EXPECT_EQ(Name(SourceKind::kStream), "stream");
   EXPECT_EQ(Name(SourceKind::kEvent), "event");
 }
 

@@ -455,8 +455,7 @@ TEST(EngineStream, GivesTheTcpSocketsOfTheStreamAndOthersOfTheKernel) {
       EXPECT_EQ(row.source(), SourceKind::kStream);
       EXPECT_TRUE(row.owners().empty());
       EXPECT_EQ(row.no_owner(), NoOwner::kNotAsked);
-      EXPECT_EQ(row.cgroup(), nullptr);
-      EXPECT_EQ(row.table().netns, NetnsId());
+      EXPECT_EQ(row.table().netns, (*engine)->netns());
       return Flow::kContinue;
     });
     EXPECT_TRUE(summary.ok()) << summary.status();

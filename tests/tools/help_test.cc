@@ -462,7 +462,11 @@ TEST(Help, HasOnlyCommandLinesThatAreAccepted) {
       if (!line.starts_with("  diag -") || line.starts_with("  diag --help-format")) continue;
       std::vector<std::string> words = Split(line);
       words.erase(words.begin());
-      EXPECT_THAT(testing::Parse(words), IsOk()) << line;
+      const auto parsed = testing::Parse(words);
+      // The file of an example is read, and there is none.
+      const bool no_file =
+          parsed.status().message().find("sockets.cap: No such file") != absl::string_view::npos;
+      EXPECT_TRUE(parsed.ok() || no_file) << line << ": " << parsed.status();
       ++commands;
     }
   }
@@ -568,14 +572,13 @@ TEST(StatesTopic, SaysWhereBoundInactiveIsAWord) {
 
 TEST(FormsTopic, HasTheKeysOfJsonAndTheEscapes) {
   const std::string text = TopicHelp("forms").value_or("");
-  for (const char* key : {"schema",          "kernel",         "sockets[]",
-                          "counts[]",        "tables[]",       "owner_scan",
-                          "owner_error",     "namespaces",     "unlisted[]",
-                          "left_out",        "unlisted_error", "kill",
-                          "not_closed[]",    "events",         "rows",
-                          "stopped",         "interrupted",    "foreign",
-                          "damaged",         "duplicates",     "unknown_attributes",
-                          "untold_listeners"}) {
+  for (const char* key :
+       {"schema",         "kernel",     "captured",           "replay_damage",
+        "sockets[]",      "counts[]",   "tables[]",           "owner_scan",
+        "owner_error",    "namespaces", "unlisted[]",         "left_out",
+        "unlisted_error", "kill",       "not_closed[]",       "events",
+        "rows",           "stopped",    "interrupted",        "foreign",
+        "damaged",        "duplicates", "unknown_attributes", "untold_listeners"}) {
     EXPECT_THAT(text, HasSubstr(std::string(" ") + key)) << key;
   }
   EXPECT_THAT(text, HasSubstr("\\x20"));

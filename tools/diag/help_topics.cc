@@ -134,7 +134,10 @@ constexpr std::string_view kExitCodes = R"(Exit codes of every command:
 1 means:
   diag                      a table could not be read, or not to its end; no
                             process has the name of `diag NAME`. A table that
-                            this kernel lacks counts only if it was named
+                            this kernel lacks counts only if it was named.
+                            A file of --replay or TCPDIAG_FILE is damaged, or
+                            lacks what is asked for; a file of --capture or -D
+                            could not be written whole
   diag -K                   a socket that matched was not closed and still
                             lives; a named table was left out. 0 if nothing
                             matched
@@ -170,6 +173,8 @@ CSV and JSON have the fields that -p, -o, -e, -i, -m and so on name, or those of
 
 Keys of --json:
   schema, kernel            the version of these keys; the running kernel
+  captured, replay_damage   with --replay: when the capture was made, and where
+                            it is damaged
   sockets[]                 the sockets, with the fields of `diag help fields`
                             as keys; a group is an object in the socket, and
                             `owners` an array
@@ -235,18 +240,18 @@ readable by its owner only.
 
 For ss: -D FILE writes the TCP sockets in ss's form, and `TCPDIAG_FILE=FILE ss`
 or `TCPDIAG_FILE=FILE diag` lists them, with a filter. Such a file has no checks,
-no owners and no names: interfaces and cgroups are numbers.
+no owners and no names: those of interfaces and cgroups are looked up here.
 
 )";
 
 std::string CapturesTopic() {
   return std::string(kCaptures) +
          "Examples:\n"
-         "  diag --capture /tmp/sockets -p\n"
-         "  diag --replay /tmp/sockets -tanp 'sport = :443'\n"
-         "  diag --replay /tmp/sockets -ta --count-by state,comm\n"
-         "  diag -tan -D /tmp/tcp\n"
-         "  TCPDIAG_FILE=/tmp/tcp diag -tan dport = :443\n";
+         "  diag --capture sockets.cap -p\n"
+         "  diag --replay sockets.cap -tanp 'sport = :443'\n"
+         "  diag --replay sockets.cap -ta --count-by state,comm\n"
+         "  diag -tan -D tcp.dump\n"
+         "  TCPDIAG_FILE=tcp.dump diag -tan dport = :443\n";
 }
 std::string FormsTopic() { return std::string(kForms); }
 std::string FilterTopic() {

@@ -147,16 +147,14 @@ std::string Names::ReadInterfaceName(netdiag::NetnsId netns, netdiag::IfIndex in
   if (sources_.capture != nullptr) {
     return std::string(sources_.capture->InterfaceName(netns, index));
   }
-  const bool unknown = netns == netdiag::NetnsId();
   std::string text;
-  if (unknown && sources_.strangers) return text;
   const auto read = [&] {
     char name[IF_NAMESIZE] = "";
     if (if_indextoname(index.value(), name) != nullptr) text = name;
     return absl::OkStatus();
   };
   // The namespace is 0 if it is not known, without /proc.
-  if (unknown || netns == netns_) {
+  if (netns == netns_ || netns == netdiag::NetnsId()) {
     read().IgnoreError();
   } else if (sources_.engine != nullptr) {
     sources_.engine->RunIn(netns, read).IgnoreError();  // the number is shown instead

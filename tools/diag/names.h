@@ -45,8 +45,6 @@ struct NameSources {
   // If set, `proc_root` and `engine` are not asked: interfaces, processes, ephemeral ports, and
   // users if `users` is null, are those of the capture.
   std::shared_ptr<const CaptureFile> capture;
-  // True if namespace 0 is that of an unknown host, so that its interfaces have no names.
-  bool strangers = false;
 };
 
 // The command of a process; empty: there is no such process.
@@ -72,7 +70,7 @@ class Names {
   // cannot be entered. `netns` 0: this program's.
   void AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out);
   // The interface's name in its namespace; empty if it has none or if the namespace cannot be
-  // entered. `netns` 0: this program's, unless NameSources says otherwise. The name can hold any
+  // entered. `netns` 0: this program's. The name can hold any
   // bytes. Valid as long as this object.
   std::string_view InterfaceName(netdiag::NetnsId netns, netdiag::IfIndex index);
   // Appends the user's name, or the number.

@@ -29,13 +29,12 @@ NameSources NameSourcesOf(const ListOptions& options, netdiag::Engine* engine) {
   return {.proc_root = options.proc_root,
           .engine = engine,
           .users = options.users,
-          .capture = options.replay,
-          .strangers = !options.tcp_stream.empty()};
+          .capture = options.replay};
 }
 
 netdiag::NetnsId NetnsOfCounts(const ListOptions& options) {
   constexpr netdiag::NetnsId kNone(1);  // no namespace has this number
-  if (options.all_netns || !options.tcp_stream.empty()) return kNone;
+  if (options.all_netns) return kNone;
   if (options.replay != nullptr) return options.replay->only_netns();
   if (options.netns.empty()) return netdiag::NetnsId();
   const auto netns = netdiag::netlink::NetNs::FromName(options.netns, options.proc_root);
