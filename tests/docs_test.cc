@@ -36,6 +36,7 @@
 
 #include "netdiag/capabilities.h"
 #include "netdiag/connections.h"
+#include "netdiag/destroy.h"
 #include "netdiag/engine.h"
 #include "netdiag/engine/test_options.h"
 #include "netdiag/events.h"
@@ -245,6 +246,28 @@ TEST(ConnContract, OptionsAreSetAndReadBack) {
 // ---- The process ----
 
 // Nearly all that the library can do; the first that is not OK.
+// Closes sockets that share a name, most of them by BPF if it can be used.
+absl::Status CloseAGroup() {
+  std::array<int, 8> group{};
+  std::vector<SocketName> names;
+  for (int& fd : group) {
+    fd = testing::Make(Family::kInet, SOCK_DGRAM);
+    testing::Set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    testing::Bind(fd, {testing::Loopback(Family::kInet).address, Port::FromHost(5353)});
+    names.push_back({.protocol = Protocol::kUdp,
+                     .local = testing::LocalOf(fd),
+                     .remote = {IpAddress::V4(0, 0, 0, 0), Port()},
+                     .cookie = testing::CookieOf(fd)});
+  }
+  NETDIAG_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Open());
+  const std::vector<DestroyOutcome> outcomes = engine->Destroy(names);
+  for (const int fd : group) close(fd);
+  for (const DestroyOutcome& outcome : outcomes) {
+    if (outcome.outcome == Destroyed::kRefused) return outcome.status;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status DoEverything(const std::string& netns) {
   const auto visit = [](const Row&) { return Flow::kContinue; };
   std::vector<OwnerSource> sources = {OwnerSource::kProc, OwnerSource::kAuto};
@@ -277,6 +300,11 @@ absl::Status DoEverything(const std::string& netns) {
                               return Flow::kContinue;
                             }).status());
   }
+  NETDIAG_ASSIGN_OR_RETURN(const auto events,
+                           Events::Open({.protocols = {Protocol::kUdp}}, {.netns = options.netns}));
+  NETDIAG_RETURN_IF_ERROR(events->TryReceive(visit).status());
+  static_cast<void>(events->stats());
+  NETDIAG_RETURN_IF_ERROR(CloseAGroup());
   NETDIAG_ASSIGN_OR_RETURN(const auto conn, netlink::Conn::Dial(netlink::kFamilyRoute));
   NETDIAG_ASSIGN_OR_RETURN(const auto copy, netlink::Conn::Dup(conn->fd()));
   NETDIAG_RETURN_IF_ERROR(copy->RemoteAddress().status());

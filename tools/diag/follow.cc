@@ -48,6 +48,7 @@ class StopSignals {
  public:
   StopSignals() {
     stop_fd.store(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (fd() < 0) return;  // signals end the program at once
     for (const int number : {SIGINT, SIGTERM}) {
       struct sigaction before {};
       if (sigaction(number, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) continue;

@@ -154,8 +154,9 @@ ExitCode Kill(const ListOptions& options, netdiag::Engine* engine) {
   PrintRows(*sockets, outcomes, counts, options, renderer.get(), output);
   const ExitCode written = Finish(&output, kAnswered);
 
+  // No row of /proc/net has a cookie, so none of them can be closed, and each is refused.
   const ExitCode read = ReportGaps(sockets->summary(), options.named, options.proc_root);
-  ReportDoubts(sockets->summary());
+  ReportDoubts(sockets->summary(), {netdiag::SourceKind::kNetlink});
   ReportOutcomes(names, outcomes);
   ReportCounts(counts);
   if (sockets->empty()) ReportEmpty(options, *engine);

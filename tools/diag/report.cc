@@ -309,10 +309,12 @@ void ReportLeftOut(std::span<const netdiag::Protocol> tables, std::string_view w
   if (!names.empty()) Complain(names.append(" left out: ").append(why));
 }
 
-void ReportDoubts(const netdiag::Summary& summary) {
+void ReportDoubts(const netdiag::Summary& summary, netdiag::Set<netdiag::SourceKind> sources) {
   for (const TableOutcome& outcome : summary.tables) {
-    const bool is_told = HasKnownGap(outcome);
-    if (outcome.status.ok() && !outcome.doubt.ok() && !is_told) Complain(outcome.doubt);
+    if (!sources.empty() && !sources.contains(outcome.source)) continue;
+    if (outcome.status.ok() && !outcome.doubt.ok() && !HasKnownGap(outcome)) {
+      Complain(outcome.doubt);
+    }
   }
 }
 

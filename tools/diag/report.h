@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 
+#include "netdiag/dump/table.h"
 #include "netdiag/summary.h"
 #include "netdiag/types/types.h"
 #include "tools/diag/text.h"
@@ -48,8 +49,9 @@ ExitCode ReportGaps(const netdiag::Summary& summary, std::span<const netdiag::Pr
 // Complains that these tables, which the user named, are left out, for the reason `why`. Nothing if
 // there are none.
 void ReportLeftOut(std::span<const netdiag::Protocol> tables, std::string_view why);
-// Complains about each table of which rows can be missing (TableOutcome::doubt).
-void ReportDoubts(const netdiag::Summary& summary);
+// Complains about each table of which rows can be missing (TableOutcome::doubt), if it was read
+// from one of `sources`; empty: from any.
+void ReportDoubts(const netdiag::Summary& summary, netdiag::Set<netdiag::SourceKind> sources = {});
 
 }  // namespace diag
 
