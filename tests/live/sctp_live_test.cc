@@ -241,7 +241,7 @@ TEST(SctpLive, AssociationsAreThoseThatTheSocketApiKnows) {
             EXPECT_EQ(row.family(), family);
             EXPECT_EQ(LocalsOf(row), AddressesOf(fd, SCTP_GET_LOCAL_ADDRS, before.sstat_assoc_id));
             EXPECT_EQ(PeersOf(row), AddressesOf(fd, SCTP_GET_PEER_ADDRS, before.sstat_assoc_id));
-            EXPECT_EQ(row.remote_port(), AddressBy(getpeername, fd, family).port);
+            EXPECT_EQ(row.inet()->remote_port(), AddressBy(getpeername, fd, family).port);
             for (const StructField& field : SctpInfo::fields()) {
               if (const auto value = (*row.sctp_info())[field])
                 told[std::string(field.name)] = *value;
@@ -265,8 +265,8 @@ TEST(SctpLive, AssociationsAreThoseThatTheSocketApiKnows) {
             {"outstrms", status.sstat_outstrms},
             {"maxseg", status.sstat_fragmentation_point},
             {"p_state", static_cast<uint64_t>(status.sstat_primary.spinfo_state)},
-            {"p_cwnd", status.sstat_primary.spinfo_cwnd},
-            {"p_rto", status.sstat_primary.spinfo_rto}};
+            {"p_cwnd", uint64_t{status.sstat_primary.spinfo_cwnd}},
+            {"p_rto", uint64_t{status.sstat_primary.spinfo_rto}}};
         for (const auto& [name, value] : expected) EXPECT_EQ(told[name], value) << name;
         EXPECT_NE(told["tag"], 0u);
         EXPECT_EQ(told.count("s_type"), 0u);
@@ -301,7 +301,7 @@ TEST(SctpLive, EachAssociationOfAnEndpointIsGivenOnce) {
     Visit([&](const Row& row) {
       if (!row.is_association()) endpoints.insert(row.cookie().value());
       if (row.is_association()) {
-        associations[row.cookie().value()].insert(row.remote_port());
+        associations[row.cookie().value()].insert(row.inet()->remote_port());
         ++rows;
       }
       return Flow::kContinue;
