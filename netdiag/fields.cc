@@ -177,8 +177,6 @@ constexpr auto kSocketFields = [] {
        OfInet<[](I s) { return s.congestion(); }>},
       {kSocket, "ulp", kNone, kText, kInetOnly, Extension::kInfo,
        OfInet<[](I s) { return MemberOf(s.ulp(), &UlpInfo::name); }>},
-      {kSocket, "bpf_storage_count", kNone, kGauge, kInetOnly, Extension::kBpfStorages,
-       OfInet<[](I s) { return s.bpf_storage_count(); }>},
       {kSocket, "file_inode", kNone, kIdentity, kUnixOnly, Extension::kUnixFile,
        OfUnix<[](U s) { return MemberOf(s.file(), &UnixSocket::File::inode); }>},
       {kSocket, "file_major", kNone, kIdentity, kUnixOnly, Extension::kUnixFile,

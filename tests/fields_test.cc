@@ -551,7 +551,7 @@ std::map<std::string, std::string> FullSmcValues() {
       {"smc.mode", "2"},
       {"smc_link.role", "1"},
       {"smc_link.device", "mlx5_0"},
-      {"smc_link.port", "2"},
+      {"smc_link.device_port", "2"},
       {"smc_link.id", "1"},
       {"smc_link.gid", "fe80::1"},
       {"smc_link.peer_gid", "fe80::2"},
@@ -605,7 +605,7 @@ TEST(Fields, OfWhatTheKernelDoesNotTellAreAbsent) {
               UnorderedElementsAre("protocol", "family", "type", "state", "inode", "cookie",
                                    "receive_queue", "netns", "source"));
   EXPECT_THAT(keys(ValuesOf(TipcMessage().Build(), kTipcTable)),
-              UnorderedElementsAre("protocol", "family", "type", "state", "inode", "cookie",
+              UnorderedElementsAre("protocol", "family", "state", "inode", "cookie",
                                    "receive_queue", "send_queue", "tipc.node", "tipc.ref",
                                    "tipc.published", "netns", "source"));
   SmcMessage listener;

@@ -48,7 +48,8 @@ enum class Extension : uint8_t {
   // without an error, so the table is dumped a second time without them.
   kPacketFilter = 9,
   kPacketMemberships = 10,
-  // InetSocket::bpf_storage(): what BPF programs keep with the socket. Since 5.7, with CAP_BPF.
+  // InetSocket::bpf_storage(): what BPF programs keep with a TCP socket. Since 5.7, with CAP_BPF.
+  // The kernel does not report it of sockets without connections.
   kBpfStorages = 11,
 };
 using ExtensionSet = Set<Extension>;

@@ -140,10 +140,15 @@ void TcpStreamReader::Damage(size_t offset, const char* detail) {
       DamagedData("stream of TCP sockets", "at byte " + std::to_string(offset) + ": " + detail);
 }
 
+constexpr int32_t kLastErrno = 4095;  // MAX_ERRNO, include/linux/err.h
+
 // Ends the dump at its NLMSG_DONE or NLMSG_ERROR. Another dump may follow.
 bool TcpStreamReader::EndDump(const Message& message) {
   in_dump_ = false;
   const std::optional<int> errnum = message.errnum();
+  // The kernel ends a dump with 0 or a negated errno.
+  const int32_t result = netlink::Load<int32_t>(message.payload()).value_or(0);
+  if (result > 0 || result < -kLastErrno) return false;
   // An error of 0 acknowledges a request, and does not end a dump.
   if (!errnum || (*errnum == 0 && message.type() == netlink::kTypeError)) return false;
   if (*errnum != 0 && status_.ok()) {

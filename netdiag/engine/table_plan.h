@@ -68,7 +68,8 @@ struct TablePlan {
   // by the Engine.
   bool CanDropProgram() const { return has_program() && !needs_net_admin; }
   bool asks_bpf_storages() const {
-    return IsInet(table().protocol) && request.extensions.contains(Extension::kBpfStorages);
+    const bool has = table().protocol == Protocol::kTcp || table().protocol == Protocol::kMptcp;
+    return has && request.extensions.contains(Extension::kBpfStorages);
   }
   // True if /proc/net can answer: it reports neither marks nor BPF storages.
   bool ProcfsCanAnswer() const { return !needs_net_admin && !asks_bpf_storages(); }

@@ -119,7 +119,7 @@ inline constexpr auto kSmcLinkFields = [] {
        OfSmc<[](S s) { return MemberOf(s.link(), &SmcLink::server); }>},
       {kGroup, "device", kNone, kText, kSmcOnly, kInfo,
        OfSmc<[](S s) { return MemberOf(s.link(), &SmcLink::device); }>},
-      {kGroup, "port", kNone, kIdentity, kSmcOnly, kInfo,
+      {kGroup, "device_port", kNone, kIdentity, kSmcOnly, kInfo,
        OfSmc<[](S s) { return MemberOf(s.link(), &SmcLink::port); }>},
       {kGroup, "id", kNone, kIdentity, kSmcOnly, kInfo,
        OfSmc<[](S s) { return MemberOf(s.link(), &SmcLink::id); }>},

@@ -563,17 +563,17 @@ TEST(CaptureReader, RefusesRecordsWithImpossibleValues) {
   };
   EXPECT_THAT(ReadAll(Capture({Frame(2, table(6, 2)), Frame(5, end(4095))})).status, IsOk());
   const std::pair<uint16_t, Packet> kRows[] = {
-      {1, Packet(7)},            // shorter than their fixed parts
-      {2, Packet(15)},           //
-      {4, Packet(23)},           //
-      {5, Packet(3)},            //
-      {2, table(131, 0)},        // a protocol without a table
-      {2, table(0xffff, 0)},     //
-      {2, table(6, 4)},          // an unknown source
-      {2, table(6, 255)},        //
-      {5, end(-1)},              // no errno
-      {5, end(4096)},            //
-      {5, end(-0x7fffffff - 1)}  //
+      {1, Packet(7)},                                            // shorter than their fixed parts
+      {2, Packet(15)},                                           //
+      {4, Packet(23)},                                           //
+      {5, Packet(3)},                                            //
+      {2, table(131, 0)},                                        // a protocol without a table
+      {2, table(0xffff, 0)},                                     //
+      {2, table(6, static_cast<uint8_t>(kLastSourceKind) + 1)},  // an unknown source
+      {2, table(6, 255)},                                        //
+      {5, end(-1)},                                              // no errno
+      {5, end(4096)},                                            //
+      {5, end(-0x7fffffff - 1)}                                  //
   };
   for (const auto& [type, payload] : kRows) {
     const Read read = ReadAll(Capture({Frame(type, payload), Frame(3, Packet(4))}));

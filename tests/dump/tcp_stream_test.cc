@@ -3,6 +3,7 @@
 
 #include "netdiag/dump/tcp_stream.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <random>
@@ -257,7 +258,10 @@ TEST(TcpStream, LengthsThatLieMakeNoSocket) {
       const Read read = ReadAll(damaged);
       EXPECT_THAT(read.status, ErrnoIs(EBADMSG)) << length << " of " << message;
       for (const std::string& payload : read.payloads) {
-        EXPECT_THAT(whole.payloads, ::testing::Contains(payload)) << length << " of " << message;
+        // A length that ends between two attributes cuts off those behind it.
+        EXPECT_TRUE(std::ranges::any_of(
+            whole.payloads, [&](const std::string& sound) { return sound.starts_with(payload); }))
+            << length << " of " << message;
       }
       EXPECT_GE(read.payloads.size(), message) << "those before it are given";
     }

@@ -42,10 +42,13 @@ const auto* const kNetns =
 
 using Titles = std::set<std::string>;
 
-// The fields of sockets, without those of owners and those that say how the row was read.
+// The fields of sockets, without those of lists (owners, addresses) and those that say how the row
+// was read.
 std::vector<Column> Columns() {
   std::vector<Column> columns = AllColumns(false);
-  std::erase_if(columns, [](const Column& column) { return column.title() == "no_owner"; });
+  std::erase_if(columns, [](const Column& column) {
+    return column.title() == "no_owner" || column.is_list();
+  });
   return columns;
 }
 

@@ -40,7 +40,9 @@ TEST(EmptyAnswer, NamesTheStatesThatExcludeEachOther) {
        "listening"},
       {{"-uw", "LISTEN"}, "sockets of udp, raw have only"},
       {{"-uB"}, "the selected states are bound-inactive"},
-      {{"-u", "state = listening"}, "only sockets of tcp, unix, mptcp, and the options select udp"},
+      {{"-u", "state = listening"},
+       "only sockets of tcp, unix, mptcp, dccp, sctp, vsock, tipc, smc, and the options select "
+       "udp"},
       {{"-A", "netlink", "state", "established"}, "have only the states unconnected"},
       {{"-0", "state = listening"}, "and the options select packet"},
       {{"exclude", "all"}, "no state is selected"},
@@ -56,7 +58,7 @@ TEST(EmptyAnswer, NamesTheStatesThatExcludeEachOther) {
 TEST(EmptyAnswer, NamesTheTablesThatTheFilterCannotMatch) {
   const std::vector<std::pair<Words, std::string>> rows = {
       {{"-4", "src [::1]"},
-       "the filter can match only sockets of inet6, and the options select inet"},
+       "the filter can match only sockets of inet6, smc, and the options select inet"},
       {{"-4", "family = inet6"}, "only sockets of inet6, and the options select inet"},
       {{"-t", "name = /run/x"}, "only sockets of unix, and the options select inet, inet6"},
       {{"-t", "/run/x"}, "only sockets of unix"},

@@ -59,7 +59,7 @@ TEST(SocketSummary, CountsTheSocketsOfThisNamespace) {
   std::string text;
   counts.AppendTo(&text);
   EXPECT_TRUE(
-      text.starts_with("Total: 21\n"
+      text.starts_with("Total: 23\n"
                        "TCP:   10 (estab 3, closed 2, orphaned 2, timewait 1)\n"
                        "\n"
                        "Transport Total     IP        IPv6\n"))

@@ -53,7 +53,6 @@ constexpr auto kColumns = std::to_array<DetailColumns>({
      "xdp.rx_ring_entries,xdp.tx_ring_entries,xdp.fill_ring_entries,xdp.completion_ring_entries,"
      "umem,xdp_stats"},
     {Detail::kPacketFilters, "packet.filter_length,packet.filter_withheld"},
-    {Detail::kBpfStorages, "bpf_storage_count"},
 });
 
 }  // namespace
@@ -78,8 +77,8 @@ std::vector<Column> ColumnsOf(const ListOptions& options) {
 
 ListSet ListsOf(const ListOptions& options) {
   if (options.selection.all) {
-    return {List::kPendingConnections, List::kGroups,      List::kMemberships, List::kFilter,
-            List::kUnknownAttributes,  List::kTcpInfoRest, List::kBpfStorages};
+    return {List::kPendingConnections, List::kGroups,     List::kMemberships, List::kFilter,
+            List::kUnknownAttributes,  List::kTcpInfoRest};
   }
   ListSet lists;
   if (!options.selection.empty()) return lists;

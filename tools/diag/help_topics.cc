@@ -214,8 +214,8 @@ Examples:
 
 // docs/capture.md and docs/output.md have the rest.
 constexpr std::string_view kCaptures =
-    R"(--capture FILE writes a capture and lists nothing. --replay FILE answers a command
-line from it: filters, forms, columns, --sort, --count-by, -p.
+    R"(--capture FILE writes a capture and lists nothing. --replay FILE answers a
+command line from it: filters, forms, columns, --sort, --count-by, -p.
 
 What is written: the sockets that the other options and words select, each with
 all that the kernel tells (so -i, -m, -e and the like are not needed); with -p
@@ -239,8 +239,9 @@ A capture can hold keys (TCP-MD5) and arguments of programs. A new file is
 readable by its owner only.
 
 For ss: -D FILE writes the TCP sockets in ss's form, and `TCPDIAG_FILE=FILE ss`
-or `TCPDIAG_FILE=FILE diag` lists them, with a filter. Such a file has no checks,
-no owners and no names: those of interfaces and cgroups are looked up here.
+or `TCPDIAG_FILE=FILE diag` lists them, with a filter. Such a file has no
+checks, no owners and no names: those of interfaces and cgroups are looked up
+here.
 
 )";
 

@@ -89,7 +89,8 @@ ExitCode ReportLack(const ListOptions& options, const netdiag::Query& query) {
   if (!tables.empty()) {
     Complain("the capture was made without these tables: " + absl::StrJoin(tables, ", "));
   }
-  if (!lack.states.empty()) {
+  const bool lacks_states = !lack.states.empty() && !options.everything;
+  if (lacks_states) {
     Complain("the capture was made without sockets in these states: " +
              absl::StrJoin(lack.states, ", "));
   }
@@ -104,7 +105,7 @@ ExitCode ReportLack(const ListOptions& options, const netdiag::Query& query) {
         "the capture does not say which states, details and filter it was made with, so "
         "sockets and details may be missing");
   }
-  return !tables.empty() || !lack.states.empty() ? kNotAnswered : kAnswered;
+  return !tables.empty() || lacks_states ? kNotAnswered : kAnswered;
 }
 
 // -s. Sets `*reported` if the counts are not whole.

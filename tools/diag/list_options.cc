@@ -315,7 +315,7 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
     {{0, "inet-sockopt", "options set on the socket", {}, kShown}, Show<Detail::kSocketOptions>},
     {{'b', "bpf", "filters of packet sockets; implies -o", {}, kShown},
      Show<Detail::kPacketFilters, Detail::kTimers>},
-    {{0, "bpf-maps", "what BPF programs keep with inet sockets, in every map", {}, kShown},
+    {{0, "bpf-maps", "what BPF programs keep with TCP sockets, in every map", {}, kShown},
      Show<Detail::kBpfStorages>},
     {{0, "bpf-map-id", "the same of one BPF map; can be repeated", {"ID"}, kShown}, AddBpfMap},
     {{'N',
@@ -371,7 +371,7 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
      Keep<&Said::sum>},
     {{'D',
       "diag",
-      "list nothing; write the kernel's messages of TCP sockets for ss (TCPDIAG_FILE); -: to "
+      "list nothing; write TCP sockets as the kernel gives them, for ss (TCPDIAG_FILE); -: to "
       "stdout",
       {"FILE", Values::kFile},
       kForm},
@@ -424,6 +424,7 @@ void AddNeedsOf(const ListOptions& options, netdiag::Query* query) {
     AddNeeds({&order.column, 1}, query);
   }
   query->owners |= options.selection.each_owner;
+  if (options.shows(Detail::kBpfStorages)) query->extensions |= Extension::kBpfStorages;
   if (!options.selection.empty()) return;
   query->owners |= options.shows(Detail::kOwners);
   query->peers |= options.shows(Detail::kPeers);
@@ -444,7 +445,6 @@ void AddNeedsOf(const ListOptions& options, netdiag::Query* query) {
   if (options.shows(Detail::kExtended)) query->extensions |= Extension::kUnixFile;
   if (options.shows(Detail::kTos)) query->extensions |= {Extension::kTos, Extension::kTrafficClass};
   if (options.shows(Detail::kPacketFilters)) query->extensions |= Extension::kPacketFilter;
-  if (options.shows(Detail::kBpfStorages)) query->extensions |= Extension::kBpfStorages;
 }
 
 // `named`: the command line chooses tables, states or a filter. -s alone counts all sockets and
@@ -611,8 +611,9 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   NETDIAG_RETURN_IF_ERROR(CheckFiles(said, parsed.unlisted));
   const bool is_file = options.replay != nullptr || !options.capture_path.empty();
   const bool alone = is_file && words.empty() && said.tables.empty() && !said.states &&
-                     !said.bound_inactive && said.filter_file.empty();
+                     !said.bound_inactive && said.filter_file.empty() && !said.summary;
   if (alone) {
+    options.everything = true;
     said.tables.AddEveryTable();
     said.states = StateSet::All();
   }

@@ -88,6 +88,7 @@ struct ListOptions {
   bool unlisted = false;       // also the sockets that no dump lists
   bool tables_chosen = false;  // by an option or a word, so that --unlisted obeys them
   std::shared_ptr<const CaptureFile> replay;  // of --replay; null: the kernel is asked
+  bool everything = false;  // --replay or --capture alone: every table and state of the file
   // The path of $TCPDIAG_FILE if it is read instead of the kernel's TCP table; empty: it is not.
   // Only `stream_states` of it are listed: those that the user named, or all.
   std::string tcp_stream;
