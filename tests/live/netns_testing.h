@@ -12,6 +12,7 @@
 
 #include <sys/mount.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -23,14 +24,26 @@
 
 #include <gtest/gtest.h>
 
+#include "netdiag/bpf/tcp_table.h"
 #include "netdiag/engine.h"
 #include "netdiag/engine/test_options.h"
 #include "netdiag/netlink/netns.h"
+#include "netdiag/types/error.h"
 #include "tests/testing/sockets.h"
 
 namespace netdiag::testing {
 
 inline void Shell(const std::string& command) { Check(std::system(command.c_str()) == 0, command); }
+
+// Not empty if the kernel refuses the iterator that reads the TCP table although this process may
+// load programs: seen on a build of 6.18. Then namespaces are dumped, and none is looked up.
+inline std::string WhyNoTcpTable() {
+  const auto table = bpf::TcpTable::Load();
+  if (bpf::TcpTable::Check().ok() && Errno(table.status()) == EPERM) {
+    return "this kernel refuses iter/bpf_map_elem: " + std::string(table.status().message());
+  }
+  return "";
+}
 
 // Runs `body` on a thread in a new network namespace and a new mount namespace in which /run is
 // empty.
