@@ -262,7 +262,7 @@ TEST(KillProgram, SaysWhichSocketsCouldNotBeSelected) {
     EXPECT_LT(closed, 50u);
     EXPECT_THAT(outcome.err,
                 AllOf(HasSubstr("another socket of the same name"), HasSubstr("CAP_BPF"),
-                      HasSubstr(" more sockets: "),
+                      HasSubstr(" more sockets were not closed: "),
                       HasSubstr("of 50 sockets that matched, " + std::to_string(closed))));
     // With BPF all are closed.
     const Outcome all = RunDiag({"-K", "-uan", "sport = 5353"});

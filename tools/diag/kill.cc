@@ -76,23 +76,28 @@ KillCounts CountOf(const std::vector<DestroyOutcome>& outcomes, bool dry_run) {
 void ReportOutcomes(const std::vector<SocketName>& names,
                     const std::vector<DestroyOutcome>& outcomes) {
   struct Reason {
-    std::string text;
+    bool gone = false;
+    std::string why;
     size_t sockets = 0;
+    friend bool operator==(const Reason& a, const Reason& b) {
+      return a.gone == b.gone && a.why == b.why;
+    }
   };
   std::vector<Reason> reasons;
   for (size_t i = 0; i < names.size(); ++i) {
     if (outcomes[i].outcome == Destroyed::kClosed) continue;
-    const bool gone = outcomes[i].outcome == Destroyed::kGone;
-    const std::string text = gone ? "had gone by itself"
-                                  : "was not closed: " + std::string(outcomes[i].status.message());
-    auto reason = std::ranges::find(reasons, text, &Reason::text);
-    if (reason == reasons.end()) reason = reasons.insert(reason, {text});
-    if (++reason->sockets <= kNamed) Complain(Text(names[i]) + " " + text);
+    const Reason found = {.gone = outcomes[i].outcome == Destroyed::kGone,
+                          .why = std::string(outcomes[i].status.message())};
+    auto reason = std::ranges::find(reasons, found);
+    if (reason == reasons.end()) reason = reasons.insert(reason, found);
+    if (++reason->sockets > kNamed) continue;
+    Complain(Text(names[i]) +
+             (found.gone ? " had gone by itself" : " was not closed: " + found.why));
   }
   for (const Reason& reason : reasons) {
     if (reason.sockets <= kNamed) continue;
-    Complain("and so it is with " + std::to_string(reason.sockets - kNamed) +
-             " more sockets: " + reason.text);
+    Complain(std::to_string(reason.sockets - kNamed) + " more sockets " +
+             (reason.gone ? "had gone by themselves" : "were not closed: " + reason.why));
   }
 }
 
