@@ -79,16 +79,15 @@ void ReportOutcomes(const std::vector<SocketName>& names,
     bool gone = false;
     std::string why;
     size_t sockets = 0;
-    friend bool operator==(const Reason& a, const Reason& b) {
-      return a.gone == b.gone && a.why == b.why;
-    }
   };
   std::vector<Reason> reasons;
   for (size_t i = 0; i < names.size(); ++i) {
     if (outcomes[i].outcome == Destroyed::kClosed) continue;
     const Reason found = {.gone = outcomes[i].outcome == Destroyed::kGone,
                           .why = std::string(outcomes[i].status.message())};
-    auto reason = std::ranges::find(reasons, found);
+    auto reason = std::ranges::find_if(reasons, [&](const Reason& other) {
+      return other.gone == found.gone && other.why == found.why;
+    });
     if (reason == reasons.end()) reason = reasons.insert(reason, found);
     if (++reason->sockets > kNamed) continue;
     Complain(Text(names[i]) +
