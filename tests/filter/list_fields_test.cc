@@ -46,17 +46,17 @@ bool AssociationMatches(std::string_view text) {
 TEST(ListFields, OneAddressMustSatisfyAComparison) {
   for (const char* yes :
        {"peers.address = 10.1.2.3", "peers.address = 10.1.2.4", "peers.address = 10.1/16",
-"locals.address = 127/8", "locals.address != 127.0.0.1",
-        "not peers.address = 10.1.2.5", "peers.address = 0/0", "peers.port = 4660",
-        "locals.port < 5001", "sctp_info.p_address = 10.1.2.4", "sctp_info.p_address != 10.1.2.3",
-        "association", "peers.address = 10.1.2.3 and peers.address = 10.1.2.4"}) {
+        "locals.address = 127/8", "locals.address != 127.0.0.1", "not peers.address = 10.1.2.5",
+        "peers.address = 0/0", "peers.port = 4660", "locals.port < 5001",
+        "sctp_info.p_address = 10.1.2.4", "sctp_info.p_address != 10.1.2.3", "association",
+        "peers.address = 10.1.2.3 and peers.address = 10.1.2.4"}) {
     EXPECT_TRUE(AssociationMatches(yes)) << yes;
   }
   for (const char* no :
        {"peers.address = 10.1.2.5", "peers.address = 127.0.0.1", "locals.address = 10/8",
-        "peers.address = ::1", "peers.address = ::ffff:10.1.2.3", "peers.address = ::/0 and peers.address != ::/0",
-        "locals.address != 127/8", "locals.port = 4660", "sctp_info.p_address = 10.1.2.3",
-        "not association"}) {
+        "peers.address = ::1", "peers.address = ::ffff:10.1.2.3",
+        "peers.address = ::/0 and peers.address != ::/0", "locals.address != 127/8",
+        "locals.port = 4660", "sctp_info.p_address = 10.1.2.3", "not association"}) {
     EXPECT_FALSE(AssociationMatches(no)) << no;
   }
 }

@@ -110,11 +110,10 @@ void TouchSmc(const SmcSocket& s) {
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace netdiag;  // NOLINT
   if (size == 0) return 0;
-  constexpr Protocol kProtocols[] = {Protocol::kTcp,     Protocol::kUdp,   Protocol::kUnix,
-                                     Protocol::kRaw,     Protocol::kMptcp, Protocol::kPacket,
-                                     Protocol::kNetlink, Protocol::kVsock, Protocol::kTipc,
-                                     Protocol::kXdp,     Protocol::kSmc,   Protocol::kSctp,
-                                     Protocol::kDccp};
+  constexpr Protocol kProtocols[] = {
+      Protocol::kTcp,    Protocol::kUdp,     Protocol::kUnix,  Protocol::kRaw,  Protocol::kMptcp,
+      Protocol::kPacket, Protocol::kNetlink, Protocol::kVsock, Protocol::kTipc, Protocol::kXdp,
+      Protocol::kSmc,    Protocol::kSctp,    Protocol::kDccp};
   const Table table = {kProtocols[data[0] % std::size(kProtocols)], {}, {}};
   const Bytes payload = fuzz::AsBytes(data + 1, size - 1);
   if (const auto inet = InetSocket::Parse(payload)) fuzz::TouchInet(*inet);

@@ -1,8 +1,8 @@
 // SmcSocket, on messages that end where mapped memory ends.
 
-#include <array>
 #include <sys/socket.h>
 
+#include <array>
 #include <cstring>
 #include <optional>
 #include <string>

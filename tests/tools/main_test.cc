@@ -157,10 +157,9 @@ TEST(Diag, ListsTheCapabilitiesOfTheKernel) {
   const Outcome outcome = RunDiag({"--capabilities"});
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_THAT(outcome.out, StartsWith("kernel "));
-  for (const char* table :
-       {"\ntcp inet ", "\nudp inet6 ", "\nudplite ", "\nraw ", "\nicmp ", "\ndccp ", "\nsctp ",
-        "\nmptcp ", "\nunix ", "\npacket ", "\nnetlink ", "\nvsock ", "\ntipc ", "\nxdp ",
-        "\nsmc "}) {
+  for (const char* table : {"\ntcp inet ", "\nudp inet6 ", "\nudplite ", "\nraw ", "\nicmp ",
+                            "\ndccp ", "\nsctp ", "\nmptcp ", "\nunix ", "\npacket ", "\nnetlink ",
+                            "\nvsock ", "\ntipc ", "\nxdp ", "\nsmc "}) {
     EXPECT_THAT(outcome.out, HasSubstr(table));
   }
   EXPECT_THAT(outcome.out, HasSubstr("\nowners         bpf "));

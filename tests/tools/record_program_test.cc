@@ -18,11 +18,10 @@
 #include <unistd.h>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidjson/document.h>
-
-#include "absl/cleanup/cleanup.h"
 
 #include "netdiag/dump/capture.h"
 #include "netdiag/dump/tcp_stream.h"

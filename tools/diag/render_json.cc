@@ -272,10 +272,10 @@ class JsonRenderer final : public Renderer {
   const bool lines_;       // one object for each line
   const bool each_owner_;  // one object for each owner
   const ListSet lists_;
-  bool in_more_ = false;   // the array after that of sockets has begun
-  Members columns_;        // of the socket; of a count, what is counted
-  Members list_columns_;   // the same of its owners and addresses
-  Members counts_;         // not empty: counts instead of sockets
+  bool in_more_ = false;  // the array after that of sockets has begun
+  Members columns_;       // of the socket; of a count, what is counted
+  Members list_columns_;  // the same of its owners and addresses
+  Members counts_;        // not empty: counts instead of sockets
   Members sums_;
   // Where the interfaces of counts are. A count does not tell the namespace of its sockets.
   netdiag::NetnsId netns_of_counts_;
