@@ -195,7 +195,7 @@ inline constexpr CommandLine kCommandLines[] = {
     {"-xanH dst {dir}*",
      "filters: `dst` of unix sockets, several addresses of a host, `fwmark` without privilege"},
     {"-A packet_dgram -anH", "`-A packet_raw` `packet_dgram`"},
-    {"-A netlink -nH", "`-A packet` `-A netlink` without `-a`"},
+    {"-A netlink -nH", "`-A packet` `-A netlink` `-A xdp` without `-a`"},
     {"-t46anH", "`-4 -6`"},
     {"-tnH exclude all", "`exclude all`"},
     {"-tnH state listen", "`state listen`"},
