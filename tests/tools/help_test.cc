@@ -539,6 +539,8 @@ TEST(FieldsTopic, IsTrueAboutNamesInTwoGroups) {
     if (netdiag::NeedsGroup(field.group) || !seen.insert(field.name).second) continue;
     EXPECT_EQ(netdiag::FindFieldByWord(field.name), &field) << field.name;
   }
+  EXPECT_THAT(InOneLine(TopicHelp("fields").value_or("")),
+              HasSubstr("The fields of locals and peers always need their group"));
 }
 
 TEST(FilterTopic, IsTrueAboutTheSizeOfUnits) {

@@ -107,9 +107,9 @@ constexpr std::string_view kIntroduction =
 may leave out its unit: rtt is rtt_us, in microseconds (us), and ms are
 milliseconds. It may have its group before it: tcp_info.rtt. If two groups have
 the same name, the name alone means the first one in this list: rtt is
-tcp_info.rtt, and vegas.rtt needs its group. --columns also takes the names of
-groups, and `all`. If a socket lacks a field, a table shows `-`, and a filter is
-false.
+tcp_info.rtt, and vegas.rtt needs its group. The fields of locals and peers
+always need their group. --columns also takes the names of groups, and `all`. If
+a socket lacks a field, a table shows `-`, and a filter is false.
 
 A field of owners, as in --columns pid,comm,exe, makes diag search for owners,
 also without -p. container, pod and unit do so, too. cgroup_path does not: of
