@@ -36,8 +36,9 @@ Values ValuesOf(InetMessage message, Protocol protocol, size_t i = 0) {
   netlink::MessageCursor cursor(built);
   netlink::Message first;
   EXPECT_TRUE(cursor.Next(&first));
-  const std::optional<Row> row = internal::RowMaker::FromMessage(
-      first, {protocol, Family::kInet, NetnsId(42)}, SourceKind::kReplay);
+  const Table table = {protocol, Family::kInet, NetnsId(42)};
+  const std::optional<Row> row =
+      internal::RowMaker::FromMessage(first, table, SourceKind::kReplay);
   EXPECT_TRUE(row.has_value());
   return testing::ValuesOf(*row, i);
 }

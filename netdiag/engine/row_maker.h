@@ -30,6 +30,9 @@ class RowMaker {
   [[nodiscard]] static std::optional<Row> FromMessage(const netlink::Message& message,
                                                       const Table& table, SourceKind source,
                                                       const RowJoins& joins = {});
+  // A table of the call alone would not outlive the row.
+  static std::optional<Row> FromMessage(const netlink::Message& message, Table&& table,
+                                        SourceKind source, const RowJoins& joins = {}) = delete;
 
   // Sets Row::cgroup(). `cgroup` must outlive the row.
   static void SetCgroup(Row* row, const Cgroup* cgroup) { row->cgroup_ = cgroup; }

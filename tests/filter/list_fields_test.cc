@@ -26,8 +26,9 @@ bool Matches(InetMessage* built, std::string_view text) {
   netlink::MessageCursor cursor(message);
   netlink::Message first;
   EXPECT_TRUE(cursor.Next(&first));
-  const std::optional<Row> row = internal::RowMaker::FromMessage(
-      first, {Protocol::kSctp, Family::kInet, NetnsId()}, SourceKind::kReplay, {});
+  const Table table = {Protocol::kSctp, Family::kInet, NetnsId()};
+  const std::optional<Row> row =
+      internal::RowMaker::FromMessage(first, table, SourceKind::kReplay);
   EXPECT_TRUE(row.has_value());
   return filter.ok() && row && filter->Matches(*row);
 }

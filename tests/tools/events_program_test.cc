@@ -40,8 +40,8 @@ using ::testing::Not;
 using ::testing::StartsWith;
 
 const SchemaValidator& Schema() {
-  static const auto* const schema = new SchemaValidator(RunDiag({"--help-format=schema"}).out);
-  return *schema;
+  static const SchemaValidator schema(RunDiag({"--help-format=schema"}).out);
+  return schema;
 }
 
 // diag, running, with its output in a pipe.

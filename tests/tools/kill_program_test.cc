@@ -36,8 +36,8 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 
 const SchemaValidator& Schema() {
-  static const auto* const schema = new SchemaValidator(RunDiag({"--help-format=schema"}).out);
-  return *schema;
+  static const SchemaValidator schema(RunDiag({"--help-format=schema"}).out);
+  return schema;
 }
 
 std::string Port4(int fd) { return std::to_string(LocalOf(fd).port.value()); }
