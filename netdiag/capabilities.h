@@ -6,6 +6,7 @@
 #define NETDIAG_CAPABILITIES_H_
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -23,10 +24,26 @@ struct Capability {
   bool procfs = false;   // True if /proc/net has the table.
 };
 
+// Something that not every kernel, and not every caller, can do. docs/embedding.md has the list,
+// with what the library does where a feature is missing.
+struct Feature {
+  std::string_view name;     // "bpf_owners"
+  std::string_view purpose;  // what the feature does: a clause
+  absl::Status status;       // OK, or what is missing
+};
+
 struct Capabilities {
   std::string kernel;  // `uname -r`
   std::vector<Capability> tables;
-  absl::Status bpf_owners;  // OK, or why owners cannot be read by BPF
+  std::vector<Feature> features;  // empty for an Engine that reads a capture
+
+  // Returns nullptr if there is no feature of that name.
+  const Feature* Find(std::string_view name) const {
+    for (const Feature& feature : features) {
+      if (feature.name == name) return &feature;
+    }
+    return nullptr;
+  }
 };
 
 }  // namespace netdiag

@@ -66,7 +66,7 @@ struct Query {
   // delivered. Engine::Capture() ignores this; set it when the capture is replayed.
   bool peers = false;
   // Finds the cgroup of each row: Row::cgroup(). The kernel reports the cgroup of inet sockets
-  // since 5.10. Otherwise the cgroup is that of the first owner's process, if owners are asked for.
+  // since 5.8. Otherwise the cgroup is that of the first owner's process, if owners are asked for.
   // Cost: one walk of the cgroup hierarchy, and two reads of /proc for each process.
   bool cgroups = false;
   // The container, pod or unit of each row matters. If the kernel has cgroups of version 1, which

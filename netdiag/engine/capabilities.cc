@@ -15,8 +15,8 @@
 
 #include "netdiag/dump/requests.h"
 #include "netdiag/dump/table.h"
+#include "netdiag/engine/probes.h"
 #include "netdiag/netlink/conn.h"
-#include "netdiag/process/owner_index.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/types.h"
 #include "netdiag/types/unique_fd.h"
@@ -61,7 +61,7 @@ std::string KernelRelease() {
 Capabilities ProbeCapabilities(Conns* conns) {
   Capabilities capabilities;
   capabilities.kernel = KernelRelease();
-  capabilities.bpf_owners = OwnerIndex::CheckBpf();
+  capabilities.features = ProbeFeatures(conns);
   for (const TableNames& row : AllProtocols()) {
     for (const FamilyNames& family : AllFamilies()) {
       if (!Describe(row.protocol).families.contains(family.family)) continue;

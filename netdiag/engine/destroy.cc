@@ -34,25 +34,6 @@ InetName InetNameOf(const SocketName& socket) {
   return {socket.local, socket.remote, socket.interface, socket.cookie};
 }
 
-// The answer to SOCK_DESTROY with what it means.
-absl::Status Explain(const absl::Status& status) {
-  switch (Errno(status)) {
-    case EPERM:
-    case EACCES:
-      return ErrnoError(Errno(status), kWhat,
-                        "needs CAP_NET_ADMIN in the user namespace that owns the network "
-                        "namespace");
-    case EOPNOTSUPP:
-      return ErrnoError(EOPNOTSUPP, kWhat, "the kernel was built without CONFIG_INET_DIAG_DESTROY");
-    case EINVAL:
-      return ErrnoError(EINVAL, kWhat,
-                        "the kernel does not close listeners of MPTCP; before 4.5 it closes no "
-                        "sockets");
-    default:
-      return status;
-  }
-}
-
 // True if no socket has the name, or the one that the kernel selected has another cookie.
 bool SelectsAnother(const absl::Status& status) {
   return Errno(status) == ENOENT || Errno(status) == ESTALE;
@@ -139,7 +120,7 @@ absl::Status Destroyer::RequestEach(Rest* rest) {
     } else if (status.ok()) {
       Set(i, Destroyed::kClosed);
     } else {
-      Set(i, Destroyed::kRefused, Explain(status));
+      Set(i, Destroyed::kRefused, ExplainDestroy(status));
     }
   }
   *rest = std::move(not_found);
@@ -275,6 +256,24 @@ void Destroyer::Run(Rest rest) {
 }
 
 }  // namespace
+
+absl::Status ExplainDestroy(const absl::Status& status) {
+  switch (Errno(status)) {
+    case EPERM:
+    case EACCES:
+      return ErrnoError(Errno(status), kWhat,
+                        "needs CAP_NET_ADMIN in the user namespace that owns the network "
+                        "namespace");
+    case EOPNOTSUPP:
+      return ErrnoError(EOPNOTSUPP, kWhat, "the kernel was built without CONFIG_INET_DIAG_DESTROY");
+    case EINVAL:
+      return ErrnoError(EINVAL, kWhat,
+                        "the kernel does not close listeners of MPTCP; before 4.5 it closes no "
+                        "sockets");
+    default:
+      return status;
+  }
+}
 
 void DestroyIn(const DestroyPlace& place, std::span<const SocketName> sockets,
                std::vector<size_t> which, const CallOptions& call,

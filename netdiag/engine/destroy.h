@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 #include "netdiag/bpf/socket_closer.h"
@@ -32,6 +33,9 @@
 #include "netdiag/types/types.h"
 
 namespace netdiag::internal {
+
+// The kernel's answer to SOCK_DESTROY, with what it means.
+absl::Status ExplainDestroy(const absl::Status& status);
 
 // A namespace in which sockets are closed.
 struct DestroyPlace {

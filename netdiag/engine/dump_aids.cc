@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "netdiag/dump/sockstat.h"
+#include "netdiag/engine/probe_socket.h"
 
 namespace netdiag::internal {
 
@@ -46,6 +47,11 @@ DumpOptions DumpAids::Beside(const Table& table) {
           .census = &take_census_,
           .activity = conns_->IsHome(table.netns) ? &read_activity_ : nullptr,
           .scratch = nullptr};
+}
+
+const absl::Status& DumpAids::idle_tcp() {
+  if (!idle_tcp_) idle_tcp_ = ProbeIdleTcp(conns_);
+  return *idle_tcp_;
 }
 
 }  // namespace netdiag::internal

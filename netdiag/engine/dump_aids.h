@@ -12,7 +12,10 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <vector>
+
+#include "absl/status/status.h"
 
 #include "netdiag/bpf/socket_census.h"
 #include "netdiag/dump/activity_check.h"
@@ -33,6 +36,9 @@ class DumpAids {
   DumpOptions For(const Table& table, Completeness completeness, size_t slot);
   // The options of an exact dump beside the others.
   DumpOptions Beside(const Table& table);
+  // OK if the kernel's dump has idle TCP sockets (ProbeIdleTcp()). Asked once, when it is first
+  // wanted.
+  const absl::Status& idle_tcp();
 
  private:
   Conns* const conns_;
@@ -40,6 +46,7 @@ class DumpAids {
   bpf::SocketCensus census_;
   const CensusTaker take_census_;
   const ActivityReader read_activity_;  // of home
+  std::optional<absl::Status> idle_tcp_;
 };
 
 }  // namespace netdiag::internal

@@ -205,6 +205,12 @@ void Walk::Finish(Summary* summary) const {
                                  "that is not bound yet");
     }
   }
+  const bool idle_asked = table.protocol == Protocol::kTcp &&
+                          outcome.source == SourceKind::kNetlink &&
+                          plan_->request.states.contains(State::kBoundInactive);
+  if (idle_asked && outcome.status.ok() && outcome.doubt.ok()) {
+    outcome.doubt = context_->aids->idle_tcp();
+  }
   outcome.dumps = stats.dumps;
   outcome.repeated = stats.repeated;
   const auto* const lookups = std::get_if<LookupSource>(&source_);

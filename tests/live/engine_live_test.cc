@@ -396,7 +396,11 @@ TEST_F(EngineLive, CapabilitiesOfThisKernel) {
     }
     EXPECT_EQ(capability.procfs, protocol != Protocol::kMptcp && !of_module);
   }
-  EXPECT_TRUE(capabilities.bpf_owners.ok()) << capabilities.bpf_owners;
+  for (const Feature& feature : capabilities.features) {
+    EXPECT_EQ(feature.status, absl::OkStatus()) << feature.name;
+    EXPECT_EQ(capabilities.Find(feature.name), &feature);
+  }
+  EXPECT_EQ(capabilities.Find("bpf_Owners"), nullptr);
   EXPECT_EQ(&engine->capabilities(), &capabilities) << "asked once";
   EXPECT_EQ(Difference(VisitIdentities(engine.get(), Everything()), AllIdentities(zoo())), "");
 }

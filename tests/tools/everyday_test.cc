@@ -185,7 +185,11 @@ std::vector<Question> Questions(pid_t server) {
        {"-ta", "--count-by", "state,comm"},
        kNotCounted,
        "2 listening nginx"},
-      {"which namespace has a listener on 22?", {"--all-netns", "-tln", "sport = :22"}, 1, "blue"},
+      // Other tests of the machine may have namespaces with such a listener too.
+      {"which namespace has a listener on 22?",
+       {"--all-netns", "-tln", "sport = :22"},
+       kNotCounted,
+       "blue LISTEN 0 1 127.0.0.1:22"},
       {"what listens in this namespace?", {"-N", "blue", "-tln"}, 1, ":22"},
       {"who is at the other end?",
        {"-xp", "--peers", "src /run/x.sock"},

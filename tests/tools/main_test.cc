@@ -162,7 +162,11 @@ TEST(Diag, ListsTheCapabilitiesOfTheKernel) {
                             "\nvsock ", "\ntipc ", "\nxdp ", "\nsmc "}) {
     EXPECT_THAT(outcome.out, HasSubstr(table));
   }
-  EXPECT_THAT(outcome.out, HasSubstr("\nowners         bpf "));
+  for (const char* feature :
+       {"\nbpf_owners ", "\nbpf_census ", "\nbpf_tcp_table ", "\nbpf_netns_list ", "\nbpf_kill ",
+        "\nkill ", "\ncgroup_ids ", "\nidle_tcp "}) {
+    EXPECT_THAT(outcome.out, HasSubstr(feature));
+  }
 }
 
 // A kernel that lacks a table has none of its sockets, unless the user asks for them.

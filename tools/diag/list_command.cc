@@ -55,12 +55,6 @@ ExitCode PrintCapabilities(const netdiag::Capabilities& capabilities) {
   std::string text = "kernel ";
   AppendEscaped(capabilities.kernel, &text);
   text.push_back('\n');
-  text.append("owners         bpf ").append(capabilities.bpf_owners.ok() ? "yes" : "no ");
-  if (!capabilities.bpf_owners.ok()) {
-    text.append("      /proc only: ");
-    AppendEscaped(std::string(capabilities.bpf_owners.message()), &text);
-  }
-  text.append("\n");
   for (const netdiag::Capability& row : capabilities.tables) {
     std::string line = Text(row.table);
     line.resize(std::max<size_t>(line.size() + 1, 15), ' ');
@@ -69,6 +63,17 @@ ExitCode PrintCapabilities(const netdiag::Capabilities& capabilities) {
     if (!row.netlink.ok()) {
       line.append("  ");
       AppendEscaped(std::string(row.netlink.message()), &line);
+    }
+    text.append(line).append("\n");
+  }
+  for (const netdiag::Feature& feature : capabilities.features) {
+    std::string line(feature.name);
+    line.resize(std::max<size_t>(line.size() + 1, 15), ' ');
+    line.append(feature.status.ok() ? "yes      " : "no       ");
+    if (feature.status.ok()) {
+      line.append(feature.purpose);
+    } else {
+      AppendEscaped(std::string(feature.status.message()), &line);
     }
     text.append(line).append("\n");
   }
