@@ -30,6 +30,7 @@
 #include "netdiag/row.h"
 #include "netdiag/types/error.h"
 #include "tests/testing/netns.h"
+#include "tests/testing/record_fixture.h"
 #include "tests/testing/sockets.h"
 
 namespace netdiag::testing {
@@ -66,6 +67,7 @@ Answer Visit(Protocol protocol, Engine::Visitor visitor) {
   EXPECT_EQ(summary->damaged, 0u);
   EXPECT_EQ(summary->unknown_attributes, 0u);
   EXPECT_EQ(summary->tables.size(), 1u);
+  if (summary->tables[0].status.ok()) RecordFixture(engine->get(), query, Names(protocol).word);
   return {summary->tables[0].status, summary->tables[0]};
 }
 

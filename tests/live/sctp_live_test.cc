@@ -29,6 +29,7 @@
 #include "netdiag/row.h"
 #include "netdiag/types/unique_fd.h"
 #include "tests/testing/netns.h"
+#include "tests/testing/record_fixture.h"
 #include "tests/testing/sockets.h"
 
 namespace netdiag::testing {
@@ -143,6 +144,7 @@ void Visit(Engine::Visitor visitor, Query query = {}) {
   for (const TableOutcome& table : summary->tables) EXPECT_TRUE(table.status.ok()) << table.status;
   EXPECT_EQ(summary->damaged, 0u);
   EXPECT_EQ(summary->unknown_attributes, 0u);
+  if (query.filter == nullptr) RecordFixture(engine->get(), query, "sctp");
 }
 
 // Calls `use` with the row of a socket's endpoint, or of its only association. Expects exactly one.
