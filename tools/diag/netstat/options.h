@@ -5,10 +5,10 @@
 #define NETDIAG_TOOLS_DIAG_NETSTAT_OPTIONS_H_
 
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
+
+#include "absl/status/status.h"
 
 #include "tools/diag/command.h"
 #include "tools/diag/report.h"
@@ -71,6 +71,10 @@ struct Options {
   bool l2cap = false;
   bool rfcomm = false;
 
+  // The command line names a protocol of IP. False: those that are set follow from a family or -s,
+  // and it is no error if the kernel lacks one.
+  bool protocols_named = false;
+
   // The command line names a table or a family, so netstat's output has these only and a family
   // that the kernel lacks is an error. False: everything is shown.
   bool named() const {
@@ -81,6 +85,23 @@ struct Options {
   bool compat = false;  // --compat: netstat 2.10 byte by byte
   bool json = false;    // --json
 };
+
+// What a command line asks for, besides a mode.
+enum class Request : uint8_t { kShow, kHelp, kVersion, kFail };
+
+struct CommandLine {
+  Request request = Request::kShow;
+  ExitCode code = kAnswered;  // of kFail
+  bool usage = false;         // of kFail: the usage follows on stderr
+  std::string err;            // goes to stderr in any case
+  Options options;
+};
+// Parses main()'s arguments as netstat 2.10 does. getopt_long(3) itself writes its complaints to
+// stderr, in its own words. `selinux`: OK, or why -Z cannot be answered.
+CommandLine ParseCommandLine(int argc, char** argv, const absl::Status& selinux);
+
+// What --help and the completions show.
+std::vector<OptionInfo> ListOptionInfos();
 
 // What a mode writes. With -c, the frame prints and clears it after each pass.
 struct Output {
