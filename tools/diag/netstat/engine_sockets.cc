@@ -7,7 +7,6 @@
 #include "netdiag/dump/proc_lines.h"
 #include "netdiag/socket/structs.h"
 #include "netdiag/types/error.h"
-#include "tools/diag/command_values.h"
 #include "tools/diag/list_options.h"
 #include "tools/diag/netstat/proc_sockets.h"
 #include "tools/diag/render.h"
@@ -21,6 +20,8 @@ using netdiag::Protocol;
 using netdiag::State;
 using netdiag::StateSet;
 using netdiag::Timer;
+
+constexpr char kProc[] = "/proc";
 
 constexpr Protocol kTables[] = {Protocol::kTcp,     Protocol::kSctp, Protocol::kUdp,
                                 Protocol::kUdpLite, Protocol::kRaw,  Protocol::kUnix};
@@ -47,7 +48,7 @@ TimerText TimerOf(const netdiag::InetSocket& socket, const netdiag::Row& row) {
 
 }  // namespace
 
-std::optional<InetLine> LineOf(const netdiag::InetSocket& socket, const netdiag::Row& row) {
+InetLine LineOf(const netdiag::InetSocket& socket, const netdiag::Row& row) {
   InetLine line = {.protocol = row.protocol(),
                    .local = socket.local(),
                    .remote = socket.remote(),
@@ -122,7 +123,7 @@ Holders EngineSockets::HoldersOf(const netdiag::Row& row) {
 
 void EngineSockets::ReadReferences() {
   references_.clear();
-  VisitLines("/proc/net/unix", [this](std::string_view text) {
+  VisitLines(std::string(kProc) + "/net/unix", [this](std::string_view text) {
     const std::optional<netdiag::ProcUnixLine> line = netdiag::ParseProcUnixLine(text);
     if (!line || line->inode == netdiag::Inode()) return;
     const auto [place, is_new] = references_.try_emplace(line->inode, line->references);
@@ -159,19 +160,19 @@ void EngineSockets::AddRow(const netdiag::Row& row) {
     }
     return;
   }
-  const std::optional<InetLine> line = LineOf(*socket, row);
-  if (line && IsShown(options_, *line)) writer_.Append(*line, HoldersOf(row), &out);
+  const InetLine line = LineOf(*socket, row);
+  if (IsShown(options_, line)) writer_.Append(line, HoldersOf(row), &out);
 }
 
 void EngineSockets::Complain(const netdiag::Summary& summary, std::string* err) {
   if (options_.programs == 0 || std::exchange(complained_, true)) return;
-  if (summary.owners) AppendComplaint(*summary.owners, err);
+  if (summary.owners) AppendComplaint(*summary.owners, kProc, err);
   if (!summary.owner_error.ok()) AppendNoOwners(err);
 }
 
 absl::Status EngineSockets::Read(Output* output) {
   text_.clear();
-  holders_.emplace(options_, "/proc");
+  holders_.emplace(options_, kProc);
   if (Wants(options_, Protocol::kUnix)) ReadReferences();
   NETDIAG_ASSIGN_OR_RETURN(summary_, engine_->Visit(MakeQuery(), [this](const netdiag::Row& row) {
     AddRow(row);
@@ -218,10 +219,9 @@ ExitCode EngineSockets::ShowJson(diag::Output* output, std::string* err) {
   const auto visit = [&](const netdiag::Row& row) {
     bool shown = true;
     if (const netdiag::InetSocket* const socket = row.inet()) {
-      const std::optional<InetLine> line = LineOf(*socket, row);
       shown = row.protocol() == Protocol::kSctp
                   ? options_.all || row.is_association() != options_.listening
-                  : line && IsShown(options_, *line);
+                  : IsShown(options_, LineOf(*socket, row));
     } else if (row.unix_socket() != nullptr) {
       shown = options_.all || (row.state() == State::kListen) == options_.listening;
     }

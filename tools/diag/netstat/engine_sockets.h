@@ -26,8 +26,8 @@
 
 namespace diag::netstat {
 
-// The line of a row; nullopt: netstat has none. `reset`: its references are not known.
-std::optional<InetLine> LineOf(const netdiag::InetSocket& socket, const netdiag::Row& row);
+// The line of a row that is an inet socket.
+InetLine LineOf(const netdiag::InetSocket& socket, const netdiag::Row& row);
 SctpLine SctpLineOf(const netdiag::InetSocket& socket, const netdiag::Row& row);
 
 class EngineSockets {

@@ -2,6 +2,11 @@
 
 #include "tools/diag/netstat/holders.h"
 
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <filesystem>
+#include <system_error>
 #include <unistd.h>
 
 #include "tools/diag/text.h"
@@ -24,6 +29,19 @@ std::string_view NameOf(const netdiag::Program* program, std::string_view fallba
   return name.starts_with('/') ? name.substr(name.rfind('/') + 1) : name;
 }
 
+// True if the descriptors of a process cannot be listed. netstat complains about no other denial.
+bool HidesDescriptors(const std::string& proc_root) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(proc_root, error)) {
+    const std::string pid = entry.path().filename();
+    if (pid.find_first_not_of("0123456789") != pid.npos) continue;
+    const int fd = open((entry.path() / "fd").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES) return true;
+    if (fd >= 0) close(fd);
+  }
+  return false;
+}
+
 }  // namespace
 
 void AppendForeign(std::string_view name, bool compat, std::string* out) {
@@ -41,8 +59,9 @@ void AppendNoOwners(std::string* err) {
   err->append(" but you should be root.)\n");
 }
 
-void AppendComplaint(const netdiag::OwnerStats& stats, std::string* err) {
-  if (stats.denied == 0) return;
+void AppendComplaint(const netdiag::OwnerStats& stats, const std::string& proc_root,
+                     std::string* err) {
+  if (stats.denied == 0 || !HidesDescriptors(proc_root)) return;
   if (stats.sockets == 0) return AppendNoOwners(err);
   err->append(
       "(Not all processes could be identified, non-owned process info\n"

@@ -95,7 +95,7 @@ ProcSockets::ProcSockets(const Options& options, std::string proc_root)
 void ProcSockets::FindOwners(Output* output) {
   if (options_.programs == 0) return;
   if (owners_.Refresh().ok()) {
-    AppendComplaint(owners_.stats(), &output->err);
+    AppendComplaint(owners_.stats(), proc_root_, &output->err);
   } else {
     AppendNoOwners(&output->err);
   }
@@ -175,7 +175,12 @@ TableEnd ProcSockets::AppendSctp(Output* output) {
     end = VisitFiles("sctp/eps", "sctp6/eps", output,
                      [&](std::string_view line) { AppendEndpoint(line, output); });
   }
-  if (end == TableEnd::kShown && (options_.all || !options_.listening)) {
+  // Of two missing files netstat mentions both, unless the first one ends the listing.
+  if (end == TableEnd::kAbsent && options_.all) {
+    if (options_.named() || !options_.verbose) return end;
+    AppendNoSupport(Protocol::kSctp, output);
+  }
+  if (end != TableEnd::kFailed && (options_.all || !options_.listening)) {
     end = VisitFiles("sctp/assocs", "sctp6/assocs", output,
                      [&](std::string_view line) { AppendAssociation(line, output); });
   }

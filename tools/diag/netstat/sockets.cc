@@ -33,19 +33,18 @@ const TableRow* FindTable(Protocol protocol) {
   return row == std::end(kInet) ? nullptr : row;
 }
 
-// Families of which no kernel since 6.x, or no netstat of Debian, has sockets.
+// Families whose sockets the kernel's modules no longer have, or do not list.
 struct AbsentFamily {
   bool Options::*flag;
   std::string_view message;
-  bool mentioned;  // -v mentions it if no table is named
-  bool ends;       // netstat shows nothing after it
+  bool ends;  // if it is named, netstat shows nothing after it
 };
 constexpr AbsentFamily kAbsentFamilies[] = {
-    {&Options::ipx, "netstat: no support for `AF IPX' on this system.\n", true, true},
-    {&Options::ax25, "netstat: no support for `AF AX25' on this system.\n", true, true},
-    {&Options::x25, "netstat: no support for `AF X25' on this system.\n", true, true},
-    {&Options::netrom, "netstat: no support for `AF NETROM' on this system.\n", true, true},
-    {&Options::rose, "netstat: no support for `AF ROSE' on this system.\n", false, false},
+    {&Options::ipx, "netstat: no support for `AF IPX' on this system.\n", true},
+    {&Options::ax25, "netstat: no support for `AF AX25' on this system.\n", true},
+    {&Options::x25, "netstat: no support for `AF X25' on this system.\n", true},
+    {&Options::netrom, "netstat: no support for `AF NETROM' on this system.\n", true},
+    {&Options::rose, "netstat: no support for `AF ROSE' on this system.\n", false},
 };
 constexpr std::string_view kNoBluetooth =
     "netstat: feature `AF BLUETOOTH' not supported.\n"
@@ -67,7 +66,7 @@ ExitCode ShowTable(const Options& options, const TableRow& row, AppendTable tabl
   // Protocols that only follow from a family are not missed.
   const bool implied = options.tcp && !options.protocols_named;
   if (implied || (!options.named() && !options.verbose)) return kAnswered;
-  output->err.append("netstat: no support for `").append(row.name).append("' on this system.\n");
+  AppendNoSupport(row.protocol, output);
   return options.named() ? kNotAnswered : kAnswered;
 }
 
@@ -75,7 +74,7 @@ ExitCode ShowAbsentFamilies(const Options& options, Output* output) {
   ExitCode code = kAnswered;
   for (const AbsentFamily& row : kAbsentFamilies) {
     const bool named = options.*row.flag;
-    if (!named && (options.named() || !options.verbose || !row.mentioned)) continue;
+    if (!named && (options.named() || !options.verbose)) continue;
     output->err.append(row.message);
     if (!named) continue;
     code = kNotAnswered;
@@ -90,9 +89,10 @@ ExitCode ShowAbsentFamilies(const Options& options, Output* output) {
 
 }  // namespace
 
-std::string_view TableName(Protocol protocol) {
+void AppendNoSupport(Protocol protocol, Output* output) {
   const TableRow* const row = FindTable(protocol);
-  return row == nullptr ? "" : row->name;
+  if (row == nullptr) return;
+  output->err.append("netstat: no support for `").append(row->name).append("' on this system.\n");
 }
 
 bool Wants(const Options& options, Protocol protocol) {

@@ -22,8 +22,8 @@ enum class TableEnd : uint8_t {
 // Appends the sockets of a table in both families of IP.
 using AppendTable = absl::FunctionRef<TableEnd(netdiag::Protocol protocol, Output* output)>;
 
-// The name of a table in netstat's messages: "AF INET (tcp)". Empty: netstat has no such table.
-std::string_view TableName(netdiag::Protocol protocol);
+// Appends netstat's message that the kernel lacks the table.
+void AppendNoSupport(netdiag::Protocol protocol, Output* output);
 // True if the options show the table.
 bool Wants(const Options& options, netdiag::Protocol protocol);
 
