@@ -174,7 +174,9 @@ void LineWriter::AppendTimer(const InetLine& line, std::string* out) const {
   out->push_back(static_cast<char>('0' + hundredths / 10 % 10));
   out->push_back(static_cast<char>('0' + hundredths % 10));
   out->push_back('/');
-  AppendNumber(tcp ? timer.retransmits : 0, out);
+  // netstat has none of UDP.
+  const bool udp = line.protocol == Protocol::kUdp || line.protocol == Protocol::kUdpLite;
+  AppendNumber(udp ? 0 : timer.retransmits, out);
   out->push_back('/');
   AppendNumber(timer.probes, out);
   out->push_back(')');

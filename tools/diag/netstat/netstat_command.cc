@@ -130,7 +130,7 @@ ExitCode RunNetstat(int argc, char** argv) {
     case netstat::Request::kHelp:
       return Print(CommandHelp(FindCommand("netstat")));
     case netstat::Request::kVersion:
-      return Print(netstat::kVersion);
+      return Print(line.options.compat ? "net-tools 2.10\n" : netstat::kVersion);
     case netstat::Request::kFail:
       if (line.usage) netstat::WriteErr(CommandHelp(FindCommand("netstat")));
       return line.code;
