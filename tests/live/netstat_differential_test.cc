@@ -396,6 +396,26 @@ TEST_F(NetstatDifferential, EveryProcessThatHoldsASocketIsNamedWithTwoP) {
   EXPECT_THAT(RunDiag({"-tlnp"}).out, ::testing::Not(::testing::HasSubstr(self + ",")));
 }
 
+// jc is a parser of many programs' output, which knows netstat's.
+TEST_F(NetstatDifferential, JcReadsTheSameRows) {
+  const auto rows = [](const std::string& command) {
+    const Outcome outcome =
+        RunProgram("sh", {"-c", command + " | jc --netstat"}, [] { Prepare(0); });
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    // The backlog of a listener.
+    static const std::regex kSendQ("\"send_q\":\\d+(,[^}]*\"LISTEN\")");
+    const std::string text = std::regex_replace(outcome.out, kSendQ, "$1");
+    const Words list = absl::StrSplit(text, "},{");
+    return std::multiset<std::string>(list.begin(), list.end());
+  };
+  const std::string root = std::filesystem::current_path();
+  for (const char* line : {" -ltn", " -uan", " -wan", " -an4", " -xl"}) {
+    const auto ours = rows(root + "/" + kDiag + " netstat" + line);
+    EXPECT_EQ(ours, rows(std::string(kNetstat) + " -W" + line)) << line;
+    EXPECT_FALSE(ours.contains("[]\n")) << line;
+  }
+}
+
 TEST_F(NetstatDifferential, ATableThatIsMissingHidesNoOther) {
   const Outcome outcome = RunDiag({"-tuS", "-an"});
   const Outcome theirs = RunNetstat({"-tuS", "-an"});

@@ -54,7 +54,8 @@ TEST(NetstatOptions, LongNamesCanBeShortened) {
   EXPECT_EQ(OptionsOf({"--program", "--prog", "-p"}).programs, 3);
   // A beginning that several families have is the first of them.
   EXPECT_TRUE(OptionsOf({"--ine"}).inet4);
-  EXPECT_TRUE(OptionsOf({"--uni"}).unix_sockets);
+  EXPECT_TRUE(OptionsOf({"--unix"}).unix_sockets);  // it is there twice, for `--uni` as an error
+  EXPECT_EQ(Parse({"--uni"}).request, Request::kFail);
 }
 
 TEST(NetstatOptions, AProtocolAloneMeansBothFamilies) {

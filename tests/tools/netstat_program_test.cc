@@ -115,12 +115,12 @@ TEST(NetstatProgram, JsonHasTheSocketsOfTheSameOptions) {
     rapidjson::Document document;
     document.Parse(outcome.out.c_str());
     EXPECT_FALSE(document.HasParseError()) << outcome.out;
-    std::vector<std::string> ports;
+    std::vector<std::string> found;
     for (const auto& socket : document["sockets"].GetArray()) {
       EXPECT_EQ(socket.HasMember("owners"), words[1].find('p') != words[1].npos);
-      ports.push_back(std::to_string(socket["local_port"].GetInt()));
+      found.push_back(std::to_string(socket["local_port"].GetInt()));
     }
-    return ports;
+    return found;
   };
   using ::testing::Contains;
   EXPECT_THAT(ports({"-tln"}), Contains(PortOf(listener)));

@@ -102,8 +102,10 @@ netdiag::Query EngineSockets::MakeQuery() const {
   if (!options_.named() || options_.inet4) query.families |= Family::kInet;
   if (!options_.named() || options_.inet6) query.families |= Family::kInet6;
   query.load_modules = false;
-  // No socket in another state can be shown. Rows are tested again.
-  if (options_.all) {
+  // No socket in another state can be shown, except those of SCTP, whose endpoints and associations
+  // have states of their own. Rows are tested again.
+  const netdiag::TableInfo& sctp = netdiag::Describe(Protocol::kSctp);
+  if (options_.all || (Wants(options_, Protocol::kSctp) && netdiag::IsLoaded(sctp))) {
     query.states = StateSet::SsAll();
   } else if (options_.listening) {
     query.states = StateSet(State::kListen) | State::kClose;
