@@ -97,7 +97,7 @@ constexpr auto kCommands = std::to_array<Command>({
      kInterfacesDetails},
     {"netstat",
      "sockets in the words and columns of netstat",
-     {},
+     {"SECONDS"},
      NetstatOptionInfos,
      RunNetstat,
      kNetstatDetails},

@@ -134,7 +134,8 @@ void EngineSockets::ReadReferences() {
   });
 }
 
-void EngineSockets::AddUnix(const netdiag::UnixSocket& socket, const netdiag::Row& row) {
+void EngineSockets::AddUnix(const netdiag::UnixSocket& socket, const netdiag::Row& row,
+                            std::string* out) {
   UnixLine line = {.type = static_cast<uint32_t>(socket.type()),
                    .state = socket.state() == State::kEstablished ? netdiag::kProcUnixConnected
                                                                   : netdiag::kProcUnixUnconnected,
@@ -146,24 +147,33 @@ void EngineSockets::AddUnix(const netdiag::UnixSocket& socket, const netdiag::Ro
   path_.clear();
   if (!socket.name().empty()) AppendUnixName(socket.name(), &path_);
   line.path = path_;
-  writer_.Append(line, HoldersOf(row), &text_[Protocol::kUnix].v4);
+  writer_.Append(line, HoldersOf(row), out);
 }
 
-void EngineSockets::AddRow(const netdiag::Row& row) {
-  if (const netdiag::UnixSocket* const socket = row.unix_socket()) return AddUnix(*socket, row);
-  const netdiag::InetSocket* const socket = row.inet();
-  if (socket == nullptr) return;
-  Text& text = text_[row.protocol()];
-  std::string& out = socket->family() == Family::kInet6 ? text.v6 : text.v4;
+void EngineSockets::AddInet(const netdiag::InetSocket& socket, const netdiag::Row& row,
+                            std::string* out) {
   if (row.protocol() == Protocol::kSctp) {
-    const SctpLine line = SctpLineOf(*socket, row);
+    const SctpLine line = SctpLineOf(socket, row);
     if (options_.all || line.association != options_.listening) {
-      writer_.Append(line, HoldersOf(row), &out);
+      writer_.Append(line, HoldersOf(row), out);
     }
     return;
   }
-  const InetLine line = LineOf(*socket, row);
-  if (IsShown(options_, line)) writer_.Append(line, HoldersOf(row), &out);
+  const InetLine line = LineOf(socket, row);
+  if (IsShown(options_, line)) writer_.Append(line, HoldersOf(row), out);
+}
+
+void EngineSockets::AddRow(const netdiag::Row& row, Output* output) {
+  const bool v6 = row.family() == Family::kInet6;
+  const bool first = row.protocol() == first_ && !v6;
+  std::string* out = &output->out;
+  if (!first) {
+    Text& text = text_[row.protocol()];
+    out = v6 ? &text.v6 : &text.v4;
+  }
+  if (const netdiag::UnixSocket* const socket = row.unix_socket()) AddUnix(*socket, row, out);
+  if (const netdiag::InetSocket* const socket = row.inet()) AddInet(*socket, row, out);
+  if (first) output->DrainIfLong();
 }
 
 void EngineSockets::Complain(const netdiag::Summary& summary, std::string* err) {
@@ -176,9 +186,11 @@ absl::Status EngineSockets::Read(Output* output) {
   text_.clear();
   holders_.emplace(options_, kProc);
   if (Wants(options_, Protocol::kUnix)) ReadReferences();
-  NETDIAG_ASSIGN_OR_RETURN(summary_, engine_->Visit(MakeQuery(), [this](const netdiag::Row& row) {
-    AddRow(row);
-    return Flow::kContinue;
+  const netdiag::Query query = MakeQuery();
+  first_ = query.protocols.front();
+  NETDIAG_ASSIGN_OR_RETURN(summary_, engine_->Visit(query, [&](const netdiag::Row& row) {
+    AddRow(row, output);
+    return output->failed() ? Flow::kStop : Flow::kContinue;
   }));
   Complain(summary_, &output->err);
   return absl::OkStatus();
@@ -202,8 +214,18 @@ TableEnd EngineSockets::EndOf(Protocol protocol, const netdiag::Summary& summary
 }
 
 TableEnd EngineSockets::Append(Protocol protocol, Output* output) {
+  if (!std::exchange(read_, true)) {
+    failure_ = Read(output);
+    if (!failure_.ok()) {
+      output->err.append("netstat: ");
+      AppendEscaped(std::string(failure_.message()), &output->err);
+      output->err.push_back('\n');
+    }
+  }
+  if (!failure_.ok()) return TableEnd::kFailed;
   const Text& text = text_[protocol];
-  output->out.append(text.v4).append(text.v6);
+  output->Append(text.v4);
+  output->Append(text.v6);
   return EndOf(protocol, summary_, &output->err);
 }
 

@@ -35,10 +35,11 @@ class EngineSockets {
   // Borrows `options`.
   static absl::StatusOr<std::unique_ptr<EngineSockets>> Open(const Options& options);
 
-  // Asks for all tables that the options show, in one query. Appends netstat's complaint if owners
-  // are hidden, once for this object.
-  absl::Status Read(Output* output);
-  // For ShowTables(), after Read().
+  // Forgets the sockets: those of the next pass of -c are read anew.
+  void BeginPass() { read_ = false; }
+  // For ShowTables(). The first call of a pass asks for all tables that the options show, in one
+  // query, and appends netstat's complaint if owners are hidden, once for this object. Rows of the
+  // first table are appended as they come.
   TableEnd Append(netdiag::Protocol protocol, Output* output);
 
   // Writes one JSON document, with the rows and the keys of diag --json.
@@ -51,9 +52,11 @@ class EngineSockets {
         names_(/*compat=*/false),
         writer_(options, &names_) {}
   netdiag::Query MakeQuery() const;
+  absl::Status Read(Output* output);
   void ReadReferences();
-  void AddRow(const netdiag::Row& row);
-  void AddUnix(const netdiag::UnixSocket& socket, const netdiag::Row& row);
+  void AddRow(const netdiag::Row& row, Output* output);
+  void AddInet(const netdiag::InetSocket& socket, const netdiag::Row& row, std::string* out);
+  void AddUnix(const netdiag::UnixSocket& socket, const netdiag::Row& row, std::string* out);
   Holders HoldersOf(const netdiag::Row& row);
   TableEnd EndOf(netdiag::Protocol protocol, const netdiag::Summary& summary, std::string* err);
   void Complain(const netdiag::Summary& summary, std::string* err);
@@ -66,13 +69,17 @@ class EngineSockets {
   bool complained_ = false;
   // Of unix sockets, from /proc/net/unix. nullopt: two lines contradict each other.
   absl::flat_hash_map<netdiag::Inode, std::optional<uint32_t>> references_;
-  // The lines of each table. IPv4 comes before IPv6, although a dump mixes them.
+  // The lines of each table but the first, which has none before it. IPv4 comes before IPv6,
+  // although a dump mixes them.
   struct Text {
     std::string v4;  // and of unix sockets
     std::string v6;
   };
   std::map<netdiag::Protocol, Text> text_;
+  netdiag::Protocol first_ = netdiag::Protocol::kTcp;
   std::string path_;
+  bool read_ = false;
+  absl::Status failure_;  // of the query
   netdiag::Summary summary_;
 };
 

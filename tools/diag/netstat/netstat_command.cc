@@ -53,6 +53,7 @@ ExitCode Repeat(const Options& options, absl::FunctionRef<ExitCode(Output*)> pas
   diag::Output stdout_output(STDOUT_FILENO);
   for (;;) {
     Output output;
+    output.sink = &stdout_output;
     const ExitCode code = pass(&output);
     stdout_output.Write(output.out);
     stdout_output.Flush();
@@ -95,12 +96,7 @@ ExitCode ShowSockets(const Options& options) {
   }
   if (options.json) return RepeatJson(options, sockets->get());
   return Repeat(options, [&](Output* output) {
-    if (const absl::Status status = (*sockets)->Read(output); !status.ok()) {
-      output->err.append("netstat: ");
-      AppendEscaped(std::string(status.message()), &output->err);
-      output->err.push_back('\n');
-      return kNotAnswered;
-    }
+    (*sockets)->BeginPass();
     return ShowTables(
         options,
         [&](netdiag::Protocol protocol, Output* to) { return (*sockets)->Append(protocol, to); },

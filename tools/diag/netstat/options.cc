@@ -81,8 +81,6 @@ absl::Status AddFamilies(std::string_view list, State* state) {
   }
 }
 
-using Setter = absl::Status (*)(std::string_view, State*);
-
 template <bool Options::*kFlag>
 absl::Status Set(std::string_view, State* state) {
   state->line.options.*kFlag = true;
@@ -112,15 +110,7 @@ absl::Status SetAll(std::string_view, State* state) {
 }
 absl::Status Nothing(std::string_view, State*) { return absl::OkStatus(); }
 
-constexpr Setter SetInet4 = [](std::string_view, State* state) {
-  return AddFamilies("inet", state);
-};
-constexpr Setter SetInet6 = [](std::string_view, State* state) {
-  return AddFamilies("inet6", state);
-};
-constexpr Setter SetUnix = [](std::string_view, State* state) {
-  return AddFamilies("unix", state);
-};
+absl::Status SetUnix(std::string_view, State* state) { return AddFamilies("unix", state); }
 
 // netstat refuses its own --tcpip with these words and goes on without it.
 absl::Status SetTcpip(std::string_view, State* state) {
@@ -164,8 +154,8 @@ constexpr auto kOptions = std::to_array<Option<State>>({
     {{0, "ipx", kDead, {}, kWhich}, SetFamily<3>},
     {{0, "appletalk", "", {}, kWhich}, SetFamily<5>},
     {{0, "netrom", kDead, {}, kWhich}, SetFamily<6>},
-    {{0, "inet", "as -4", {}, kWhich}, SetFamily<7>},
-    {{0, "inet6", "as -6", {}, kWhich}, SetFamily<8>},
+    {{'4', "inet", "IPv4 only", {}, kWhich}, SetFamily<7>},
+    {{'6', "inet6", "IPv6 only", {}, kWhich}, SetFamily<8>},
     {{0, "ddp", "", {}, kWhich}, SetFamily<9>},
     {{0, "rose", kDead, {}, kWhich}, SetFamily<4>},
     {{0, "unix", "", {}, kWhich}, SetUnix},
@@ -227,12 +217,10 @@ constexpr auto kOptions = std::to_array<Option<State>>({
     {{'g', "groups", "the multicast groups of the interfaces", {}, kWhich}, Set<&Options::groups>},
     {{'Z', "context", "the SELinux context of the process that holds each socket", {}, kShown},
      SetContext},
-    {{'4', "", "IPv4 only", {}, kWhich}, SetInet4},
-    {{'6', "", "IPv6 only", {}, kWhich}, SetInet6},
     {{'d', "", "", {}, kWhich}, Nothing},
     // Not netstat's, so getopt_long() does not see them: they must be written out.
     {{0, "compat", "the output of net-tools 2.10, byte by byte", {}, kForm}, Set<&Options::compat>},
-    {{0, "json", "JSON", {}, kForm}, Set<&Options::json>},
+    {{0, "json", "JSON with the keys of `diag --json`", {}, kForm}, Set<&Options::json>},
 });
 constexpr size_t kOwnOptions = 2;  // the last rows
 
@@ -338,9 +326,10 @@ CommandLine ParseCommandLine(int argc, char** argv, const absl::Status& selinux)
         code == 1 ? &kOptions[static_cast<size_t>(place)] : RowOf(code);
     row->set(optarg != nullptr ? optarg : "", &state).IgnoreError();
   }
-  if (!state.finished)
-    Conclude(std::span(argv, static_cast<size_t>(argc)).subspan(static_cast<size_t>(optind)),
-             &state);
+  if (!state.finished) {
+    const std::span<char* const> all(argv, static_cast<size_t>(argc));
+    Conclude(all.subspan(static_cast<size_t>(optind)), &state);
+  }
   return std::move(state.line);
 }
 

@@ -4,14 +4,18 @@
 #ifndef NETDIAG_TOOLS_DIAG_NETSTAT_OPTIONS_H_
 #define NETDIAG_TOOLS_DIAG_NETSTAT_OPTIONS_H_
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 
 #include "tools/diag/command.h"
 #include "tools/diag/report.h"
+#include "tools/diag/text.h"
 
 namespace diag::netstat {
 
@@ -107,6 +111,26 @@ std::vector<OptionInfo> ListOptionInfos();
 struct Output {
   std::string out;
   std::string err;
+  diag::Output* sink = nullptr;  // where `out` goes; null: it stays
+
+  // Gives `out` to the sink once it is long, so that a long table takes little memory.
+  void DrainIfLong() {
+    if (sink == nullptr || out.size() < kLong) return;
+    sink->Write(out);
+    out.clear();
+  }
+  // Appends a text of any length in pieces.
+  void Append(std::string_view text) {
+    for (; !text.empty(); text.remove_prefix(std::min(kLong, text.size()))) {
+      out.append(text.substr(0, kLong));
+      DrainIfLong();
+    }
+  }
+  // The output could not be written: its reader may be gone.
+  bool failed() const { return sink != nullptr && sink->failed(); }
+
+ private:
+  static constexpr size_t kLong = size_t{32} << 10;
 };
 
 // The exit code of netstat for a command line that has no meaning.

@@ -124,7 +124,9 @@ TableEnd ProcSockets::VisitFiles(std::string_view file, std::string_view file6, 
     bool header = true;
     const std::string path = proc_root_ + "/net/" + std::string(name);
     return VisitLines(path, [&](std::string_view line) {
-      if (!std::exchange(header, false)) visitor(line);
+      if (std::exchange(header, false)) return;
+      visitor(line);
+      output->DrainIfLong();
     });
   };
   TableEnd end = TableEnd::kShown;
