@@ -1,5 +1,6 @@
-// diag -tanp compared with ss -tanp, netstat -tanp and lsof, as whole programs that list every TCP
-// socket and its owners; and compared with the least cost of a dump without owners.
+// diag -tanp compared with ss -tanp, netstat -tanp and lsof, and diag netstat -tanp with netstat
+// -tanp, as whole programs that list every TCP socket and its owners; and compared with the least
+// cost of a dump without owners.
 //
 //   tools/dev bench owners [--sockets=100000] [--repetitions=5] [--warm-up=1]
 //
@@ -86,18 +87,26 @@ Lines KeysOfNetstat(const Lines& output) {
   return Sorted(std::move(keys));
 }
 
-void BenchPeer(const Options& options, const std::vector<std::string>& peer, double times) {
-  std::string name;
-  for (const std::string& word : peer) name.append(name.empty() ? "" : " ").append(word);
+std::string Joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text.append(text.empty() ? "" : " ").append(word);
+  return text;
+}
+
+// `words`: of diag.
+void BenchPeer(const Options& options, const std::vector<std::string>& peer, double times,
+               const std::vector<std::string>& words = {"-tanp"}) {
+  const std::string name = Joined(peer);
+  const std::string our_name = "diag " + Joined(words);
+  std::vector<std::string> ours = {DiagProgram()};
+  ours.insert(ours.end(), words.begin(), words.end());
   std::vector<double> peer_cpu, our_cpu;
   const Comparison pair = Compare(
       options, Clock::kWall, [&] { peer_cpu.push_back(RunToNull(peer).cpu); },
-      [&] {
-        our_cpu.push_back(RunToNull({DiagProgram(), "-tanp"}).cpu);
-      });
+      [&] { our_cpu.push_back(RunToNull(ours).cpu); });
   PrintTime(name, pair.a);
-  PrintTime("diag -tanp", pair.b);
-  Claim(name + " / diag -tanp", pair.ratio, AtLeast(times), " ×");
+  PrintTime(our_name, pair.b);
+  Claim(name + " / " + our_name, pair.ratio, AtLeast(times), " ×");
   const double cpu = SpreadOf(peer_cpu).median / SpreadOf(our_cpu).median;
   std::printf("  for the record, CPU time: %.0f ms / %.0f ms = %.1f ×\n",
               SpreadOf(peer_cpu).median * 1e3, SpreadOf(our_cpu).median * 1e3, cpu);
@@ -168,6 +177,9 @@ void Main(const Options& options) {
         "lines of diag -tanp and of ss -tanp, owners and descriptors included");
   Prove(KeysOfDiag(ours) == KeysOfNetstat(RunForLines({"netstat", "-tanpW"})),
         "states, endpoints and pids of diag -tanp and of netstat -tanp");
+  Prove(KeysOfNetstat(RunForLines({DiagProgram(), "netstat", "-tanp"})) ==
+            KeysOfNetstat(RunForLines({"netstat", "-tanpW"})),
+        "states, endpoints and pids of diag netstat -tanp and of netstat -tanp");
   const std::vector<std::string> lsof = {"lsof", "-nP", "-iTCP"};
   Prove(LinesOfLsof(lsof) >= static_cast<size_t>(options.sockets), "lines of lsof -nP -iTCP");
   BenchScan(options);
@@ -176,6 +188,7 @@ void Main(const Options& options) {
               .warm_up = options.warm_up});
   BenchPeer(options, {"ss", "-tanp"}, 35);
   BenchPeer(options, {"netstat", "-tanp"}, 35);
+  BenchPeer(options, {"netstat", "-tanp"}, 40, {"netstat", "-tanp"});
   BenchPeer(options, lsof, 10);
 }
 

@@ -35,6 +35,7 @@ constexpr std::string_view kPublicHeaders[] = {
     "netdiag/connections.h",
     "netdiag/destroy.h",
     "netdiag/dump/capture.h",
+    "netdiag/dump/proc_lines.h",
     "netdiag/dump/tcp_stream.h",
     "netdiag/dump/table.h",
     "netdiag/engine.h",

@@ -1,8 +1,6 @@
 // Tested by tests/dump/procfs_source_test.cc, fuzzed by tests/fuzz/procfs_fuzz.cc.
 //
-// Source: get_tcp4_sock() in net/ipv4/tcp_ipv4.c, get_tcp6_sock(), udp4_format_sock(),
-// raw_sock_seq_show(), ping_v4_format_sock(), ip6_dgram_sock_seq_show(), unix_seq_show(),
-// packet_seq_show(), netlink_native_seq_show().
+// Source: proc_lines.h; ping_v4_format_sock(), packet_seq_show(), netlink_native_seq_show().
 
 #include "netdiag/dump/procfs_source.h"
 
@@ -11,16 +9,19 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
+#include <optional>
 #include <span>
 #include <string_view>
-#include <tuple>
 #include <unistd.h>
 #include <utility>
 
+#include "netdiag/dump/proc_lines.h"
+#include "netdiag/dump/proc_words.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/request_builder.h"
+#include "netdiag/types/address.h"
 #include "netdiag/types/error.h"
-#include "netdiag/types/parse_number.h"
 #include "netdiag/types/unique_fd.h"
 
 namespace netdiag::internal {
@@ -34,79 +35,31 @@ constexpr size_t kMaxName = 400;
 // Times in /proc are in hundredths of a second (USER_HZ) on every architecture of Debian.
 constexpr uint32_t kMillisecondsPerTick = 10;
 
-// Takes words off a line. ok() turns false at the first word that cannot be parsed as asked.
-class Words {
- public:
-  explicit Words(std::string_view line) : rest_(line) {}
-  bool ok() const { return ok_; }
-
-  std::string_view Word() {
-    rest_.remove_prefix(std::min(rest_.find_first_not_of(' '), rest_.size()));
-    const std::string_view word = rest_.substr(0, rest_.find(' '));
-    rest_.remove_prefix(word.size());
-    if (word.empty()) ok_ = false;
-    return word;
-  }
-  // The rest of the line after one blank: a name, which may contain blanks.
-  std::string_view Rest() { return rest_.starts_with(' ') ? rest_.substr(1) : std::string_view(); }
-
-  template <class T>
-  T Number(int base) {
-    return Parse<T>(Word(), base);
-  }
-  template <class T>
-  T Parse(std::string_view text, int base) {
-    const std::optional<T> value = ParseNumber<T>(text, base);
-    if (!value) ok_ = false;
-    return value.value_or(T());
-  }
-  // "left:right", both hexadecimal.
-  template <class T>
-  std::pair<T, T> HexPair() {
-    const std::string_view word = Word();
-    const size_t colon = word.find(':');
-    if (colon == word.npos) {
-      ok_ = false;
-      return {};
-    }
-    return {Parse<T>(word.substr(0, colon), 16), Parse<T>(word.substr(colon + 1), 16)};
-  }
-  // "0100007F:0050": the words of an address in host order, and a port.
-  void Address(__be32 (&address)[4], __be16* port) {
-    const std::string_view word = Word();
-    const size_t digits = word.find(':');
-    if (digits != 8 && digits != 32) {
-      ok_ = false;
-      return;
-    }
-    for (size_t i = 0; i < digits / 8; ++i) address[i] = Parse<uint32_t>(word.substr(i * 8, 8), 16);
-    *port = Port::FromHost(Parse<uint16_t>(word.substr(digits + 1), 16)).ToNetwork();
-  }
-
- private:
-  std::string_view rest_;
-  bool ok_ = true;
-};
-
 // One line of tcp, udp, udplite, raw or icmp, or of the same for IPv6.
 bool ParseInet(std::string_view line, Family family, inet_diag_msg* message) {
-  Words words(line);
+  const std::optional<ProcInetLine> parsed = ParseProcInetLine(line);
+  if (!parsed || parsed->timer > 255 || parsed->local.address.family() != family ||
+      parsed->remote.address.family() != family) {
+    return false;
+  }
   *message = {};
   message->idiag_family = static_cast<uint8_t>(family);
-  words.Word();  // number of the line
-  words.Address(message->id.idiag_src, &message->id.idiag_sport);
-  words.Address(message->id.idiag_dst, &message->id.idiag_dport);
-  message->idiag_state = words.Number<uint8_t>(16);
-  std::tie(message->idiag_wqueue, message->idiag_rqueue) = words.HexPair<uint32_t>();
-  const auto [timer, ticks] = words.HexPair<uint32_t>();
-  const auto retransmits = words.Number<uint32_t>(16);
-  message->idiag_uid = words.Number<uint32_t>(10);
-  const auto probes = words.Number<uint32_t>(10);
-  message->idiag_inode = words.Number<uint32_t>(10);
-  message->idiag_timer = static_cast<uint8_t>(timer);
-  message->idiag_expires = ticks * kMillisecondsPerTick;
-  message->idiag_retrans = static_cast<uint8_t>(timer == 1 ? retransmits : probes);
-  return words.ok() && timer < 256;
+  const auto copy = [](const Endpoint& from, __be32(&address)[4], __be16* port) {
+    std::memcpy(address, from.address.octets().data(), from.address.octets().size());
+    *port = from.port.ToNetwork();
+  };
+  copy(parsed->local, message->id.idiag_src, &message->id.idiag_sport);
+  copy(parsed->remote, message->id.idiag_dst, &message->id.idiag_dport);
+  message->idiag_state = parsed->state;
+  message->idiag_wqueue = parsed->send_queue;
+  message->idiag_rqueue = parsed->receive_queue;
+  message->idiag_uid = parsed->uid;
+  message->idiag_inode = parsed->inode.value();
+  message->idiag_timer = static_cast<uint8_t>(parsed->timer);
+  message->idiag_expires = parsed->ticks * kMillisecondsPerTick;
+  message->idiag_retrans =
+      static_cast<uint8_t>(parsed->timer == 1 ? parsed->retransmits : parsed->probes);
+  return true;
 }
 
 struct UnixLine {
@@ -114,29 +67,18 @@ struct UnixLine {
   std::string_view name;  // as printed: '@' stands for the NUL of an abstract name
 };
 
-// The flags and states that /proc/net/unix prints. Source:
-// include/linux/net.h.
-constexpr uint32_t kAcceptFlag = 0x10000;
-constexpr uint32_t kConnected = 3;
-
 bool ParseUnix(std::string_view line, UnixLine* out) {
-  Words words(line);
-  words.Word();  // address of the socket
-  words.Word();  // references
-  words.Word();  // protocol
-  const auto flags = words.Number<uint32_t>(16);
-  const auto type = words.Number<uint32_t>(16);
-  const auto state = words.Number<uint32_t>(16);
-  // The inode is right-aligned in five columns, so several blanks can stand before it.
-  out->message.udiag_ino = words.Number<uint32_t>(10);
+  const std::optional<ProcUnixLine> parsed = ParseProcUnixLine(line);
+  if (!parsed || parsed->type > 255) return false;
+  out->message.udiag_ino = parsed->inode.value();
   out->message.udiag_family = AF_UNIX;
-  out->message.udiag_type = static_cast<uint8_t>(type);
-  const State shown = (flags & kAcceptFlag) != 0 ? State::kListen
-                      : state == kConnected      ? State::kEstablished
-                                                 : State::kClose;
+  out->message.udiag_type = static_cast<uint8_t>(parsed->type);
+  const State shown = (parsed->flags & kProcUnixAccepts) != 0 ? State::kListen
+                      : parsed->state == kProcUnixConnected   ? State::kEstablished
+                                                              : State::kClose;
   out->message.udiag_state = static_cast<uint8_t>(shown);
-  out->name = words.Rest();
-  return words.ok() && type < 256;
+  out->name = parsed->name;
+  return true;
 }
 
 // One line of packet.
@@ -148,7 +90,7 @@ struct PacketLine {
 };
 
 bool ParsePacket(std::string_view line, PacketLine* out) {
-  Words words(line);
+  ProcWords words(line);
   words.Word();  // address of the socket
   words.Word();  // references
   const auto type = words.Number<uint32_t>(10);
@@ -179,7 +121,7 @@ struct NetlinkLine {
 };
 
 bool ParseNetlink(std::string_view line, NetlinkLine* out) {
-  Words words(line);
+  ProcWords words(line);
   words.Word();  // address of the socket
   out->message.ndiag_protocol = words.Number<uint8_t>(10);
   out->message.ndiag_portid = words.Number<uint32_t>(10);

@@ -59,6 +59,24 @@ Examples:
       "flags":["up","loopback"],"addrs":[{"addr":"127.0.0.1/8"}],...}
 )";
 
+constexpr std::string_view kNetstatDetails =
+    R"(The command lines are those of netstat 2.10 (net-tools), and so are the output
+and the exit codes: 0, 1 if a table or a family that was named is missing, 3 if
+the command line has no meaning. What is better here than in netstat:
+  addresses and owners are whole; --compat cuts them as netstat does
+  the Send-Q of a listener is its backlog; netstat shows 0
+  -p -p shows every process that holds a socket
+  a table that is missing does not hide the tables after it
+  a word after -c is the interval in seconds
+diag does the same if it is called by the name netstat.
+
+Examples:
+  diag netstat -tlnp
+      the listeners of TCP and the processes that hold them
+  diag netstat -tanp --json
+      the same sockets in diag's JSON
+)";
+
 constexpr auto kCommands = std::to_array<Command>({
     {"",
      "list the sockets of this network namespace as ss does",
@@ -77,6 +95,12 @@ constexpr auto kCommands = std::to_array<Command>({
      InterfacesOptionInfos,
      RunInterfaces,
      kInterfacesDetails},
+    {"netstat",
+     "sockets in the words and columns of netstat",
+     {"SECONDS"},
+     NetstatOptionInfos,
+     RunNetstat,
+     kNetstatDetails},
     {"help", "a text about TOPIC", {"TOPIC", Values::kOneOf, TopicWords}, HelpOptionInfos, RunHelp},
 });
 
@@ -98,7 +122,10 @@ std::string UsageOf(const Command& command) {
   }
   std::string usage = "diag " + std::string(command.name);
   if (!command.operand.name.empty()) usage.append(" [").append(command.operand.name).append("]");
-  for (const OptionInfo& option : command.options()) {
+  constexpr size_t kManyOptions = 10;
+  const std::vector<OptionInfo> options = command.options();
+  if (options.size() > kManyOptions) return usage.append(" [OPTIONS]");
+  for (const OptionInfo& option : options) {
     if (option.hidden()) continue;
     usage.append(" [--").append(option.name);
     if (!option.argument.name.empty()) usage.append(" ").append(option.argument.name);

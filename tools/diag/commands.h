@@ -1,5 +1,5 @@
 // tools/diag/commands.h — the one table of commands: the listing, `diag connections`,
-// `diag interfaces`, `diag help`.
+// `diag interfaces`, `diag netstat`, `diag help`.
 
 #ifndef NETDIAG_TOOLS_DIAG_COMMANDS_H_
 #define NETDIAG_TOOLS_DIAG_COMMANDS_H_
@@ -27,6 +27,8 @@ std::vector<OptionInfo> ConnectionsOptionInfos();
 ExitCode RunConnections(int argc, char** argv);
 std::vector<OptionInfo> InterfacesOptionInfos();
 ExitCode RunInterfaces(int argc, char** argv);
+std::vector<OptionInfo> NetstatOptionInfos();
+ExitCode RunNetstat(int argc, char** argv);
 std::vector<OptionInfo> HelpOptionInfos();
 ExitCode RunHelp(int argc, char** argv);
 

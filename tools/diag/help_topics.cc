@@ -129,7 +129,8 @@ constexpr std::string_view kExitCodes = R"(Exit codes of every command:
      seen, such as owners that only root may see, and why no socket can match.
   1  not answered, or not whole; or stdout could not be written.
   2  usage error: stderr names the argument that was refused. Also a network
-     namespace that does not exist. Nothing was printed.
+     namespace that does not exist. Nothing was printed. `diag netstat` ends
+     with 3, as netstat does.
 
 1 means:
   diag                      a table could not be read, or not to its end; no
@@ -148,6 +149,8 @@ constexpr std::string_view kExitCodes = R"(Exit codes of every command:
   diag interfaces           neither the kernel nor /proc/net/dev answered. If
                             only the kernel refused: 0, with a note. An
                             interface that does not exist: 2
+  diag netstat              a table or a family that was named is missing, or
+                            could not be read; a family of -A is unknown
 )";
 
 std::string ExampleLines(std::span<const Example> examples) {
@@ -327,7 +330,7 @@ constexpr auto kTopics = std::to_array<TopicInfo>({
     {"forms", "text, columns, CSV and JSON: their keys and escapes", FormsTopic},
     {"tables", "the tables of -A and the families of -f", TablesTopic},
     {"captures", "--capture, --replay, -D and TCPDIAG_FILE", CapturesTopic},
-    {"exit-codes", "when diag and its commands return 0, 1 or 2", ExitTopic},
+    {"exit-codes", "when diag and its commands return 0, 1, 2 or 3", ExitTopic},
     {"examples", "command lines for everyday questions", ExamplesTopic},
 });
 

@@ -1,9 +1,11 @@
-// diag: lists sockets and the processes that hold them, in ss's words.
+// diag: lists sockets and the processes that hold them, in ss's words; in netstat's words if it is
+// called by that name.
 
 #include <cerrno>
 #include <fcntl.h>
 #include <signal.h>
 #include <string>
+#include <string_view>
 #include <unistd.h>
 
 #include "absl/status/status.h"
@@ -38,6 +40,8 @@ int Main(int argc, char** argv) {
   }
   // Makes a closed pipe an error of write() instead of a signal.
   signal(SIGPIPE, SIG_IGN);
+  const std::string_view program = argc > 0 ? argv[0] : "";
+  if (program.substr(program.rfind('/') + 1) == "netstat") return RunNetstat(argc, argv);
   const Command& command = FindCommand(argc > 1 ? argv[1] : "");
   const int skipped = command.name.empty() ? 0 : 1;  // a command's argv[0] is its name
   return command.run(argc - skipped, argv + skipped);

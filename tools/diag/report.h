@@ -17,7 +17,7 @@
 
 namespace diag {
 
-enum ExitCode {
+enum ExitCode : int {
   kAnswered = 0,     // stderr names what could not be seen
   kNotAnswered = 1,  // a requested table could not be read, or stdout not be written
   kUsage = 2,        // the command line has no meaning
