@@ -154,39 +154,6 @@ void ReadAttribute(Family family, const Attr& attribute, Route* route, Prefix* s
   }
 }
 
-// nullopt if the message is no route of the family, or if its lengths are impossible.
-std::optional<Route> RouteFrom(Family family, const Message& message) {
-  const std::optional<rtmsg> info = netlink::Load<rtmsg>(message.payload());
-  if (message.type() != RTM_NEWROUTE || !info) return std::nullopt;
-  if (info->rtm_family != static_cast<uint8_t>(family)) return std::nullopt;
-  const std::optional<Mask> destination = Mask::OfLength(family, info->rtm_dst_len);
-  const std::optional<Mask> source = Mask::OfLength(family, info->rtm_src_len);
-  if (!destination || !source) return std::nullopt;
-  Route route;
-  const IpAddress any = IpAddress::FromNetwork(family, {});
-  route.destination = {any, *destination};
-  Prefix from = {any, *source};
-  route.type = static_cast<RouteType>(info->rtm_type);
-  route.table = info->rtm_table;
-  route.protocol = info->rtm_protocol;
-  route.scope = info->rtm_scope;
-  route.tos = info->rtm_tos;
-  route.flags = info->rtm_flags;
-  route.cached = (info->rtm_flags & RTM_F_CLONED) != 0;
-  NextHop only;
-  only.flags = static_cast<uint8_t>(info->rtm_flags);  // the lower byte has RTNH_F_*
-  AttrCursor attributes(message.payload().subspan(sizeof(rtmsg)));
-  for (Attr attribute; attributes.Next(&attribute);) {
-    ReadAttribute(family, attribute, &route, &from);
-    ReadHop(family, attribute, &only);
-  }
-  if (route.hops.empty() && (only.gateway || only.interface != IfIndex())) {
-    route.hops.push_back(only);
-  }
-  if (info->rtm_src_len != 0) route.source = from;
-  return route;
-}
-
 // ---- /proc/net/ipv6_route ----
 
 std::optional<uint32_t> TakeHex(std::string_view* line) {
@@ -224,6 +191,38 @@ std::optional<Ipv6RouteLine> LineFrom(std::string_view line) {
 std::string_view Name(RouteType type) {
   const auto place = static_cast<size_t>(type);
   return place < kTypeNames.size() ? kTypeNames[place] : "";
+}
+
+std::optional<Route> RouteFrom(Family family, const Message& message) {
+  const std::optional<rtmsg> info = netlink::Load<rtmsg>(message.payload());
+  if (message.type() != RTM_NEWROUTE || !info) return std::nullopt;
+  if (info->rtm_family != static_cast<uint8_t>(family)) return std::nullopt;
+  const std::optional<Mask> destination = Mask::OfLength(family, info->rtm_dst_len);
+  const std::optional<Mask> source = Mask::OfLength(family, info->rtm_src_len);
+  if (!destination || !source) return std::nullopt;
+  Route route;
+  const IpAddress any = IpAddress::FromNetwork(family, {});
+  route.destination = {any, *destination};
+  Prefix from = {any, *source};
+  route.type = static_cast<RouteType>(info->rtm_type);
+  route.table = info->rtm_table;
+  route.protocol = info->rtm_protocol;
+  route.scope = info->rtm_scope;
+  route.tos = info->rtm_tos;
+  route.flags = info->rtm_flags;
+  route.cached = (info->rtm_flags & RTM_F_CLONED) != 0;
+  NextHop only;
+  only.flags = static_cast<uint8_t>(info->rtm_flags);  // the lower byte has RTNH_F_*
+  AttrCursor attributes(message.payload().subspan(sizeof(rtmsg)));
+  for (Attr attribute; attributes.Next(&attribute);) {
+    ReadAttribute(family, attribute, &route, &from);
+    ReadHop(family, attribute, &only);
+  }
+  if (route.hops.empty() && (only.gateway || only.interface != IfIndex())) {
+    route.hops.push_back(only);
+  }
+  if (info->rtm_src_len != 0) route.source = from;
+  return route;
 }
 
 absl::Status ParseIpv6Routes(std::string_view text, std::string_view what,

@@ -36,6 +36,7 @@
 #include "netdiag/netlink/call.h"
 #include "netdiag/netlink/conn.h"
 #include "netdiag/netlink/netns.h"
+#include "netdiag/netlink/wire.h"
 #include "netdiag/types/address.h"
 #include "netdiag/types/types.h"
 
@@ -121,6 +122,10 @@ struct Ipv6RouteLine {
 // Appends the lines of `text`. Stops at a line that is damaged: EBADMSG, which names `what`.
 absl::Status ParseIpv6Routes(std::string_view text, std::string_view what,
                              std::vector<Ipv6RouteLine>* lines);
+
+// Reads a message of rtnetlink about a route, from a dump or an event. nullopt if it is no route of
+// the family, or if its lengths are impossible. Attributes that are damaged are left out.
+std::optional<Route> RouteFrom(Family family, const netlink::Message& message);
 
 struct RouteOptions {
   // The network namespace to read. Not set: that of the thread that calls Open().
