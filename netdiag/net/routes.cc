@@ -156,13 +156,15 @@ void ReadAttribute(Family family, const Attr& attribute, Route* route, Prefix* s
 
 // ---- /proc/net/ipv6_route ----
 
+// A number of eight digits, so that a line that was cut is no other line.
 std::optional<uint32_t> TakeHex(std::string_view* line) {
-  return internal::ParseNumber<uint32_t>(TakeWord(kBlanks, line), 16);
+  const std::string_view digits = TakeWord(kBlanks, line);
+  return digits.size() == 8 ? internal::ParseNumber<uint32_t>(digits, 16) : std::nullopt;
 }
 
 std::optional<Prefix> TakePrefix(std::string_view* line) {
   const std::optional<IpAddress> address = internal::TakeHexAddress(line);
-  const std::optional<uint32_t> length = TakeHex(line);
+  const auto length = internal::ParseNumber<uint8_t>(TakeWord(kBlanks, line), 16);
   if (!address || !length) return std::nullopt;
   const std::optional<Mask> mask = Mask::OfLength(Family::kInet6, *length);
   if (!mask) return std::nullopt;

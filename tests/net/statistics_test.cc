@@ -139,7 +139,7 @@ TEST(CounterTable, HasEachCounterOnceWithASentence) {
     EXPECT_EQ(FindCounter(info->group, info->key), info);
     EXPECT_TRUE(info->meaning.ends_with('.'));
     EXPECT_EQ(info->meaning.find_first_of("\n\t%"), info->meaning.npos);
-    EXPECT_NE(info->unit == CounterUnit::kNone, info->kind != CounterKind::kSetting);
+    EXPECT_TRUE(info->unit != CounterUnit::kNone || info->kind == CounterKind::kSetting);
     const bool has_phrase = info->form != NetstatForm::kRaw && info->form != NetstatForm::kNever;
     EXPECT_EQ(!info->phrase.empty(), has_phrase);
     EXPECT_EQ(std::ranges::count(info->phrase, '%'), has_phrase ? 1 : 0);

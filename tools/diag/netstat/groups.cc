@@ -39,12 +39,6 @@ bool IsShown(const Options& options, const GroupMembership& row) {
   return row.group.family() == Family::kInet ? options.inet4 : options.inet6;
 }
 
-// netstat takes an IPv4 address that ends in 0 for that of a network.
-std::string NameOf(const netdiag::IpAddress& group, HostNames* names) {
-  const bool is_network = group.family() == Family::kInet && group.octets()[3] == 0;
-  return is_network ? names->Network(group) : names->Host(group);
-}
-
 void PutGroup(const GroupMembership& row, const InterfaceNames& interfaces, Json* json) {
   (*json)->StartObject();
   json->Foreign("interface", interfaces.Of(row.index));
@@ -82,7 +76,7 @@ ExitCode ShowGroups(const Options& options, Output* output) {
     std::string interface;
     AppendEscaped(answer->interfaces.Of(row.index), &interface);
     absl::StrAppendFormat(&output->out, "%-15s %-6d %s\n", interface, row.users,
-                          NameOf(row.group, &names));
+                          names.Host(row.group));
   }
   return kAnswered;
 }

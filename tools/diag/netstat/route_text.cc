@@ -90,21 +90,34 @@ Ipv4Line LineOf(const Route& route, const NextHop* hop, const Options& options,
   return line;
 }
 
-void AppendLine(const Ipv4Line& line, int extend, std::string* out) {
+// The columns of an IPv4 table.
+enum class Columns : uint8_t { kNone, kMetric, kWindow, kAll };
+
+// What -e asks for. netstat takes the count of -e plus 1 for a set of two bits, after it has
+// exchanged 1 and 2. So -eee shows no column, and -eeee those of -e.
+Columns ColumnsOf(const Options& options) {
+  if (options.extend == 0) return Columns::kWindow;
+  if (options.extend == 1) return Columns::kMetric;
+  if (options.extend == 2 || !options.compat) return Columns::kAll;
+  return static_cast<Columns>((options.extend + 1) & 3);
+}
+
+void AppendLine(const Ipv4Line& line, Columns columns, std::string* out) {
+  if (columns == Columns::kNone) return;
   absl::StrAppendFormat(out, "%-15s %-15s %-15s %-5s ", line.destination,
                         line.refused ? "-" : line.gateway, line.mask, line.flags);
   const bool refused = line.refused;
   const std::string interface = refused ? "-" : line.interface;
   const auto number = [refused](uint32_t value) { return refused ? "-" : std::to_string(value); };
-  if (extend == 0) {
+  if (columns == Columns::kWindow) {
     absl::StrAppendFormat(out, "%5s %-5s %6s %s\n", number(line.mss), number(line.window),
                           number(line.round_trip), interface);
     return;
   }
-  // The file has the metric as a signed number.
+  // The file that netstat reads has the metric as a signed number.
   absl::StrAppendFormat(out, "%-6d %-2s %7d ", static_cast<int32_t>(line.metric),
                         number(line.references), line.uses);
-  if (extend == 1) {
+  if (columns == Columns::kMetric) {
     absl::StrAppendFormat(out, "%s\n", interface);
   } else {
     absl::StrAppendFormat(out, "%-8s %-5s %-6s %s\n", interface, number(line.mss),
@@ -112,26 +125,16 @@ void AppendLine(const Ipv4Line& line, int extend, std::string* out) {
   }
 }
 
-std::string_view Ipv4Columns(int extend) {
-  if (extend == 0) {
-    return "Destination     Gateway         Genmask         Flags   MSS Window  irtt Iface\n";
-  }
-  if (extend == 1) {
-    return "Destination     Gateway         Genmask         Flags Metric Ref    Use Iface\n";
-  }
-  return "Destination     Gateway         Genmask         Flags Metric Ref    Use Iface    "
-         "MSS   Window irtt\n";
-}
-
-std::string_view CacheColumns(int extend) {
-  if (extend == 0) {
-    return "Source          Destination     Gateway         Flags   MSS Window  irtt Iface\n";
-  }
-  if (extend == 1) {
-    return "Source          Destination     Gateway         Flags Metric Ref    Use Iface\n";
-  }
-  return "Source          Destination     Gateway         Flags Metric Ref    Use Iface    "
-         "MSS   Window irtt  TOS HHRef HHUptod     SpecDst\n";
+// The heading of the table, or of the cache.
+std::string HeadingOf(Columns columns, bool cache) {
+  if (columns == Columns::kNone) return "";
+  std::string heading = cache ? "Source          Destination     Gateway         "
+                              : "Destination     Gateway         Genmask         ";
+  if (columns == Columns::kWindow) return heading + "Flags   MSS Window  irtt Iface\n";
+  heading += "Flags Metric Ref    Use Iface";
+  if (columns == Columns::kAll) heading += "    MSS   Window irtt";
+  if (columns == Columns::kAll && cache) heading += "  TOS HHRef HHUptod     SpecDst";
+  return heading + '\n';
 }
 
 // The letters of RTF_*. Source: linux/route.h and linux/ipv6_route.h; the order is netstat's.
@@ -222,7 +225,7 @@ std::string InterfaceNames::Of(netdiag::IfIndex index) const {
 
 void AppendIpv4Routes(const Options& options, std::span<const Route> routes,
                       const InterfaceNames& interfaces, HostNames* names, std::string* out) {
-  out->append("Kernel IP routing table\n").append(Ipv4Columns(options.extend));
+  out->append("Kernel IP routing table\n").append(HeadingOf(ColumnsOf(options), false));
   for (const Route& route : routes) {
     const bool hidden = route.type == RouteType::kBroadcast || route.type == RouteType::kMulticast;
     if (route.table != netdiag::kMainTable || route.cached || hidden) continue;
@@ -234,14 +237,14 @@ void AppendIpv4Routes(const Options& options, std::span<const Route> routes,
       std::string interface;
       AppendEscaped(line.interface, &interface);
       line.interface = interface;
-      AppendLine(line, options.extend, out);
+      AppendLine(line, ColumnsOf(options), out);
     }
   }
 }
 
 void AppendIpv4Cache(const Options& options, std::span<const Route> routes,
                      const InterfaceNames& interfaces, HostNames* names, std::string* out) {
-  out->append("Kernel IP routing cache\n").append(CacheColumns(options.extend));
+  out->append("Kernel IP routing cache\n").append(HeadingOf(ColumnsOf(options), true));
   // The file that netstat reads has been empty since 3.6.
   if (options.compat) return;
   for (const Route& route : routes) {
@@ -259,7 +262,7 @@ void AppendIpv4Cache(const Options& options, std::span<const Route> routes,
     line.references = route.references;
     line.uses = route.uses;
     line.mss = route.metrics.mtu;
-    AppendLine(line, options.extend, out);
+    AppendLine(line, ColumnsOf(options), out);
   }
 }
 

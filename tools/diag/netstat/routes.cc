@@ -135,7 +135,8 @@ ExitCode ShowRoutes(const Options& options, Output* output) {
     json.Key("routes");
     json->StartArray();
   }
-  std::string_view list = options.family_list.empty() ? "inet" : options.family_list;
+  std::string_view list = "inet";
+  if (!options.family_list.empty()) list = options.family_list;
   ExitCode code = kAnswered;
   while (!list.empty() && code == kAnswered) {
     const std::string_view word = list.substr(0, list.find(','));

@@ -63,7 +63,8 @@ std::vector<CounterSet> ReadSets(const Options& options, bool ipv6, Output* outp
 }  // namespace
 
 ExitCode ShowStatistics(const Options& options, Output* output) {
-  const std::string_view family = options.family_list.empty() ? "inet" : options.family_list;
+  std::string_view family = "inet";
+  if (!options.family_list.empty()) family = options.family_list;
   if (family != "inet" && family != "inet6") {
     (options.json ? output->err : output->out)
         .append("netstat: No statistics support for specified address family: ")

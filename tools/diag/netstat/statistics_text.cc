@@ -46,14 +46,12 @@ bool IsShown(const Options& options, std::string_view group) {
   return known == nullptr || options.*known->protocol;
 }
 
-void StatisticsWriter::Enter(Part part, std::string* out) {
-  if (part_ == part) return;
+void StatisticsWriter::Enter(Part histogram, std::string* out) {
+  if (part_ == histogram) return;
   // netstat indents the heading as the line before it.
-  if (part != Part::kPlain) {
-    out->append(options_.compat ? indent() : 4, ' ');
-    out->append(part == Part::kInput ? "ICMP input histogram:\n" : "ICMP output histogram:\n");
-  }
-  part_ = part;
+  out->append(options_.compat ? indent() : 4, ' ');
+  out->append(histogram == Part::kInput ? "ICMP input histogram:\n" : "ICMP output histogram:\n");
+  part_ = histogram;
 }
 
 void StatisticsWriter::AppendCounter(const Counter& counter, std::string* out) {
@@ -61,6 +59,10 @@ void StatisticsWriter::AppendCounter(const Counter& counter, std::string* out) {
   if (form == NetstatForm::kMissed) {
     form = options_.compat ? NetstatForm::kRaw : NetstatForm::kIfNotZero;
   }
+  const bool input = form == NetstatForm::kInput;
+  const bool output = form == NetstatForm::kOutput;
+  // netstat begins a histogram also for a 0, which it does not show.
+  if (input || output) Enter(input ? Part::kInput : Part::kOutput, out);
   if (form == NetstatForm::kNever) return;
   if (counter.value == 0 && form != NetstatForm::kAlways) return;
   if (form == NetstatForm::kRaw) {
@@ -69,9 +71,7 @@ void StatisticsWriter::AppendCounter(const Counter& counter, std::string* out) {
     out->append(": ");
     AppendNumber(counter.value, out);
   } else {
-    const bool input = form == NetstatForm::kInput;
-    const bool output = form == NetstatForm::kOutput;
-    Enter(input ? Part::kInput : output ? Part::kOutput : Part::kPlain, out);
+    if (!input && !output) part_ = Part::kPlain;
     out->append(indent(), ' ');
     AppendPhrase(counter.info->phrase, counter.value, out);
   }

@@ -28,7 +28,8 @@ class StatisticsWriter {
  private:
   enum class Part : uint8_t { kPlain, kInput, kOutput };
   void AppendCounter(const netdiag::Counter& counter, std::string* out);
-  void Enter(Part part, std::string* out);
+  // Appends the heading of a histogram, unless it is the last one.
+  void Enter(Part histogram, std::string* out);
   size_t indent() const { return part_ == Part::kPlain ? 4 : 8; }
 
   const Options& options_;
