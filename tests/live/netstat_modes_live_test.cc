@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <rapidjson/document.h>
 
 #include "netdiag/net/statistics.h"
 #include "tests/live/netns_testing.h"
@@ -305,6 +306,57 @@ TEST(NetstatModes, RefuseMasqueradingAsNetstat) {
   InFurnishedNamespace([] {
     Compare("-M");
     Compare("-Mn");
+  });
+}
+
+// What --json says of the same namespace.
+rapidjson::Document JsonOf(std::string_view letters) {
+  Options options = Parse(letters);
+  options.json = true;
+  options.compat = false;
+  Output output;
+  EXPECT_EQ(Show(options, &output), kAnswered);
+  EXPECT_EQ(output.err, "");
+  rapidjson::Document document;
+  document.Parse(output.out.c_str());
+  EXPECT_FALSE(document.HasParseError()) << output.out;
+  return document;
+}
+
+TEST(NetstatModes, TellInJsonWhatTheTextHas) {
+  InFurnishedNamespace([] {
+    const rapidjson::Document routes = JsonOf("-rn46");
+    std::set<std::string> destinations;
+    for (const auto& route : routes["routes"].GetArray()) {
+      destinations.insert(route["destination"].GetString());
+    }
+    for (const char* destination : {"0.0.0.0/0", "203.0.115.0/25", "198.18.0.0/15", "127.0.0.0/8",
+                                    "2001:db8:2::/48", "2001:db8:beef::/48"}) {
+      EXPECT_TRUE(destinations.contains(destination)) << destination;
+    }
+    std::set<std::string> names;
+    const rapidjson::Document interfaces = JsonOf("-ia");
+    for (const auto& row : interfaces["interfaces"].GetArray())
+      names.insert(row["name"].GetString());
+    EXPECT_TRUE(names.contains("downveth"));
+    EXPECT_TRUE(names.contains("a-long-name-000"));
+    EXPECT_GE(JsonOf("-g")["groups"].Size(), 10u);
+    const rapidjson::Document counters = JsonOf("-s");
+    EXPECT_GE(counters["statistics"].Size(), 150u);
+    EXPECT_GE(JsonOf("-s6")["statistics"].Size(), 50u);
+  });
+}
+
+// Without --compat, names and addresses are whole.
+TEST(NetstatModes, CutNothingWithoutCompat) {
+  InFurnishedNamespace([] {
+    Options options = Parse("-r");
+    options.compat = false;
+    Output output;
+    EXPECT_EQ(ShowRoutes(options, &output), kAnswered);
+    EXPECT_NE(output.out.find(" gateway-with-a-very-long-name.example.org "), std::string::npos);
+    EXPECT_NE(output.out.find("long-name-of-a-network "), std::string::npos);
+    EXPECT_NE(output.out.find("172.32.0.0      fe80::1 "), std::string::npos);
   });
 }
 
