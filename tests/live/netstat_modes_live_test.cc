@@ -74,6 +74,9 @@ Options Parse(std::string_view letters) {
       case 'n':
         options.numeric_hosts = true;
         break;
+      case 'N':
+        options.symbolic = true;
+        break;
       case 'a':
         options.all = true;
         break;
@@ -224,11 +227,11 @@ void InFurnishedNamespace(const std::function<void()>& body) {
 TEST(NetstatModes, ShowRoutesAsNetstat) {
   InFurnishedNamespace([] {
     for (const char* letters :
-         {"-r",      "-rn",      "-re",       "-rne",       "-ree",    "-rnee",   "-rneee",
-          "-rF",     "-rnC",     "-rnFC",     "-rnCe",      "-rnCee",  "-reee",   "-reeee",
-          "-reeeee", "-reeeeee", "-reeeeeee", "-reeeeeeee", "-rFCeee", "-r6eeee", "-rn4",
-          "-r6",     "-rn6",     "-rn6e",     "-rnF6",      "-rnC6",   "-rnFC6",  "-rn46",
-          "-r64",    "-rnW",     "-rW6",      "-rx",        "-rn4x",   "-rna",    "-rnt"}) {
+         {"-r",        "-rn",        "-re",     "-rne",    "-ree",  "-rnee",  "-rneee",  "-rF",
+          "-rnC",      "-rnFC",      "-rnCe",   "-rnCee",  "-reee", "-reeee", "-reeeee", "-reeeeee",
+          "-reeeeeee", "-reeeeeeee", "-rFCeee", "-r6eeee", "-rn4",  "-r6",    "-rn6",    "-rn6e",
+          "-rnF6",     "-rnC6",      "-rnFC6",  "-rn46",   "-r64",  "-rnW",   "-rW6",    "-rN",
+          "-r6N",      "-reN",       "-rx",     "-rn4x",   "-rna",  "-rnt"}) {
       Compare(letters);
     }
   });
@@ -247,7 +250,7 @@ TEST(NetstatModes, ShowRoutesOfNexthopObjectsAsNetstat) {
 
 TEST(NetstatModes, ShowInterfacesAsNetstat) {
   InFurnishedNamespace([] {
-    for (const char* letters : {"-i", "-ia", "-in", "-iW", "-ie", "-iae", "-iee", "-ie6"}) {
+    for (const char* letters : {"-i", "-ia", "-in", "-iW", "-ie", "-iae", "-iee", "-ie6", "-iN"}) {
       Compare(letters);
     }
   });
@@ -287,7 +290,7 @@ TEST(NetstatModes, ShowGroupsAsNetstat) {
     request.imr_multiaddr.s_addr = htonl(0xef010100);  // 239.1.1.0
     request.imr_ifindex = static_cast<int>(if_nametoindex("veth0"));
     Check(setsockopt(v4, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof(request)) == 0, "join");
-    for (const char* letters : {"-g", "-gn", "-gW"}) Compare(letters);
+    for (const char* letters : {"-g", "-gn", "-gW", "-gN"}) Compare(letters);
     close(v4);
   });
 }

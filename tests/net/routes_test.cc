@@ -4,6 +4,8 @@
 #include "netdiag/net/routes.h"
 
 #include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -13,12 +15,14 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "netdiag/netlink/abi.h"
+#include "netdiag/types/proc_file.h"
 #include "tests/live/netns_testing.h"
 #include "tests/testing/fake_kernel.h"
 #include "tests/testing/guarded_buffer.h"
@@ -334,6 +338,52 @@ TEST(RouteReaderLive, ListsTheRoutesThatIpMakes) {
         return route.destination == line.destination && route.metric == line.metric;
       })) << ToText(line.destination);
     }
+  });
+}
+
+// Sends 1400 bytes that must not be split. Errors do not matter: the caller looks for the effect.
+void SendLargeDatagram(const IpAddress& to) {
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const int always = IP_PMTUDISC_DO;
+  setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &always, sizeof(always));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(9);
+  std::ranges::copy(std::as_bytes(to.octets()),
+                    std::as_writable_bytes(std::span(&address.sin_addr, 1)).begin());
+  const std::array<char, 1400> bytes{};
+  sendto(fd, bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr*>(&address),
+         sizeof(address));
+  close(fd);
+}
+
+// A router answers a datagram that is too large for its next link with an ICMP message, and the
+// kernel remembers the smaller MTU as a cached route.
+TEST(RouteReaderLive, ListsWhatPathMtuDiscoveryLearned) {
+  if (!internal::KernelIsAtLeast(5, 3)) GTEST_SKIP() << "exceptions are dumped since 5.3";
+  testing::Apart([] {
+    testing::AddNetns("router");
+    testing::Shell(
+        "ip link add a0 type veth peer name b0 netns router && ip addr add 10.1.0.1/24 dev a0 && "
+        "ip link set a0 up && ip -n router link add c0 mtu 1000 type veth peer name c1 && "
+        "for i in b0 c0 c1; do ip -n router link set $i up; done && "
+        "ip -n router addr add 10.1.0.2/24 dev b0 && ip -n router addr add 10.2.0.1/24 dev c0 && "
+        "ip netns exec router sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward' && "
+        "ip route add 10.2.0.0/24 via 10.1.0.2");
+    RouteReader reader = RouteReader::Open().value();
+    std::optional<Route> learned;
+    for (int i = 0; i < 1000 && !learned; ++i) {
+      SendLargeDatagram(IpAddress::V4(10, 2, 0, 9));
+      const std::vector<Route> routes = reader.List(Family::kInet).value();
+      const auto row = std::ranges::find(routes, true, &Route::cached);
+      if (row != routes.end()) learned = *row;
+    }
+    ASSERT_TRUE(learned);
+    EXPECT_EQ(ToText(learned->destination), "10.2.0.9/32");
+    EXPECT_EQ(learned->metrics.mtu, 1000u);
+    EXPECT_GT(learned->expires, 0);
+    ASSERT_THAT(learned->hops, SizeIs(1));
+    EXPECT_EQ(learned->hops[0].gateway, IpAddress::V4(10, 1, 0, 2));
   });
 }
 
