@@ -75,7 +75,9 @@ struct CounterInfo {
   std::string_view key;    // as in the file: "TWKilled", "Ip6InReceives", "SctpCurrEstab"
   CounterUnit unit;        // of the value
   CounterKind kind;
-  std::string_view since;    // the first kernel with it: "5.14"; empty: 3.8 or earlier, or unknown
+  // The first kernel of Linus Torvalds that has it: "5.14". Other trees may have it earlier. Empty:
+  // 3.8 or earlier, or not recorded.
+  std::string_view since;
   std::string_view meaning;  // a sentence
   NetstatForm form;
   std::string_view phrase;  // what netstat prints, '%' stands for the value; empty: none
