@@ -9,6 +9,8 @@
 #include <iterator>
 #include <utility>
 
+#include "netdiag/net/dump_all.h"
+#include "netdiag/net/hex_address.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/request_builder.h"
 #include "netdiag/netlink/wire.h"
@@ -26,8 +28,7 @@ using netlink::CallOptions;
 using netlink::Conn;
 using netlink::Message;
 
-constexpr int kTries = 8;                        // dumps before giving up
-constexpr size_t kMaxGroups = size_t{16} << 20;  // bytes of /proc/net/igmp
+constexpr size_t kMaxProcFile = size_t{16} << 20;  // bytes
 constexpr std::string_view kBlanks = " \t";
 
 // Values of IFF_*, copied from linux/if.h, which clashes with net/if.h.
@@ -64,6 +65,24 @@ constexpr StatField kStats[] = {
     {offsetof(rtnl_link_stats64, tx_fifo_errors), &IoCounters::fifo_out},
 };
 
+struct DetailField {
+  size_t offset;  // in rtnl_link_stats64
+  uint64_t InterfaceDetails::*counter;
+};
+constexpr DetailField kDetailStats[] = {
+    {offsetof(rtnl_link_stats64, rx_length_errors), &InterfaceDetails::frame_errors},
+    {offsetof(rtnl_link_stats64, rx_over_errors), &InterfaceDetails::frame_errors},
+    {offsetof(rtnl_link_stats64, rx_crc_errors), &InterfaceDetails::frame_errors},
+    {offsetof(rtnl_link_stats64, rx_frame_errors), &InterfaceDetails::frame_errors},
+    {offsetof(rtnl_link_stats64, collisions), &InterfaceDetails::collisions},
+    {offsetof(rtnl_link_stats64, tx_carrier_errors), &InterfaceDetails::carrier_errors},
+    {offsetof(rtnl_link_stats64, tx_aborted_errors), &InterfaceDetails::carrier_errors},
+    {offsetof(rtnl_link_stats64, tx_window_errors), &InterfaceDetails::carrier_errors},
+    {offsetof(rtnl_link_stats64, tx_heartbeat_errors), &InterfaceDetails::carrier_errors},
+    {offsetof(rtnl_link_stats64, rx_compressed), &InterfaceDetails::compressed_in},
+    {offsetof(rtnl_link_stats64, tx_compressed), &InterfaceDetails::compressed_out},
+};
+
 InterfaceFlags FlagsFrom(uint32_t bits) {
   InterfaceFlags flags;
   for (const FlagName& row : kFlags) {
@@ -78,6 +97,26 @@ IoCounters CountersFrom(Bytes stats) {
     counters.*field.counter += netlink::Load<uint64_t>(stats, field.offset).value_or(0);
   }
   return counters;
+}
+
+// Adds the attributes that only InterfaceDetails has.
+void ReadDetail(const Attr& attribute, InterfaceDetails* details) {
+  if (attribute.type() == IFLA_TXQLEN) {
+    details->queue_length = attribute.As<uint32_t>().value_or(0);
+  } else if (attribute.type() == IFLA_STATS64) {
+    for (const DetailField& field : kDetailStats) {
+      details->*field.counter +=
+          netlink::Load<uint64_t>(attribute.payload(), field.offset).value_or(0);
+    }
+  } else if (attribute.type() == IFLA_MAP) {
+    const auto map = netlink::Load<rtnl_link_ifmap>(attribute.payload());
+    if (!map) return;
+    details->memory_begin = map->mem_start;
+    details->memory_end = map->mem_end;
+    details->io_base = map->base_addr;
+    details->interrupt = map->irq;
+    details->dma = map->dma;
+  }
 }
 
 // False for zeros and for the address of a tunnel, which is the IP address of its near end.
@@ -96,8 +135,11 @@ std::optional<Interface> InterfaceFrom(const Message& message) {
   Interface interface;
   interface.index = IfIndex(static_cast<uint32_t>(info->ifi_index));
   interface.flags = FlagsFrom(info->ifi_flags);
+  interface.details.flag_bits = info->ifi_flags;
+  interface.details.link_type = info->ifi_type;
   AttrCursor attributes(message.payload().subspan(sizeof(ifinfomsg)));
   for (Attr attribute; attributes.Next(&attribute);) {
+    ReadDetail(attribute, &interface.details);
     switch (attribute.type()) {
       case IFLA_IFNAME:
         interface.name = attribute.AsText();
@@ -127,43 +169,27 @@ std::optional<InterfaceAddress> AddressFrom(const Message& message) {
   if (family != Family::kInet && family != Family::kInet6) return std::nullopt;
   std::optional<IpAddress> local;
   std::optional<IpAddress> other;
+  std::optional<IpAddress> broadcast;
+  std::string_view label;
   AttrCursor attributes(message.payload().subspan(sizeof(ifaddrmsg)));
   for (Attr attribute; attributes.Next(&attribute);) {
+    if (attribute.type() == IFA_LABEL) label = attribute.AsText();
     const IpAddress address = IpAddress::FromNetwork(family, attribute.payload());
     if (attribute.payload().size() != address.octets().size()) continue;
     if (attribute.type() == IFA_LOCAL) local = address;
     if (attribute.type() == IFA_ADDRESS) other = address;
+    if (attribute.type() == IFA_BROADCAST) broadcast = address;
   }
   // If IFA_LOCAL is there, IFA_ADDRESS is the address of the far end.
   const std::optional<IpAddress> address = local ? local : other;
   const std::optional<Mask> mask = Mask::OfLength(family, info->ifa_prefixlen);
   if (!address || !mask) return std::nullopt;
-  return InterfaceAddress{IfIndex(info->ifa_index), {*address, *mask}};
-}
-
-// Dumps and returns what `read` makes of each message. Repeats the dump if it was disturbed.
-template <class T, class Body>
-absl::StatusOr<std::vector<T>> DumpAll(Conn* conn, uint16_t type, const Body& body,
-                                       std::optional<T> (*read)(const Message&),
-                                       std::string_view what, const CallOptions& call) {
-  std::array<std::byte, 64> storage;
-  netlink::RequestBuilder builder(storage);
-  NETDIAG_ASSIGN_OR_RETURN(const Bytes request,
-                           builder.Header(type, netlink::kFlagDump).Put(body).Finish());
-  for (int i = 0; i < kTries; ++i) {
-    std::vector<T> rows;
-    NETDIAG_ASSIGN_OR_RETURN(const netlink::DumpResult result,
-                             conn->Dump(
-                                 request,
-                                 [&](const Message& message) {
-                                   std::optional<T> row = read(message);
-                                   if (row) rows.push_back(*std::move(row));
-                                   return Flow::kContinue;
-                                 },
-                                 call));
-    if (!result.interrupted) return rows;
-  }
-  return ErrnoError(EINTR, what, "changed during every dump; try again");
+  const bool has_peer = local && other && *local != *other;
+  return InterfaceAddress{.index = IfIndex(info->ifa_index),
+                          .prefix = {*address, *mask},
+                          .label = std::string(label),
+                          .peer = has_peer ? other : std::nullopt,
+                          .broadcast = broadcast};
 }
 
 // ---- /proc/net/igmp and igmp6 ----
@@ -197,17 +223,9 @@ void ParseIgmp6(std::string_view text, std::vector<GroupMembership>* groups) {
     std::string_view line = internal::TakeUntil('\n', &text);
     const std::optional<uint32_t> index = internal::ParseNumber<uint32_t>(TakeWord(kBlanks, &line));
     TakeWord(kBlanks, &line);
-    const std::string_view digits = TakeWord(kBlanks, &line);
+    const std::optional<IpAddress> group = internal::TakeHexAddress(&line);
     const std::optional<uint32_t> users = internal::ParseNumber<uint32_t>(TakeWord(kBlanks, &line));
-    std::array<uint8_t, 16> octets{};
-    bool good = digits.size() == 2 * octets.size() && index && users;
-    for (size_t i = 0; good && i < octets.size(); ++i) {
-      const std::optional<uint8_t> octet =
-          internal::ParseNumber<uint8_t>(digits.substr(2 * i, 2), 16);
-      good = octet.has_value();
-      octets[i] = octet.value_or(0);
-    }
-    if (good) groups->push_back({IfIndex(*index), IpAddress::V6(octets), *users});
+    if (index && group && users) groups->push_back({IfIndex(*index), *group, *users});
   }
 }
 
@@ -228,6 +246,19 @@ void AppendFlags(InterfaceFlags flags, std::string* out) {
   if (separator.empty()) out->push_back('0');
 }
 
+// The file has a line per address: "ADDRESS INDEX LENGTH SCOPE FLAGS NAME", in hexadecimal.
+void ParseIfInet6(std::string_view text, std::vector<Ipv6AddressLine>* lines) {
+  while (!text.empty()) {
+    std::string_view line = internal::TakeUntil('\n', &text);
+    const std::optional<IpAddress> address = internal::TakeHexAddress(&line);
+    const auto index = internal::ParseNumber<uint32_t>(TakeWord(kBlanks, &line), 16);
+    const auto length = internal::ParseNumber<uint8_t>(TakeWord(kBlanks, &line), 16);
+    const auto scope = internal::ParseNumber<uint8_t>(TakeWord(kBlanks, &line), 16);
+    if (!address || !index || !length || !scope) continue;
+    lines->push_back({IfIndex(*index), *address, *length, *scope});
+  }
+}
+
 absl::StatusOr<InterfaceReader> InterfaceReader::Open(InterfaceOptions options) {
   NETDIAG_ASSIGN_OR_RETURN(std::unique_ptr<Conn> conn,
                            Conn::Dial(netlink::kFamilyRoute, {.netns = options.netns}));
@@ -238,7 +269,8 @@ InterfaceReader::InterfaceReader(std::unique_ptr<Conn> conn, InterfaceOptions op
     : conn_(std::move(conn)), options_(std::move(options)) {}
 
 absl::StatusOr<std::vector<Interface>> InterfaceReader::List(const CallOptions& call) {
-  return DumpAll(conn_.get(), RTM_GETLINK, ifinfomsg{}, InterfaceFrom, "interfaces", call);
+  return internal::DumpAll<Interface>(conn_.get(), RTM_GETLINK, ifinfomsg{}, InterfaceFrom,
+                                      "interfaces", call);
 }
 
 absl::StatusOr<Interface> InterfaceReader::Find(Bytes request, std::string_view what,
@@ -287,11 +319,23 @@ absl::StatusOr<std::vector<InterfaceAddress>> InterfaceReader::Addresses(IfIndex
                                                                          const CallOptions& call) {
   NETDIAG_ASSIGN_OR_RETURN(
       std::vector<InterfaceAddress> all,
-      DumpAll(conn_.get(), RTM_GETADDR, ifaddrmsg{}, AddressFrom, "addresses", call));
+      internal::DumpAll<InterfaceAddress>(conn_.get(), RTM_GETADDR, ifaddrmsg{}, AddressFrom,
+                                          "addresses", call));
   if (index != IfIndex()) {
     std::erase_if(all, [index](const InterfaceAddress& row) { return row.index != index; });
   }
   return all;
+}
+
+absl::StatusOr<std::vector<Ipv6AddressLine>> InterfaceReader::Ipv6Lines() {
+  std::vector<Ipv6AddressLine> lines;
+  const auto read = [&] {
+    const std::string path = options_.proc_root + "/thread-self/net/if_inet6";
+    ParseIfInet6(internal::ReadProcFile(path, kMaxProcFile), &lines);
+    return absl::OkStatus();
+  };
+  NETDIAG_RETURN_IF_ERROR(options_.netns ? options_.netns->Run(read) : read());
+  return lines;
 }
 
 absl::StatusOr<std::vector<GroupMembership>> InterfaceReader::Groups(IfIndex index) {
@@ -299,11 +343,11 @@ absl::StatusOr<std::vector<GroupMembership>> InterfaceReader::Groups(IfIndex ind
   const auto read = [&] {
     const std::string directory = options_.proc_root + "/thread-self/net/";
     errno = 0;
-    const std::string igmp = internal::ReadProcFile(directory + "igmp", kMaxGroups);
+    const std::string igmp = internal::ReadProcFile(directory + "igmp", kMaxProcFile);
     if (igmp.empty() && errno != 0) return ErrnoError(errno, directory + "igmp");
     ParseIgmp(igmp, &groups);
     // There is no such file without IPv6.
-    ParseIgmp6(internal::ReadProcFile(directory + "igmp6", kMaxGroups), &groups);
+    ParseIgmp6(internal::ReadProcFile(directory + "igmp6", kMaxProcFile), &groups);
     return absl::OkStatus();
   };
   NETDIAG_RETURN_IF_ERROR(options_.netns ? options_.netns->Run(read) : read());

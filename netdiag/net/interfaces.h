@@ -53,6 +53,21 @@ inline constexpr uint8_t kInterfaceFlagCount = 6;
 // Appends "up|broadcast|multicast", or "0".
 void AppendFlags(InterfaceFlags flags, std::string* out);
 
+// What netstat -i and ifconfig show beside the rest. Counts are those of /proc/net/dev.
+struct InterfaceDetails {
+  uint32_t flag_bits = 0;     // IFF_* of linux/if.h, all of them
+  uint16_t link_type = 0;     // ARPHRD_* of linux/if_arp.h: 1 Ethernet, 772 loopback, …
+  uint32_t queue_length = 0;  // packets that may wait to be sent
+  uint64_t frame_errors = 0;  // received with a wrong length, checksum or frame, or too fast
+  uint64_t collisions = 0;
+  uint64_t carrier_errors = 0;  // not sent because of the carrier, the window or the heartbeat
+  uint64_t compressed_in = 0, compressed_out = 0;
+  uint64_t memory_begin = 0, memory_end = 0;  // of the device, if its driver tells
+  uint64_t io_base = 0;
+  uint16_t interrupt = 0;
+  uint8_t dma = 0;
+};
+
 struct Interface {
   IfIndex index;
   std::string name;  // up to 15 arbitrary bytes: escape them before printing to a terminal
@@ -60,13 +75,28 @@ struct Interface {
   HardwareAddress hardware_address;
   InterfaceFlags flags;
   IoCounters counters;
+  InterfaceDetails details;
 };
 
 // A unicast address of an interface; for a tunnel, of the near end.
 struct InterfaceAddress {
   IfIndex index;
   Prefix prefix;  // the address, with the mask of its network
+  // IPv4 only:
+  std::string label;                   // "eth0" or "eth0:1", up to 15 arbitrary bytes
+  std::optional<IpAddress> peer;       // the far end
+  std::optional<IpAddress> broadcast;  // not set: the address has none
 };
+
+// A line of /proc/net/if_inet6, which has the order and the scopes that ifconfig shows.
+struct Ipv6AddressLine {
+  IfIndex index;
+  IpAddress address;
+  uint8_t prefix_length = 0;
+  uint8_t scope = 0;  // 0 global, 0x10 host, 0x20 link, 0x40 site; 0x80: an IPv4 address inside
+};
+// Appends the lines of `text`; leaves out lines that are damaged.
+void ParseIfInet6(std::string_view text, std::vector<Ipv6AddressLine>* lines);
 
 // A multicast group that an interface listens to.
 struct GroupMembership {
@@ -78,7 +108,7 @@ struct GroupMembership {
 struct InterfaceOptions {
   // The network namespace to read. Not set: that of the thread that calls Open().
   std::optional<netlink::NetNs> netns;
-  // Where Groups() finds the files igmp and igmp6.
+  // Where Groups() and Ipv6Lines() find the files igmp, igmp6 and if_inet6.
   std::string proc_root = "/proc";
 };
 
@@ -96,6 +126,8 @@ class InterfaceReader {
   // The unicast addresses of one interface, or of all interfaces if `index` is 0.
   absl::StatusOr<std::vector<InterfaceAddress>> Addresses(IfIndex index = {},
                                                           const netlink::CallOptions& call = {});
+  // The IPv6 addresses in the order of /proc/net/if_inet6; none without IPv6. As Groups().
+  absl::StatusOr<std::vector<Ipv6AddressLine>> Ipv6Lines();
   // The multicast groups of one interface or of all, those of IPv4 first. Reads them from /proc,
   // because kernels before 6.15 do not dump those of IPv4. Without InterfaceOptions::netns it reads
   // those of the calling thread's namespace. Does not wait.

@@ -265,6 +265,23 @@ TEST(InterfaceReader, SkipsDamagedAndForeignMessages) {
   EXPECT_TRUE((*interfaces)[1].hardware_address.empty());
 }
 
+TEST(ParseIfInet6, LeavesOutDamagedLines) {
+  constexpr std::string_view kGood = "20010db8000000000000000000000001 1f 40 20 80     eth0\n";
+  std::vector<Ipv6AddressLine> lines;
+  ParseIfInet6(kGood, &lines);
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(ToText(lines[0].address), "2001:db8::1");
+  EXPECT_EQ(lines[0].index, IfIndex(31));
+  EXPECT_EQ(lines[0].prefix_length, 64);
+  EXPECT_EQ(lines[0].scope, 0x20);
+  lines.clear();
+  for (size_t size = 0; size < kGood.find(" 20"); ++size) {
+    ParseIfInet6(kGood.substr(0, size), &lines);
+  }
+  ParseIfInet6("x\n\n20010db8 1 40 20 80 a\n", &lines);
+  EXPECT_TRUE(lines.empty());
+}
+
 TEST(InterfaceReader, EndsWithItsDeadlineAndItsStopToken) {
   FakeKernel kernel;  // never answers
   InterfaceReader reader = ReaderOf(&kernel);
@@ -291,6 +308,41 @@ TEST(InterfaceFlags, HaveGosText) {
 const Interface* Named(const std::vector<Interface>& interfaces, std::string_view name) {
   const auto row = std::ranges::find(interfaces, name, &Interface::name);
   return row == interfaces.end() ? nullptr : &*row;
+}
+
+TEST(InterfaceReaderLive, TellsWhatIfconfigShows) {
+  testing::Apart([] {
+    testing::Shell(
+        "ip link add here type veth peer name there && ip link set here up txqueuelen 77 &&"
+        "ip link set here promisc on && ip link set there up &&"
+        "ip addr add 192.0.2.1/24 brd + dev here && ip addr add 192.0.2.2/24 dev here label here:1 "
+        "&& ip addr add 10.0.0.1 peer 10.0.0.2/32 dev there &&"
+        "ip addr add 2001:db8::1/64 dev here nodad");
+    InterfaceReader reader = InterfaceReader::Open().value();
+    const Interface here = reader.ByName("here").value();
+    EXPECT_EQ(here.details.queue_length, 77u);
+    EXPECT_EQ(here.details.link_type, 1);
+    EXPECT_EQ(here.details.flag_bits & 0x1103u, 0x1103u);  // up, broadcast, promiscuous, multicast
+    EXPECT_EQ(reader.ByName("lo")->details.link_type, 772);
+
+    const std::vector<InterfaceAddress> addresses = reader.Addresses(here.index).value();
+    ASSERT_GE(addresses.size(), 3u);
+    EXPECT_EQ(addresses[0].label, "here");
+    EXPECT_EQ(addresses[0].broadcast, IpAddress::V4(192, 0, 2, 255));
+    EXPECT_FALSE(addresses[0].peer);
+    EXPECT_EQ(addresses[1].label, "here:1");
+    EXPECT_FALSE(addresses[1].broadcast);
+    const auto near = reader.Addresses(IfIndex(if_nametoindex("there"))).value();
+    EXPECT_EQ(near.front().peer, IpAddress::V4(10, 0, 0, 2));
+
+    const std::vector<Ipv6AddressLine> lines = reader.Ipv6Lines().value();
+    const auto line = std::ranges::find(lines, IpAddress::Parse("2001:db8::1").value(),
+                                        &Ipv6AddressLine::address);
+    ASSERT_NE(line, lines.end());
+    EXPECT_EQ(line->index, here.index);
+    EXPECT_EQ(line->prefix_length, 64);
+    EXPECT_EQ(line->scope, 0);
+  });
 }
 
 TEST(InterfaceReaderLive, ListsInterfacesAndAddressesMadeByIp) {

@@ -51,7 +51,12 @@ void Json::EndLine() {
 }
 
 void Json::Drain() {
-  output_->Write({buffer_.GetString(), buffer_.GetSize()});
+  const std::string_view written(buffer_.GetString(), buffer_.GetSize());
+  if (text_ != nullptr) {
+    text_->append(written);
+  } else {
+    output_->Write(written);
+  }
   buffer_.Clear();
 }
 

@@ -21,6 +21,8 @@ namespace diag {
 class Json {
  public:
   explicit Json(Output* output) : output_(output) {}
+  // Appends to `text` instead of writing.
+  explicit Json(std::string* text) : text_(text) {}
   Json(const Json&) = delete;
   Json& operator=(const Json&) = delete;
 
@@ -68,7 +70,8 @@ class Json {
     return static_cast<rapidjson::SizeType>(text.size());
   }
 
-  Output* output_;
+  Output* output_ = nullptr;
+  std::string* text_ = nullptr;
   rapidjson::StringBuffer buffer_;
   // RapidJSON's fastest writer. It copies characters that are not ASCII, so Text() escapes them.
   rapidjson::Writer<rapidjson::StringBuffer> writer_{buffer_};

@@ -1,12 +1,12 @@
 // diag netstat, and diag under the name netstat: the frame of its modes. Tested by
 // tests/tools/netstat_program_test.cc.
 
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unistd.h>
+#include <utility>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
@@ -15,6 +15,7 @@
 #include "tools/diag/contexts.h"
 #include "tools/diag/help.h"
 #include "tools/diag/netstat/engine_sockets.h"
+#include "tools/diag/netstat/modes.h"
 #include "tools/diag/netstat/options.h"
 #include "tools/diag/netstat/proc_sockets.h"
 #include "tools/diag/netstat/sockets.h"
@@ -26,20 +27,6 @@ namespace {
 
 constexpr std::string_view kVersion =
     "diag netstat, netdiag-0.1.0, with the options of net-tools 2.10\n";
-
-// The modes beside the tables of sockets. The others are errors.
-struct ModeRow {
-  Mode mode;
-  ModeFunction show;
-};
-constexpr ModeRow kModes[] = {
-    {Mode::kSockets, nullptr},
-};
-
-ModeFunction FindMode(Mode mode) {
-  const auto* const row = std::ranges::find(kModes, mode, &ModeRow::mode);
-  return row == std::end(kModes) ? nullptr : row->show;
-}
 
 void WriteErr(std::string_view text) {
   if (text.empty()) return;
@@ -78,7 +65,6 @@ ExitCode RepeatJson(const Options& options, EngineSockets* sockets) {
 }
 
 ExitCode ShowSockets(const Options& options) {
-  const ModeFunction groups = FindMode(Mode::kGroups);
   if (options.compat && !options.json) {
     return Repeat(options, [&](Output* output) {
       ProcSockets sockets(options, "/proc");
@@ -86,7 +72,7 @@ ExitCode ShowSockets(const Options& options) {
       return ShowTables(
           options,
           [&](netdiag::Protocol protocol, Output* to) { return sockets.Append(protocol, to); },
-          groups, output);
+          ShowGroups, output);
     });
   }
   const absl::StatusOr<std::unique_ptr<EngineSockets>> sockets = EngineSockets::Open(options);
@@ -100,18 +86,30 @@ ExitCode ShowSockets(const Options& options) {
     return ShowTables(
         options,
         [&](netdiag::Protocol protocol, Output* to) { return (*sockets)->Append(protocol, to); },
-        groups, output);
+        ShowGroups, output);
   });
 }
 
 ExitCode Show(const Options& options) {
-  if (options.mode == Mode::kSockets) return ShowSockets(options);
-  const ModeFunction show = FindMode(options.mode);
-  if (show == nullptr) {
-    WriteErr("netstat: this build of diag does not have this table\n");
+  bool first = true;
+  const auto pass = [&](Output* output) {
+    switch (options.mode) {
+      case Mode::kRoutes:
+        return ShowRoutes(options, output);
+      case Mode::kInterfaces:
+        return ShowInterfaces(options, std::exchange(first, false), output);
+      case Mode::kGroups:
+        return ShowGroups(options, output);
+      case Mode::kStatistics:
+        return ShowStatistics(options, output);
+      case Mode::kMasquerade:
+        return ShowMasquerade(options, output);
+      case Mode::kSockets:
+        break;
+    }
     return kNotAnswered;
-  }
-  return Repeat(options, [&](Output* output) { return show(options, output); });
+  };
+  return options.mode == Mode::kSockets ? ShowSockets(options) : Repeat(options, pass);
 }
 
 }  // namespace
