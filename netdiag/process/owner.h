@@ -81,7 +81,7 @@ enum class OwnerSource : uint8_t {
   // a scan begins again with /proc.
   kAuto,
   kProc,
-  // Needs CAP_BPF, CAP_PERFMON, the kernel's BTF, and Linux 5.8. Gives pids of this process's pid
+  // Needs CAP_BPF, CAP_PERFMON, the kernel's BTF, and Linux 5.17. Gives pids of this process's pid
   // namespace, and leaves out the processes that are not in it.
   kBpf,
 };
