@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/process/owner_index.h — finds the owners of sockets: inode → every {pid, start time, fd,
 // command}. Reads /proc, or has the kernel iterate over all descriptors (BPF).
 //
