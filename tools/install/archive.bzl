@@ -30,7 +30,10 @@ def _cc_archive_impl(ctx):
         arguments = [ctx.actions.args().add("rcsD").add(ctx.outputs.out).add_all(members)],
         mnemonic = "CcArchive",
     )
-    return [DefaultInfo(files = depset([ctx.outputs.out]))]
+    return [DefaultInfo(
+        files = depset([ctx.outputs.out]),
+        runfiles = ctx.runfiles(files = [ctx.outputs.out]),
+    )]
 
 cc_archive = rule(
     implementation = _cc_archive_impl,
