@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/capabilities.h — what this kernel can answer: the result of Engine::capabilities().
 //
 // Threads, lifetime: values.

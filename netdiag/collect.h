@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/collect.h — collects rows: in order, or as counts.
 //
 //   SortedRows top({{KeyOf(*FindField("rtt"), /*descending=*/true)}}, /*limit=*/10);

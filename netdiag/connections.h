@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/connections.h — connections and the processes that hold them, in the terms of gopsutil's
 // Connections family.
 //
@@ -51,7 +53,7 @@ struct ConnectionsOptions {
   // is inet and unix.
   std::string_view kind = "all";
   // Returns only connections that this process holds, in its network namespace. 0: the whole host.
-  Pid pid;
+  Pid pid = {};
   // The number of connections to return for each process, in the order of the kernel's tables. 0:
   // all. Connections without a visible holder are always returned.
   uint64_t max_per_process = 0;

@@ -6,5 +6,8 @@ def library_headers():
         name = "headers",
         testonly = True,
         srcs = native.glob(["*.h"]) + ["BUILD"],
-        visibility = ["//tests:__pkg__"],
+        visibility = [
+            "//netdiag:__pkg__",
+            "//tests:__pkg__",
+        ],
     )

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/destroy.h — the argument and the result of Engine::Destroy(), which closes sockets.
 //
 // Threads, lifetime: values.
@@ -21,13 +23,13 @@ class Row;  // row.h
 struct SocketName {
   Protocol protocol = Protocol::kTcp;
   // The ends. The local port of a raw socket is its protocol, as in its Row.
-  Endpoint local;
-  Endpoint remote;
-  IfIndex interface;  // the interface that the socket is bound to
-  Cookie cookie;
+  Endpoint local = {};
+  Endpoint remote = {};
+  IfIndex interface = {};  // the interface that the socket is bound to
+  Cookie cookie = {};
   // The network namespace. 0: that of the row that a visitor is looking at; outside of visitors
   // that of the Engine. Another one must be one that the Engine's last query listed.
-  NetnsId netns;
+  NetnsId netns = {};
 };
 // REQUIRES: `row` is a row of an inet socket.
 SocketName NameOf(const Row& row);

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/engine.h — asks the kernel which sockets exist, in what state, and which processes hold
 // them.
 //
@@ -72,7 +74,7 @@ class EngineOpener;
 
 struct EngineOptions {
   // The network namespace to read. If not set, the namespace of the thread that calls Open().
-  std::optional<netlink::NetNs> netns;
+  std::optional<netlink::NetNs> netns = {};
   // Every query covers all network namespaces that can be found (netlink/netns.h), starting with
   // `netns`. Summary::netns counts the namespaces that could not be read. Entering a namespace
   // needs CAP_SYS_ADMIN. The Engine keeps another namespace alive only while it dumps the
@@ -94,19 +96,19 @@ struct EngineOptions {
   size_t threads = 1;
   // If set, all rows come from this capture, and so do their owners, programs and cgroups. The
   // bytes must outlive the Engine.
-  std::optional<Bytes> replay;
+  std::optional<Bytes> replay = {};
   // If set, the TCP sockets of the Engine's namespace come from this stream (dump/tcp_stream.h), as
   // with ss's TCPDIAG_FILE. Rows of it have no owners, because the stream does not tell its host;
   // cgroups are looked up here, as in ss. The states and families of a query do not apply to them,
   // but these do:
   struct TcpStream {
-    Bytes bytes;  // must outlive the Engine
+    Bytes bytes = {};  // must outlive the Engine
     // True: only the first dump of it is read, as ss does.
     bool first_dump = false;
     FamilySet families = {Family::kInet, Family::kInet6};
     StateSet states = StateSet::All();
   };
-  std::optional<TcpStream> tcp_stream;
+  std::optional<TcpStream> tcp_stream = {};
 };
 
 // How much one Step() may do. Step() always reads at least one datagram or a few descriptors.

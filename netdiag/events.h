@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/events.h — follows the kernel's events: its messages that a socket was destroyed.
 //
 //   NETDIAG_ASSIGN_OR_RETURN(std::unique_ptr<Events> events,
@@ -55,7 +57,7 @@ namespace netdiag {
 
 struct EventOptions {
   // The network namespace to follow. If not set, that of the thread that calls Open().
-  std::optional<netlink::NetNs> netns;
+  std::optional<netlink::NetNs> netns = {};
   // The size of the kernel's receive buffer in bytes; the kernel doubles it. Without CAP_NET_ADMIN
   // it is limited by net.core.rmem_max. EventStats::receive_buffer says what was got.
   int receive_buffer = 8 << 20;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/field_words.h — text for the field table: names for the numbers of a field, names of
 // fields with their units, short names of fields, and a suggestion for a misspelt name.
 //

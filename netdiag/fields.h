@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/fields.h — the field table: the name, unit and value of everything in a Row.
 //
 //   for (const Field& field : AllFields()) {

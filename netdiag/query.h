@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/query.h — the question to an Engine. Its answer is rows (row.h) and a Summary
 // (summary.h).
 //
@@ -31,24 +33,24 @@ struct Query {
   // True: asks the kernel, which then loads the module, or refuses.
   bool load_modules = true;
   // The types of unix, packet and vsock sockets to return. Empty: all types.
-  Set<SocketType> unix_types;
-  Set<SocketType> packet_types;
-  Set<SocketType> vsock_types;
+  Set<SocketType> unix_types = {};
+  Set<SocketType> packet_types = {};
+  Set<SocketType> vsock_types = {};
   StateSet states = StateSet::SsAll();
   // The optional attributes to request for each socket. Each one costs time: request only what is
   // read.
-  ExtensionSet extensions;
+  ExtensionSet extensions = {};
   // For Extension::kBpfStorages: descriptors of the BPF maps (BPF_MAP_TYPE_SK_STORAGE) whose values
   // are read, at most kMaxBpfMaps. Empty: all maps. They stay the caller's and must be open while
   // the query runs.
-  std::vector<int> bpf_maps;
+  std::vector<int> bpf_maps = {};
   // Returns only sockets with this local or remote port: inet and SMC sockets. No other has one
   // that counts here.
-  std::optional<Port> source_port;
-  std::optional<Port> destination_port;
+  std::optional<Port> source_port = {};
+  std::optional<Port> destination_port = {};
   // Returns only rows that the filter matches. Null: all rows. Extensions and owners that the
   // filter reads are requested automatically. The kernel evaluates as much of the filter as it can.
-  std::shared_ptr<const Filter> filter;
+  std::shared_ptr<const Filter> filter = {};
   // Finds the processes that hold each socket: Row::owners().
   bool owners = false;
   // How many owners to find, and by which search. With kAll, rows whose owner the scan did not find
@@ -57,7 +59,7 @@ struct Query {
   // and Step().
   OwnerPolicy owner_policy = OwnerPolicy::kAll;
   // The budget of the owner scan, and of the search for each batch.
-  OwnerBudget owner_budget;
+  OwnerBudget owner_budget = {};
   // True if rows are kept after the visitor returns (SortedRows). Their owners, peers and cgroups
   // then stay valid until the Engine's next query. kFirst and kCached search once, for all rows.
   bool keep_joins = false;

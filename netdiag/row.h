@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/row.h — one socket: its attributes, its table, and the processes that hold it.
 //
 // A Row is a view of one netlink message and of the owners and cgroup that the Engine found for it.

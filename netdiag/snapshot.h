@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/snapshot.h — all rows of a query, kept in memory.
 //
 //   NETDIAG_ASSIGN_OR_RETURN(Snapshot snapshot, engine->Take(query));

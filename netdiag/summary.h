@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/summary.h — how a query ended: what each table delivered, and what is missing.
 //
 // Threads, lifetime: values.

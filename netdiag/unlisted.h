@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/unlisted.h — unlisted sockets: sockets that no dump returns and that only a descriptor
 // shows. These are TCP and UDP sockets before they are bound, TCP sockets that are bound but idle,
 // sockets of families that this kernel cannot dump (AF_ALG, KCM, bluetooth, …), and every socket of
@@ -58,13 +60,13 @@ struct UnlistedOptions {
   StateSet listed_states = StateSet::SsAll();
   // Visits only the sockets that are of one of these protocols and of one of these families. If
   // both are empty: all, also those that no table shows.
-  std::vector<Protocol> protocols;
-  FamilySet families;
+  std::vector<Protocol> protocols = {};
+  FamilySet families = {};
   // Visits only the sockets that the filter matches. Null: all. A predicate can read what is known
   // of an unlisted socket: `protocol` and `family` if the kernel's name tells them, `inode`,
   // `netns` if it is known, and the owners. A predicate about anything else is neither true nor
   // false, and neither is its negation, so it never makes a socket match.
-  std::shared_ptr<const Filter> filter;
+  std::shared_ptr<const Filter> filter = {};
 };
 
 struct UnlistedStats {

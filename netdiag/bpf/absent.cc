@@ -1,4 +1,4 @@
-// The classes of this folder for a build without libbpf (--define=bpf=no). Every call fails.
+// The classes of this folder for a build without BPF (--define=bpf=no). Every call fails.
 
 #include <cerrno>
 #include <utility>
@@ -13,7 +13,7 @@
 namespace netdiag::bpf {
 
 absl::Status TaskFiles::Check() {
-  return ErrnoError(EOPNOTSUPP, "BPF iterator task_file", "this program was built without libbpf");
+  return ErrnoError(EOPNOTSUPP, "BPF iterator task_file", "this program was built without BPF programs");
 }
 absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool) { return Check(); }
 TaskFiles::TaskFiles(internal::UniqueFd link) : link_(std::move(link)), ns_per_tick_(1) {}

@@ -1,5 +1,5 @@
 // netdiag/bpf/iterator.h — Internal to netdiag/bpf. What every BPF iterator needs: the check of
-// privileges, and loading with a silent libbpf. The only code of the library that loads programs.
+// privileges and of the kernel, loading, and reading.
 
 #ifndef NETDIAG_BPF_ITERATOR_H_
 #define NETDIAG_BPF_ITERATOR_H_
@@ -7,43 +7,31 @@
 #include <cstddef>
 #include <cstring>
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/bpf/loader.h"
 #include "netdiag/types/unique_fd.h"
-
-struct bpf_object;
 
 namespace netdiag::bpf {
 
-// Returns an error that names `what` if privileges or the kernel's BTF are missing. Cost: three
-// system calls.
+// Returns an error that names `what` if privileges, the kernel's BTF or Linux 5.17 are missing.
+// Cost: four system calls.
 absl::Status CheckIterator(std::string_view what);
 // Returns EPERM, with `advice`, if the calling thread lacks the capability (CAP_…).
 absl::Status CheckCapability(int capability, std::string_view what, std::string_view advice);
 
-// The maps of a loaded program.
-struct LoadedMaps {
-  std::vector<std::string> names;
-  std::vector<internal::UniqueFd> maps;
-  // Passes the map with this name to the caller; not ok() if there is none.
-  internal::UniqueFd Take(std::string_view name);
-};
-
-// Loads one program of the compiled `object` and links it. `prepare` runs before the load: it sets
-// constants, selects the program if there are several, and returns 0 or a negative errno. It can
-// run twice. `attach` runs after the load: it takes the maps that the caller needs and returns the
-// map to iterate over, or 0. Cost: 2 to 4 ms, 12 ms the first time after booting; 17 to 30 ms on
-// kernels before 5.17.
+// Loads the chosen program and links it. `attach` runs after the load: it takes the maps that the
+// caller needs and returns the map to iterate over, or 0. The status of a failure has the reason of
+// the kernel's verifier, if it refused the program. Cost: 2 to 4 ms, 12 ms the first time after
+// booting.
 absl::StatusOr<internal::UniqueFd> LoadIterator(std::string_view what,
-                                                std::span<const unsigned char> object,
-                                                absl::FunctionRef<int(bpf_object*)> prepare,
-                                                absl::FunctionRef<int(LoadedMaps*)> attach);
+                                                std::span<const Loader> loaders,
+                                                const Choice& choice,
+                                                absl::FunctionRef<int(LoadedObject*)> attach);
 
 // Starts a pass: the descriptor to read the output from.
 absl::StatusOr<internal::UniqueFd> BeginPass(std::string_view what, int link);

@@ -25,15 +25,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/bpf/value_text.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag::bpf {
-
-// The layout of a value's text.
-struct ValueLayout {
-  bool oneline = false;
-  int indent = 0;  // tabs before each line
-};
 
 class MapValues {
  public:

@@ -10,7 +10,7 @@
 //
 // The program does all its work in its first call, under RCU, so no namespace is freed meanwhile. A
 // namespace that leaves the list still points to the next one. The iterator over maps is used
-// because every kernel from 5.8 on has it, and because it has little to iterate over.
+// because every kernel has it, and because it has little to iterate over.
 //
 // The steps are nested in functions, because the kernel verifies every turn of a loop, but a global
 // function once for all its calls. (bpf_loop() exists from 5.17 on only.)

@@ -1,16 +1,15 @@
-// NetnsList: loads netns_list.bpf.c into the kernel with libbpf. Tested by
+// NetnsList: loads netns_list.bpf.c into the kernel. Tested by
 // tests/live/netns_list_test.cc.
 
 #include "netdiag/bpf/netns_list.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <cerrno>
 #include <cstdint>
 #include <string_view>
 #include <unistd.h>
 #include <utility>
 
+#include "netdiag/bpf/calls.h"
 #include "netdiag/bpf/iterator.h"
 #include "netdiag/bpf/netns_list_format.h"
 #include "netdiag/types/error.h"
@@ -18,9 +17,7 @@
 namespace netdiag::bpf {
 namespace {
 
-alignas(8) constexpr unsigned char kObject[] = {
 #include "netdiag/bpf/netns_list.inc"
-};
 
 static_assert(NetnsList::kMax == kNetnsListMax);
 // The kernel rounds the size of a map's value up to this.
@@ -46,12 +43,12 @@ NetnsList::NetnsList(internal::UniqueFd link, internal::UniqueFd pass)
 
 absl::StatusOr<std::unique_ptr<NetnsList>> NetnsList::Load() {
   internal::UniqueFd pass;
-  const auto prepare = [](bpf_object*) { return 0; };
-  const auto attach = [&](LoadedMaps* maps) {
+  const auto attach = [&](LoadedObject* maps) {
     pass = maps->Take(".bss");
     return 0;
   };
-  NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link, LoadIterator(kWhat, kObject, prepare, attach));
+  NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link,
+                           LoadIterator(kWhat, kLoaders, {.program = "ListNetns"}, attach));
   return std::unique_ptr<NetnsList>(new NetnsList(std::move(link), std::move(pass)));
 }
 
@@ -60,7 +57,7 @@ absl::StatusOr<std::vector<NetnsId>> NetnsList::Read() {
   for (int i = 0; i < kTries; ++i) {
     NETDIAG_RETURN_IF_ERROR(RunPass(link_.get()));
     const uint32_t key = 0;
-    if (const int result = bpf_map_lookup_elem(pass_.get(), &key, pass.get()); result < 0) {
+    if (const int result = LookupElement(pass_.get(), &key, pass.get()); result < 0) {
       return ErrnoError(-result, kWhat);
     }
     if (pass->state == kNetnsListFull) {

@@ -14,7 +14,7 @@
 // Lifetime: two descriptors stay open until destruction, and one more during Read(). All are
 // close-on-exec.
 // Threads: thread-compatible.
-// Errors: missing CAP_BPF and CAP_PERFMON, BTF, or kernel 5.8; E2BIG: there are more namespaces
+// Errors: missing CAP_BPF and CAP_PERFMON, BTF, or kernel 5.17; E2BIG: there are more namespaces
 // than kMax; EAGAIN: the list changed during every pass.
 
 #ifndef NETDIAG_BPF_NETNS_LIST_H_

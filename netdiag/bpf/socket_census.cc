@@ -1,4 +1,4 @@
-// SocketCensus: loads socket_census.bpf.c into the kernel with libbpf. Tested by
+// SocketCensus: loads socket_census.bpf.c into the kernel. Tested by
 // tests/live/exact_live_test.cc.
 
 #include "netdiag/bpf/socket_census.h"
@@ -7,8 +7,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -16,6 +14,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "netdiag/bpf/calls.h"
 #include "netdiag/bpf/iterator.h"
 #include "netdiag/bpf/socket_census_format.h"
 #include "netdiag/types/error.h"
@@ -23,9 +22,7 @@
 namespace netdiag::bpf {
 namespace {
 
-alignas(8) constexpr unsigned char kObject[] = {
 #include "netdiag/bpf/socket_census.inc"
-};
 
 static_assert(sizeof(CensusRecord) == 16);
 
@@ -57,20 +54,15 @@ bool SocketCensus::Supports(Protocol protocol) {
 absl::Status SocketCensus::Load(size_t which, size_t capacity) {
   Program program;
   program.capacity = capacity;
-  const auto prepare = [&](bpf_object* object) {
-    for (const ProgramOf& each : kPrograms) {
-      bpf_program__set_autoload(bpf_object__find_program_by_name(object, each.name),
-                                &each == &kPrograms[which]);
-    }
-    return bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "records"),
-                                    static_cast<uint32_t>(capacity));
-  };
-  const auto attach = [&](LoadedMaps* maps) {
+  const Choice choice = {.program = kPrograms[which].name,
+                         .sized = "records",
+                         .elements = static_cast<uint32_t>(capacity)};
+  const auto attach = [&](LoadedObject* maps) {
     program.records = maps->Take("records");
     program.pass = maps->Take(".bss");
     return 0;
   };
-  NETDIAG_ASSIGN_OR_RETURN(program.link, LoadIterator(kWhat, kObject, prepare, attach));
+  NETDIAG_ASSIGN_OR_RETURN(program.link, LoadIterator(kWhat, kLoaders, choice, attach));
   programs_[which] = std::move(program);
   return absl::OkStatus();
 }
@@ -79,8 +71,7 @@ absl::Status SocketCensus::Load(size_t which, size_t capacity) {
 absl::StatusOr<CensusPass> SocketCensus::RunPass(const Program& program) const {
   const uint32_t key = 0;
   CensusPass pass = {.total = 0, .torn = 0, .phase = ~0U, .bucket = 0, .room = kFirstRoom};
-  if (const int result = bpf_map_update_elem(program.pass.get(), &key, &pass, BPF_ANY);
-      result < 0) {
+  if (const int result = UpdateElement(program.pass.get(), &key, &pass); result < 0) {
     return ErrnoError(-result, kWhat);
   }
   NETDIAG_ASSIGN_OR_RETURN(const internal::UniqueFd iterator, BeginPass(kWhat, program.link.get()));
@@ -90,7 +81,7 @@ absl::StatusOr<CensusPass> SocketCensus::RunPass(const Program& program) const {
     // EAGAIN: the kernel ends a read after a million sockets.
     if (size < 0 && errno != EAGAIN && errno != EINTR) return ErrnoError(errno, kWhat);
   }
-  if (const int result = bpf_map_lookup_elem(program.pass.get(), &key, &pass); result < 0) {
+  if (const int result = LookupElement(program.pass.get(), &key, &pass); result < 0) {
     return ErrnoError(-result, kWhat);
   }
   return pass;

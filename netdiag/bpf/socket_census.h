@@ -15,7 +15,7 @@
 // Lifetime: three descriptors per protocol stay open until destruction, and one more during Take().
 // All are close-on-exec.
 // Threads: thread-safe; one census runs at a time. The namespace is the calling thread's.
-// Errors: missing CAP_BPF and CAP_PERFMON, BTF, or kernel 5.15 (TCP, unix) or 5.9 (UDP); EOPNOTSUPP
+// Errors: missing CAP_BPF and CAP_PERFMON, BTF, or kernel 5.17; EOPNOTSUPP
 // for another protocol; EAGAIN if the table changed during every pass.
 
 #ifndef NETDIAG_BPF_SOCKET_CENSUS_H_

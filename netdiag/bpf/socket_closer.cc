@@ -1,17 +1,16 @@
-// Loads socket_closer.bpf.c into the kernel with libbpf. Tested by
+// Loads socket_closer.bpf.c into the kernel. Tested by
 // tests/live/destroy_live_test.cc.
 
 #include "netdiag/bpf/socket_closer.h"
 
 #include <algorithm>
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <cerrno>
 #include <cstdint>
 #include <string_view>
 #include <unistd.h>
 #include <utility>
 
+#include "netdiag/bpf/calls.h"
 #include "netdiag/bpf/iterator.h"
 #include "netdiag/bpf/socket_closer_format.h"
 #include "netdiag/types/error.h"
@@ -20,9 +19,7 @@
 namespace netdiag::bpf {
 namespace {
 
-alignas(8) constexpr unsigned char kObject[] = {
 #include "netdiag/bpf/socket_closer.inc"
-};
 
 static_assert(sizeof(CloserRecord) == 8);
 
@@ -39,18 +36,13 @@ struct Loaded {
 
 absl::StatusOr<Loaded> Load(std::string_view program, size_t capacity) {
   Loaded loaded;
-  const auto prepare = [&](bpf_object* object) {
-    for (bpf_program* each = nullptr; (each = bpf_object__next_program(object, each)) != nullptr;) {
-      bpf_program__set_autoload(each, bpf_program__name(each) == program);
-    }
-    return bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "wanted"),
-                                    static_cast<uint32_t>(capacity));
-  };
-  const auto attach = [&](LoadedMaps* maps) {
+  const Choice choice = {
+      .program = program, .sized = "wanted", .elements = static_cast<uint32_t>(capacity)};
+  const auto attach = [&](LoadedObject* maps) {
     loaded.wanted = maps->Take("wanted");
     return 0;
   };
-  absl::StatusOr<internal::UniqueFd> link = LoadIterator(kWhat, kObject, prepare, attach);
+  absl::StatusOr<internal::UniqueFd> link = LoadIterator(kWhat, kLoaders, choice, attach);
   if (!link.ok()) {
     const int errnum = Errno(link.status());
     if (IsPermission(link.status()) || errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM) {
@@ -80,7 +72,7 @@ absl::StatusOr<size_t> ReadResults(const Loaded& loaded, std::span<const Cookie>
   for (size_t i = 0; i < cookies.size(); ++i) {
     const uint64_t key = cookies[i].value();
     CloserRecord record = {};
-    const int error = bpf_map_lookup_elem(loaded.wanted.get(), &key, &record);
+    const int error = LookupElement(loaded.wanted.get(), &key, &record);
     if (error < 0) return ErrnoError(-error, kWhat);
     (*results)[i] = {.visited = record.visited != 0, .errnum = -record.error};
     visited += record.visited;
@@ -104,7 +96,7 @@ absl::StatusOr<std::vector<CloseResult>> CloseSockets(Protocol protocol,
   for (const Cookie cookie : cookies) {
     const uint64_t key = cookie.value();
     const CloserRecord record = {};
-    const int error = bpf_map_update_elem(loaded.wanted.get(), &key, &record, BPF_ANY);
+    const int error = UpdateElement(loaded.wanted.get(), &key, &record);
     if (error < 0) return ErrnoError(-error, kWhat);
   }
   size_t visited = 0;

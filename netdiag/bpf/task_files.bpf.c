@@ -3,7 +3,7 @@
 // Lists every descriptor that is a socket, with the kernel's iterator iter/task_file. Compiled for
 // BPF and embedded in the library. The output is declared in task_files_format.h.
 //
-// One program serves all kernels from 5.8 on. It uses only types, helpers and fields that all of
+// One program serves all kernels. It uses only types, helpers and fields that all of
 // them have; loading it adapts the offsets to the running kernel (CO-RE). So it reads the inode of
 // sockfs and uses neither bpf_sock_from_file (5.11) nor sk_ino (6.18).
 //

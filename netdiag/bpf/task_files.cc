@@ -1,13 +1,13 @@
-// TaskFiles: loads task_files.bpf.c into the kernel with libbpf. Tested by
+// TaskFiles: loads task_files.bpf.c into the kernel. Tested by
 // tests/process/owner_sources_test.cc.
 
 #include "netdiag/bpf/task_files.h"
 
 #include <sys/stat.h>
 
-#include <bpf/libbpf.h>
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <string>
 #include <unistd.h>
 #include <utility>
@@ -19,9 +19,7 @@
 namespace netdiag::bpf {
 namespace {
 
-alignas(8) constexpr unsigned char kObject[] = {
 #include "netdiag/bpf/task_files.inc"
-};
 
 constexpr std::string_view kWhat = "BPF iterator task_file";
 
@@ -39,17 +37,10 @@ absl::Status TaskFiles::Check() { return CheckIterator(kWhat); }
 absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool netns) {
   const int with_netns = netns ? 1 : 0;
   const bool with_more = netns || !InFirstTimeNamespace();
-  const auto prepare = [&](bpf_object* object) {
-    for (const auto& [name, wanted] :
-         {std::pair("ListSockets", !with_more), std::pair("ListSocketsWithMore", with_more)}) {
-      bpf_program* const program = bpf_object__find_program_by_name(object, name);
-      if (const int error = bpf_program__set_autoload(program, wanted); error != 0) return error;
-    }
-    return bpf_map__set_initial_value(bpf_object__find_map_by_name(object, ".rodata"), &with_netns,
-                                      sizeof(with_netns));
-  };
-  const auto attach = [](LoadedMaps*) { return 0; };
-  NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link, LoadIterator(kWhat, kObject, prepare, attach));
+  const Choice choice = {.program = with_more ? "ListSocketsWithMore" : "ListSockets",
+                         .constants = std::as_bytes(std::span(&with_netns, 1))};
+  const auto attach = [](LoadedObject*) { return 0; };
+  NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link, LoadIterator(kWhat, kLoaders, choice, attach));
   return std::unique_ptr<TaskFiles>(new TaskFiles(std::move(link)));
 }
 

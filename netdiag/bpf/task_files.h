@@ -13,14 +13,13 @@
 //
 // Cost: Load(): see LoadIterator(). A pass takes 0.35 µs per descriptor of the host. Read() is one
 // read(2) and allocates nothing: it gives 32 KiB of records (2 700 sockets), or passes over a
-// million descriptors that are not sockets. Lifetime: what a visitor receives is valid until it
-// returns. One descriptor, which keeps the program in the kernel, stays open until destruction, and
-// one more during a pass. Both are close-on-exec. Nothing in the process stays changed: libbpf
-// prints nothing and does not raise RLIMIT_MEMLOCK (kernels before 5.11 count the few pages of the
-// program against it). Threads: thread-compatible. Load() removes libbpf's print callback while it
-// runs and then restores it: another thread that uses libbpf meanwhile prints nothing. Errors: name
-// what is missing: CAP_BPF and CAP_PERFMON, the kernel's BTF, the iterator (5.8). Source:
-// kernel/bpf/bpf_iter.c (bpf_seq_read), kernel/bpf/task_iter.c.
+// million descriptors that are not sockets.
+// Lifetime: what a visitor receives is valid until it returns. One descriptor, which keeps the
+// program in the kernel, stays open until destruction, and one more during a pass. Both are
+// close-on-exec. Nothing in the process stays changed.
+// Threads: thread-compatible.
+// Errors: name what is missing: CAP_BPF and CAP_PERFMON, the kernel's BTF, kernel 5.17.
+// Source: kernel/bpf/bpf_iter.c (bpf_seq_read), kernel/bpf/task_iter.c.
 
 #ifndef NETDIAG_BPF_TASK_FILES_H_
 #define NETDIAG_BPF_TASK_FILES_H_

@@ -1,4 +1,4 @@
-// TcpTable: loads tcp_table.bpf.c into the kernel with libbpf. Tested by
+// TcpTable: loads tcp_table.bpf.c into the kernel. Tested by
 // tests/live/netns_live_test.cc.
 
 #include "netdiag/bpf/tcp_table.h"
@@ -6,14 +6,13 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <unistd.h>
 #include <utility>
 
+#include "netdiag/bpf/calls.h"
 #include "netdiag/bpf/iterator.h"
 #include "netdiag/bpf/tcp_table_format.h"
 #include "netdiag/types/error.h"
@@ -21,9 +20,7 @@
 namespace netdiag::bpf {
 namespace {
 
-alignas(8) constexpr unsigned char kObject[] = {
 #include "netdiag/bpf/tcp_table.inc"
-};
 
 static_assert(sizeof(TcpRecord) == 48);
 static_assert(TcpTable::kMaxNamespaces == kTcpMaxWanted);
@@ -54,10 +51,10 @@ bool SameSocket(const TcpRecord& a, const TcpRecord& b) {
 // Makes `wanted` the content of the map.
 absl::Status SetWanted(int map, std::span<const NetnsId> wanted) {
   uint32_t key = 0;
-  while (bpf_map_get_next_key(map, nullptr, &key) == 0) bpf_map_delete_elem(map, &key);
+  while (FirstKey(map, &key) == 0) DeleteElement(map, &key);
   for (const NetnsId id : wanted) {
     const uint32_t inode = id.value();
-    const int result = bpf_map_update_elem(map, &inode, &inode, BPF_ANY);
+    const int result = UpdateElement(map, &inode, &inode);
     if (result < 0) return ErrnoError(-result, kWhat);
   }
   return absl::OkStatus();
@@ -72,13 +69,13 @@ absl::Status TcpTable::Check() { return CheckIterator(kWhat); }
 
 absl::StatusOr<std::unique_ptr<TcpTable>> TcpTable::Load() {
   internal::UniqueFd parts, wanted;
-  const auto prepare = [](bpf_object*) { return 0; };
-  const auto attach = [&](LoadedMaps* maps) {
+  const auto attach = [&](LoadedObject* maps) {
     wanted = maps->Take("wanted");
     parts = maps->Take("parts");  // the link keeps it open from now on
     return parts.get();
   };
-  NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link, LoadIterator(kWhat, kObject, prepare, attach));
+  NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link,
+                           LoadIterator(kWhat, kLoaders, {.program = "ListTcp"}, attach));
   return std::unique_ptr<TcpTable>(new TcpTable(std::move(link), std::move(wanted)));
 }
 

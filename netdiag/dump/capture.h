@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/dump/capture.h — the answer to a query as a file: the requests, the message of each row,
 // the owners of sockets, and what the numbers in them were called.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/dump/proc_lines.h — lines of the kernel's tables of sockets in /proc/net.
 //
 // The Engine reads these tables by itself where the kernel refuses a dump. This header is for what

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/dump/table.h — the request for one dump, and what all rows of a dump have in common.
 //
 // A message does not name its protocol: a row of UDP looks like a row of TCP. Every message is
@@ -24,10 +26,10 @@ namespace netdiag {
 struct Table {
   Protocol protocol = Protocol::kTcp;
   // {kInet}, {kInet6} or {kInet, kInet6}; any other family alone
-  FamilySet families;
-  NetnsId netns;  // 0: unknown
+  FamilySet families = {};
+  NetnsId netns = {};  // 0: unknown
   // netlink::kOwnNetns, or the name by `ip netns`. Empty: it has none, or it was not looked up.
-  std::string netns_name;
+  std::string netns_name = {};
   friend bool operator==(const Table&, const Table&) = default;
 };
 
@@ -87,15 +89,15 @@ enum class Completeness : uint8_t {
 
 // One dump. A port of 0 matches any port.
 struct DumpRequest {
-  Table table;
-  StateSet states;
-  ExtensionSet extensions;
-  Port source_port;
-  Port destination_port;
+  Table table = {};
+  StateSet states = {};
+  ExtensionSet extensions = {};
+  Port source_port = {};
+  Port destination_port = {};
   // The program that inet_diag runs on each socket (INET_DIAG_REQ_BYTECODE); empty: none.
-  std::vector<std::byte> bytecode;
+  std::vector<std::byte> bytecode = {};
   // For kBpfStorages: descriptors of the maps to report; empty: all. At most kMaxBpfMaps.
-  std::vector<int> bpf_maps;
+  std::vector<int> bpf_maps = {};
 };
 inline constexpr size_t kMaxBpfMaps = 32;
 

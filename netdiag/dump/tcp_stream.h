@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/dump/tcp_stream.h — ss's stream of TCP sockets: `ss -D FILE` writes it, and ss reads it
 // if TCPDIAG_FILE names the file.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/filter/filter.h — a filter over sockets, parsed from text.
 //
 //   absl::StatusOr<Filter> filter = Filter::Parse("state = established and rtt > 100ms");
@@ -50,8 +52,8 @@ const Node& RootOf(const Filter& filter);
 
 // An interface in one network namespace. Namespaces give the same name to different interfaces.
 struct FilterInterface {
-  NetnsId netns;  // 0: the interface has this index in every namespace that is listed
-  IfIndex index;
+  NetnsId netns = {};  // 0: the interface has this index in every namespace that is listed
+  IfIndex index = {};
 };
 
 // Functions that resolve names. Only Parse() calls them, and they may block. A null function
@@ -77,12 +79,12 @@ struct FilterToken {
 };
 
 struct FilterOptions {
-  FilterNames names;
+  FilterNames names = {};
   // Adds words to the language. Parse() calls it with each word that stands where a predicate is
   // expected, begins no predicate, and has no operator after it. The result is an expression in
   // the language without such words; it is parsed in place of the word, as in parentheses. nullopt
   // refuses the word, and `*why` can say why. Null: no word is added.
-  std::function<std::optional<std::string>(const FilterToken& word, std::string* why)> shorthand;
+  std::function<std::optional<std::string>(const FilterToken& word, std::string* why)> shorthand = {};
   // The family of the operands of `src` and `dst` that name none. Only kUnix, kNetlink, kPacket and
   // kVsock have an effect.
   Family family = Family::kUnspecified;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/filter/possible.h — whether a socket can match a query at all.
 //
 //   if (PossibleStates(query, {Protocol::kTcp, Family::kInet}).empty()) …  // no socket of IPv4 TCP

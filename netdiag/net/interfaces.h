@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/net/interfaces.h — network interfaces, their addresses and their counters.
 //
 //   NETDIAG_ASSIGN_OR_RETURN(InterfaceReader reader, InterfaceReader::Open());
@@ -107,7 +109,7 @@ struct GroupMembership {
 
 struct InterfaceOptions {
   // The network namespace to read. Not set: that of the thread that calls Open().
-  std::optional<netlink::NetNs> netns;
+  std::optional<netlink::NetNs> netns = {};
   // Where Groups() and Ipv6Lines() find the files igmp, igmp6 and if_inet6.
   std::string proc_root = "/proc";
 };

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/net/io_counters.h — counters of interfaces and their rates: gopsutil's IOCounters.
 //
 //   NETDIAG_ASSIGN_OR_RETURN(IoSample before, reader.SampleCounters());

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/net/resolver.h — looks up names of addresses and addresses of names on other threads.
 //
 //   Resolver resolver;

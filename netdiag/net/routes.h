@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/net/routes.h — the routes of a network namespace.
 //
 //   NETDIAG_ASSIGN_OR_RETURN(RouteReader reader, RouteReader::Open());

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/net/services.h — the names of ports, and the ports of names: Go's LookupPort.
 //
 //   const Services services = Services::Load();

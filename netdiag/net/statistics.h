@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/net/statistics.h — the counters of IP, ICMP, TCP, UDP, MPTCP and SCTP of a network
 // namespace, and one table of what each of them counts.
 //

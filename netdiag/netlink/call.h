@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/netlink/call.h — the limits of one call, and the answer of a call that does not wait.
 //
 // Threads, lifetime: values.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/netlink/conn.h — a netlink socket with deadlines, cancellation and a Close() that wakes
 // every blocked call.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/netlink/netns.h — names network namespaces, finds them, and runs code in them.
 //
 // A socket belongs for its whole life to the namespace of the thread that made it. To make one in

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/netlink/request_builder.h — builds one netlink request in the caller's storage.
 //
 //   std::array<std::byte, 128> storage;

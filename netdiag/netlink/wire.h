@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/netlink/wire.h — netlink messages and attributes as views over bytes: the reading side.
 // The writing side is request_builder.h.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/process/cgroup.h — the cgroup of a socket or process, and what its path names: container,
 // pod, systemd unit.
 //

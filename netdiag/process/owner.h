@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/process/owner.h — the owners of sockets, and how to ask for them. OwnerIndex
 // (owner_index.h) finds them.
 //
@@ -81,7 +83,7 @@ enum class OwnerSource : uint8_t {
   // a scan begins again with /proc.
   kAuto,
   kProc,
-  // Needs CAP_BPF, CAP_PERFMON, the kernel's BTF, and Linux 5.8. Gives pids of this process's pid
+  // Needs CAP_BPF, CAP_PERFMON, the kernel's BTF, and Linux 5.17. Gives pids of this process's pid
   // namespace, and leaves out the processes that are not in it.
   kBpf,
 };
@@ -97,7 +99,7 @@ enum class OwnerPolicy : uint8_t {
 struct OwnerBudget {
   // Checked every half millisecond, with BPF after every read (1 ms). The BPF program is not loaded
   // if less than 20 ms are left.
-  std::optional<std::chrono::steady_clock::time_point> deadline;
+  std::optional<std::chrono::steady_clock::time_point> deadline = {};
   // The number of links to read; with BPF the number of sockets, which come up to 2 700 at a time.
   uint64_t descriptors = std::numeric_limits<uint64_t>::max();
 };

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/process/owner_index.h — finds the owners of sockets: inode → every {pid, start time, fd,
 // command}. Reads /proc, or has the kernel iterate over all descriptors (BPF).
 //
@@ -16,10 +18,10 @@
 // Cost of /proc: one readlinkat for each open descriptor (2 to 3 µs, nearly all of it in the
 // kernel; a fifth less when the kernel has the entry cached), one getdents64 per 1 000 descriptors,
 // one read of /proc/PID/stat for each process that holds a socket, and one kcmp for each thread.
-// Cost of BPF: about 3 ms once to load a program (20 ms before Linux 5.17), and then 0.35 µs a
-// descriptor. A lookup touches two cache lines. The index takes 25 to 32 bytes a socket (12 more
-// with OwnerOptions::netns); memory() gives the exact number. A Refresh() over an unchanged host
-// reuses every buffer and allocates only for the threads that it starts.
+// Cost of BPF: about 3 ms once to load a program, and then 0.35 µs a descriptor. A lookup touches
+// two cache lines. The index takes 25 to 32 bytes a socket (12 more with OwnerOptions::netns);
+// memory() gives the exact number. A Refresh() over an unchanged host reuses every buffer and
+// allocates only for the threads that it starts.
 //
 // Lifetime: Owners, and the views in them, are valid until the next Refresh(), Begin(), Search(),
 // BeginSearch() or Assign(), or the destruction of the index. A move of the index keeps them.

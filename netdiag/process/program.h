@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/process/program.h — the program that a process runs: its executable and its arguments.
 //
 //   Programs programs;

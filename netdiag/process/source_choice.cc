@@ -7,17 +7,12 @@
 
 #include "netdiag/bpf/task_files.h"
 #include "netdiag/types/error.h"
-#include "netdiag/types/proc_file.h"
 
 namespace netdiag::internal {
 namespace {
 
-// The cost of loading, in links: 2.3 ms where the kernel makes the program (LoadIterator()), 17 to
-// 30 ms where libbpf does.
-uint64_t LoadInLinks() {
-  static const uint64_t links = KernelIsAtLeast(5, 17) ? 750 : 8'500;
-  return links;
-}
+// The cost of loading, 2.3 ms, in links.
+constexpr uint64_t kLoadInLinks = 750;
 
 constexpr auto kLoadTime = std::chrono::milliseconds(20);
 
@@ -59,7 +54,7 @@ bool SourceChoice::PrefersBpfForAll(uint64_t links) const {
 }
 
 bool SourceChoice::IsWorthLoading(uint64_t links) const {
-  return links_ + links >= LoadInLinks() &&
+  return links_ + links >= kLoadInLinks &&
          (!budget_.deadline || std::chrono::steady_clock::now() + kLoadTime < *budget_.deadline);
 }
 

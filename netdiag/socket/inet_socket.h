@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/socket/inet_socket.h — one IPv4 or IPv6 socket: a view of an inet_diag message.
 //
 //   if (std::optional<InetSocket> socket = InetSocket::Parse(message.payload())) {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/socket/message_view.h — what the views of socket messages have in common: a fixed part,
 // and attributes that a view finds by their type.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/socket/netlink_socket.h — one netlink socket: a view of a netlink_diag message.
 //
 // Lifetime, threads, errors: message_view.h.

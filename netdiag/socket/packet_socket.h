@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/socket/packet_socket.h — one packet socket: a view of a packet_diag message.
 //
 // Lifetime, threads, errors: message_view.h.

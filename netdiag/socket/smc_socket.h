@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/socket/smc_socket.h — one SMC socket: a view of an smc_diag message.
 //
 // Lifetime, threads, errors: message_view.h.

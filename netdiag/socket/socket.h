@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/socket/socket.h — the view of one message of a dump, whatever its protocol. Includes the
 // views of all families.
 

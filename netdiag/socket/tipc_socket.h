@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/socket/tipc_socket.h — one TIPC socket: a view of a tipc_diag message.
 //
 // The message has no fixed part. It is one attribute, TIPC_NLA_SOCK, which nests all the others.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/socket/ulp.h — what a protocol on top of TCP (tls, mptcp, espintcp, smc) tells about a
 // socket: nested attributes as tables of fields.
 //

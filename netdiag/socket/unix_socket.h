@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/socket/unix_socket.h — one unix socket: a view of a unix_diag message.
 //
 // Lifetime, threads, errors: message_view.h.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/socket/vsock_socket.h — one vsock socket: a view of a vsock_diag message.
 //
 // Lifetime, threads, errors: message_view.h.

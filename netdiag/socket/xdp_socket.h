@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/socket/xdp_socket.h — one XDP socket: a view of an xsk_diag message.
 //
 // Lifetime, threads, errors: message_view.h.

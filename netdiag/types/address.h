@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/types/address.h — addresses, prefixes, endpoints and hardware addresses as small values
 // that can be compared, with the text forms and predicates of Go's package net.
 //
@@ -156,8 +158,8 @@ class Mask {
 
 // A network: all addresses that equal `address` in the bits of `mask` (Go's IPNet).
 struct Prefix {
-  IpAddress address;
-  Mask mask;
+  IpAddress address = {};
+  Mask mask = {};
 
   // As in Go, a v4-mapped `host` counts as IPv4, and so does a v4-mapped prefix whose mask covers
   // the 96 bits of the mapping. Therefore ::/0 contains no IPv4 address.
@@ -182,9 +184,9 @@ struct Endpoint {
   using ZoneNames = absl::FunctionRef<std::optional<IfIndex>(std::string_view zone)>;
   static std::optional<IfIndex> NumericZone(std::string_view zone);
 
-  IpAddress address;
-  Port port;
-  IfIndex zone;  // 0: none
+  IpAddress address = {};
+  Port port = {};
+  IfIndex zone = {};  // 0: none
 
   // Reads "127.0.0.1:22", "[::1]:22", "[fe80::1%2]:22". `zones` reads the zone.
   static absl::StatusOr<Endpoint> Parse(std::string_view text, ZoneNames zones = NumericZone);

@@ -1,9 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/types/bpf_instruction.h — one instruction of a classic BPF program.
 
 #ifndef NETDIAG_TYPES_BPF_INSTRUCTION_H_
 #define NETDIAG_TYPES_BPF_INSTRUCTION_H_
 
 #include <cstdint>
+
+#include "netdiag/version.h"
 
 namespace netdiag {
 

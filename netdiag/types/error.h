@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/types/error.h — makes errors and answers questions about them.
 //
 //   absl::Status status = engine->Visit(query, visitor).status();
@@ -20,6 +22,8 @@
 #include <utility>
 
 #include "absl/status/status.h"
+
+#include "netdiag/version.h"
 
 namespace netdiag {
 

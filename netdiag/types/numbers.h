@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/types/numbers.h — the names of netlink protocols and ethertypes.
 //
 // Lifetime: string literals. Threads: immutable.
@@ -8,6 +10,8 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+
+#include "netdiag/version.h"
 
 namespace netdiag {
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // netdiag/types/types.h — the values of socket diagnostics, and the names that programs give them.
 //
 //   Port port = Port::FromNetwork(message.idiag_sport);       // the byte order is in the name
@@ -19,6 +21,8 @@
 #include <span>
 #include <string_view>
 #include <utility>
+
+#include "netdiag/version.h"
 
 namespace netdiag {
 

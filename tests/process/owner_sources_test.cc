@@ -9,7 +9,6 @@
 #include <sys/un.h>
 
 #include <algorithm>
-#include <bpf/libbpf.h>
 #include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
@@ -86,6 +85,7 @@ class OwnerSources : public ::testing::Test {
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "loading a BPF program needs root";
     const absl::Status status = OwnerIndex::CheckBpf();
+    if (IsUnsupported(status)) GTEST_SKIP() << status;  // before 5.17
     ASSERT_TRUE(status.ok()) << status;
   }
 };
@@ -431,10 +431,7 @@ TEST_F(OwnerSources, TellTheNamespaceOfEachSocket) {
   EXPECT_NE(theirs.netns.value(), own.st_ino);
 }
 
-int CountPrint(libbpf_print_level, const char*, va_list) { return 0; }
-
 TEST_F(OwnerSources, LeaveTheProcessAsItWas) {
-  const libbpf_print_fn_t old = libbpf_set_print(CountPrint);
   rlimit before{}, after{};
   ASSERT_EQ(getrlimit(RLIMIT_MEMLOCK, &before), 0);
   const int open_before = OpenDescriptors();
@@ -456,7 +453,6 @@ TEST_F(OwnerSources, LeaveTheProcessAsItWas) {
   EXPECT_EQ(OpenDescriptors(), open_before);
   ASSERT_EQ(getrlimit(RLIMIT_MEMLOCK, &after), 0);
   EXPECT_EQ(after.rlim_cur, before.rlim_cur);
-  EXPECT_EQ(libbpf_set_print(old), CountPrint);
 }
 
 TEST_F(OwnerSources, BpfAllocatesNothingInSteadyState) {

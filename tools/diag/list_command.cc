@@ -16,6 +16,7 @@
 #include "netdiag/netlink/netns.h"
 #include "netdiag/types/types.h"
 #include "netdiag/unlisted.h"
+#include "netdiag/version.h"
 #include "tools/diag/command_values.h"
 #include "tools/diag/commands.h"
 #include "tools/diag/contexts.h"
@@ -41,7 +42,7 @@ using netdiag::StateSet;
 using netdiag::Summary;
 using netdiag::TcpStreamReader;
 
-constexpr std::string_view kVersion = "diag utility, netdiag-0.1.0\n";
+constexpr std::string_view kVersion = "diag utility, netdiag-" NETDIAG_VERSION_STRING "\n";
 
 ExitCode PrintHelpFormat(std::string_view format) {
   const absl::StatusOr<std::string> text = FormatHelp(format);

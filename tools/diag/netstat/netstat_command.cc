@@ -11,6 +11,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/version.h"
 #include "tools/diag/commands.h"
 #include "tools/diag/contexts.h"
 #include "tools/diag/help.h"
@@ -26,7 +27,7 @@ namespace netstat {
 namespace {
 
 constexpr std::string_view kVersion =
-    "diag netstat, netdiag-0.1.0, with the options of net-tools 2.10\n";
+    "diag netstat, netdiag-" NETDIAG_VERSION_STRING ", with the options of net-tools 2.10\n";
 
 void WriteErr(std::string_view text) {
   if (text.empty()) return;

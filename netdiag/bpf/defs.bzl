@@ -1,0 +1,28 @@
+"""The rule that compiles BPF programs."""
+
+def bpf_program(name, srcs = []):
+    """Compiles NAME.bpf.c and makes NAME.inc: for each program in it a constant of the type bpf::Loader (loader.h).
+
+    Args:
+      name: of the program.
+      srcs: headers that it includes, besides NAME_format.h and program.h.
+    """
+    program = Label("//netdiag/bpf:program.h")
+    native.genrule(
+        name = name + "_loaders",
+        srcs = [
+            name + ".bpf.c",
+            name + "_format.h",
+            program,
+        ] + srcs,
+        outs = [name + ".inc"],
+        tools = [Label("//netdiag/bpf:make_loader")],
+        # The includes begin at the root of this repository, which is not ".", if another workspace uses it.
+        cmd = " && ".join([
+            "object=$$(mktemp)",
+            "trap \"rm -f $$object\" EXIT",
+            "header=$(location %s)" % program,
+            "clang -target bpf -O2 -g -Wall -Wextra -Werror -I$${header%%netdiag/bpf/program.h}. -c $(location %s.bpf.c) -o $$object" % name,
+            "$(location %s) $$object %s > $@" % (Label("//netdiag/bpf:make_loader"), name),
+        ]),
+    )

@@ -1,0 +1,47 @@
+"""One archive of the library, for users who do not build with Bazel."""
+
+load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
+
+def _objects(deps):
+    """The position-independent objects of this repository's libraries that deps need, each once."""
+    objects = {}
+    for dep in deps:
+        for link in dep[CcInfo].linking_context.linker_inputs.to_list():
+            for library in link.libraries:
+                for object in library.pic_objects:
+                    objects[object.path] = object
+    return objects.values()
+
+def _cc_archive_impl(ctx):
+    toolchain = find_cpp_toolchain(ctx)
+    objects = _objects(ctx.attr.deps)
+    # Members of an archive may have the same name, but a user who unpacks it would lose one. So each has the name of its
+    # path, "netdiag_socket_ulp.o".
+    members = []
+    for object in objects:
+        path = object.short_path.replace("_objs/", "").replace(".pic.o", ".o")
+        member = ctx.actions.declare_file("%s_members/%s" % (ctx.label.name, path.replace("../", "").replace("/", "_")))
+        ctx.actions.symlink(output = member, target_file = object)
+        members.append(member)
+    ctx.actions.run(
+        outputs = [ctx.outputs.out],
+        inputs = depset(members, transitive = [toolchain.all_files]),
+        executable = toolchain.ar_executable,
+        arguments = [ctx.actions.args().add("rcsD").add(ctx.outputs.out).add_all(members)],
+        mnemonic = "CcArchive",
+    )
+    return [DefaultInfo(
+        files = depset([ctx.outputs.out]),
+        runfiles = ctx.runfiles(files = [ctx.outputs.out]),
+    )]
+
+cc_archive = rule(
+    implementation = _cc_archive_impl,
+    attrs = {
+        "deps": attr.label_list(providers = [CcInfo], doc = "cc_library targets; what they need is taken too."),
+        "out": attr.output(mandatory = True),
+        "_cc_toolchain": attr.label(default = "@bazel_tools//tools/cpp:current_cc_toolchain"),
+    },
+    toolchains = ["@bazel_tools//tools/cpp:toolchain_type"],
+    doc = "An archive of position-independent objects. Libraries of the system have no objects here, so they stay outside.",
+)
