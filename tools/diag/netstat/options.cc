@@ -144,7 +144,7 @@ std::vector<std::string> FamilyWords() {
 constexpr HelpGroup kWhich = HelpGroup::kSockets;
 constexpr HelpGroup kShown = HelpGroup::kShown;
 constexpr HelpGroup kForm = HelpGroup::kForm;
-constexpr std::string_view kDead = "no Linux kernel has these sockets any more: an error";
+constexpr std::string_view kDead = "sockets that diag does not list: an error";
 
 // In netstat's order, which getopt_long() shows when it lists the names that a word can mean.
 constexpr auto kOptions = std::to_array<Option<State>>({

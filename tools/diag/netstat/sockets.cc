@@ -33,7 +33,7 @@ const TableRow* FindTable(Protocol protocol) {
   return row == std::end(kInet) ? nullptr : row;
 }
 
-// Families whose sockets the kernel's modules no longer have, or do not list.
+// Families that diag does not list. Hardly a kernel has them.
 struct AbsentFamily {
   bool Options::*flag;
   std::string_view message;
