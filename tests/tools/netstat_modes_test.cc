@@ -177,6 +177,14 @@ TEST(NetstatRoutes, ShowTheCacheThatTheFileLacksWithoutCompat) {
             "Source          Destination     Gateway         Flags   MSS Window  irtt Iface\n"
             "192.0.2.77      198.51.100.9    192.0.2.1       UGHC   1280 0          0 eth0\n");
   text.clear();
+  AppendIpv4Cache(With(false, 2), Routes(), interfaces, &names, &text);
+  EXPECT_EQ(text,
+            "Kernel IP routing cache\n"
+            "Source          Destination     Gateway         Flags Metric Ref    Use Iface    "
+            "MSS   Window irtt\n"
+            "192.0.2.77      198.51.100.9    192.0.2.1       UGHC  0      0        0 eth0     "
+            "1280  0      0\n");
+  text.clear();
   AppendIpv4Cache(With(true, 2), Routes(), interfaces, &names, &text);
   EXPECT_EQ(text,
             "Kernel IP routing cache\n"

@@ -126,14 +126,17 @@ void AppendLine(const Ipv4Line& line, Columns columns, std::string* out) {
 }
 
 // The heading of the table, or of the cache.
-std::string HeadingOf(Columns columns, bool cache) {
+std::string HeadingOf(const Options& options, bool cache) {
+  const Columns columns = ColumnsOf(options);
   if (columns == Columns::kNone) return "";
   std::string heading = cache ? "Source          Destination     Gateway         "
                               : "Destination     Gateway         Genmask         ";
   if (columns == Columns::kWindow) return heading + "Flags   MSS Window  irtt Iface\n";
   heading += "Flags Metric Ref    Use Iface";
   if (columns == Columns::kAll) heading += "    MSS   Window irtt";
-  if (columns == Columns::kAll && cache) heading += "  TOS HHRef HHUptod     SpecDst";
+  // The kernel has had nothing for these columns since 3.6.
+  if (columns == Columns::kAll && cache && options.compat)
+    heading += "  TOS HHRef HHUptod     SpecDst";
   return heading + '\n';
 }
 
@@ -225,7 +228,7 @@ std::string InterfaceNames::Of(netdiag::IfIndex index) const {
 
 void AppendIpv4Routes(const Options& options, std::span<const Route> routes,
                       const InterfaceNames& interfaces, HostNames* names, std::string* out) {
-  out->append("Kernel IP routing table\n").append(HeadingOf(ColumnsOf(options), false));
+  out->append("Kernel IP routing table\n").append(HeadingOf(options, false));
   for (const Route& route : routes) {
     const bool hidden = route.type == RouteType::kBroadcast || route.type == RouteType::kMulticast;
     if (route.table != netdiag::kMainTable || route.cached || hidden) continue;
@@ -244,7 +247,7 @@ void AppendIpv4Routes(const Options& options, std::span<const Route> routes,
 
 void AppendIpv4Cache(const Options& options, std::span<const Route> routes,
                      const InterfaceNames& interfaces, HostNames* names, std::string* out) {
-  out->append("Kernel IP routing cache\n").append(HeadingOf(ColumnsOf(options), true));
+  out->append("Kernel IP routing cache\n").append(HeadingOf(options, true));
   // The file that netstat reads has been empty since 3.6.
   if (options.compat) return;
   for (const Route& route : routes) {
