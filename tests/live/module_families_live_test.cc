@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <poll.h>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -209,10 +210,11 @@ TEST(ModuleFamiliesLive, VsockSocketsAreAsTheSocketApiKnowsThem) {
                      ExpectVsockEnds(row, idle, nullptr);
                    }});
       const int listener = VsockListener(type);
-      sockets.Add({.what = which + ", listening",
-                   .fd = listener,
-                   .state = State::kListen,
-                   .check = [listener](const Row& row) { ExpectVsockEnds(row, listener, nullptr); }});
+      sockets.Add(
+          {.what = which + ", listening",
+           .fd = listener,
+           .state = State::kListen,
+           .check = [listener](const Row& row) { ExpectVsockEnds(row, listener, nullptr); }});
     }
     sockets.ExpectRows();
   });
@@ -327,10 +329,14 @@ TEST(ModuleFamiliesLive, TipcSocketsAreAsTheSocketApiKnowsThem) {
                    }});
       BindTipc(listener, ++service);
       Check(listen(listener, 0) == 0, "listen tipc");
-      const int client = socket(AF_TIPC, type | SOCK_CLOEXEC, 0);
+      // accept() is what answers the client.
+      const int client = socket(AF_TIPC, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
       sockaddr_tipc to = Service(service, 17);
-      Check(connect(client, reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0, "connect tipc");
+      const int begun = connect(client, reinterpret_cast<sockaddr*>(&to), sizeof(to));
+      Check(begun == 0 || errno == EINPROGRESS, "connect tipc");
       const int server = Accept(listener);
+      pollfd connected = {.fd = client, .events = POLLOUT, .revents = 0};
+      Check(poll(&connected, 1, 10'000) == 1, "connect tipc");
       Send(client, 10);
       sockets.Add({.what = which + ", client",
                    .fd = client,
