@@ -396,11 +396,18 @@ TEST_F(EngineLive, CapabilitiesOfThisKernel) {
     }
     EXPECT_EQ(capability.procfs, protocol != Protocol::kMptcp && !of_module);
   }
-  for (const Feature& feature : capabilities.features) {
-    // Unsupported: an older kernel.
-    EXPECT_TRUE(feature.status.ok() || IsUnsupported(feature.status))
-        << feature.name << " " << feature.status;
-    EXPECT_EQ(capabilities.Find(feature.name), &feature);
+  const struct {
+    std::string_view name;
+    int major, minor;  // the first kernel that has it
+  } kFeatures[] = {{"bpf_owners", 5, 17},     {"bpf_census", 5, 17}, {"bpf_tcp_table", 5, 17},
+                   {"bpf_netns_list", 5, 17}, {"bpf_kill", 6, 5},    {"kill", 4, 9},
+                   {"cgroup_ids", 5, 8},      {"idle_tcp", 6, 8}};
+  EXPECT_EQ(capabilities.features.size(), std::size(kFeatures));
+  for (const auto& row : kFeatures) {
+    const Feature* const feature = capabilities.Find(row.name);
+    ASSERT_NE(feature, nullptr) << row.name;
+    EXPECT_EQ(feature->status.ok(), KernelIs(row.major, row.minor))
+        << row.name << " " << feature->status;
   }
   EXPECT_EQ(capabilities.Find("bpf_Owners"), nullptr);
   EXPECT_EQ(&engine->capabilities(), &capabilities) << "asked once";

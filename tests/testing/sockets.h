@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -37,6 +38,16 @@
 #include "netdiag/types/types.h"
 
 namespace netdiag::testing {
+
+// True if the running kernel is of this version or later: for tests of what the versions differ in.
+inline bool KernelIs(int major, int minor) {
+  utsname name = {};
+  int its_major = 0, its_minor = 0;
+  if (uname(&name) != 0 || std::sscanf(name.release, "%d.%d", &its_major, &its_minor) != 2) {
+    return false;
+  }
+  return its_major > major || (its_major == major && its_minor >= minor);
+}
 
 inline void Check(bool good, std::string_view what) {
   if (good) return;

@@ -167,6 +167,7 @@ class ZooBuilder {
     Await("backlog", [&] { return ReadTcpInfo(busy, storage)[TcpInfo::Field("unacked")] == 2; });
     AddTcp("listen with connections waiting", busy, State::kListen);
 
+    if (!KernelIs(6, 8)) return;  // It does not list such sockets.
     const int bound = Make(family, SOCK_STREAM);
     Bind(bound, Loopback(family));
     AddTcp("bound, inactive", bound, State::kClose).bound_inactive = true;
