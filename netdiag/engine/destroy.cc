@@ -265,7 +265,9 @@ absl::Status ExplainDestroy(const absl::Status& status) {
                         "needs CAP_NET_ADMIN in the user namespace that owns the network "
                         "namespace");
     case EOPNOTSUPP:
-      return ErrnoError(EOPNOTSUPP, kWhat, "the kernel was built without CONFIG_INET_DIAG_DESTROY");
+      return ErrnoError(EOPNOTSUPP, kWhat,
+                        "the kernel was built without CONFIG_INET_DIAG_DESTROY, or it is older "
+                        "than 6.1 and the socket is in TIME-WAIT");
     case EINVAL:
       return ErrnoError(EINVAL, kWhat,
                         "the kernel does not close listeners of MPTCP; before 4.5 it closes no "

@@ -165,6 +165,7 @@ TEST(Destroy, ClosesTimeWaitAndSynReceived) {
     Connect(deaf, LocalOf(listener));
     const std::unique_ptr<Engine> engine = OpenHere();
     for (const State state : {State::kTimeWait, State::kSynReceived}) {
+      if (state == State::kTimeWait && !KernelIs(6, 1)) continue;  // Older kernels refuse it.
       SCOPED_TRACE(Names(state).word);
       Await("the state", [&] { return AllNames(engine.get(), Protocol::kTcp, state).size() == 1; });
       const std::vector<SocketName> names = AllNames(engine.get(), Protocol::kTcp, state);

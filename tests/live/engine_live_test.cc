@@ -106,7 +106,10 @@ TEST_F(EngineLive, GivesWhatOnlyInetSocketsHave) {
       EXPECT_EQ(inet->options()->contains(SocketOption::kIsIcsk),
                 socket.protocol == Protocol::kTcp);
     }
-    EXPECT_EQ(inet->mark(), socket.mark);
+    // Older kernels do not tell the mark of sockets that have only their skeleton left.
+    if (is_full || inet->mark() || KernelIs(6, 1)) {
+      EXPECT_EQ(inet->mark(), socket.mark);
+    }
     EXPECT_EQ(inet->v6_only(), socket.v6_only);
     // The query did not ask for these.
     EXPECT_FALSE(inet->tcp_info() || inet->memory() || inet->inet_memory() || inet->tos());

@@ -182,7 +182,9 @@ TEST(EventsLive, TheEndOfTimeWaitGivesNone) {
       return !waiting.empty();
     });
     EXPECT_EQ(waiting[0].cookie, cookie);
-    EXPECT_EQ(engine->Destroy(std::span(&waiting[0], 1))[0].outcome, Destroyed::kClosed);
+    // Older kernels do not end TIME_WAIT.
+    EXPECT_EQ(engine->Destroy(std::span(&waiting[0], 1))[0].outcome,
+              KernelIs(6, 1) ? Destroyed::kClosed : Destroyed::kRefused);
     events.Settle();
     EXPECT_EQ(events.Count(cookie), 1u);
   });

@@ -9,6 +9,9 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <fcntl.h>
 #include <functional>
 #include <string>
@@ -57,6 +60,7 @@ inline Outcome RunProgram(const std::string& program, std::vector<std::string> w
     if (prepare) prepare();
     if (is_path) fexecve(file, argv.data(), environ);
     if (!is_path) execvp(argv[0], argv.data());
+    dprintf(STDERR_FILENO, "cannot run %s: %s\n", program.c_str(), std::strerror(errno));
     _exit(127);
   }
   int status = 0;

@@ -372,11 +372,18 @@ class ZooBuilder {
 
   std::pair<ZooSocket*, ZooSocket*> AddUnixPair(std::string_view what, int a, int b) {
     zoo_->sockets_.reserve(zoo_->sockets_.size() + 2);  // so that both references stay valid
-    ZooSocket& first = Add("unix", what, a, State::kEstablished);
-    ZooSocket& second = Add("unix", "other end of " + std::string(what), b, State::kEstablished);
+    const State state = ConnectedState(a);
+    ZooSocket& first = Add("unix", what, a, state);
+    ZooSocket& second = Add("unix", "other end of " + std::string(what), b, state);
     first.peer = second.inode;
     second.peer = first.inode;
     return {&first, &second};
+  }
+
+  // That of a connected unix socket. Before 5.15 datagram sockets stayed CLOSE.
+  static State ConnectedState(int fd) {
+    const bool datagrams = Get<int>(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM;
+    return datagrams && !KernelIs(5, 15) ? State::kClose : State::kEstablished;
   }
 
   void UnixPairs() {
@@ -432,8 +439,8 @@ class ZooBuilder {
     SocketAddress to = UnixAddress(path);
     Check(connect(sender, to.get(), to.size) == 0, "connect");
     // connect() also makes the receiver ESTABLISHED, although it has no peer.
-    const Inode peer = Add("unix", "dgram with a path", receiver, State::kEstablished).inode;
-    Add("unix", "connected dgram", sender, State::kEstablished).peer = peer;
+    const Inode peer = Add("unix", "dgram with a path", receiver, ConnectedState(receiver)).inode;
+    Add("unix", "connected dgram", sender, ConnectedState(sender)).peer = peer;
 
     Add("unix", "abstract", BindUnix(SOCK_DGRAM, std::string_view("\0zoo", 4)), State::kClose);
     constexpr std::string_view kWild("\0zoo\0\x1b[31m\nred\xff\0", 16);

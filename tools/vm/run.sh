@@ -198,6 +198,14 @@ vm_boot() {  # KERNEL DIRECTORY
 vm_collect() {  # KERNEL DIRECTORY LABELS...
   local label home code status
   tar -C "$2" -xf "$2/results.tar" --ignore-zeros 2>/dev/null || true
+  # What diag says that the kernel lacks counts as a skip.
+  awk -v OFS='\t' -v where="$1 capabilities" '/ no / && NR > 1 {
+    name = $1 ($2 ~ /^inet6?$/ ? " " $2 : "")
+    if (/netlink yes/) next
+    reason = $0
+    sub(/^[^ ]+( inet6?)? +(netlink )?no +(procfs (yes|no) *)?/, "", reason)
+    print "skipped", where, name, reason
+  }' "$2/results/capabilities" >>"$results"
   for label in "${@:3}"; do
     home=${label#//}
     home=$2/results/${home/://}
@@ -258,5 +266,7 @@ cmd_vm() {
   vm_pack "$work/tree" >"$work/tree.cpio"
   rm -rf "$work/tree"
   for kernel in "${kernels[@]}"; do vm_run "$kernel" "$work/tree.cpio" "${labels[@]}"; done
+  awk -f tools/vm/check_lacks.awk tools/vm/lacks "$results" >"$results.checked"
+  mv "$results.checked" "$results"
   count_results
 }
