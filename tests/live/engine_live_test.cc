@@ -261,6 +261,20 @@ TEST_F(EngineLive, IdleSocketsAreListedOnlyIfAskedFor) {
   EXPECT_EQ(Difference(VisitIdentities(engine.get(), Query()), IdentitiesIf(zoo(), without)), "");
 }
 
+TEST_F(EngineLive, IdleSocketsAreInDoubtWhereTheDumpDoesNotHaveThem) {
+  const std::unique_ptr<Engine> engine = OpenInZoo();
+  for (const bool asked : {true, false}) {
+    Query query{.protocols = {Protocol::kTcp}, .states = State::kListen};
+    if (asked) query.states = query.states | State::kBoundInactive;
+    const absl::StatusOr<Summary> summary =
+        engine->Visit(query, [](const Row&) { return Flow::kContinue; });
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    for (const TableOutcome& table : summary->tables) {
+      EXPECT_EQ(IsUnsupported(table.doubt), asked && !KernelIs(6, 8)) << table.doubt;
+    }
+  }
+}
+
 TEST_F(EngineLive, StatesAloneAndTogether) {
   const std::unique_ptr<Engine> engine = OpenInZoo();
   std::vector<StateSet> sets = {StateSet::Connected(), StateSet(State::kListen) | State::kTimeWait};

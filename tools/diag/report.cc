@@ -150,17 +150,21 @@ void ReportTables(const netdiag::Summary& summary, Named named, Notes* notes) {
   }
 }
 
-// True if it is known how many sockets of the table are missing.
+// True if it is known how many sockets of the table are missing, or that this kernel's dump never
+// has some that were asked for.
 bool HasKnownGap(const TableOutcome& outcome) {
-  return outcome.status.ok() && outcome.missing > 0 && !outcome.doubt.ok();
+  const bool lacks =
+      outcome.source == netdiag::SourceKind::kNetlink && netdiag::IsUnsupported(outcome.doubt);
+  return outcome.status.ok() && !outcome.doubt.ok() && (outcome.missing > 0 || lacks);
 }
 
 // The doubts that every listing tells, not only one with --exact.
 void ReportKnownGaps(const netdiag::Summary& summary, Notes* notes) {
   for (const TableOutcome& outcome : summary.tables) {
     if (!HasKnownGap(outcome)) continue;
-    notes->push_back(std::string(outcome.doubt.message()) + " (" +
-                     Counted(outcome.missing, "socket", "sockets") + ")");
+    std::string note(outcome.doubt.message());
+    if (outcome.missing > 0) note += " (" + Counted(outcome.missing, "socket", "sockets") + ")";
+    notes->push_back(note);
   }
 }
 
