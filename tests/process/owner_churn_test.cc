@@ -644,9 +644,9 @@ void Report(const Figures& figures) {
 
 TEST(OwnerChurn, NoOwnerIsWrongAndNoneIsMissingWhileProcessesComeAndGo) {
   if (geteuid() != 0) GTEST_SKIP() << "making a pid namespace and loading BPF need root";
-  const absl::Status bpf = OwnerIndex::CheckBpf();
-  if (IsUnsupported(bpf)) GTEST_SKIP() << bpf;  // before 5.17
-  ASSERT_TRUE(bpf.ok()) << bpf;
+  const absl::Status checked = OwnerIndex::CheckBpf();
+  if (IsUnsupported(checked)) GTEST_SKIP() << checked;  // before 5.17
+  ASSERT_TRUE(checked.ok()) << checked;
   const Shared<Figures> figures;
   const int rounds = Rounds(2);
   RunAlone([&] {
