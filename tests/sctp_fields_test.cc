@@ -37,8 +37,7 @@ Values ValuesOf(InetMessage message, Protocol protocol, size_t i = 0) {
   netlink::Message first;
   EXPECT_TRUE(cursor.Next(&first));
   const Table table = {protocol, Family::kInet, NetnsId(42)};
-  const std::optional<Row> row =
-      internal::RowMaker::FromMessage(first, table, SourceKind::kReplay);
+  const std::optional<Row> row = internal::RowMaker::FromMessage(first, table, SourceKind::kReplay);
   EXPECT_TRUE(row.has_value());
   return testing::ValuesOf(*row, i);
 }

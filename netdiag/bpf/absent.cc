@@ -13,7 +13,8 @@
 namespace netdiag::bpf {
 
 absl::Status TaskFiles::Check() {
-  return ErrnoError(EOPNOTSUPP, "BPF iterator task_file", "this program was built without BPF programs");
+  return ErrnoError(EOPNOTSUPP, "BPF iterator task_file",
+                    "this program was built without BPF programs");
 }
 absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool) { return Check(); }
 TaskFiles::TaskFiles(internal::UniqueFd link) : link_(std::move(link)), ns_per_tick_(1) {}

@@ -84,7 +84,8 @@ struct FilterOptions {
   // expected, begins no predicate, and has no operator after it. The result is an expression in
   // the language without such words; it is parsed in place of the word, as in parentheses. nullopt
   // refuses the word, and `*why` can say why. Null: no word is added.
-  std::function<std::optional<std::string>(const FilterToken& word, std::string* why)> shorthand = {};
+  std::function<std::optional<std::string>(const FilterToken& word, std::string* why)> shorthand =
+      {};
   // The family of the operands of `src` and `dst` that name none. Only kUnix, kNetlink, kPacket and
   // kVsock have an effect.
   Family family = Family::kUnspecified;

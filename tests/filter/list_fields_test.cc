@@ -27,8 +27,7 @@ bool Matches(InetMessage* built, std::string_view text) {
   netlink::Message first;
   EXPECT_TRUE(cursor.Next(&first));
   const Table table = {Protocol::kSctp, Family::kInet, NetnsId()};
-  const std::optional<Row> row =
-      internal::RowMaker::FromMessage(first, table, SourceKind::kReplay);
+  const std::optional<Row> row = internal::RowMaker::FromMessage(first, table, SourceKind::kReplay);
   EXPECT_TRUE(row.has_value());
   return filter.ok() && row && filter->Matches(*row);
 }
