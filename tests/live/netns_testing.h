@@ -39,6 +39,7 @@ inline void Shell(const std::string& command) { Check(std::system(command.c_str(
 // load programs: seen on a build of 6.18. Then namespaces are dumped, and none is looked up.
 inline std::string WhyNoTcpTable() {
   const auto table = bpf::TcpTable::Load();
+  if (IsUnsupported(table.status())) return std::string(table.status().message());
   if (bpf::TcpTable::Check().ok() && Errno(table.status()) == EPERM) {
     return "this kernel refuses iter/bpf_map_elem: " + std::string(table.status().message());
   }
