@@ -16,13 +16,13 @@ def bpf_program(name, srcs = []):
             program,
         ] + srcs,
         outs = [name + ".inc"],
-        tools = [Label("//netdiag/bpf:make_loader")],
+        tools = [Label("//tools/bpf:make_loader")],
         # The includes begin at the root of this repository, which is not ".", if another workspace uses it.
         cmd = " && ".join([
             "object=$$(mktemp)",
             "trap \"rm -f $$object\" EXIT",
             "header=$(location %s)" % program,
             "clang -target bpf -O2 -g -Wall -Wextra -Werror -I$${header%%netdiag/bpf/program.h}. -c $(location %s.bpf.c) -o $$object" % name,
-            "$(location %s) $$object %s > $@" % (Label("//netdiag/bpf:make_loader"), name),
+            "$(location %s) $$object %s > $@" % (Label("//tools/bpf:make_loader"), name),
         ]),
     )

@@ -13,7 +13,7 @@ namespace netdiag::bpf {
 namespace {
 
 // What a loader reads and writes: this header, a LoaderMapContext for each map, and a descriptor
-// for each program. make_loader.cc checks that libbpf generates loaders for this layout.
+// for each program. tools/bpf/make_loader.cc checks that libbpf generates loaders for this layout.
 struct LoaderContext {
   uint32_t size = 0;
   uint32_t flags = 0;

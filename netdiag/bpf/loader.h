@@ -1,5 +1,5 @@
-// netdiag/bpf/loader.h — Internal to netdiag/bpf. What make_loader.cc makes of a compiled BPF
-// object when netdiag is built, and the only code of the library that loads programs.
+// netdiag/bpf/loader.h — Internal to netdiag/bpf. What tools/bpf/make_loader.cc makes of a compiled
+// BPF object when netdiag is built, and the only code of the library that loads programs.
 //
 // A loader is itself a program: the kernel runs it, and it makes the maps and loads the program of
 // the object. So the library needs no ELF file, no types of the kernel and no libbpf.

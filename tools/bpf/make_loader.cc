@@ -1,5 +1,5 @@
-// netdiag/bpf/make_loader.cc — a tool of the build. Turns a compiled BPF object into C++ tables of
-// the type bpf::Loader (loader.h), one for each program of the object:
+// tools/bpf/make_loader.cc — a tool of the build. Turns a compiled BPF object into C++ tables of
+// the type bpf::Loader (netdiag/bpf/loader.h), one for each program of the object:
 //
 //   make_loader OBJECT NAME >NAME.inc
 //
@@ -91,7 +91,7 @@ int main(int argc, char** argv) {
   if (argc != 3) return 2;
   const Object object = Open(argv[1], argv[2]);
   if (object == nullptr) return 1;
-  std::printf("// Made by netdiag/bpf/make_loader.cc.\n\n");
+  std::printf("// Made by tools/bpf/make_loader.cc.\n\n");
   PrintMaps(object.get());
   std::vector<std::string> programs;
   for (bpf_program* each = nullptr;
