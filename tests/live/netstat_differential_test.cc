@@ -2,11 +2,9 @@
 // it up to the differences that docs/netstat.md lists.
 
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -25,6 +23,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/types/types.h"
+#include "tests/live/differential_testing.h"
 #include "tests/live/netstat_command_lines.h"
 #include "tests/live/netstat_fixtures.h"
 #include "tests/testing/run_program.h"
@@ -98,18 +97,10 @@ class NetstatDifferential : public ::testing::Test {
       Annex();
     }).join();
     // A second process that holds every socket.
-    heir_ = fork();
-    netdiag::testing::Check(heir_ >= 0, "fork");
-    if (heir_ == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      for (;;) pause();
-    }
+    heir_ = std::make_unique<netdiag::testing::Heir>();
   }
   static void TearDownTestSuite() {
-    if (heir_ > 0) {
-      kill(heir_, SIGKILL);
-      waitpid(heir_, nullptr, 0);
-    }
+    heir_.reset();
     for (const int fd : annex_) close(fd);
     annex_.clear();
     zoo_.reset();
@@ -125,10 +116,7 @@ class NetstatDifferential : public ::testing::Test {
   }
 
   static void Prepare(uid_t user) {
-    if (setns(zoo_->netns_fd(), CLONE_NEWNET) != 0) _exit(126);
-    clearenv();
-    setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-    setenv("LC_ALL", "C", 1);
+    netdiag::testing::EnterForComparison(zoo_->netns_fd());
     if (user != 0 && (setresgid(user, user, user) != 0 || setresuid(user, user, user) != 0)) {
       _exit(126);
     }
@@ -230,7 +218,7 @@ class NetstatDifferential : public ::testing::Test {
 
   inline static std::unique_ptr<Zoo> zoo_;
   inline static std::vector<int> annex_;
-  inline static pid_t heir_ = -1;
+  inline static std::unique_ptr<netdiag::testing::Heir> heir_;
 };
 
 // This is the first test, because some states last only half a minute.

@@ -4,13 +4,10 @@
 // change every other token and expect that the comparison finds the change.
 
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
@@ -32,6 +29,7 @@
 
 #include "netdiag/filter/filter.h"
 #include "netdiag/query.h"
+#include "tests/live/differential_testing.h"
 #include "tests/live/ss_command_lines.h"
 #include "tests/live/ss_script_lines.h"
 #include "tests/testing/families.h"
@@ -213,19 +211,10 @@ class SsDifferential : public ::testing::Test {
       Annex();
     }).join();
     // A second process that holds every socket, with a name of its own.
-    heir_ = fork();
-    Check(heir_ >= 0, "fork");
-    if (heir_ == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      prctl(PR_SET_NAME, "heir (of all)");
-      for (;;) pause();
-    }
+    heir_ = std::make_unique<Heir>("heir (of all)");
   }
   static void TearDownTestSuite() {
-    if (heir_ > 0) {
-      kill(heir_, SIGKILL);
-      waitpid(heir_, nullptr, 0);
-    }
+    heir_.reset();
     for (const int fd : annex_) close(fd);
     annex_.clear();
     zoo_.reset();
@@ -243,10 +232,7 @@ class SsDifferential : public ::testing::Test {
   static std::string Run(const std::string& program, const Words& words, bool may_fail = false) {
     const Outcome outcome = RunProgram(program, words, [] {
       if (named_) MakeName();
-      if (setns(zoo_->netns_fd(), CLONE_NEWNET) != 0) _exit(126);
-      clearenv();
-      setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-      setenv("LC_ALL", "C", 1);
+      EnterForComparison(zoo_->netns_fd());
     });
     EXPECT_TRUE(may_fail || outcome.exit_code == 0)
         << program << " " << ::testing::PrintToString(words) << " " << outcome.err;
@@ -353,7 +339,7 @@ class SsDifferential : public ::testing::Test {
 
   inline static std::unique_ptr<Zoo> zoo_;
   inline static std::vector<int> annex_;
-  inline static pid_t heir_ = -1;
+  inline static std::unique_ptr<Heir> heir_;
   inline static Port mptcp_port_;
   inline static bool named_ = false;
 };
