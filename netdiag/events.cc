@@ -27,7 +27,6 @@ using netlink::Message;
 using netlink::Ready;
 
 constexpr std::string_view kWhat = "events of destroyed sockets";
-constexpr FamilySet kInet = {Family::kInet, Family::kInet6};
 
 // The groups of NETLINK_SOCK_DIAG. Source: enum sknetlink_groups, include/uapi/linux/sock_diag.h.
 struct Group {

@@ -77,13 +77,14 @@ class StructView {
     }
     return end;
   }
-  // The row with that name. A name that no row has does not compile.
-  static consteval StructField Field(std::string_view name) {
+  // The row with that name. A name that no row has does not compile. A reference, because clang 14 reads
+  // a temporary that a consteval function returned before it has written it.
+  static consteval const StructField& Field(std::string_view name) {
     for (const StructField& field : Traits::kFields) {
       if (field.name == name) return field;
     }
     NoFieldHasThisName();
-    return {};
+    return Traits::kFields[0];
   }
 
   // The number in the field, whether it is set or not; nullopt if the kernel does not send it.

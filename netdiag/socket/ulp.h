@@ -28,7 +28,7 @@ class NestedView {
   explicit NestedView(Bytes bytes) : index_(bytes) {}
 
   static constexpr std::span<const StructField> fields() { return Traits::kFields; }
-  static consteval StructField Field(std::string_view name) {
+  static consteval const StructField& Field(std::string_view name) {
     return StructView<Traits>::Field(name);
   }
 

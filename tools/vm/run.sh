@@ -238,18 +238,20 @@ vm_run() {  # KERNEL ARCHIVE LABELS...
 }
 
 cmd_vm() {
-  local kernels=() pattern=. keep= kernel labels
+  local kernels=() pattern=. keep= record= host= kernel labels
   while (($# > 0)); do
     case $1 in
       --test) pattern=${2:?"--test needs a pattern"}; shift ;;
       --keep) keep=1 ;;
+      --record) record=1 ;;
+      host) host=1 ;;
       [0-9]*.[0-9]*) kernels+=("$1") ;;
       *) usage >&2; exit 2 ;;
     esac
     shift
   done
   # shellcheck disable=SC2206  # a list of words
-  ((${#kernels[@]} > 0)) || kernels=($vm_default_kernels)
+  ((${#kernels[@]} > 0)) || [[ -n $host ]] || kernels=($vm_default_kernels)
   install "$build_packages$vm_packages"
   mapfile -t labels < <(bazel query --noshow_progress 'attr(tags, "\blive\b", tests(//tests/...))
     except attr(tags, "\bnovm\b", tests(//tests/...))' 2>/dev/null | grep -E -- "$pattern" | LC_ALL=C sort)
@@ -268,5 +270,10 @@ cmd_vm() {
   for kernel in "${kernels[@]}"; do vm_run "$kernel" "$work/tree.cpio" "${labels[@]}"; done
   awk -f tools/vm/check_lacks.awk tools/vm/lacks "$results" >"$results.checked"
   mv "$results.checked" "$results"
+  [[ -z $host ]] || run_tests "$(uname -r | cut -d. -f1,2)" --config=opt "${labels[@]}"
+  if [[ -n $record ]]; then
+    awk -f tools/vm/seen_on.awk "$results" docs/kernel.md >"$work/kernel.md"
+    cat "$work/kernel.md" >docs/kernel.md
+  fi
   count_results
 }
