@@ -68,6 +68,7 @@ static __always_inline __u32 InodeOfNet(__u64 address) {
 // Looks at one namespace of the kernel's list. `r.node` is the place in the list, and `r.head` is
 // what tells a namespace from the head of the list.
 static long SeekNet(__u64 index, void* unused) {
+  (void)index, (void)unused;
   struct net* net = 0;
   net = (struct net*)(r.node - bpf_core_field_offset(net->list));
   if ((__u64)BPF_CORE_READ(net, ns.ops) == r.head && BPF_CORE_READ(net, ns.inum) == q.netns) {
@@ -354,7 +355,10 @@ static __always_inline long Seek(void) {
   return kGoOn;
 }
 
-static long Step(__u64 index, struct Call* call) { return r.in_chain ? Visit(call) : Seek(); }
+static long Step(__u64 index, struct Call* call) {
+  (void)index;
+  return r.in_chain ? Visit(call) : Seek();
+}
 
 // Goes on in the chain in which the last call ended.
 static __always_inline void Resume(struct Call* call) {
