@@ -10,9 +10,9 @@
 //
 // A chain is read like this:
 //
-// 1. Of each socket the row is read first, then the pointer to the next socket, and then the
-//    counters and keys that tell whether all that came from one socket: its reference count, its
-//    cookie, its hash, and whether it is still hashed.
+// 1. Of each socket, the cookie and the hash are read first, then the row, then the pointer to the
+//    next socket, and then whether all that came from one socket: the cookie and the hash again,
+//    the reference count, and whether the socket is still hashed.
 // 2. A socket that is not hashed any more is left out. What it points to is still the rest of the
 //    chain, because nothing is freed under RCU; TCP reuses the memory only for sockets
 //    (SLAB_TYPESAFE_BY_RCU). A reused one can lead into another chain. The end of a chain of TCP
@@ -110,7 +110,7 @@ static __always_inline int Open(void) {
   r.mask = mask;
   r.bucket = buckets * q.part / parts;
   r.last_bucket = buckets * (q.part + 1) / parts;
-  return r.base > 4096 && mask != 0;
+  return r.base > 4096;
 }
 
 static __always_inline __u32 Begin(void) {
@@ -267,10 +267,12 @@ static __always_inline long Visit(struct Call* call) {
   if (node == 0 || (node & 1)) return AtEnd(call, 0);
   if (node == r.until && HashOf(node) == r.until_hash) return AtEnd(call, 1);
   struct sock_common* common = SocketOf(node);
-  const __u64 net = WORD(common, skc_net.net);
-  const __u8 state = common->skc_state;
+  // What tells one socket from another in the same memory comes first and last.
   const __u64 cookie = (__u64)common->skc_cookie.counter;
   const __u32 hash = common->skc_hash;
+  READ_AGAIN();
+  const __u64 net = WORD(common, skc_net.net);
+  const __u8 state = common->skc_state;
   const __u32 row = r.at;
   const __u8 shown = IsWanted(common, net, state);
   if (shown != 0) {
