@@ -24,9 +24,9 @@
 //
 // The rows of a short chain are held back until it is complete. A long chain is written at once:
 // its rows are flagged, and the reader drops those that come again. If a long chain has a new head
-// at its end, what is new is read from there to the old head. A call can end inside a long chain;
-// the next one goes on behind the last socket, if that is still in the chain, or else reads the
-// chain again.
+// at its end, what is new is read from there to a socket that was passed before. A call can end
+// inside a long chain; the next one goes on behind the last socket, if that is still in the chain,
+// or else reads the chain again.
 //
 // Memory is read through bpf_rdonly_cast() (6.2): every read is a plain load whose faults are
 // caught, so the processor fetches several sockets at once. A copy for every read
@@ -166,14 +166,47 @@ static __always_inline __u32 HashOf(__u64 node) {
   return socket->skc_hash;
 }
 
+static __always_inline void BeginLandmarks(void) {
+  r.walked = 0;
+  r.next_landmark = 0;
+}
+
+// Remembers the socket if its place is that of a landmark.
+static __always_inline void Pass(__u64 node, __u32 hash) {
+  __u32 at = r.next_landmark;
+  r.walked += 1;
+  if (at >= kLandmarks || r.walked != 1U << at) return;
+  r.next_landmark = at + 1;
+  barrier_var(at);
+  r.landmarks[at & (kLandmarks - 1)].node = node;
+  r.landmarks[at & (kLandmarks - 1)].hash = hash;
+}
+
+// True if the chain was read from here on.
+static __always_inline int IsLandmark(__u64 node, __u32 hash) {
+  // Without branches, of which the verifier would follow every combination.
+  __u64 found = 0;
+#pragma unroll
+  for (int i = 0; i < kLandmarks; ++i) {
+    __u64 differs = (r.landmarks[i].node ^ node) | (r.landmarks[i].hash ^ hash);
+    barrier_var(differs);
+    __u64 sign = ~(differs | -differs);
+    barrier_var(sign);
+    found |= sign >> 63;
+  }
+  return found != 0;
+}
+
 // Goes to the beginning of the present chain.
 static __always_inline void BeginChain(__u64 head) {
   r.node = r.head = head;
   r.head_hash = HashOf(head);
-  r.until = 0;
   r.unsure = 0;
   r.passed = 0;
   r.in_chain = 1;
+  r.catching = 0;
+  BeginLandmarks();
+  if (r.is_long) __builtin_memset(r.landmarks, 0, sizeof(r.landmarks));
   if (r.is_long) return;
   r.at = r.start;
 }
@@ -221,12 +254,12 @@ static __always_inline long AtEnd(struct Call* call, int met) {
     r.end.unsettled += 1;
     return EndChain(call);
   }
-  // Only what is in front of the old head is new.
-  r.until = r.head;
-  r.until_hash = r.head_hash;
+  // Only what is in front of the landmarks is new.
+  r.catching = 1;
   r.node = r.head = head;
   r.head_hash = hash;
   r.passed = 0;
+  BeginLandmarks();
   return kGoOn;
 }
 
@@ -265,7 +298,7 @@ static __always_inline int IsInBucket(struct sock_common* common) {
 static __always_inline long Visit(struct Call* call) {
   const __u64 node = r.node;
   if (node == 0 || (node & 1)) return AtEnd(call, 0);
-  if (node == r.until && HashOf(node) == r.until_hash) return AtEnd(call, 1);
+  if (r.catching && IsLandmark(node, HashOf(node))) return AtEnd(call, 1);
   struct sock_common* common = SocketOf(node);
   // What tells one socket from another in the same memory comes first and last.
   const __u64 cookie = (__u64)common->skc_cookie.counter;
@@ -296,6 +329,7 @@ static __always_inline long Visit(struct Call* call) {
   r.passed = node;
   r.passed_hash = hash;
   r.passed_cookie = cookie;
+  if (r.is_long) Pass(node, hash);
   if (shown == 0) return kGoOn;
   if (WORD(common, skc_node.pprev) == 0) {
     r.at = row;

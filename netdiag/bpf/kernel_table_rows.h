@@ -25,6 +25,14 @@ enum {
   kMessageSize = 88,   // struct nlmsghdr and struct inet_diag_msg
 };
 
+// A socket of a long chain that was passed: all that stands behind it was read.
+struct Landmark {
+  __u64 node;
+  __u32 hash;
+  __u32 reserved;
+};
+enum { kLandmarks = 16 };
+
 // One reading, from the question to the end.
 struct Reading {
   __u32 begun;
@@ -44,8 +52,8 @@ struct Reading {
   __u64 head;       // the first socket's, when the chain was begun
   __u32 head_hash;  // its hash
   __u32 in_chain;   // 1 between the head and the end
-  __u64 until;      // the node where only what was new ends; 0: the chain's end
-  __u32 until_hash;
+  __u32 catching;   // 1: only what is new is read, from a new head to a landmark
+  __u32 walked;     // sockets since the chain, or what is new, began
   __u32 tries;
   __u32 is_long;
   __u32 unsure;  // 1: something stood in the chain that was just coming or going
@@ -53,6 +61,11 @@ struct Reading {
   __u64 passed;
   __u64 passed_cookie;
   __u32 passed_hash;
+
+  // The sockets number 1, 2, 4, 8, … from the head, as they were passed last.
+  struct Landmark landmarks[kLandmarks];
+  __u32 next_landmark;  // its number in the array
+  __u32 reserved_too;
 
   __u32 at;     // bytes in `stage`
   __u32 start;  // of the chain in `stage`
