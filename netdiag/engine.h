@@ -88,6 +88,8 @@ struct EngineOptions {
   std::string proc_root = "/proc";
   // How the descriptors of processes are read, for owners.
   OwnerSource owner_source = OwnerSource::kAuto;
+  // Which source TCP and UDP are read from.
+  RowSource source = RowSource::kAuto;
   // The number of netlink sockets. Each can have one dump in flight. Above 1, TCP is dumped once
   // for each family. A socket that two dumps return is delivered once (merged by cookie).
   size_t connections = 1;

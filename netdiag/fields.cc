@@ -600,6 +600,7 @@ void AddNeeds(std::span<const Field> fields, Query* query) {
   constexpr std::array<std::string_view, 3> kOfContainers = {"container", "pod", "unit"};
   for (const Field& field : fields) {
     if (field.name == "cgroup_path") query->cgroups = true;
+    if (field.name == "cookie") query->cookies = true;
     if (std::ranges::find(kOfContainers, field.name) != kOfContainers.end()) {
       query->cgroups = query->containers = true;
     }

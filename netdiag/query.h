@@ -51,6 +51,10 @@ struct Query {
   // Returns only rows that the filter matches. Null: all rows. Extensions and owners that the
   // filter reads are requested automatically. The kernel evaluates as much of the filter as it can.
   std::shared_ptr<const Filter> filter = {};
+  // True: every row of the kernel has its cookie. The kernel gives a socket its cookie when it is
+  // first asked for it. Without this, RowSource::kTable can read the kernel's tables: rows of
+  // sockets that nobody has asked about have no cookie then.
+  bool cookies = true;
   // Finds the processes that hold each socket: Row::owners().
   bool owners = false;
   // How many owners to find, and by which search. With kAll, rows whose owner the scan did not find

@@ -27,6 +27,8 @@ struct TableOutcome {
   absl::Status status;     // OK, or why there are no rows or not all rows
   // If the rows came from /proc/net: why the kernel refused the dump.
   absl::Status refusal;
+  // With RowSource::kTable: why the rows did not come from the kernel's table.
+  absl::Status no_table;
   // OK, or why some sockets may be missing. OK promises that every socket which existed from the
   // first request to the last answer, and matched the query all the time, was delivered once.
   absl::Status doubt;

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "netdiag/bpf/kernel_table.h"
 #include "netdiag/bpf/netns_list.h"
 #include "netdiag/bpf/socket_census.h"
 #include "netdiag/bpf/socket_closer.h"
@@ -34,6 +35,14 @@ absl::StatusOr<std::unique_ptr<NetnsList>> NetnsList::Load() { return TaskFiles:
 NetnsList::NetnsList(internal::UniqueFd link, internal::UniqueFd pass)
     : link_(std::move(link)), pass_(std::move(pass)) {}
 absl::StatusOr<std::vector<NetnsId>> NetnsList::Read() { return TaskFiles::Check(); }
+
+absl::Status KernelTable::Check() { return TaskFiles::Check(); }
+absl::StatusOr<std::unique_ptr<KernelTable>> KernelTable::Load() { return Check(); }
+KernelTable::KernelTable(internal::UniqueFd link, internal::UniqueFd question,
+                         internal::UniqueFd reading)
+    : link_(std::move(link)), question_(std::move(question)), reading_(std::move(reading)) {}
+absl::Status KernelTable::Begin(const Question&) { return Check(); }
+absl::StatusOr<bool> KernelTable::Read() { return Check(); }
 
 absl::Status SocketCensus::Check() { return TaskFiles::Check(); }
 bool SocketCensus::Supports(Protocol) { return false; }

@@ -2,7 +2,7 @@
 //
 // Where the messages of one table come from. Every source yields netlink messages, so views,
 // filters, captures and renderers read one form: the kernel's own datagrams, /proc/net encoded as
-// such, a capture, or a stream of TCP sockets.
+// such, a capture, a stream of TCP sockets, or the kernel's hash tables read by BPF.
 //
 // A source is stepped: one datagram, or one read of /proc, a step. Step() returns
 //   kSome        there may be more;
@@ -21,6 +21,7 @@
 
 #include "netdiag/dump/ahead_source.h"
 #include "netdiag/dump/kept_source.h"
+#include "netdiag/dump/kernel_table_source.h"
 #include "netdiag/dump/lookup_source.h"
 #include "netdiag/dump/netlink_source.h"
 #include "netdiag/dump/procfs_source.h"
@@ -32,7 +33,7 @@
 namespace netdiag::internal {
 
 using Source = std::variant<NetlinkSource, AheadSource, LookupSource, ProcfsSource, ReplaySource,
-                            StreamSource, KeptSource>;
+                            StreamSource, KeptSource, KernelTableSource>;
 
 absl::StatusOr<netlink::Ready> Step(Source* source, const StepOptions& how, MessageVisitor visitor);
 SourceStats StatsOf(const Source& source);

@@ -100,6 +100,8 @@ std::string_view Name(SourceKind source) {
       return "stream";
     case SourceKind::kEvent:
       return "event";
+    case SourceKind::kTable:
+      return "table";
   }
   return "unknown";
 }

@@ -69,9 +69,17 @@ enum class SourceKind : uint8_t {
   kReplay,   // a capture
   kStream,   // ss's stream (EngineOptions::tcp_stream); owners are not known
   kEvent,    // the kernel's message that the socket was destroyed (events.h); no inode, no user
+  kTable,    // the kernel's hash table, read by BPF; no cookie if nobody has asked for it yet
 };
-inline constexpr SourceKind kLastSourceKind = SourceKind::kEvent;
+inline constexpr SourceKind kLastSourceKind = SourceKind::kTable;
 std::string_view Name(SourceKind source);
+
+// Where the rows of a table come from, if that is not left to the Engine.
+enum class RowSource : uint8_t {
+  kAuto,   // the dump; /proc/net, if the dump is refused
+  kTable,  // the hash tables of TCP and UDP read by BPF; what they lack, as kAuto
+  kProc,   // /proc/net, even if the kernel has a dump
+};
 
 // How much effort goes into missing no socket. A dump is no snapshot, so it can miss sockets:
 // docs/exactness.md. No level gives a socket twice.

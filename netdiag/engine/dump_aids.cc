@@ -8,6 +8,7 @@
 
 #include "netdiag/dump/sockstat.h"
 #include "netdiag/engine/probe_socket.h"
+#include "netdiag/types/error.h"
 
 namespace netdiag::internal {
 
@@ -47,6 +48,17 @@ DumpOptions DumpAids::Beside(const Table& table) {
           .census = &take_census_,
           .activity = conns_->IsHome(table.netns) ? &read_activity_ : nullptr,
           .scratch = nullptr};
+}
+
+absl::StatusOr<std::shared_ptr<bpf::KernelTable>> DumpAids::KernelTable() {
+  for (const std::shared_ptr<bpf::KernelTable>& table : kernel_tables_) {
+    if (table.use_count() == 1) return table;
+  }
+  NETDIAG_RETURN_IF_ERROR(no_kernel_table_);
+  absl::StatusOr<std::unique_ptr<bpf::KernelTable>> loaded = bpf::KernelTable::Load();
+  no_kernel_table_ = loaded.status();
+  NETDIAG_RETURN_IF_ERROR(no_kernel_table_);
+  return kernel_tables_.emplace_back(*std::move(loaded));
 }
 
 const absl::Status& DumpAids::idle_tcp() {

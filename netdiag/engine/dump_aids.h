@@ -1,6 +1,7 @@
 // netdiag/engine/dump_aids.h — Internal. What the dumps of one Engine use beside their Conn: a
-// census of every socket by BPF, the kernel's TCP counters, the size of the TCP hash table, and
-// memory that one dump leaves for the next. docs/exactness.md says what each is for.
+// census of every socket by BPF, the programs that read the kernel's tables, the kernel's TCP
+// counters, the size of the TCP hash table, and memory that one dump leaves for the next.
+// docs/exactness.md says what each is for.
 //
 // Lifetime: `conns` must outlive the object. The options that it returns point into it, and each
 // slot's memory serves one dump at a time.
@@ -16,7 +17,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
+#include "netdiag/bpf/kernel_table.h"
 #include "netdiag/bpf/socket_census.h"
 #include "netdiag/dump/activity_check.h"
 #include "netdiag/dump/census_check.h"
@@ -36,6 +39,9 @@ class DumpAids {
   DumpOptions For(const Table& table, Completeness completeness, size_t slot);
   // The options of an exact dump beside the others.
   DumpOptions Beside(const Table& table);
+  // A program that reads the kernel's tables and that nothing else uses now. Loads one if there is
+  // none; if that fails, it is not tried again.
+  absl::StatusOr<std::shared_ptr<bpf::KernelTable>> KernelTable();
   // OK if the kernel's dump has idle TCP sockets (ProbeIdleTcp()). Asked once, when it is first
   // wanted.
   const absl::Status& idle_tcp();
@@ -43,6 +49,8 @@ class DumpAids {
  private:
   Conns* const conns_;
   std::vector<std::unique_ptr<DumpScratch>> scratches_;  // one for each slot
+  std::vector<std::shared_ptr<bpf::KernelTable>> kernel_tables_;
+  absl::Status no_kernel_table_;
   bpf::SocketCensus census_;
   const CensusTaker take_census_;
   const ActivityReader read_activity_;  // of home

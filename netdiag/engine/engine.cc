@@ -175,10 +175,11 @@ absl::Status Engine::Impl::Begin(const Query& query, Form form) {
   delivery_.Begin(&query_, /*merge=*/conns_.size() > 1, unix_sockets_.get(), &summary_);
 
   std::vector<internal::TablePlan> plans;
-  NETDIAG_RETURN_IF_ERROR(Plan({.connections = conns_.size(),
-                                .prefer_procfs = test_options_.prefer_procfs,
-                                .keep_unix = keep_unix},
-                               &plans));
+  NETDIAG_RETURN_IF_ERROR(
+      Plan({.connections = conns_.size(),
+            .prefer_procfs = test_options_.prefer_procfs || options_.source == RowSource::kProc,
+            .keep_unix = keep_unix},
+           &plans));
   for (const internal::TablePlan& plan : plans) {
     summary_.tables.push_back({.table = plan.table(),
                                .source = plan.capture  ? SourceKind::kReplay
@@ -188,7 +189,9 @@ absl::Status Engine::Impl::Begin(const Query& query, Form form) {
   internal::WalkContext context = {.conns = &conns_,
                                    .namespaces = &namespaces_,
                                    .aids = &aids_,
-                                   .completeness = query_.completeness};
+                                   .completeness = query_.completeness,
+                                   .source = options_.source,
+                                   .cookies = query_.cookies};
   if (options_.threads > 1) context.read_ahead = query_.owners ? kAheadOfScan : kAhead;
   const size_t limit = form == Form::kOneByOne ? 1 : std::max<size_t>(conns_.size(), 1);
   walks_.Begin(std::move(plans), context, limit, unix_sockets_.get(), &summary_);

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/bpf/kernel_table.h"
 #include "netdiag/bpf/netns_list.h"
 #include "netdiag/bpf/socket_census.h"
 #include "netdiag/bpf/socket_closer.h"
@@ -77,6 +78,8 @@ std::vector<Feature> ProbeFeatures(Conns* conns) {
       bpf::SocketCensus().Take(Protocol::kUdp).status());
   add("bpf_tcp_table", "one BPF pass finds the connections of many small namespaces",
       bpf::TcpTable::Load().status());
+  add("bpf_socket_tables", "BPF reads the kernel's tables of TCP and UDP instead of dumping them",
+      bpf::KernelTable::Load().status());
   add("bpf_netns_list", "the kernel's list of namespaces saves a search through all descriptors",
       bpf::NetnsList::Load().status());
   add("bpf_kill", "BPF closes sockets of a group that share a name", ProbeCloser());

@@ -82,6 +82,24 @@ std::optional<LookupSource> PlanLookups(const TablePlan& plan, Conn* conn,
   return LookupSource(conn, plan.request, std::move(lookups->tuples), lookups->listeners, options);
 }
 
+// The kernel's table, begun. An error says why a dump is needed.
+absl::StatusOr<KernelTableSource> OpenKernelTable(const TablePlan& plan,
+                                                  const WalkContext& context) {
+  NETDIAG_RETURN_IF_ERROR(KernelTableSource::CanAnswer(plan.request));
+  if (context.cookies) {
+    return ErrnoError(EOPNOTSUPP, "reading the kernel's table, " + Text(plan.table()),
+                      "cookies are asked for, which only a dump gives to every socket");
+  }
+  if (plan.needs_net_admin) {
+    return ErrnoError(EOPNOTSUPP, "reading the kernel's table, " + Text(plan.table()),
+                      "the filter reads marks");
+  }
+  NETDIAG_ASSIGN_OR_RETURN(std::shared_ptr<bpf::KernelTable> table, context.aids->KernelTable());
+  KernelTableSource source(std::move(table), plan.request);
+  NETDIAG_RETURN_IF_ERROR(source.Begin());
+  return source;
+}
+
 }  // namespace
 
 bool EndsCall(const absl::Status& status) { return IsTimeout(status) || IsCancelled(status); }
@@ -113,17 +131,31 @@ absl::StatusOr<std::optional<Walk>> Walk::Start(const TablePlan& plan, size_t sl
 
 absl::StatusOr<Walk> Walk::StartDump(const TablePlan& plan, size_t slot, const WalkContext& context,
                                      const CallOptions& call, TableOutcome* outcome) {
+  if (context.source == RowSource::kTable) {
+    absl::StatusOr<KernelTableSource> table = OpenKernelTable(plan, context);
+    if (table.ok()) {
+      outcome->source = SourceKind::kTable;
+      return Walk(plan, slot, context, outcome, *std::move(table));
+    }
+    outcome->no_table = table.status();
+  }
+  NETDIAG_ASSIGN_OR_RETURN(Source source, OpenDump(plan, slot, context, call));
+  return Walk(plan, slot, context, outcome, std::move(source));
+}
+
+absl::StatusOr<Source> Walk::OpenDump(const TablePlan& plan, size_t slot,
+                                      const WalkContext& context, const CallOptions& call) {
   NETDIAG_ASSIGN_OR_RETURN(Conn* const conn, context.conns->For(plan.table().netns, slot));
   DumpOptions options = context.aids->For(plan.table(), context.completeness, slot);
   if (std::optional<LookupSource> lookups = PlanLookups(plan, conn, options, context)) {
     NETDIAG_RETURN_IF_ERROR(lookups->Begin(call));
-    return Walk(plan, slot, context, outcome, *std::move(lookups));
+    return *std::move(lookups);
   }
   // An old kernel can refuse the filter's program. It is then asked for every socket.
   options.retry_without_program = plan.CanDropProgram();
   NetlinkSource dump(conn, plan.request, options);
   NETDIAG_RETURN_IF_ERROR(dump.Begin(call));
-  return Walk(plan, slot, context, outcome, std::move(dump));
+  return dump;
 }
 
 Walk Walk::OverKept(const TablePlan& plan, const UnixIndex& index, uint16_t table,
@@ -142,13 +174,22 @@ absl::StatusOr<Ready> Walk::Step(const StepOptions& how, MessageVisitor deliver)
     return ready;
   }
   if (can_wait && EndsCall(ready.status())) return ready;
-  return Recover(ready.status());
+  return Recover(ready.status(), how.call);
 }
 
-// The source failed. /proc/net takes its place only if no row has come; otherwise rows could come
-// twice.
-Ready Walk::Recover(const absl::Status& failure) {
+// The source failed. A dump takes the place of the kernel's table, and /proc/net that of a dump,
+// only if no row has come; otherwise rows could come twice.
+absl::StatusOr<Ready> Walk::Recover(const absl::Status& failure, const CallOptions& call) {
   outcome_->status = failure;
+  if (outcome_->source == SourceKind::kTable && outcome_->rows == 0) {
+    outcome_->no_table = failure;
+    outcome_->source = SourceKind::kNetlink;
+    absl::StatusOr<Source> dump = OpenDump(*plan_, slot_, *context_, call);
+    if (!dump.ok()) return EndsCall(dump.status()) ? dump.status() : Recover(dump.status(), call);
+    outcome_->status = absl::OkStatus();
+    source_ = *std::move(dump);
+    return Ready::kSome;
+  }
   if (outcome_->source != SourceKind::kNetlink) return Ready::kDone;
   outcome_->status = ExplainRefusal(failure, plan_->table());
   if (outcome_->rows > 0) return Ready::kDone;

@@ -3,6 +3,7 @@
 // Hides which source answers. Start() chooses, by the table's plan:
 // - a capture, or a stream of TCP sockets;
 // - /proc/net, if no kernel has a dump of the table;
+// - the kernel's table read by BPF, if the Engine was told to, and if it has what is asked for;
 // - exact lookups, if they yield what a dump yields and cost less;
 // - else a dump.
 // If the kernel refuses the dump before any row has come, Step() replaces it by /proc/net. (A dump
@@ -45,6 +46,8 @@ struct WalkContext {
   Namespaces* namespaces = nullptr;
   DumpAids* aids = nullptr;
   Completeness completeness = Completeness::kFast;
+  RowSource source = RowSource::kAuto;
+  bool cookies = true;  // Query::cookies
   // Bytes that a thread may read ahead of the visitor in a long dump; 0: no thread.
   size_t read_ahead = 0;
 };
@@ -90,7 +93,11 @@ class Walk {
   static absl::StatusOr<Walk> StartDump(const TablePlan& plan, size_t slot,
                                         const WalkContext& context,
                                         const netlink::CallOptions& call, TableOutcome* outcome);
-  netlink::Ready Recover(const absl::Status& failure);
+  static absl::StatusOr<Source> OpenDump(const TablePlan& plan, size_t slot,
+                                         const WalkContext& context,
+                                         const netlink::CallOptions& call);
+  absl::StatusOr<netlink::Ready> Recover(const absl::Status& failure,
+                                         const netlink::CallOptions& call);
   void ReadAhead(const netlink::CallOptions& call);
 
   const TablePlan* plan_;

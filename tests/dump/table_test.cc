@@ -95,6 +95,7 @@ TEST(SourceKind, HasNames) {
   EXPECT_EQ(Name(SourceKind::kReplay), "replay");
   EXPECT_EQ(Name(SourceKind::kStream), "stream");
   EXPECT_EQ(Name(SourceKind::kEvent), "event");
+  EXPECT_EQ(Name(SourceKind::kTable), "table");
 }
 
 TEST(ExplainRefusal, NamesTheMissingOptionOfTheTable) {

@@ -163,8 +163,8 @@ TEST(Diag, ListsTheCapabilitiesOfTheKernel) {
     EXPECT_THAT(outcome.out, HasSubstr(table));
   }
   for (const char* feature :
-       {"\nbpf_owners ", "\nbpf_census ", "\nbpf_tcp_table ", "\nbpf_netns_list ", "\nbpf_kill ",
-        "\nkill ", "\ncgroup_ids ", "\nidle_tcp "}) {
+       {"\nbpf_owners ", "\nbpf_census ", "\nbpf_tcp_table ", "\nbpf_socket_tables ",
+        "\nbpf_netns_list ", "\nbpf_kill ", "\nkill ", "\ncgroup_ids ", "\nidle_tcp "}) {
     EXPECT_THAT(outcome.out, HasSubstr(feature));
   }
 }

@@ -81,7 +81,8 @@ constexpr auto kDescriptions = [] {
        "The name of the network namespace, as ip netns shows it (--all-netns)."},
       {kSocket, "source",
        "What the row was read from: netlink (a dump of the kernel), procfs (/proc/net), replay "
-       "(a capture), stream (TCPDIAG_FILE) or event (-E). A socket that only --unlisted shows has "
+       "(a capture), stream (TCPDIAG_FILE), event (-E) or table (--source=table). A socket that "
+       "only --unlisted shows has "
        "no row and no source."},
       {kSocket, "no_owner",
        "Why no owner is known (-p): kernel-held (no file holds the socket), hidden (perhaps by a "

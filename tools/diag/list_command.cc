@@ -234,6 +234,7 @@ constexpr Beginning kStream = {.size = TcpStreamReader::kBeginning, .fits = Begi
 ExitCode Ask(const ListOptions& options) {
   EngineOptions engine_options{.all_netns = options.all_netns && options.replay == nullptr,
                                .proc_root = options.proc_root,
+                               .source = options.source,
                                .threads = 2};
   if (options.replay != nullptr) engine_options.replay = options.replay->bytes();
   std::string stream;  // must outlive the Engine

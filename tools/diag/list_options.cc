@@ -63,6 +63,11 @@ constexpr auto kColors = std::to_array<WordOf<Color>>(
 constexpr auto kOwnerPolicies = std::to_array<WordOf<OwnerPolicy>>(
     {{"all", OwnerPolicy::kAll}, {"first", OwnerPolicy::kFirst}});
 
+constexpr auto kRowSources =
+    std::to_array<WordOf<netdiag::RowSource>>({{"auto", netdiag::RowSource::kAuto},
+                                               {"table", netdiag::RowSource::kTable},
+                                               {"proc", netdiag::RowSource::kProc}});
+
 template <const auto& rows>
 std::vector<std::string> WordsIn() {
   std::vector<std::string> words;
@@ -142,6 +147,10 @@ absl::Status SetEachOwner(std::string_view, Said* said) {
 absl::Status SetExact(std::string_view, Said* said) {
   said->options.query.completeness = netdiag::Completeness::kExact;
   return absl::OkStatus();
+}
+
+absl::Status SetSource(std::string_view word, Said* said) {
+  return ReadWord<kRowSources>("--source", word, &said->options.source);
 }
 
 absl::Status SetNetns(std::string_view name, Said* said) {
@@ -301,6 +310,13 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
       {},
       kSockets},
      SetExact},
+    {{0,
+      "source",
+      "where TCP and UDP are read: auto (the kernel's dump), table (by BPF from the kernel's hash "
+      "tables; a dump for what they lack) or proc (/proc/net)",
+      {"WORD"},
+      kSockets},
+     SetSource},
     {{0, "peers", "the other ends of unix sockets; with -p, their owners", {}, kShown},
      Show<Detail::kPeers>},
     {{'e', "extended", "user, inode, cookie, cgroup, ...; implies -o", {}, kShown},
@@ -417,6 +433,10 @@ constexpr auto kOptions = std::to_array<Option<Said>>({
 
 // Sets what the query asks the kernel for.
 void AddNeedsOf(const ListOptions& options, netdiag::Query* query) {
+  // Only a listing can do without cookies: what closes, follows, writes or joins sockets cannot.
+  query->cookies = options.task != Task::kList || options.action != Action::kList ||
+                   options.unlisted || !options.capture_path.empty() ||
+                   !options.stream_path.empty() || options.summary != SummaryMode::kNone;
   AddNeeds(options.selection.columns, query);
   AddNeeds(options.selection.count_by, query);
   AddNeeds(options.selection.sums, query);
@@ -435,6 +455,7 @@ void AddNeedsOf(const ListOptions& options, netdiag::Query* query) {
     query->containers &= query->owners;
     return;
   }
+  query->cookies |= options.shows(Detail::kExtended);
   query->cgroups = options.shows(Detail::kExtended) || options.shows(Detail::kCgroup);
   if (options.shows(Detail::kMemory)) {
     query->extensions |= {Extension::kMemory, Extension::kSocketMemory};

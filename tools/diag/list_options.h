@@ -79,6 +79,7 @@ struct ListOptions {
   // Writes the values of BPF maps; holds the maps of --bpf-map-id open for `query`. Null without
   // these options, and with --replay: the maps of this host say nothing about a file.
   std::shared_ptr<netdiag::bpf::MapValues> map_values;
+  netdiag::RowSource source = netdiag::RowSource::kAuto;
   std::string netns;  // the name of a network namespace; empty: this one
   bool all_netns = false;
   std::vector<netdiag::Protocol> named;  // the tables that the user named

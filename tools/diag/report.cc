@@ -141,6 +141,10 @@ void ReportTables(const netdiag::Summary& summary, Named named, Notes* notes) {
       AddRefusal(outcome.table, outcome.refusal, &refused);
     }
   }
+  for (const TableOutcome& outcome : summary.tables) {
+    if (outcome.no_table.ok() || !IsNamed(outcome, named)) continue;
+    notes->push_back(std::string(outcome.no_table.message()) + "; a dump was made instead");
+  }
   for (const Refusal& refusal : missing) notes->push_back(MessageOf(refusal));
   for (const Refusal& refusal : refused) {
     std::string note = MessageOf(refusal);

@@ -1,0 +1,46 @@
+// netdiag/bpf/kernel_table_format.h — Internal. What the reader and kernel_table.bpf.c tell each
+// other. Plain C, for both.
+
+#ifndef NETDIAG_BPF_KERNEL_TABLE_FORMAT_H_
+#define NETDIAG_BPF_KERNEL_TABLE_FORMAT_H_
+
+enum {
+  kTableStage = 8192,           // bytes of rows that the program holds back
+  kTableMaxRow = 512,           // more than the longest row has
+  kTableFlag = 0x8000,          // nlmsg_flags: the row may come again, and an address follows it
+  kTableAddressSize = 8,        // of that address, which is not part of the message
+  kTableEndType = 0x7ffe,       // nlmsg_type of the last message, a struct KernelTableEnd
+  kTableMaxNamespaces = 65536,  // that are searched for the wanted one
+};
+
+// The kernel's hash tables; bits of KernelTableQuestion::tables.
+enum { kTableListeners = 0, kTableConnections = 1, kTableUdp = 2, kTables = 3 };
+
+// What is read. Written before the first call.
+struct KernelTableQuestion {
+  unsigned int netns;     // inode; 0: all namespaces that share the table of the reader's
+  unsigned int tables;    // bits
+  unsigned int states;    // bits, as in a request for a dump
+  unsigned int families;  // bit 0: IPv4; bit 1: IPv6
+  unsigned int ext;       // bits, as in a request for a dump (idiag_ext)
+  unsigned int marks;     // 1: rows have their mark
+  unsigned int hz;        // jiffies in a second
+  // 1: the user of a socket that has no inode any more is the last one (6.17)
+  unsigned int keeps_uid;
+  unsigned int part;           // that this program reads
+  unsigned int parts;          // of each table
+  unsigned short local_port;   // host order; 0: any
+  unsigned short remote_port;  // network order; 0: any
+  unsigned int reserved;
+};
+
+// How a reading ended.
+enum { kTableWhole = 0, kTableLacking = 1, kTableNoNetns = 2, kTableBroken = 3 };
+struct KernelTableEnd {
+  unsigned int outcome;
+  unsigned int unsettled;  // chains that changed during every try
+  unsigned int no_cookie;  // rows without one
+  unsigned int retries;    // chains that were read again
+};
+
+#endif  // NETDIAG_BPF_KERNEL_TABLE_FORMAT_H_
