@@ -25,6 +25,7 @@
 namespace netdiag {
 
 namespace internal {
+class KeptOwners;
 struct Scan;
 }
 class OwnerIndex;
@@ -147,6 +148,7 @@ class Owners {
 
  private:
   friend class OwnerIndex;
+  friend class internal::KeptOwners;
   Owners(const internal::Scan* scan, size_t first, size_t count)
       : scan_(scan), first_(first), count_(count) {}
 
