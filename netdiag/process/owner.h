@@ -93,7 +93,7 @@ enum class OwnerSource : uint8_t {
 enum class OwnerPolicy : uint8_t {
   kAll,     // every owner
   kFirst,   // one owner of each socket, for the fewest reads
-  kCached,  // the owners of earlier searches, if they still hold the socket, and owners of the rest
+  kCached,  // the owners of earlier searches, where nothing has changed, and owners of the rest
 };
 
 // What a scan or search may cost. When the budget is spent, it ends with what it has found.

@@ -2,11 +2,7 @@
 
 #include "tools/diag/follow.h"
 
-#include <sys/eventfd.h>
-
-#include <atomic>
 #include <cerrno>
-#include <csignal>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -18,6 +14,7 @@
 #include "netdiag/summary.h"
 #include "netdiag/types/error.h"
 #include "tools/diag/render.h"
+#include "tools/diag/stop_signals.h"
 #include "tools/diag/text.h"
 
 namespace diag {
@@ -30,52 +27,6 @@ using netdiag::netlink::Ready;
 
 // No event takes fewer bytes of the kernel's buffer (about 1280).
 constexpr size_t kLeastEvent = 512;
-
-std::atomic<int> stop_fd{-1};
-
-void NoteSignal(int) {
-  const int errnum = errno;
-  const uint64_t one = 1;
-  if (write(stop_fd.load(), &one, sizeof(one)) < 0) {
-    // The descriptor is closed: the program ends already.
-  }
-  errno = errnum;
-}
-
-// While it lives, the first SIGINT or SIGTERM makes fd() readable, and a second one ends the
-// program, which may wait for the reader of its output. A signal that is ignored stays ignored.
-class StopSignals {
- public:
-  StopSignals() {
-    stop_fd.store(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (fd() < 0) return;  // signals end the program at once
-    for (const int number : {SIGINT, SIGTERM}) {
-      struct sigaction before {};
-      if (sigaction(number, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) continue;
-      struct sigaction action {};
-      action.sa_handler = NoteSignal;
-      action.sa_flags = SA_RESETHAND;
-      sigaction(number, &action, nullptr);
-    }
-  }
-  StopSignals(const StopSignals&) = delete;
-  StopSignals& operator=(const StopSignals&) = delete;
-  ~StopSignals() {
-    for (const int number : {SIGINT, SIGTERM}) {
-      struct sigaction now {};
-      if (sigaction(number, nullptr, &now) == 0 && now.sa_handler == NoteSignal) {
-        signal(number, SIG_DFL);
-      }
-    }
-    close(stop_fd.exchange(-1));
-  }
-
-  static int fd() { return stop_fd.load(); }
-  static bool came() {
-    pollfd stop = {fd(), POLLIN, 0};
-    return poll(&stop, 1, 0) > 0;
-  }
-};
 
 // Waits for an event. Returns false if a signal came, or the reader of the output has gone.
 bool WaitForEvent(int events, int output) {
