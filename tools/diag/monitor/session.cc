@@ -143,37 +143,48 @@ absl::StatusOr<Look> Session::Look(Monitor::Visitor visitor) {
   return look;
 }
 
+void Session::Say(std::string text) {
+  if (!quiet_) return Complain(text);
+  notes_.push_back(std::move(text));
+}
+
 void Session::Report(const netdiag::Look& look) {
   if (!std::exchange(reported_, true)) {
     ReportGaps(look.query, /*named=*/{}, proc_root_);
     if (!look.no_events.ok()) {
-      Complain("what closes is noticed late and without its last bytes: " +
-               std::string(look.no_events.message()));
+      Say("what closes is noticed late and without its last bytes: " +
+          std::string(look.no_events.message()));
     }
   }
   if (look.overruns > 0) {
     const std::string lost =
         look.lost ? "at least " + std::to_string(*look.lost) + " events" : std::string("events");
-    Complain(lost + " were lost, because the kernel's buffer was full; sums are too low");
+    Say(lost + " were lost, because the kernel's buffer was full; sums are too low");
   }
   if (look.untold > 0 && !std::exchange(untold_, true)) {
-    Complain(std::to_string(look.untold) +
-             " sockets cannot be followed, because their table tells no cookies of their own");
+    Say(std::to_string(look.untold) +
+        " sockets cannot be followed, because their table tells no cookies of their own");
   }
 }
 
-absl::StatusOr<bool> Session::Wait(Monitor::Visitor visitor, absl::FunctionRef<void()> flush,
-                                   int output) {
+absl::StatusOr<Session::Woken> Session::Wait(Monitor::Visitor visitor,
+                                             absl::FunctionRef<void()> flush, int output,
+                                             int input) {
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(due_ - Clock::now());
-    if (left.count() <= 0) return !StopSignals::came();
-    pollfd fds[] = {
-        {monitor_->event_fd(), POLLIN, 0}, {StopSignals::fd(), POLLIN, 0}, {output, 0, 0}};
-    if (poll(fds, 3, static_cast<int>(left.count())) < 0) {
+    if (left.count() <= 0) return StopSignals::came() ? Woken::kOver : Woken::kDue;
+    pollfd fds[] = {{monitor_->event_fd(), POLLIN, 0},
+                    {StopSignals::fd(), POLLIN, 0},
+                    {output, 0, 0},
+                    {input, POLLIN, 0}};
+    if (poll(fds, 4, static_cast<int>(left.count())) < 0) {
+      // A terminal that changes its size gives a key.
+      if (errno == EINTR && input >= 0) return Woken::kInput;
       if (errno == EINTR) continue;
       return netdiag::ErrnoError(errno, "poll");
     }
-    if (fds[1].revents != 0 || (fds[2].revents & (POLLERR | POLLHUP)) != 0) return false;
+    if (fds[1].revents != 0 || (fds[2].revents & (POLLERR | POLLHUP)) != 0) return Woken::kOver;
+    if (fds[3].revents != 0) return Woken::kInput;
     if (fds[0].revents == 0) continue;
     NETDIAG_RETURN_IF_ERROR(monitor_->Drain(visitor).status());
     flush();

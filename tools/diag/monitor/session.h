@@ -94,16 +94,28 @@ class Session {
   // The filter of --when; null: none.
   const netdiag::Filter* when() const { return when_.get(); }
 
+  // From now on complaints are kept for notes() and not written. Call it after the first look, which
+  // tells what cannot be seen.
+  void KeepNotes() { quiet_ = true; }
+  const std::vector<std::string>& notes() const { return notes_; }
+
   // One look. Complains about what it does not show, once for each reason.
   absl::StatusOr<netdiag::Look> Look(netdiag::Monitor::Visitor visitor);
-  // Waits until the next look is due. Meanwhile events wake it: `visitor` gets them at once, and
-  // `flush` is called after them. Returns false if a signal came or the reader of `output` has gone.
-  absl::StatusOr<bool> Wait(netdiag::Monitor::Visitor visitor, absl::FunctionRef<void()> flush,
-                            int output);
+  // Waits until the next look is due, or something can be read from `input`. Meanwhile events wake
+  // it: `visitor` gets them at once, and `flush` is called after them. kOver: a signal came, or the
+  // reader of `output` has gone.
+  enum class Woken : uint8_t { kDue, kInput, kOver };
+  absl::StatusOr<Woken> Wait(netdiag::Monitor::Visitor visitor, absl::FunctionRef<void()> flush,
+                             int output, int input = -1);
+  // The next Wait() ends at once.
+  void Hurry() { due_ = Clock::now(); }
+  // The next look is due after another interval.
+  void Rest() { due_ = Clock::now() + interval_; }
 
  private:
   Session() = default;
   void Report(const netdiag::Look& look);
+  void Say(std::string text);
 
   using Clock = std::chrono::steady_clock;
   std::chrono::milliseconds interval_{1000};
@@ -112,6 +124,8 @@ class Session {
   std::unique_ptr<netdiag::Monitor> monitor_;
   std::shared_ptr<const netdiag::Filter> when_;
   Clock::time_point due_{};  // the next look
+  bool quiet_ = false;
+  std::vector<std::string> notes_;
   bool reported_ = false;    // gaps
   bool untold_ = false;      // reported
 };

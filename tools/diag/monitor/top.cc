@@ -2,9 +2,12 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 #include "netdiag/monitor.h"
 #include "netdiag/types/error.h"
@@ -12,8 +15,10 @@
 #include "tools/diag/commands.h"
 #include "tools/diag/help.h"
 #include "tools/diag/json.h"
+#include "tools/diag/monitor/screen.h"
 #include "tools/diag/monitor/session.h"
 #include "tools/diag/monitor/top_table.h"
+#include "tools/diag/monitor/top_view.h"
 #include "tools/diag/stop_signals.h"
 
 namespace diag {
@@ -71,8 +76,8 @@ absl::Status Batch(Session* session, const MonitorRequest& request, Output* outp
   NETDIAG_RETURN_IF_ERROR(session->Look([](const Change&) {}).status());
   for (uint64_t tables = 0; request.count == 0 || tables < request.count; ++tables) {
     NETDIAG_ASSIGN_OR_RETURN(
-        const bool goes_on, session->Wait(add, [] {}, output->fd()));
-    if (!goes_on) break;
+        const Session::Woken woken, session->Wait(add, [] {}, output->fd()));
+    if (woken == Session::Woken::kOver) break;
     NETDIAG_ASSIGN_OR_RETURN(const netdiag::Look look, session->Look(add));
     table.Finish(look, TopOrder::kBytes);
     if (request.json_lines) {
@@ -88,6 +93,59 @@ absl::Status Batch(Session* session, const MonitorRequest& request, Output* outp
   return absl::OkStatus();
 }
 
+// Makes a Session of another filter, or shows why there is none.
+absl::Status Refilter(const MonitorRequest& request, TopView* view,
+                      std::unique_ptr<Session>* session) {
+  std::string pointer;
+  const Words words = {view->filter()};
+  auto other = Session::Open(request, words, TopView::Needs(), &pointer);
+  if (!other.ok()) {
+    view->Refuse(std::string(other.status().message()));
+    return absl::OkStatus();
+  }
+  (*other)->KeepNotes();
+  NETDIAG_RETURN_IF_ERROR((*other)->Look([](const Change&) {}).status());
+  *session = *std::move(other);
+  view->Accept();
+  return absl::OkStatus();
+}
+
+// The whole screen.
+absl::Status Interact(const MonitorRequest& request, std::unique_ptr<Session> session) {
+  const StopSignals signals;
+  // What cannot be seen is written before the screen, and can be read after it.
+  NETDIAG_RETURN_IF_ERROR(session->Look([](const Change&) {}).status());
+  session->KeepNotes();
+  Names names({.engine = session->engine()});
+  TopView view(request.by, &names);
+  const auto add = [&](const Change& change) { view.Add(change); };
+  NETDIAG_ASSIGN_OR_RETURN(const std::unique_ptr<Screen> screen, Screen::Open());
+  const auto draw = [&] { screen->Draw(view.Lines(screen->rows(), screen->columns())); };
+  session->Hurry();
+  for (;;) {
+    NETDIAG_ASSIGN_OR_RETURN(const Session::Woken woken,
+                             session->Wait(add, [] {}, /*output=*/-1, STDIN_FILENO));
+    if (woken == Session::Woken::kOver) return absl::OkStatus();
+    if (woken == Session::Woken::kDue) {
+      if (view.paused()) {
+        session->Rest();
+        continue;
+      }
+      NETDIAG_ASSIGN_OR_RETURN(const netdiag::Look look, session->Look(add));
+      view.Finish(look, session->notes());
+    }
+    for (int key = screen->ReadKey(); key != kNoKey; key = screen->ReadKey()) {
+      const TopView::Wish wish = view.Press(key);
+      if (wish == TopView::Wish::kQuit) return absl::OkStatus();
+      if (wish == TopView::Wish::kLook) session->Hurry();
+      if (wish != TopView::Wish::kFilter) continue;
+      NETDIAG_RETURN_IF_ERROR(Refilter(request, &view, &session));
+      session->Hurry();
+    }
+    draw();
+  }
+}
+
 }  // namespace
 
 std::vector<OptionInfo> TopOptionInfos() { return InfosOf<MonitorRequest>(kOptions); }
@@ -99,11 +157,17 @@ ExitCode RunTop(int argc, char** argv) {
       ParseCommandLine<MonitorRequest>(kOptions, argc, argv, &request);
   if (!words.ok()) return Fail(words.status(), &output);
   if (request.help) return Print(CommandHelp(FindCommand("top")));
-  if (request.by.empty()) request.by = *ParseColumns("owners.pid,owners.command");
+  const bool batch = request.batch || request.json_lines;
+  if (batch && request.by.empty()) request.by = *ParseColumns("owners.pid,owners.command");
+  std::vector<Column> needs = request.by;
+  if (!batch) {
+    for (Column& column : TopView::Needs()) needs.push_back(std::move(column));
+  }
   std::string pointer;
-  const auto session = Session::Open(request, *words, request.by, &pointer);
+  auto session = Session::Open(request, *words, needs, &pointer);
   if (!session.ok()) return FailAt(session.status(), pointer, &output);
-  const absl::Status status = Batch(session->get(), request, &output);
+  const absl::Status status = batch ? Batch(session->get(), request, &output)
+                                    : Interact(request, *std::move(session));
   return status.ok() ? Finish(&output, kAnswered) : Fail(status, &output);
 }
 

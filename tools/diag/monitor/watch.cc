@@ -137,11 +137,10 @@ absl::Status Watch(Session* session, const MonitorRequest& request, Output* outp
     NETDIAG_RETURN_IF_ERROR(session->Look(note).status());
     is_first = false;
     flush();
-    bool goes_on = false;
-    if (!log.full() && !output->failed()) {
-      NETDIAG_ASSIGN_OR_RETURN(goes_on, session->Wait(note, flush, output->fd()));
-    }
-    if (!goes_on || log.full()) return absl::OkStatus();
+    if (log.full() || output->failed()) return absl::OkStatus();
+    NETDIAG_ASSIGN_OR_RETURN(const Session::Woken woken,
+                             session->Wait(note, flush, output->fd()));
+    if (woken == Session::Woken::kOver || log.full()) return absl::OkStatus();
   }
 }
 
