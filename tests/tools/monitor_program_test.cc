@@ -1,5 +1,5 @@
-// Runs diag watch and diag top in a namespace of their own, beside connections that move known
-// amounts.
+// Runs diag watch, diag top and diag why in a namespace of their own, beside connections that move
+// known amounts.
 
 #include <array>
 #include <csignal>
@@ -189,6 +189,66 @@ TEST(TopProgram, WritesAsManyTablesAsAsked) {
     close(pair.client);
     close(pair.server);
   });
+}
+
+TEST(WhyProgram, TellsWhoUsesAPortAndWhatIsUnusual) {
+  InNewNetns([] {
+    const int listener = Listen(Any(Family::kInet), 5);
+    const int client = Make(Family::kInet, SOCK_STREAM);
+    Endpoint to = Loopback(Family::kInet);
+    to.port = LocalOf(listener).port;
+    Connect(client, to);
+    const int server = Accept(listener);
+    const std::string port = PortOf(listener);
+    const Outcome outcome = RunDiag({"why", port});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_THAT(outcome.out,
+                AllOf(HasSubstr("port " + port.substr(1) + "\n"),
+                      HasSubstr(" (process " + std::to_string(getpid()) + ", started "),
+                      ContainsRegex("  executable    /.*monitor_program_test\n"),
+                      HasSubstr("  listens on    tcp 0.0.0.0" + port + "\n"),
+                      HasSubstr("  tcp 0.0.0.0" + port + "  every address  0 of 5 wait for "),
+                      HasSubstr("Connected\n  ESTAB 2\n  127.0.0.1  2\n"),
+                      HasSubstr("takes what comes to any address of this host")));
+    close(client);
+    close(server);
+    close(listener);
+  });
+}
+
+TEST(WhyProgram, TellsOfAFullAcceptQueue) {
+  InNewNetns([] {
+    const int listener = Listen(Loopback(Family::kInet), 0);
+    std::vector<int> clients;
+    for (int i = 0; i < 3; ++i) {
+      clients.push_back(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+      Connect(clients.back(), LocalOf(listener));
+    }
+    const Outcome outcome = RunDiag({"why", "127.0.0.1"});
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("address 127.0.0.1\n"), HasSubstr("this host only"),
+                                   Not(HasSubstr("any address of this host"))));
+    for (const int client : clients) close(client);
+    close(listener);
+  });
+}
+
+TEST(WhyProgram, AnswersAboutAProcess) {
+  InNewNetns([] {
+    const int listener = Listen(Loopback(Family::kInet6), 5);
+    const Outcome outcome = RunDiag({"why", std::to_string(getpid())});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("process " + std::to_string(getpid()) + "\n"),
+                                   HasSubstr("listens on    tcp [::1]" + PortOf(listener)),
+                                   HasSubstr("Unusual\n  nothing\n")));
+    close(listener);
+  });
+}
+
+TEST(WhyProgram, RefusesOtherWords) {
+  EXPECT_EQ(RunDiag({"why"}).exit_code, 2);
+  EXPECT_EQ(RunDiag({"why", "nginx"}).exit_code, 2);
+  EXPECT_THAT(RunDiag({"why", "nginx"}).err, HasSubstr("expected a port, a process or an address"));
 }
 
 }  // namespace

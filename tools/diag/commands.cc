@@ -112,6 +112,20 @@ Examples:
       the clients of a server
 )";
 
+constexpr std::string_view kWhyDetails =
+    R"(A number is a port, and also a process if there is one of that number; `:443` is
+a port only. The answer is about the sockets of TCP and UDP: the processes that
+hold them, with executable, arguments, users, unit and container; the listeners,
+with their accept queues and drops; the connections by state and by peer; and
+what is unusual, with the reason why diag says so.
+
+Examples:
+  diag why :443
+      who listens there, and who is connected
+  diag why 10.0.0.5
+      what this host has to do with an address
+)";
+
 constexpr auto kCommands = std::to_array<Command>({
     {"",
      "list the sockets of this network namespace as ss does",
@@ -148,6 +162,12 @@ constexpr auto kCommands = std::to_array<Command>({
      TopOptionInfos,
      RunTop,
      kTopDetails},
+    {"why",
+     "who uses a port, a process or an address, and what is unusual about it",
+     {"PORT|PID|ADDRESS"},
+     WhyOptionInfos,
+     RunWhy,
+     kWhyDetails},
     {"help", "a text about TOPIC", {"TOPIC", Values::kOneOf, TopicWords}, HelpOptionInfos, RunHelp},
 });
 
