@@ -29,8 +29,8 @@
 // a closed socket the owner that it had at the last look, and a socket that lived between two looks
 // has none.
 //
-// Namespaces. Events of a namespace need a socket inside it, which keeps it alive. The Monitor opens
-// one in each namespace that gives a row, and closes it when the namespace has given none in
+// Namespaces. Events of a namespace need a socket inside it, which keeps it alive. The Monitor
+// opens one in each namespace that gives a row, and closes it when the namespace has given none in
 // kIdleLooks looks in a row, or with the Monitor.
 //
 // Lifetime: the Engine must outlive the Monitor, and runs no other query while a look runs. A
@@ -194,7 +194,8 @@ class Monitor {
   // can be told only if the query selects a socket from its beginning: by protocol, family,
   // address, port, interface or cookie. With a filter on anything else, and with states that lack
   // kEstablished, no socket counts from its start. If the query asks for owners, they are kept from
-  // look to look (OwnerPolicy::kCached). Events that cannot be followed are no error: Look says why.
+  // look to look (OwnerPolicy::kCached). Events that cannot be followed are no error: Look says
+  // why.
   static absl::StatusOr<std::unique_ptr<Monitor>> Open(Engine* engine, Query query,
                                                        const MonitorOptions& options = {});
   Monitor(const Monitor&) = delete;

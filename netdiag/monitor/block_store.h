@@ -64,7 +64,7 @@ class BlockStore {
   }
 
   std::vector<std::unique_ptr<std::byte[]>> chunks_;
-  size_t next_ = 0;                           // in units: where no block has been yet
+  size_t next_ = 0;                          // in units: where no block has been yet
   std::vector<std::vector<uint32_t>> free_;  // by their size in units
 };
 

@@ -250,8 +250,7 @@ void Ledger::Add(const Row& row, Visitor visitor) {
   Keep(&record, row);
 }
 
-void Ledger::Close(const Row& event, absl::FunctionRef<bool(const Row&)> selects,
-                   Visitor visitor) {
+void Ledger::Close(const Row& event, absl::FunctionRef<bool(const Row&)> selects, Visitor visitor) {
   const auto known = by_cookie_.find(event.cookie());
   if (known != by_cookie_.end() && (records_[*known].flags & kEnded) != 0) return;
   if (known == by_cookie_.end() && !selects(event)) return;
@@ -267,8 +266,8 @@ void Ledger::Close(const Row& event, absl::FunctionRef<bool(const Row&)> selects
   --followed_;
 }
 
-void Ledger::EndLook(const Summary& summary,
-                     absl::FunctionRef<bool(const Table&)> follows, Visitor visitor) {
+void Ledger::EndLook(const Summary& summary, absl::FunctionRef<bool(const Table&)> follows,
+                     Visitor visitor) {
   for (Origin& origin : tables_) {
     origin.read = true;
     origin.followed = follows(origin.table);

@@ -151,7 +151,8 @@ absl::StatusOr<Ready> Monitor::Impl::DrainSlice(Visitor visitor, size_t limit) {
   return feeds_.Drain(
       [&](const Row& event) {
         ++drained_;
-        ledger_.Close(event, [this](const Row& row) { return Selects(row); }, visitor);
+        ledger_.Close(
+            event, [this](const Row& row) { return Selects(row); }, visitor);
       },
       limit);
 }
@@ -190,10 +191,9 @@ void Monitor::Impl::FollowListed(const Summary& summary) {
     const NetnsId netns = outcome.table.netns;
     if (outcome.rows == 0 || !HasEvents(outcome.table.protocol)) continue;
     if (!feeds_.Follows(netns)) {
-      const absl::Status followed =
-          feeds_.Follow(netns, [&](absl::FunctionRef<absl::Status()> open) {
-            return engine_->RunIn(netns, open);
-          });
+      const absl::Status followed = feeds_.Follow(
+          netns,
+          [&](absl::FunctionRef<absl::Status()> open) { return engine_->RunIn(netns, open); });
       if (!followed.ok()) no_events_ = followed;
     }
     feeds_.Touch(netns, number);
@@ -228,12 +228,12 @@ absl::StatusOr<Look> Monitor::Impl::Poll(Visitor visitor, const CallOptions& cal
   NETDIAG_RETURN_IF_ERROR(DrainAll(visitor));
   state_ = State::kDump;
   NETDIAG_ASSIGN_OR_RETURN(const Summary summary, engine_->Visit(
-                                                query_,
-                                                [&](const Row& row) {
-                                                  ledger_.Add(row, visitor);
-                                                  return Flow::kContinue;
-                                                },
-                                                call));
+                                                      query_,
+                                                      [&](const Row& row) {
+                                                        ledger_.Add(row, visitor);
+                                                        return Flow::kContinue;
+                                                      },
+                                                      call));
   FollowListed(summary);
   NETDIAG_RETURN_IF_ERROR(DrainAll(visitor));
   End(summary, visitor);

@@ -103,12 +103,12 @@ void CachedOwners::Finish(bool whole) {
 void CachedOwners::MarkExchanged() {
   std::vector<Process>& processes = parts_.scan.processes;
   const auto key = [](const Process& p) { return std::tuple(p.pid, p.thread, p.start_time); };
-  const auto end = processes.begin() +
-                   static_cast<std::ptrdiff_t>(std::min(known_processes_, processes.size()));
+  const auto end =
+      processes.begin() + static_cast<std::ptrdiff_t>(std::min(known_processes_, processes.size()));
   for (auto found = end; found != processes.end(); ++found) {
-    const auto known = std::lower_bound(
-        processes.begin(), end, *found,
-        [&](const Process& a, const Process& b) { return key(a) < key(b); });
+    const auto known =
+        std::lower_bound(processes.begin(), end, *found,
+                         [&](const Process& a, const Process& b) { return key(a) < key(b); });
     if (known == end || key(*known) != key(*found) || known->is_checked) continue;
     known->descriptors = Process::kExchanged;
   }

@@ -1,5 +1,6 @@
 // netdiag/process/cached_owners.h — the policy of OwnerPolicy::kCached: keeps the owners that are
-// known, reads again what may have changed, and looks only for the sockets that have none. Internal.
+// known, reads again what may have changed, and looks only for the sockets that have none.
+// Internal.
 //
 //   Start ─ kCheck ─ checking ─ kList ─ listing ─ kRead (kChanged) ─ kRead (kUnchanged) ─ kFinish
 //     │                └─ kFinish            └─ kBpf

@@ -46,10 +46,11 @@ UniqueFd OpenIfSame(int root, Process* process) {
 bool IsUnchanged(int root, Process* process) {
   if (root < 0 || process->thread != 0) return false;
   const TableSize size = SizeOfTable(root, PidPath(process->pid, "/fd").c_str());
-  const bool is_told = size.descriptors > 0 && size.descriptors < std::numeric_limits<int32_t>::max();
+  const bool is_told =
+      size.descriptors > 0 && size.descriptors < std::numeric_limits<int32_t>::max();
   const int32_t descriptors = is_told ? static_cast<int32_t>(size.descriptors) : Process::kNoSize;
-  const bool is_same = is_told && descriptors == process->descriptors &&
-                       size.identity == process->table_identity;
+  const bool is_same =
+      is_told && descriptors == process->descriptors && size.identity == process->table_identity;
   process->descriptors = descriptors;
   process->table_identity = size.identity;
   return is_same;

@@ -27,7 +27,7 @@ namespace netdiag {
 namespace internal {
 class KeptOwners;
 struct Scan;
-}
+}  // namespace internal
 class OwnerIndex;
 
 // One descriptor that holds a socket.

@@ -330,8 +330,7 @@ TEST(MonitorLive, SumsByProcessAndWhatIsUnattributedEqualTheTotal) {
     uint64_t sum = 0;
     for (const RowCounts::Group& group : watcher.by_process.Groups()) {
       const bool known = !IsAbsent(group.values[0]);
-      acked[known ? static_cast<int64_t>(NumberOf(group.values[0])) : -1] =
-          NumberOf(group.sums[0]);
+      acked[known ? static_cast<int64_t>(NumberOf(group.values[0])) : -1] = NumberOf(group.sums[0]);
       sum += NumberOf(group.sums[0]);
     }
     for (size_t i = 0; i < senders.size(); ++i) {
@@ -393,8 +392,7 @@ TEST(MonitorLive, UdpHasDropsAndNoBytes) {
     watcher.Look();
     std::array<std::byte, 256> storage;
     EXPECT_GT(dropped, 0u);
-    EXPECT_EQ(dropped,
-              ReadSocketMemory(server, storage)[SocketMemory::Field("drops")].value_or(0));
+    EXPECT_EQ(dropped, ReadSocketMemory(server, storage)[SocketMemory::Field("drops")].value_or(0));
     close(server);
     close(client);
     watcher.AwaitEnds({cookie});

@@ -39,16 +39,12 @@ const Field& Acked() { return *FindField("bytes_acked"); }
 const Field& Received() { return *FindField("bytes_received"); }
 const Field& Retrans() { return *FindField("total_retrans"); }
 
-const Table kTcp = {.protocol = Protocol::kTcp,
-                    .families = {Family::kInet, Family::kInet6},
-                    .netns = NetnsId(42)};
-const Table kTcp4 = {
-    .protocol = Protocol::kTcp, .families = Family::kInet, .netns = NetnsId(42)};
-const Table kUdp = {
-    .protocol = Protocol::kUdp, .families = Family::kInet, .netns = NetnsId(42)};
-const Table kElsewhere = {.protocol = Protocol::kTcp,
-                          .families = {Family::kInet, Family::kInet6},
-                          .netns = NetnsId(43)};
+const Table kTcp = {
+    .protocol = Protocol::kTcp, .families = {Family::kInet, Family::kInet6}, .netns = NetnsId(42)};
+const Table kTcp4 = {.protocol = Protocol::kTcp, .families = Family::kInet, .netns = NetnsId(42)};
+const Table kUdp = {.protocol = Protocol::kUdp, .families = Family::kInet, .netns = NetnsId(42)};
+const Table kElsewhere = {
+    .protocol = Protocol::kTcp, .families = {Family::kInet, Family::kInet6}, .netns = NetnsId(43)};
 
 // The counters of a connection.
 struct Counters {
@@ -133,8 +129,8 @@ class Book {
   void AddRow(const Socket& socket) {
     const Packet message = socket.Build();
     const netlink::Message view(*netlink::Load<netlink::Header>(message), message);
-    const auto row = RowMaker::FromMessage(view, *socket.table, socket.source,
-                                           {owners_.get(), nullptr});
+    const auto row =
+        RowMaker::FromMessage(view, *socket.table, socket.source, {owners_.get(), nullptr});
     ledger_.Add(*row, [this](const Change& change) { Note(change); });
   }
   void Events(const std::vector<Socket>& events) {
@@ -143,8 +139,8 @@ class Book {
       socket.inode = 0;
       const Packet message = socket.Build();
       const netlink::Message view(*netlink::Load<netlink::Header>(message), message);
-      const auto row = RowMaker::FromMessage(
-          view, socket.table == &kTcp ? kTcp4 : *socket.table, SourceKind::kEvent);
+      const auto row = RowMaker::FromMessage(view, socket.table == &kTcp ? kTcp4 : *socket.table,
+                                             SourceKind::kEvent);
       ledger_.Close(
           *row, [this](const Row&) { return selects; },
           [this](const Change& change) { Note(change); });
@@ -161,8 +157,8 @@ class Book {
   }
   // From now on the sockets of this inode have this owner.
   void SetOwner(uint32_t inode, int32_t pid, std::string_view command) {
-    held_.push_back({Inode(inode), Owner{.pid = Pid(pid), .start_time = 7, .fd = 3,
-                                         .command = command}});
+    held_.push_back(
+        {Inode(inode), Owner{.pid = Pid(pid), .start_time = 7, .fd = 3, .command = command}});
     owners_ = std::make_unique<OwnerIndex>();
     owners_->Assign(held_);
   }
@@ -462,8 +458,8 @@ TEST(Ledger, SumsOfAllGroupsEqualTheTotal) {
     by_command[command != nullptr ? std::string(*command) : "unattributed"] =
         std::get<uint64_t>(group.sums[0]);
   }
-  EXPECT_EQ(by_command, (std::map<std::string, uint64_t>{
-                            {"web", 11}, {"db", 20}, {"unattributed", 120}}));
+  EXPECT_EQ(by_command,
+            (std::map<std::string, uint64_t>{{"web", 11}, {"db", 20}, {"unattributed", 120}}));
 }
 
 // ---- Memory ----
@@ -512,8 +508,8 @@ TEST(Ledger, ASocketTakes64BytesBesideItsRow) {
   constexpr uint32_t kSockets = 100'000;
   const Packet message = Socket{.cookie = 1}.Build();
   OwnerIndex owners;
-  owners.Assign(std::array{OwnedSocket{
-      Inode(5001), Owner{.pid = Pid(7), .start_time = 1, .fd = 3, .command = "x"}}});
+  owners.Assign(std::array{
+      OwnedSocket{Inode(5001), Owner{.pid = Pid(7), .start_time = 1, .fd = 3, .command = "x"}}});
   Ledger ledger(/*from_start=*/true);
   Packet copy = message;
   ledger.BeginLook({});

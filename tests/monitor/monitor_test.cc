@@ -3,10 +3,9 @@
 
 #include "netdiag/monitor.h"
 
-#include <poll.h>
-
 #include <cstdint>
 #include <memory>
+#include <poll.h>
 #include <string>
 #include <utility>
 #include <vector>

@@ -1,5 +1,5 @@
-// tests/tools/running_testing.h — diag while it runs, for commands that go on until they are told to
-// stop.
+// tests/tools/running_testing.h — diag while it runs, for commands that go on until they are told
+// to stop.
 
 #ifndef NETDIAG_TESTS_TOOLS_RUNNING_TESTING_H_
 #define NETDIAG_TESTS_TOOLS_RUNNING_TESTING_H_

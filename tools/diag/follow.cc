@@ -41,8 +41,8 @@ bool WaitForEvent(int events, int output, Deadline deadline = {}) {
   pollfd fds[] = {{events, POLLIN, 0}, {StopSignals::fd(), POLLIN, 0}, {output, 0, 0}};
   const auto left = [&] {
     if (!deadline) return -1;
-    const auto time = std::chrono::ceil<std::chrono::milliseconds>(
-        *deadline - std::chrono::steady_clock::now());
+    const auto time =
+        std::chrono::ceil<std::chrono::milliseconds>(*deadline - std::chrono::steady_clock::now());
     return static_cast<int>(std::max<int64_t>(time.count(), 0));
   };
   while (poll(fds, 3, left()) < 0) {

@@ -1,5 +1,5 @@
-// tools/diag/stop_signals.h — SIGINT and SIGTERM as the readiness of a descriptor, for commands that
-// run until they are told to stop.
+// tools/diag/stop_signals.h — SIGINT and SIGTERM as the readiness of a descriptor, for commands
+// that run until they are told to stop.
 
 #ifndef NETDIAG_TOOLS_DIAG_STOP_SIGNALS_H_
 #define NETDIAG_TOOLS_DIAG_STOP_SIGNALS_H_

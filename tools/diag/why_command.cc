@@ -87,14 +87,13 @@ absl::StatusOr<std::vector<Subject>> SubjectsOf(std::string_view word,
 absl::StatusOr<std::string> Answer(const Subject& subject, const netdiag::EngineOptions& options,
                                    ExitCode* reported) {
   NETDIAG_ASSIGN_OR_RETURN(netdiag::Filter filter, netdiag::Filter::Parse(subject.filter));
-  netdiag::Query query{
-      .protocols = {netdiag::Protocol::kUdp, netdiag::Protocol::kTcp},
-      .states = netdiag::StateSet::SsAll(),
-      .extensions = {netdiag::Extension::kInfo, netdiag::Extension::kSocketMemory},
-      .filter = std::make_shared<const netdiag::Filter>(std::move(filter)),
-      .owners = true,
-      .cgroups = true,
-      .programs = true};
+  netdiag::Query query{.protocols = {netdiag::Protocol::kUdp, netdiag::Protocol::kTcp},
+                       .states = netdiag::StateSet::SsAll(),
+                       .extensions = {netdiag::Extension::kInfo, netdiag::Extension::kSocketMemory},
+                       .filter = std::make_shared<const netdiag::Filter>(std::move(filter)),
+                       .owners = true,
+                       .cgroups = true,
+                       .programs = true};
   NETDIAG_ASSIGN_OR_RETURN(const std::unique_ptr<netdiag::Engine> engine,
                            netdiag::Engine::Open(options));
   WhyFacts facts;
@@ -135,8 +134,7 @@ ExitCode RunWhy(int argc, char** argv) {
   if (!words.ok()) return Fail(words.status(), &output);
   if (request.help) return Print(CommandHelp(FindCommand("why")));
   if (words->empty()) {
-    return Fail(netdiag::BadInput("word", "", "expected a port, a process or an address"),
-                &output);
+    return Fail(netdiag::BadInput("word", "", "expected a port, a process or an address"), &output);
   }
   if (words->size() > 1) return Fail(UnexpectedWord((*words)[1]), &output);
   ExitCode reported = kAnswered;

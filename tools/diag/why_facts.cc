@@ -36,18 +36,6 @@ std::string EndText(std::string_view protocol, const Endpoint& end) {
   return text;
 }
 
-bool IsAny(const netdiag::IpAddress& address) {
-  return std::ranges::all_of(address.octets(), [](std::byte b) { return b == std::byte{0}; });
-}
-
-bool IsLoopback(const netdiag::IpAddress& address) {
-  const netdiag::IpAddress plain = address.Unmapped();
-  if (plain.family() == netdiag::Family::kInet) return plain.octets()[0] == std::byte{127};
-  std::string text;
-  plain.AppendTo(&text);
-  return text == "::1";
-}
-
 // True if the socket receives what comes: a listener of TCP, or an unconnected socket of UDP.
 bool Receives(const Row& row) {
   return row.state() == State::kListen ||
@@ -99,8 +87,8 @@ void WhyFacts::Add(const Row& row) {
     const auto memory = row.memory();
     listeners_.push_back(
         {.end = end,
-         .any_address = IsAny(address),
-         .loopback = IsLoopback(address),
+         .any_address = address.IsUnspecified(),
+         .loopback = address.Unmapped().IsLoopback(),
          .queue = row.state() == State::kListen ? row.receive_queue() : 0,
          .backlog = row.state() == State::kListen ? row.send_queue() : 0,
          .drops = memory ? (*memory)[netdiag::SocketMemory::Field("drops")].value_or(0) : 0});
@@ -140,8 +128,7 @@ void WhyFacts::Add(const Row& row) {
 
 std::vector<std::pair<std::string, size_t>> WhyFacts::Peers() const {
   std::vector<std::pair<std::string, size_t>> peers(peers_.begin(), peers_.end());
-  std::ranges::stable_sort(peers,
-                           [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::ranges::stable_sort(peers, [](const auto& a, const auto& b) { return a.second > b.second; });
   return peers;
 }
 

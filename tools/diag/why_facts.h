@@ -1,5 +1,5 @@
-// tools/diag/why_facts.h — what `diag why` finds out about a port, a process or an address, and what
-// of it is unusual. Tested by tests/tools/monitor_program_test.cc.
+// tools/diag/why_facts.h — what `diag why` finds out about a port, a process or an address, and
+// what of it is unusual. Tested by tests/tools/monitor_program_test.cc.
 
 #ifndef NETDIAG_TOOLS_DIAG_WHY_FACTS_H_
 #define NETDIAG_TOOLS_DIAG_WHY_FACTS_H_
@@ -30,7 +30,7 @@ struct WhyProcess {
 
 // A listener.
 struct WhyListener {
-  std::string end;      // "tcp [::]:443"
+  std::string end;  // "tcp [::]:443"
   bool any_address = false;
   bool loopback = false;
   uint64_t queue = 0;    // connections that wait for accept()

@@ -8,10 +8,9 @@
 #include <cstdlib>
 #include <cwchar>
 #include <langinfo.h>
+#include <ncurses.h>
 #include <string_view>
 #include <unistd.h>
-
-#include <ncurses.h>
 
 #include "netdiag/types/error.h"
 
@@ -114,8 +113,8 @@ void Screen::Draw(std::span<const ScreenLine> lines) {
   const bool utf8 = IsUtf8();
   for (size_t i = 0; i < lines.size() && i < rows(); ++i) {
     std::string text = CutToColumns(lines[i].text, columns(), utf8);
-    const bool is_filled = lines[i].look == ScreenLine::Look::kHead ||
-                           lines[i].look == ScreenLine::Look::kChosen;
+    const bool is_filled =
+        lines[i].look == ScreenLine::Look::kHead || lines[i].look == ScreenLine::Look::kChosen;
     if (is_filled && text.size() < columns()) text.resize(columns(), ' ');
     attrset(AttributeOf(lines[i].look));
     mvaddnstr(static_cast<int>(i), 0, text.data(), static_cast<int>(text.size()));

@@ -20,8 +20,17 @@ struct ScreenLine {
 };
 
 // The keys that are no characters.
-enum Key : int { kNoKey = -1, kKeyUp = 1000, kKeyDown, kKeyPageUp, kKeyPageDown, kKeyEnter,
-                 kKeyBackspace, kKeyEscape, kKeyResize };
+enum Key : int {
+  kNoKey = -1,
+  kKeyUp = 1000,
+  kKeyDown,
+  kKeyPageUp,
+  kKeyPageDown,
+  kKeyEnter,
+  kKeyBackspace,
+  kKeyEscape,
+  kKeyResize
+};
 
 class Screen {
  public:

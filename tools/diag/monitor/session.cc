@@ -116,14 +116,12 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const MonitorRequest& req
   auto session = std::unique_ptr<Session>(new Session);
   session->interval_ = request.interval;
   NETDIAG_ASSIGN_OR_RETURN(session->proc_root_, ProcRoot(request.proc_root));
-  netdiag::EngineOptions options{.all_netns = request.all_netns,
-                                 .proc_root = session->proc_root_};
+  netdiag::EngineOptions options{.all_netns = request.all_netns, .proc_root = session->proc_root_};
   if (!request.netns.empty()) {
     NETDIAG_ASSIGN_OR_RETURN(options.netns, FindNetns(request.netns, options.proc_root));
   }
-  const FilterHost host{.netns = request.netns,
-                        .all_netns = request.all_netns,
-                        .proc_root = options.proc_root};
+  const FilterHost host{
+      .netns = request.netns, .all_netns = request.all_netns, .proc_root = options.proc_root};
   NETDIAG_ASSIGN_OR_RETURN(Query query, QueryOf(request, words, host, pointer));
   NETDIAG_ASSIGN_OR_RETURN(session->when_, ParseWhen(request, host, pointer));
   AddNeeds(needs, &query);

@@ -1,5 +1,5 @@
-// tools/diag/monitor/session.h — what `diag watch` and `diag top` have in common: their options, the
-// Monitor that they make of these, and the rhythm of looks.
+// tools/diag/monitor/session.h — what `diag watch` and `diag top` have in common: their options,
+// the Monitor that they make of these, and the rhythm of looks.
 
 #ifndef NETDIAG_TOOLS_DIAG_MONITOR_SESSION_H_
 #define NETDIAG_TOOLS_DIAG_MONITOR_SESSION_H_
@@ -94,8 +94,8 @@ class Session {
   // The filter of --when; null: none.
   const netdiag::Filter* when() const { return when_.get(); }
 
-  // From now on complaints are kept for notes() and not written. Call it after the first look, which
-  // tells what cannot be seen.
+  // From now on complaints are kept for notes() and not written. Call it after the first look,
+  // which tells what cannot be seen.
   void KeepNotes() { quiet_ = true; }
   const std::vector<std::string>& notes() const { return notes_; }
 
@@ -126,8 +126,8 @@ class Session {
   Clock::time_point due_{};  // the next look
   bool quiet_ = false;
   std::vector<std::string> notes_;
-  bool reported_ = false;    // gaps
-  bool untold_ = false;      // reported
+  bool reported_ = false;  // gaps
+  bool untold_ = false;    // reported
 };
 
 }  // namespace diag

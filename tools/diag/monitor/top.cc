@@ -75,8 +75,8 @@ absl::Status Batch(Session* session, const MonitorRequest& request, Output* outp
   const auto add = [&](const Change& change) { table.Add(change); };
   NETDIAG_RETURN_IF_ERROR(session->Look([](const Change&) {}).status());
   for (uint64_t tables = 0; request.count == 0 || tables < request.count; ++tables) {
-    NETDIAG_ASSIGN_OR_RETURN(
-        const Session::Woken woken, session->Wait(add, [] {}, output->fd()));
+    NETDIAG_ASSIGN_OR_RETURN(const Session::Woken woken, session->Wait(
+                                                             add, [] {}, output->fd()));
     if (woken == Session::Woken::kOver) break;
     NETDIAG_ASSIGN_OR_RETURN(const netdiag::Look look, session->Look(add));
     table.Finish(look, TopOrder::kBytes);
@@ -124,7 +124,8 @@ absl::Status Interact(const MonitorRequest& request, std::unique_ptr<Session> se
   session->Hurry();
   for (;;) {
     NETDIAG_ASSIGN_OR_RETURN(const Session::Woken woken,
-                             session->Wait(add, [] {}, /*output=*/-1, STDIN_FILENO));
+                             session->Wait(
+                                 add, [] {}, /*output=*/-1, STDIN_FILENO));
     if (woken == Session::Woken::kOver) return absl::OkStatus();
     if (woken == Session::Woken::kDue) {
       if (view.paused()) {
@@ -166,8 +167,8 @@ ExitCode RunTop(int argc, char** argv) {
   std::string pointer;
   auto session = Session::Open(request, *words, needs, &pointer);
   if (!session.ok()) return FailAt(session.status(), pointer, &output);
-  const absl::Status status = batch ? Batch(session->get(), request, &output)
-                                    : Interact(request, *std::move(session));
+  const absl::Status status =
+      batch ? Batch(session->get(), request, &output) : Interact(request, *std::move(session));
   return status.ok() ? Finish(&output, kAnswered) : Fail(status, &output);
 }
 

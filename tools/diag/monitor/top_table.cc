@@ -62,7 +62,10 @@ std::span<const TopLine> Shown(const TopTable& table, uint64_t rows) {
 }  // namespace
 
 TopTable::TopTable(std::vector<Column> by, Names* names)
-    : by_(std::move(by)), names_(names), moved_(FieldsOf(by_), Moved()), alive_(FieldsOf(by_), {}) {}
+    : by_(std::move(by)),
+      names_(names),
+      moved_(FieldsOf(by_), Moved()),
+      alive_(FieldsOf(by_), {}) {}
 
 void TopTable::Add(const Change& change) {
   moved_.Add(change);

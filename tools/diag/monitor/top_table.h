@@ -1,5 +1,5 @@
-// tools/diag/monitor/top_table.h — the lines of `diag top`: sockets grouped by fields, and what each
-// group moved between two looks.
+// tools/diag/monitor/top_table.h — the lines of `diag top`: sockets grouped by fields, and what
+// each group moved between two looks.
 
 #ifndef NETDIAG_TOOLS_DIAG_MONITOR_TOP_TABLE_H_
 #define NETDIAG_TOOLS_DIAG_MONITOR_TOP_TABLE_H_

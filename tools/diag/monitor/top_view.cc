@@ -97,8 +97,8 @@ void TopView::NoteChosen(const Change& change) {
     const size_t values = column.is_list() ? ValuesOf(column.field->group, change.row()) : 1;
     for (size_t i = 0; i < values; ++i) {
       if (i > 0) text.append(", ");
-      AppendValue(column, change.Value(*column.field, i), Escape::kText,
-                  change.row().table().netns, names_, &text);
+      AppendValue(column, change.Value(*column.field, i), Escape::kText, change.row().table().netns,
+                  names_, &text);
     }
     if (text.empty()) continue;
     std::string line = column.title();
@@ -115,8 +115,7 @@ void TopView::Finish(const netdiag::Look& look, const std::vector<std::string>& 
   chosen_ = lines == 0 ? 0 : std::min(chosen_, lines - 1);
   const auto [received, sent] = std::exchange(moved_, {});
   if (cookie_.empty()) return;
-  history_.emplace_back(PerSecond(received, table_->seconds()),
-                        PerSecond(sent, table_->seconds()));
+  history_.emplace_back(PerSecond(received, table_->seconds()), PerSecond(sent, table_->seconds()));
   if (history_.size() > kHistory) history_.pop_front();
 }
 
@@ -302,8 +301,9 @@ std::vector<ScreenLine> TopView::Lines(size_t rows, size_t columns) const {
   }
   if (lines.size() + 1 < rows) lines.resize(rows - 1);
   // Where the line of keys does not fit, the keys alone do.
-  lines.push_back({kKeys.size() <= columns ? std::string(kKeys) : "keys: p c n r l < > / space enter q",
-                   ScreenLine::Look::kHead});
+  lines.push_back(
+      {kKeys.size() <= columns ? std::string(kKeys) : "keys: p c n r l < > / space enter q",
+       ScreenLine::Look::kHead});
   return lines;
 }
 

@@ -75,8 +75,8 @@ class TopView {
   std::string refusal_;
 
   // One socket.
-  std::string cookie_;               // empty: the table is shown
-  std::vector<std::string> fields_;  // of the last look
+  std::string cookie_;                                 // empty: the table is shown
+  std::vector<std::string> fields_;                    // of the last look
   std::deque<std::pair<uint64_t, uint64_t>> history_;  // bytes received and sent by second
   size_t scroll_ = 0;
   std::pair<uint64_t, uint64_t> moved_;  // since the last look

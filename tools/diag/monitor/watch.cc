@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <unistd.h>
+#include <vector>
 
 #include "absl/container/flat_hash_set.h"
-#include "absl/strings/str_split.h"
 
 #include "netdiag/filter/filter.h"
 #include "netdiag/monitor.h"
@@ -35,12 +36,20 @@ absl::Status SetWhen(std::string_view text, MonitorRequest* request) {
   return absl::OkStatus();
 }
 
+std::vector<std::string> SplitAtCommas(const std::string& list) {
+  std::vector<std::string> words;
+  std::istringstream stream(list + ",");
+  for (std::string word; std::getline(stream, word, ',');) words.push_back(word);
+  return words;
+}
+
 absl::Status SetOnly(std::string_view list, MonitorRequest* request) {
-  for (const std::string_view word : absl::StrSplit(list, ',')) {
+  const std::string text(list);
+  for (const std::string& word : SplitAtCommas(text)) {
     if (std::ranges::find(kWords, word) == kWords.end()) {
       return netdiag::BadInput("--only", word, "expected opened, state, closed, gone or when");
     }
-    request->only.emplace_back(word);
+    request->only.push_back(word);
   }
   return absl::OkStatus();
 }
@@ -81,8 +90,7 @@ class Log {
   // `is_first`: the first look, whose sockets did not open now.
   void Note(const Change& change, bool is_first) {
     if (change.kind() == ChangeKind::kUntold) return;
-    const bool is_over =
-        change.kind() == ChangeKind::kClosed || change.kind() == ChangeKind::kGone;
+    const bool is_over = change.kind() == ChangeKind::kClosed || change.kind() == ChangeKind::kGone;
     if (change.kind() == ChangeKind::kOpened && !is_first) Write("opened", change);
     if (change.kind() == ChangeKind::kLived && change.last_state() != change.row().state()) {
       Write("state", change);
@@ -138,8 +146,7 @@ absl::Status Watch(Session* session, const MonitorRequest& request, Output* outp
     is_first = false;
     flush();
     if (log.full() || output->failed()) return absl::OkStatus();
-    NETDIAG_ASSIGN_OR_RETURN(const Session::Woken woken,
-                             session->Wait(note, flush, output->fd()));
+    NETDIAG_ASSIGN_OR_RETURN(const Session::Woken woken, session->Wait(note, flush, output->fd()));
     if (woken == Session::Woken::kOver || log.full()) return absl::OkStatus();
   }
 }
