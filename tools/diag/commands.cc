@@ -82,12 +82,12 @@ constexpr std::string_view kWatchDetails =
 those of TCP. The lines are, in the order of their words:
   opened  the socket was not there at the look before
   state   its state has changed
-  closed  the kernel has told its end, with its last counters. `unseen`: it lived
-          between two looks, so that its owner is not known
+  closed  the kernel has told its end, with its last counters. `unseen`: it
+          lived between two looks, so that its owner is not known
   gone    it is not there any more, and the kernel has told nothing
   when    it matches the EXPRESSION of --when and did not before
-`sent` and `received` are bytes; the SYN and the FIN count one each. The duration
-begins when diag first saw the socket; ">" says that it is older.
+`sent` and `received` are bytes; the SYN and the FIN count one each. The
+duration begins when diag first saw the socket; ">" says that it is older.
 
 Examples:
   diag watch -d 0.5 sport = 443
@@ -113,8 +113,8 @@ Examples:
 )";
 
 constexpr std::string_view kWhyDetails =
-    R"(A number is a port, and also a process if there is one of that number; `:443` is
-a port only. The answer is about the sockets of TCP and UDP: the processes that
+    R"(A number is a port, and also a process if there is one of that number; `:443`
+is a port only. The answer is about the sockets of TCP and UDP: the processes that
 hold them, with executable, arguments, users, unit and container; the listeners,
 with their accept queues and drops; the connections by state and by peer; and
 what is unusual, with the reason why diag says so.
