@@ -46,12 +46,7 @@ struct Gained {
   uint64_t acked = 0;
   uint64_t received = 0;
   size_t ends = 0;  // kClosed and kGone
-  friend bool operator==(const Gained&, const Gained&) = default;
 };
-void PrintTo(const Gained& gained, std::ostream* out) {
-  *out << "acked " << gained.acked << " received " << gained.received << " ends " << gained.ends;
-}
-
 Query TcpQuery() {
   return {.protocols = {Protocol::kTcp}, .extensions = Extension::kInfo, .owners = true};
 }

@@ -84,7 +84,7 @@ class FakeHost {
     log_.clear();
     const absl::StatusOr<Look> look = monitor_->Poll(visitor_);
     EXPECT_THAT(look, IsOk());
-    look_ = *look;
+    SetLook(*look);
     return log_;
   }
   Log Step() {
@@ -93,7 +93,7 @@ class FakeHost {
     absl::StatusOr<Ready> ready = Ready::kSome;
     while (ready.ok() && *ready == Ready::kSome) ready = monitor_->Step(visitor_, {.datagrams = 1});
     EXPECT_THAT(ready, IsOk());
-    look_ = monitor_->look();
+    SetLook(monitor_->look());
     return log_;
   }
   Log Drain() {
@@ -105,6 +105,14 @@ class FakeHost {
   Monitor* operator->() { return monitor_.get(); }
 
  private:
+  // The rows of a capture are always in doubt.
+  void SetLook(const Look& look) {
+    look_ = look;
+    for (TableOutcome& table : look_.query.tables) {
+      EXPECT_FALSE(table.doubt.ok());
+      table.doubt = absl::OkStatus();
+    }
+  }
   void Send(Bytes datagram) { EXPECT_THAT(kernel_->Write(datagram), IsOk()); }
   void Note(const Change& change) {
     log_.push_back(std::string(Name(change.kind())) + " " +
