@@ -252,7 +252,8 @@ constexpr auto StructFields(FieldGroup group, FamilySet families, ExtensionSet e
   return [=]<size_t... I>(std::index_sequence<I...>) {
     return std::array<Field, sizeof...(I)>{
         Field{group, Struct::fields()[I].name, Struct::fields()[I].unit,
-              Struct::fields()[I].meaning, families, extensions, OfStruct<Struct, View, I>}...};
+              Struct::fields()[I].meaning, families, extensions, OfStruct<Struct, View, I>,
+              static_cast<uint8_t>(8 * Struct::fields()[I].width)}...};
   }
   (std::make_index_sequence<Struct::fields().size()>());
 }

@@ -113,6 +113,7 @@ struct Field {
   FamilySet families;       // the families whose rows can have the field
   ExtensionSet extensions;  // what a query must ask for to get the field
   Getter get;
+  uint8_t bits = 64;  // of the kernel's number: a counter wraps to 0 above them
 };
 
 // All fields, group by group, in the order in which they are shown.

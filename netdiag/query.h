@@ -58,9 +58,9 @@ struct Query {
   // Finds the processes that hold each socket: Row::owners().
   bool owners = false;
   // How many owners to find, and by which search. With kAll, rows whose owner the scan did not find
-  // are looked up a second time and come last. With kFirst and kCached, rows come in batches of up
-  // to 1.5 MiB. A Snapshot takes the owner index with it, so kCached saves work only for Visit()
-  // and Step().
+  // are looked up a second time and come last. With kFirst rows come in batches of up to 1.5 MiB,
+  // and so do those with kCached whose owners are not known yet. A Snapshot takes the owner index
+  // with it, so kCached saves work only for Visit() and Step().
   OwnerPolicy owner_policy = OwnerPolicy::kAll;
   // The budget of the owner scan, and of the search for each batch.
   OwnerBudget owner_budget = {};

@@ -27,9 +27,13 @@ void OwnerJoin::Begin(const Query& query, bool one_batch, Summary* summary) {
   summary_->owners = OwnerStats{.partial = true};
   searches_again_ = true;
   phase_ = Phase::kJoined;
-  if (policy_ != OwnerPolicy::kAll) return;
+  peers_ = query.peers;
+  if (policy_ == OwnerPolicy::kFirst) return;
   phase_ = Phase::kScanning;
-  if (const absl::Status status = index_->Begin(budget_); !status.ok()) GiveUp(status);
+  const absl::Status status = policy_ == OwnerPolicy::kAll
+                                  ? index_->Begin(budget_)
+                                  : index_->BeginSearch({}, OwnerPolicy::kCached, budget_);
+  if (!status.ok()) GiveUp(status);
 }
 
 void OwnerJoin::Assign(std::span<const OwnedSocket> held, std::span<const UnownedSocket> unheld,
@@ -96,6 +100,7 @@ void OwnerJoin::AddSearchStats() {
 }
 
 void OwnerJoin::StartThread(absl::AnyInvocable<absl::Status()> check) {
+  if (policy_ != OwnerPolicy::kAll) return;  // rows without a known owner wait for a search
   thread_ = SideScan::Start(index_.get(), kThreadSlice, std::move(check));
   if (thread_ == nullptr) return;
   pending_.Reserve(Queue::kFirst);
@@ -133,7 +138,9 @@ bool OwnerJoin::IsUnknown(const Row& row) const {
 
 bool OwnerJoin::MustWait(const Row& row) const {
   if (phase_ == Phase::kScanningOnThread) return true;
-  return (phase_ == Phase::kJoined && policy_ != OwnerPolicy::kAll) || IsUnknown(row);
+  if (phase_ != Phase::kJoined || policy_ == OwnerPolicy::kAll) return IsUnknown(row);
+  const bool is_known = policy_ == OwnerPolicy::kCached && row.no_owner() != NoOwner::kNotAsked;
+  return !is_known || (peers_ && row.unix_socket() != nullptr);
 }
 
 void OwnerJoin::AddPending(const Row& row) {

@@ -4,7 +4,9 @@
 // Which rows wait depends on Query::owner_policy:
 // - kAll: rows that come while the scan runs on a thread beside the dump; then rows whose owner the
 //   scan did not find. The latter are searched once more, in one batch, and come last.
-// - kFirst, kCached: every row, until the owners of its batch have been searched.
+// - kFirst: every row, until the owners of its batch have been searched.
+// - kCached: rows whose owner no search has found yet, until the owners of their batch have been
+//   searched. What is known is checked before the dump.
 //
 // The phases, and how each ends:
 //   kNone             no owners: not asked for, or they cannot be read. Lasts for the query.
@@ -108,6 +110,7 @@ class OwnerJoin {
   OwnerPolicy policy_ = OwnerPolicy::kAll;
   OwnerBudget budget_;
   bool one_batch_ = false;
+  bool peers_ = false;
   bool searches_again_ = false;  // for rows without an owner; false for a capture
   Summary* summary_ = nullptr;
   PendingRows pending_;

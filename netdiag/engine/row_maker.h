@@ -40,6 +40,13 @@ class RowMaker {
   // Sets where Row::ProgramOf() looks. `programs` must outlive the row.
   static void SetPrograms(Row* row, Programs* programs) { row->programs_ = programs; }
 
+  // Gives the row these owners. What they are a view of must outlive the row.
+  static void SetOwners(Row* row, const Owners& owners) {
+    row->owners_ = owners;
+    row->no_owner_ = NoOwner::kNone;
+    row->is_copy_ = false;
+  }
+
   // Returns `row` as a view of `message`, a copy of row.message().whole(), and of `table`, a copy
   // of row.table(). Both must outlive the result, and so must everything that the Engine joined to
   // `row` (Query::keep_joins).

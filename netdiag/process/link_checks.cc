@@ -41,6 +41,21 @@ UniqueFd OpenIfSame(int root, Process* process) {
   return table;
 }
 
+// True if the table has the size that it had when its links were read. Notes the present size. The
+// table of a thread always counts as changed, and so does one whose size the kernel does not tell.
+bool IsUnchanged(int root, Process* process) {
+  if (root < 0 || process->thread != 0) return false;
+  const TableSize size = SizeOfTable(root, PidPath(process->pid, "/fd").c_str());
+  const bool is_told =
+      size.descriptors > 0 && size.descriptors < std::numeric_limits<int32_t>::max();
+  const int32_t descriptors = is_told ? static_cast<int32_t>(size.descriptors) : Process::kNoSize;
+  const bool is_same =
+      is_told && descriptors == process->descriptors && size.identity == process->table_identity;
+  process->descriptors = descriptors;
+  process->table_identity = size.identity;
+  return is_same;
+}
+
 bool Holds(const UniqueFd& table, const ScannedSocket& socket, Scan* scan) {
   if (!table.ok()) return false;
   std::array<char, 12> name{};
@@ -62,16 +77,21 @@ void LinkChecks::Reset() {
   table_of_ = kNoProcess;
 }
 
-void LinkChecks::Plan(std::span<const uint32_t> wanted, const InodeIndex& index, const Scan& scan) {
-  for (const uint32_t inode : wanted) {
-    const auto [first, count] = index.Find(scan, inode);
-    for (size_t i = 0; i < count; ++i) checks_.push_back(static_cast<uint32_t>(first + i));
+size_t LinkChecks::Plan(int root, Scan* scan) {
+  for (Process& process : scan->processes) process.is_checked = !IsUnchanged(root, &process);
+  round_ = (round_ + 1) % kRounds;
+  size_t changed = 0;
+  for (uint32_t i = 0; i < scan->sockets.size(); ++i) {
+    const bool is_checked = scan->processes[scan->sockets[i].process].is_checked;
+    changed += is_checked;
+    if (is_checked || i % kRounds == round_) checks_.push_back(i);
   }
   const auto place = [&](uint32_t i) {
-    return std::pair(scan.sockets[i].process, scan.sockets[i].fd);
+    return std::pair(scan->sockets[i].process, scan->sockets[i].fd);
   };
   std::sort(checks_.begin(), checks_.end(),
             [&](uint32_t a, uint32_t b) { return place(a) < place(b); });
+  return changed;
 }
 
 size_t LinkChecks::Check(size_t budget, int root, Scan* scan) {

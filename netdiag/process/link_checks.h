@@ -11,10 +11,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
 
-#include "netdiag/process/inode_index.h"
 #include "netdiag/process/scan.h"
 #include "netdiag/types/unique_fd.h"
 
@@ -24,9 +22,12 @@ class LinkChecks {
  public:
   // Drops the checks that were planned.
   void Reset();
-  // Plans a check of every link to a socket of `wanted`, in order of process. REQUIRES: `index` is
-  // of `scan`.
-  void Plan(std::span<const uint32_t> wanted, const InodeIndex& index, const Scan& scan);
+  // Plans a check of every link of the processes whose tables have changed since their links were
+  // read, in order of process, and of one of `kRounds` links of the others, in turn. Returns the
+  // number of the former. `root`: the open procfs, or -1: every process counts as changed. Cost: a
+  // stat a process.
+  static constexpr uint32_t kRounds = 64;
+  size_t Plan(int root, Scan* scan);
   // The number of links to be checked.
   size_t left() const { return checks_.size() - next_; }
   // Checks up to `budget` links. `root`: the open procfs. Returns the number of links, at least 1.
@@ -42,6 +43,7 @@ class LinkChecks {
  private:
   std::vector<uint32_t> checks_;  // indexes in Scan::sockets
   size_t next_ = 0;
+  uint32_t round_ = 0;
   bool dropped_any_ = false;
   UniqueFd table_;         // the descriptor directory of the process being checked
   uint32_t table_of_ = 0;  // that process

@@ -25,8 +25,9 @@
 namespace netdiag {
 
 namespace internal {
+class KeptOwners;
 struct Scan;
-}
+}  // namespace internal
 class OwnerIndex;
 
 // One descriptor that holds a socket.
@@ -92,7 +93,7 @@ enum class OwnerSource : uint8_t {
 enum class OwnerPolicy : uint8_t {
   kAll,     // every owner
   kFirst,   // one owner of each socket, for the fewest reads
-  kCached,  // the owners of earlier searches, if they still hold the socket, and owners of the rest
+  kCached,  // the owners of earlier searches, where nothing has changed, and owners of the rest
 };
 
 // What a scan or search may cost. When the budget is spent, it ends with what it has found.
@@ -147,6 +148,7 @@ class Owners {
 
  private:
   friend class OwnerIndex;
+  friend class internal::KeptOwners;
   Owners(const internal::Scan* scan, size_t first, size_t count)
       : scan_(scan), first_(first), count_(count) {}
 

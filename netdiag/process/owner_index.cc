@@ -355,9 +355,12 @@ void OwnerIndex::Impl::Finish() {
 // ---- Answers ----
 
 bool OwnerIndex::Impl::Answers(uint32_t inode) const {
-  // After kFirst and kCached the index is right about the wanted sockets only.
-  const bool is_restricted = policy_ == &first_owner_ || policy_ == &cached_owners_;
-  return done() && (!is_restricted || parts_.wanted.Contains(inode));
+  if (!done()) return false;
+  // After kFirst the index is right about the wanted sockets only. After kCached it is right about
+  // those that have owners, too.
+  if (policy_ == &first_owner_) return parts_.wanted.Contains(inode);
+  if (policy_ != &cached_owners_) return true;
+  return parts_.wanted.Contains(inode) || parts_.index.Find(scan(), inode).second > 0;
 }
 
 std::pair<size_t, size_t> OwnerIndex::Impl::Find(uint32_t inode) const {

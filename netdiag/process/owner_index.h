@@ -109,27 +109,31 @@ class OwnerIndex {
   // OwnerSource::kAuto it makes a pass of BPF instead if 64 or more sockets are wanted and the pass
   // costs less.
   //
-  // kCached keeps owners from search to search. Each search does three things:
-  // 1. It reads again each link that is known to hold a wanted socket, and the start time of each
-  //    such process, and drops the owners that do not hold the socket any more.
+  // kCached keeps owners from search to search, of all sockets that were ever found. Each search
+  // does three things:
+  // 1. It asks for the number of descriptors of each known process. If that has changed, it reads
+  //    all known links of the process again, and its start time, and drops the owners that do not
+  //    hold their socket any more. Of the other links it reads one of 64, others in each search.
   // 2. It looks for the wanted sockets that then have no owner in the changed processes.
   // 3. It looks for those that are still without an owner in all other processes, until each has
   //    one. A socket for which a whole search found no owner is left out of this step as long as
   //    each later search by kCached wants it.
   // So a socket that has an owner in the index can have others that the index lacks. The first
-  // search by kCached makes a scan, unless there was one before. The index keeps sockets that are
-  // not wanted for later searches. It drops them when it has more entries than each of 65 536,
-  // twice the number of wanted sockets, and the number that the last scan found. A pass of BPF
-  // replaces these reads where it costs less.
+  // search by kCached makes a scan, unless there was one before. A search that wants nothing only
+  // does step 1. A pass of BPF replaces these reads where it costs less. Where nothing has changed,
+  // a search costs a stat for each process and a 64th of its links.
   //
-  // Process changes. A process that closed one descriptor and opened another counts as unchanged.
-  // Before Linux 6.2 the kernel does not tell the number of descriptors, so that every process
-  // counts as changed.
+  // Process changes. A process that closed one descriptor and opened another counts as unchanged,
+  // until a search finds a new socket in it: then the next search reads all its links. Before Linux
+  // 6.2 the kernel does not tell the number of descriptors, so that every process counts as
+  // changed.
   //
   // Result. An owner held the socket at some instant during the call; after kAll, during the call
-  // or the scan before it. After kFirst and kCached the index knows only the wanted sockets:
-  // Reason() of any other is kNotAsked. stats() is about the search alone: `sockets` is the number
-  // of entries that it found. `wanted` is copied; inode 0 in it is ignored.
+  // or the scan before it. After kCached one case can be late: the process has passed the socket on
+  // and opened a file instead. Its link is then read again within 64 searches. After kFirst the
+  // index knows only the wanted sockets, and after kCached those and the ones whose owners it
+  // keeps: Reason() of any other is kNotAsked. stats() is about the search alone: `sockets` is the
+  // number of entries that it found. `wanted` is copied; inode 0 in it is ignored.
   absl::Status Search(std::span<const Inode> wanted, OwnerPolicy policy,
                       const OwnerBudget& budget = {});
   // The same in slices: then call Step() as after Begin().

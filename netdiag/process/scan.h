@@ -30,8 +30,15 @@ struct Process {
   int32_t thread = 0;  // 0: the table of the process
   uint8_t command_size = 0;
   bool has_uids = false;
+  // True if kCached has read the links of the process again in the search that runs.
+  bool is_checked = false;
+  // The size of the table, and its identity (TableSize), before its links were read last.
+  static constexpr int32_t kNoSize = -1;     // it is not known
+  static constexpr int32_t kExchanged = -2;  // the table has changed and kept its size
+  int32_t descriptors = kNoSize;
   std::array<char, 15> command{};
   Uids uids;
+  uint64_t table_identity = 0;
 
   void SetCommand(std::string_view text) {
     text = text.substr(0, command.size());

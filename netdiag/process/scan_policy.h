@@ -56,6 +56,10 @@ struct ScanParts {
                              std::max<uint64_t>(proc.list().expected(), scan.sockets.size()));
   }
 
+  // Notes the listed sizes of the tables that were read in this scan. REQUIRES: the scan is in the
+  // order of the index.
+  void NoteSizes();
+
   Procfs procfs;
   ProcScan proc;
   BpfScan bpf;

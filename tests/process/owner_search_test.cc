@@ -302,11 +302,10 @@ TEST_P(LiveSearch, CachedChecksWhatItKnows) {
       EXPECT_EQ(index.Find(held.inode(i))[0].pid, Pid(getpid()));
     }
     EXPECT_GE(index.Find(held.inode(2)).size(), 2u);
-    // The rest of the index is kept, but answers only when it has been checked.
+    // What is known is kept and checked, whatever is wanted.
     Search(&index, {held.inode(0)}, OwnerPolicy::kCached);
-    EXPECT_EQ(index.Reason(held.inode(2)), NoOwner::kNotAsked);
-    Search(&index, {held.inode(2)}, OwnerPolicy::kCached);
     EXPECT_GE(index.Find(held.inode(2)).size(), 2u);
+    EXPECT_EQ(index.Reason(Inode(UINT32_MAX)), NoOwner::kNotAsked);
     // A process that ended is not an owner.
     kill(child, SIGKILL);
     siginfo_t info{};
@@ -335,7 +334,7 @@ TEST_P(LiveSearch, CachedLooksForTheAbsentOnlyInWhatIsNew) {
     for (int again = 0; again < 3; ++again) {
       Search(&index, {absent}, OwnerPolicy::kCached);
       EXPECT_EQ(index.Reason(absent), NoOwner::kOtherPidNamespace);
-      EXPECT_EQ(index.stats().descriptors, 0u) << "remembered";
+      EXPECT_LE(index.stats().descriptors, 20u) << "remembered: only one link of 64 is read";
     }
     const Sockets later(1);
     children.Add([] {});
@@ -348,6 +347,48 @@ TEST_P(LiveSearch, CachedLooksForTheAbsentOnlyInWhatIsNew) {
     EXPECT_EQ(index.Find(later.inode()).size(), 2u);
     Search(&index, {absent, later.inode()}, OwnerPolicy::kCached);
     EXPECT_GE(index.stats().descriptors, 400u) << "the last search did not want it";
+  });
+}
+
+// The process has as many descriptors as before, and nothing tells that one is another.
+TEST_P(LiveSearch, CachedNoticesAnExchangedDescriptor) {
+  RunAlone([] {
+    const Sockets held(2);
+    int go[2], done[2];
+    ASSERT_EQ(pipe2(go, O_CLOEXEC) + pipe2(done, O_CLOEXEC), 0);
+    Children children;
+    children.Add([&] {
+      std::thread([&] {
+        char byte;
+        if (read(go[0], &byte, 1) != 1) _exit(1);
+        dup2(go[0], held.fd(0));  // a pipe in the place of the socket
+        if (write(done[1], "x", 1) != 1) _exit(1);
+        if (read(go[0], &byte, 1) != 1) _exit(1);
+        dup2(SocketOrDie(), held.fd(1));  // and one socket more
+        if (write(done[1], "x", 1) != 1) _exit(1);
+      }).detach();
+    });
+    const auto change = [&] {
+      char byte = 'x';
+      ASSERT_EQ(write(go[1], &byte, 1), 1);
+      ASSERT_EQ(read(done[0], &byte, 1), 1);
+    };
+    OwnerIndex index = Scanned();
+    Search(&index, {}, OwnerPolicy::kCached);
+    ASSERT_EQ(index.Find(held.inode(0)).size(), 2u);
+    ASSERT_EQ(index.Find(held.inode(1)).size(), 2u);
+    change();
+    int searches = 0;
+    while (index.Find(held.inode(0)).size() > 1) {
+      Search(&index, {}, OwnerPolicy::kCached);
+      ASSERT_LE(++searches, 64);
+    }
+    EXPECT_EQ(index.Find(held.inode(1)).size(), 2u);
+    // This changes the number of descriptors, so that it is noticed at once.
+    change();
+    Search(&index, {}, OwnerPolicy::kCached);
+    EXPECT_EQ(index.Find(held.inode(1)).size(), 1u);
+    for (const int fd : {go[0], go[1], done[0], done[1]}) close(fd);
   });
 }
 

@@ -27,6 +27,7 @@
 #include "tests/testing/run_program.h"
 #include "tests/testing/sockets.h"
 #include "tests/testing/status_matchers.h"
+#include "tests/tools/running_testing.h"
 #include "tests/tools/schema_testing.h"
 
 namespace netdiag::testing {
@@ -43,97 +44,6 @@ const SchemaValidator& Schema() {
   static const SchemaValidator schema(RunDiag({"--help-format=schema"}).out);
   return schema;
 }
-
-// diag, running, with its output in a pipe.
-class Running {
- public:
-  // `pipe_size`: of the output, in bytes; 0: the system's default.
-  explicit Running(std::vector<std::string> words, int pipe_size = 0) {
-    int out[2];
-    Check(pipe2(out, O_CLOEXEC) == 0, "pipe");
-    if (pipe_size > 0) Check(fcntl(out[0], F_SETPIPE_SZ, pipe_size) > 0, "F_SETPIPE_SZ");
-    out_ = out[0];
-    err_ = memfd_create("err", MFD_CLOEXEC);
-    words.insert(words.begin(), "diag");
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    child_ = fork();
-    if (child_ == 0) {
-      dup2(out[1], STDOUT_FILENO);
-      dup2(err_, STDERR_FILENO);
-      execv(kDiag, argv.data());
-      _exit(127);
-    }
-    close(out[1]);
-  }
-  Running(const Running&) = delete;
-  Running& operator=(const Running&) = delete;
-  ~Running() {
-    if (child_ > 0) Wait();
-    if (out_ >= 0) close(out_);
-    close(err_);
-  }
-
-  // The next line; waits for it. nullopt at the end.
-  std::optional<std::string> Line() {
-    for (;;) {
-      const size_t end = text_.find('\n');
-      if (end != text_.npos) {
-        const std::string line = text_.substr(0, end);
-        text_.erase(0, end + 1);
-        return line;
-      }
-      pollfd wait = {out_, POLLIN, 0};
-      Check(poll(&wait, 1, 60'000) == 1, "a line of diag");
-      char bytes[4096];
-      const ssize_t size = read(out_, bytes, sizeof(bytes));
-      if (size <= 0) return std::nullopt;
-      text_.append(bytes, static_cast<size_t>(size));
-    }
-  }
-  void Signal(int number) { kill(child_, number); }
-  // Returns as Wait() does.
-  int SignalUntilItEnds(int number) {
-    siginfo_t ended = {};
-    Await("the end of diag", [&] {
-      kill(child_, number);
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      return waitid(P_PID, static_cast<id_t>(child_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-             ended.si_pid == child_;
-    });
-    return Wait();
-  }
-  void CloseOutput() {
-    close(out_);
-    out_ = -1;
-  }
-  // Returns the exit code, or 128 + N if signal N killed it.
-  int Wait() {
-    int status = 0;
-    EXPECT_EQ(waitpid(child_, &status, 0), child_);
-    child_ = -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  }
-  // What it has said until now.
-  std::string Errors() const {
-    std::string text(static_cast<size_t>(lseek(err_, 0, SEEK_END)), '\0');
-    EXPECT_EQ(pread(err_, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
-    return text;
-  }
-  // Reads all lines to the end.
-  std::vector<std::string> Rest() {
-    std::vector<std::string> lines;
-    while (std::optional<std::string> line = Line()) lines.push_back(*std::move(line));
-    return lines;
-  }
-
- private:
-  pid_t child_ = -1;
-  int out_ = -1;
-  int err_ = -1;
-  std::string text_;
-};
 
 // A socket of UDP that opens and closes. Returns its port.
 std::string CloseOne(uint16_t port) {
@@ -187,6 +97,30 @@ TEST(EventsProgram, WritesTheHeaderFirstAndEachEventWhenItComes) {
     diag.Rest();
     EXPECT_EQ(diag.Wait(), 0) << diag.Errors();
     EXPECT_EQ(diag.Errors(), "");
+  });
+}
+
+// The owner is the one of the last look.
+TEST(EventsProgram, ShowsTheOwnersThatSocketsHad) {
+  InNewNetns([] {
+    const Pair pair = MakePair(Family::kInet);
+    const std::string port = std::to_string(LocalOf(pair.client).port.value());
+    Running diag({"-EtnpH"});
+    {
+      // Until an event is shown, there was a look.
+      const KeepClosing closing([] { close(Listen(Loopback(Family::kInet), 1)); });
+      diag.Line();
+    }
+    close(pair.client);
+    std::string line;
+    while (line.find(":" + port + " ") == line.npos) {
+      std::optional<std::string> next = diag.Line();
+      ASSERT_TRUE(next.has_value()) << diag.Errors();
+      line = *std::move(next);
+    }
+    EXPECT_THAT(line, HasSubstr("pid=" + std::to_string(getpid()) + ",")) << diag.Errors();
+    close(pair.server);
+    diag.SignalUntilItEnds(SIGINT);
   });
 }
 

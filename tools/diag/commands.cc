@@ -77,6 +77,55 @@ Examples:
       the same sockets in diag's JSON
 )";
 
+constexpr std::string_view kWatchDetails =
+    R"(EXPRESSION selects sockets, in the words of the listing; without -u they are
+those of TCP. The lines are, in the order of their words:
+  opened  the socket was not there at the look before
+  state   its state has changed
+  closed  the kernel has told its end, with its last counters. `unseen`: it
+          lived between two looks, so that its owner is not known
+  gone    it is not there any more, and the kernel has told nothing
+  when    it matches the EXPRESSION of --when and did not before
+`sent` and `received` are bytes; the SYN and the FIN count one each. The
+duration begins when diag first saw the socket; ">" says that it is older.
+
+Examples:
+  diag watch -d 0.5 sport = 443
+      what happens to the connections of a server
+  diag watch --only when --when 'retrans > 10'
+      connections that begin to lose much
+)";
+
+constexpr std::string_view kTopDetails =
+    R"(EXPRESSION selects sockets, in the words of the listing; without -u they are
+those of TCP. A line has the sockets of one process, or of what --by names, and
+the bytes that they received and that were acknowledged to them, by second. What
+no line can have is `-`: connections that lived between two looks, and sockets
+whose owner diag cannot see. A socket with several owners counts for the first.
+On the loopback device both ends of a connection are sockets of this host, and
+each is counted.
+
+Examples:
+  diag top -b -n 1 -d 5
+      what each process moved in five seconds
+  diag top -b --by remote_address sport = 443
+      the clients of a server
+)";
+
+constexpr std::string_view kWhyDetails =
+    R"(A number is a port, and also a process if there is one of that number; `:443`
+is a port only. The answer is about the sockets of TCP and UDP: the processes that
+hold them, with executable, arguments, users, unit and container; the listeners,
+with their accept queues and drops; the connections by state and by peer; and
+what is unusual, with the reason why diag says so.
+
+Examples:
+  diag why :443
+      who listens there, and who is connected
+  diag why 10.0.0.5
+      what this host has to do with an address
+)";
+
 constexpr auto kCommands = std::to_array<Command>({
     {"",
      "list the sockets of this network namespace as ss does",
@@ -101,6 +150,19 @@ constexpr auto kCommands = std::to_array<Command>({
      NetstatOptionInfos,
      RunNetstat,
      kNetstatDetails},
+    {"watch",
+     "a log of sockets that open, change and close",
+     {"EXPRESSION"},
+     WatchOptionInfos,
+     RunWatch,
+     kWatchDetails},
+    {"top", "who sends and receives how much", {"EXPRESSION"}, TopOptionInfos, RunTop, kTopDetails},
+    {"why",
+     "who uses a port, a process or an address, and what is unusual about it",
+     {"PORT|PID|ADDRESS"},
+     WhyOptionInfos,
+     RunWhy,
+     kWhyDetails},
     {"help", "a text about TOPIC", {"TOPIC", Values::kOneOf, TopicWords}, HelpOptionInfos, RunHelp},
 });
 

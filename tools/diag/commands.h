@@ -1,5 +1,6 @@
 // tools/diag/commands.h — the one table of commands: the listing, `diag connections`,
-// `diag interfaces`, `diag netstat`, `diag help`.
+// `diag interfaces`, `diag netstat`, `diag watch`, `diag top`,
+// `diag why`, `diag help`.
 
 #ifndef NETDIAG_TOOLS_DIAG_COMMANDS_H_
 #define NETDIAG_TOOLS_DIAG_COMMANDS_H_
@@ -29,6 +30,12 @@ std::vector<OptionInfo> InterfacesOptionInfos();
 ExitCode RunInterfaces(int argc, char** argv);
 std::vector<OptionInfo> NetstatOptionInfos();
 ExitCode RunNetstat(int argc, char** argv);
+std::vector<OptionInfo> WatchOptionInfos();
+ExitCode RunWatch(int argc, char** argv);
+std::vector<OptionInfo> TopOptionInfos();
+ExitCode RunTop(int argc, char** argv);
+std::vector<OptionInfo> WhyOptionInfos();
+ExitCode RunWhy(int argc, char** argv);
 std::vector<OptionInfo> HelpOptionInfos();
 ExitCode RunHelp(int argc, char** argv);
 

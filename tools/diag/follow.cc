@@ -2,11 +2,9 @@
 
 #include "tools/diag/follow.h"
 
-#include <sys/eventfd.h>
-
-#include <atomic>
+#include <algorithm>
 #include <cerrno>
-#include <csignal>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,72 +13,39 @@
 #include <unistd.h>
 
 #include "netdiag/events.h"
+#include "netdiag/monitor.h"
 #include "netdiag/summary.h"
 #include "netdiag/types/error.h"
 #include "tools/diag/render.h"
+#include "tools/diag/stop_signals.h"
 #include "tools/diag/text.h"
 
 namespace diag {
 namespace {
 
+using netdiag::Change;
+using netdiag::ChangeKind;
 using netdiag::Events;
 using netdiag::EventStats;
 using netdiag::Flow;
+using netdiag::Monitor;
 using netdiag::netlink::Ready;
 
 // No event takes fewer bytes of the kernel's buffer (about 1280).
 constexpr size_t kLeastEvent = 512;
 
-std::atomic<int> stop_fd{-1};
-
-void NoteSignal(int) {
-  const int errnum = errno;
-  const uint64_t one = 1;
-  if (write(stop_fd.load(), &one, sizeof(one)) < 0) {
-    // The descriptor is closed: the program ends already.
-  }
-  errno = errnum;
-}
-
-// While it lives, the first SIGINT or SIGTERM makes fd() readable, and a second one ends the
-// program, which may wait for the reader of its output. A signal that is ignored stays ignored.
-class StopSignals {
- public:
-  StopSignals() {
-    stop_fd.store(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (fd() < 0) return;  // signals end the program at once
-    for (const int number : {SIGINT, SIGTERM}) {
-      struct sigaction before {};
-      if (sigaction(number, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) continue;
-      struct sigaction action {};
-      action.sa_handler = NoteSignal;
-      action.sa_flags = SA_RESETHAND;
-      sigaction(number, &action, nullptr);
-    }
-  }
-  StopSignals(const StopSignals&) = delete;
-  StopSignals& operator=(const StopSignals&) = delete;
-  ~StopSignals() {
-    for (const int number : {SIGINT, SIGTERM}) {
-      struct sigaction now {};
-      if (sigaction(number, nullptr, &now) == 0 && now.sa_handler == NoteSignal) {
-        signal(number, SIG_DFL);
-      }
-    }
-    close(stop_fd.exchange(-1));
-  }
-
-  static int fd() { return stop_fd.load(); }
-  static bool came() {
-    pollfd stop = {fd(), POLLIN, 0};
-    return poll(&stop, 1, 0) > 0;
-  }
-};
+using Deadline = std::optional<std::chrono::steady_clock::time_point>;
 
 // Waits for an event. Returns false if a signal came, or the reader of the output has gone.
-bool WaitForEvent(int events, int output) {
+bool WaitForEvent(int events, int output, Deadline deadline = {}) {
   pollfd fds[] = {{events, POLLIN, 0}, {StopSignals::fd(), POLLIN, 0}, {output, 0, 0}};
-  while (poll(fds, 3, -1) < 0) {
+  const auto left = [&] {
+    if (!deadline) return -1;
+    const auto time =
+        std::chrono::ceil<std::chrono::milliseconds>(*deadline - std::chrono::steady_clock::now());
+    return static_cast<int>(std::max<int64_t>(time.count(), 0));
+  };
+  while (poll(fds, 3, left()) < 0) {
     if (errno != EINTR) return false;
   }
   const bool reader_gone = (fds[2].revents & (POLLERR | POLLHUP)) != 0;
@@ -91,8 +56,9 @@ bool WaitForEvent(int events, int output) {
 std::string LossText(const EventStats& stats) {
   const std::string count =
       stats.lost ? "at least " + std::to_string(*stats.lost) + " events" : std::string("events");
-  return count + " were lost, because the kernel's buffer of " +
-         std::to_string(stats.receive_buffer / 1024) + " KiB was full";
+  const std::string size = std::to_string(stats.receive_buffer / 1024);
+  return count + " were lost, because the kernel's buffer " +
+         (stats.receive_buffer > 0 ? "of " + size + " KiB was full" : "was full");
 }
 
 // Reports losses when they are found, and once more at the end.
@@ -150,43 +116,110 @@ absl::StatusOr<Ready> ShowAll(Events* events, Events::Visitor show, LossReporter
   }
 }
 
+// What is shown of a stream of events, and how it is shown.
+class Stream {
+ public:
+  Stream(const ListOptions& options, netdiag::Engine* engine)
+      : renderer_(NewRenderer(options, engine, &output_)),
+        pipeline_(options.selection, renderer_.get(), &output_) {}
+
+  void Begin() {
+    renderer_->Begin();
+    Flush();
+  }
+  Flow Show(const netdiag::Row& row) {
+    const Flow flow = pipeline_.Add(row);
+    Flush();
+    return output_.failed() ? Flow::kStop : flow;
+  }
+  void Flush() {
+    renderer_->Flush();
+    output_.Flush();
+  }
+  // `stats`: of the whole stream.
+  ExitCode End(const ListOptions& options, const EventStats& stats, bool stopped) {
+    const netdiag::Summary summary = SummaryOf(stats, stopped && !output_.failed());
+    renderer_->EventsEnd(stats);
+    renderer_->End(summary);
+    const ExitCode written = Finish(&output_, kAnswered);
+    ReportGaps(summary, options.named, options.proc_root);
+    return written == kAnswered && !options.left_out.empty() ? kNotAnswered : written;
+  }
+  Renderer* renderer() { return renderer_.get(); }
+  Output* output() { return &output_; }
+
+ private:
+  Output output_{STDOUT_FILENO};
+  std::unique_ptr<Renderer> renderer_;
+  Pipeline pipeline_;
+};
+
+// Events alone.
+ExitCode FollowEvents(const ListOptions& options, const netdiag::EngineOptions& engine_options,
+                      Stream* stream) {
+  const absl::StatusOr<std::unique_ptr<Events>> events =
+      Events::Open(options.query, {.netns = engine_options.netns});
+  if (!events.ok()) return Fail(events.status(), stream->output());
+  LossReporter losses(stream->renderer());
+  stream->Begin();
+  const auto show = [&](const netdiag::Row& row) { return stream->Show(row); };
+  const absl::StatusOr<Ready> ended = ShowAll(events->get(), show, &losses, *stream->output());
+  if (!ended.ok()) return Fail(ended.status(), stream->output());
+  const EventStats stats = (*events)->stats();
+  const ExitCode code = stream->End(options, stats, *ended == Ready::kDone);
+  losses.ReportEnd(stats);
+  return code;
+}
+
+// Events with the owners that their sockets had, for which the sockets are listed every second. A
+// socket that lived between two looks has none.
+ExitCode FollowWithOwners(const ListOptions& options, netdiag::Engine* engine, Stream* stream) {
+  constexpr std::chrono::seconds kInterval{1};
+  const absl::StatusOr<std::unique_ptr<Monitor>> monitor =
+      Monitor::Open(engine, options.query, {.proc_root = options.proc_root});
+  if (!monitor.ok()) return Fail(monitor.status(), stream->output());
+  EventStats stats;
+  bool stopped = false;
+  const auto show = [&](const Change& change) {
+    if (change.kind() != ChangeKind::kClosed || stopped) return;
+    ++stats.events;
+    stopped = stream->Show(change.row()) == Flow::kStop;
+  };
+  LossReporter losses(stream->renderer());
+  stream->Begin();
+  for (bool goes_on = true; goes_on && !stopped;) {
+    const auto due = std::chrono::steady_clock::now() + kInterval;
+    const absl::StatusOr<netdiag::Look> look = (*monitor)->Poll(show);
+    const absl::Status failure = look.ok() ? look->no_events : look.status();
+    if (!failure.ok()) return Fail(failure, stream->output());
+    stats.overruns += look->overruns;
+    stats.lost = stats.lost.value_or(0) + look->lost.value_or(0);
+    stats.unmatched += look->unjudged;
+    losses.Report(stats);
+    while (goes_on && !stopped && std::chrono::steady_clock::now() < due) {
+      const absl::StatusOr<Ready> ready = (*monitor)->Drain(show);
+      if (!ready.ok()) return Fail(ready.status(), stream->output());
+      if (*ready == Ready::kSome) continue;
+      goes_on = WaitForEvent((*monitor)->event_fd(), stream->output()->fd(), due);
+    }
+  }
+  const ExitCode code = stream->End(options, stats, stopped);
+  losses.ReportEnd(stats);
+  return code;
+}
+
 }  // namespace
 
 ExitCode Follow(const ListOptions& options, const netdiag::EngineOptions& engine_options,
                 netdiag::Engine* engine) {
-  Output output(STDOUT_FILENO);
-  const absl::StatusOr<std::unique_ptr<Events>> events =
-      Events::Open(options.query, {.netns = engine_options.netns});
-  if (!events.ok()) return Fail(events.status(), &output);
   ReportLeftOut(options.left_out, "the kernel does not tell when these sockets end");
   if (options.states_ignored) {
     Complain("-E shows sockets whatever their state was, because an event does not tell it");
   }
   const StopSignals signals;
-  const std::unique_ptr<Renderer> renderer = NewRenderer(options, engine, &output);
-  Pipeline pipeline(options.selection, renderer.get(), &output);
-  LossReporter losses(renderer.get());
-  const auto flush = [&] {
-    renderer->Flush();
-    output.Flush();
-  };
-  const auto show = [&](const netdiag::Row& row) {
-    const Flow flow = pipeline.Add(row);
-    flush();
-    return output.failed() ? Flow::kStop : flow;
-  };
-  renderer->Begin();
-  flush();
-  const absl::StatusOr<Ready> ended = ShowAll(events->get(), show, &losses, output);
-  if (!ended.ok()) return Fail(ended.status(), &output);
-  const EventStats stats = (*events)->stats();
-  const netdiag::Summary summary = SummaryOf(stats, *ended == Ready::kDone && !output.failed());
-  renderer->EventsEnd(stats);
-  renderer->End(summary);
-  const ExitCode written = Finish(&output, kAnswered);
-  ReportGaps(summary, options.named, options.proc_root);
-  losses.ReportEnd(stats);
-  return written == kAnswered && !options.left_out.empty() ? kNotAnswered : written;
+  Stream stream(options, engine);
+  return options.query.owners ? FollowWithOwners(options, engine, &stream)
+                              : FollowEvents(options, engine_options, &stream);
 }
 
 }  // namespace diag

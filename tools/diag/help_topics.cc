@@ -151,6 +151,9 @@ constexpr std::string_view kExitCodes = R"(Exit codes of every command:
                             interface that does not exist: 2
   diag netstat              a table or a family that was named is missing, or
                             could not be read; a family of -A is unknown
+  diag watch, diag top      a look failed. 0 if it was ended, also if events
+                            were lost
+  diag why                  a table could not be read
 )";
 
 std::string ExampleLines(std::span<const Example> examples) {

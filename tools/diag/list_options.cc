@@ -677,7 +677,6 @@ absl::StatusOr<ListOptions> Resolve(Said said, std::span<const std::string_view>
   NETDIAG_RETURN_IF_ERROR(ResolveBpfMaps(said, &options));
   NETDIAG_RETURN_IF_ERROR(ResolveTask(task, said.tables, &options));
   AddNeedsOf(options, &query);
-  NETDIAG_RETURN_IF_ERROR(CheckNeedsOfTask(options));
   const bool has_order = !options.selection.sort.empty();
   if (options.unlisted &&
       (options.style.form == Form::kCsv || !options.selection.empty() || has_order)) {

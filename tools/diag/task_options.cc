@@ -105,7 +105,9 @@ absl::Status ResolveEvents(const TaskWords& words, const TableChoice& tables, bo
     options->details =
         DetailSet::FromBits(options->details.bits() & ~DetailSet(Detail::kOwners).bits());
   }
-  return netdiag::Events::CheckFilter(query);
+  // Looks beside the events find the owners. They judge such a filter, too.
+  const bool by_looks = query.filter != nullptr && query.filter->ReadsOwners();
+  return by_looks ? absl::OkStatus() : netdiag::Events::CheckFilter(query);
 }
 
 }  // namespace
@@ -118,13 +120,6 @@ absl::Status ResolveTask(const TaskWords& words, const TableChoice& tables, List
   if (words.kill) return ResolveKill(words, tables, options);
   if (!words.events) return absl::OkStatus();
   return ResolveEvents(words, tables, options->summary != SummaryMode::kNone, options);
-}
-
-absl::Status CheckNeedsOfTask(const ListOptions& options) {
-  if (options.task != Task::kEvents || !options.query.owners) return absl::OkStatus();
-  return BadInput("option", "--processes",
-                  "an event does not tell who held the socket: the kernel sends it after the last "
-                  "descriptor was closed");
 }
 
 }  // namespace diag

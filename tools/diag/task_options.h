@@ -25,8 +25,6 @@ struct TaskWords {
 // Sets ListOptions::task, and changes or refuses what the task excludes. Call it when the options
 // are complete except for the needs of the columns. `tables`: the choice that `options->query` has.
 absl::Status ResolveTask(const TaskWords& words, const TableChoice& tables, ListOptions* options);
-// The rest of it, when the query has the needs of the columns.
-absl::Status CheckNeedsOfTask(const ListOptions& options);
 
 }  // namespace diag
 

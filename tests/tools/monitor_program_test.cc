@@ -1,0 +1,255 @@
+// Runs diag watch, diag top and diag why in a namespace of their own, beside connections that move
+// known amounts.
+
+#include <array>
+#include <csignal>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidjson/document.h>
+
+#include "tests/testing/netns.h"
+#include "tests/testing/run_program.h"
+#include "tests/testing/sockets.h"
+#include "tests/tools/running_testing.h"
+
+namespace netdiag::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// The next line with all of `parts`.
+std::string Find(Running* diag, const std::vector<std::string>& parts) {
+  while (std::optional<std::string> line = diag->Line()) {
+    bool all = true;
+    for (const std::string& part : parts) all = all && line->find(part) != line->npos;
+    if (all) return *std::move(line);
+  }
+  ADD_FAILURE() << "no line with " << parts[0] << ": " << diag->Errors();
+  return "";
+}
+
+void Transfer(const Pair& pair, size_t up) {
+  Send(pair.client, up);
+  std::vector<char> buffer(up);
+  Check(recv(pair.server, buffer.data(), up, MSG_WAITALL) == static_cast<ssize_t>(up), "recv");
+}
+
+std::string PortOf(int fd) { return ":" + std::to_string(LocalOf(fd).port.value()); }
+
+// Waits until `diag` has made its first look: it then tells the end of a listener.
+void AwaitFirstLook(Running* diag) {
+  const int listener = Listen(Loopback(Family::kInet6), 1);
+  std::thread closer([&] {
+    for (int i = 0; i < 3; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  });
+  closer.join();
+  close(listener);
+  Find(diag, {"[::1]:"});
+}
+
+TEST(WatchProgram, TellsTheLifeOfAConnection) {
+  InNewNetns([] {
+    Running diag({"watch", "-d", "0.1"});
+    AwaitFirstLook(&diag);
+    const Pair pair = MakePair(Family::kInet);
+    const std::string port = PortOf(pair.client);
+    const std::string owner = "/" + std::to_string(getpid());
+    EXPECT_THAT(Find(&diag, {"opened", " 127.0.0.1" + port + " "}),
+                AllOf(ContainsRegex("^20..-..-..T..:..:..\\....[+-]..:.. opened tcp 127.0.0.1:"),
+                      HasSubstr(" ESTAB "), HasSubstr(owner)));
+    Transfer(pair, 1000);
+    close(pair.client);
+    EXPECT_THAT(Find(&diag, {"closed", " 127.0.0.1" + port + " "}),
+                AllOf(HasSubstr(" sent 1002 received 0 retrans 0 rtt "), HasSubstr(owner)));
+    EXPECT_THAT(Find(&diag, {"state", port}), HasSubstr(" ESTAB -> CLOSE-WAIT "));
+    close(pair.server);
+    EXPECT_THAT(Find(&diag, {"closed", port}), HasSubstr(" sent 1 received 1001 "));
+    EXPECT_EQ(diag.SignalUntilItEnds(SIGINT), 0);
+    EXPECT_EQ(diag.Errors(), "");
+  });
+}
+
+TEST(WatchProgram, TellsThresholdsOnceAndOnlyWhatIsWanted) {
+  InNewNetns([] {
+    const Pair pair = MakePair(Family::kInet);
+    Running diag({"watch", "-d", "0.1", "--only", "when,closed", "--when", "bytes_acked > 500",
+                  "--jsonl", "sport", "=", PortOf(pair.client)});
+    Transfer(pair, 1000);
+    const std::string first = diag.Line().value_or("");
+    rapidjson::Document line;
+    ASSERT_FALSE(line.Parse(first.c_str()).HasParseError()) << first;
+    EXPECT_STREQ(line["change"].GetString(), "when");
+    EXPECT_EQ(line["local_port"].GetInt(), LocalOf(pair.client).port.value());
+    EXPECT_EQ(line["counters"]["bytes_acked"].GetInt(), 1001);
+    EXPECT_EQ(line["owners"][0]["pid"].GetInt(), getpid());
+    close(pair.client);
+    const std::string second = diag.Line().value_or("");
+    ASSERT_FALSE(line.Parse(second.c_str()).HasParseError()) << second;
+    EXPECT_STREQ(line["change"].GetString(), "closed");
+    EXPECT_EQ(line["counters"]["bytes_acked"].GetInt(), 1002);
+    EXPECT_TRUE(line["owners_remembered"].GetBool());
+    close(pair.server);
+    diag.SignalUntilItEnds(SIGTERM);
+  });
+}
+
+TEST(WatchProgram, EndsAfterTheLimit) {
+  InNewNetns([] {
+    Running diag({"watch", "-d", "0.1", "-n", "1"});
+    const Pair pair = MakePair(Family::kInet);
+    std::vector<std::string> lines;
+    std::thread closer([&] {
+      for (int i = 0; i < 100; ++i) {
+        close(Listen(Loopback(Family::kInet), 1));
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
+    });
+    EXPECT_EQ(diag.Rest().size(), 1u);
+    EXPECT_EQ(diag.Wait(), 0) << diag.Errors();
+    closer.join();
+    close(pair.client);
+    close(pair.server);
+  });
+}
+
+TEST(WatchProgram, RefusesWhatHasNoMeaning) {
+  const struct {
+    std::vector<std::string> words;
+    std::string says;
+  } rows[] = {
+      {{"watch", "--only", "born"}, "expected opened, state, closed, gone or when"},
+      {{"watch", "-d", "0"}, "expected seconds from 0.05 to 86400"},
+      {{"watch", "--when", "rtt >"}, "rtt >"},
+      {{"top", "-b", "-n", "x"}, "expected a number"},
+      {{"top", "-b", "--by", "nothing"}, "nothing"},
+  };
+  for (const auto& [words, says] : rows) {
+    const Outcome outcome = RunDiag(words);
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr(says));
+  }
+}
+
+TEST(TopProgram, CountsWhatMovesByProcess) {
+  InNewNetns([] {
+    const Pair pair = MakePair(Family::kInet);
+    Running diag({"top", "-b", "-d", "0.3", "--jsonl"});
+    const std::string me = std::to_string(getpid());
+    // The first table may come before or after the transfer: the sum of all is what counts.
+    Transfer(pair, 5000);
+    uint64_t sent = 0, received = 0;
+    for (int tables = 0; tables < 100 && (sent < 5000 || received < 5000); ++tables) {
+      const std::string text = diag.Line().value_or("");
+      rapidjson::Document table;
+      ASSERT_FALSE(table.Parse(text.c_str()).HasParseError()) << text;
+      EXPECT_TRUE(table["exact"].GetBool());
+      uint64_t sum = 0;
+      for (const auto& row : table["rows"].GetArray()) {
+        sum += row["received_bytes"].GetUint64();
+        if (row["owners.pid"].GetString() != me) continue;
+        sent += row["sent_bytes"].GetUint64();
+        received += row["received_bytes"].GetUint64();
+      }
+      EXPECT_EQ(sum, table["total"]["received_bytes"].GetUint64());
+      if (sent == 0) Transfer(pair, 5000);
+    }
+    EXPECT_GE(sent, 5000u);
+    EXPECT_EQ(sent % 5000, 0u);
+    EXPECT_EQ(received % 5000, 0u);
+    close(pair.client);
+    close(pair.server);
+    EXPECT_EQ(diag.SignalUntilItEnds(SIGINT), 0);
+  });
+}
+
+TEST(TopProgram, WritesAsManyTablesAsAsked) {
+  InNewNetns([] {
+    const Pair pair = MakePair(Family::kInet);
+    const Outcome outcome =
+        RunDiag({"top", "-b", "-n", "2", "-d", "0.1", "--by", "local_port,state"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_THAT(outcome.out,
+                ContainsRegex("  2 sockets, opened 0, closed 0\n"
+                              "    RX/s    TX/s  RETRANS  SOCKETS  local_port  state *\n"));
+    EXPECT_THAT(outcome.out, ContainsRegex("\n       0       0        0        1  " +
+                                           PortOf(pair.client).substr(1) + " +ESTAB"));
+    EXPECT_THAT(outcome.out, ContainsRegex("\n       0       0        0        2  total\n\n20"));
+    close(pair.client);
+    close(pair.server);
+  });
+}
+
+TEST(WhyProgram, TellsWhoUsesAPortAndWhatIsUnusual) {
+  InNewNetns([] {
+    const int listener = Listen(Any(Family::kInet), 5);
+    const int client = Make(Family::kInet, SOCK_STREAM);
+    Endpoint to = Loopback(Family::kInet);
+    to.port = LocalOf(listener).port;
+    Connect(client, to);
+    const int server = Accept(listener);
+    const std::string port = PortOf(listener);
+    const Outcome outcome = RunDiag({"why", port});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_THAT(outcome.out,
+                AllOf(HasSubstr("port " + port.substr(1) + "\n"),
+                      HasSubstr(" (process " + std::to_string(getpid()) + ", started "),
+                      ContainsRegex("  executable    /.*monitor_program_test\n"),
+                      HasSubstr("  listens on    tcp 0.0.0.0" + port + "\n"),
+                      HasSubstr("  tcp 0.0.0.0" + port + "  every address  0 of 5 wait for "),
+                      HasSubstr("Connected\n  ESTAB 2\n  127.0.0.1  2\n"),
+                      HasSubstr("takes what comes to any address of this host")));
+    close(client);
+    close(server);
+    close(listener);
+  });
+}
+
+TEST(WhyProgram, TellsOfAFullAcceptQueue) {
+  InNewNetns([] {
+    const int listener = Listen(Loopback(Family::kInet), 0);
+    std::vector<int> clients;
+    for (int i = 0; i < 3; ++i) {
+      clients.push_back(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+      Connect(clients.back(), LocalOf(listener));
+    }
+    const Outcome outcome = RunDiag({"why", "127.0.0.1"});
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("address 127.0.0.1\n"), HasSubstr("this host only"),
+                                   Not(HasSubstr("any address of this host"))));
+    for (const int client : clients) close(client);
+    close(listener);
+  });
+}
+
+TEST(WhyProgram, AnswersAboutAProcess) {
+  InNewNetns([] {
+    const int listener = Listen(Loopback(Family::kInet6), 5);
+    const Outcome outcome = RunDiag({"why", std::to_string(getpid())});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("process " + std::to_string(getpid()) + "\n"),
+                                   HasSubstr("listens on    tcp [::1]" + PortOf(listener)),
+                                   HasSubstr("Unusual\n  nothing\n")));
+    close(listener);
+  });
+}
+
+TEST(WhyProgram, RefusesOtherWords) {
+  EXPECT_EQ(RunDiag({"why"}).exit_code, 2);
+  EXPECT_EQ(RunDiag({"why", "nginx"}).exit_code, 2);
+  EXPECT_THAT(RunDiag({"why", "nginx"}).err, HasSubstr("expected a port, a process or an address"));
+}
+
+}  // namespace
+}  // namespace netdiag::testing
