@@ -45,3 +45,57 @@ cc_archive = rule(
     toolchains = ["@bazel_tools//tools/cpp:toolchain_type"],
     doc = "An archive of position-independent objects. Libraries of the system have no objects here, so they stay outside.",
 )
+
+# The flags of a link that name archives of the system, in their order.
+def _archive_flags(deps):
+    flags = []
+    for dep in deps:
+        for link in dep[CcInfo].linking_context.linker_inputs.to_list():
+            flags += [flag for flag in link.user_link_flags if flag.startswith("-l:") or flag.endswith("-group")]
+    return flags
+
+def _c_archive_impl(ctx):
+    toolchain = find_cpp_toolchain(ctx)
+    whole = ctx.actions.declare_file(ctx.label.name + "_members/netdiag.o")
+    objects = _objects(ctx.attr.deps)
+    link = ctx.actions.args().add_all(["-r", "-nostdlib", "-Wl,--force-group-allocation"]).add("-o", whole)
+    link.add_all(objects).add_all(_archive_flags(ctx.attr.deps))
+    ctx.actions.run_shell(
+        outputs = [whole],
+        inputs = depset(objects + [ctx.file.symbols], transitive = [toolchain.all_files]),
+        # The names of the version script stay global.
+        command = """set -e
+out=$1 symbols=$2 compiler=$3 objcopy=$4; shift 4
+"$compiler" "$@"
+awk '/^ *netdiag_[a-z_]+;$/ { gsub(/[ ;]/, ""); print }' "$symbols" >"$out.names"
+"$objcopy" --keep-global-symbols="$out.names" "$out"
+rm "$out.names"
+""",
+        arguments = [ctx.actions.args().add_all([whole, ctx.file.symbols]).add(toolchain.compiler_executable).add(toolchain.objcopy_executable), link],
+        mnemonic = "CArchiveLink",
+        use_default_shell_env = True,
+    )
+    ctx.actions.run(
+        outputs = [ctx.outputs.out],
+        inputs = depset([whole], transitive = [toolchain.all_files]),
+        executable = toolchain.ar_executable,
+        arguments = [ctx.actions.args().add("rcsD").add(ctx.outputs.out).add(whole)],
+        mnemonic = "CcArchive",
+    )
+    return [DefaultInfo(
+        files = depset([ctx.outputs.out]),
+        runfiles = ctx.runfiles(files = [ctx.outputs.out]),
+    )]
+
+c_archive = rule(
+    implementation = _c_archive_impl,
+    attrs = {
+        "deps": attr.label_list(providers = [CcInfo], doc = "cc_library targets; what they need is taken too."),
+        "out": attr.output(mandatory = True),
+        "symbols": attr.label(allow_single_file = True, doc = "The version script that lists the symbols."),
+        "_cc_toolchain": attr.label(default = "@bazel_tools//tools/cpp:current_cc_toolchain"),
+    },
+    toolchains = ["@bazel_tools//tools/cpp:toolchain_type"],
+    doc = "An archive of one object that has the libraries and what they need of archives of the system, Abseil. Only the " +
+          "symbols of a version script can be linked to, so another Abseil in the program does no harm.",
+)
