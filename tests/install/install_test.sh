@@ -118,7 +118,7 @@ target_link_libraries(embedding netdiag::cxx)
 add_executable(meter meter.c)
 target_link_libraries(meter netdiag::c)
 END
-cp "$prefix"/share/doc/netdiag/examples/* "$tmp/examples"
+cp "$prefix"/share/doc/netdiag/docs/examples/* "$tmp/examples"
 
 # compile COMPILER NAME: a program of C++
 compile() {

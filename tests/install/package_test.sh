@@ -42,9 +42,9 @@ use() {
   within diag --version >/dev/null || fail "diag does not run"
   within python3 -c 'import netdiag; assert netdiag.Engine().columns(None, "state").summary.rows > 0' ||
     fail "the Python package does not work"
-  within sh -c 'gcc -Wall -Werror /usr/share/doc/libnetdiag-dev/examples/meter.c -o /tmp/meter -lnetdiag && /tmp/meter 1' \
+  within sh -c 'gcc -Wall -Werror /usr/share/doc/libnetdiag-dev/docs/examples/meter.c -o /tmp/meter -lnetdiag && /tmp/meter 1' \
     >/dev/null || fail "the example in C does not work"
-  within sh -c 'gcc /usr/share/doc/libnetdiag-dev/examples/meter.c -o /tmp/meter $(pkg-config --cflags netdiag) \
+  within sh -c 'gcc /usr/share/doc/libnetdiag-dev/docs/examples/meter.c -o /tmp/meter $(pkg-config --cflags netdiag) \
     -Wl,-Bstatic $(pkg-config --libs netdiag) -Wl,-Bdynamic -lstdc++ -lmnl -lz && /tmp/meter 1' >/dev/null ||
     fail "the archive does not work"
 }

@@ -17,8 +17,11 @@ install_files . . '' "$prefix" 0
 PYTHONPATH=$prefix/$(install_python_directory "$prefix")
 export PYTHONPATH
 cp tests/install/*.py "$TEST_TMPDIR"
+# The example of the document.
+awk '/^```python/ { code = 1; next } /^```/ { code = 0 } code' docs/embedding.md >"$TEST_TMPDIR/example.py"
 cd "$TEST_TMPDIR" # so that nothing comes from the tree
 python3 -W error netdiag_test.py
 python3 psutil_test.py
+[[ -s example.py ]] && python3 example.py
 uninstall_files '' "$prefix"
 [[ ! -e $prefix ]] || { echo "FAILED: $(find "$prefix") was left" >&2; exit 1; }

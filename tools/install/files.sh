@@ -182,7 +182,7 @@ install_development() {  # SOURCES BUILT PREFIX VERSION
     install_text 644 "include/$header" <"$1/$header"
   done < <(grep '^netdiag/' "$1/netdiag/public_headers")
   for example in "$1"/docs/examples/*; do
-    install_text 644 "share/doc/netdiag/examples/$(basename "$example")" <"$example"
+    install_text 644 "share/doc/netdiag/docs/examples/$(basename "$example")" <"$example"
   done
 }
 

@@ -2,7 +2,7 @@
 #
 #   netdiag          diag, its man page and its completions
 #   libnetdiag0      libnetdiag.so.0
-#   libnetdiag-dev   headers, archives, pkg-config, CMake, examples
+#   libnetdiag-dev   headers, archives, pkg-config, CMake, documents, examples
 #   python3-netdiag  the Python package
 #
 # Packages are made with dpkg-deb; dpkg-shlibdeps finds the libraries that they need.
@@ -47,6 +47,8 @@ package_begin() {  # STAGE NAME SOURCES
 make_packages() {  # SOURCES BUILT OUTPUT VERSION
   local package_version=$4 package_output=$3 package_compression=${PACKAGE_COMPRESSION:-6}
   local package_architecture package_maintainer="netdiag developers <netdiag@localhost>"
+  # The functions of files.sh read these.
+  # shellcheck disable=SC2034
   local install_made=/dev/null install_root install_libdir version stage
   package_architecture=$(dpkg --print-architecture)
   install_libdir=lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
@@ -76,9 +78,10 @@ END
 
   package_begin "$stage/dev" libnetdiag-dev "$1"
   install_development "$1" "$2" /usr "$version"
+  install_documents "$1"
   # Documents are below the name of the package.
-  mv "$install_root/share/doc/netdiag/examples" "$install_root/share/doc/libnetdiag-dev/examples"
-  rmdir "$install_root/share/doc/netdiag"
+  cp -r "$install_root/share/doc/netdiag/." "$install_root/share/doc/libnetdiag-dev"
+  rm -r "$install_root/share/doc/netdiag"
   package_build "$stage/dev" libnetdiag-dev libdevel "libnetdiag0 (= $package_version)" \
     "sockets of Linux, their owners and their counters: development" \
     "Recommends: libabsl-dev, libmnl-dev, zlib1g-dev" <<'END'
