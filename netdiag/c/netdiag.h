@@ -325,7 +325,7 @@ int netdiag_destroy(netdiag_engine *engine, const netdiag_socket *sockets, size_
 
 typedef struct netdiag_capability {
   size_t size;      /* sizeof(netdiag_capability), set by the caller */
-  const char *name; /* a table ("tcp", "udp inet6"), or a feature: docs/embedding.md lists them */
+  const char *name; /* a table ("tcp inet", "unix"), or a feature: docs/embedding.md lists them */
   int is_table;     /* 1: a table, which the kernel can dump. 0: a feature */
   int available;
   const char *text; /* why it is not available; "" if it is */

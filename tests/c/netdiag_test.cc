@@ -209,7 +209,7 @@ TEST(CQuery, ErrorsNameTheWordAndThePlace) {
   options.size = sizeof(options);
   options.filter = "sport = 1 and rtt >";
   EXPECT_EQ(netdiag_query_new(&options, &query, &error), NETDIAG_INVALID);
-  EXPECT_EQ(error.offset, 19);
+  EXPECT_EQ(error.offset, 18);
   EXPECT_EQ(error.error_number, EINVAL);
   options.filter = nullptr;
   options.fields = "locl_port";
@@ -524,7 +524,7 @@ TEST(CEngine, TellsWhatTheKernelCanAnswer) {
     EXPECT_EQ(found.available, *found.text == '\0' ? 1 : 0) << found.name;
     (found.is_table ? tables : features)[found.name] = found.available;
   }
-  EXPECT_EQ(tables["tcp"], 1);
+  EXPECT_EQ(tables["tcp inet"], 1);
   EXPECT_TRUE(features.contains("bpf_owners"));
   EXPECT_STRNE(netdiag_kernel(engine.get), "");
 }

@@ -87,13 +87,13 @@ class Rows(unittest.TestCase):
         with socket.socket(socket.AF_UNIX) as sock, netdiag.Engine() as engine:
             sock.bind(b"\0net\xffdiag \0x")
             columns = engine.columns("inode = %d" % inode(sock), "name abstract local_address",
-                                     "unix")
+                                     protocols="unix")
             self.assertEqual(columns, {"name": ["\0net\udcffdiag \0x"], "abstract": [True],
                                        "local_address": [None]})
 
     def test_of_ipv6_have_their_text(self):
         with netdiag.Engine() as engine, socket.create_server(("::1", 0), family=socket.AF_INET6) as sock:
-            columns = engine.columns("sport = %d" % sock.getsockname()[1], "local_address", "tcp")
+            columns = engine.columns("sport = %d" % sock.getsockname()[1], "local_address", protocols="tcp")
             self.assertEqual(columns, {"local_address": ["::1"]})
 
 
@@ -113,7 +113,7 @@ class Engines(unittest.TestCase):
     def test_tell_errors(self):
         with self.assertRaises(netdiag.InvalidError) as caught:
             netdiag.Query("sport = 1 and rtt >")
-        self.assertEqual(caught.exception.offset, 19)
+        self.assertEqual(caught.exception.offset, 18)
         with self.assertRaisesRegex(netdiag.NotFoundError, "carrots"):
             netdiag.Engine("/nonexistent/carrots")
         with self.assertRaises(ValueError):
@@ -176,7 +176,7 @@ class Engines(unittest.TestCase):
     def test_tell_what_the_kernel_can_answer(self):
         with netdiag.Engine() as engine:
             found = engine.capabilities()
-            self.assertTrue(found["tcp"].is_table and found["tcp"].available)
+            self.assertTrue(found["tcp inet"].is_table and found["tcp inet"].available)
             self.assertFalse(found["bpf_owners"].is_table)
             self.assertEqual(engine.kernel, os.uname().release)
 

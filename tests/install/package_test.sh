@@ -35,7 +35,7 @@ within() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEB
 tree() { within find /usr /etc -path /usr/share/man -prune -o ! -name ld.so.cache -print | sort; }
 
 tree >"$tmp/before"
-within dpkg --install /tmp/"${version%+later}"/netdiag_*.deb /tmp/"${version%+later}"/libnetdiag0_*.deb \
+within dpkg --install /tmp/"${version%+later}"/diag_*.deb /tmp/"${version%+later}"/libnetdiag0_*.deb \
   /tmp/"${version%+later}"/libnetdiag-dev_*.deb /tmp/"${version%+later}"/python3-netdiag_*.deb >"$tmp/log" 2>&1 ||
   { cat "$tmp/log"; fail "the packages cannot be installed"; }
 use() {
@@ -49,11 +49,11 @@ use() {
     fail "the archive does not work"
 }
 use
-within dpkg --install /tmp/"$version"/netdiag_*.deb /tmp/"$version"/libnetdiag0_*.deb \
+within dpkg --install /tmp/"$version"/diag_*.deb /tmp/"$version"/libnetdiag0_*.deb \
   /tmp/"$version"/libnetdiag-dev_*.deb /tmp/"$version"/python3-netdiag_*.deb >"$tmp/log" 2>&1 ||
   { cat "$tmp/log"; fail "the packages cannot be upgraded"; }
 [[ $(within dpkg-query -W -f '${Version}' libnetdiag0) == "$version" ]] || fail "the later version was not installed"
 use
-within dpkg --purge netdiag libnetdiag-dev python3-netdiag libnetdiag0 >"$tmp/log" 2>&1 ||
+within dpkg --purge diag libnetdiag-dev python3-netdiag libnetdiag0 >"$tmp/log" 2>&1 ||
   { cat "$tmp/log"; fail "the packages cannot be removed"; }
 tree | diff "$tmp/before" - || fail "removing left or took something"

@@ -8,7 +8,7 @@ if [[ ${1-} != inside ]]; then
 fi
 readonly prefix=$TEST_TMPDIR/usr
 # As `ip link set lo up`.
-python3 - <<'END'
+/usr/bin/python3 - <<'END'
 import fcntl, socket, struct
 with socket.socket() as any_socket:
     fcntl.ioctl(any_socket, 0x8914, struct.pack("16sH14x", b"lo", 0x41))
@@ -20,8 +20,8 @@ cp tests/install/*.py "$TEST_TMPDIR"
 # The example of the document.
 awk '/^```python/ { code = 1; next } /^```/ { code = 0 } code' docs/embedding.md >"$TEST_TMPDIR/example.py"
 cd "$TEST_TMPDIR" # so that nothing comes from the tree
-python3 -W error netdiag_test.py
-python3 psutil_test.py
-[[ -s example.py ]] && python3 example.py
+/usr/bin/python3 -W error netdiag_test.py
+/usr/bin/python3 psutil_test.py
+[[ -s example.py ]] && /usr/bin/python3 example.py
 uninstall_files '' "$prefix"
 [[ ! -e $prefix ]] || { echo "FAILED: $(find "$prefix") was left" >&2; exit 1; }

@@ -60,7 +60,7 @@ install_python_directory() {  # PREFIX
   if [[ $1 == /usr ]]; then
     echo lib/python3/dist-packages
   else
-    python3 -c 'import sys; print("lib/python%d.%d/dist-packages" % sys.version_info[:2])'
+    /usr/bin/python3 -c 'import sys; print("lib/python%d.%d/dist-packages" % sys.version_info[:2])'
   fi
 }
 
@@ -164,7 +164,7 @@ install_program() {  # PROGRAM WITH_NETSTAT
 
 # The shared object, by its version and by its soname.
 install_shared() {  # BUILT VERSION
-  stripped <"$1/netdiag/c/libnetdiag.so" | install_text 644 "$install_libdir/libnetdiag.so.$2"
+  stripped <"$1/tools/install/libnetdiag.so" | install_text 644 "$install_libdir/libnetdiag.so.$2"
   install_link "libnetdiag.so.$2" "$install_libdir/libnetdiag.so.0"
 }
 

@@ -1,6 +1,6 @@
 # Debian packages of what `tools/dev install` installs. tools/dev and tests/install source this after files.sh.
 #
-#   netdiag          diag, its man page and its completions
+#   diag             the program, its man page and its completions (Debian has another package called netdiag)
 #   libnetdiag0      libnetdiag.so.0
 #   libnetdiag-dev   headers, archives, pkg-config, CMake, documents, examples
 #   python3-netdiag  the Python package
@@ -56,11 +56,11 @@ make_packages() {  # SOURCES BUILT OUTPUT VERSION
   stage=$(mktemp -d)
   mkdir -p "$3"
 
-  package_begin "$stage/netdiag" netdiag "$1"
+  package_begin "$stage/diag" diag "$1"
   install_program "$2/tools/diag/diag" 0
   strip --strip-debug "$install_root/bin/diag"
   gzip -9n "$install_root/share/man/man1/diag.1"
-  package_build "$stage/netdiag" netdiag net "$(package_libraries "$install_root/bin/diag")" \
+  package_build "$stage/diag" diag net "$(package_libraries "$install_root/bin/diag")" \
     "sockets of Linux, their owners and their counters" <<'END'
 diag asks the kernel which sockets exist, in what state, and which processes hold them. It has the options and the text of
 ss and netstat, and prints the same rows as JSON and CSV.
