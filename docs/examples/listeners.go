@@ -39,6 +39,9 @@ func run() error {
 	options := C.netdiag_query_options{filter: C.CString("state = listen"), protocols: C.CString("tcp"),
 		fields: C.CString("local_address local_port owners.pid owners.command")}
 	options.size = C.size_t(unsafe.Sizeof(options))
+	for _, text := range []*C.char{options.filter, options.protocols, options.fields} {
+		defer C.free(unsafe.Pointer(text))
+	}
 	var query *C.netdiag_query
 	if C.netdiag_query_new(&options, &query, &failure) < 0 {
 		return failed()
