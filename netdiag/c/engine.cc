@@ -118,8 +118,8 @@ void Probe(netdiag_engine* engine) {
   const Capabilities& probed = engine->engine->capabilities();
   std::vector<netdiag_engine::Capability> made;
   for (const Capability& table : probed.tables) {
-    made.push_back({Text(table.table), std::string(table.netlink.message()), true,
-                    table.netlink.ok()});
+    made.push_back(
+        {Text(table.table), std::string(table.netlink.message()), true, table.netlink.ok()});
   }
   for (const Feature& feature : probed.features) {
     made.push_back({std::string(feature.name), std::string(feature.status.message()), false,
@@ -183,9 +183,8 @@ void netdiag_close(netdiag_engine* engine) { delete engine; }
 
 int netdiag_visit(netdiag_engine* engine, const netdiag_query* query, int64_t timeout_us,
                   netdiag_visitor visitor, void* data, netdiag_error* error) {
-  return netdiag::c::WithEngine(engine, error, [&] {
-    return netdiag::c::Visit(engine, query, timeout_us, visitor, data);
-  });
+  return netdiag::c::WithEngine(
+      engine, error, [&] { return netdiag::c::Visit(engine, query, timeout_us, visitor, data); });
 }
 
 int netdiag_begin(netdiag_engine* engine, const netdiag_query* query, netdiag_error* error) {
@@ -199,13 +198,11 @@ int netdiag_step(netdiag_engine* engine, uint64_t budget_us, const netdiag_batch
 }
 
 int netdiag_fd(const netdiag_engine* engine) {
-  const bool usable =
-      engine != nullptr && engine->engine != nullptr && engine->process == getpid();
+  const bool usable = engine != nullptr && engine->engine != nullptr && engine->process == getpid();
   return usable ? engine->engine->fd() : -1;
 }
 
-int netdiag_engine_summary(netdiag_engine* engine, netdiag_summary* summary,
-                           netdiag_error* error) {
+int netdiag_engine_summary(netdiag_engine* engine, netdiag_summary* summary, netdiag_error* error) {
   return netdiag::c::WithEngine(engine, error, [&]() -> absl::StatusOr<int> {
     if (!engine->summary) return netdiag::ErrnoError(ENOENT, "summary", "no query has ended");
     NETDIAG_RETURN_IF_ERROR(netdiag::c::WriteSummary(*engine->summary, &engine->gaps, summary));

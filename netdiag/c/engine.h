@@ -7,6 +7,8 @@
 #ifndef NETDIAG_C_ENGINE_H_
 #define NETDIAG_C_ENGINE_H_
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
@@ -15,7 +17,6 @@
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <sys/types.h>
 #include <unistd.h>
 #include <vector>
 
@@ -40,12 +41,12 @@ struct netdiag_engine {
   const pid_t process = getpid();
   std::atomic<bool> busy = false;
 
-  netdiag::c::Columns columns;               // of the query that runs
-  bool began = false;                        // netdiag_step() may be called
-  std::optional<netdiag::Summary> summary;   // of the last query that has ended
-  std::string gaps;                          // its text
-  std::vector<Capability> capabilities;      // empty: not probed
-  std::string kernel;                        // empty: not asked for
+  netdiag::c::Columns columns;              // of the query that runs
+  bool began = false;                       // netdiag_step() may be called
+  std::optional<netdiag::Summary> summary;  // of the last query that has ended
+  std::string gaps;                         // its text
+  std::vector<Capability> capabilities;     // empty: not probed
+  std::string kernel;                       // empty: not asked for
 
   std::mutex stop_mutex;
   std::stop_source stop;  // of the call that can be cancelled

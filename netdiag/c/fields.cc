@@ -1,5 +1,7 @@
 // The field table, and versions. Tested by tests/c/netdiag_test.cc.
 
+#include "netdiag/fields.h"
+
 #include <cerrno>
 #include <string>
 #include <string_view>
@@ -8,7 +10,6 @@
 #include "netdiag/c/border.h"
 #include "netdiag/c/netdiag.h"
 #include "netdiag/field_words.h"
-#include "netdiag/fields.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/types.h"
 #include "netdiag/version.h"

@@ -67,7 +67,8 @@ absl::Status AddColumns(std::string_view word, std::vector<const Field*>* column
     if (Name(field.group) == word) columns->push_back(&field);
   }
   if (columns->size() > before) return absl::OkStatus();
-  return BadInput("fields", word, "is no field; the nearest name is " + NearestFieldWord(word).word);
+  return BadInput("fields", word,
+                  "is no field; the nearest name is " + NearestFieldWord(word).word);
 }
 
 absl::StatusOr<std::unique_ptr<netdiag_query>> Make(const netdiag_query_options* given) {

@@ -132,8 +132,8 @@ absl::StatusOr<int> Destroy(netdiag_engine* engine, const netdiag_socket* socket
   for (size_t i = 0; i < count; ++i) {
     const auto* const at = reinterpret_cast<const char*>(sockets) + i * stride;
     NETDIAG_ASSIGN_OR_RETURN(
-        names.emplace_back(), ReadSocket(static_cast<const netdiag_socket*>(
-                                  static_cast<const void*>(at))));
+        names.emplace_back(),
+        ReadSocket(static_cast<const netdiag_socket*>(static_cast<const void*>(at))));
   }
   const std::vector<DestroyOutcome> done = engine->engine->Destroy(names);
   for (size_t i = 0; i < count; ++i) {
@@ -174,9 +174,7 @@ int netdiag_snapshot_read(const netdiag_snapshot* snapshot, size_t begin, size_t
   });
 }
 
-void netdiag_batch_free(netdiag_batch* batch) {
-  delete static_cast<netdiag::c::OwnBatch*>(batch);
-}
+void netdiag_batch_free(netdiag_batch* batch) { delete static_cast<netdiag::c::OwnBatch*>(batch); }
 
 void netdiag_snapshot_free(netdiag_snapshot* snapshot) { delete snapshot; }
 

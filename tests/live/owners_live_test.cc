@@ -133,8 +133,8 @@ TEST_F(OwnersLive, StepsScanWithinTheirBudget) {
 // A budget of time makes one unit of work at least, and as many as fit.
 TEST_F(OwnersLive, StepsGoOnUntilTheirTimeIsUsedUp) {
   size_t steps_of_first = 0;
-  for (const std::chrono::microseconds time : {std::chrono::microseconds(1),
-                                               std::chrono::microseconds(std::chrono::hours(1))}) {
+  for (const std::chrono::microseconds time :
+       {std::chrono::microseconds(1), std::chrono::microseconds(std::chrono::hours(1))}) {
     const std::unique_ptr<Engine> engine = OpenInZoo();
     ASSERT_TRUE(engine->Begin(WithOwners()).ok());
     Holders holders;

@@ -1,8 +1,8 @@
 // tests/testing/failing_new.h — an operator new that fails when a test says so, and counts.
 //
 //   for (uint64_t n = 0; !done; ++n) {
-//     FailingNew failing(n);       // the call of new after the next n calls, and all after it, fail
-//     done = Work() == kSuccess;
+//     FailingNew failing(n);       // the call of new after the next n calls, and all after it,
+//     fail done = Work() == kSuccess;
 //   }
 //
 // A program that links //tests/testing:failing_new gets its own operator new and delete, in every
