@@ -40,6 +40,7 @@
 #ifndef NETDIAG_ENGINE_H_
 #define NETDIAG_ENGINE_H_
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -117,6 +118,11 @@ struct EngineOptions {
 struct Budget {
   size_t datagrams = 1;      // of up to 32 KiB, about 260 rows
   size_t descriptors = 512;  // links of /proc/PID/fd, about 2 µs each
+  // If not zero, this bounds the step instead of the counts: CPU time of the calling thread, the
+  // visitor's included. A step ends when one more unit of work, as long as the longest before it,
+  // could exceed the time. A unit is one datagram, 64 links, one read of BPF or 256 waiting rows,
+  // and the first unit of a step is always made. docs/embedding.md has what a unit costs.
+  std::chrono::microseconds cpu_time = {};
 };
 
 class Engine {

@@ -73,6 +73,14 @@ struct Summary {
   // OK, or where the replayed capture is damaged first, even if no row of the query is lost by
   // that.
   absl::Status replay_damage;
+
+  // Whether the answer is whole: OK, or the first of Gaps(). OK promises that every socket which
+  // existed all the time and matched the query was delivered once, and with all its owners if these
+  // were asked for. A visitor's own stop is no gap.
+  absl::Status Whole() const;
+  // Why sockets or owners are or may be missing: one Status for each reason, for tables in their
+  // order.
+  std::vector<absl::Status> Gaps() const;
 };
 
 }  // namespace netdiag

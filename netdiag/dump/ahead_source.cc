@@ -9,10 +9,10 @@
 #include <mutex>
 #include <optional>
 #include <stop_token>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 
 #include "netdiag/netlink/wire.h"
@@ -32,7 +32,7 @@ using Chunk = std::vector<std::byte>;
 
 // The chunks between the thread that reads and the caller that visits them. Once a chunk has been
 // visited, its memory is used again.
-// Threads: Put() and Spare() are called by the thread that reads, everything else by the caller.
+// Threads: Put(), Spare() and End() are called by the thread that reads, everything else by the caller.
 class ChunkQueue {
  public:
   explicit ChunkQueue(size_t limit) : limit_(limit) {}
@@ -51,6 +51,8 @@ class ChunkQueue {
   SourceStats stats() const;
   // Put() returns at once from now on.
   void Abandon();
+  // Nothing will be put any more. Makes the end if the last result was not one.
+  void End();
 
  private:
   const size_t limit_;
@@ -115,6 +117,12 @@ SourceStats ChunkQueue::stats() const {
   return stats_;
 }
 
+void ChunkQueue::End() {
+  const std::lock_guard lock(mutex_);
+  if (!end_) end_ = netlink::Ready::kDone;
+  some_.notify_one();
+}
+
 void ChunkQueue::Abandon() {
   const std::lock_guard lock(mutex_);
   abandoned_ = true;
@@ -132,11 +140,13 @@ class AheadSource::Impl {
   ~Impl() {
     stop_.request_stop();
     queue_.Abandon();
-    if (thread_.joinable()) thread_.join();
   }
 
   absl::Status Start() {
-    NETDIAG_ASSIGN_OR_RETURN(thread_, StartQuietThread([this] { Run(); }));
+    NETDIAG_ASSIGN_OR_RETURN(thread_, StartQuietThread([this] {
+                               const absl::Cleanup end = [this] { queue_.End(); };
+                               Run();
+                             }));
     return absl::OkStatus();
   }
 
@@ -153,7 +163,7 @@ class AheadSource::Impl {
   netlink::CallOptions call_;
   std::stop_source stop_;
   ChunkQueue queue_;
-  std::thread thread_;
+  QuietThread thread_;  // last, so that it ends first
 };
 
 void AheadSource::Impl::Run() {
@@ -178,7 +188,10 @@ void AheadSource::Impl::Run() {
 absl::StatusOr<netlink::Ready> AheadSource::Impl::Step(const StepOptions& how,
                                                        MessageVisitor visitor) {
   std::optional<Chunk> chunk = queue_.Take();
-  if (!chunk) return queue_.end();
+  if (!chunk) {
+    if (thread_.joinable()) thread_.join();  // throws what ended the thread
+    return queue_.end();
+  }
   netlink::MessageCursor messages(*chunk), ahead(*chunk);
   bool stopped = false;
   netlink::Message message;

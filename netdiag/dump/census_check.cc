@@ -12,7 +12,7 @@ void CensusCheck::Count(const CookieSet& given, StateSet states) {
 }
 
 void CensusCheck::Update(const CookieSet& given, StateSet states) {
-  absl::erase_if(missing_, [&](uint64_t cookie) { return given.Contains(cookie); });
+  std::erase_if(missing_, [&](uint64_t cookie) { return given.Contains(cookie); });
   const bool counts_all = table_.protocol == Protocol::kUnix && !counted_all_twice_;
   if (missing_.empty() && !counts_all) return;
   const bool taken =
@@ -28,7 +28,7 @@ bool CensusCheck::Take(const CookieSet& given, StateSet states,
   const absl::StatusOr<std::vector<bpf::CountedSocket>> all = (*taker_)(table_);
   if (!all.ok()) return false;
   works_ = true;
-  absl::flat_hash_set<uint64_t> missing;
+  std::unordered_set<uint64_t> missing;
   for (const bpf::CountedSocket& socket : *all) {
     if (!IsAsked(socket, states) || given.Contains(socket.cookie)) continue;
     if (counts(socket.cookie)) missing.insert(socket.cookie);

@@ -16,9 +16,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <unordered_set>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 
@@ -44,7 +44,7 @@ class CensusCheck {
   void Update(const CookieSet& given, StateSet states);
 
   bool works() const { return works_; }
-  const absl::flat_hash_set<uint64_t>& missing() const { return missing_; }
+  const std::unordered_set<uint64_t>& missing() const { return missing_; }
 
  private:
   bool Take(const CookieSet& given, StateSet states, absl::FunctionRef<bool(uint64_t)> counts);
@@ -54,7 +54,7 @@ class CensusCheck {
   Table table_;
   bool works_ = false;
   bool counted_all_twice_ = false;
-  absl::flat_hash_set<uint64_t> missing_;  // cookies
+  std::unordered_set<uint64_t> missing_;  // cookies
 };
 
 }  // namespace netdiag::internal

@@ -12,8 +12,7 @@
 
 #include <cstdint>
 #include <span>
-
-#include "absl/container/flat_hash_set.h"
+#include <unordered_set>
 
 #include "netdiag/dump/socket_key.h"
 #include "netdiag/dump/tear_report.h"
@@ -32,8 +31,8 @@ class DumpComparison {
 
  private:
   bool comparable_ = false;  // the dump before hid no sockets
-  absl::flat_hash_set<uint64_t> before_;
-  absl::flat_hash_set<uint64_t> now_;
+  std::unordered_set<uint64_t> before_;
+  std::unordered_set<uint64_t> now_;
 };
 
 }  // namespace netdiag::internal

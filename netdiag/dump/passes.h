@@ -27,10 +27,11 @@
 
 #include <cstddef>
 #include <optional>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 
 #include "netdiag/dump/requests.h"
 #include "netdiag/dump/step.h"
@@ -57,9 +58,9 @@ class Passes {
 
  private:
   struct Pass {
-    absl::flat_hash_set<Cookie> seen;
-    absl::flat_hash_set<Cookie> edges;  // the last sockets of all datagrams but the one that ended
-                                        // the dump
+    std::unordered_set<Cookie, absl::Hash<Cookie>> seen;
+    std::unordered_set<Cookie, absl::Hash<Cookie>> edges;  // the last sockets of all datagrams but
+                                                           // the one that ended the dump
   };
   // The rows of one datagram.
   struct Datagram {
@@ -86,8 +87,8 @@ class Passes {
   Datagram datagram_;           // in which it came
   Pass before_;
   Pass now_;
-  absl::flat_hash_set<Cookie> visited_;
-  absl::flat_hash_map<Cookie, std::vector<std::byte>> kept_;  // whole messages
+  std::unordered_set<Cookie, absl::Hash<Cookie>> visited_;
+  std::unordered_map<Cookie, std::vector<std::byte>, absl::Hash<Cookie>> kept_;  // whole messages
 };
 
 }  // namespace netdiag::internal

@@ -17,9 +17,10 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_set>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
+#include "absl/hash/hash.h"
 
 #include "netdiag/dump/unix_index.h"
 #include "netdiag/engine/owner_join.h"
@@ -84,10 +85,10 @@ class Delivery {
   const UnixIndex* unix_sockets_ = nullptr;
   Summary* summary_ = nullptr;
   bool merge_ = false;
-  absl::flat_hash_set<Cookie> delivered_;  // if rows are merged
-  std::unique_ptr<Cgroups> cgroups_;       // null: not asked for
-  std::unique_ptr<Programs> programs_;     // null: not asked for
-  size_t last_table_ = 0;                  // in summary_->tables, of the last pending row
+  std::unordered_set<Cookie, absl::Hash<Cookie>> delivered_;  // if rows are merged
+  std::unique_ptr<Cgroups> cgroups_;                          // null: not asked for
+  std::unique_ptr<Programs> programs_;                        // null: not asked for
+  size_t last_table_ = 0;  // in summary_->tables, of the last pending row
   std::optional<NetnsId> visiting_;
 };
 

@@ -10,9 +10,10 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 
 #include "netdiag/dump/netlink_source.h"
 #include "netdiag/dump/requests.h"
@@ -43,7 +44,7 @@ bool IsEnd(const absl::Status& status) {
 }
 
 // The cookies of the sockets that live, and their states.
-using Living = absl::flat_hash_map<Cookie, State>;
+using Living = std::unordered_map<Cookie, State, absl::Hash<Cookie>>;
 
 class Destroyer {
  public:

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <string>
 #include <utility>
 
@@ -51,10 +53,19 @@ using netlink::Ready;
 constexpr size_t kScanSlice = 4096;
 // Pending rows shown in one step: as many as a datagram holds.
 constexpr size_t kShownSlice = 256;
+// The unit of work between two looks at the clock (Budget::cpu_time).
+constexpr Budget kUnit = {.datagrams = 1, .descriptors = 64};
 // Bytes that may be read ahead. While owners are scanned, the rows that came before wait in an
 // OwnerJoin, and this is the rest of 8 MiB; else it is enough to even out the two threads.
 constexpr size_t kAheadOfScan = size_t{5} << 20;
 constexpr size_t kAhead = size_t{512} << 10;
+
+// The CPU time that the calling thread has used.
+std::chrono::nanoseconds ThreadTime() {
+  timespec time = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 }  // namespace
 
@@ -82,6 +93,8 @@ class Engine::Impl {
   // Makes one step in the present state.
   absl::StatusOr<Ready> Advance(Wait wait, const Budget& budget, const CallOptions& call,
                                 Visitor visitor);
+  // Advances until a unit of work could exceed `cpu_time`.
+  absl::StatusOr<Ready> AdvanceFor(std::chrono::nanoseconds cpu_time, Visitor visitor);
   absl::StatusOr<Summary> RunToEnd(Visitor visitor, const CallOptions& call);
   int fd() const;
 
@@ -317,6 +330,18 @@ absl::StatusOr<Ready> Engine::Impl::Advance(Wait wait, const Budget& budget,
   return Ready::kDone;
 }
 
+absl::StatusOr<Ready> Engine::Impl::AdvanceFor(std::chrono::nanoseconds cpu_time, Visitor visitor) {
+  const std::chrono::nanoseconds begin = ThreadTime();
+  std::chrono::nanoseconds longest = {};
+  for (std::chrono::nanoseconds now = begin;;) {
+    const absl::StatusOr<Ready> ready = Advance(Wait::kNever, kUnit, {}, visitor);
+    if (!ready.ok() || *ready != Ready::kSome) return ready;
+    const std::chrono::nanoseconds before = std::exchange(now, ThreadTime());
+    longest = std::max(longest, now - before);
+    if (now - begin + longest > cpu_time) return ready;
+  }
+}
+
 absl::Status Engine::Impl::Walk(Wait wait, const Budget& budget, const CallOptions& call,
                                 Visitor visitor, Ready* ready) {
   const auto deliver = [&](const Message& message, const internal::Walk& walk) {
@@ -441,6 +466,7 @@ absl::StatusOr<std::unique_ptr<Engine>> internal::OpenForTest(EngineOptions opti
 
 absl::Status Engine::Begin(const Query& query) { return impl_->Begin(query); }
 absl::StatusOr<Ready> Engine::Step(Visitor visitor, const Budget& budget) {
+  if (budget.cpu_time.count() > 0) return impl_->AdvanceFor(budget.cpu_time, visitor);
   return impl_->Advance(Wait::kNever, budget, {}, visitor);
 }
 const Summary& Engine::summary() const { return impl_->summary(); }

@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
@@ -126,7 +125,7 @@ absl::Status Namespaces::AddHeldBySockets(std::vector<FoundNetns>* found, Missin
   }
   NETDIAG_RETURN_IF_ERROR(files_->Begin());
   stats_.socket_search = true;
-  absl::flat_hash_set<NetnsId> known = {NetnsId()};  // a socket that is closing has none
+  Missing known = {NetnsId()};  // a socket that is closing has none
   for (const FoundNetns& netns : *found) known.insert(netns.id);
   const size_t before = found->size();
   std::string directory;

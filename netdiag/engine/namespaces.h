@@ -26,11 +26,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
+#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
@@ -88,7 +89,7 @@ class Namespaces {
   // PlanLookups().
   enum class TcpSockets : uint8_t { kNotWanted, kWanted, kFound };
 
-  using Missing = absl::flat_hash_set<NetnsId>;
+  using Missing = std::unordered_set<NetnsId, absl::Hash<NetnsId>>;
 
   // OK if BPF numbers processes as proc_root_ does.
   absl::Status CheckProcfs() const;
@@ -105,7 +106,7 @@ class Namespaces {
   std::string home_name_;
   std::vector<netlink::FoundNetns> list_;
   std::vector<Place> places_;  // one for each of list_
-  absl::flat_hash_map<NetnsId, size_t> index_;
+  std::unordered_map<NetnsId, size_t, absl::Hash<NetnsId>> index_;
   TcpSockets tcp_state_ = TcpSockets::kNotWanted;
   std::unique_ptr<bpf::NetnsList> netns_list_;
   std::unique_ptr<bpf::TaskFiles> files_;

@@ -82,6 +82,8 @@ absl::StatusOr<std::vector<FilterToken>> SplitFilter(std::string_view text) {
 
 bool BeginsFilter(std::string_view word) { return internal::BeginsPredicate(word); }
 
+std::optional<size_t> OffsetOf(const absl::Status& error) { return internal::PlaceOf(error); }
+
 std::string PointAt(std::string_view text, const absl::Status& error) {
   const std::optional<size_t> place = internal::PlaceOf(error);
   if (!place || *place > text.size()) return "";

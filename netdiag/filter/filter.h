@@ -141,6 +141,8 @@ bool BeginsFilter(std::string_view word);
 // Shows where in `text` an error of Parse() lies: the line, and below it a caret. Bytes that are
 // not printable ASCII become '?'. Returns an empty string for any other error.
 std::string PointAt(std::string_view text, const absl::Status& error);
+// The offset in the text where an error of Parse() lies; nullopt for any other error.
+std::optional<size_t> OffsetOf(const absl::Status& error);
 
 }  // namespace netdiag
 

@@ -119,7 +119,7 @@ void Resolver::Begin(Job job) {
   ++state_->unanswered;
   state_->asked.notify_one();
   if (threads_ >= std::min(limits_.threads, state_->unanswered)) return;
-  absl::StatusOr<std::thread> thread =
+  absl::StatusOr<internal::QuietThread> thread =
       internal::StartQuietThread([state = state_] { Work(state); });
   // If no thread can be started, the threads that run do the work. If none runs, the question is
   // never answered.

@@ -118,7 +118,7 @@ absl::Status Enter(int fd, const std::string& name) {
 // Runs `body` on a new thread and waits for the thread's end.
 absl::Status OnThread(absl::FunctionRef<absl::Status()> body) {
   absl::Status status;
-  NETDIAG_ASSIGN_OR_RETURN(std::thread thread,
+  NETDIAG_ASSIGN_OR_RETURN(internal::QuietThread thread,
                            internal::StartQuietThread([&] { status = body(); }));
   thread.join();
   return status;

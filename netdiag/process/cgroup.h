@@ -37,10 +37,10 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <unordered_map>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/node_hash_map.h"
+#include "absl/hash/hash.h"
 
 #include "netdiag/types/types.h"
 
@@ -153,12 +153,14 @@ class Cgroups {
   std::string proc_root_;
   CgroupPaths paths_;
   // By path, and by what Complete() made them of.
-  absl::node_hash_map<std::string, Cgroup> by_path_;
-  absl::flat_hash_map<CgroupId, const Cgroup*> by_id_;
-  absl::node_hash_map<Pid, OfPid> by_pid_;
+  std::unordered_map<std::string, Cgroup> by_path_;
+  std::unordered_map<CgroupId, const Cgroup*, absl::Hash<CgroupId>> by_id_;
+  std::unordered_map<Pid, OfPid, absl::Hash<Pid>> by_pid_;
   std::optional<bool> has_v1_;  // HasV1Cgroups(), since Refresh()
   // What Assign() was given; nullopt: it was not called.
-  std::optional<absl::flat_hash_map<std::tuple<CgroupId, Pid, uint64_t>, const Cgroup*>> assigned_;
+  std::optional<std::unordered_map<std::tuple<CgroupId, Pid, uint64_t>, const Cgroup*,
+                                   absl::Hash<std::tuple<CgroupId, Pid, uint64_t>>>>
+      assigned_;
 };
 
 }  // namespace netdiag

@@ -24,10 +24,9 @@
 #include <chrono>
 #include <limits>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 #include <vector>
-
-#include "absl/container/flat_hash_map.h"
 
 #include "netdiag/bpf/task_files.h"
 #include "netdiag/process/cached_owners.h"
@@ -102,7 +101,7 @@ class OwnerIndex::Impl {
   State state_ = State::kEmpty;
   OwnerBudget budget_;
   // What Assign() was given; kNone: it was not called.
-  absl::flat_hash_map<uint32_t, NoOwner> reasons_;
+  std::unordered_map<uint32_t, NoOwner> reasons_;
   NoOwner reason_of_rest_ = NoOwner::kNone;
   // When the scan ended. Const methods do not touch the BpfScan, which Successor() takes.
   size_t bpf_memory_ = 0;

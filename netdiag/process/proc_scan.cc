@@ -172,12 +172,12 @@ size_t ProcScan::ReadShared(size_t budget, Allowance::Deadline deadline, Scan* s
   const size_t wanted = std::clamp<size_t>(worth, 1, workers_.size());
   Allowance allowance(budget, deadline);
   for (Worker& worker : workers_) worker.reader.Forget();
-  std::vector<std::thread> threads;
+  std::vector<QuietThread> threads;
   threads.reserve(wanted);
   for (size_t i = 1; i < wanted; ++i) {
     Worker* worker = &workers_[i];
     worker->scan.wanted = scan->wanted;
-    absl::StatusOr<std::thread> thread =
+    absl::StatusOr<QuietThread> thread =
         StartQuietThread([this, worker, &allowance] { Work(worker, &worker->scan, &allowance); });
     if (!thread.ok()) break;  // fewer threads do
     threads.push_back(*std::move(thread));
@@ -189,7 +189,7 @@ size_t ProcScan::ReadShared(size_t budget, Allowance::Deadline deadline, Scan* s
     workers_[i].scan.wanted = scan->wanted;
     Work(&workers_[i], &workers_[i].scan, &allowance);
   }
-  for (std::thread& thread : threads) thread.join();
+  for (QuietThread& thread : threads) thread.join();
   bool open = false;
   for (Worker& worker : workers_) {
     scan->Absorb(&worker.scan);

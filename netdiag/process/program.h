@@ -33,9 +33,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
-#include "absl/container/node_hash_map.h"
+#include "absl/hash/hash.h"
 
 #include "netdiag/process/owner.h"
 #include "netdiag/types/types.h"
@@ -84,7 +85,7 @@ class Programs {
   };
 
   std::string proc_root_;
-  absl::node_hash_map<Pid, Entry> by_pid_;
+  std::unordered_map<Pid, Entry, absl::Hash<Pid>> by_pid_;
   bool assigned_ = false;
 };
 

@@ -4,27 +4,25 @@
 
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
+
 #include "netdiag/types/error.h"
-#include "netdiag/types/quiet_thread.h"
 
 namespace netdiag::internal {
 
 std::unique_ptr<SideScan> SideScan::Start(OwnerIndex* index, size_t descriptors,
                                           absl::AnyInvocable<absl::Status()> check) {
   std::unique_ptr<SideScan> scan(new SideScan(index, descriptors, std::move(check)));
-  absl::StatusOr<std::thread> thread = StartQuietThread([self = scan.get()] {
+  absl::StatusOr<QuietThread> thread = StartQuietThread([self = scan.get()] {
+    const absl::Cleanup end = [self] { self->over_.store(true, std::memory_order_release); };
     self->status_ = self->Run();
-    self->over_.store(true, std::memory_order_release);
   });
   if (!thread.ok()) return nullptr;
   scan->thread_ = *std::move(thread);
   return scan;
 }
 
-SideScan::~SideScan() {
-  abandoned_.store(true);
-  if (thread_.joinable()) thread_.join();
-}
+SideScan::~SideScan() { abandoned_.store(true); }
 
 absl::Status SideScan::Join() {
   thread_.join();

@@ -10,12 +10,12 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
-#include <thread>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 
 #include "netdiag/process/owner_index.h"
+#include "netdiag/types/quiet_thread.h"
 
 namespace netdiag::internal {
 
@@ -47,7 +47,7 @@ class SideScan {
   absl::Status status_;  // the thread writes it before it ends
   std::atomic<bool> over_{false};
   std::atomic<bool> abandoned_{false};
-  std::thread thread_;
+  QuietThread thread_;  // last, so that it ends first
 };
 
 }  // namespace netdiag::internal

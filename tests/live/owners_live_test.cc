@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include <chrono>
 #include <csignal>
 #include <fcntl.h>
 #include <grp.h>
@@ -127,6 +128,33 @@ TEST_F(OwnersLive, StepsScanWithinTheirBudget) {
   EXPECT_EQ(holders, HeldBy(zoo(), {getpid()}));
   EXPECT_GT(steps, holders.size() / 16);
   EXPECT_GE(engine->summary().owners->sockets, holders.size());
+}
+
+// A budget of time makes one unit of work at least, and as many as fit.
+TEST_F(OwnersLive, StepsGoOnUntilTheirTimeIsUsedUp) {
+  size_t steps_of_first = 0;
+  for (const std::chrono::microseconds time :
+       {std::chrono::microseconds(1), std::chrono::microseconds(std::chrono::hours(1))}) {
+    const std::unique_ptr<Engine> engine = OpenInZoo();
+    ASSERT_TRUE(engine->Begin(WithOwners()).ok());
+    Holders holders;
+    const auto note = [&](const Row& row) {
+      Note(row, &holders);
+      return Flow::kContinue;
+    };
+    size_t steps = 0;
+    for (absl::StatusOr<Ready> ready = Ready::kSome; *ready != Ready::kDone; ++steps) {
+      ready = engine->Step(note, {.cpu_time = time});
+      ASSERT_TRUE(ready.ok()) << ready.status();
+    }
+    EXPECT_EQ(holders, HeldBy(zoo(), {getpid()}));
+    if (steps_of_first == 0) {
+      steps_of_first = steps;
+      EXPECT_GT(steps, holders.size() / 64);
+    } else {
+      EXPECT_LT(steps, steps_of_first);
+    }
+  }
 }
 
 TEST_F(OwnersLive, BothSourcesGiveTheSameOwners) {
