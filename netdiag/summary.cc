@@ -1,4 +1,4 @@
-// Tested by tests/summary_test.cc.
+// Tested by tests/c/netdiag_test.cc.
 
 #include "netdiag/summary.h"
 
@@ -68,8 +68,8 @@ void AddOwners(const OwnerStats& stats, std::vector<absl::Status>* gaps) {
     gaps->push_back(ErrnoError(ETIMEDOUT, "search for owners",
                                "its budget was spent, so owners may be missing"));
   } else if (stats.partial) {
-    gaps->push_back(ErrnoError(ECANCELED, "search for owners",
-                               "it has not ended, so owners may be missing"));
+    gaps->push_back(
+        ErrnoError(ECANCELED, "search for owners", "it has not ended, so owners may be missing"));
   }
 }
 

@@ -32,7 +32,8 @@ int main(int argc, char** argv) {
   epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event);
   Ready ready = Ready::kDone;
   for (int rounds = argc > 1 ? std::atoi(argv[1]) : -1; rounds != 0;) {
-    // The Engine's descriptor is in epoll only while the loop waits for it, because a step can close it.
+    // The Engine's descriptor is in epoll only while the loop waits for it, because a step can
+    // close it.
     const int fd = ready == Ready::kWouldBlock ? engine.fd() : -1;
     epoll_event wait = {.events = EPOLLIN, .data = {.fd = fd}};
     if (fd >= 0) epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &wait);

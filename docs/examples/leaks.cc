@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Connections that the peer has closed and the process has not, for a minute: leaks [SECONDS [ROUNDS]].
+// Connections that the peer has closed and the process has not, for a minute: leaks [SECONDS
+// [ROUNDS]].
 
 #include <chrono>
 #include <cstdlib>
@@ -20,8 +21,7 @@ int main(int argc, char** argv) {
   const std::chrono::seconds limit(argc > 1 ? std::atoi(argv[1]) : 60);
   const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open();
   if (!engine.ok()) return std::cerr << engine.status() << "\n", 1;
-  const Query query{
-      .protocols = {Protocol::kTcp}, .states = State::kCloseWait, .owners = true};
+  const Query query{.protocols = {Protocol::kTcp}, .states = State::kCloseWait, .owners = true};
   std::map<Cookie, Clock::time_point> since;  // when a connection was first seen so
   for (int rounds = argc > 2 ? std::atoi(argv[2]) : -1; rounds != 0; --rounds) {
     const Clock::time_point now = Clock::now();

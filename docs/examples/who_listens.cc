@@ -12,11 +12,11 @@
 
 int main(int argc, char** argv) {
   using namespace netdiag;
-  const Query query{.protocols = {Protocol::kTcp},
-                    .states = State::kListen,
-                    .source_port = Port::FromHost(
-                        static_cast<uint16_t>(argc > 1 ? std::atoi(argv[1]) : 22)),
-                    .owners = true};
+  const Query query{
+      .protocols = {Protocol::kTcp},
+      .states = State::kListen,
+      .source_port = Port::FromHost(static_cast<uint16_t>(argc > 1 ? std::atoi(argv[1]) : 22)),
+      .owners = true};
   const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open();
   if (!engine.ok()) return std::cerr << engine.status() << "\n", 2;
   const absl::StatusOr<Summary> summary = (*engine)->Visit(query, [](const Row& row) {

@@ -61,21 +61,21 @@ extern "C" {
 /* The NETDIAG_C_VERSION of the library that is loaded. */
 int netdiag_c_version(void);
 /* The version of the library: "0.2.0". */
-const char *netdiag_version(void);
+const char* netdiag_version(void);
 
 /* ---- Errors ---- */
 
-#define NETDIAG_INVALID (-1)       /* an argument or a filter is not valid */
+#define NETDIAG_INVALID (-1) /* an argument or a filter is not valid */
 #define NETDIAG_NO_MEMORY (-2)
-#define NETDIAG_TIMEOUT (-3)       /* the timeout of the call passed */
-#define NETDIAG_CANCELLED (-4)     /* netdiag_cancel() ended the call */
-#define NETDIAG_DENIED (-5)        /* a privilege is missing */
-#define NETDIAG_UNSUPPORTED (-6)   /* this kernel does not have it */
+#define NETDIAG_TIMEOUT (-3)     /* the timeout of the call passed */
+#define NETDIAG_CANCELLED (-4)   /* netdiag_cancel() ended the call */
+#define NETDIAG_DENIED (-5)      /* a privilege is missing */
+#define NETDIAG_UNSUPPORTED (-6) /* this kernel does not have it */
 #define NETDIAG_NOT_FOUND (-7)
-#define NETDIAG_DAMAGED (-8)       /* bytes of the kernel or of a capture contradict their format */
-#define NETDIAG_BUSY (-9)          /* the engine serves another call */
+#define NETDIAG_DAMAGED (-8) /* bytes of the kernel or of a capture contradict their format */
+#define NETDIAG_BUSY (-9)    /* the engine serves another call */
 #define NETDIAG_WRONG_PROCESS (-10) /* the engine is that of the parent process */
-#define NETDIAG_FAILED (-11)       /* anything else; `error_number` says what */
+#define NETDIAG_FAILED (-11)        /* anything else; `error_number` says what */
 
 /* The details of a failure. No `size`: this struct never changes. */
 typedef struct netdiag_error {
@@ -93,9 +93,9 @@ typedef struct netdiag_error {
 
 typedef struct netdiag_field {
   size_t size;         /* sizeof(netdiag_field), set by the caller */
-  const char *name;    /* "state", "tcp_info.rtt", "owners.pid" */
-  const char *unit;    /* "", "bytes", "packets", "ms", "us", "bytes_per_second" or "256ths" */
-  const char *meaning; /* "counter", "gauge", "enum", "flag", "text" or "identity" */
+  const char* name;    /* "state", "tcp_info.rtt", "owners.pid" */
+  const char* unit;    /* "", "bytes", "packets", "ms", "us", "bytes_per_second" or "256ths" */
+  const char* meaning; /* "counter", "gauge", "enum", "flag", "text" or "identity" */
   int type;            /* of its values: NETDIAG_NUMBER, ... */
   int is_list;         /* 1: a row can have any number of values, as of owners */
 } netdiag_field;
@@ -104,18 +104,18 @@ typedef struct netdiag_field {
 int netdiag_field_count(void);
 /* Finds a field by its name, its name with the unit ("tcp_info.rtt_us"), or a short name of ss
  * ("cwnd"). NETDIAG_NOT_FOUND: there is none; the error's text has the nearest name. */
-int netdiag_field_find(const char *name, netdiag_error *error);
+int netdiag_field_find(const char* name, netdiag_error* error);
 /* Fills in `field`. Its texts are valid as long as the library is loaded. */
-int netdiag_field_describe(int id, netdiag_field *field, netdiag_error *error);
+int netdiag_field_describe(int id, netdiag_field* field, netdiag_error* error);
 /* The word for a code of the field, or for the flag with this index, as for
  * "tcp_info.ca_state" and 3: "recovery". NULL: it has none. Valid as long as the library. */
-const char *netdiag_field_word(int id, uint64_t number);
+const char* netdiag_field_word(int id, uint64_t number);
 
 /* ---- Values ---- */
 
-#define NETDIAG_ABSENT 0  /* not told by the kernel, or it does not apply to the row */
+#define NETDIAG_ABSENT 0 /* not told by the kernel, or it does not apply to the row */
 #define NETDIAG_NUMBER 1
-#define NETDIAG_FLAG 2    /* `number` is 0 or 1 */
+#define NETDIAG_FLAG 2 /* `number` is 0 or 1 */
 #define NETDIAG_TEXT 3
 #define NETDIAG_ADDRESS 4 /* an address of IPv4 (4 bytes) or IPv6 (16 bytes) in network order */
 
@@ -125,7 +125,7 @@ typedef struct netdiag_value {
   uint32_t size; /* bytes of a text, without the NUL after it, or of an address; else 0 */
   union {
     uint64_t number;
-    const char *text;
+    const char* text;
     uint8_t address[16];
   } as;
 } netdiag_value;
@@ -134,20 +134,20 @@ typedef struct netdiag_value {
 typedef struct netdiag_column {
   int field;
   int reserved;
-  const netdiag_value *values;
+  const netdiag_value* values;
   /* NULL: values[r] is the value of row r. Else the field is a list, and the values of row r are
    * values[first[r]] ... values[first[r + 1] - 1]. Columns of one list ("owners.pid",
    * "owners.fd") have equal numbers here. */
-  const uint32_t *first;
+  const uint32_t* first;
 } netdiag_column;
 
 /* Rows as columns: column[c] is the field c of the query. */
 typedef struct netdiag_batch {
   size_t rows;
   size_t columns;
-  const netdiag_column *column;
+  const netdiag_column* column;
   /* All texts of the batch lie in these bytes. */
-  const char *texts;
+  const char* texts;
   size_t texts_size;
 } netdiag_batch;
 
@@ -165,16 +165,17 @@ typedef struct netdiag_query_options {
   size_t size; /* sizeof(netdiag_query_options) */
   /* Only rows that this expression matches: docs/filter.md. Hosts, services, users and interfaces
    * are numbers here, because the library resolves no names. NULL: all. */
-  const char *filter;
+  const char* filter;
   /* The tables, as words that spaces or commas separate: "tcp udp unix raw packet netlink ...".
    * NULL: "unix udp tcp". */
-  const char *protocols;
-  /* The states, as words of ss: "listen established", "connected", "all". NULL: those of `ss -a`. */
-  const char *states;
+  const char* protocols;
+  /* The states, as words of ss: "listen established", "connected", "all". NULL: those of `ss -a`.
+   */
+  const char* states;
   /* The fields to read: names as for netdiag_field_find(), or the name of a group of fields:
    * "local_port tcp_info owners.pid". They are the columns, in this order. NULL: none, which
    * counts the rows. The kernel is asked only for what the fields and the filter need. */
-  const char *fields;
+  const char* fields;
   unsigned int completeness; /* NETDIAG_COMPLETENESS_... */
   unsigned int owner_policy; /* NETDIAG_OWNERS_... */
   /* 1: the kernel does not filter, so that it never searches for milliseconds within one call. Set
@@ -186,25 +187,25 @@ typedef struct netdiag_query_options {
 typedef struct netdiag_query netdiag_query;
 
 /* `options` NULL: all defaults. The texts are copied. */
-int netdiag_query_new(const netdiag_query_options *options, netdiag_query **query,
-                      netdiag_error *error);
+int netdiag_query_new(const netdiag_query_options* options, netdiag_query** query,
+                      netdiag_error* error);
 /* The number of columns, and the field of one (NETDIAG_NOT_FOUND: there is no such column). */
-size_t netdiag_query_columns(const netdiag_query *query);
-int netdiag_query_column(const netdiag_query *query, size_t column);
+size_t netdiag_query_columns(const netdiag_query* query);
+int netdiag_query_column(const netdiag_query* query, size_t column);
 /* May be called while an engine runs the query. NULL is allowed. */
-void netdiag_query_free(netdiag_query *query);
+void netdiag_query_free(netdiag_query* query);
 
 /* ---- Engines ---- */
 
 #define NETDIAG_SOURCE_AUTO 0 /* the cheaper one */
 #define NETDIAG_SOURCE_PROC 1
-#define NETDIAG_SOURCE_BPF 2  /* needs CAP_BPF and CAP_PERFMON, Linux 5.17 and BTF */
+#define NETDIAG_SOURCE_BPF 2 /* needs CAP_BPF and CAP_PERFMON, Linux 5.17 and BTF */
 
 typedef struct netdiag_options {
   size_t size; /* sizeof(netdiag_options) */
   /* The network namespace: a name of `ip netns`, a path, or a pid. NULL: that of the thread. */
-  const char *netns;
-  const char *proc_root;     /* the procfs to read. NULL: "/proc" */
+  const char* netns;
+  const char* proc_root;     /* the procfs to read. NULL: "/proc" */
   unsigned int all_netns;    /* 1: all network namespaces; needs CAP_SYS_ADMIN */
   unsigned int owner_source; /* NETDIAG_SOURCE_... */
   /* Above 1, netdiag_visit() and netdiag_take() read long dumps on a second thread and owners on a
@@ -213,16 +214,16 @@ typedef struct netdiag_options {
   unsigned int reserved;
   /* All rows come from this capture (`diag --write-capture`, docs/capture.md). The bytes must
    * outlive the engine. NULL: from the kernel. */
-  const void *replay;
+  const void* replay;
   size_t replay_size;
 } netdiag_options;
 
 typedef struct netdiag_engine netdiag_engine;
 
 /* `options` NULL: all defaults. Cost: 0.1 ms. */
-int netdiag_open(const netdiag_options *options, netdiag_engine **engine, netdiag_error *error);
+int netdiag_open(const netdiag_options* options, netdiag_engine** engine, netdiag_error* error);
 /* NULL is allowed. */
-void netdiag_close(netdiag_engine *engine);
+void netdiag_close(netdiag_engine* engine);
 
 /* How a query ended. */
 typedef struct netdiag_summary {
@@ -232,18 +233,18 @@ typedef struct netdiag_summary {
    * they were asked for. 0: `gaps` says what is or may be missing, one reason a line. */
   int complete;
   int stopped; /* 1: the visitor ended the query */
-  const char *gaps;
+  const char* gaps;
 } netdiag_summary;
 
 /* Takes the rows of a query, some at a time. The batch is valid until the visitor returns. Returns
  * 0 to continue. Any other number ends the query, which is no error. Must not throw or jump. */
-typedef int (*netdiag_visitor)(void *data, const netdiag_batch *batch);
+typedef int (*netdiag_visitor)(void* data, const netdiag_batch* batch);
 
 /* Runs the query and passes its rows to `visitor`, 1 to about 1000 at a time; then returns 0. Waits
  * at most `timeout_us` microseconds; negative: without a limit. After an error, the rows that were
  * delivered are valid. */
-int netdiag_visit(netdiag_engine *engine, const netdiag_query *query, int64_t timeout_us,
-                  netdiag_visitor visitor, void *data, netdiag_error *error);
+int netdiag_visit(netdiag_engine* engine, const netdiag_query* query, int64_t timeout_us,
+                  netdiag_visitor visitor, void* data, netdiag_error* error);
 
 /* What netdiag_step() returns. */
 #define NETDIAG_DONE 0 /* the query has ended */
@@ -255,20 +256,20 @@ int netdiag_visit(netdiag_engine *engine, const netdiag_query *query, int64_t ti
  * unless one unit of work takes longer: docs/embedding.md has the units and their costs. 0: one
  * unit. `*batch` has the rows of the step, possibly none, and is valid until the next call with
  * the engine. */
-int netdiag_begin(netdiag_engine *engine, const netdiag_query *query, netdiag_error *error);
-int netdiag_step(netdiag_engine *engine, uint64_t budget_us, const netdiag_batch **batch,
-                 netdiag_error *error);
+int netdiag_begin(netdiag_engine* engine, const netdiag_query* query, netdiag_error* error);
+int netdiag_step(netdiag_engine* engine, uint64_t budget_us, const netdiag_batch** batch,
+                 netdiag_error* error);
 /* The descriptor to wait for; -1: none. It can change with every step, and its number can be
  * closed and used again within one: take it out of epoll before the next step. */
-int netdiag_fd(const netdiag_engine *engine);
+int netdiag_fd(const netdiag_engine* engine);
 
 /* The summary of the last query that netdiag_visit() or netdiag_step() has ended. `gaps` is valid
  * until the next call with the engine. NETDIAG_NOT_FOUND: no query has ended. */
-int netdiag_engine_summary(netdiag_engine *engine, netdiag_summary *summary, netdiag_error *error);
+int netdiag_engine_summary(netdiag_engine* engine, netdiag_summary* summary, netdiag_error* error);
 
 /* Ends the netdiag_visit() or netdiag_take() that is running on another thread. Does nothing if
  * there is none. Not for signal handlers. */
-void netdiag_cancel(netdiag_engine *engine);
+void netdiag_cancel(netdiag_engine* engine);
 
 /* ---- Snapshots ---- */
 
@@ -276,20 +277,20 @@ void netdiag_cancel(netdiag_engine *engine);
  * needed. A snapshot does not need its engine any more. */
 typedef struct netdiag_snapshot netdiag_snapshot;
 
-int netdiag_take(netdiag_engine *engine, const netdiag_query *query, int64_t timeout_us,
-                 netdiag_snapshot **snapshot, netdiag_error *error);
-size_t netdiag_snapshot_rows(const netdiag_snapshot *snapshot);
+int netdiag_take(netdiag_engine* engine, const netdiag_query* query, int64_t timeout_us,
+                 netdiag_snapshot** snapshot, netdiag_error* error);
+size_t netdiag_snapshot_rows(const netdiag_snapshot* snapshot);
 /* As netdiag_engine_summary(). `gaps` is valid as long as the snapshot. */
-int netdiag_snapshot_summary(const netdiag_snapshot *snapshot, netdiag_summary *summary,
-                             netdiag_error *error);
+int netdiag_snapshot_summary(const netdiag_snapshot* snapshot, netdiag_summary* summary,
+                             netdiag_error* error);
 /* Reads `count` rows from row `begin` on, fewer at the end. `fields` are the columns of the batch;
  * a field that the query did not ask the kernel for is NETDIAG_INVALID. Free the batch with
  * netdiag_batch_free(), before or after the snapshot. */
-int netdiag_snapshot_read(const netdiag_snapshot *snapshot, size_t begin, size_t count,
-                          const int *fields, size_t columns, netdiag_batch **batch,
-                          netdiag_error *error);
-void netdiag_batch_free(netdiag_batch *batch);
-void netdiag_snapshot_free(netdiag_snapshot *snapshot);
+int netdiag_snapshot_read(const netdiag_snapshot* snapshot, size_t begin, size_t count,
+                          const int* fields, size_t columns, netdiag_batch** batch,
+                          netdiag_error* error);
+void netdiag_batch_free(netdiag_batch* batch);
+void netdiag_snapshot_free(netdiag_snapshot* snapshot);
 
 /* ---- Closing sockets ---- */
 
@@ -297,7 +298,7 @@ void netdiag_snapshot_free(netdiag_snapshot *snapshot);
  * row have the values. */
 typedef struct netdiag_socket {
   size_t size;          /* sizeof(netdiag_socket) */
-  const char *protocol; /* "tcp" */
+  const char* protocol; /* "tcp" */
   netdiag_value local_address;
   netdiag_value remote_address;
   uint16_t local_port; /* of a raw socket: its protocol ("ip_protocol") */
@@ -318,26 +319,26 @@ typedef struct netdiag_socket {
  * sockets[i], and reasons[i], unless `reasons` is NULL, why: code 0 for NETDIAG_CLOSED and
  * NETDIAG_GONE. Sockets that share a name are best closed in one call. Returns 0 if every socket
  * was tried; else none was. */
-int netdiag_destroy(netdiag_engine *engine, const netdiag_socket *sockets, size_t count,
-                    int *outcomes, netdiag_error *reasons, netdiag_error *error);
+int netdiag_destroy(netdiag_engine* engine, const netdiag_socket* sockets, size_t count,
+                    int* outcomes, netdiag_error* reasons, netdiag_error* error);
 
 /* ---- What the kernel can answer ---- */
 
 typedef struct netdiag_capability {
   size_t size;      /* sizeof(netdiag_capability), set by the caller */
-  const char *name; /* a table ("tcp inet", "unix"), or a feature: docs/embedding.md lists them */
+  const char* name; /* a table ("tcp inet", "unix"), or a feature: docs/embedding.md lists them */
   int is_table;     /* 1: a table, which the kernel can dump. 0: a feature */
   int available;
-  const char *text; /* why it is not available; "" if it is */
+  const char* text; /* why it is not available; "" if it is */
 } netdiag_capability;
 
 /* Fills in the capability `index`; NETDIAG_NOT_FOUND: there are not so many. The first call probes
  * the kernel, which takes some 10 ms. The texts are valid as long as the engine. */
-int netdiag_capability_at(netdiag_engine *engine, size_t index, netdiag_capability *capability,
-                          netdiag_error *error);
-/* `uname -r`; of a capture, of the host where it was made. Valid as long as the engine. NULL: out of
- * memory, or the engine is busy. */
-const char *netdiag_kernel(netdiag_engine *engine);
+int netdiag_capability_at(netdiag_engine* engine, size_t index, netdiag_capability* capability,
+                          netdiag_error* error);
+/* `uname -r`; of a capture, of the host where it was made. Valid as long as the engine. NULL: out
+ * of memory, or the engine is busy. */
+const char* netdiag_kernel(netdiag_engine* engine);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,4 @@
-// Snapshots, and closing sockets. Tested by tests/c/netdiag_test.cc and
-// tests/live/c_live_test.cc.
+// Snapshots, and closing sockets. Tested by tests/c/netdiag_test.cc.
 
 #include "netdiag/snapshot.h"
 

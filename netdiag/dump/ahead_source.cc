@@ -32,7 +32,8 @@ using Chunk = std::vector<std::byte>;
 
 // The chunks between the thread that reads and the caller that visits them. Once a chunk has been
 // visited, its memory is used again.
-// Threads: Put(), Spare() and End() are called by the thread that reads, everything else by the caller.
+// Threads: Put(), Spare() and End() are called by the thread that reads, everything else by the
+// caller.
 class ChunkQueue {
  public:
   explicit ChunkQueue(size_t limit) : limit_(limit) {}

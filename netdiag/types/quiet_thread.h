@@ -18,8 +18,8 @@
 
 namespace netdiag::internal {
 
-// A thread, and what its body has thrown: std::bad_alloc, which would end the program if it left the
-// thread. The destructor waits for the thread's end.
+// A thread, and what its body has thrown: std::bad_alloc, which would end the program if it left
+// the thread. The destructor waits for the thread's end.
 class QuietThread {
  public:
   QuietThread() = default;

@@ -35,8 +35,7 @@ within() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEB
 tree() { within find /usr /etc -path /usr/share/man -prune -o ! -name ld.so.cache -print | sort; }
 
 tree >"$tmp/before"
-within dpkg --install /tmp/"${version%+later}"/diag_*.deb /tmp/"${version%+later}"/libnetdiag0_*.deb \
-  /tmp/"${version%+later}"/libnetdiag-dev_*.deb /tmp/"${version%+later}"/python3-netdiag_*.deb >"$tmp/log" 2>&1 ||
+within sh -c "dpkg --install /tmp/${version%+later}/*.deb" >"$tmp/log" 2>&1 ||
   { cat "$tmp/log"; fail "the packages cannot be installed"; }
 use() {
   within diag --version >/dev/null || fail "diag does not run"
@@ -45,12 +44,11 @@ use() {
   within sh -c 'gcc -Wall -Werror /usr/share/doc/libnetdiag-dev/docs/examples/meter.c -o /tmp/meter -lnetdiag && /tmp/meter 1' \
     >/dev/null || fail "the example in C does not work"
   within sh -c 'gcc /usr/share/doc/libnetdiag-dev/docs/examples/meter.c -o /tmp/meter $(pkg-config --cflags netdiag) \
-    -Wl,-Bstatic $(pkg-config --libs netdiag) -Wl,-Bdynamic -lstdc++ -lmnl -lz && /tmp/meter 1' >/dev/null ||
+    -Wl,-Bstatic $(pkg-config --libs netdiag) -Wl,-Bdynamic -lstdc++ -lmnl -lz -lm && /tmp/meter 1' >/dev/null ||
     fail "the archive does not work"
 }
 use
-within dpkg --install /tmp/"$version"/diag_*.deb /tmp/"$version"/libnetdiag0_*.deb \
-  /tmp/"$version"/libnetdiag-dev_*.deb /tmp/"$version"/python3-netdiag_*.deb >"$tmp/log" 2>&1 ||
+within sh -c "dpkg --install /tmp/$version/*.deb" >"$tmp/log" 2>&1 ||
   { cat "$tmp/log"; fail "the packages cannot be upgraded"; }
 [[ $(within dpkg-query -W -f '${Version}' libnetdiag0) == "$version" ]] || fail "the later version was not installed"
 use
