@@ -81,7 +81,7 @@ void TopTable::Finish(const netdiag::Look& look, TopOrder order) {
     for (size_t i = 0; i < by_.size(); ++i) {
       std::string& text = values.emplace_back();
       AppendValue(by_[i], group.values[i], Escape::kText, /*netns=*/{}, names_, &text);
-      if (text.empty()) text = "-";
+      if (text.empty()) text.push_back('-');
     }
     TopLine& line = lines[values];
     line.values = std::move(values);
