@@ -6,10 +6,11 @@
 //   for (const Row& row : snapshot) Use(row.state());
 //
 // Lifetime: rows, and the views that they return, are valid as long as the Snapshot. A move of the
-// Snapshot keeps them valid. Rows of a temporary Snapshot do not compile. A Snapshot that was moved
-// from may only be destroyed or assigned to.
-// Threads: immutable; const methods may run concurrently.
-// Cost: see Engine::Take(). Each access makes a Row from the stored message.
+// Snapshot keeps them valid. Rows of a temporary Snapshot do not compile, except in
+// `for (const Row& row : *engine->Take(query))`: C++23 keeps the Snapshot alive there, and C++20
+// does not, so keep it in a variable. A Snapshot that was moved from may only be destroyed or
+// assigned to. Threads: immutable; const methods may run concurrently. Cost: see Engine::Take().
+// Each access makes a Row from the stored message.
 
 #ifndef NETDIAG_SNAPSHOT_H_
 #define NETDIAG_SNAPSHOT_H_
@@ -65,17 +66,23 @@ class Snapshot::Iterator {
   using difference_type = std::ptrdiff_t;
   using reference = Row;
   using pointer = void;
+  Iterator() = default;
   Iterator(const Snapshot* snapshot, size_t i) : snapshot_(snapshot), i_(i) {}
   Row operator*() const { return (*snapshot_)[i_]; }
   Iterator& operator++() {
     ++i_;
     return *this;
   }
+  Iterator operator++(int) {
+    Iterator old = *this;
+    ++i_;
+    return old;
+  }
   friend bool operator==(const Iterator& a, const Iterator& b) { return a.i_ == b.i_; }
 
  private:
-  const Snapshot* snapshot_;
-  size_t i_;
+  const Snapshot* snapshot_ = nullptr;
+  size_t i_ = 0;
 };
 
 inline Snapshot::Iterator Snapshot::begin() const& { return {this, 0}; }

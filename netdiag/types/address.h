@@ -110,6 +110,14 @@ class IpAddress {
   friend H AbslHashValue(H h, const IpAddress& address) {
     return H::combine(std::move(h), address.family_, address.octets_);
   }
+  // Prints the text of AppendTo().
+  template <class C, class Traits>
+  friend std::basic_ostream<C, Traits>& operator<<(std::basic_ostream<C, Traits>& out,
+                                                   const IpAddress& address) {
+    char text[kTextRoom + 1] = {};
+    *address.WriteTo(text) = '\0';
+    return out << static_cast<const char*>(text);
+  }
 
  private:
   Family family_ = Family::kInet;
@@ -195,6 +203,18 @@ struct Endpoint {
   void AppendTo(std::string* out) const;
   void AppendHostTo(std::string* out) const;
   friend constexpr auto operator<=>(const Endpoint&, const Endpoint&) = default;
+  template <class H>
+  friend H AbslHashValue(H h, const Endpoint& end) {
+    return H::combine(std::move(h), end.address, end.port, end.zone);
+  }
+  // Prints the text of AppendTo().
+  template <class C, class Traits>
+  friend std::basic_ostream<C, Traits>& operator<<(std::basic_ostream<C, Traits>& out,
+                                                   const Endpoint& end) {
+    std::string text;
+    end.AppendTo(&text);
+    return out << text.c_str();
+  }
 };
 
 // The parts of "host:port", "[host]:port", "host%zone:port" or "[host%zone]:port"; the port may be
@@ -239,5 +259,22 @@ std::string ToText(const T& value) {
 }
 
 }  // namespace netdiag
+
+template <>
+struct std::hash<netdiag::IpAddress> {
+  size_t operator()(const netdiag::IpAddress& address) const {
+    const auto octets = address.octets();
+    return std::hash<std::string_view>()(
+        {reinterpret_cast<const char*>(octets.data()), octets.size()});
+  }
+};
+template <>
+struct std::hash<netdiag::Endpoint> {
+  size_t operator()(const netdiag::Endpoint& end) const {
+    size_t mixed = std::hash<netdiag::IpAddress>()(end.address);
+    mixed = mixed * 31 + end.port.value();
+    return mixed * 31 + end.zone.value();
+  }
+};
 
 #endif  // NETDIAG_TYPES_ADDRESS_H_

@@ -16,7 +16,9 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
+#include <iosfwd>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -45,6 +47,12 @@ class Id {
   template <class H>
   friend H AbslHashValue(H h, const Id& id) {
     return H::combine(std::move(h), id.value_);
+  }
+  // Prints the number.
+  template <class C, class Traits>
+  friend std::basic_ostream<C, Traits>& operator<<(std::basic_ostream<C, Traits>& out,
+                                                   const Id& id) {
+    return out << id.value_;
   }
 
  private:
@@ -77,6 +85,16 @@ class Port {
   constexpr uint16_t value() const { return value_; }
   constexpr uint16_t ToNetwork() const { return Swap(value_); }
   friend constexpr auto operator<=>(const Port&, const Port&) = default;
+  template <class H>
+  friend H AbslHashValue(H h, const Port& port) {
+    return H::combine(std::move(h), port.value_);
+  }
+  // Prints the number in host order.
+  template <class C, class Traits>
+  friend std::basic_ostream<C, Traits>& operator<<(std::basic_ostream<C, Traits>& out,
+                                                   const Port& port) {
+    return out << port.value_;
+  }
 
  private:
   static constexpr uint16_t Swap(uint16_t value) {
@@ -126,6 +144,9 @@ class StateSet {
   // Empty for a value above 31: the state in a message may be any byte.
   constexpr StateSet(State state)  // NOLINT: a state is a set
       : bits_(static_cast<uint8_t>(state) < 32 ? uint32_t{1} << static_cast<uint8_t>(state) : 0) {}
+  constexpr StateSet(std::initializer_list<State> states) {
+    for (const State state : states) bits_ |= StateSet(state).bits_;
+  }
   static constexpr StateSet FromBits(uint32_t bits) { return StateSet(bits); }
   static constexpr StateSet None() { return StateSet(); }
   // Every state that a socket of TCP, or a request for one, can have; unix and UDP have no others.
@@ -160,6 +181,8 @@ class StateSet {
   constexpr explicit StateSet(uint32_t bits) : bits_(bits) {}
   uint32_t bits_ = 0;
 };
+
+constexpr StateSet operator|(State a, State b) { return StateSet(a) | StateSet(b); }
 
 // A set of enumerators whose values are below 64.
 template <class E>
@@ -318,5 +341,14 @@ std::span<const SocketTypeNames> AllSocketTypes();
 const SocketTypeNames& Names(SocketType type);
 
 }  // namespace netdiag
+
+template <class Tag, class Rep>
+struct std::hash<netdiag::Id<Tag, Rep>> {
+  size_t operator()(const netdiag::Id<Tag, Rep>& id) const { return std::hash<Rep>()(id.value()); }
+};
+template <>
+struct std::hash<netdiag::Port> {
+  size_t operator()(const netdiag::Port& port) const { return std::hash<uint16_t>()(port.value()); }
+};
 
 #endif  // NETDIAG_TYPES_TYPES_H_
