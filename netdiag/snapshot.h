@@ -9,8 +9,9 @@
 // Snapshot keeps them valid. Rows of a temporary Snapshot do not compile, except in
 // `for (const Row& row : *engine->Take(query))`: C++23 keeps the Snapshot alive there, and C++20
 // does not, so keep it in a variable. A Snapshot that was moved from may only be destroyed or
-// assigned to. Threads: immutable; const methods may run concurrently. Cost: see Engine::Take().
-// Each access makes a Row from the stored message.
+// assigned to.
+// Threads: immutable; const methods may run concurrently.
+// Cost: see Engine::Take(). Each access makes a Row from the stored message.
 
 #ifndef NETDIAG_SNAPSHOT_H_
 #define NETDIAG_SNAPSHOT_H_
