@@ -56,7 +56,7 @@ class FakeHost {
     auto [ours, kernels] = testing::ConnPair();
     kernel_ = std::move(kernels);
     absl::StatusOr<std::unique_ptr<Events>> events =
-        Events::Adopt(std::move(ours), {.protocols = {Protocol::kTcp}}, NetnsId());
+        Events::Adopt(std::move(ours), {.protocols = {Protocol::kTcp}}, NetnsId(42));
     EXPECT_THAT(events, IsOk());
     monitor_ = *internal::AdoptEvents(engine_.get(), std::move(query), *std::move(events));
   }
