@@ -61,7 +61,8 @@ TopView::TopView(const std::vector<Column>& by, Names* names) : own_by_(by), nam
 std::vector<Column> TopView::Needs() {
   std::vector<Column> needs;
   for (const View& view : kViews) {
-    for (Column& column : *ParseColumns(view.columns)) needs.push_back(std::move(column));
+    auto columns = ParseColumns(view.columns);
+    for (Column& column : *columns) needs.push_back(std::move(column));
   }
   return needs;
 }
