@@ -16,9 +16,8 @@ namespace {
 using netlink::Ready;
 
 // Those that rows of the tables have, or that no row of the protocol has.
-constexpr ExtensionSet kReadable = {Extension::kMemory, Extension::kCongestion,
-                                    Extension::kTos,    Extension::kTrafficClass,
-                                    Extension::kSocketMemory};
+constexpr ExtensionSet kReadable = {Extension::kMemory, Extension::kCongestion, Extension::kTos,
+                                    Extension::kTrafficClass, Extension::kSocketMemory};
 
 std::string What(const DumpRequest& request) {
   return "reading the kernel's table, " + Text(request.table);
@@ -58,10 +57,10 @@ absl::StatusOr<Ready> KernelTableSource::Step(const StepOptions& /*how*/, Messag
   NETDIAG_ASSIGN_OR_RETURN(const bool more, table_->Read());
   if (!more) {
     if (const uint64_t chains = table_->unsettled(); chains > 0) {
-      stats_.doubt = ErrnoError(
-          EAGAIN, "table of " + std::string(Names(question_.protocol).word),
-          "sockets may be missing: " + std::to_string(chains) + " hash chains changed during every "
-          "try to read them");
+      stats_.doubt = ErrnoError(EAGAIN, "table of " + std::string(Names(question_.protocol).word),
+                                "sockets may be missing: " + std::to_string(chains) +
+                                    " hash chains changed during every "
+                                    "try to read them");
     }
     return Ready::kDone;
   }

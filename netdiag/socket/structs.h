@@ -77,8 +77,8 @@ class StructView {
     }
     return end;
   }
-  // The row with that name. A name that no row has does not compile. A reference, because clang 14 reads
-  // a temporary that a consteval function returned before it has written it.
+  // The row with that name. A name that no row has does not compile. A reference, because clang 14
+  // reads a temporary that a consteval function returned before it has written it.
   static consteval const StructField& Field(std::string_view name) {
     for (const StructField& field : Traits::kFields) {
       if (field.name == name) return field;

@@ -146,14 +146,16 @@ with socket.create_server(("127.0.0.1", 0)) as listener:
     port = str(listener.getsockname()[1])
     found = subprocess.run([sys.argv[1], port], capture_output=True, text=True).stdout
     assert found.startswith("127.0.0.1:" + port + " "), found
-sys.exit(subprocess.run([sys.argv[1], port]).returncode != 1)' "$tmp/who_listens.g++" || fail "who_listens does not find a listener"
+nobody = subprocess.run([sys.argv[1], port], capture_output=True, text=True)
+# If processes cannot be read, the program is not sure.
+sys.exit(nobody.returncode != 1 and "owners may be missing" not in nobody.stderr)' "$tmp/who_listens.g++" || fail "who_listens does not find a listener"
 
 # ---- C, Python and Go ----
 
 c_flags=$(pkg-config --cflags --libs netdiag)
 # shellcheck disable=SC2086
 gcc -std=c99 $warnings "$tmp/examples/meter.c" -o "$tmp/meter" $c_flags || fail "the meter does not compile"
-LD_LIBRARY_PATH=$prefix/lib "$tmp/meter" 2 | grep -q 'CONNS' || fail "the meter fails"
+LD_LIBRARY_PATH=$prefix/lib "$tmp/meter" 2 >"$tmp/out" && grep -q CONNS "$tmp/out" || fail "the meter fails"
 # shellcheck disable=SC2046
 gcc "$tmp/examples/meter.c" -o "$tmp/meter" $(pkg-config --cflags netdiag) "$prefix/lib/libnetdiag.a" \
   $(pkg-config --static --libs-only-l netdiag | sed 's/-lnetdiag//') || fail "the archive does not link into a program in C"

@@ -30,7 +30,7 @@ for version in "$version" "$version+later"; do
   make_packages . . "$root/tmp/$version" "$version"
 done
 readonly version
-within() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"; }
+within() { /usr/sbin/chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"; }
 # Everything below /usr and /etc.
 tree() { within find /usr /etc -path /usr/share/man -prune -o ! -name ld.so.cache -print | sort; }
 

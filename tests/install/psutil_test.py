@@ -10,7 +10,10 @@ import unittest
 
 import netdiag
 
-os.environ["CIBUILDWHEEL"] = "1"  # psutil's tests then wait longer for their own processes
+# psutil's tests then wait longer for their own processes, and look for Python under this name.
+os.environ["CIBUILDWHEEL"] = "1"
+os.symlink(os.path.realpath(sys.executable), "python")
+os.environ["PATH"] = os.getcwd() + ":" + os.environ["PATH"]
 
 try:
     import psutil

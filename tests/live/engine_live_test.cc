@@ -431,6 +431,8 @@ TEST_F(EngineLive, CapabilitiesOfThisKernel) {
   for (const auto& row : kFeatures) {
     const Feature* const feature = capabilities.Find(row.name);
     ASSERT_NE(feature, nullptr) << row.name;
+    // Some builds of Linux refuse every program of that iterator (docs/kernel.md).
+    if (row.name == "bpf_tcp_table" && absl::IsPermissionDenied(feature->status)) continue;
     EXPECT_EQ(feature->status.ok(), KernelIs(row.major, row.minor))
         << row.name << " " << feature->status;
   }

@@ -306,8 +306,9 @@ TEST(MonitorLive, SumsByProcessAndWhatIsUnattributedEqualTheTotal) {
     const std::array<size_t, 3> amounts = {1000, 20'000, 300};
     for (const size_t amount : amounts) {
       senders.push_back(std::make_unique<Sender>(LocalOf(listener), amount));
-      accepted.push_back(Accept(listener));
     }
+    // After the last fork(), so that no sender holds the server's end of another one.
+    for (size_t i = 0; i < amounts.size(); ++i) accepted.push_back(Accept(listener));
     watcher.Look();
     // They end before the next look, in which they have no owner any more.
     std::vector<Cookie> ends;
@@ -363,7 +364,8 @@ TEST(MonitorLive, ClosedSocketsOfOtherNamespacesAreFollowed) {
       watcher.AwaitEnds({transfer.client, transfer.server, unseen.client, unseen.server});
       EXPECT_EQ(watcher.gained[transfer.server].received, 501u);
       EXPECT_EQ(watcher.gained[unseen.client].received, 61u);
-      EXPECT_EQ(watcher.gained[unseen.server].received, 40u);
+      // The FIN of the other end counts if it came before the event.
+      EXPECT_THAT(watcher.gained[unseen.server].received, ::testing::AnyOf(40u, 41u));
     }
     DeleteNetns("guest");
   });

@@ -28,6 +28,11 @@ using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+// No message, except one about processes of this machine that cannot be read.
+auto SaysNothingElse() {
+  return ::testing::MatchesRegex("(diag: owners may be missing, because [^\n]*\n)?");
+}
+
 // The next line with all of `parts`.
 std::string Find(Running* diag, const std::vector<std::string>& parts) {
   while (std::optional<std::string> line = diag->Line()) {
@@ -76,7 +81,7 @@ TEST(WatchProgram, TellsTheLifeOfAConnection) {
     close(pair.server);
     EXPECT_THAT(Find(&diag, {"closed", port}), HasSubstr(" sent 1 received 1001 "));
     EXPECT_EQ(diag.SignalUntilItEnds(SIGINT), 0);
-    EXPECT_EQ(diag.Errors(), "");
+    EXPECT_THAT(diag.Errors(), SaysNothingElse());
   });
 }
 
@@ -179,12 +184,12 @@ TEST(TopProgram, WritesAsManyTablesAsAsked) {
     const Outcome outcome =
         RunDiag({"top", "-b", "-n", "2", "-d", "0.1", "--by", "local_port,state"});
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-    EXPECT_EQ(outcome.err, "");
+    EXPECT_THAT(outcome.err, SaysNothingElse());
     EXPECT_THAT(outcome.out,
                 ContainsRegex("  2 sockets, opened 0, closed 0\n"
                               "    RX/s    TX/s  RETRANS  SOCKETS  local_port  state *\n"));
     EXPECT_THAT(outcome.out, ContainsRegex("\n       0       0        0        1  " +
-                                           PortOf(pair.client).substr(1) + " +ESTAB"));
+                                           PortOf(pair.client).substr(1) + " +established"));
     EXPECT_THAT(outcome.out, ContainsRegex("\n       0       0        0        2  total\n\n20"));
     close(pair.client);
     close(pair.server);
@@ -202,7 +207,7 @@ TEST(WhyProgram, TellsWhoUsesAPortAndWhatIsUnusual) {
     const std::string port = PortOf(listener);
     const Outcome outcome = RunDiag({"why", port});
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-    EXPECT_EQ(outcome.err, "");
+    EXPECT_THAT(outcome.err, SaysNothingElse());
     EXPECT_THAT(outcome.out,
                 AllOf(HasSubstr("port " + port.substr(1) + "\n"),
                       HasSubstr(" (process " + std::to_string(getpid()) + ", started "),

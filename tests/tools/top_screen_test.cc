@@ -188,7 +188,7 @@ TEST(TopScreen, ASignalLeavesTheTerminalAsItWas) {
 
 TEST(TopScreen, WithoutATerminalSaysWhatToDo) {
   const Outcome outcome = RunDiag({"top", "-d", "0.1"});
-  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_THAT(outcome.err, HasSubstr("use -b to write tables as text"));
 }
 

@@ -114,10 +114,10 @@ Examples:
 
 constexpr std::string_view kWhyDetails =
     R"(A number is a port, and also a process if there is one of that number; `:443`
-is a port only. The answer is about the sockets of TCP and UDP: the processes that
-hold them, with executable, arguments, users, unit and container; the listeners,
-with their accept queues and drops; the connections by state and by peer; and
-what is unusual, with the reason why diag says so.
+is a port only. The answer is about the sockets of TCP and UDP: the processes
+that hold them, with executable, arguments, users, unit and container; the
+listeners, with their accept queues and drops; the connections by state and by
+peer; and what is unusual, with the reason why diag says so.
 
 Examples:
   diag why :443
