@@ -58,7 +58,7 @@ ExitCode PrintCapabilities(const netdiag::Capabilities& capabilities) {
   text.push_back('\n');
   for (const netdiag::Capability& row : capabilities.tables) {
     std::string line = Text(row.table);
-    line.resize(std::max<size_t>(line.size() + 1, 15), ' ');
+    line.resize(std::max<size_t>(line.size() + 1, 18), ' ');
     line.append("netlink ").append(row.netlink.ok() ? "yes" : "no ");
     line.append("  procfs ").append(row.procfs ? "yes" : "no");
     if (!row.netlink.ok()) {
@@ -69,7 +69,7 @@ ExitCode PrintCapabilities(const netdiag::Capabilities& capabilities) {
   }
   for (const netdiag::Feature& feature : capabilities.features) {
     std::string line(feature.name);
-    line.resize(std::max<size_t>(line.size() + 1, 15), ' ');
+    line.resize(std::max<size_t>(line.size() + 1, 18), ' ');
     line.append(feature.status.ok() ? "yes      " : "no       ");
     if (feature.status.ok()) {
       line.append(feature.purpose);
