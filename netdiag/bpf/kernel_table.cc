@@ -93,10 +93,16 @@ absl::StatusOr<std::unique_ptr<KernelTable>> KernelTable::Load() {
     reading = maps->Take(".bss");
     return 0;
   };
-  NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link,
-                           LoadIterator(kWhat, kLoaders, {.program = "ReadTable"}, attach));
+  absl::StatusOr<internal::UniqueFd> link =
+      LoadIterator(kWhat, kLoaders, {.program = "ReadTable"}, attach);
+  // The only thing that the loader looks for by its name.
+  if (absl::IsNotFound(link.status())) {
+    return ErrnoError(EOPNOTSUPP, kWhat,
+                      "this kernel has no bpf_rdonly_cast(), which came with 6.2");
+  }
+  NETDIAG_RETURN_IF_ERROR(link.status());
   return std::unique_ptr<KernelTable>(
-      new KernelTable(std::move(link), std::move(question), std::move(reading)));
+      new KernelTable(*std::move(link), std::move(question), std::move(reading)));
 }
 
 KernelTable::KernelTable(internal::UniqueFd link, internal::UniqueFd question,
