@@ -4,9 +4,11 @@
 #include "netdiag/bpf/kernel_table.h"
 
 #include <linux/capability.h>
+#include <sys/utsname.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <ctime>
 #include <unistd.h>
 #include <utility>
@@ -82,7 +84,16 @@ absl::Status KernelTable::Check() {
 #if !defined(__x86_64__)
   return ErrnoError(EOPNOTSUPP, kWhat, "relies on the order of loads of x86-64");
 #endif
-  return CheckIterator(kWhat);
+  NETDIAG_RETURN_IF_ERROR(CheckIterator(kWhat));
+  // Of 6.12 the timer of a connection with keepalive was not that of a dump.
+  utsname kernel;
+  int major = 0, minor = 0;
+  if (uname(&kernel) != 0 || std::sscanf(kernel.release, "%d.%d", &major, &minor) != 2 ||
+      std::pair(major, minor) < std::pair(6, 18)) {
+    return ErrnoError(EOPNOTSUPP, kWhat,
+                      "its rows are not all equal to a dump's before Linux 6.18");
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<KernelTable>> KernelTable::Load() {
@@ -93,16 +104,10 @@ absl::StatusOr<std::unique_ptr<KernelTable>> KernelTable::Load() {
     reading = maps->Take(".bss");
     return 0;
   };
-  absl::StatusOr<internal::UniqueFd> link =
-      LoadIterator(kWhat, kLoaders, {.program = "ReadTable"}, attach);
-  // The only thing that the loader looks for by its name.
-  if (absl::IsNotFound(link.status())) {
-    return ErrnoError(EOPNOTSUPP, kWhat,
-                      "this kernel has no bpf_rdonly_cast(), which came with 6.2");
-  }
-  NETDIAG_RETURN_IF_ERROR(link.status());
+  NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link,
+                           LoadIterator(kWhat, kLoaders, {.program = "ReadTable"}, attach));
   return std::unique_ptr<KernelTable>(
-      new KernelTable(*std::move(link), std::move(question), std::move(reading)));
+      new KernelTable(std::move(link), std::move(question), std::move(reading)));
 }
 
 KernelTable::KernelTable(internal::UniqueFd link, internal::UniqueFd question,

@@ -29,7 +29,7 @@
 // Lifetime: three descriptors stay open until destruction, and one more between Begin() and the
 // end. All are close-on-exec. A message is valid until the next Read().
 // Threads: thread-compatible. Several objects can read disjoint parts at the same time.
-// Errors: as TaskFiles::Load(); EOPNOTSUPP: before 6.6, or another processor than x86-64; ENOENT:
+// Errors: as TaskFiles::Load(); EOPNOTSUPP: before 6.18, or another processor than x86-64; ENOENT:
 // the namespace has ended.
 
 #ifndef NETDIAG_BPF_KERNEL_TABLE_H_

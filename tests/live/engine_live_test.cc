@@ -421,7 +421,7 @@ TEST_F(EngineLive, CapabilitiesOfThisKernel) {
   } kFeatures[] = {{"bpf_owners", 5, 17},
                    {"bpf_census", 5, 17},
                    {"bpf_tcp_table", 5, 17},
-                   {"bpf_socket_tables", 6, 6},
+                   {"bpf_socket_tables", 6, 18},
                    {"bpf_netns_list", 5, 17},
                    {"bpf_kill", 6, 5},
                    {"kill", 4, 9},
