@@ -1,5 +1,5 @@
-// A look of the Monitor compared with the query that it runs, and steady polling with owners
-// compared with polling without; what the Monitor takes.
+// Three measurements: a look of the Monitor against the query that it runs, steady polling with
+// owners against polling without them, and the memory of the Monitor.
 //
 //   tools/dev bench monitor [--sockets=20000] [--repetitions=15] [--warm-up=2]
 

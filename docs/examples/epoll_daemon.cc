@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A daemon with one epoll loop, which no query holds up for more than about a millisecond:
-// epoll_daemon [ROUNDS]. Every second it counts the sockets.
+// epoll_daemon [ROUNDS]: a daemon with one epoll loop. It counts the sockets every second. A step
+// of the query takes about a millisecond at most, so the loop can serve other descriptors.
 
 #include <sys/epoll.h>
 #include <sys/timerfd.h>

@@ -48,11 +48,7 @@
 // ---- Tables ----
 
 static __always_inline struct inet_hashinfo* HashInfo(struct net* net) {
-  if (bpf_core_field_exists(net->ipv4.tcp_death_row)) {
-    return BPF_CORE_READ(net, ipv4.tcp_death_row.hashinfo);
-  }
-  struct net___pointer* other = (struct net___pointer*)net;
-  return BPF_CORE_READ(other, ipv4.tcp_death_row, hashinfo);
+  return BPF_CORE_READ(net, ipv4.tcp_death_row.hashinfo);
 }
 
 static __always_inline struct net* OwnNet(void) {

@@ -4,11 +4,9 @@
 #include "netdiag/bpf/kernel_table.h"
 
 #include <linux/capability.h>
-#include <sys/utsname.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <ctime>
 #include <unistd.h>
 #include <utility>
@@ -85,11 +83,8 @@ absl::Status KernelTable::Check() {
   return ErrnoError(EOPNOTSUPP, kWhat, "relies on the order of loads of x86-64");
 #endif
   NETDIAG_RETURN_IF_ERROR(CheckIterator(kWhat));
-  // Of 6.12 the timer of a connection with keepalive was not that of a dump.
-  utsname kernel;
-  int major = 0, minor = 0;
-  if (uname(&kernel) != 0 || std::sscanf(kernel.release, "%d.%d", &major, &minor) != 2 ||
-      std::pair(major, minor) < std::pair(6, 18)) {
+  // On 6.12 a connection with keepalive has no timer here, and one in a dump.
+  if (!internal::KernelIsAtLeast(6, 18)) {
     return ErrnoError(EOPNOTSUPP, kWhat,
                       "its rows are not all equal to a dump's before Linux 6.18");
   }

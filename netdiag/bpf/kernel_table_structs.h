@@ -89,15 +89,6 @@ struct net {
   struct netns_ipv4 ipv4;
 };
 
-// The layout of 5.19 and 6.0.
-struct netns_ipv4___pointer {
-  struct inet_timewait_death_row* tcp_death_row;
-};
-
-struct net___pointer {
-  struct netns_ipv4___pointer ipv4;
-};
-
 typedef struct {
   struct net* net;
 } possible_net_t;

@@ -29,7 +29,8 @@ using netlink::CallOptions;
 using netlink::Ready;
 
 constexpr size_t kDrainSlice = 256;
-// The most events that one drain of a look reads. They could come faster than they are read.
+// The most events that a look reads at a time. Without a limit, a look would not end if events came
+// faster than it reads them.
 constexpr size_t kDrainMost = size_t{1} << 20;
 
 // The fields that a socket has from its first row on, with the values that it keeps.

@@ -27,7 +27,7 @@
 
 #include "netdiag/field_words.h"
 #include "netdiag/fields.h"
-#include "tests/testing/failing_new.h"
+#include "tests/testing/alloc_counter.h"
 #include "tests/testing/netns.h"
 #include "tests/testing/sockets.h"
 
@@ -396,15 +396,15 @@ TEST(CRows, CostNoAllocationEach) {
   };
   for (int i = 0; i < 300; ++i) sockets.push_back(Listen(Loopback(Family::kInet), 1));
   ASSERT_EQ(netdiag_visit(engine.get, query.get, -1, count, &rows, nullptr), 0);
-  uint64_t before = CallsOfNew();
+  const AllocCounter first(AllocCounter::Scope::kProcess);
   ASSERT_EQ(netdiag_visit(engine.get, query.get, -1, count, &rows, nullptr), 0);
-  const uint64_t few = CallsOfNew() - before;
+  const uint64_t few = first.count();
   for (int i = 0; i < 300; ++i) sockets.push_back(Listen(Loopback(Family::kInet), 1));
   ASSERT_EQ(netdiag_visit(engine.get, query.get, -1, count, &rows, nullptr), 0);
-  before = CallsOfNew();
+  const AllocCounter second(AllocCounter::Scope::kProcess);
   ASSERT_EQ(netdiag_visit(engine.get, query.get, -1, count, &rows, nullptr), 0);
   EXPECT_EQ(rows, 1800u);
-  EXPECT_LT(CallsOfNew() - before, few + 50);
+  EXPECT_LT(second.count(), few + 50);
   for (const int fd : sockets) close(fd);
 }
 

@@ -1,12 +1,12 @@
 // tests/testing/alloc_counter.h — counts calls of operator new, to test that code allocates
-// nothing.
+// nothing, and makes them fail, to test that code survives it.
 //
 //   AllocCounter counter;
 //   engine.Visit(query, visitor);
 //   EXPECT_EQ(counter.count(), 0u);
 //
 // A program that links //tests/testing:alloc_counter gets its own operator new and delete, in every
-// form. Direct calls of malloc() are not counted.
+// form. Direct calls of malloc() are not counted and do not fail.
 
 #ifndef NETDIAG_TESTS_TESTING_ALLOC_COUNTER_H_
 #define NETDIAG_TESTS_TESTING_ALLOC_COUNTER_H_
@@ -33,6 +33,16 @@ class AllocCounter {
 
   Scope scope_;
   Totals start_;
+};
+
+// While it exists, the first `after` calls of operator new succeed, and all later ones fail, in
+// every thread. One at a time.
+class FailingNew {
+ public:
+  explicit FailingNew(uint64_t after);
+  FailingNew(const FailingNew&) = delete;
+  FailingNew& operator=(const FailingNew&) = delete;
+  ~FailingNew();
 };
 
 }  // namespace netdiag::testing

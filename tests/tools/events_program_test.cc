@@ -107,7 +107,7 @@ TEST(EventsProgram, ShowsTheOwnersThatSocketsHad) {
     const std::string port = std::to_string(LocalOf(pair.client).port.value());
     Running diag({"-EtnpH"});
     {
-      // Until an event is shown, there was a look.
+      // diag looks before it shows the first event.
       const KeepClosing closing([] { close(Listen(Loopback(Family::kInet), 1)); });
       diag.Line();
     }

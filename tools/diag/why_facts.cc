@@ -24,7 +24,7 @@ using netdiag::InetSocket;
 using netdiag::Row;
 using netdiag::State;
 
-// More than this many connections that the other end has closed are worth a sentence.
+// The answer mentions connections in CLOSE-WAIT if there are more than this.
 constexpr size_t kManyCloseWaits = 10;
 // Peers and listeners that are named.
 constexpr size_t kNamed = 5;

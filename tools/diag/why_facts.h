@@ -65,7 +65,7 @@ class WhyFacts {
   size_t unowned_ = 0;  // sockets that a process could hold, and whose owner is not seen
 };
 
-// The whole answer as text. `subject`: what was asked, "port 443".
+// Returns the answer as text. `subject` is what it is about, for example "port 443".
 std::string WhyText(const WhyFacts& facts, const std::string& subject,
                     const std::string& proc_root);
 
