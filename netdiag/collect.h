@@ -26,9 +26,9 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 
 #include "netdiag/fields.h"
@@ -113,7 +113,7 @@ class RowCounts {
   uint64_t rows_ = 0;
   std::string key_;          // scratch: the encoded values of the row in Add()
   std::vector<List> lists_;  // scratch: the lists of the row in Add()
-  absl::flat_hash_map<std::string, Count> counts_;
+  std::unordered_map<std::string, Count> counts_;
 };
 
 }  // namespace netdiag

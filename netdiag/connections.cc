@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
+#include <unordered_map>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 
 #include "netdiag/engine.h"
 #include "netdiag/process/owner_index.h"
@@ -91,7 +93,8 @@ class UidCache {
 
  private:
   OwnerIndex reader_;
-  absl::flat_hash_map<std::pair<int32_t, uint64_t>, std::optional<Uids>> known_;
+  using Process = std::pair<int32_t, uint64_t>;  // its id and start
+  std::unordered_map<Process, std::optional<Uids>, absl::Hash<Process>> known_;
 };
 
 // Makes Connections from rows, and applies the options that are not part of the query.
@@ -166,7 +169,7 @@ class Shaper {
   Visitor visitor_;
   UidCache uids_;
   std::vector<Holder> holders_;
-  absl::flat_hash_map<int32_t, uint64_t> counts_;
+  std::unordered_map<int32_t, uint64_t> counts_;
 };
 
 // Passes each row of the query to `visit`, with the sockets of `pid`, or null without a `pid`.
@@ -227,12 +230,14 @@ std::string_view Connection::status() const {
 }
 
 absl::StatusOr<Summary> VisitConnections(const ConnectionsOptions& options,
-                                         absl::FunctionRef<Flow(const Connection&)> visitor) {
+                                         absl::FunctionRef<Flow(const Connection&)> visitor) try {
   std::optional<Shaper> shaper;
   return VisitRows(options, [&](const Row& row, const OwnerIndex* owned) {
     if (!shaper) shaper.emplace(options, owned, visitor);
     return shaper->Add(row);
   });
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 void ConnectionList::Add(const Connection& row) {
@@ -270,7 +275,7 @@ void ConnectionList::Order() {
   rows_ = std::move(ordered);
 }
 
-absl::StatusOr<ConnectionList> Connections(const ConnectionsOptions& options) {
+absl::StatusOr<ConnectionList> Connections(const ConnectionsOptions& options) try {
   ConnectionList list;
   NETDIAG_ASSIGN_OR_RETURN(Summary summary, VisitConnections(options, [&](const Connection& row) {
                              list.Add(row);
@@ -279,6 +284,8 @@ absl::StatusOr<ConnectionList> Connections(const ConnectionsOptions& options) {
   NETDIAG_RETURN_IF_ERROR(FirstGap(summary));
   list.Finish(std::move(summary));
   return list;
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::StatusOr<ConnectionList> Listeners(ConnectionsOptions options) {
@@ -286,7 +293,7 @@ absl::StatusOr<ConnectionList> Listeners(ConnectionsOptions options) {
   return Connections(options);
 }
 
-absl::StatusOr<StateCounts> CountByState(ConnectionsOptions options) {
+absl::StatusOr<StateCounts> CountByState(ConnectionsOptions options) try {
   options.holders = false;
   StateCounts counts;
   NETDIAG_ASSIGN_OR_RETURN(const Summary summary,
@@ -303,6 +310,8 @@ absl::StatusOr<StateCounts> CountByState(ConnectionsOptions options) {
                            }));
   NETDIAG_RETURN_IF_ERROR(FirstGap(summary));
   return counts;
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 }  // namespace netdiag

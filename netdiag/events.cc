@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -74,7 +75,7 @@ std::array<Table, 4> TablesOf(NetnsId netns, const std::string& name) {
 
 }  // namespace
 
-absl::Status Events::CheckFilter(const Query& query) {
+absl::Status Events::CheckFilter(const Query& query) try {
   absl::Status status;
   if (query.filter == nullptr) return status;
   query.filter->VisitFields([&](const Field& field) {
@@ -86,10 +87,12 @@ absl::Status Events::CheckFilter(const Query& query) {
                             : "the kernel does not send it in an event");
   });
   return status;
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::StatusOr<std::unique_ptr<Events>> Events::Open(const Query& query,
-                                                     const EventOptions& options) {
+                                                     const EventOptions& options) try {
   NETDIAG_RETURN_IF_ERROR(CheckQuery(query));
   NetnsId netns = netlink::CurrentNetns();
   if (options.netns) {
@@ -107,12 +110,16 @@ absl::StatusOr<std::unique_ptr<Events>> Events::Open(const Query& query,
   }
   const std::string name(options.netns ? std::string_view() : netlink::kOwnNetns);
   return std::unique_ptr<Events>(new Events(std::move(conn), query, netns, name));
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::StatusOr<std::unique_ptr<Events>> Events::Adopt(std::unique_ptr<Conn> conn,
-                                                      const Query& query, NetnsId netns) {
+                                                      const Query& query, NetnsId netns) try {
   NETDIAG_RETURN_IF_ERROR(CheckQuery(query));
   return std::unique_ptr<Events>(new Events(std::move(conn), query, netns, ""));
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 Events::Events(std::unique_ptr<Conn> conn, const Query& query, NetnsId netns,
@@ -128,7 +135,7 @@ Events::~Events() = default;
 
 // ---- Receiving ----
 
-absl::StatusOr<Ready> Events::Receive(Visitor visitor, const CallOptions& call) {
+absl::StatusOr<Ready> Events::Receive(Visitor visitor, const CallOptions& call) try {
   bool stopped = false;
   const auto pass = [&](const Message& message) {
     const Flow flow = Pass(message, visitor);
@@ -137,9 +144,11 @@ absl::StatusOr<Ready> Events::Receive(Visitor visitor, const CallOptions& call) 
   };
   absl::StatusOr<Ready> received = conn_->Receive(pass, call);
   return Outcome(std::move(received), stopped);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::StatusOr<Ready> Events::TryReceive(Visitor visitor, size_t limit) {
+absl::StatusOr<Ready> Events::TryReceive(Visitor visitor, size_t limit) try {
   bool stopped = false;
   const auto pass = [&](const Message& message) {
     const Flow flow = Pass(message, visitor);
@@ -152,6 +161,8 @@ absl::StatusOr<Ready> Events::TryReceive(Visitor visitor, size_t limit) {
     if (ready != Ready::kSome) return ready;
   }
   return Ready::kSome;
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::StatusOr<Ready> Events::Outcome(absl::StatusOr<Ready> received, bool stopped) {

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <new>
 #include <set>
 #include <string>
+#include <unordered_set>
 #include <vector>
-
-#include "absl/container/flat_hash_set.h"
 
 #include "netdiag/filter/unlisted_match.h"
 #include "netdiag/process/owner_index.h"
@@ -39,7 +39,7 @@ Query EverySocket(StateSet states) {
 
 // What the dumps said.
 struct Listed {
-  absl::flat_hash_set<uint32_t> inodes;
+  std::unordered_set<uint32_t> inodes;
   Summary last;  // of the last dumps
 };
 
@@ -114,7 +114,7 @@ bool IsSelected(const UnlistedOptions& options, const internal::KernelProtocol* 
 absl::StatusOr<UnlistedStats> VisitUnlisted(const EngineOptions& options,
                                             absl::FunctionRef<Flow(const UnlistedSocket&)> visitor,
                                             const netlink::CallOptions& call,
-                                            const UnlistedOptions& unlisted_options) {
+                                            const UnlistedOptions& unlisted_options) try {
   OwnerOptions owner_options = {.proc_root = options.proc_root,
                                 .source = options.owner_source,
                                 .threads = options.threads,
@@ -174,6 +174,8 @@ absl::StatusOr<UnlistedStats> VisitUnlisted(const EngineOptions& options,
   }
   stats.left_out_protocols.assign(left_out.begin(), left_out.end());
   return stats;
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 }  // namespace netdiag

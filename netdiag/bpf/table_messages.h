@@ -14,9 +14,10 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 
 #include "netdiag/bpf/kernel_table_format.h"
 #include "netdiag/types/types.h"
@@ -59,7 +60,7 @@ class TableMessages {
   bool TakeEnd(std::span<const std::byte> message);
 
   std::span<std::byte> rest_;
-  absl::flat_hash_set<Key> given_;
+  std::unordered_set<Key, absl::Hash<Key>> given_;
   KernelTableEnd end_ = {};
   uint64_t repeated_ = 0;
   bool connections_ = false;

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
+
 #include "netdiag/engine/row_maker.h"
 #include "netdiag/filter/filter.h"
 #include "netdiag/socket/socket.h"
@@ -114,8 +116,8 @@ void Delivery::Count(const Row& row, TableOutcome* outcome) {
 
 Flow Delivery::Show(const Row& row, Visitor visitor) {
   visiting_ = row.table().netns;
+  const absl::Cleanup visited = [this] { visiting_.reset(); };  // also if the visitor throws
   const Flow flow = visitor(row);
-  visiting_.reset();
   if (flow == Flow::kStop) summary_->stopped = true;
   return flow;
 }

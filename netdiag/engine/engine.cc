@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <ctime>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -363,15 +364,22 @@ absl::StatusOr<Summary> Engine::Impl::RunToEnd(Visitor visitor, const CallOption
   if (scanning && options_.threads > 1 && form_ != Form::kOneByOne) {
     join_.StartThread([&call] { return CheckCall(call, "owner scan"); });
   }
-  for (;;) {
-    const absl::StatusOr<Ready> ready = Advance(Wait::kBlock, {}, call, visitor);
-    if (ready.ok() && *ready != Ready::kDone) continue;
-    if (ready.ok()) return std::move(summary_);  // join_ keeps the index for GiveJoins()
-    // The call's threads and its hold on namespaces end with the call.
-    Stop();
+  // The call's threads and its hold on namespaces end with the call, also if an allocation fails or
+  // the visitor throws.
+  absl::StatusOr<Ready> ready = Ready::kSome;
+  try {
+    while (ready.ok() && *ready != Ready::kDone) {
+      ready = Advance(Wait::kBlock, {}, call, visitor);
+    }
+  } catch (...) {
     join_.Cancel();
-    return ready.status();
+    Stop();
+    throw;
   }
+  if (ready.ok()) return std::move(summary_);  // join_ keeps the index for GiveJoins()
+  Stop();
+  join_.Cancel();
+  return ready.status();
 }
 
 // Ends the query before its end.
@@ -447,11 +455,13 @@ Engine::~Engine() = default;
 
 class internal::EngineOpener {
  public:
-  static absl::StatusOr<std::unique_ptr<Engine>> Open(EngineOptions options,
-                                                      const internal::TestOptions& test_options) {
+  static absl::StatusOr<std::unique_ptr<Engine>> Open(
+      EngineOptions options, const internal::TestOptions& test_options) try {
     auto impl = std::make_unique<Engine::Impl>(std::move(options), test_options);
     NETDIAG_RETURN_IF_ERROR(impl->Open());
     return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+  } catch (const std::bad_alloc&) {
+    return OutOfMemory();
   }
 };
 
@@ -464,10 +474,16 @@ absl::StatusOr<std::unique_ptr<Engine>> internal::OpenForTest(EngineOptions opti
   return EngineOpener::Open(std::move(options), test_options);
 }
 
-absl::Status Engine::Begin(const Query& query) { return impl_->Begin(query); }
-absl::StatusOr<Ready> Engine::Step(Visitor visitor, const Budget& budget) {
+absl::Status Engine::Begin(const Query& query) try {
+  return impl_->Begin(query);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
+}
+absl::StatusOr<Ready> Engine::Step(Visitor visitor, const Budget& budget) try {
   if (budget.cpu_time.count() > 0) return impl_->AdvanceFor(budget.cpu_time, visitor);
   return impl_->Advance(Wait::kNever, budget, {}, visitor);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 const Summary& Engine::summary() const { return impl_->summary(); }
 int Engine::fd() const { return impl_->fd(); }
@@ -477,14 +493,18 @@ const Capabilities& Engine::capabilities() { return impl_->capabilities(); }
 std::string Engine::kernel() const { return impl_->kernel(); }
 
 absl::StatusOr<Summary> Engine::Visit(const Query& query, Visitor visitor,
-                                      const CallOptions& call) {
+                                      const CallOptions& call) try {
   NETDIAG_RETURN_IF_ERROR(impl_->Begin(query));
   return impl_->RunToEnd(visitor, call);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::Status Engine::LookupUnix(Inode inode, Cookie cookie,
-                                absl::FunctionRef<void(const UnixSocket&)> visitor) {
+                                absl::FunctionRef<void(const UnixSocket&)> visitor) try {
   return impl_->LookupUnix(inode, cookie, visitor);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 std::vector<DestroyOutcome> Engine::Destroy(std::span<const SocketName> sockets,
@@ -492,11 +512,13 @@ std::vector<DestroyOutcome> Engine::Destroy(std::span<const SocketName> sockets,
   return impl_->Destroy(sockets, call);
 }
 
-absl::Status Engine::RunIn(NetnsId netns, absl::FunctionRef<absl::Status()> work) {
+absl::Status Engine::RunIn(NetnsId netns, absl::FunctionRef<absl::Status()> work) try {
   return impl_->RunIn(netns, work);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& call) {
+absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& call) try {
   auto contents = std::make_unique<internal::SnapshotContents>();
   const auto add = [&](const Row& row) {
     contents->rows.Add(row, contents->tables.Of(row.table()));
@@ -515,6 +537,8 @@ absl::StatusOr<Snapshot> Engine::Take(const Query& query, const CallOptions& cal
     for (const Owner& owner : row.peer_owners()) row.ProgramOf(owner);
   }
   return snapshot;
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* writer,
@@ -524,7 +548,7 @@ absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* write
 }
 
 absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* writer, Visitor visitor,
-                                        const CallOptions& call) {
+                                        const CallOptions& call) try {
   const std::string kernel = impl_->kernel();
   const auto request_of = [this](size_t table) -> const DumpRequest& {
     return impl_->plan(table).request;
@@ -542,6 +566,8 @@ absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* write
   NETDIAG_ASSIGN_OR_RETURN(Summary summary, impl_->RunToEnd(add, call));
   NETDIAG_RETURN_IF_ERROR(recorder.Finish(summary.tables));
   return summary;
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 }  // namespace netdiag

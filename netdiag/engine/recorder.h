@@ -17,12 +17,13 @@
 #include <cstdint>
 #include <string_view>
 #include <tuple>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
+#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 
 #include "netdiag/dump/capture.h"
@@ -65,9 +66,13 @@ class Recorder {
   size_t table_ = 0;    // index of the outcome
   bool begun_ = false;  // its kTable record has been written
   std::vector<std::byte> datagram_;
-  absl::flat_hash_map<CgroupId, const Cgroup*> cgroups_;  // the first that was written of each id
-  absl::flat_hash_set<std::tuple<CgroupId, Pid, uint64_t>> cgroups_held_;  // written of an owner
-  absl::flat_hash_set<std::pair<Pid, uint64_t>> programs_;                 // written
+  template <class Key>
+  using Set = std::unordered_set<Key, absl::Hash<Key>>;
+
+  // The first that was written of each id.
+  std::unordered_map<CgroupId, const Cgroup*, absl::Hash<CgroupId>> cgroups_;
+  Set<std::tuple<CgroupId, Pid, uint64_t>> cgroups_held_;  // written of an owner
+  Set<std::pair<Pid, uint64_t>> programs_;                 // written
 };
 
 }  // namespace netdiag::internal

@@ -3,6 +3,7 @@
 #include "netdiag/filter/filter.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 #include <variant>
 
@@ -34,9 +35,11 @@ StateSet NamedStatesOf(const Node& node, bool negated) {
 Filter::Filter() : Filter(std::make_shared<const Node>(internal::MakeTrue())) {}
 Filter::Filter(std::shared_ptr<const Node> root) : root_(std::move(root)) {}
 
-absl::StatusOr<Filter> Filter::Parse(std::string_view text, const FilterOptions& options) {
+absl::StatusOr<Filter> Filter::Parse(std::string_view text, const FilterOptions& options) try {
   NETDIAG_ASSIGN_OR_RETURN(Node root, internal::ParseFilter(text, options));
   return Filter(std::make_shared<const Node>(std::move(root)));
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 bool Filter::Matches(const Row& row) const { return internal::Matches(*root_, row); }
@@ -68,7 +71,7 @@ bool Filter::ReadsOwners() const {
 
 StateSet Filter::NamedStates() const { return NamedStatesOf(*root_, false); }
 
-absl::StatusOr<std::vector<FilterToken>> SplitFilter(std::string_view text) {
+absl::StatusOr<std::vector<FilterToken>> SplitFilter(std::string_view text) try {
   NETDIAG_ASSIGN_OR_RETURN(std::vector<internal::Token> tokens, internal::Tokenize(text));
   std::vector<FilterToken> split;
   for (internal::Token& token : tokens) {
@@ -78,6 +81,8 @@ absl::StatusOr<std::vector<FilterToken>> SplitFilter(std::string_view text) {
     split.push_back({std::move(token.word), token.offset, symbol, token.quoted});
   }
   return split;
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 bool BeginsFilter(std::string_view word) { return internal::BeginsPredicate(word); }

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <iterator>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -305,22 +306,32 @@ absl::StatusOr<std::unique_ptr<Monitor>> AdoptEvents(Engine* engine, Query query
 }  // namespace internal
 
 absl::StatusOr<std::unique_ptr<Monitor>> Monitor::Open(Engine* engine, Query query,
-                                                       const MonitorOptions& options) {
+                                                       const MonitorOptions& options) try {
   return internal::MonitorOpener::Open(engine, std::move(query), options, nullptr);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::StatusOr<Look> Monitor::Poll(Visitor visitor, const CallOptions& call) {
+absl::StatusOr<Look> Monitor::Poll(Visitor visitor, const CallOptions& call) try {
   return impl_->Poll(visitor, call);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
-absl::Status Monitor::Begin() { return impl_->Begin(); }
-absl::StatusOr<Ready> Monitor::Step(Visitor visitor, const Budget& budget) {
+absl::Status Monitor::Begin() try { return impl_->Begin(); } catch (const std::bad_alloc&) {
+  return OutOfMemory();
+}
+absl::StatusOr<Ready> Monitor::Step(Visitor visitor, const Budget& budget) try {
   return impl_->Step(visitor, budget);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 int Monitor::fd() const { return impl_->fd(); }
 const Look& Monitor::look() const { return impl_->ledger().done(); }
 int Monitor::event_fd() const { return impl_->event_fd(); }
-absl::StatusOr<Ready> Monitor::Drain(Visitor visitor, size_t limit) {
+absl::StatusOr<Ready> Monitor::Drain(Visitor visitor, size_t limit) try {
   return impl_->Drain(visitor, limit);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 size_t Monitor::size() const { return impl_->ledger().size(); }
 size_t Monitor::memory() const { return impl_->ledger().memory(); }

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <iterator>
+#include <new>
 #include <utility>
 
 #include "netdiag/net/dump_all.h"
@@ -259,18 +260,22 @@ void ParseIfInet6(std::string_view text, std::vector<Ipv6AddressLine>* lines) {
   }
 }
 
-absl::StatusOr<InterfaceReader> InterfaceReader::Open(InterfaceOptions options) {
+absl::StatusOr<InterfaceReader> InterfaceReader::Open(InterfaceOptions options) try {
   NETDIAG_ASSIGN_OR_RETURN(std::unique_ptr<Conn> conn,
                            Conn::Dial(netlink::kFamilyRoute, {.netns = options.netns}));
   return InterfaceReader(std::move(conn), std::move(options));
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 InterfaceReader::InterfaceReader(std::unique_ptr<Conn> conn, InterfaceOptions options)
     : conn_(std::move(conn)), options_(std::move(options)) {}
 
-absl::StatusOr<std::vector<Interface>> InterfaceReader::List(const CallOptions& call) {
+absl::StatusOr<std::vector<Interface>> InterfaceReader::List(const CallOptions& call) try {
   return internal::DumpAll<Interface>(conn_.get(), RTM_GETLINK, ifinfomsg{}, InterfaceFrom,
                                       "interfaces", call);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::StatusOr<Interface> InterfaceReader::Find(Bytes request, std::string_view what,
@@ -288,7 +293,7 @@ absl::StatusOr<Interface> InterfaceReader::Find(Bytes request, std::string_view 
   return ErrnoError(ENODEV, what, "no such network interface");
 }
 
-absl::StatusOr<Interface> InterfaceReader::ByIndex(IfIndex index, const CallOptions& call) {
+absl::StatusOr<Interface> InterfaceReader::ByIndex(IfIndex index, const CallOptions& call) try {
   const std::string number = std::to_string(index.value());
   ifinfomsg info = {};
   info.ifi_index = static_cast<int>(index.value());
@@ -297,9 +302,12 @@ absl::StatusOr<Interface> InterfaceReader::ByIndex(IfIndex index, const CallOpti
   netlink::RequestBuilder builder(storage);
   NETDIAG_ASSIGN_OR_RETURN(const Bytes request, builder.Header(RTM_GETLINK, 0).Put(info).Finish());
   return Find(request, "interface " + number, call);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::StatusOr<Interface> InterfaceReader::ByName(std::string_view name, const CallOptions& call) {
+absl::StatusOr<Interface> InterfaceReader::ByName(std::string_view name,
+                                                  const CallOptions& call) try {
   constexpr size_t kMaxName = 15;  // IFNAMSIZ - 1
   const std::string what = "interface \"" + std::string(name) + '"';
   if (name.empty()) return BadInput("network interface name", name, "is empty");
@@ -313,10 +321,12 @@ absl::StatusOr<Interface> InterfaceReader::ByName(std::string_view name, const C
       const Bytes request,
       builder.Header(RTM_GETLINK, 0).Put(ifinfomsg{}).Attribute(IFLA_IFNAME, attribute).Finish());
   return Find(request, what, call);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::StatusOr<std::vector<InterfaceAddress>> InterfaceReader::Addresses(IfIndex index,
-                                                                         const CallOptions& call) {
+absl::StatusOr<std::vector<InterfaceAddress>> InterfaceReader::Addresses(
+    IfIndex index, const CallOptions& call) try {
   NETDIAG_ASSIGN_OR_RETURN(
       std::vector<InterfaceAddress> all,
       internal::DumpAll<InterfaceAddress>(conn_.get(), RTM_GETADDR, ifaddrmsg{}, AddressFrom,
@@ -325,6 +335,8 @@ absl::StatusOr<std::vector<InterfaceAddress>> InterfaceReader::Addresses(IfIndex
     std::erase_if(all, [index](const InterfaceAddress& row) { return row.index != index; });
   }
   return all;
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::StatusOr<std::vector<Ipv6AddressLine>> InterfaceReader::Ipv6Lines() {
@@ -338,7 +350,7 @@ absl::StatusOr<std::vector<Ipv6AddressLine>> InterfaceReader::Ipv6Lines() {
   return lines;
 }
 
-absl::StatusOr<std::vector<GroupMembership>> InterfaceReader::Groups(IfIndex index) {
+absl::StatusOr<std::vector<GroupMembership>> InterfaceReader::Groups(IfIndex index) try {
   std::vector<GroupMembership> groups;
   const auto read = [&] {
     const std::string directory = options_.proc_root + "/thread-self/net/";
@@ -355,10 +367,12 @@ absl::StatusOr<std::vector<GroupMembership>> InterfaceReader::Groups(IfIndex ind
     std::erase_if(groups, [index](const GroupMembership& row) { return row.index != index; });
   }
   return groups;
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::StatusOr<std::vector<InterfaceCounters>> InterfaceReader::Counters(bool per_nic,
-                                                                         const CallOptions& call) {
+absl::StatusOr<std::vector<InterfaceCounters>> InterfaceReader::Counters(
+    bool per_nic, const CallOptions& call) try {
   NETDIAG_ASSIGN_OR_RETURN(std::vector<Interface> interfaces, List(call));
   std::vector<InterfaceCounters> counters;
   for (Interface& interface : interfaces) {
@@ -366,11 +380,15 @@ absl::StatusOr<std::vector<InterfaceCounters>> InterfaceReader::Counters(bool pe
   }
   if (!per_nic) return std::vector<InterfaceCounters>{SumOf(counters)};
   return counters;
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::StatusOr<IoSample> InterfaceReader::SampleCounters(const CallOptions& call) {
+absl::StatusOr<IoSample> InterfaceReader::SampleCounters(const CallOptions& call) try {
   NETDIAG_ASSIGN_OR_RETURN(std::vector<InterfaceCounters> counters, Counters(true, call));
   return IoSample{std::chrono::steady_clock::now(), std::move(counters)};
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 }  // namespace netdiag

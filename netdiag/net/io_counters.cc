@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 #include "absl/status/statusor.h"
 
 #include "netdiag/types/error.h"
@@ -70,9 +72,10 @@ absl::StatusOr<std::optional<InterfaceCounters>> ParseLine(std::string_view line
   return interface;
 }
 
-using Samples = absl::flat_hash_map<std::pair<uint32_t, std::string_view>, const IoCounters*>;
+using Key = std::pair<uint32_t, std::string_view>;  // an index, or the name if there is none
+using Samples = std::unordered_map<Key, const IoCounters*, absl::Hash<Key>>;
 
-std::pair<uint32_t, std::string_view> KeyOf(const InterfaceCounters& interface) {
+Key KeyOf(const InterfaceCounters& interface) {
   if (interface.index != IfIndex()) return {interface.index.value(), {}};
   return {0, interface.name};
 }
@@ -101,7 +104,7 @@ InterfaceCounters SumOf(std::span<const InterfaceCounters> interfaces) {
 }
 
 absl::Status ParseNetDev(std::string_view text, std::string_view what,
-                         std::vector<InterfaceCounters>* interfaces) {
+                         std::vector<InterfaceCounters>* interfaces) try {
   size_t lines = 0;
   while (!text.empty()) {
     const std::string_view line = internal::TakeUntil('\n', &text);
@@ -111,11 +114,13 @@ absl::Status ParseNetDev(std::string_view text, std::string_view what,
   }
   if (lines >= 2) return absl::OkStatus();
   return DamagedData(what, "expected at least 2 header lines, got " + std::to_string(lines));
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::Status IoCountersByFile(bool per_nic, const std::string& path,
                               std::vector<InterfaceCounters>* interfaces,
-                              const netlink::CallOptions& call) {
+                              const netlink::CallOptions& call) try {
   NETDIAG_RETURN_IF_ERROR(netlink::CheckCall(call, path));
   errno = 0;
   const std::string text = internal::ReadProcFile(path, kMaxNetDev);
@@ -125,6 +130,8 @@ absl::Status IoCountersByFile(bool per_nic, const std::string& path,
   NETDIAG_RETURN_IF_ERROR(ParseNetDev(text, path, &each));
   interfaces->push_back(SumOf(each));
   return absl::OkStatus();
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 IoRates RatesBetween(const IoSample& before, const IoSample& after) {

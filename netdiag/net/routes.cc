@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include "netdiag/net/dump_all.h"
@@ -238,17 +239,19 @@ absl::Status ParseIpv6Routes(std::string_view text, std::string_view what,
   return absl::OkStatus();
 }
 
-absl::StatusOr<RouteReader> RouteReader::Open(RouteOptions options) {
+absl::StatusOr<RouteReader> RouteReader::Open(RouteOptions options) try {
   NETDIAG_ASSIGN_OR_RETURN(std::unique_ptr<netlink::Conn> conn,
                            netlink::Conn::Dial(netlink::kFamilyRoute, {.netns = options.netns}));
   return RouteReader(std::move(conn), std::move(options));
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 RouteReader::RouteReader(std::unique_ptr<netlink::Conn> conn, RouteOptions options)
     : conn_(std::move(conn)), options_(std::move(options)) {}
 
 absl::StatusOr<std::vector<Route>> RouteReader::List(Family family,
-                                                     const netlink::CallOptions& call) {
+                                                     const netlink::CallOptions& call) try {
   if (family != Family::kInet && family != Family::kInet6) {
     return BadInput("address family", std::to_string(static_cast<int>(family)), "has no routes");
   }
@@ -257,6 +260,8 @@ absl::StatusOr<std::vector<Route>> RouteReader::List(Family family,
   return internal::DumpAll<Route>(
       conn_.get(), RTM_GETROUTE, body,
       [family](const Message& message) { return RouteFrom(family, message); }, "routes", call);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::StatusOr<std::vector<Ipv6RouteLine>> RouteReader::Ipv6Lines() {

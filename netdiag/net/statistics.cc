@@ -6,10 +6,13 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <memory>
+#include <new>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 
 #include "netdiag/net/counter_table/icmp.h"
 #include "netdiag/net/counter_table/ip.h"
@@ -145,12 +148,12 @@ std::string_view PathOf(CounterFile file) {
 std::span<const CounterInfo* const> KnownCounters() { return Table(); }
 
 const CounterInfo* FindCounter(std::string_view group, std::string_view key) {
-  using Index =
-      absl::flat_hash_map<std::pair<std::string_view, std::string_view>, const CounterInfo*>;
-  static const auto* const index = [] {
-    auto* const made = new Index;
-    for (const CounterInfo* info : Table()) made->emplace(std::pair(info->group, info->key), info);
-    return made;
+  using Key = std::pair<std::string_view, std::string_view>;
+  using Index = std::unordered_map<Key, const CounterInfo*, absl::Hash<Key>>;
+  static const Index* const index = [] {
+    auto made = std::make_unique<Index>();
+    for (const CounterInfo* info : Table()) made->emplace(Key(info->group, info->key), info);
+    return made.release();
   }();
   const auto exact = index->find({group, key});
   if (exact != index->end()) return exact->second;
@@ -178,12 +181,14 @@ CounterSet ParseCounters(CounterFile file, std::string text, std::string_view wh
   return set;
 }
 
-absl::StatusOr<CounterSet> ReadCounters(CounterFile file, const std::string& proc_root) {
+absl::StatusOr<CounterSet> ReadCounters(CounterFile file, const std::string& proc_root) try {
   const std::string path = proc_root + "/thread-self/net/" + std::string(PathOf(file));
   errno = 0;
   std::string text = internal::ReadProcFile(path, kMaxFile);
   if (text.empty() && errno != 0) return ErrnoError(errno, path);
   return ParseCounters(file, std::move(text), path);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 }  // namespace netdiag

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <mutex>
+#include <new>
 #include <string>
 #include <unistd.h>
 #include <utility>
@@ -314,12 +315,14 @@ Conn::Conn(std::unique_ptr<Impl> impl) : impl_(std::move(impl)), port_id_(impl_-
 
 Conn::~Conn() { Close(); }
 
-absl::StatusOr<std::unique_ptr<Conn>> Conn::Dial(int family, Config config) {
+absl::StatusOr<std::unique_ptr<Conn>> Conn::Dial(int family, Config config) try {
   NETDIAG_ASSIGN_OR_RETURN(MnlSocket socket, OpenNetlink(family, config));
   return Impl::Make(std::move(socket), std::move(config));
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::StatusOr<std::unique_ptr<Conn>> Conn::Adopt(int fd, Config config) {
+absl::StatusOr<std::unique_ptr<Conn>> Conn::Adopt(int fd, Config config) try {
   MnlSocket socket(mnl_socket_fdopen(fd));
   if (!socket) {
     const int errnum = errno;
@@ -332,12 +335,16 @@ absl::StatusOr<std::unique_ptr<Conn>> Conn::Adopt(int fd, Config config) {
     return ErrnoError(errno, "adopting a socket");
   }
   return Impl::Make(std::move(socket), std::move(config));
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::StatusOr<std::unique_ptr<Conn>> Conn::Dup(int fd, Config config) {
+absl::StatusOr<std::unique_ptr<Conn>> Conn::Dup(int fd, Config config) try {
   const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (copy < 0) return ErrnoError(errno, "duplicating a socket");
   return Adopt(copy, std::move(config));
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::StatusOr<std::unique_ptr<Conn>> Conn::Impl::Make(MnlSocket socket, Config config) {
@@ -357,7 +364,7 @@ absl::StatusOr<std::unique_ptr<Conn>> Conn::Impl::Make(MnlSocket socket, Config 
 
 // ---- Exchanges ----
 
-absl::StatusOr<uint32_t> Conn::Send(Bytes request, const CallOptions& options) {
+absl::StatusOr<uint32_t> Conn::Send(Bytes request, const CallOptions& options) try {
   Gate::Call call(&impl_->gate_, "netlink send", options);
   NETDIAG_RETURN_IF_ERROR(call.Check(Side::kWrite));
   const std::optional<Header> header = Load<Header>(request);
@@ -377,6 +384,8 @@ absl::StatusOr<uint32_t> Conn::Send(Bytes request, const CallOptions& options) {
   }
   NETDIAG_RETURN_IF_ERROR(impl_->SendRequest(call, request, sequence));
   return sequence;
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 // Visits a datagram as part of the answer to the last Send(). If `received` is an error, the answer
@@ -393,7 +402,7 @@ absl::StatusOr<Ready> Conn::Impl::VisitOpen(Gate::Call& call, const absl::Status
 }
 
 absl::StatusOr<Ready> Conn::Receive(absl::FunctionRef<Flow(const Message&)> visitor,
-                                    const CallOptions& options) {
+                                    const CallOptions& options) try {
   Gate::Call call(&impl_->gate_, "netlink receive", options);
   NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
   ReceiveBuffer::Use buffer(impl_->buffer_);
@@ -402,9 +411,11 @@ absl::StatusOr<Ready> Conn::Receive(absl::FunctionRef<Flow(const Message&)> visi
   // The call ended early; the answer is still open.
   if (IsTimeout(received) || absl::IsCancelled(received) || IsClosed(received)) return received;
   return impl_->VisitOpen(call, received, datagram, visitor);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::StatusOr<Ready> Conn::TryReceive(absl::FunctionRef<Flow(const Message&)> visitor) {
+absl::StatusOr<Ready> Conn::TryReceive(absl::FunctionRef<Flow(const Message&)> visitor) try {
   const CallOptions no_options;
   Gate::Call call(&impl_->gate_, "netlink receive", no_options);
   NETDIAG_RETURN_IF_ERROR(call.Check(Side::kRead));
@@ -417,11 +428,13 @@ absl::StatusOr<Ready> Conn::TryReceive(absl::FunctionRef<Flow(const Message&)> v
   if (errnum == EINTR) return Ready::kSome;
   const absl::Status received = errnum == 0 ? absl::OkStatus() : ErrnoError(errnum, call.what());
   return impl_->VisitOpen(call, received, datagram, visitor);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::StatusOr<DumpResult> Conn::Dump(Bytes request,
                                       absl::FunctionRef<Flow(const Message&)> visitor,
-                                      const CallOptions& options) {
+                                      const CallOptions& options) try {
   Gate::Call call(&impl_->gate_, "netlink dump", options);
   NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
   impl_->AbandonDump();
@@ -437,10 +450,12 @@ absl::StatusOr<DumpResult> Conn::Dump(Bytes request,
     ++impl_->counters_.busy_retries;
     NETDIAG_RETURN_IF_ERROR(impl_->Drain(call, Side::kRead, true));
   }
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::Status Conn::Execute(Bytes request, absl::FunctionRef<Flow(const Message&)> visitor,
-                           const CallOptions& options) {
+                           const CallOptions& options) try {
   Gate::Call call(&impl_->gate_, "netlink request", options);
   NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
   impl_->AbandonDump();
@@ -453,6 +468,8 @@ absl::Status Conn::Execute(Bytes request, absl::FunctionRef<Flow(const Message&)
   absl::Status status = impl_->ReceiveAnswer(call, &answer, visitor);
   impl_->AbandonDump();
   return status;
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 DumpResult Conn::progress() const {
@@ -462,15 +479,17 @@ DumpResult Conn::progress() const {
 
 // ---- Raw bytes ----
 
-absl::StatusOr<size_t> Conn::Read(std::span<std::byte> buffer, const CallOptions& options) {
+absl::StatusOr<size_t> Conn::Read(std::span<std::byte> buffer, const CallOptions& options) try {
   Gate::Call call(&impl_->gate_, "netlink read", options);
   NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
   Datagram datagram;
   NETDIAG_RETURN_IF_ERROR(impl_->ReceiveDatagram(call, buffer, &datagram));
   return datagram.length;
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::StatusOr<size_t> Conn::Write(Bytes bytes, const CallOptions& options) {
+absl::StatusOr<size_t> Conn::Write(Bytes bytes, const CallOptions& options) try {
   Gate::Call call(&impl_->gate_, "netlink write", options);
   iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
   msghdr message{};
@@ -479,10 +498,12 @@ absl::StatusOr<size_t> Conn::Write(Bytes bytes, const CallOptions& options) {
   NETDIAG_RETURN_IF_ERROR(
       call.Run(Side::kWrite, [&] { return impl_->SendOnce(call.fd(), &message); }));
   return bytes.size();
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::Status Conn::ReceiveDatagram(absl::FunctionRef<void(const Datagram&)> visitor,
-                                   const CallOptions& options) {
+                                   const CallOptions& options) try {
   Gate::Call call(&impl_->gate_, "netlink receive", options);
   NETDIAG_RETURN_IF_ERROR(call.TakeTurn(Side::kRead));
   ReceiveBuffer::Use buffer(impl_->buffer_);
@@ -490,9 +511,11 @@ absl::Status Conn::ReceiveDatagram(absl::FunctionRef<void(const Datagram&)> visi
   NETDIAG_RETURN_IF_ERROR(impl_->ReceiveDatagram(call, buffer.bytes(), &datagram));
   visitor(datagram);
   return absl::OkStatus();
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::Status Conn::SendTo(Bytes bytes, const NetlinkAddress& to, const CallOptions& options) {
+absl::Status Conn::SendTo(Bytes bytes, const NetlinkAddress& to, const CallOptions& options) try {
   Gate::Call call(&impl_->gate_, "netlink send", options);
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;
@@ -505,6 +528,8 @@ absl::Status Conn::SendTo(Bytes bytes, const NetlinkAddress& to, const CallOptio
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   return call.Run(Side::kWrite, [&] { return impl_->SendOnce(call.fd(), &message); });
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 // ---- Deadlines and the end ----
@@ -524,11 +549,13 @@ void Conn::Close() { impl_->gate_.Close(); }
 
 int Conn::fd() const { return impl_->gate_.fd(); }
 
-absl::Status Conn::WithFd(absl::FunctionRef<absl::Status(int fd)> use) {
+absl::Status Conn::WithFd(absl::FunctionRef<absl::Status(int fd)> use) try {
   const CallOptions no_options;
   Gate::Call call(&impl_->gate_, "netlink socket", no_options);
   if (!call.inside()) return ClosedError(call.what());
   return use(call.fd());
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 template <class T>
@@ -542,12 +569,16 @@ absl::StatusOr<T> Conn::Get(absl::FunctionRef<absl::StatusOr<T>(int fd)> get) {
   return value;
 }
 
-absl::StatusOr<NetlinkAddress> Conn::LocalAddress() {
+absl::StatusOr<NetlinkAddress> Conn::LocalAddress() try {
   return Get<NetlinkAddress>([](int fd) { return AddressBy(getsockname, fd, "getsockname"); });
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::StatusOr<NetlinkAddress> Conn::RemoteAddress() {
+absl::StatusOr<NetlinkAddress> Conn::RemoteAddress() try {
   return Get<NetlinkAddress>([](int fd) { return AddressBy(getpeername, fd, "getpeername"); });
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::Status Conn::JoinGroup(uint32_t group) {
@@ -558,8 +589,10 @@ absl::Status Conn::LeaveGroup(uint32_t group) {
   return SetOption(SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, static_cast<int>(group));
 }
 
-absl::Status Conn::SetBPF(std::span<const BpfInstruction> program) {
+absl::Status Conn::SetBPF(std::span<const BpfInstruction> program) try {
   return WithFd([&](int fd) { return SetFilter(fd, program); });
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::Status Conn::RemoveBPF() { return SetOption(SOL_SOCKET, SO_DETACH_FILTER, 0); }

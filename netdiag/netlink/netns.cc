@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <new>
 #include <optional>
 #include <sched.h>
 #include <string_view>
@@ -146,16 +147,18 @@ NetNs NetNs::FromPid(Pid pid, const std::string& proc_root) {
   return FromPath(proc_root + "/" + std::to_string(pid.value()) + "/ns/net");
 }
 
-absl::Status NetNs::Run(absl::FunctionRef<absl::Status()> work) const {
+absl::Status NetNs::Run(absl::FunctionRef<absl::Status()> work) const try {
   return WithNetns(fd_, path_, [&](int fd, const std::string& name) {
     return OnThread([&] {
       const absl::Status entered = Enter(fd, name);
       return entered.ok() ? work() : entered;
     });
   });
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::StatusOr<NetnsId> NetNs::Identify() const {
+absl::StatusOr<NetnsId> NetNs::Identify() const try {
   NetnsId id;
   NETDIAG_RETURN_IF_ERROR(
       WithNetns(fd_, path_, [&](int fd, const std::string& name) -> absl::Status {
@@ -163,15 +166,19 @@ absl::StatusOr<NetnsId> NetNs::Identify() const {
         return id == NetnsId() ? ErrnoError(errno, name) : absl::OkStatus();
       }));
   return id;
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::Status RunInEach(std::span<const FoundNetns> namespaces,
-                       absl::FunctionRef<void(size_t i, const absl::Status& entered)> work) {
+                       absl::FunctionRef<void(size_t i, const absl::Status& entered)> work) try {
   if (namespaces.empty()) return absl::OkStatus();
   return OnThread([&] {
     for (size_t i = 0; i < namespaces.size(); ++i) work(i, EnterByAnyPath(namespaces[i]));
     return absl::OkStatus();
   });
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 NetnsId CurrentNetns() {

@@ -10,6 +10,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <map>
+#include <memory>
+#include <new>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -30,13 +32,17 @@ namespace {
 constexpr std::array<std::string_view, 2> kNameDirectories = {"/run/netns/", "/var/run/netns/"};
 constexpr size_t kMaxPaths = 3;
 
+struct CloseDirectory {
+  void operator()(DIR* stream) const { closedir(stream); }
+};
+using Directory = std::unique_ptr<DIR, CloseDirectory>;
+
 void ForEachName(const std::string& directory, absl::FunctionRef<void(const char* name)> visit) {
-  DIR* const stream = opendir(directory.c_str());
+  const Directory stream(opendir(directory.c_str()));
   if (stream == nullptr) return;
-  while (const dirent* entry = readdir(stream)) {
+  while (const dirent* entry = readdir(stream.get())) {
     if (entry->d_name[0] != '.') visit(entry->d_name);
   }
-  closedir(stream);
 }
 
 // The inode in "net:[4026531840]": the form of links in /proc/PID/ns and of roots of mounts.
@@ -124,19 +130,18 @@ class Finder {
   void FindDescriptors(const char* name) {
     if (FoundAll() || name[0] < '0' || name[0] > '9') return;
     const std::string directory = proc_root_ + "/" + name + "/fd";
-    DIR* const stream = opendir(directory.c_str());
+    const Directory stream(opendir(directory.c_str()));
     if (stream == nullptr) {
       if (errno == EACCES || errno == EPERM) hidden_.insert(name);
       return;
     }
     while (!FoundAll()) {
-      const dirent* const entry = readdir(stream);
+      const dirent* const entry = readdir(stream.get());
       if (entry == nullptr) break;
       if (entry->d_name[0] == '.') continue;
-      const std::optional<NetnsId> id = ReadLink(dirfd(stream), entry->d_name);
+      const std::optional<NetnsId> id = ReadLink(dirfd(stream.get()), entry->d_name);
       if (id && !by_id_.contains(*id)) Add(*id, directory + "/" + entry->d_name, {});
     }
-    closedir(stream);
   }
 
   // The namespace that a link leads to; nullopt: it leads elsewhere, or cannot be read (errno).
@@ -171,7 +176,7 @@ class Finder {
 
 }  // namespace
 
-absl::StatusOr<NetNs> NetNs::FromName(const std::string& name, const std::string& proc_root) {
+absl::StatusOr<NetNs> NetNs::FromName(const std::string& name, const std::string& proc_root) try {
   if (name == kOwnNetns) return FromPath("/proc/thread-self/ns/net");
   if (name.find('/') != name.npos) return FromPath(name);
   for (const std::string_view directory : kNameDirectories) {
@@ -181,6 +186,8 @@ absl::StatusOr<NetNs> NetNs::FromName(const std::string& name, const std::string
   const int32_t pid = internal::ParseNumber<int32_t>(name).value_or(0);
   if (pid > 0) return FromPid(Pid(pid), proc_root);
   return BadInput("network namespace", name, "not a name in /run/netns, a process or a file");
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 FoundNamespaces FindNamespaces(const std::string& proc_root) {

@@ -23,6 +23,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <new>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -434,10 +435,16 @@ OwnerIndex::~OwnerIndex() = default;
 
 OwnerIndex OwnerIndex::Successor() { return OwnerIndex(impl_->Successor()); }
 
-absl::Status OwnerIndex::CheckBpf() { return bpf::TaskFiles::Check(); }
+absl::Status OwnerIndex::CheckBpf() try {
+  return bpf::TaskFiles::Check();
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
+}
 
-absl::Status OwnerIndex::CheckProcfs(const std::string& path, std::string_view what) {
+absl::Status OwnerIndex::CheckProcfs(const std::string& path, std::string_view what) try {
   return internal::Procfs::Check(path, what);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 bool OwnerIndex::IsOwnProcfs(const std::string& path) {
@@ -445,22 +452,32 @@ bool OwnerIndex::IsOwnProcfs(const std::string& path) {
   return procfs.Open().ok() && procfs.IsOwn();
 }
 
-absl::Status OwnerIndex::Refresh(const OwnerBudget& budget) {
+absl::Status OwnerIndex::Refresh(const OwnerBudget& budget) try {
   NETDIAG_RETURN_IF_ERROR(Begin(budget));
   return Step(std::numeric_limits<size_t>::max()).status();
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::Status OwnerIndex::Begin(const OwnerBudget& budget) { return impl_->Begin(budget); }
+absl::Status OwnerIndex::Begin(const OwnerBudget& budget) try {
+  return impl_->Begin(budget);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
+}
 
 absl::Status OwnerIndex::Search(std::span<const Inode> wanted, OwnerPolicy policy,
-                                const OwnerBudget& budget) {
+                                const OwnerBudget& budget) try {
   NETDIAG_RETURN_IF_ERROR(BeginSearch(wanted, policy, budget));
   return Step(std::numeric_limits<size_t>::max()).status();
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::Status OwnerIndex::BeginSearch(std::span<const Inode> wanted, OwnerPolicy policy,
-                                     const OwnerBudget& budget) {
+                                     const OwnerBudget& budget) try {
   return impl_->BeginSearch(wanted, policy, budget);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 void OwnerIndex::Assign(std::span<const OwnedSocket> sockets, std::span<const UnownedSocket> others,
@@ -468,7 +485,11 @@ void OwnerIndex::Assign(std::span<const OwnedSocket> sockets, std::span<const Un
   impl_->Assign(sockets, others, of_rest);
 }
 
-absl::StatusOr<bool> OwnerIndex::Step(size_t descriptors) { return impl_->Step(descriptors); }
+absl::StatusOr<bool> OwnerIndex::Step(size_t descriptors) try {
+  return impl_->Step(descriptors);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
+}
 
 Owners OwnerIndex::Find(Inode inode) const {
   const auto [first, count] = impl_->Find(inode.value());
@@ -489,11 +510,17 @@ void OwnerIndex::ForEachSocket(absl::FunctionRef<void(Inode, const Owners&)> vis
 void OwnerIndex::Prefetch(Inode inode) const { impl_->Prefetch(inode.value()); }
 NetnsId OwnerIndex::NetnsOf(Inode inode) const { return impl_->NetnsOf(inode.value()); }
 
-absl::StatusOr<std::string> OwnerIndex::ReadSocketProtocol(const Owner& owner, Inode inode) {
+absl::StatusOr<std::string> OwnerIndex::ReadSocketProtocol(const Owner& owner, Inode inode) try {
   return impl_->parts().procfs.ReadSocketProtocol(owner, inode);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::StatusOr<Uids> OwnerIndex::ReadUids(const Owner& owner) { return impl_->ReadUids(owner); }
+absl::StatusOr<Uids> OwnerIndex::ReadUids(const Owner& owner) try {
+  return impl_->ReadUids(owner);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
+}
 
 const OwnerStats& OwnerIndex::stats() const { return impl_->scan().stats; }
 

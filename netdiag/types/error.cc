@@ -67,6 +67,11 @@ std::optional<T> PayloadNumber(const absl::Status& status, const char* url) {
 
 }  // namespace
 
+namespace {
+// Made when the program starts, because making a Status allocates. Never destroyed.
+const absl::Status* const out_of_memory = new absl::Status(ErrnoError(ENOMEM, "netdiag"));
+}  // namespace
+
 absl::Status ErrnoError(int errnum, std::string_view what, std::string_view advice) {
   return Make(absl::ErrnoToStatusCode(errnum), errnum, Join(what, ErrnoText(errnum), advice));
 }
@@ -100,6 +105,8 @@ absl::Status BadInput(std::string_view what, std::string_view input, std::string
 absl::Status DamagedData(std::string_view what, std::string_view detail) {
   return Make(absl::StatusCode::kDataLoss, EBADMSG, Join(what, detail, {}));
 }
+
+absl::Status OutOfMemory() { return *out_of_memory; }
 
 int Errno(const absl::Status& status) {
   return PayloadNumber<int>(status, kErrnoPayload).value_or(0);

@@ -47,6 +47,9 @@ absl::Status ClosedError(std::string_view what);
 // The caller's `input` is not valid. The text quotes it and gives the reason. kInvalidArgument,
 // errno EINVAL.
 absl::Status BadInput(std::string_view what, std::string_view input, std::string_view reason);
+// An allocation failed, and the call has no answer. kResourceExhausted, errno ENOMEM. Allocates
+// nothing.
+absl::Status OutOfMemory();
 // Foreign bytes (netlink, /proc, a capture) contradict their own format. kDataLoss, errno EBADMSG.
 absl::Status DamagedData(std::string_view what, std::string_view detail);
 
