@@ -81,18 +81,26 @@ class UidCache {
  public:
   explicit UidCache(const std::string& proc_root) : reader_({.proc_root = proc_root}) {}
 
+  // Returns nullopt if the process has ended, if its pid belongs to another process now, or if its
+  // user ids cannot be read: status().
   std::optional<Uids> Of(const Owner& owner) {
     const auto [place, is_new] = known_.try_emplace({owner.pid.value(), owner.start_time});
     if (!is_new) return place->second;
-    // Stays empty if the process has ended or its pid belongs to another process now.
-    if (const absl::StatusOr<Uids> uids = reader_.ReadUids(owner); uids.ok()) {
+    const absl::StatusOr<Uids> uids = reader_.ReadUids(owner);
+    if (uids.ok()) {
       place->second = *uids;
+    } else if (Errno(uids.status()) != ESRCH && Errno(uids.status()) != ENOENT) {
+      status_.Update(uids.status());
     }
     return place->second;
   }
 
+  // OK, or why the first user ids could not be read.
+  const absl::Status& status() const { return status_; }
+
  private:
   OwnerIndex reader_;
+  absl::Status status_;
   using Process = std::pair<int32_t, uint64_t>;  // its id and start
   std::unordered_map<Process, std::optional<Uids>, absl::Hash<Process>> known_;
 };
@@ -111,6 +119,7 @@ class Shaper {
     if (owned_ != nullptr && owners.empty()) return Flow::kContinue;
     Connection connection = WithoutHolders(row);
     if (!CollectHolders(owners)) return Flow::kContinue;
+    if (!status().ok()) return Flow::kStop;
     connection.no_owner = holders_.empty() ? row.no_owner() : NoOwner::kNone;
     if (!options_.flat || holders_.size() <= 1) {
       connection.holders = holders_;
@@ -122,6 +131,9 @@ class Shaper {
     }
     return Flow::kContinue;
   }
+
+  // OK, or why the holders of a socket could not be completed.
+  const absl::Status& status() const { return uids_.status(); }
 
  private:
   static Connection WithoutHolders(const Row& row) {
@@ -232,10 +244,13 @@ std::string_view Connection::status() const {
 absl::StatusOr<Summary> VisitConnections(const ConnectionsOptions& options,
                                          absl::FunctionRef<Flow(const Connection&)> visitor) try {
   std::optional<Shaper> shaper;
-  return VisitRows(options, [&](const Row& row, const OwnerIndex* owned) {
-    if (!shaper) shaper.emplace(options, owned, visitor);
-    return shaper->Add(row);
-  });
+  absl::StatusOr<Summary> summary =
+      VisitRows(options, [&](const Row& row, const OwnerIndex* owned) {
+        if (!shaper) shaper.emplace(options, owned, visitor);
+        return shaper->Add(row);
+      });
+  if (shaper) NETDIAG_RETURN_IF_ERROR(shaper->status());
+  return summary;
 } catch (const std::bad_alloc&) {
   return OutOfMemory();
 }

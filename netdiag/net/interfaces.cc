@@ -343,7 +343,9 @@ absl::StatusOr<std::vector<Ipv6AddressLine>> InterfaceReader::Ipv6Lines() {
   std::vector<Ipv6AddressLine> lines;
   const auto read = [&] {
     const std::string path = options_.proc_root + "/thread-self/net/if_inet6";
-    ParseIfInet6(internal::ReadProcFile(path, kMaxProcFile), &lines);
+    const std::string text = internal::ReadProcFile(path, kMaxProcFile);
+    if (errno != 0 && errno != ENOENT) return ErrnoError(errno, path);  // ENOENT: no IPv6
+    ParseIfInet6(text, &lines);
     return absl::OkStatus();
   };
   NETDIAG_RETURN_IF_ERROR(options_.netns ? options_.netns->Run(read) : read());
@@ -354,12 +356,12 @@ absl::StatusOr<std::vector<GroupMembership>> InterfaceReader::Groups(IfIndex ind
   std::vector<GroupMembership> groups;
   const auto read = [&] {
     const std::string directory = options_.proc_root + "/thread-self/net/";
-    errno = 0;
     const std::string igmp = internal::ReadProcFile(directory + "igmp", kMaxProcFile);
-    if (igmp.empty() && errno != 0) return ErrnoError(errno, directory + "igmp");
+    if (errno != 0) return ErrnoError(errno, directory + "igmp");
     ParseIgmp(igmp, &groups);
-    // There is no such file without IPv6.
-    ParseIgmp6(internal::ReadProcFile(directory + "igmp6", kMaxProcFile), &groups);
+    const std::string igmp6 = internal::ReadProcFile(directory + "igmp6", kMaxProcFile);
+    if (errno != 0 && errno != ENOENT) return ErrnoError(errno, directory + "igmp6");
+    ParseIgmp6(igmp6, &groups);  // ENOENT: no IPv6
     return absl::OkStatus();
   };
   NETDIAG_RETURN_IF_ERROR(options_.netns ? options_.netns->Run(read) : read());

@@ -122,9 +122,8 @@ absl::Status IoCountersByFile(bool per_nic, const std::string& path,
                               std::vector<InterfaceCounters>* interfaces,
                               const netlink::CallOptions& call) try {
   NETDIAG_RETURN_IF_ERROR(netlink::CheckCall(call, path));
-  errno = 0;
   const std::string text = internal::ReadProcFile(path, kMaxNetDev);
-  if (text.empty() && errno != 0) return ErrnoError(errno, path);
+  if (errno != 0) return ErrnoError(errno, path);
   if (per_nic) return ParseNetDev(text, path, interfaces);
   std::vector<InterfaceCounters> each;
   NETDIAG_RETURN_IF_ERROR(ParseNetDev(text, path, &each));

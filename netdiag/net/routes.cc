@@ -268,9 +268,8 @@ absl::StatusOr<std::vector<Ipv6RouteLine>> RouteReader::Ipv6Lines() {
   std::vector<Ipv6RouteLine> lines;
   const auto read = [&]() -> absl::Status {
     const std::string path = options_.proc_root + "/thread-self/net/ipv6_route";
-    errno = 0;
     const std::string text = internal::ReadProcFile(path, kMaxIpv6Routes);
-    if (text.empty() && errno != 0) return ErrnoError(errno, path);
+    if (errno != 0) return ErrnoError(errno, path);
     return ParseIpv6Routes(text, path, &lines);
   };
   NETDIAG_RETURN_IF_ERROR(options_.netns ? options_.netns->Run(read) : read());

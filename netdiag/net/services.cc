@@ -54,9 +54,8 @@ Services Services::Parse(std::string_view text) {
 }
 
 Services Services::Load(const std::string& path, Missing missing) {
-  errno = 0;
   const std::string text = internal::ReadProcFile(path, kMaxServices);
-  const bool built_in = text.empty() && errno != 0 && missing == Missing::kBuiltIn;
+  const bool built_in = errno != 0 && missing == Missing::kBuiltIn;
   return Parse(built_in ? kBuiltIn : std::string_view(text));
 }
 

@@ -183,9 +183,8 @@ CounterSet ParseCounters(CounterFile file, std::string text, std::string_view wh
 
 absl::StatusOr<CounterSet> ReadCounters(CounterFile file, const std::string& proc_root) try {
   const std::string path = proc_root + "/thread-self/net/" + std::string(PathOf(file));
-  errno = 0;
   std::string text = internal::ReadProcFile(path, kMaxFile);
-  if (text.empty() && errno != 0) return ErrnoError(errno, path);
+  if (errno != 0) return ErrnoError(errno, path);
   return ParseCounters(file, std::move(text), path);
 } catch (const std::bad_alloc&) {
   return OutOfMemory();

@@ -45,8 +45,10 @@ absl::StatusOr<std::vector<OwnedSocket>> ReadProcessSockets(Pid pid, const std::
     for (auto entry = reader.Next(); entry.name != nullptr; entry = reader.Next()) {
       const std::optional<int> fd = internal::ParseNumber<int>(entry.name);
       char link[64];
-      const ssize_t length = fd ? readlinkat(table.get(), entry.name, link, sizeof(link)) : -1;
-      if (length < 0) continue;  // ".", "..", or closed since it was listed
+      if (!fd) continue;  // "." or ".."
+      const ssize_t length = readlinkat(table.get(), entry.name, link, sizeof(link));
+      if (length < 0 && errno == ENOENT) continue;  // closed since it was listed
+      if (length < 0) return ProcessError(pid, path + "/fd/" + entry.name);
       const std::optional<uint32_t> inode =
           internal::ParseSocketLink(std::string_view(link, static_cast<size_t>(length)));
       if (!inode) continue;

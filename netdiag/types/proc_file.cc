@@ -52,17 +52,22 @@ bool KernelIsAtLeast(int major, int minor) {
 
 std::string ReadProcFile(const std::string& path, size_t limit) {
   std::string text;
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  const int errnum = errno;
-  size_t size = 0;
-  while (fd.ok() && size < limit) {
-    text.resize(size + std::min(limit, size_t{32} << 10));
-    const ssize_t got = read(fd.get(), &text[size], text.size() - size);
-    if (got <= 0) break;
-    size += static_cast<size_t>(got);
+  int errnum = 0;
+  {
+    const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.ok()) errnum = errno;
+    size_t size = 0;
+    for (ssize_t got = 1; fd.ok() && got > 0 && size < limit;) {
+      text.resize(size + std::min(limit, size_t{32} << 10));
+      do {
+        got = read(fd.get(), &text[size], text.size() - size);
+      } while (got < 0 && errno == EINTR);
+      if (got < 0) errnum = errno;
+      size += static_cast<size_t>(std::max<ssize_t>(got, 0));
+    }
+    text.resize(errnum == 0 ? size : 0);
   }
-  text.resize(size);
-  if (!fd.ok()) errno = errnum;
+  errno = errnum;
   return text;
 }
 

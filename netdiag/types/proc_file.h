@@ -13,8 +13,8 @@ namespace netdiag::internal {
 // The size of mountinfo on a machine with tens of thousands of mounts.
 inline constexpr size_t kMaxMountInfo = size_t{8} << 20;
 
-// Returns the first `limit` bytes of the file, or a little more. If the file cannot be opened,
-// returns an empty string and sets errno.
+// Returns the first `limit` bytes of the file, or a little more, and sets errno to 0. If the file
+// cannot be opened or read to its end, returns an empty string and sets errno to the reason.
 std::string ReadProcFile(const std::string& path, size_t limit);
 
 // Compares with the release from uname(2), which is called once. False if uname() fails.

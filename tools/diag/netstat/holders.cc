@@ -9,6 +9,9 @@
 #include <system_error>
 #include <unistd.h>
 
+#include "absl/status/status.h"
+
+#include "netdiag/types/error.h"
 #include "tools/diag/text.h"
 
 namespace diag::netstat {
@@ -61,6 +64,12 @@ void AppendNoOwners(std::string* err) {
 
 void AppendComplaint(const netdiag::OwnerStats& stats, const std::string& proc_root,
                      std::string* err) {
+  if (stats.errors > 0) {
+    const absl::Status failure =
+        netdiag::ErrnoError(stats.first_error, "netstat: processes",
+                            "some could not be read, so programs may be missing");
+    err->append(std::string(failure.message())).append("\n");
+  }
   if (stats.denied == 0 || !HidesDescriptors(proc_root)) return;
   if (stats.sockets == 0) return AppendNoOwners(err);
   err->append(
