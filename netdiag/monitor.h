@@ -83,11 +83,14 @@ enum class ChangeKind : uint8_t {
   // match it any more. Where events are followed, a socket is gone at the second look without it,
   // because the kernel sends events late.
   kGone,
+  // The socket was closed by an earlier change, and the kernel still has its connection in TIME_WAIT.
+  // It has no deltas.
+  kLingers,
   // A row that cannot be followed: its source tells no cookie (/proc/net), or several rows have the
   // same one (MPTCP, associations of SCTP). Each look gives it anew.
   kUntold,
 };
-// "opened", "lived", "closed", "gone" or "untold".
+// "opened", "lived", "closed", "gone", "lingers" or "untold".
 std::string_view Name(ChangeKind kind);
 
 // What a look found out about one socket.
@@ -113,7 +116,8 @@ class Change {
   // value, or 0 if the socket may be older than the last look (counts_from_start()). It is never
   // negative: a counter that the kernel has cleared gains nothing, one that has wrapped gains what
   // it went through, and one of a socket that was connected anew (reset()) gains its value. Absent
-  // if the field is no counter, or if neither row has it, as byte counters of UDP.
+  // if the field is no counter, if neither row has it, as byte counters of UDP, and for kLingers and
+  // kUntold.
   FieldValue Delta(const Field& field) const;
   // The value of any field: that of row(), or that of last() if row() lacks it. A counter is never
   // lower than in last(), unless reset().
@@ -156,6 +160,7 @@ struct Look {
   uint64_t closed = 0;  // with the unseen ones
   uint64_t unseen = 0;  // opened and closed since the last look
   uint64_t gone = 0;
+  uint64_t lingering = 0;  // in TIME_WAIT after their event
   uint64_t untold = 0;
 
   // Since the last look: how often the receive buffer for events was full, and how many events were

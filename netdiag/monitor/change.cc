@@ -37,6 +37,8 @@ std::string_view Name(ChangeKind kind) {
       return "closed";
     case ChangeKind::kGone:
       return "gone";
+    case ChangeKind::kLingers:
+      return "lingers";
     case ChangeKind::kUntold:
       return "untold";
   }
@@ -70,7 +72,8 @@ bool Change::reset() const {
 }
 
 FieldValue Change::Delta(const Field& field) const {
-  if (field.meaning != Meaning::kCounter || kind_ == ChangeKind::kUntold) return {};
+  const bool has_deltas = kind_ != ChangeKind::kUntold && kind_ != ChangeKind::kLingers;
+  if (field.meaning != Meaning::kCounter || !has_deltas) return {};
   const std::optional<uint64_t> now = NumberOf(field.get(*row_, 0));
   const std::optional<uint64_t> before =
       last() != nullptr ? NumberOf(field.get(*last(), 0)) : std::nullopt;

@@ -240,9 +240,10 @@ void Ledger::Add(const Row& row, Visitor visitor) {
     return;
   }
   Record& record = records_[*known];
-  if ((record.flags & kEnded) != 0) {  // in TIME_WAIT
+  if ((record.flags & kEnded) != 0) {
     record.look = number_;
-    return;
+    ++look_.lingering;
+    return visitor(Change(this, ChangeKind::kLingers, row));
   }
   if (record.look == number_) return ShowUntold(row, visitor);
   ++look_.lived;
