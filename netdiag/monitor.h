@@ -63,6 +63,7 @@
 #include "netdiag/engine.h"
 #include "netdiag/fields.h"
 #include "netdiag/netlink/call.h"
+#include "netdiag/process/owner.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
 #include "netdiag/summary.h"
@@ -83,8 +84,8 @@ enum class ChangeKind : uint8_t {
   // match it any more. Where events are followed, a socket is gone at the second look without it,
   // because the kernel sends events late.
   kGone,
-  // The socket was closed by an earlier change, and the kernel still has its connection in TIME_WAIT.
-  // It has no deltas.
+  // The socket was closed by an earlier change, and the kernel still has its connection in
+  // TIME_WAIT. It has no deltas.
   kLingers,
   // A row that cannot be followed: its source tells no cookie (/proc/net), or several rows have the
   // same one (MPTCP, associations of SCTP). Each look gives it anew.
@@ -111,13 +112,19 @@ class Change {
   bool unseen() const { return kind_ == ChangeKind::kClosed && !last_state_; }
   // True if the owners of row() were found by an earlier look.
   bool owners_remembered() const { return owners_remembered_; }
+  // A guess, for a TCP connection of which row() has no owner: the owners of the listener at its
+  // local end, whose process has probably accepted it. The listener of its address comes before one
+  // of every address. Empty if row() has an owner, if no such listener is followed, or if several
+  // processes listen there. Wrong for a connection that this host has made from a port at which it
+  // also listens. Valid as long as row(). Cost: a comparison for each listener.
+  Owners inferred_owners() const;
 
   // What a counter (Meaning::kCounter) has gained since the last look. For a new socket its whole
   // value, or 0 if the socket may be older than the last look (counts_from_start()). It is never
   // negative: a counter that the kernel has cleared gains nothing, one that has wrapped gains what
   // it went through, and one of a socket that was connected anew (reset()) gains its value. Absent
-  // if the field is no counter, if neither row has it, as byte counters of UDP, and for kLingers and
-  // kUntold.
+  // if the field is no counter, if neither row has it, as byte counters of UDP, and for kLingers
+  // and kUntold.
   FieldValue Delta(const Field& field) const;
   // The value of any field: that of row(), or that of last() if row() lacks it. A counter is never
   // lower than in last(), unless reset().

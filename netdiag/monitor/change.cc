@@ -51,6 +51,10 @@ const Row* Change::last() const {
   return &*last_;
 }
 
+Owners Change::inferred_owners() const {
+  return row_->owners().empty() ? ledger_->ListenersAt(*row_) : Owners();
+}
+
 // True if the kernel has cleared the counters before it sent the event: a connection that its own
 // process aborts is disconnected first (tcp_disconnect()).
 bool Change::cleared() const {

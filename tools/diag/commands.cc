@@ -87,7 +87,9 @@ those of TCP. The lines are, in the order of their words:
   gone    it is not there any more, and the kernel has told nothing
   when    it matches the EXPRESSION of --when and did not before
 `sent` and `received` are bytes; the SYN and the FIN count one each. The
-duration begins when diag first saw the socket; ">" says that it is older.
+duration begins when diag first saw the socket; ">" says that it is older. The
+owner of an unseen connection is not known; "nginx/123?" is a guess: that one
+listens at its local port.
 
 Examples:
   diag watch -d 0.5 sport = 443
