@@ -97,34 +97,34 @@ void Transfer(const Pair& pair, size_t up) {
 }
 
 std::string PortOf(int fd) { return std::to_string(LocalOf(fd).port.value()); }
-std::string Sample(const std::string& name, int fd, const std::string& value) {
-  return "netdiag_" + name + "{local_port=\"" + PortOf(fd) + "\"} " + value;
+std::string Sample(const std::string& name, const std::string& port, const std::string& value) {
+  return "netdiag_" + name + "{local_port=\"" + port + "\"} " + value;
 }
 
 TEST(ExportProgram, ServesWhatConnectionsCarry) {
   InNewNetns([] {
     const Pair pair = MakePair(Family::kInet);
-    const std::string port = ":" + PortOf(pair.client);
+    const std::string client = PortOf(pair.client), server = PortOf(pair.server);
     // Without the connections of the scrapes.
-    Running diag({"export", "-d", "0.1", "--by", "local_port", "sport", "=", port, "or", "dport",
-                  "=", port});
-    AwaitLine(Sample("connections", pair.client, "1"));
+    Running diag({"export", "-d", "0.1", "--by", "local_port", "sport", "=", ":" + client, "or",
+                  "dport", "=", ":" + client});
+    AwaitLine(Sample("connections", client, "1"));
     Transfer(pair, 5000);
-    EXPECT_THAT(AwaitLine(Sample("sent_bytes_total", pair.client, "5000")),
-                AllOf(HasSubstr(Sample("connections", pair.server, "1")),
-                      HasSubstr(Sample("sent_bytes_total", pair.server, "0")),
+    EXPECT_THAT(AwaitLine(Sample("sent_bytes_total", client, "5000")),
+                AllOf(HasSubstr(Sample("connections", server, "1")),
+                      HasSubstr(Sample("sent_bytes_total", server, "0")),
                       ContainsRegex("netdiag_sockets\\{protocol=\"tcp\",state=\"established\","
                                     "netns=\"[0-9]+\"\\} 2\n"),
-                      ContainsRegex("netdiag_rtt_seconds\\{local_port=\"" + PortOf(pair.client) +
+                      ContainsRegex("netdiag_rtt_seconds\\{local_port=\"" + client +
                                     "\",percentile=\"50\"\\} [0-9.e-]+\n"),
                       HasSubstr("\nnetdiag_look_exact 1\n"), HasSubstr("\nnetdiag_series 2\n"),
                       HasSubstr("\nexposer_scrapes_total ")));
     close(pair.client);
     close(pair.server);
-    const std::string metrics = AwaitLine(Sample("connections_closed_total", pair.client, "1"));
+    const std::string metrics = AwaitLine(Sample("connections_closed_total", client, "1"));
     // A series stays when its sockets have gone, and the FIN counts one.
-    EXPECT_THAT(metrics, HasSubstr(Sample("sent_bytes_total", pair.client, "5001")));
-    AwaitLine(Sample("connections_closed_total", pair.server, "1"));
+    EXPECT_THAT(metrics, HasSubstr(Sample("sent_bytes_total", client, "5001")));
+    AwaitLine(Sample("connections_closed_total", server, "1"));
     EXPECT_EQ(diag.SignalUntilItEnds(SIGTERM), 0);
     EXPECT_THAT(diag.Errors(), HasSubstr("diag: serves http://127.0.0.1:9798/metrics\n"));
     EXPECT_EQ(Metrics(), "");
@@ -213,7 +213,7 @@ TEST(ExportProgram, PrometheusScrapesItAndAnswersAQuery) {
     const std::string port = ":" + PortOf(pair.client);
     Running diag({"export", "-d", "0.1", "--by", "local_port", "sport", "=", port, "or", "dport",
                   "=", port});
-    AwaitLine(Sample("connections", pair.client, "1"));
+    AwaitLine(Sample("connections", PortOf(pair.client), "1"));
     Transfer(pair, 7000);
     {
       const Background prometheus({"prometheus", "--config.file=" + (directory / "prometheus.yml"),
