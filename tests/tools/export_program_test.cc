@@ -101,13 +101,18 @@ std::string Sample(const std::string& name, const std::string& port, const std::
   return "netdiag_" + name + "{local_port=\"" + port + "\"} " + value;
 }
 
+// An expression for both ends of one connection. A port alone would not do: the kernel gives the
+// same one to connections to other servers, as those of the scrapes.
+std::string Between(const std::string& a, const std::string& b) {
+  return "(sport = :" + a + " and dport = :" + b + ") or (sport = :" + b + " and dport = :" + a +
+         ")";
+}
+
 TEST(ExportProgram, ServesWhatConnectionsCarry) {
   InNewNetns([] {
     const Pair pair = MakePair(Family::kInet);
     const std::string client = PortOf(pair.client), server = PortOf(pair.server);
-    // Without the connections of the scrapes.
-    Running diag({"export", "-d", "0.1", "--by", "local_port", "sport", "=", ":" + client, "or",
-                  "dport", "=", ":" + client});
+    Running diag({"export", "-d", "0.1", "--by", "local_port", Between(client, server)});
     AwaitLine(Sample("connections", client, "1"));
     Transfer(pair, 5000);
     EXPECT_THAT(AwaitLine(Sample("sent_bytes_total", client, "5000")),
@@ -125,7 +130,8 @@ TEST(ExportProgram, ServesWhatConnectionsCarry) {
     // A series stays when its sockets have gone, and the FIN counts one.
     EXPECT_THAT(metrics, HasSubstr(Sample("sent_bytes_total", client, "5001")));
     AwaitLine(Sample("connections_closed_total", server, "1"));
-    EXPECT_EQ(diag.SignalUntilItEnds(SIGTERM), 0);
+    diag.Signal(SIGTERM);
+    EXPECT_EQ(diag.Wait(), 0);
     EXPECT_THAT(diag.Errors(), HasSubstr("diag: serves http://127.0.0.1:9798/metrics\n"));
     EXPECT_EQ(Metrics(), "");
   });
@@ -210,10 +216,9 @@ TEST(ExportProgram, PrometheusScrapesItAndAnswersAQuery) {
            "  - job_name: diag\n"
            "    static_configs: [{targets: ['127.0.0.1:9798']}]\n";
     const Pair pair = MakePair(Family::kInet);
-    const std::string port = ":" + PortOf(pair.client);
-    Running diag({"export", "-d", "0.1", "--by", "local_port", "sport", "=", port, "or", "dport",
-                  "=", port});
-    AwaitLine(Sample("connections", PortOf(pair.client), "1"));
+    const std::string client = PortOf(pair.client), server = PortOf(pair.server);
+    Running diag({"export", "-d", "0.1", "--by", "local_port", Between(client, server)});
+    AwaitLine(Sample("connections", client, "1"));
     Transfer(pair, 7000);
     {
       const Background prometheus({"prometheus", "--config.file=" + (directory / "prometheus.yml"),
@@ -221,8 +226,8 @@ TEST(ExportProgram, PrometheusScrapesItAndAnswersAQuery) {
                                    "--web.listen-address=127.0.0.1:9090", "--log.level=error"});
       Await("Prometheus to have scraped it",
             [] { return !Query("netdiag_sent_bytes_total").empty(); });
-      EXPECT_THAT(Query("netdiag_sent_bytes_total"), HasSubstr(PortOf(pair.client) + "=7000 "));
-      EXPECT_THAT(Query("netdiag_received_bytes_total"), HasSubstr(PortOf(pair.server) + "=7000 "));
+      EXPECT_THAT(Query("netdiag_sent_bytes_total"), HasSubstr(client + "=7000 "));
+      EXPECT_THAT(Query("netdiag_received_bytes_total"), HasSubstr(server + "=7000 "));
     }
     diag.SignalUntilItEnds(SIGTERM);
     close(pair.client);
@@ -261,7 +266,8 @@ TEST(ExportProgram, WritesAFileThatIsAlwaysWhole) {
     }
     // Nothing is served without --listen.
     EXPECT_EQ(Metrics(), "");
-    EXPECT_EQ(diag.SignalUntilItEnds(SIGTERM), 0);
+    diag.Signal(SIGTERM);
+    EXPECT_EQ(diag.Wait(), 0);
     EXPECT_EQ(RunProgram("ls", {directory.path()}).out, "");
   });
 }
