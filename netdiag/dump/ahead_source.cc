@@ -24,6 +24,9 @@ namespace {
 
 // The largest datagram of a dump, padding included, in bytes.
 constexpr size_t kDatagramSize = size_t{36} << 10;
+// The distance in messages between prefetch and visit: long enough for the memory to answer, short
+// enough for the first cache.
+constexpr size_t kPrefetchDistance = 8;
 
 using Chunk = std::vector<std::byte>;
 

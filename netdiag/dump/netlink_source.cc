@@ -4,7 +4,6 @@
 #include "netdiag/dump/netlink_source.h"
 
 #include <cerrno>
-#include <optional>
 
 #include "netdiag/dump/exchange.h"
 #include "netdiag/types/error.h"
@@ -110,18 +109,7 @@ absl::StatusOr<Ready> NetlinkSource::Receive(const StepOptions& how, MessageVisi
     });
   }
   verifier_.BeginDatagram();
-  std::optional<netlink::MessageCursor> ahead;
-  const auto prefetch = [&] {
-    if (Message next; ahead->Next(&next)) how.prefetch(next);
-  };
-  return ReceiveDump(conn_, how, [&](const Message& message) {
-    if (!ahead) {
-      ahead.emplace(conn_->unread());
-      for (size_t i = 1; i < kPrefetchDistance; ++i) prefetch();
-    }
-    prefetch();
-    return Give(message, visitor);
-  });
+  return ReceiveDump(conn_, how, [&](const Message& message) { return Give(message, visitor); });
 }
 
 Flow NetlinkSource::Give(const Message& message, MessageVisitor visitor) {

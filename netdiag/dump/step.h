@@ -9,7 +9,6 @@
 #ifndef NETDIAG_DUMP_STEP_H_
 #define NETDIAG_DUMP_STEP_H_
 
-#include <cstddef>
 #include <cstdint>
 
 #include "absl/functional/function_ref.h"
@@ -27,15 +26,12 @@ using MessageVisitor = absl::FunctionRef<Flow(const netlink::Message&)>;
 enum class Wait : uint8_t { kNever, kBlock };
 
 inline void NoPrefetch(const netlink::Message&) {}
-// The distance in messages between prefetch and visit: long enough for the memory to answer, short
-// enough for the first cache.
-inline constexpr size_t kPrefetchDistance = 8;
 
 struct StepOptions {
   Wait wait = Wait::kBlock;
   netlink::CallOptions call = {};
   // Called with each message a few messages before it is visited, by sources that hold several
-  // messages at once (NetlinkSource, AheadSource); other sources never call it.
+  // messages at once (AheadSource); other sources never call it.
   absl::FunctionRef<void(const netlink::Message&)> prefetch = NoPrefetch;
 };
 

@@ -17,7 +17,6 @@
 #include <unistd.h>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
 #include <libmnl/libmnl.h>
 
 #include "netdiag/netlink/abi.h"
@@ -88,8 +87,6 @@ class Conn::Impl {
   absl::Status VisitMessage(Gate::Call& call, const Message& message, Answer* answer,
                             absl::FunctionRef<Flow(const Message&)> visitor);
 
-  Bytes unread() const { return unread_; }
-
   // ---- Exchanges ----
 
   // Reads until the answer has ended.
@@ -123,7 +120,6 @@ class Conn::Impl {
   const uint32_t port_id_;
   const bool is_netlink_;
   ReceiveBuffer buffer_;  // used by the exchange that has the turn
-  Bytes unread_;          // of the datagram that is being visited
   Tracer tracer_;
   Counters counters_;
   std::atomic<uint32_t> sequence_;  // the last one used
@@ -221,10 +217,8 @@ absl::Status Conn::Impl::Visit(Gate::Call& call, const Datagram& datagram, Answe
     return ErrnoError(EMSGSIZE, call.what(), "a datagram is larger than Config::receive_buffer");
   }
   MessageCursor messages(datagram.bytes);
-  const absl::Cleanup no_visitor = [this] { unread_ = Bytes(); };
   for (Message message; messages.Next(&message);) {
     tracer_.Trace('<', message.header(), message.whole());
-    unread_ = datagram.bytes.last(messages.trailing());
     NETDIAG_RETURN_IF_ERROR(VisitMessage(call, message, answer, visitor));
   }
   if (messages.malformed()) {
@@ -460,8 +454,6 @@ absl::Status Conn::Execute(Bytes request, absl::FunctionRef<Flow(const Message&)
   impl_->AbandonDump();
   return status;
 }
-
-Bytes Conn::unread() const { return impl_->unread(); }
 
 DumpResult Conn::progress() const {
   std::lock_guard lock(impl_->progress_mutex_);

@@ -180,9 +180,6 @@ class Conn {
                        const CallOptions& options = {});
   // What the exchange of Send() and TryReceive() has received since that Send().
   DumpResult progress() const;
-  // For a visitor of the calls above: the messages behind its message in the same datagram, so that
-  // it can look ahead. Valid until the visitor returns; empty if none runs.
-  Bytes unread() const;
 
   // ---- Raw bytes ----
 

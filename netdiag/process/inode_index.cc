@@ -124,10 +124,7 @@ std::pair<size_t, size_t> InodeIndex::Find(const Scan& scan, uint32_t inode) con
 
 void InodeIndex::Prefetch(const Scan& scan, uint32_t inode) const {
   if (scan.sockets.empty()) return;
-  // A bucket of average size is on one or two lines.
-  const ScannedSocket* const first = scan.sockets.data() + buckets_[Bucket(inode)];
-  __builtin_prefetch(first);
-  __builtin_prefetch(first + kPerBucket);
+  __builtin_prefetch(scan.sockets.data() + buckets_[Bucket(inode)]);
 }
 
 size_t InodeIndex::memory() const {

@@ -45,27 +45,6 @@ TEST(Conn, DumpVisitsEveryMessageOfOneDatagram) {
   EXPECT_FALSE(result->stopped);
 }
 
-TEST(Conn, AVisitorCanLookAheadInItsDatagram) {
-  FakeKernel kernel([](Bytes request) {
-    return Packets{Join(Multipart(request, {Text("one."), Text("two."), Text("three...")}))};
-  });
-  std::vector<size_t> behind;
-  EXPECT_THAT(kernel.conn().Dump(DumpRequest(),
-                                 [&](const Message& message) {
-                                   MessageCursor ahead(kernel.conn().unread());
-                                   size_t count = 0;
-                                   for (Message other; ahead.Next(&other); ++count) {
-                                     EXPECT_GT(other.payload().data(), message.payload().data());
-                                   }
-                                   EXPECT_FALSE(ahead.malformed());
-                                   behind.push_back(count);
-                                   return Flow::kContinue;
-                                 }),
-              IsOk());
-  EXPECT_THAT(behind, ElementsAre(3, 2, 1));  // the last is the result
-  EXPECT_TRUE(kernel.conn().unread().empty());
-}
-
 TEST(Conn, DumpVisitsEveryMessageOverManyDatagrams) {
   FakeKernel kernel(
       [](Bytes request) { return Split(Multipart(request, Packets(50, Text("row.")))); });
