@@ -399,13 +399,12 @@ uint64_t AllocationsOfALook(size_t connections) {
 }
 
 TEST(MonitorLive, ASteadyLookWithOwnersAllocatesNothingForASocket) {
-  InNewNetns([] {
-    const uint64_t few = AllocationsOfALook(5);
-    const uint64_t many = AllocationsOfALook(300);
-    EXPECT_EQ(few, many);
-    // What it allocates is the Summary that the query and the look return.
-    EXPECT_LE(few, 20u);
-  });
+  uint64_t few = 0, many = 0;
+  InNewNetns([&] { few = AllocationsOfALook(5); });
+  InNewNetns([&] { many = AllocationsOfALook(300); });
+  EXPECT_EQ(few, many);
+  // What it allocates is the Summary that the query and the look return.
+  EXPECT_LE(few, 20u);
 }
 
 // ---- Namespaces ----

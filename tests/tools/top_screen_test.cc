@@ -155,7 +155,7 @@ TEST(TopScreen, ShowsProcessesAndLeavesTheTerminalAsItWas) {
     terminal.Await("esc goes back");
     terminal.Await("local_address");
     terminal.Type({"Escape"});
-    terminal.Await("remote_port");
+    terminal.Await("RETRANS");  // of the table
     terminal.Type({"/"});
     terminal.Type({"sport = 1", "Enter"});
     terminal.Await("filter: sport = 1");
