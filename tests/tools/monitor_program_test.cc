@@ -112,6 +112,29 @@ TEST(WatchProgram, TellsThresholdsOnceAndOnlyWhatIsWanted) {
   });
 }
 
+TEST(WatchProgram, OffersTheOwnerOfTheListenerForWhatNoLookSaw) {
+  InNewNetns([] {
+    const int listener = Listen(Loopback(Family::kInet), 8);
+    Running diag({"watch", "-d", "2", "--only", "closed"});
+    AwaitFirstLook(&diag);
+    const std::string port = PortOf(listener);
+    const std::string owner = "/" + std::to_string(getpid());
+    std::string line;
+    // A look can come between, and then the owner is known.
+    for (int i = 0; i < 100 && !line.ends_with("?"); ++i) {
+      const int client = Make(Family::kInet, SOCK_STREAM);
+      Connect(client, LocalOf(listener));
+      const int server = Accept(listener);
+      close(client);
+      close(server);
+      line = Find(&diag, {"closed", " 127.0.0.1" + port + " 127.0.0.1:"});
+    }
+    EXPECT_THAT(line, AllOf(HasSubstr(" unseen "), ::testing::EndsWith(owner + "?")));
+    diag.SignalUntilItEnds(SIGINT);
+    close(listener);
+  });
+}
+
 TEST(WatchProgram, EndsAfterTheLimit) {
   InNewNetns([] {
     Running diag({"watch", "-d", "0.1", "-n", "1"});

@@ -154,12 +154,11 @@ END
 
 # The program, its other name, its man page, its completions, and the program and unit of `diag export`.
 install_program() {  # SOURCES PROGRAM WITH_NETSTAT PREFIX
-  local sources=$1 prefix=$4
+  local unit=$1/tools/diag/export/diag-export.service below=$4
   shift
   install_text 755 bin/diag <"$1"
   install_text 755 libexec/netdiag/diag-export <"$1-export"
-  sed "s|@prefix@|$prefix|" "$sources/tools/diag/export/diag-export.service" |
-    install_text 644 lib/systemd/system/diag-export.service
+  sed "s|@prefix@|$below|" "$unit" | install_text 644 lib/systemd/system/diag-export.service
   (($2 == 0)) || install_link diag bin/netstat
   "$1" --help-format=man | install_text 644 share/man/man1/diag.1
   "$1" --help-format=bash | install_text 644 share/bash-completion/completions/diag
