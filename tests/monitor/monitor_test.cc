@@ -1,5 +1,5 @@
-// The Monitor over a capture and a fake kernel. Each look gives the sockets of the capture; the fake
-// kernel sends the events. tests/live/monitor_live_test.cc has the running kernel.
+// The Monitor over a capture and a fake kernel. Each look gives the sockets of the capture; the
+// fake kernel sends the events. tests/live/monitor_live_test.cc has the running kernel.
 
 #include "netdiag/monitor.h"
 

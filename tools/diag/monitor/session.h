@@ -39,7 +39,7 @@ struct MonitorRequest {
   bool all_netns = false;
   std::string proc_root;
   std::optional<std::chrono::milliseconds> interval;  // absent: the command's own
-  uint64_t count = 0;  // of lines, or of tables; 0: without end
+  uint64_t count = 0;                                 // of lines, or of tables; 0: without end
   bool json_lines = false;
   // watch
   std::string when;               // an expression; empty: none
