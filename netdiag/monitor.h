@@ -63,6 +63,7 @@
 #include "netdiag/engine.h"
 #include "netdiag/fields.h"
 #include "netdiag/netlink/call.h"
+#include "netdiag/process/owner.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"
 #include "netdiag/summary.h"
@@ -83,11 +84,14 @@ enum class ChangeKind : uint8_t {
   // match it any more. Where events are followed, a socket is gone at the second look without it,
   // because the kernel sends events late.
   kGone,
+  // The socket was closed by an earlier change, and the kernel still has its connection in
+  // TIME_WAIT. It has no deltas.
+  kLingers,
   // A row that cannot be followed: its source tells no cookie (/proc/net), or several rows have the
   // same one (MPTCP, associations of SCTP). Each look gives it anew.
   kUntold,
 };
-// "opened", "lived", "closed", "gone" or "untold".
+// "opened", "lived", "closed", "gone", "lingers" or "untold".
 std::string_view Name(ChangeKind kind);
 
 // What a look found out about one socket.
@@ -108,12 +112,19 @@ class Change {
   bool unseen() const { return kind_ == ChangeKind::kClosed && !last_state_; }
   // True if the owners of row() were found by an earlier look.
   bool owners_remembered() const { return owners_remembered_; }
+  // A guess, for a TCP connection of which row() has no owner: the owners of the listener at its
+  // local end, whose process has probably accepted it. The listener of its address comes before one
+  // of every address. Empty if row() has an owner, if no such listener is followed, or if several
+  // processes listen there. Wrong for a connection that this host has made from a port at which it
+  // also listens. Valid as long as row(). Cost: a comparison for each listener.
+  Owners inferred_owners() const;
 
   // What a counter (Meaning::kCounter) has gained since the last look. For a new socket its whole
   // value, or 0 if the socket may be older than the last look (counts_from_start()). It is never
   // negative: a counter that the kernel has cleared gains nothing, one that has wrapped gains what
   // it went through, and one of a socket that was connected anew (reset()) gains its value. Absent
-  // if the field is no counter, or if neither row has it, as byte counters of UDP.
+  // if the field is no counter, if neither row has it, as byte counters of UDP, and for kLingers
+  // and kUntold.
   FieldValue Delta(const Field& field) const;
   // The value of any field: that of row(), or that of last() if row() lacks it. A counter is never
   // lower than in last(), unless reset().
@@ -156,6 +167,7 @@ struct Look {
   uint64_t closed = 0;  // with the unseen ones
   uint64_t unseen = 0;  // opened and closed since the last look
   uint64_t gone = 0;
+  uint64_t lingering = 0;  // in TIME_WAIT after their event
   uint64_t untold = 0;
 
   // Since the last look: how often the receive buffer for events was full, and how many events were

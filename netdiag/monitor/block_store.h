@@ -1,8 +1,8 @@
 // netdiag/monitor/block_store.h — Internal. Blocks of bytes of many sizes, whose places are used
 // again when they are freed.
 //
-// Memory comes in chunks of 256 KiB, which are never given back before the store's end. A block is
-// a multiple of 16 bytes. Blocks of one size use the places of each other.
+// Memory comes in chunks of 256 KiB, which the destructor frees. The size of a block is a multiple
+// of 16 bytes. A freed block is used again for the next block of the same size.
 //
 // Lifetime: a block is where it is until it is freed.
 // Threads: thread-compatible. Cost: Get() and Free() are a push or a pop; no allocation except for

@@ -37,6 +37,8 @@ std::string_view Name(ChangeKind kind) {
       return "closed";
     case ChangeKind::kGone:
       return "gone";
+    case ChangeKind::kLingers:
+      return "lingers";
     case ChangeKind::kUntold:
       return "untold";
   }
@@ -47,6 +49,10 @@ const Row* Change::last() const {
   if (!record_) return nullptr;
   if (!last_) last_ = ledger_->LastRow(*record_);
   return &*last_;
+}
+
+Owners Change::inferred_owners() const {
+  return row_->owners().empty() ? ledger_->ListenersAt(*row_) : Owners();
 }
 
 // True if the kernel has cleared the counters before it sent the event: a connection that its own
@@ -70,7 +76,8 @@ bool Change::reset() const {
 }
 
 FieldValue Change::Delta(const Field& field) const {
-  if (field.meaning != Meaning::kCounter || kind_ == ChangeKind::kUntold) return {};
+  const bool has_deltas = kind_ != ChangeKind::kUntold && kind_ != ChangeKind::kLingers;
+  if (field.meaning != Meaning::kCounter || !has_deltas) return {};
   const std::optional<uint64_t> now = NumberOf(field.get(*row_, 0));
   const std::optional<uint64_t> before =
       last() != nullptr ? NumberOf(field.get(*last(), 0)) : std::nullopt;

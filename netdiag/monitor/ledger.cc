@@ -41,6 +41,7 @@ void Ledger::BeginLook(Time now) {
   if (number_ > 1) look_.interval = now - now_;
   look_.number = number_;
   now_ = now;
+  last_ = kNoRecord;
 }
 
 // ---- Tables ----
@@ -72,6 +73,28 @@ bool Ledger::WasComplete(const Table& table) const {
 
 // ---- Records ----
 
+uint32_t Ledger::Find(Cookie cookie) const {
+  const uint32_t guess = last_ == kNoRecord ? first_ : records_[last_].next;
+  if (guess != kNoRecord && records_[guess].cookie == cookie.value()) return guess;
+  const auto known = by_cookie_.find(cookie);
+  return known == by_cookie_.end() ? kNoRecord : *known;
+}
+
+void Ledger::Follow(uint32_t i) {
+  (last_ == kNoRecord ? first_ : records_[last_].next) = i;
+  last_ = i;
+  // The next row needs its record, which was prefetched one row ago, and its message.
+  const uint32_t next = records_[i].next;
+  if (next == kNoRecord) return;
+  const Record& record = records_[next];
+  if (record.next != kNoRecord) __builtin_prefetch(&records_[record.next]);
+  if (record.block == BlockStore::kNone) return;
+  constexpr size_t kLine = 64, kMost = 512;
+  const size_t size = std::min(record.units * BlockStore::kUnit, kMost);
+  const std::byte* const block = blocks_.At(record.block);
+  for (size_t at = 0; at < size; at += kLine) __builtin_prefetch(block + at, /*rw=*/1);
+}
+
 uint32_t Ledger::NewRecord(const Row& row) {
   if (free_.empty()) {
     free_.push_back(static_cast<uint32_t>(records_.size()));
@@ -102,6 +125,10 @@ void Ledger::Forget(uint32_t i) {
 }
 
 void Ledger::Drop(Record* record) {
+  if ((record->flags & kListens) != 0) {
+    std::erase_if(listeners_, [&](uint32_t i) { return &records_[i] == record; });
+    record->flags &= static_cast<uint8_t>(~kListens);
+  }
   if (record->block == BlockStore::kNone) return;
   owners_.Release(LinksOf(*record));
   blocks_.Free(record->block, record->units);
@@ -170,6 +197,46 @@ void Ledger::Store(Record* record, Bytes message, std::span<const Link> links) {
   record->units = static_cast<uint16_t>(record->block == BlockStore::kNone ? 0 : units);
 }
 
+// ---- Listeners ----
+
+void Ledger::NoteListener(uint32_t i) {
+  Record& record = records_[i];
+  if ((record.flags & kListens) != 0) return;
+  record.flags |= kListens;
+  listeners_.push_back(i);
+}
+
+Owners Ledger::ListenersAt(const Row& row) {
+  const InetSocket* const socket = row.inet();
+  const bool is_connection = row.protocol() == Protocol::kTcp && socket != nullptr &&
+                             row.state() != State::kListen && socket->remote_port() != Port();
+  if (!is_connection) return {};
+  const IpAddress address = socket->local().address.Unmapped();
+  const auto process_of = [&](uint32_t i) { return LinksOf(records_[i])[0].process; };
+  uint32_t found = kNoRecord;
+  bool is_exact = false;
+  bool is_unclear = false;
+  for (const uint32_t i : listeners_) {
+    const Record& record = records_[i];
+    const Origin& origin = tables_[record.table];
+    if (origin.table.netns != row.table().netns || record.links == 0) continue;
+    const Row listener = LastRow(i);
+    const InetSocket& at = *listener.inet();
+    if (at.local_port() != socket->local_port()) continue;
+    const IpAddress own = at.local().address.Unmapped();
+    if (own != address && !own.IsUnspecified()) continue;
+    const bool exact = own == address;
+    if (found != kNoRecord && is_exact && !exact) continue;
+    const bool replaces = found == kNoRecord || (exact && !is_exact);
+    is_unclear = !replaces && (is_unclear || process_of(i) != process_of(found));
+    if (!replaces) continue;
+    found = i;
+    is_exact = exact;
+  }
+  if (found == kNoRecord || is_unclear) return {};
+  return owners_.View(LinksOf(records_[found]));
+}
+
 // ---- Showing ----
 
 // Joins a row to what is remembered.
@@ -231,23 +298,25 @@ void Ledger::ShowUntold(const Row& row, Visitor visitor) {
 
 void Ledger::Add(const Row& row, Visitor visitor) {
   if (!HasOwnCookie(row)) return ShowUntold(row, visitor);
-  const auto known = by_cookie_.find(row.cookie());
-  if (known == by_cookie_.end()) {
-    const uint32_t i = NewRecord(row);
+  uint32_t i = Find(row.cookie());
+  if (i == kNoRecord) {
+    i = NewRecord(row);
     ++look_.opened;
     Show(ChangeKind::kOpened, row, i, visitor);
-    Keep(&records_[i], row);
-    return;
+  } else if ((records_[i].flags & kEnded) != 0) {
+    records_[i].look = number_;
+    ++look_.lingering;
+    visitor(Change(this, ChangeKind::kLingers, row));
+    return Follow(i);
+  } else if (records_[i].look == number_) {
+    return ShowUntold(row, visitor);
+  } else {
+    ++look_.lived;
+    Show(ChangeKind::kLived, row, i, visitor);
   }
-  Record& record = records_[*known];
-  if ((record.flags & kEnded) != 0) {  // in TIME_WAIT
-    record.look = number_;
-    return;
-  }
-  if (record.look == number_) return ShowUntold(row, visitor);
-  ++look_.lived;
-  Show(ChangeKind::kLived, row, *known, visitor);
-  Keep(&record, row);
+  Keep(&records_[i], row);
+  if (row.state() == State::kListen) NoteListener(i);
+  Follow(i);
 }
 
 void Ledger::Close(const Row& event, absl::FunctionRef<bool(const Row&)> selects, Visitor visitor) {
@@ -308,7 +377,7 @@ void Ledger::Sweep(uint32_t i, Visitor visitor) {
 size_t Ledger::memory() const {
   return sizeof(*this) + records_.size() * sizeof(Record) + free_.capacity() * sizeof(uint32_t) +
          by_cookie_.capacity() * (sizeof(uint32_t) + 1) + blocks_.memory() + owners_.memory() +
-         tables_.size() * sizeof(Origin);
+         listeners_.capacity() * sizeof(uint32_t) + tables_.size() * sizeof(Origin);
 }
 
 }  // namespace netdiag::internal

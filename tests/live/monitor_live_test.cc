@@ -27,6 +27,7 @@
 #include "netdiag/row.h"
 #include "netdiag/types/error.h"
 #include "tests/live/netns_testing.h"
+#include "tests/testing/alloc_counter.h"
 #include "tests/testing/netns.h"
 #include "tests/testing/sockets.h"
 #include "tests/testing/status_matchers.h"
@@ -342,6 +343,68 @@ TEST(MonitorLive, SumsByProcessAndWhatIsUnattributedEqualTheTotal) {
     EXPECT_EQ(sum, watcher.total_acked);
     close(listener);
   });
+}
+
+TEST(MonitorLive, TheOwnerOfAListenerIsInferredForWhatLivesBetweenTwoLooks) {
+  InNewNetns([] {
+    const int listener = Listen(Loopback(Family::kInet), 8);
+    Watcher watcher;
+    const int client = Make(Family::kInet, SOCK_STREAM);
+    Connect(client, LocalOf(listener));
+    const int server = Accept(listener);
+    const Cookie accepted = CookieOf(server), connected = CookieOf(client);
+    close(server);
+    close(client);
+    std::map<Cookie, pid_t> inferred;
+    watcher.inspect = [&](const Change& change) {
+      if (!change.unseen()) return;
+      EXPECT_TRUE(change.row().owners().empty());
+      const Owners owners = change.inferred_owners();
+      inferred[change.row().cookie()] = owners.empty() ? 0 : owners[0].pid.value();
+    };
+    watcher.AwaitEnds({accepted, connected});
+    EXPECT_EQ(inferred[accepted], getpid());
+    EXPECT_EQ(inferred[connected], 0);
+    close(listener);
+  });
+}
+
+// ---- Cost ----
+
+// How many allocations a steady look makes with that many connections. Other processes of the
+// machine begin and end meanwhile, and those that are new cost some; so the least of many looks.
+uint64_t AllocationsOfALook(size_t connections) {
+  Watcher watcher;
+  std::vector<Pair> pairs;
+  for (size_t i = 0; i < connections; ++i) pairs.push_back(MakePair(Family::kInet));
+  uint64_t lived = 0;
+  const auto look = [&] {
+    lived = 0;
+    const auto looked =
+        watcher->Poll([&](const Change& change) { lived += change.kind() == ChangeKind::kLived; });
+    EXPECT_THAT(looked, IsOk());
+  };
+  uint64_t least = ~uint64_t{0};
+  for (int i = 0; i < 30; ++i) {
+    const AllocCounter counter;
+    look();
+    least = std::min(least, counter.count());
+    EXPECT_EQ(lived + (i == 0 ? 2 * connections : 0), 2 * connections);
+  }
+  for (const Pair& pair : pairs) {
+    close(pair.client);
+    close(pair.server);
+  }
+  return least;
+}
+
+TEST(MonitorLive, ASteadyLookWithOwnersAllocatesNothingForASocket) {
+  uint64_t few = 0, many = 0;
+  InNewNetns([&] { few = AllocationsOfALook(5); });
+  InNewNetns([&] { many = AllocationsOfALook(300); });
+  EXPECT_EQ(few, many);
+  // What it allocates is the Summary that the query and the look return.
+  EXPECT_LE(few, 20u);
 }
 
 // ---- Namespaces ----

@@ -1,7 +1,8 @@
-// The book of followed sockets: what rows and events make of it. Nothing here asks a kernel.
+// The Ledger: which changes it makes of rows and events. The tests make these; no kernel is asked.
 
 #include "netdiag/monitor/ledger.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -74,9 +75,12 @@ struct Socket {
   uint32_t inode = 5001;
   const Table* table = &kTcp;
   SourceKind source = SourceKind::kNetlink;
+  bool of_every_address = false;  // a listener
 
   Packet Build() const {
     InetMessage message;
+    if (state == State::kListen) message.SetRemote("\x00\x00\x00\x00", 0);
+    if (of_every_address) message.SetLocal("\x00\x00\x00\x00", 8080);
     message.fixed.idiag_state = static_cast<uint8_t>(state);
     message.fixed.id.idiag_cookie[0] = cookie;
     message.fixed.idiag_inode = inode;
@@ -105,6 +109,7 @@ constexpr auto kOpened = ChangeKind::kOpened;
 constexpr auto kLived = ChangeKind::kLived;
 constexpr auto kClosed = ChangeKind::kClosed;
 constexpr auto kGone = ChangeKind::kGone;
+constexpr auto kLingers = ChangeKind::kLingers;
 constexpr auto kUntold = ChangeKind::kUntold;
 const FieldValue kNothing;
 FieldValue Is(uint64_t number) { return number; }
@@ -265,16 +270,37 @@ TEST(Ledger, ASocketCanLiveAndCloseInOneLook) {
   EXPECT_EQ(book->size(), 0u);
 }
 
-TEST(Ledger, TimeWaitAfterTheEventIsIgnored) {
+TEST(Ledger, TimeWaitLingersAfterTheEvent) {
   Book book;
   book.Look({{1, Acks(1)}});
   const Socket waiting = {.cookie = 1, .counters = std::nullopt, .state = State::kTimeWait};
-  EXPECT_THAT(book.Look({waiting}, {{1, Acks(5)}}), ElementsAre(Seen{kClosed, 1, Is(4)}));
-  EXPECT_THAT(book.Look({waiting}), IsEmpty());
-  EXPECT_THAT(book.Look({waiting}), IsEmpty());
+  EXPECT_THAT(book.Look({waiting}, {{1, Acks(5)}}),
+              ElementsAre(Seen{kClosed, 1, Is(4)}, Seen{kLingers, 1, kNothing}));
+  EXPECT_THAT(book.Look({waiting}), ElementsAre(Seen{kLingers, 1, kNothing}));
+  EXPECT_EQ(book->done().lingering, 1u);
+  EXPECT_EQ(book->size(), 0u);
   EXPECT_THAT(book.Look({}), IsEmpty());
-  // It is forgotten: another socket of this cookie would be a new one.
+  // The record is forgotten now, so that a row with this cookie is a new socket.
   EXPECT_THAT(book.Look({{1, Acks(3)}}), ElementsAre(Seen{kOpened, 1, Is(3)}));
+}
+
+TEST(Ledger, TheOrderOfRowsDoesNotMatter) {
+  Book book;
+  std::vector<Socket> sockets;
+  for (uint32_t i = 1; i <= 20; ++i) sockets.push_back({i, Acks(i)});
+  book.Look(sockets);
+  for (size_t round = 1; round < 20; ++round) {
+    std::ranges::rotate(sockets, sockets.begin() + static_cast<std::ptrdiff_t>(round));
+    sockets[round].cookie += 100;  // another socket is in its place
+    std::map<uint64_t, ChangeKind> kinds;
+    for (const Seen& seen : book.Look(sockets)) kinds[seen.cookie] = seen.kind;
+    for (size_t i = 0; i < sockets.size(); ++i) {
+      EXPECT_EQ(kinds[sockets[i].cookie], i == round ? kOpened : kLived);
+    }
+    EXPECT_EQ(book->done().lived, 19u);
+    EXPECT_EQ(book->done().opened, 1u);
+    EXPECT_EQ(book->done().gone, round > 1 ? 1u : 0u);
+  }
 }
 
 TEST(Ledger, TimeWaitBeforeTheEventLosesNoCounter) {
@@ -283,10 +309,12 @@ TEST(Ledger, TimeWaitBeforeTheEventLosesNoCounter) {
   const Socket waiting = {.cookie = 1, .counters = std::nullopt, .state = State::kTimeWait};
   EXPECT_THAT(book.Look({waiting}), ElementsAre(Seen{kLived, 1, Is(0)}));
   book.inspect = [](const Change& change) {
+    if (change.kind() == kLingers) return;
     EXPECT_EQ(change.last_state(), State::kTimeWait);
     EXPECT_EQ(change.last()->state(), State::kEstablished);
   };
-  EXPECT_THAT(book.Look({waiting}, {{1, Acks(5)}}), ElementsAre(Seen{kClosed, 1, Is(4)}));
+  EXPECT_THAT(book.Look({waiting}, {{1, Acks(5)}}),
+              ElementsAre(Seen{kClosed, 1, Is(4)}, Seen{kLingers, 1, kNothing}));
 }
 
 TEST(Ledger, ASocketWithoutAnEventIsGoneAtTheSecondLookWithoutIt) {
@@ -402,6 +430,71 @@ TEST(Ledger, OnlyCountersHaveDeltas) {
 }
 
 // ---- Owners ----
+
+// The owner that is inferred for `socket` in a look that gives `others` too, as "nginx/70"; empty:
+// there is none.
+std::string Inferred(Book* book, const Socket& socket, const std::vector<Socket>& others) {
+  std::string inferred;
+  book->inspect = [&](const Change& change) {
+    if (change.row().cookie().value() != socket.cookie) return;
+    const Owners owners = change.inferred_owners();
+    inferred.clear();
+    if (!owners.empty()) {
+      inferred.append(owners[0].command).append("/").append(std::to_string(owners[0].pid.value()));
+    }
+  };
+  std::vector<Socket> all = others;
+  all.push_back(socket);
+  book->Look(all);
+  return inferred;
+}
+
+TEST(Ledger, AConnectionWithoutAnOwnerHasThatOfItsListenerInferred) {
+  Book book;
+  book.SetOwner(7, 70, "nginx");
+  book.SetOwner(8, 80, "haproxy");
+  book.SetOwner(9, 90, "client");
+  const Socket every = {.cookie = 1, .state = State::kListen, .inode = 7, .of_every_address = true};
+  const Socket exact = {.cookie = 2, .state = State::kListen, .inode = 8};
+  const Socket connection = {.cookie = 3, .inode = 0};
+  EXPECT_EQ(Inferred(&book, connection, {}), "");
+  EXPECT_EQ(Inferred(&book, connection, {every}), "nginx/70");
+  EXPECT_EQ(Inferred(&book, connection, {every, exact}), "haproxy/80");
+  EXPECT_EQ(Inferred(&book, connection, {exact, every}), "haproxy/80");
+  // Nothing is inferred for a listener, or for a socket whose owner is known.
+  EXPECT_EQ(Inferred(&book, {.cookie = 4, .state = State::kListen, .inode = 0}, {every}), "");
+  EXPECT_EQ(Inferred(&book, {.cookie = 5, .inode = 9}, {every}), "");
+  const Socket elsewhere = {.cookie = 6, .inode = 0, .table = &kElsewhere};
+  EXPECT_EQ(Inferred(&book, elsewhere, {every, exact}), "");
+}
+
+TEST(Ledger, NoOwnerIsInferredWhereSeveralProcessesListen) {
+  Book book;
+  book.SetOwner(7, 70, "nginx");
+  book.SetOwner(8, 80, "nginx");
+  const Socket one = {.cookie = 1, .state = State::kListen, .inode = 7};
+  const Socket two = {.cookie = 2, .state = State::kListen, .inode = 8};
+  const Socket connection = {.cookie = 3, .inode = 0};
+  EXPECT_EQ(Inferred(&book, connection, {one, two}), "");
+  // After one of them has closed, the other is the only listener.
+  book.Look({two}, {one});
+  EXPECT_EQ(Inferred(&book, {.cookie = 4, .inode = 0}, {two}), "nginx/80");
+}
+
+TEST(Ledger, AnUnseenConnectionHasTheOwnerOfItsListenerInferred) {
+  Book book;
+  book.SetOwner(7, 70, "nginx");
+  book.Look({{.cookie = 1, .state = State::kListen, .inode = 7}});
+  std::string command;
+  book.inspect = [&](const Change& change) {
+    if (!change.unseen()) return;
+    EXPECT_TRUE(change.row().owners().empty());
+    ASSERT_FALSE(change.inferred_owners().empty());
+    command = change.inferred_owners()[0].command;
+  };
+  book.Look({{.cookie = 1, .state = State::kListen, .inode = 7}}, {{2, Acks(5)}});
+  EXPECT_EQ(command, "nginx");
+}
 
 TEST(Ledger, AClosedSocketHasTheOwnerThatItHad) {
   Book book;

@@ -1,5 +1,5 @@
-// The Monitor over a capture, whose sockets every look gives anew, and over events that a fake
-// kernel sends. The kernel's own are in tests/live/monitor_live_test.cc.
+// The Monitor over a capture and a fake kernel. Each look gives the sockets of the capture; the
+// fake kernel sends the events. tests/live/monitor_live_test.cc has the running kernel.
 
 #include "netdiag/monitor.h"
 
@@ -141,7 +141,7 @@ TEST(Monitor, LooksInSlicesAsInOneCall) {
     EXPECT_THAT(look(), ElementsAre("opened 1", "opened 2"));
     host->SendEvent(7);
     host->SendEvent(2);
-    EXPECT_THAT(look(), ElementsAre("closed 7", "closed 2", "lived 1"));
+    EXPECT_THAT(look(), ElementsAre("closed 7", "closed 2", "lived 1", "lingers 2"));
     EXPECT_EQ(host->look().number, 2u);
     EXPECT_EQ(host->look().closed, 2u);
     EXPECT_EQ(host->look().unseen, 1u);
@@ -160,7 +160,7 @@ TEST(Monitor, EventsCanBeDrainedBetweenLooks) {
   EXPECT_EQ(poll(&wait, 1, 60'000), 1);
   EXPECT_THAT(host.Drain(), ElementsAre("closed 1"));
   EXPECT_THAT(host.Drain(), IsEmpty());
-  EXPECT_THAT(host.Poll(), ElementsAre("lived 2"));
+  EXPECT_THAT(host.Poll(), ElementsAre("lingers 1", "lived 2"));
   EXPECT_EQ(host.look().closed, 1u);
 }
 
@@ -215,7 +215,7 @@ TEST(Monitor, EventsThatTheFilterCannotJudgeAreCounted) {
   EXPECT_THAT(host.Poll(), ElementsAre("opened 1", "opened 2"));
   host.SendEvent(10);
   host.SendEvent(1);
-  EXPECT_THAT(host.Poll(), ElementsAre("closed 1", "lived 2"));
+  EXPECT_THAT(host.Poll(), ElementsAre("closed 1", "lingers 1", "lived 2"));
   EXPECT_EQ(host.look().unjudged, 1u);
   EXPECT_FALSE(host.look().exact());
 }

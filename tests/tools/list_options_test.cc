@@ -579,7 +579,7 @@ TEST(Options, ErrorsNameTheArgument) {
       {{"state", "LISTEN,sleeping"}, "sleeping"},
       {{"state", "LISTEN,"}, "\"\""},
       {{"-n", "interfaces"}, "must be the first argument"},
-      {{"export"}, "comm = export"},
+      {{"record"}, "comm = record"},
       {{"help", "me"}, "no other words"},
       {{"nginx", "u_str"}, "must precede the filter"},
       {{"nginx", "exclude", "listening"}, "state != NAME"},

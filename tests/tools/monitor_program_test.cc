@@ -1,6 +1,9 @@
 // Runs diag watch, diag top and diag why in a namespace of their own, beside connections that move
 // known amounts.
 
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
 #include <array>
 #include <csignal>
 #include <functional>
@@ -109,6 +112,29 @@ TEST(WatchProgram, TellsThresholdsOnceAndOnlyWhatIsWanted) {
   });
 }
 
+TEST(WatchProgram, OffersTheOwnerOfTheListenerForWhatNoLookSaw) {
+  InNewNetns([] {
+    const int listener = Listen(Loopback(Family::kInet), 8);
+    Running diag({"watch", "-d", "2", "--only", "closed"});
+    AwaitFirstLook(&diag);
+    const std::string port = PortOf(listener);
+    const std::string owner = "/" + std::to_string(getpid());
+    std::string line;
+    // A look can come between, and then the owner is known.
+    for (int i = 0; i < 100 && !line.ends_with("?"); ++i) {
+      const int client = Make(Family::kInet, SOCK_STREAM);
+      Connect(client, LocalOf(listener));
+      const int server = Accept(listener);
+      close(client);
+      close(server);
+      line = Find(&diag, {"closed", " 127.0.0.1" + port + " 127.0.0.1:"});
+    }
+    EXPECT_THAT(line, AllOf(HasSubstr(" unseen "), ::testing::EndsWith(owner + "?")));
+    diag.SignalUntilItEnds(SIGINT);
+    close(listener);
+  });
+}
+
 TEST(WatchProgram, EndsAfterTheLimit) {
   InNewNetns([] {
     Running diag({"watch", "-d", "0.1", "-n", "1"});
@@ -191,6 +217,62 @@ TEST(TopProgram, WritesAsManyTablesAsAsked) {
     EXPECT_THAT(outcome.out, ContainsRegex("\n       0       0        0        1  " +
                                            PortOf(pair.client).substr(1) + " +established"));
     EXPECT_THAT(outcome.out, ContainsRegex("\n       0       0        0        2  total\n\n20"));
+    close(pair.client);
+    close(pair.server);
+  });
+}
+
+// A process with a hostile name that holds the sockets of this one until the object's end.
+class Holder {
+ public:
+  explicit Holder(const char* name) {
+    child_ = fork();
+    if (child_ != 0) return;
+    prctl(PR_SET_NAME, name);
+    pause();
+    _exit(0);
+  }
+  ~Holder() {
+    kill(child_, SIGKILL);
+    waitpid(child_, nullptr, 0);
+  }
+
+ private:
+  pid_t child_;
+};
+
+TEST(TopProgram, NamesOfProcessesCannotWriteToTheTerminal) {
+  InNewNetns([] {
+    const Pair pair = MakePair(Family::kInet);
+    const Holder holder("\x1b[31m\n\xff x");
+    close(pair.client);
+    close(pair.server);
+    const std::string shown = "\\x1b[31m\\x0a\\xff x";
+    const Outcome top = RunDiag({"top", "-b", "-n", "1", "-d", "0.1"});
+    EXPECT_THAT(top.out, AllOf(HasSubstr(shown), Not(HasSubstr("\x1b"))));
+    const Outcome why = RunDiag({"why", "127.0.0.1"});
+    EXPECT_THAT(why.out, Not(HasSubstr("\x1b")));
+    Running watch({"watch", "-d", "0.1", "--only", "when", "--when", "state = established"});
+    EXPECT_THAT(Find(&watch, {"when", shown}), Not(HasSubstr("\x1b")));
+    watch.SignalUntilItEnds(SIGINT);
+  });
+}
+
+void BecomeNobody() {
+  if (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0) _exit(126);
+}
+
+TEST(TopProgram, WorksForNobodyAndSaysWhatItCannotSee) {
+  InNewNetns([] {
+    const Pair pair = MakePair(Family::kInet);
+    const Outcome top =
+        RunDiag({"top", "-b", "-n", "1", "-d", "0.1", "--by", "local_port"}, BecomeNobody);
+    EXPECT_EQ(top.exit_code, 0) << top.err;
+    EXPECT_THAT(top.out, HasSubstr(PortOf(pair.client).substr(1)));
+    EXPECT_THAT(top.err, HasSubstr("diag: owners may be missing"));
+    const Outcome why = RunDiag({"why", PortOf(pair.client)}, BecomeNobody);
+    EXPECT_EQ(why.exit_code, 0) << why.err;
+    EXPECT_THAT(why.err, HasSubstr("diag: owners may be missing"));
     close(pair.client);
     close(pair.server);
   });

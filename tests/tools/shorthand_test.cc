@@ -121,7 +121,7 @@ TEST(Shorthand, WordsThatThisProgramKnowsAreNeverProcesses) {
                            "events", "kill", "record", "replay"}) {
     EXPECT_EQ(ReadShorthand(word, false).kind, Kind::kRefused) << word;
   }
-  EXPECT_THAT(ReadShorthand("export", false).why, HasSubstr("comm = export"));
+  EXPECT_THAT(ReadShorthand("record", false).why, HasSubstr("comm = record"));
 }
 
 TEST(Shorthand, AQuotedWordIsNoKeyword) {

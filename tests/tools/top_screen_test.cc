@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -154,7 +155,7 @@ TEST(TopScreen, ShowsProcessesAndLeavesTheTerminalAsItWas) {
     terminal.Await("esc goes back");
     terminal.Await("local_address");
     terminal.Type({"Escape"});
-    terminal.Await("remote_port");
+    terminal.Await("RETRANS");  // of the table
     terminal.Type({"/"});
     terminal.Type({"sport = 1", "Enter"});
     terminal.Await("filter: sport = 1");
@@ -183,6 +184,29 @@ TEST(TopScreen, ASignalLeavesTheTerminalAsItWas) {
     terminal.Await("ended 0");
     terminal.Type({"echo back-to-the-shell", "Enter"});
     terminal.Await("\nback-to-the-shell");
+  });
+}
+
+TEST(TopScreen, EverySignalThatEndsItLeavesTheTerminalAsItWas) {
+  if (const std::string why = WhyNoTmux(); !why.empty()) GTEST_SKIP() << why;
+  InNewNetns([] {
+    Terminal terminal(80, 24, "LC_ALL=C.UTF-8");
+    terminal.Await("ready>");
+    const std::string file = std::string(::testing::TempDir()) + "/top-pid";
+    for (const int number : {SIGTERM, SIGHUP, SIGQUIT}) {
+      std::ofstream(file, std::ios::trunc);
+      terminal.Type({"clear; sh -c 'echo $$ >" + file + "; exec " + DiagPath() +
+                         " top -d 0.2'; echo ended $?",
+                     "Enter"});
+      terminal.Await("processes by RX+TX");
+      pid_t pid = 0;
+      std::ifstream(file) >> pid;
+      ASSERT_GT(pid, 1);
+      kill(pid, number);
+      terminal.Await("ended 0");
+      terminal.Type({"echo back-after-" + std::to_string(number), "Enter"});
+      terminal.Await("\nback-after-" + std::to_string(number));
+    }
   });
 }
 

@@ -87,7 +87,9 @@ those of TCP. The lines are, in the order of their words:
   gone    it is not there any more, and the kernel has told nothing
   when    it matches the EXPRESSION of --when and did not before
 `sent` and `received` are bytes; the SYN and the FIN count one each. The
-duration begins when diag first saw the socket; ">" says that it is older.
+duration begins when diag first saw the socket; ">" says that it is older. The
+owner of an unseen connection is not known; "nginx/123?" is a guess: that one
+listens at its local port.
 
 Examples:
   diag watch -d 0.5 sport = 443
@@ -110,6 +112,23 @@ Examples:
       what each process moved in five seconds
   diag top -b --by remote_address sport = 443
       the clients of a server
+)";
+
+constexpr std::string_view kExportDetails =
+    R"(EXPRESSION selects sockets, in the words of the listing; without -u they are
+those of TCP. diag looks at them every 5 seconds or as -d says, and serves what
+the last look has found, so that a scrape costs the same however many sockets
+there are. Without --listen and --textfile it serves at 127.0.0.1:9798.
+--by makes series of each combination of values, with these labels. The first N
+are kept for ever, so that a counter never falls; the largest of the first look
+come first. All others are `other`. Who can reach the address can read
+everything: diag asks for no password.
+
+Examples:
+  diag export --by command
+      http://127.0.0.1:9798/metrics has the bytes of each command
+  diag export -d 15 --textfile /var/lib/prometheus/node-exporter/sockets.prom
+      node_exporter serves the file
 )";
 
 constexpr std::string_view kWhyDetails =
@@ -157,6 +176,12 @@ constexpr auto kCommands = std::to_array<Command>({
      RunWatch,
      kWatchDetails},
     {"top", "who sends and receives how much", {"EXPRESSION"}, TopOptionInfos, RunTop, kTopDetails},
+    {"export",
+     "metrics of sockets for Prometheus",
+     {"EXPRESSION"},
+     ExportOptionInfos,
+     RunExport,
+     kExportDetails},
     {"why",
      "who uses a port, a process or an address, and what is unusual about it",
      {"PORT|PID|ADDRESS"},

@@ -1,6 +1,6 @@
 // tools/diag/commands.h — the one table of commands: the listing, `diag connections`,
-// `diag interfaces`, `diag netstat`, `diag watch`, `diag top`,
-// `diag why`, `diag help`.
+// `diag interfaces`, `diag netstat`, `diag watch`, `diag top`, `diag export`, `diag why`,
+// `diag help`.
 
 #ifndef NETDIAG_TOOLS_DIAG_COMMANDS_H_
 #define NETDIAG_TOOLS_DIAG_COMMANDS_H_
@@ -34,6 +34,9 @@ std::vector<OptionInfo> WatchOptionInfos();
 ExitCode RunWatch(int argc, char** argv);
 std::vector<OptionInfo> TopOptionInfos();
 ExitCode RunTop(int argc, char** argv);
+std::vector<OptionInfo> ExportOptionInfos();
+// Becomes another program, and returns only if that fails.
+ExitCode RunExport(int argc, char** argv);
 std::vector<OptionInfo> WhyOptionInfos();
 ExitCode RunWhy(int argc, char** argv);
 std::vector<OptionInfo> HelpOptionInfos();

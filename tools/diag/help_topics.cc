@@ -153,6 +153,8 @@ constexpr std::string_view kExitCodes = R"(Exit codes of every command:
                             could not be read; a family of -A is unknown
   diag watch, diag top      a look failed. 0 if it was ended, also if events
                             were lost
+  diag export               the first look failed, or the address or the file
+                            cannot be used. 0 if it was ended
   diag why                  a table could not be read
 )";
 

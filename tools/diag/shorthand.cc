@@ -20,9 +20,8 @@ using Kind = Shorthand::Kind;
 constexpr size_t kLongestCommand = 15;
 
 // Names of commands that diag does not have. A word that may become a command is no process.
-constexpr auto kReserved =
-    std::to_array<std::string_view>({"capture", "events", "export", "kill", "list", "record",
-                                     "replay", "top", "version", "watch", "why"});
+constexpr auto kReserved = std::to_array<std::string_view>(
+    {"capture", "events", "kill", "list", "record", "replay", "version"});
 constexpr auto kOtherKeywords = std::to_array<std::string_view>({"and", "or", "excl", "exclude"});
 
 bool ConsistsOf(std::string_view text, std::string_view characters) {

@@ -14,6 +14,7 @@
 namespace diag {
 namespace {
 
+constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 std::atomic<int> stop_fd{-1};
 
 void NoteSignal(int) {
@@ -30,7 +31,7 @@ void NoteSignal(int) {
 StopSignals::StopSignals() {
   stop_fd.store(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (fd() < 0) return;  // signals end the program at once
-  for (const int number : {SIGINT, SIGTERM}) {
+  for (const int number : kSignals) {
     struct sigaction before {};
     if (sigaction(number, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) continue;
     struct sigaction action {};
@@ -41,7 +42,7 @@ StopSignals::StopSignals() {
 }
 
 StopSignals::~StopSignals() {
-  for (const int number : {SIGINT, SIGTERM}) {
+  for (const int number : kSignals) {
     struct sigaction now {};
     if (sigaction(number, nullptr, &now) == 0 && now.sa_handler == NoteSignal) {
       signal(number, SIG_DFL);

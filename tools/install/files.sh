@@ -152,9 +152,13 @@ endif()
 END
 }
 
-# The program, its other name, its man page and its completions.
-install_program() {  # PROGRAM WITH_NETSTAT
+# The program, its other name, its man page, its completions, and the program and unit of `diag export`.
+install_program() {  # SOURCES PROGRAM WITH_NETSTAT PREFIX
+  local unit=$1/tools/diag/export/diag-export.service below=$4
+  shift
   install_text 755 bin/diag <"$1"
+  install_text 755 libexec/netdiag/diag-export <"$1-export"
+  sed "s|@prefix@|$below|" "$unit" | install_text 644 lib/systemd/system/diag-export.service
   (($2 == 0)) || install_link diag bin/netstat
   "$1" --help-format=man | install_text 644 share/man/man1/diag.1
   "$1" --help-format=bash | install_text 644 share/bash-completion/completions/diag
@@ -198,7 +202,7 @@ install_python() {  # SOURCES PREFIX
 
 install_documents() {  # SOURCES
   local page
-  for page in README.md LICENSE CHANGELOG.md docs/{capture,embedding,exactness,filter,output}.md docs/diag.schema.json; do
+  for page in README.md LICENSE CHANGELOG.md docs/{capture,embedding,exactness,export,filter,monitor,output}.md docs/diag.schema.json; do
     install_text 644 "share/doc/netdiag/$page" <"$1/$page"
   done
 }
@@ -211,7 +215,7 @@ install_files() {  # SOURCES BUILT DESTDIR PREFIX WITH_NETSTAT
   install_made=$(mktemp)
   # The root first: below it, names are relative.
   install_parents "$install_root" "$install_made"
-  install_program "$2/tools/diag/diag" "$5"
+  install_program "$1" "$2/tools/diag/diag" "$5" "$4"
   install_shared "$2" "$version"
   install_development "$1" "$2" "$4" "$version"
   install_python "$1" "$4"

@@ -1,6 +1,7 @@
 # Debian packages of what `tools/dev install` installs. tools/dev and tests/install source this after files.sh.
 #
-#   diag             the program, its man page and its completions (Debian has another package called netdiag)
+#   diag             the program, its man page and its completions, and the unit of diag export (Debian has another
+#                    package called netdiag)
 #   libnetdiag0      libnetdiag.so.0
 #   libnetdiag-dev   headers, archives, pkg-config, CMake, documents, examples
 #   python3-netdiag  the Python package
@@ -57,13 +58,15 @@ make_packages() {  # SOURCES BUILT OUTPUT VERSION
   mkdir -p "$3"
 
   package_begin "$stage/diag" diag "$1"
-  install_program "$2/tools/diag/diag" 0
-  strip --strip-debug "$install_root/bin/diag"
+  install_program "$1" "$2/tools/diag/diag" 0 /usr
+  strip --strip-debug "$install_root"/{bin/diag,libexec/netdiag/diag-export}
   gzip -9n "$install_root/share/man/man1/diag.1"
   package_build "$stage/diag" diag net "$(package_libraries "$install_root/bin/diag")" \
-    "sockets of Linux, their owners and their counters" <<'END'
+    "sockets of Linux, their owners and their counters" \
+    "Recommends: $(package_libraries "$install_root/libexec/netdiag/diag-export")" <<'END'
 diag asks the kernel which sockets exist, in what state, and which processes hold them. It has the options and the text of
-ss and netstat, and prints the same rows as JSON and CSV.
+ss and netstat, and prints the same rows as JSON and CSV. The recommended packages are for diag export, which gives
+metrics to Prometheus; its unit diag-export.service is not enabled by itself.
 END
 
   package_begin "$stage/lib" libnetdiag0 "$1"

@@ -80,8 +80,9 @@ void AppendEnds(const Change& change, std::string* out) {
   }
 }
 
-void AppendOwner(const Row& row, std::string* out) {
-  const netdiag::Owners owners = row.owners();
+void AppendOwner(const Change& change, std::string* out) {
+  const netdiag::Owners inferred = change.inferred_owners();
+  const netdiag::Owners owners = inferred.empty() ? change.row().owners() : inferred;
   if (owners.empty()) {
     out->append("-");
     return;
@@ -89,9 +90,11 @@ void AppendOwner(const Row& row, std::string* out) {
   AppendEscaped(owners[0].command, out);
   out->append("/");
   AppendNumber(owners[0].pid.value(), out);
-  if (owners.size() == 1) return;
-  out->append("+");
-  AppendNumber(owners.size() - 1, out);
+  if (owners.size() > 1) {
+    out->append("+");
+    AppendNumber(owners.size() - 1, out);
+  }
+  if (!inferred.empty()) out->append("?");
 }
 
 void AppendDuration(std::chrono::nanoseconds time, std::string* out) {
@@ -154,7 +157,7 @@ void AppendLine(std::string_view word, const Change& change, std::string* out) {
     }
   }
   out->append(" ");
-  AppendOwner(change.row(), out);
+  AppendOwner(change, out);
   out->append("\n");
 }
 
@@ -175,10 +178,10 @@ void PutEnds(const Change& change, Json* json) {
   put("remote_address", "remote_port", socket->remote());
 }
 
-void PutOwners(const Change& change, Json* json) {
-  json->Key("owners");
+void PutOwners(std::string_view key, const netdiag::Owners& owners, Json* json) {
+  json->Key(key);
   (*json)->StartArray();
-  for (const netdiag::Owner& owner : change.row().owners()) {
+  for (const netdiag::Owner& owner : owners) {
     (*json)->StartObject();
     json->Number("pid", static_cast<uint64_t>(owner.pid.value()));
     json->Foreign("command", owner.command);
@@ -186,7 +189,6 @@ void PutOwners(const Change& change, Json* json) {
     (*json)->EndObject();
   }
   (*json)->EndArray();
-  if (change.owners_remembered()) json->Flag("owners_remembered", true);
 }
 
 // Each counter that the socket has: its value, or what it has gained.
@@ -224,7 +226,10 @@ void PutChange(std::string_view word, const Change& change, Json* json) {
   if (const FieldValue rtt = change.Value(kRtt()); NumberOf(rtt) != nullptr) {
     json->Number("rtt_us", *NumberOf(rtt));
   }
-  PutOwners(change, json);
+  PutOwners("owners", row.owners(), json);
+  if (change.owners_remembered()) json->Flag("owners_remembered", true);
+  const netdiag::Owners inferred = change.inferred_owners();
+  if (!inferred.empty()) PutOwners("inferred_owners", inferred, json);
   PutCounters("counters", /*gained=*/false, change, json);
   PutCounters("gained", /*gained=*/true, change, json);
   (*json)->EndObject();

@@ -18,8 +18,9 @@ std::string TimeText(std::chrono::system_clock::time_point time);
 // "tcp 127.0.0.1:8080 127.0.0.1:40000". The kernel clears the remote end of a connection that its
 // own process aborts; the text then has the end that the last look saw.
 void AppendEnds(const netdiag::Change& change, std::string* out);
-// "nginx/123", or "nginx/123+2" if two more descriptors hold the socket; "-" if no owner is known.
-void AppendOwner(const netdiag::Row& row, std::string* out);
+// "nginx/123", or "nginx/123+2" if two more descriptors hold the socket; "nginx/123?" if it is the
+// owner of a listener, who has probably accepted the connection; "-" if no owner is known.
+void AppendOwner(const netdiag::Change& change, std::string* out);
 // "850ms", "12.3s", "3h05m".
 void AppendDuration(std::chrono::nanoseconds time, std::string* out);
 // "999", "1.2k", "45M": powers of 1000, at most four characters.

@@ -12,7 +12,8 @@
 
 #include "netdiag/netlink/netns.h"
 #include "netdiag/types/error.h"
-#include "tools/diag/command_values.h"
+#include "tools/diag/commands.h"
+#include "tools/diag/help.h"
 #include "tools/diag/list_words.h"
 #include "tools/diag/stop_signals.h"
 #include "tools/diag/tables.h"
@@ -61,12 +62,9 @@ absl::Status SetRequestJsonLines(std::string_view, MonitorRequest* request) {
   return absl::OkStatus();
 }
 
-ExitCode FailAt(const absl::Status& status, std::string_view pointer, Output* output) {
-  const ExitCode code = Fail(status, output);
-  Output errors(STDERR_FILENO);
-  errors.Write(pointer);
-  errors.Flush();
-  return code;
+absl::Status SetRequestBy(std::string_view list, MonitorRequest* request) {
+  NETDIAG_ASSIGN_OR_RETURN(request->by, ParseColumns(list));
+  return absl::OkStatus();
 }
 
 namespace {
@@ -114,7 +112,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const MonitorRequest& req
                                                        std::span<const Column> needs,
                                                        std::string* pointer) {
   auto session = std::unique_ptr<Session>(new Session);
-  session->interval_ = request.interval;
+  session->interval_ = request.interval.value_or(session->interval_);
   NETDIAG_ASSIGN_OR_RETURN(session->proc_root_, ProcRoot(request.proc_root));
   netdiag::EngineOptions options{.all_netns = request.all_netns, .proc_root = session->proc_root_};
   if (!request.netns.empty()) {
@@ -187,6 +185,27 @@ absl::StatusOr<Session::Woken> Session::Wait(Monitor::Visitor visitor,
     NETDIAG_RETURN_IF_ERROR(monitor_->Drain(visitor).status());
     flush();
   }
+}
+
+ExitCode RunMonitorCommand(const MonitorCommand& command, int argc, char** argv) {
+  Output output(STDOUT_FILENO);
+  MonitorRequest request;
+  const absl::StatusOr<Words> words =
+      ParseCommandLine<MonitorRequest>(command.options, argc, argv, &request);
+  if (!words.ok()) return Fail(words.status(), &output);
+  if (request.help) return Print(CommandHelp(FindCommand(command.name)));
+  const std::vector<Column> needs = command.prepare(&request);
+  std::string pointer;
+  absl::StatusOr<std::unique_ptr<Session>> session =
+      Session::Open(request, *words, needs, &pointer);
+  const absl::Status status =
+      session.ok() ? command.run(*std::move(session), request, &output) : session.status();
+  if (status.ok()) return Finish(&output, kAnswered);
+  const ExitCode code = Fail(status, &output);
+  Output errors(STDERR_FILENO);
+  errors.Write(pointer);
+  errors.Flush();
+  return code;
 }
 
 }  // namespace diag

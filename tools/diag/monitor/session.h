@@ -1,5 +1,6 @@
-// tools/diag/monitor/session.h — what `diag watch` and `diag top` have in common: their options,
-// the Monitor that they make of these, and the rhythm of looks.
+// tools/diag/monitor/session.h — what `diag watch`, `diag top` and `diag export` have in common:
+// their options, the Monitor that they make of these, the rhythm of looks, and how they begin and
+// end.
 
 #ifndef NETDIAG_TOOLS_DIAG_MONITOR_SESSION_H_
 #define NETDIAG_TOOLS_DIAG_MONITOR_SESSION_H_
@@ -7,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +24,7 @@
 #include "netdiag/query.h"
 #include "tools/diag/columns.h"
 #include "tools/diag/command.h"
+#include "tools/diag/command_values.h"
 #include "tools/diag/report.h"
 #include "tools/diag/text.h"
 
@@ -35,16 +38,21 @@ struct MonitorRequest {
   std::string netns;
   bool all_netns = false;
   std::string proc_root;
-  std::chrono::milliseconds interval{1000};
-  uint64_t count = 0;  // of lines, or of tables; 0: without end
+  std::optional<std::chrono::milliseconds> interval;  // absent: the command's own
+  uint64_t count = 0;                                 // of lines, or of tables; 0: without end
   bool json_lines = false;
   // watch
   std::string when;               // an expression; empty: none
   std::vector<std::string> only;  // kinds of lines; empty: all
   // top
   bool batch = false;
-  std::vector<Column> by;
   uint64_t rows = 0;  // of a table; 0: all
+  // top and export
+  std::vector<Column> by;
+  // export
+  std::string listen;    // ADDRESS:PORT; empty: nothing is served
+  std::string textfile;  // a path; empty: none is written
+  uint64_t series = 100;
 };
 
 // Rows of the tables of options.
@@ -54,6 +62,7 @@ absl::Status SetRequestNetns(std::string_view name, MonitorRequest* request);
 absl::Status SetRequestAllNetns(std::string_view, MonitorRequest* request);
 absl::Status SetRequestInterval(std::string_view seconds, MonitorRequest* request);
 absl::Status SetRequestJsonLines(std::string_view, MonitorRequest* request);
+absl::Status SetRequestBy(std::string_view list, MonitorRequest* request);
 inline constexpr Option<MonitorRequest> kRequestTcp = {
     {.letter = 't', .name = "tcp", .help = "TCP sockets; this is the default"}, SetRequestTcp};
 inline constexpr Option<MonitorRequest> kRequestUdp = {
@@ -75,9 +84,13 @@ inline constexpr Option<MonitorRequest> kRequestInterval = {
     SetRequestInterval};
 inline constexpr Option<MonitorRequest> kRequestJsonLines = {
     {.name = "jsonl", .help = "JSON, one object a line"}, SetRequestJsonLines};
-
-// As Fail(), with the line of a refused expression and its caret.
-ExitCode FailAt(const absl::Status& status, std::string_view pointer, Output* output);
+inline constexpr Option<MonitorRequest> kRequestProc = {
+    {.name = "proc",
+     .help = "read the procfs that is mounted here; default: $HOST_PROC or /proc",
+     .argument = {"DIR", Values::kFile}},
+    SetProc};
+inline constexpr Option<MonitorRequest> kRequestHelp = {
+    {.letter = 'h', .name = "help", .help = "this text"}, SetHelp};
 
 // A Monitor of what the command line selects.
 class Session {
@@ -129,6 +142,19 @@ class Session {
   bool reported_ = false;  // gaps
   bool untold_ = false;    // reported
 };
+
+// What a command that follows sockets has of its own.
+struct MonitorCommand {
+  std::string_view name;
+  std::span<const Option<MonitorRequest>> options;
+  // Completes the request, and returns what the command shows.
+  std::vector<Column> (*prepare)(MonitorRequest* request);
+  absl::Status (*run)(std::unique_ptr<Session> session, const MonitorRequest& request,
+                      Output* output);
+};
+// Parses main()'s arguments, opens the Session and runs the command on it; --help instead is shown.
+// Complains about errors; for a refused expression with its line and a caret.
+ExitCode RunMonitorCommand(const MonitorCommand& command, int argc, char** argv);
 
 }  // namespace diag
 

@@ -13,7 +13,6 @@
 #include "netdiag/types/error.h"
 #include "tools/diag/command_values.h"
 #include "tools/diag/commands.h"
-#include "tools/diag/help.h"
 #include "tools/diag/json.h"
 #include "tools/diag/monitor/screen.h"
 #include "tools/diag/monitor/session.h"
@@ -39,11 +38,6 @@ absl::Status SetRows(std::string_view text, MonitorRequest* request) {
   return ReadNumber("--limit", text, &request->rows);
 }
 
-absl::Status SetBy(std::string_view list, MonitorRequest* request) {
-  NETDIAG_ASSIGN_OR_RETURN(request->by, ParseColumns(list));
-  return absl::OkStatus();
-}
-
 constexpr auto kOptions = std::to_array<Option<MonitorRequest>>({
     {{.letter = 'b', .name = "batch", .help = "write tables as text, one after another"}, SetBatch},
     {{.letter = 'n', .name = "count", .help = "end after COUNT tables", .argument = {"COUNT"}},
@@ -52,22 +46,20 @@ constexpr auto kOptions = std::to_array<Option<MonitorRequest>>({
     {{.name = "by",
       .help = "a line for each combination of these fields; owners.pid,owners.command if not given",
       .argument = {"FIELDS", Values::kListOf, AllColumnWords}},
-     SetBy},
+     SetRequestBy},
     {{.name = "limit", .help = "at most N lines of each table", .argument = {"N"}}, SetRows},
     kRequestTcp,
     kRequestUdp,
     kRequestNetns,
     kRequestAllNetns,
     kRequestJsonLines,
-    {{.name = "proc",
-      .help = "read the procfs that is mounted here; default: $HOST_PROC or /proc",
-      .argument = {"DIR", Values::kFile}},
-     SetProc},
-    {{.letter = 'h', .name = "help", .help = "this text"}, SetHelp},
+    kRequestProc,
+    kRequestHelp,
 });
 
 // The first look is what the first table is compared with.
-absl::Status Batch(Session* session, const MonitorRequest& request, Output* output) {
+absl::Status Batch(std::unique_ptr<Session> session, const MonitorRequest& request,
+                   Output* output) {
   const StopSignals signals;
   Names names({.engine = session->engine()});
   TopTable table(request.by, &names);
@@ -147,29 +139,31 @@ absl::Status Interact(const MonitorRequest& request, std::unique_ptr<Session> se
   }
 }
 
+bool IsBatch(const MonitorRequest& request) { return request.batch || request.json_lines; }
+
+std::vector<Column> Prepare(MonitorRequest* request) {
+  if (IsBatch(*request) && request->by.empty()) {
+    request->by = *ParseColumns("owners.pid,owners.command");
+  }
+  std::vector<Column> needs = request->by;
+  if (!IsBatch(*request)) {
+    for (Column& column : TopView::Needs()) needs.push_back(std::move(column));
+  }
+  return needs;
+}
+
+absl::Status Top(std::unique_ptr<Session> session, const MonitorRequest& request, Output* output) {
+  return IsBatch(request) ? Batch(std::move(session), request, output)
+                          : Interact(request, std::move(session));
+}
+
 }  // namespace
 
 std::vector<OptionInfo> TopOptionInfos() { return InfosOf<MonitorRequest>(kOptions); }
 
 ExitCode RunTop(int argc, char** argv) {
-  Output output(STDOUT_FILENO);
-  MonitorRequest request;
-  const absl::StatusOr<Words> words =
-      ParseCommandLine<MonitorRequest>(kOptions, argc, argv, &request);
-  if (!words.ok()) return Fail(words.status(), &output);
-  if (request.help) return Print(CommandHelp(FindCommand("top")));
-  const bool batch = request.batch || request.json_lines;
-  if (batch && request.by.empty()) request.by = *ParseColumns("owners.pid,owners.command");
-  std::vector<Column> needs = request.by;
-  if (!batch) {
-    for (Column& column : TopView::Needs()) needs.push_back(std::move(column));
-  }
-  std::string pointer;
-  auto session = Session::Open(request, *words, needs, &pointer);
-  if (!session.ok()) return FailAt(session.status(), pointer, &output);
-  const absl::Status status =
-      batch ? Batch(session->get(), request, &output) : Interact(request, *std::move(session));
-  return status.ok() ? Finish(&output, kAnswered) : Fail(status, &output);
+  return RunMonitorCommand({.name = "top", .options = kOptions, .prepare = Prepare, .run = Top},
+                           argc, argv);
 }
 
 }  // namespace diag

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <string_view>
-#include <unistd.h>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
@@ -15,7 +15,6 @@
 #include "netdiag/types/error.h"
 #include "tools/diag/command_values.h"
 #include "tools/diag/commands.h"
-#include "tools/diag/help.h"
 #include "tools/diag/json.h"
 #include "tools/diag/monitor/change_text.h"
 #include "tools/diag/monitor/session.h"
@@ -74,11 +73,8 @@ constexpr auto kOptions = std::to_array<Option<MonitorRequest>>({
      SetOnly},
     {{.letter = 'n', .name = "limit", .help = "ends after N lines", .argument = {"N"}}, SetLines},
     kRequestJsonLines,
-    {{.name = "proc",
-      .help = "read the procfs that is mounted here; default: $HOST_PROC or /proc",
-      .argument = {"DIR", Values::kFile}},
-     SetProc},
-    {{.letter = 'h', .name = "help", .help = "this text"}, SetHelp},
+    kRequestProc,
+    kRequestHelp,
 });
 
 // Writes the lines that the request selects.
@@ -89,7 +85,9 @@ class Log {
 
   // `is_first`: the first look, whose sockets did not open now.
   void Note(const Change& change, bool is_first) {
-    if (change.kind() == ChangeKind::kUntold) return;
+    const bool is_told =
+        change.kind() != ChangeKind::kUntold && change.kind() != ChangeKind::kLingers;
+    if (!is_told) return;
     const bool is_over = change.kind() == ChangeKind::kClosed || change.kind() == ChangeKind::kGone;
     if (change.kind() == ChangeKind::kOpened && !is_first) Write("opened", change);
     if (change.kind() == ChangeKind::kLived && change.last_state() != change.row().state()) {
@@ -135,7 +133,8 @@ class Log {
   absl::flat_hash_set<netdiag::Cookie> matching_;
 };
 
-absl::Status Watch(Session* session, const MonitorRequest& request, Output* output) {
+absl::Status Watch(std::unique_ptr<Session> session, const MonitorRequest& request,
+                   Output* output) {
   const StopSignals signals;
   Log log(request, session->when(), output);
   bool is_first = true;
@@ -156,17 +155,11 @@ absl::Status Watch(Session* session, const MonitorRequest& request, Output* outp
 std::vector<OptionInfo> WatchOptionInfos() { return InfosOf<MonitorRequest>(kOptions); }
 
 ExitCode RunWatch(int argc, char** argv) {
-  Output output(STDOUT_FILENO);
-  MonitorRequest request;
-  const absl::StatusOr<Words> words =
-      ParseCommandLine<MonitorRequest>(kOptions, argc, argv, &request);
-  if (!words.ok()) return Fail(words.status(), &output);
-  if (request.help) return Print(CommandHelp(FindCommand("watch")));
-  std::string pointer;
-  const auto session = Session::Open(request, *words, /*needs=*/{}, &pointer);
-  if (!session.ok()) return FailAt(session.status(), pointer, &output);
-  const absl::Status status = Watch(session->get(), request, &output);
-  return status.ok() ? Finish(&output, kAnswered) : Fail(status, &output);
+  return RunMonitorCommand({.name = "watch",
+                            .options = kOptions,
+                            .prepare = [](MonitorRequest*) { return std::vector<Column>(); },
+                            .run = Watch},
+                           argc, argv);
 }
 
 }  // namespace diag
