@@ -31,7 +31,6 @@ import tempfile
 ERRORS = {
     "bind": ["ENOMEM", "EADDRINUSE"],
     "bpf": ["EPERM", "ENOMEM", "ENOSYS", "EINVAL", "E2BIG"],
-    "brk": ["ENOMEM"],
     "clone3": ["EAGAIN", "ENOMEM"],
     "close": ["EINTR", "EIO"],
     "connect": ["ENOMEM", "EPERM"],
@@ -137,8 +136,8 @@ def rows_of(text, form):
     if form == "json":
         rows = json.loads(text).get("sockets", [])
         return {(r.get("inode"), r.get("cookie"), r.get("state"), r.get("local_port")) for r in rows}
-    # Times pass, and the columns of a table are as wide as its widest value.
-    changing = r" users:\(.*| (last|busy|age)\w*:\w+"
+    # Times pass, the columns of a table are as wide as its widest value, and /proc lacks some queues.
+    changing = r" users:\(.*| (last|busy|age)\w*:\w+|(?<= )\d+ +\d+ +(?=\S+ )"
     return {" ".join(re.sub(changing, "", line).split()) for line in text.splitlines()}
 
 

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <dirent.h>
 #include <fcntl.h>
-#include <filesystem>
-#include <system_error>
+#include <memory>
 #include <unistd.h>
 
 #include "absl/status/status.h"
@@ -34,11 +34,13 @@ std::string_view NameOf(const netdiag::Program* program, std::string_view fallba
 
 // True if the descriptors of a process cannot be listed. netstat complains about no other denial.
 bool HidesDescriptors(const std::string& proc_root) {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(proc_root, error)) {
-    const std::string pid = entry.path().filename();
+  // std::filesystem's iterator ends the program if an allocation fails.
+  const std::unique_ptr<DIR, int (*)(DIR*)> processes(opendir(proc_root.c_str()), closedir);
+  while (const dirent* const entry = processes ? readdir(processes.get()) : nullptr) {
+    const std::string pid = entry->d_name;
     if (pid.find_first_not_of("0123456789") != pid.npos) continue;
-    const int fd = open((entry.path() / "fd").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int fd =
+        open((proc_root + "/" + pid + "/fd").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno == EACCES) return true;
     if (fd >= 0) close(fd);
   }
