@@ -202,6 +202,15 @@ TEST(PublicHeaders, AreNotCalledInternal) {
   }
 }
 
+// The link error of another Abseil, which tests/install/install_test.sh makes, comes from this
+// header.
+TEST(PublicHeaders, ThatIncludeAbseilNameItsVersion) {
+  for (const std::string& header : PublicHeaders()) {
+    if (Read(header).find("#include \"absl/") == std::string::npos) continue;
+    EXPECT_TRUE(ClosureOf({header}).contains("netdiag/types/abseil.h")) << header;
+  }
+}
+
 TEST(PublicHeaders, OfEngineStaySmall) {
   const std::map<std::string, std::vector<std::string>> users = {
       {"engine.h", {"netdiag/engine.h"}},
