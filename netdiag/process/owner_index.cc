@@ -450,6 +450,7 @@ absl::Status OwnerIndex::Refresh(const OwnerBudget& budget) {
   return Step(std::numeric_limits<size_t>::max()).status();
 }
 
+absl::Status OwnerIndex::LoadBpf() { return impl_->parts().bpf.Load(); }
 absl::Status OwnerIndex::Begin(const OwnerBudget& budget) { return impl_->Begin(budget); }
 
 absl::Status OwnerIndex::Search(std::span<const Inode> wanted, OwnerPolicy policy,
