@@ -238,7 +238,9 @@ int netdiag_capability_at(netdiag_engine* engine, size_t index, netdiag_capabili
 
 const char* netdiag_kernel(netdiag_engine* engine) {
   const int result = netdiag::c::WithEngine(engine, nullptr, [&]() -> absl::StatusOr<int> {
-    if (engine->kernel.empty()) engine->kernel = engine->engine->kernel();
+    // The text stays where it is, unless another capture is replayed now.
+    std::string kernel = engine->engine->kernel();
+    if (kernel != engine->kernel) engine->kernel = std::move(kernel);
     return 0;
   });
   return result < 0 ? nullptr : engine->kernel.c_str();

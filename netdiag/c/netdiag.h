@@ -441,8 +441,8 @@ typedef struct netdiag_capability {
  * the kernel, which takes some 10 ms. The texts are valid as long as the engine. */
 int netdiag_capability_at(netdiag_engine* engine, size_t index, netdiag_capability* capability,
                           netdiag_error* error);
-/* `uname -r`; of a capture, of the host where it was made. Valid as long as the engine. NULL: out
- * of memory, or the engine is busy. */
+/* `uname -r`, valid as long as the engine; of a capture, of the host where it was made, valid until
+ * the next query. NULL: out of memory, or the engine is busy. */
 const char* netdiag_kernel(netdiag_engine* engine);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-// Tested by tests/testing_test.cc.
+// Tested by tests/fake_host_test.cc.
 
 #include "netdiag/testing/fake_host.h"
 
