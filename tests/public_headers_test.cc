@@ -31,7 +31,7 @@ using ::testing::IsEmpty;
 constexpr std::string_view kPublicHeaders = "netdiag/public_headers";
 
 // What engine.h may cost a user who includes it, all the netdiag headers that it includes counted.
-constexpr size_t kMostLines = 1350;
+constexpr size_t kMostLines = 1425;
 constexpr size_t kMostTypes = 60;
 
 std::string Read(std::string_view path) {

@@ -65,15 +65,10 @@ void PutAddress(const IpAddress& address, __be32 (&words)[4]) {
 }
 
 absl::StatusOr<Family> FamilyOf(const FakeSocket& socket) {
-  const Family local = socket.local.address.family();
-  const Family remote = socket.remote.address.family();
-  const auto is_ip = [](Family family) {
-    return family == Family::kInet || family == Family::kInet6;
-  };
-  if (is_ip(local) && is_ip(remote) && local != remote) {
-    return ErrnoError(EINVAL, "FakeSocket", "its ends have two families");
-  }
-  return is_ip(local) ? local : is_ip(remote) ? remote : Family::kInet;
+  const IpAddress &local = socket.local.address, &remote = socket.remote.address;
+  if (local.family() == remote.family() || remote == IpAddress()) return local.family();
+  if (local == IpAddress()) return remote.family();
+  return ErrnoError(EINVAL, "FakeSocket", "its ends have two families");
 }
 
 // Sets one field of a struct tcp_info.
