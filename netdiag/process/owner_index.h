@@ -92,7 +92,7 @@ class OwnerIndex {
   absl::Status Refresh(const OwnerBudget& budget = {});
   // The same in slices, for event loops: Begin(), then Step() until it returns true. A Step() reads
   // about `descriptors` links, or with BPF 8 KiB of records (680 sockets, 0.3 ms) at a time. The
-  // last Step() also sorts, which takes about 10 ns a socket. One Step() may load the BPF program.
+  // last steps sort: 20 ns a socket in all. One Step() may load the BPF program.
   // Begin() drops an unfinished scan. The index finds nothing until the scan is done.
   absl::Status Begin(const OwnerBudget& budget = {});
   absl::StatusOr<bool> Step(size_t descriptors);
