@@ -214,6 +214,8 @@ TEST(EmbeddingExamples, ReadEventsGivesSocketsThatClosed) {
   });
 }
 
+TEST(EmbeddingExamples, AStuckSocketIsCounted) { EXPECT_TRUE(CountsASocketThatStaysStuck()); }
+
 TEST(EmbeddingExamples, EpollGivesWhatVisitGives) { CheckExample(ListWithEpoll); }
 
 TEST(EmbeddingExamples, IoUringGivesWhatVisitGives) {

@@ -222,7 +222,9 @@ absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t links) {
   for (size_t spent = 0; spent < links && !done();) {
     if (state_ == State::kOrdering) {
       const size_t entries = std::min(links - spent, scan().sockets.size() + 1) * kOrderedPerLink;
-      if (parts_.index.Order(&parts_.scan, entries)) state_ = State::kDone;
+      if (!parts_.index.Order(&parts_.scan, entries)) break;
+      parts_.scan.stats.partial = scan().stats.limit != OwnerLimit::kNone;
+      state_ = State::kDone;
       break;
     }
     if (IsSpent()) {
@@ -355,7 +357,6 @@ void OwnerIndex::Impl::Finish() {
   policy_->Finish(whole);
   parts_.bpf.End();
   parts_.proc.End();
-  stats.partial = !whole;
   bpf_memory_ = parts_.bpf.memory();
 }
 
