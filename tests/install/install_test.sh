@@ -132,11 +132,11 @@ for name in $programs; do
   (($(wc -l <"$tmp/examples/$name.cc") < 60)) || fail "the example $name is too long"
 done
 (($(wc -l <"$tmp/examples/meter.c") <= 150)) || fail "the meter is too long"
-failures=$(for program in "clang++ embedding" "g++ readme" "g++ embedding" $(printf 'g++:%s ' $programs); do
+failures=$(for program in "clang++ embedding" "clang++ readme" "g++ readme" "g++ embedding" $(printf 'g++:%s ' $programs); do
   echo "${program/:/ }"
 done | xargs -P 2 -L 1 bash -c 'compile "$@"' compile 2>&1)
 [[ -z $failures ]] || fail "$failures"
-for program in embedding.clang++ readme.g++ embedding.g++ "counts.g++" "epoll_daemon.g++ 2" "leaks.g++ 1 2" "rates.g++ 2"; do
+for program in embedding.clang++ readme.clang++ readme.g++ embedding.g++ "counts.g++" "epoll_daemon.g++ 2" "leaks.g++ 1 2" "rates.g++ 2"; do
   read -r name arguments <<<"$program"
   # shellcheck disable=SC2086
   "$tmp/$name" $arguments >"$tmp/out" || fail "the example $name fails"

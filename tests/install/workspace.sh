@@ -1,7 +1,7 @@
 #!/bin/bash
 # Another Bazel workspace, with the lines of docs/embedding.md, builds a program with the library and runs it; then with an
 # Abseil of its own, also for the library; and it cannot link a program whose Abseil is not the library's.
-# `tools/dev test --long` runs this. It is no test of Bazel, because it starts a Bazel of its own.
+# `tools/dev test --long` runs this. It is no test of Bazel, because it starts a Bazel of its own. It compiles the library twice.
 #   workspace.sh ROOT       the root of netdiag's sources
 set -euo pipefail
 root=$(readlink -f "$1")
@@ -65,9 +65,9 @@ cat >abseil.cc <<'END'
 #endif
 int main() { return netdiag::Engine::Open().ok() ? 0 : 1; }
 END
+log=$(bazel_here build //:with_other 2>&1) && fail "a program with another Abseil links"
+[[ $log == *'BuiltWithAbseil(netdiag::internal::Abseil<29991231,'* ]] || fail "the linker does not name the other Abseil: $log"
 readonly flag=--@netdiag//third_party:absl=//own:absl
 bazel_here run "$flag" //:with_own
 both=$(bazel_here cquery "$flag" 'filter(debian_absl, deps(//:with_own))' 2>/dev/null)
 [[ -z $both ]] || fail "the library has Debian's Abseil besides the workspace's: $both"
-log=$(bazel_here build //:with_other 2>&1) && fail "a program with another Abseil links"
-[[ $log == *'BuiltWithAbseil(netdiag::internal::Abseil<29991231,'* ]] || fail "the linker does not name the other Abseil: $log"
