@@ -43,7 +43,7 @@ tree >"$3/before"
 within sh -c 'dpkg --install /tmp/packages/*.deb' >"$3/log" 2>&1 || { cat "$3/log"; fail "the packages cannot be installed"; }
 
 within diag -tln >/dev/null || fail "diag does not run"
-within sh -ec 'cp -r /usr/share/doc/libnetdiag-dev/docs/examples /tmp && cd /tmp/examples
+within sh -exc 'cp -r /usr/share/doc/libnetdiag-dev/docs/examples /tmp && cd /tmp/examples
   gcc -std=c99 -Wall -Wextra -Werror meter.c -o meter $(pkg-config --cflags --libs netdiag)
   ./meter 1 >/dev/null
   g++ -std=c++20 -Wall -Wextra -Werror counts.cc -o counts $(pkg-config --cflags --libs netdiag-cxx)
@@ -60,13 +60,13 @@ END
   cmake -S . -B build >/dev/null
   cmake --build build >/dev/null
   ./build/meter 1 >/dev/null
-  ./build/listens 1 2>/dev/null || [ $? -eq 1 ]
+  ./build/listens 1 || [ $? -le 2 ] # nobody, or processes cannot be read
   GO111MODULE=off go build -o listeners listeners.go
   ./listeners >/dev/null
   python3 slow.py >/dev/null
   python3 -W error -c "import netdiag
 with netdiag.Engine() as engine, netdiag.Monitor(engine) as monitor:
-    assert monitor.poll()"' || fail "an example does not work"
+    assert monitor.poll()"' >"$3/log" 2>&1 || { tail -n 20 "$3/log"; fail "an example does not work"; }
 
 within dpkg --purge diag libnetdiag-dev python3-netdiag libnetdiag0 >"$3/log" 2>&1 ||
   { cat "$3/log"; fail "the packages cannot be removed"; }

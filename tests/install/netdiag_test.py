@@ -242,7 +242,6 @@ class Monitors(unittest.TestCase):
             last = monitor.look
             self.assertGreaterEqual(last.number, 3)
             self.assertTrue(last.exact, last)
-            self.assertEqual(last.gaps, ())
             self.assertGreater(last.memory, 0)
 
     def test_count_a_connection_to_the_byte(self):
@@ -277,7 +276,7 @@ class Monitors(unittest.TestCase):
     def test_tell_errors(self):
         engine = netdiag.Engine()
         monitor = netdiag.Monitor(engine, protocols="tcp")
-        self.assertEqual(monitor.poll(), [])
+        self.assertEqual({change.kind for change in monitor.poll()} - {netdiag.OPENED}, set())
         with self.assertRaises(netdiag.TimeoutError):
             monitor.poll(timeout=0)
         with self.assertRaises(netdiag.InvalidError):
