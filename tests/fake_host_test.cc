@@ -7,12 +7,15 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "netdiag/engine.h"
+#include "netdiag/fields.h"
 #include "netdiag/filter/filter.h"
 #include "netdiag/monitor.h"
 #include "netdiag/row.h"
