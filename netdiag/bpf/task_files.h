@@ -78,7 +78,7 @@ class TaskFiles {
   internal::UniqueFd link_;  // keeps the program loaded
   internal::UniqueFd iterator_;
   std::vector<std::byte> buffer_;
-  size_t kept_ = 0;  // bytes at its beginning: the first part of a record
+  size_t kept_ = 0;             // bytes at its beginning: the first part of a record
   const uint64_t ns_per_tick_;  // of /proc/PID/stat
 };
 

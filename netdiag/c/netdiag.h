@@ -35,12 +35,13 @@
  * terminal gets them.
  *
  * Threads. Different handles are independent. A query and a snapshot may be used by several threads
- * at the same time. An engine serves one call at a time; a second call at the same time, also one
- * by a visitor of its own, fails with NETDIAG_BUSY. netdiag_cancel() may be called at any time.
+ * at the same time. An engine, with its monitors, serves one call at a time; a second call at the
+ * same time, also one by a visitor of its own, fails with NETDIAG_BUSY. netdiag_cancel() may be
+ * called at any time.
  *
- * fork. A child must not use its parent's engines: every call fails with NETDIAG_WRONG_PROCESS,
- * except netdiag_close(), which releases the child's copies of the descriptors. Queries and
- * snapshots can be used.
+ * fork. A child must not use its parent's engines and monitors: every call fails with
+ * NETDIAG_WRONG_PROCESS, except netdiag_close() and netdiag_monitor_close(), which release the
+ * child's copies of the descriptors. Queries and snapshots can be used.
  */
 
 #ifndef NETDIAG_C_NETDIAG_H_
@@ -277,8 +278,8 @@ int netdiag_fd(const netdiag_engine* engine);
  * until the next call with the engine. NETDIAG_NOT_FOUND: no query has ended. */
 int netdiag_engine_summary(netdiag_engine* engine, netdiag_summary* summary, netdiag_error* error);
 
-/* Ends the netdiag_visit() or netdiag_take() that is running on another thread. Does nothing if
- * there is none. Not for signal handlers. */
+/* Ends the netdiag_visit(), netdiag_take() or netdiag_monitor_poll() that is running on another
+ * thread. Does nothing if there is none. Not for signal handlers. */
 void netdiag_cancel(netdiag_engine* engine);
 
 /* ---- Snapshots ---- */

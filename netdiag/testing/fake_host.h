@@ -47,8 +47,8 @@ struct FakeOwner {
 struct FakeSocket {
   Protocol protocol = Protocol::kTcp;  // one of TCP, UDP, MPTCP, SCTP, DCCP, raw, and unix
   State state = State::kEstablished;
-  // Not of unix sockets. Both have one family. 0.0.0.0, which is the default, stands for :: beside an
-  // address of IPv6.
+  // Not of unix sockets. Both have one family. 0.0.0.0, which is the default, stands for :: beside
+  // an address of IPv6.
   Endpoint local = {}, remote = {};
   // 0: numbers of their own, which are the same in each capture in which the socket has the same
   // place. A socket in TIME_WAIT has no inode.

@@ -271,6 +271,32 @@ TEST(CMonitor, RefusesWhatIsOutOfOrder) {
   close(listener);
 }
 
+TEST(CMonitor, ALookEndsWhenItIsCancelled) {
+  Watch watch;
+  const Pair pair = MakePair(Family::kInet);
+  const auto cancel = [](void* data, const netdiag_changes*) {
+    netdiag_cancel(static_cast<Watch*>(data)->engine);
+  };
+  // The look has a second table, unix sockets, behind the one whose changes the visitor gets first.
+  netdiag_query_options text = {};
+  text.size = sizeof(text);
+  text.protocols = "tcp unix";
+  netdiag_query* query = nullptr;
+  ASSERT_EQ(netdiag_query_new(&text, &query, nullptr), 0);
+  netdiag_monitor* monitor = nullptr;
+  ASSERT_EQ(netdiag_monitor_open(watch.engine, query, nullptr, &monitor, nullptr), 0);
+  std::vector<Pair> pairs;
+  for (int i = 0; i < 600; ++i) pairs.push_back(MakePair(Family::kInet));
+  EXPECT_EQ(netdiag_monitor_poll(monitor, -1, cancel, &watch, nullptr), NETDIAG_CANCELLED);
+  const auto ignore = [](void*, const netdiag_changes*) {};
+  EXPECT_EQ(netdiag_monitor_poll(monitor, -1, ignore, nullptr, nullptr), 0);
+  netdiag_monitor_close(monitor);
+  netdiag_query_free(query);
+  for (const Pair& each : pairs) close(each.client), close(each.server);
+  close(pair.client);
+  close(pair.server);
+}
+
 TEST(CMonitor, OfTheParentIsNotForTheChild) {
   Watch watch;
   watch.Poll();

@@ -121,8 +121,10 @@ TEST(EngineReplay, GivesEveryTableInItsOrder) {
 }
 
 TEST(EngineReplay, CapturesAnswerInTurn) {
-  const Packet first = CaptureOf({{Protocol::kTcp, {Inet(1, State::kListen, 80)}}}, {{1, 7, 3, "one"}});
-  const Packet second = CaptureOf({{Protocol::kTcp, {Inet(1, State::kListen, 80)}}}, {{1, 8, 3, "two"}});
+  const Packet first =
+      CaptureOf({{Protocol::kTcp, {Inet(1, State::kListen, 80)}}}, {{1, 7, 3, "one"}});
+  const Packet second =
+      CaptureOf({{Protocol::kTcp, {Inet(1, State::kListen, 80)}}}, {{1, 8, 3, "two"}});
   const Packet third = CaptureOf({{Protocol::kTcp, {Inet(3, State::kListen, 80)}}});
   const std::unique_ptr<Engine> engine =
       *Engine::Open({.replay = first, .later_replays = {second, third}});
