@@ -69,5 +69,5 @@ log=$(bazel_here build //:with_other 2>&1) && fail "a program with another Absei
 [[ $log == *'BuiltWithAbseil(netdiag::internal::Abseil<29991231,'* ]] || fail "the linker does not name the other Abseil: $log"
 readonly flag=--@netdiag//third_party:absl=//own:absl
 bazel_here run "$flag" //:with_own
-both=$(bazel_here cquery "$flag" 'filter(debian_absl, deps(//:with_own))' 2>/dev/null)
+both=$(bazel_here cquery "$flag" 'filter(debian_absl, deps(//:with_own))' 2>/dev/null) || fail "cquery"
 [[ -z $both ]] || fail "the library has Debian's Abseil besides the workspace's: $both"
