@@ -87,7 +87,8 @@ struct EngineOptions {
   bool all_netns = false;
   // The procfs from which owners and /proc/net are read.
   std::string proc_root = "/proc";
-  // How the descriptors of processes are read, for owners.
+  // How the descriptors of processes are read, for owners. With kBpf, Open() loads the program (4
+  // ms), so that no Step() does.
   OwnerSource owner_source = OwnerSource::kAuto;
   // Which source TCP and UDP are read from.
   RowSource source = RowSource::kAuto;
@@ -100,6 +101,10 @@ struct EngineOptions {
   // If set, all rows come from this capture, and so do their owners, programs and cgroups. The
   // bytes must outlive the Engine.
   std::optional<Bytes> replay = {};
+  // The captures that answer the second query, the third and so on, where `replay` answers the
+  // first: a daemon under test sees one state of a host after the other. The last one answers all
+  // later queries, too. Without `replay` they are an error of Open().
+  std::vector<Bytes> later_replays = {};
   // If set, the TCP sockets of the Engine's namespace come from this stream (dump/tcp_stream.h), as
   // with ss's TCPDIAG_FILE. Rows of it have no owners, because the stream does not tell its host;
   // cgroups are looked up here, as in ss. The states and families of a query do not apply to them,

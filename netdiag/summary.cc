@@ -1,4 +1,4 @@
-// Tested by tests/c/netdiag_test.cc.
+// Tested by tests/summary_test.cc.
 
 #include "netdiag/summary.h"
 

@@ -40,12 +40,14 @@
 #include "netdiag/engine.h"
 #include "netdiag/engine/test_options.h"
 #include "netdiag/events.h"
+#include "netdiag/monitor.h"
 #include "netdiag/net/interfaces.h"
 #include "netdiag/netlink/conn.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/process/owner_index.h"
 #include "netdiag/row.h"
 #include "netdiag/snapshot.h"
+#include "netdiag/testing/fake_host.h"
 #include "netdiag/types/error.h"
 #include "netdiag/unlisted.h"
 #include "tests/live/netns_testing.h"
@@ -213,6 +215,8 @@ TEST(EmbeddingExamples, ReadEventsGivesSocketsThatClosed) {
     });
   });
 }
+
+TEST(EmbeddingExamples, AStuckSocketIsCounted) { EXPECT_TRUE(CountsASocketThatStaysStuck()); }
 
 TEST(EmbeddingExamples, EpollGivesWhatVisitGives) { CheckExample(ListWithEpoll); }
 

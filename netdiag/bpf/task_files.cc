@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <span>
@@ -23,11 +24,23 @@ namespace {
 
 constexpr std::string_view kWhat = "BPF iterator task_file";
 
+// What one read(2) asks for. The kernel stops at the record that reaches it, and gives the rest of
+// this record to the next read (bpf_seq_read(), kernel/bpf/bpf_iter.c).
+constexpr size_t kReadSize = size_t{8} << 10;
+
 // In other time namespaces, times since boot have an offset. False if the namespace is unknown.
 bool InFirstTimeNamespace() {
   constexpr ino_t kFirst = 0xEFFFFFFA;  // PROC_TIME_INIT_INO, include/linux/proc_ns.h, 5.6
   struct stat status {};
   return stat("/proc/self/ns/time", &status) == 0 && status.st_ino == kFirst;
+}
+
+// True if the bytes are the first part of a record.
+bool IsCut(const std::byte* from, const std::byte* end) {
+  int tag = 0;
+  if (!Take(from, end, &tag)) return true;
+  const size_t size = tag == kTaskRecord ? sizeof(TaskRecord) : sizeof(SocketRecord);
+  return tag >= kTaskRecord && static_cast<size_t>(end - from) < size;
 }
 
 }  // namespace
@@ -46,28 +59,31 @@ absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool netns) {
 
 TaskFiles::TaskFiles(internal::UniqueFd link)
     : link_(std::move(link)),
-      buffer_(IteratorBufferSize()),
+      buffer_(kReadSize + std::max(sizeof(TaskRecord), sizeof(SocketRecord))),
       ns_per_tick_(1'000'000'000 / static_cast<uint64_t>(sysconf(_SC_CLK_TCK))) {}
 
 absl::Status TaskFiles::Begin() {
   End();
+  kept_ = 0;
   NETDIAG_ASSIGN_OR_RETURN(iterator_, BeginPass(kWhat, link_.get()));
   return absl::OkStatus();
 }
 
 absl::StatusOr<bool> TaskFiles::Read(absl::FunctionRef<void(const Task&)> on_task,
                                      absl::FunctionRef<void(const SocketFile&)> on_socket) {
-  const ssize_t size = read(iterator_.get(), buffer_.data(), buffer_.size());
+  const ssize_t size = read(iterator_.get(), buffer_.data() + kept_, kReadSize);
   // EAGAIN: the kernel ends a read after a million descriptors that are not sockets.
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return true;
   if (size <= 0) {
     const int errnum = errno;
     End();
-    if (size == 0) return false;
-    return ErrnoError(errnum, kWhat);
+    if (size < 0) return ErrnoError(errnum, kWhat);
+    if (kept_ > 0) return DamagedData(kWhat, "the last record is incomplete");
+    return false;
   }
   const std::byte* at = buffer_.data();
-  const std::byte* end = at + size;
+  const std::byte* end = at + kept_ + size;
+  kept_ = 0;
   while (at != end) {
     TaskRecord task;
     SocketRecord socket;
@@ -85,9 +101,13 @@ absl::StatusOr<bool> TaskFiles::Read(absl::FunctionRef<void(const Task&)> on_tas
     } else if (Take(at, end, &socket) && socket.fd >= 0) {
       at += sizeof(socket);
       on_socket({.fd = socket.fd, .inode = Inode(socket.inode), .netns = NetnsId(socket.netns)});
+    } else if (IsCut(at, end)) {
+      kept_ = static_cast<size_t>(end - at);
+      std::memmove(buffer_.data(), at, kept_);
+      return true;
     } else {
       End();
-      return DamagedData(kWhat, "a record is incomplete");
+      return DamagedData(kWhat, "a record has no known type");
     }
   }
   return true;

@@ -12,8 +12,8 @@
 // outside it are left out. Descriptors come in ascending order.
 //
 // Cost: Load(): see LoadIterator(). A pass takes 0.35 µs per descriptor of the host. Read() is one
-// read(2) and allocates nothing: it gives 32 KiB of records (2 700 sockets), or passes over a
-// million descriptors that are not sockets.
+// read(2) and allocates nothing: it gives at most 8 KiB of records (680 sockets), so that a step
+// of an event loop stays short, or passes over a million descriptors that are not sockets.
 // Lifetime: what a visitor receives is valid until it returns. One descriptor, which keeps the
 // program in the kernel, stays open until destruction, and one more during a pass. Both are
 // close-on-exec. Nothing in the process stays changed.
@@ -78,6 +78,7 @@ class TaskFiles {
   internal::UniqueFd link_;  // keeps the program loaded
   internal::UniqueFd iterator_;
   std::vector<std::byte> buffer_;
+  size_t kept_ = 0;             // bytes at its beginning: the first part of a record
   const uint64_t ns_per_tick_;  // of /proc/PID/stat
 };
 

@@ -31,14 +31,14 @@ void Columns::Clear() {
   rows_ = 0;
 }
 
-void Columns::Add(const Row& row) {
+void Columns::Add(const Row& row, absl::FunctionRef<FieldValue(const Field&, size_t)> get) {
   for (Column& column : columns_) {
     if (!column.is_list) {
-      AddValue(column.field->get(row, 0), &column);
+      AddValue(get(*column.field, 0), &column);
       continue;
     }
     const size_t count = ValuesOf(column.field->group, row);
-    for (size_t i = 0; i < count; ++i) AddValue(column.field->get(row, i), &column);
+    for (size_t i = 0; i < count; ++i) AddValue(get(*column.field, i), &column);
     column.first.push_back(static_cast<uint32_t>(column.values.size()));
   }
   ++rows_;

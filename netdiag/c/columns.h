@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+
 #include "netdiag/c/netdiag.h"
 #include "netdiag/fields.h"
 #include "netdiag/row.h"
@@ -25,7 +27,11 @@ class Columns {
   // Begins an empty batch of these columns. The fields are those of AllFields().
   void SetFields(std::span<const Field* const> fields);
   void Clear();
-  void Add(const Row& row);
+  void Add(const Row& row) {
+    Add(row, [&](const Field& field, size_t i) { return field.get(row, i); });
+  }
+  // Adds a row whose values are those of `get`. Lists are as long as those of `row`.
+  void Add(const Row& row, absl::FunctionRef<FieldValue(const Field&, size_t)> get);
   size_t rows() const { return rows_; }
   const netdiag_batch* Batch();
 

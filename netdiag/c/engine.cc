@@ -39,6 +39,12 @@ absl::StatusOr<EngineOptions> ReadEngineOptions(const netdiag_options* given) {
   if (options.replay != nullptr) {
     read.replay = Bytes(static_cast<const std::byte*>(options.replay), options.replay_size);
   }
+  if (options.later_replays != nullptr) {
+    for (const netdiag_bytes& later :
+         std::span(options.later_replays, options.later_replays_count)) {
+      read.later_replays.emplace_back(static_cast<const std::byte*>(later.data), later.size);
+    }
+  }
   return read;
 }
 
@@ -55,6 +61,7 @@ absl::StatusOr<int> Open(const netdiag_options* options, netdiag_engine** engine
 absl::Status Prepare(netdiag_engine* engine, const netdiag_query* query) {
   engine->summary.reset();
   engine->began = false;
+  ++engine->question;
   if (query == nullptr) return ErrnoError(EINVAL, "query", "it is null");
   engine->columns.SetFields(query->columns);
   return absl::OkStatus();
@@ -101,17 +108,14 @@ absl::StatusOr<int> Step(netdiag_engine* engine, uint64_t budget_us, const netdi
     columns.Add(row);
     return Flow::kContinue;
   };
-  // A microsecond is less than a unit of work, so one unit is made.
-  const auto micros = static_cast<int64_t>(std::clamp<uint64_t>(budget_us, 1, kLongestTimeout));
-  NETDIAG_ASSIGN_OR_RETURN(
-      const netlink::Ready ready,
-      engine->engine->Step(add, {.cpu_time = std::chrono::microseconds(micros)}));
+  NETDIAG_ASSIGN_OR_RETURN(const netlink::Ready ready,
+                           engine->engine->Step(add, BudgetOf(budget_us)));
   *batch = columns.Batch();
-  if (ready == netlink::Ready::kSome) return NETDIAG_MORE;
-  if (ready == netlink::Ready::kWouldBlock) return NETDIAG_WAIT;
-  engine->began = false;
-  engine->summary = engine->engine->summary();
-  return NETDIAG_DONE;
+  if (ready == netlink::Ready::kDone) {
+    engine->began = false;
+    engine->summary = engine->engine->summary();
+  }
+  return CodeOf(ready);
 }
 
 void Probe(netdiag_engine* engine) {
@@ -155,6 +159,17 @@ netlink::CallOptions BeginCall(netdiag_engine* engine, int64_t timeout_us) {
   const std::lock_guard lock(engine->stop_mutex);
   engine->stop = std::move(stop);
   return call;
+}
+
+Budget BudgetOf(uint64_t budget_us) {
+  // A microsecond is less than a unit of work, so one unit is made.
+  const auto micros = static_cast<int64_t>(std::clamp<uint64_t>(budget_us, 1, kLongestTimeout));
+  return {.cpu_time = std::chrono::microseconds(micros)};
+}
+
+int CodeOf(netlink::Ready ready) {
+  if (ready == netlink::Ready::kSome) return NETDIAG_MORE;
+  return ready == netlink::Ready::kWouldBlock ? NETDIAG_WAIT : NETDIAG_DONE;
 }
 
 absl::Status WriteSummary(const Summary& summary, std::string* gaps, netdiag_summary* out) {
@@ -223,7 +238,9 @@ int netdiag_capability_at(netdiag_engine* engine, size_t index, netdiag_capabili
 
 const char* netdiag_kernel(netdiag_engine* engine) {
   const int result = netdiag::c::WithEngine(engine, nullptr, [&]() -> absl::StatusOr<int> {
-    if (engine->kernel.empty()) engine->kernel = engine->engine->kernel();
+    // The text stays where it is, unless another capture is replayed now.
+    std::string kernel = engine->engine->kernel();
+    if (kernel != engine->kernel) engine->kernel = std::move(kernel);
     return 0;
   });
   return result < 0 ? nullptr : engine->kernel.c_str();

@@ -38,6 +38,8 @@ struct netdiag_engine {
 
   netdiag::EngineOptions options;
   std::unique_ptr<netdiag::Engine> engine;  // null: to be opened by the next call
+  uint64_t opened = 1;    // how often `engine` was opened: monitors are of one of these
+  uint64_t question = 0;  // grows with every query, so that a monitor knows of those of others
   const pid_t process = getpid();
   std::atomic<bool> busy = false;
 
@@ -76,6 +78,7 @@ int WithEngine(netdiag_engine* engine, netdiag_error* error, Body body) noexcept
   });
   if (!returned) {
     engine->engine.reset();
+    ++engine->opened;
     engine->began = false;
   }
   return result;
@@ -83,6 +86,10 @@ int WithEngine(netdiag_engine* engine, netdiag_error* error, Body body) noexcept
 
 // The limits of a call that waits, and that netdiag_cancel() ends. Negative: no limit.
 netlink::CallOptions BeginCall(netdiag_engine* engine, int64_t timeout_us);
+
+// The budget of a step, and what it returns.
+Budget BudgetOf(uint64_t budget_us);
+int CodeOf(netlink::Ready ready);
 
 // Fills in `out`; `gaps` keeps its text.
 absl::Status WriteSummary(const Summary& summary, std::string* gaps, netdiag_summary* out);

@@ -35,12 +35,13 @@
  * terminal gets them.
  *
  * Threads. Different handles are independent. A query and a snapshot may be used by several threads
- * at the same time. An engine serves one call at a time; a second call at the same time, also one
- * by a visitor of its own, fails with NETDIAG_BUSY. netdiag_cancel() may be called at any time.
+ * at the same time. An engine, with its monitors, serves one call at a time; a second call at the
+ * same time, also one by a visitor of its own, fails with NETDIAG_BUSY. netdiag_cancel() may be
+ * called at any time.
  *
- * fork. A child must not use its parent's engines: every call fails with NETDIAG_WRONG_PROCESS,
- * except netdiag_close(), which releases the child's copies of the descriptors. Queries and
- * snapshots can be used.
+ * fork. A child must not use its parent's engines and monitors: every call fails with
+ * NETDIAG_WRONG_PROCESS, except netdiag_close() and netdiag_monitor_close(), which release the
+ * child's copies of the descriptors. Queries and snapshots can be used.
  */
 
 #ifndef NETDIAG_C_NETDIAG_H_
@@ -201,6 +202,12 @@ void netdiag_query_free(netdiag_query* query);
 #define NETDIAG_SOURCE_PROC 1
 #define NETDIAG_SOURCE_BPF 2 /* needs CAP_BPF and CAP_PERFMON, Linux 5.17 and BTF */
 
+/* No `size`: this struct never changes. */
+typedef struct netdiag_bytes {
+  const void* data;
+  size_t size;
+} netdiag_bytes;
+
 typedef struct netdiag_options {
   size_t size; /* sizeof(netdiag_options) */
   /* The network namespace: a name of `ip netns`, a path, or a pid. NULL: that of the thread. */
@@ -216,6 +223,10 @@ typedef struct netdiag_options {
    * outlive the engine. NULL: from the kernel. */
   const void* replay;
   size_t replay_size;
+  /* The captures that answer the second query, the third and so on, where `replay` answers the
+   * first. The last one answers all later queries, too. Their bytes must outlive the engine. */
+  const netdiag_bytes* later_replays;
+  size_t later_replays_count;
 } netdiag_options;
 
 typedef struct netdiag_engine netdiag_engine;
@@ -267,8 +278,8 @@ int netdiag_fd(const netdiag_engine* engine);
  * until the next call with the engine. NETDIAG_NOT_FOUND: no query has ended. */
 int netdiag_engine_summary(netdiag_engine* engine, netdiag_summary* summary, netdiag_error* error);
 
-/* Ends the netdiag_visit() or netdiag_take() that is running on another thread. Does nothing if
- * there is none. Not for signal handlers. */
+/* Ends the netdiag_visit(), netdiag_take() or netdiag_monitor_poll() that is running on another
+ * thread. Does nothing if there is none. Not for signal handlers. */
 void netdiag_cancel(netdiag_engine* engine);
 
 /* ---- Snapshots ---- */
@@ -291,6 +302,103 @@ int netdiag_snapshot_read(const netdiag_snapshot* snapshot, size_t begin, size_t
                           netdiag_error* error);
 void netdiag_batch_free(netdiag_batch* batch);
 void netdiag_snapshot_free(netdiag_snapshot* snapshot);
+
+/* ---- Monitors ---- */
+
+/* Follows the sockets of a query from look to look: which opened, which closed, and what each has
+ * carried in between. Besides its rows it reads the kernel's events of closed sockets, so a TCP
+ * connection that ends in order is counted to the byte, even if it lived between two looks only.
+ * docs/monitor.md says what is exact. A monitor calls its engine, so the rules for threads and
+ * fork are those of the engine. */
+typedef struct netdiag_monitor netdiag_monitor;
+
+typedef struct netdiag_monitor_options {
+  size_t size; /* sizeof(netdiag_monitor_options) */
+  /* 1: does not follow the kernel's events. What closes is then NETDIAG_CHANGE_GONE, without its
+   * last bytes. */
+  unsigned int no_events;
+  /* Bytes of the receive buffer for events, of which each takes 1300; 0: 8 MiB. */
+  unsigned int receive_buffer;
+} netdiag_monitor_options;
+
+#define NETDIAG_CHANGE_OPENED 0 /* the query gave the socket for the first time */
+#define NETDIAG_CHANGE_LIVED 1  /* the query gave it again */
+#define NETDIAG_CHANGE_CLOSED 2 /* the kernel's event came */
+#define NETDIAG_CHANGE_GONE 3   /* the query does not give it any more, and no event came */
+/* An earlier change closed it, and the kernel has it in TIME_WAIT: no deltas. */
+#define NETDIAG_CHANGE_LINGERS 4
+/* A row that cannot be followed, because its source tells no cookie or several rows have it. */
+#define NETDIAG_CHANGE_UNTOLD 5
+
+/* What a look found out about one socket. No `size`: this struct never changes. */
+typedef struct netdiag_change {
+  uint64_t seen_for_us;   /* since the socket was first seen */
+  const char* last_state; /* its state at the last look, a value of "state"; NULL: it had none */
+  uint8_t kind;           /* NETDIAG_CHANGE_... */
+  uint8_t unseen;         /* 1: it opened and closed since the last look */
+  /* 0: it was first seen in its middle. What it carried before is unknown. */
+  uint8_t counts_from_start;
+  uint8_t reset;             /* 1: it was connected anew, so its counters began again */
+  uint8_t owners_remembered; /* 1: its owners were found by an earlier look */
+  uint8_t reserved[3];
+} netdiag_change;
+
+/* Changes as columns. The library makes this struct, which can grow. */
+typedef struct netdiag_changes {
+  size_t rows;
+  const netdiag_change* change; /* one for each row */
+  /* The fields of the query, as the newest row of each socket has them. The row of an event has no
+   * inode and no user. Counters never get lower, unless `reset`. */
+  const netdiag_batch* values;
+  /* What each counter among these fields has gained since the last look: a column for each field
+   * whose meaning is "counter" and that is no list. A new socket has gained its whole value, or 0
+   * if it may be older than the last look. */
+  const netdiag_batch* deltas;
+} netdiag_changes;
+
+/* How a look ended. */
+typedef struct netdiag_look {
+  size_t size;          /* sizeof(netdiag_look), set by the caller */
+  uint64_t number;      /* from 1 */
+  uint64_t interval_us; /* since the look before began; 0 at the first */
+  uint64_t opened, lived, closed, unseen, gone, untold; /* sockets; `closed` has `unseen`, too */
+  uint64_t overruns; /* how often the receive buffer was full since the last look */
+  uint64_t lost;     /* events that were lost since then; UINT64_MAX: the kernel does not tell */
+  uint64_t followed; /* sockets that the monitor knows now */
+  uint64_t memory;   /* bytes that it takes */
+  /* 1: the deltas are all that there was, except of connections that their own process aborted.
+   * 0: they are "at least"; `gaps` says why, one reason a line. */
+  int exact;
+  int reserved;
+  const char* gaps; /* also of owners. Valid until the next call with the monitor */
+} netdiag_look;
+
+/* `options` NULL: all defaults. The query is copied. A filter on anything but protocols, families,
+ * addresses, ports, interfaces and cookies, and states without "established", cannot tell which
+ * sockets are new: none counts from its start. */
+int netdiag_monitor_open(netdiag_engine* engine, const netdiag_query* query,
+                         const netdiag_monitor_options* options, netdiag_monitor** monitor,
+                         netdiag_error* error);
+/* May be called after netdiag_close(), and by a child process. NULL is allowed. */
+void netdiag_monitor_close(netdiag_monitor* monitor);
+
+/* Takes changes, some at a time. They are valid until the visitor returns. Must not throw or
+ * jump. */
+typedef void (*netdiag_change_visitor)(void* data, const netdiag_changes* changes);
+
+/* Makes one look, and returns 0. The first gives every socket as opened. After an error the monitor
+ * can look again, and nothing that was known is lost, except after NETDIAG_NO_MEMORY of any call
+ * with the engine: the monitor then only fails (NETDIAG_INVALID), and another has to be opened. */
+int netdiag_monitor_poll(netdiag_monitor* monitor, int64_t timeout_us,
+                         netdiag_change_visitor visitor, void* data, netdiag_error* error);
+/* The same in steps that never wait, as netdiag_step(). Begins a look if none has begun, and
+ * returns NETDIAG_DONE at its end. netdiag_fd() of the engine is what NETDIAG_WAIT waits for.
+ * `*changes` is valid until the next call with the monitor. Another query of the engine drops a
+ * look that has not ended; the next step begins it anew. */
+int netdiag_monitor_step(netdiag_monitor* monitor, uint64_t budget_us,
+                         const netdiag_changes** changes, netdiag_error* error);
+/* The last look that has ended. NETDIAG_NOT_FOUND: none has. */
+int netdiag_monitor_look(netdiag_monitor* monitor, netdiag_look* look, netdiag_error* error);
 
 /* ---- Closing sockets ---- */
 
@@ -336,8 +444,8 @@ typedef struct netdiag_capability {
  * the kernel, which takes some 10 ms. The texts are valid as long as the engine. */
 int netdiag_capability_at(netdiag_engine* engine, size_t index, netdiag_capability* capability,
                           netdiag_error* error);
-/* `uname -r`; of a capture, of the host where it was made. Valid as long as the engine. NULL: out
- * of memory, or the engine is busy. */
+/* `uname -r`, valid as long as the engine; of a capture, of the host where it was made, valid until
+ * the next query. NULL: out of memory, or the engine is busy. */
 const char* netdiag_kernel(netdiag_engine* engine);
 
 #ifdef __cplusplus

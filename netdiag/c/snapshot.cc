@@ -43,6 +43,7 @@ struct OwnBatch : netdiag_batch {
 absl::StatusOr<int> Take(netdiag_engine* engine, const netdiag_query* query, int64_t timeout_us,
                          netdiag_snapshot** snapshot) {
   engine->began = false;
+  ++engine->question;
   if (query == nullptr || snapshot == nullptr) {
     return ErrnoError(EINVAL, "netdiag_take", "the query or the place of the snapshot is null");
   }

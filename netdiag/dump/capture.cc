@@ -68,7 +68,7 @@ struct ScopePart {
   uint32_t flags = 0;   // kScopeOwners, ...
   uint64_t extensions = 0;
 };
-constexpr uint32_t kScopeOwners = 1, kScopePrograms = 2, kScopeCgroups = 4;
+constexpr uint32_t kScopeOwners = 1, kScopePrograms = 2, kScopeCgroups = 4, kScopeWhole = 8;
 struct NoOwnerPart {
   uint32_t inode = 0;
   uint32_t reason = 0;
@@ -98,7 +98,7 @@ using Nanoseconds = std::chrono::nanoseconds;
 
 uint32_t FlagsOf(const CaptureRecord& record) {
   return (record.owners ? kScopeOwners : 0) | (record.programs ? kScopePrograms : 0) |
-         (record.cgroups ? kScopeCgroups : 0);
+         (record.cgroups ? kScopeCgroups : 0) | (record.whole ? kScopeWhole : 0);
 }
 
 // The payloads of the types that version 1 has.
@@ -237,6 +237,7 @@ bool ParseScope(Bytes payload, CaptureRecord* record) {
   record->owners = (part->flags & kScopeOwners) != 0;
   record->programs = (part->flags & kScopePrograms) != 0;
   record->cgroups = (part->flags & kScopeCgroups) != 0;
+  record->whole = (part->flags & kScopeWhole) != 0;
   record->filter = AsText(payload.subspan(sizeof(*part)));
   return true;
 }

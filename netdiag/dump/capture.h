@@ -95,9 +95,11 @@ struct CaptureRecord {
   // kScope
   StateSet states;
   ExtensionSet extensions;
-  bool owners = false;      // also their processes, or the reason why a socket has none
-  bool programs = false;    // of these processes
-  bool cgroups = false;     // of the rows
+  bool owners = false;    // also their processes, or the reason why a socket has none
+  bool programs = false;  // of these processes
+  bool cgroups = false;   // of the rows
+  // True: no socket is missing. Only the maker of a host that does not exist can know that.
+  bool whole = false;
   std::string_view filter;  // Filter::ToString(); empty: none
   // kNoOwner: a NoOwner (process/owner.h), as a number
   uint32_t reason = 0;

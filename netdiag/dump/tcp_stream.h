@@ -34,6 +34,7 @@
 #include "absl/status/status.h"
 
 #include "netdiag/netlink/wire.h"
+#include "netdiag/types/abseil.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag {

@@ -27,22 +27,23 @@ void Delivery::Begin(const Query* query, bool merge, const UnixIndex* unix_socke
   last_table_ = 0;
   if (!query->cgroups) {
     cgroups_.reset();
-  } else if (cgroups_ != nullptr && !options_.replay) {
+  } else if (cgroups_ != nullptr && !options_.replays) {
     cgroups_->Refresh();
   } else {
     cgroups_ = std::make_unique<Cgroups>(options_.proc_root);
   }
   if (!query->programs) {
     programs_.reset();
-  } else if (programs_ != nullptr && !options_.replay) {
+  } else if (programs_ != nullptr && !options_.replays) {
     programs_->Refresh();
   } else {
     programs_ = std::make_unique<Programs>(options_.proc_root);
   }
 }
 
-void Delivery::Assign(std::span<const Cgroups::Known> cgroups,
+void Delivery::Assign(Bytes capture, std::span<const Cgroups::Known> cgroups,
                       std::span<const Programs::Known> programs) {
+  capture_ = capture;
   if (cgroups_ != nullptr) cgroups_->Assign(cgroups);
   if (programs_ != nullptr) programs_->Assign(programs);
 }
@@ -78,8 +79,8 @@ Flow Delivery::Deliver(const netlink::Message& message, const TablePlan& plan,
 // Counts a message that is malformed, and notes its place if it is one of a capture.
 void Delivery::CountDamage(const netlink::Message& message) {
   ++summary_->damaged;
-  if (!options_.replay || !summary_->replay_damage.ok()) return;
-  const std::ptrdiff_t offset = message.whole().data() - options_.replay->data();
+  if (!options_.replays || !summary_->replay_damage.ok()) return;
+  const std::ptrdiff_t offset = message.whole().data() - capture_.data();
   summary_->replay_damage =
       DamagedData("capture", "at byte " + std::to_string(offset) + ": the message is malformed");
 }

@@ -40,18 +40,19 @@ class Delivery {
   using Visitor = absl::FunctionRef<Flow(const Row&)>;
   struct Options {
     std::string proc_root = "/proc";
-    // The capture that is replayed: cgroup ids and pids are those of its host, which Assign() is
-    // given. nullopt: nothing is replayed.
-    std::optional<Bytes> replay;
+    // True: captures are replayed. Cgroup ids and pids are those of their hosts, which Assign() is
+    // given.
+    bool replays = false;
   };
 
   Delivery(Options options, OwnerJoin* join);
   // `merge`: tables overlap, so a socket whose cookie has been delivered is dropped.
   // `unix_sockets`: where peers are looked up; null: nowhere.
   void Begin(const Query* query, bool merge, const UnixIndex* unix_sockets, Summary* summary);
-  // Joins rows with these cgroups and programs, as far as the query asks for such. For captures,
-  // after Begin().
-  void Assign(std::span<const Cgroups::Known> cgroups, std::span<const Programs::Known> programs);
+  // After Begin(), for a capture: joins rows with these cgroups and programs of it, as far as the
+  // query asks for such.
+  void Assign(Bytes capture, std::span<const Cgroups::Known> cgroups,
+              std::span<const Programs::Known> programs);
 
   Flow Deliver(const netlink::Message& message, const TablePlan& plan, TableOutcome* outcome,
                Visitor visitor);
@@ -81,6 +82,7 @@ class Delivery {
 
   const Options options_;
   OwnerJoin* const join_;
+  Bytes capture_;  // that answers the query
   const Query* query_ = nullptr;
   const UnixIndex* unix_sockets_ = nullptr;
   Summary* summary_ = nullptr;

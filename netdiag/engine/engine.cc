@@ -83,7 +83,7 @@ std::chrono::nanoseconds ThreadTime() {
 class Engine::Impl {
  public:
   Impl(EngineOptions options, const internal::TestOptions& test_options);
-  absl::Status Open() { return conns_.Open(); }
+  absl::Status Open();
 
   enum class Form : uint8_t {
     kStream,
@@ -121,6 +121,7 @@ class Engine::Impl {
   absl::Status Plan(const internal::PlanOptions& options, std::vector<internal::TablePlan>* plans);
   void PlanHome(const internal::PlanOptions& options,
                 std::vector<internal::TablePlan>* plans) const;
+  void NextReplay();
   absl::Status Walk(Wait wait, const Budget& budget, const CallOptions& call, Visitor visitor,
                     Ready* ready);
   void Stop();
@@ -134,7 +135,10 @@ class Engine::Impl {
   OwnerJoin join_;
   internal::Delivery delivery_;
   std::optional<Capabilities> capabilities_;
-  std::optional<CaptureReader> replay_;  // at the beginning of EngineOptions::replay, verified
+  // If captures are replayed: that of the last query, and a reader at its beginning, verified.
+  std::optional<Bytes> replayed_;
+  std::optional<CaptureReader> replay_;
+  size_t later_replays_ = 0;  // those that have been used
 
   // The query that runs.
   Query query_;
@@ -157,8 +161,27 @@ Engine::Impl::Impl(EngineOptions options, const internal::TestOptions& test_opti
       join_({.proc_root = options_.proc_root,
              .source = options_.owner_source,
              .threads = options_.threads}),
-      delivery_({.proc_root = options_.proc_root, .replay = options_.replay}, &join_) {
-  if (options_.replay) replay_.emplace(*options_.replay).Verify();
+      delivery_({.proc_root = options_.proc_root, .replays = options_.replay.has_value()}, &join_),
+      replayed_(options_.replay) {}
+
+absl::Status Engine::Impl::Open() {
+  if (!options_.replay && !options_.later_replays.empty()) {
+    return ErrnoError(EINVAL, "EngineOptions::later_replays", "there is no first capture");
+  }
+  if (options_.owner_source == OwnerSource::kBpf && !options_.replay) join_.Load();
+  return conns_.Open();
+}
+
+// Goes on to the capture that answers the query which begins.
+void Engine::Impl::NextReplay() {
+  if (!replay_) {
+    replayed_ = options_.replay;
+  } else if (later_replays_ < options_.later_replays.size()) {
+    replayed_ = options_.later_replays[later_replays_++];
+  } else {
+    return;
+  }
+  replay_.emplace(*replayed_).Verify();
 }
 
 // ---- A query ----
@@ -216,10 +239,11 @@ absl::Status Engine::Impl::Begin(const Query& query, Form form) {
 absl::Status Engine::Impl::Plan(const internal::PlanOptions& options,
                                 std::vector<internal::TablePlan>* plans) {
   if (options_.replay) {
+    NextReplay();
     NETDIAG_ASSIGN_OR_RETURN(internal::ReplayPlan replay,
                              internal::PlanReplay(*replay_, query_, options));
     summary_.replay_damage = replay.damage;
-    delivery_.Assign(replay.cgroups, replay.programs);
+    delivery_.Assign(*replayed_, replay.cgroups, replay.programs);
     summary_.owner_error = replay.no_owners;
     if (query_.owners && replay.no_owners.ok()) {
       join_.Assign(replay.held, replay.unheld, !summary_.replay_damage.ok(), &summary_);
@@ -445,7 +469,7 @@ const Capabilities& Engine::Impl::capabilities() {
 }
 
 std::string Engine::Impl::kernel() const {
-  return options_.replay ? internal::KernelOfCapture(*options_.replay) : internal::KernelRelease();
+  return replayed_ ? internal::KernelOfCapture(*replayed_) : internal::KernelRelease();
 }
 
 // ---- The public face ----

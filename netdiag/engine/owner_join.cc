@@ -16,6 +16,11 @@ constexpr size_t kThreadSlice = 4096;
 
 }  // namespace
 
+void OwnerJoin::Load() {
+  if (index_ == nullptr) index_ = std::make_unique<OwnerIndex>(options_);
+  index_->LoadBpf().IgnoreError();
+}
+
 void OwnerJoin::Begin(const Query& query, bool one_batch, Summary* summary) {
   Cancel();
   one_batch_ = one_batch;

@@ -53,6 +53,8 @@ class OwnerJoin {
 
   explicit OwnerJoin(OwnerOptions options) : options_(std::move(options)) {}
 
+  // Loads the BPF program that queries for owners use. If that fails, they say so.
+  void Load();
   // Drops the last query and starts the scan that `query` asks for. Owners that cannot be read are
   // no error: rows come without them, and the summary says why. `one_batch`: searches once, for all
   // rows, so that the index then has the owners of all.

@@ -66,15 +66,19 @@ absl::StatusOr<ReplayPlan> PlanReplay(CaptureReader capture, const Query& query,
   ReplayPlan plan;
   size_t tables = 0;
   bool planned = false;  // true if the last table read is in the plan
+  bool whole = false;
   for (CaptureRecord record; capture.Next(&record);) {
     AddJoin(record, query, &plan);
     if (record.type == CaptureType::kNetns && planned) {
       plan.tables.back().request.table.netns_name = record.name;
     }
+    if (record.type == CaptureType::kScope) whole = record.whole;
     if (record.type != CaptureType::kTable) continue;
     if (++tables > kMaxTables) return DamagedData("capture", "too many tables");
     planned = Asks(query, record.table);
-    if (planned) plan.tables.push_back(PlanOfCapture(query, options, record.table, capture));
+    if (!planned) continue;
+    plan.tables.push_back(PlanOfCapture(query, options, record.table, capture));
+    plan.tables.back().capture_is_whole = whole;
   }
   if (tables == 0) NETDIAG_RETURN_IF_ERROR(capture.status());
   const bool can_have_owners = capture.version() > 1 || !plan.held.empty();

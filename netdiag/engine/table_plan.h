@@ -59,6 +59,7 @@ struct TablePlan {
   bool kept_for_peers = false;
   // The table's records, if a capture answers instead of the kernel.
   std::optional<CaptureReader> capture;
+  bool capture_is_whole = false;  // it says so
   // The stream that answers instead of the kernel.
   std::optional<TcpStreamReader> stream;
 

@@ -226,7 +226,7 @@ void Walk::Finish(Summary* summary) const {
     outcome.doubt = ErrnoError(EOPNOTSUPP, "/proc/net",
                                "sockets may be missing: it is read in pieces, without cookies");
   }
-  if (outcome.source == SourceKind::kReplay) {
+  if (outcome.source == SourceKind::kReplay && !plan_->capture_is_whole) {
     outcome.doubt = ErrnoError(EOPNOTSUPP, "capture",
                                "sockets may be missing: a capture does not record whether it is "
                                "complete");

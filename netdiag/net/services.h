@@ -23,6 +23,7 @@
 #include "absl/base/attributes.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/types/abseil.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag {

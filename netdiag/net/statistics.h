@@ -35,6 +35,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/types/abseil.h"
+
 namespace netdiag {
 
 enum class CounterUnit : uint8_t {

@@ -22,6 +22,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/types/abseil.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag::netlink {

@@ -8,11 +8,15 @@
 
 namespace netdiag::internal {
 
+absl::Status BpfScan::Load() {
+  if (files_ != nullptr) return absl::OkStatus();
+  NETDIAG_ASSIGN_OR_RETURN(files_, bpf::TaskFiles::Load(netns_));
+  return absl::OkStatus();
+}
+
 absl::Status BpfScan::Begin() {
   done_ = false;
-  if (files_ == nullptr) {
-    NETDIAG_ASSIGN_OR_RETURN(files_, bpf::TaskFiles::Load(netns_));
-  }
+  NETDIAG_RETURN_IF_ERROR(Load());
   return files_->Begin();
 }
 

@@ -21,6 +21,8 @@ class BpfScan {
  public:
   // `netns`: fill Scan::netns.
   explicit BpfScan(bool netns) : netns_(netns) {}
+  // Loads the program if it is not loaded.
+  absl::Status Load();
   // Begins a pass. Loads the program if it is not loaded.
   absl::Status Begin();
   // Ends the pass. The program stays loaded.

@@ -91,7 +91,7 @@ void CachedOwners::Finish(bool whole) {
   if (!parts_.wanted.all().empty()) parts_.wanted.AppendAbsent(whole, absent_before_, &absent_);
   if (changed) {
     MarkExchanged();
-    parts_.index.Build(&parts_.scan);
+    parts_.index.Begin(&parts_.scan);
     parts_.NoteSizes();
   }
   parts_.base.kind = IndexBase::Kind::kCached;

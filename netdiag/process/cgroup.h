@@ -42,6 +42,7 @@
 
 #include "absl/hash/hash.h"
 
+#include "netdiag/types/abseil.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag {

@@ -26,7 +26,7 @@ Action FullScan::Next() {
 
 void FullScan::Finish(bool whole) {
   Scan& scan = parts_.scan;
-  parts_.index.Build(&scan);
+  parts_.index.Begin(&scan);
   parts_.NoteSizes();
   parts_.base = {IndexBase::Kind::kScan, !whole, scan.sockets.size()};
   // A pass of BPF that its budget ended has not seen every process that /proc listed.

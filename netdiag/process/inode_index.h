@@ -27,6 +27,10 @@ class InodeIndex {
   // sockets. Orders the sockets, and their namespaces if these are known, by (hash of the inode,
   // process, descriptor).
   void Build(Scan* scan);
+  // The same in pieces, for event loops: Begin(), then Order() until it returns true. Each call
+  // takes as long as putting `entries` sockets in order, which are at least 1.
+  void Begin(Scan* scan);
+  bool Order(Scan* scan, size_t entries);
   // Returns the index in Scan::sockets of the first owner of `inode`, and the number of owners.
   // REQUIRES: the scan is as Build() left it.
   std::pair<size_t, size_t> Find(const Scan& scan, uint32_t inode) const;
@@ -36,13 +40,20 @@ class InodeIndex {
 
  private:
   void SortProcesses(Scan* scan);
-  void SortSockets(std::vector<ScannedSocket>* entries);
-  void MoveIntoBuckets(std::vector<ScannedSocket>* entries);
+  void SortNetns(Scan* scan);
+  void BeginBuckets(const std::vector<ScannedSocket>& entries);
+  // These go on with at most `most` entries. The first two return with how many.
+  size_t Count(const std::vector<ScannedSocket>& entries, size_t most);
+  size_t Place(std::vector<ScannedSocket>* entries, size_t most);
+  void SortBuckets(std::vector<ScannedSocket>* entries, size_t most);
   uint32_t Bucket(uint32_t inode) const;
 
   // The entries from buckets_[b] up to buckets_[b + 1] have hashes that begin with b.
   std::vector<uint32_t> buckets_;
   int bucket_shift_ = 0;
+  enum class Phase : uint8_t { kCount, kPlace, kSort, kDone };
+  Phase phase_ = Phase::kDone;
+  size_t next_ = 0;  // the entry, or in kSort the bucket, with which the phase goes on
 
   // Buffers of Build(), which it reuses.
   std::vector<ScannedSocket> moved_;

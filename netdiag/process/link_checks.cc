@@ -86,15 +86,22 @@ size_t LinkChecks::Plan(int root, Scan* scan) {
     changed += is_checked;
     if (is_checked || i % kRounds == round_) checks_.push_back(i);
   }
-  const auto place = [&](uint32_t i) {
-    return std::pair(scan->sockets[i].process, scan->sockets[i].fd);
-  };
-  std::sort(checks_.begin(), checks_.end(),
-            [&](uint32_t a, uint32_t b) { return place(a) < place(b); });
+  is_sorted_ = false;
   return changed;
 }
 
+// Not in Plan(), because a pass of BPF can take the place of the checks.
+void LinkChecks::Sort(const Scan& scan) {
+  const auto place = [&](uint32_t i) {
+    return std::pair(scan.sockets[i].process, scan.sockets[i].fd);
+  };
+  std::sort(checks_.begin(), checks_.end(),
+            [&](uint32_t a, uint32_t b) { return place(a) < place(b); });
+  is_sorted_ = true;
+}
+
 size_t LinkChecks::Check(size_t budget, int root, Scan* scan) {
+  if (!is_sorted_) Sort(*scan);
   size_t spent = 0;
   for (; next_ < checks_.size() && spent < budget; ++next_, ++spent) {
     ScannedSocket& socket = scan->sockets[checks_[next_]];

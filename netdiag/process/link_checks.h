@@ -41,7 +41,10 @@ class LinkChecks {
   size_t memory() const { return BytesOf(checks_); }
 
  private:
+  void Sort(const Scan& scan);
+
   std::vector<uint32_t> checks_;  // indexes in Scan::sockets
+  bool is_sorted_ = true;
   size_t next_ = 0;
   uint32_t round_ = 0;
   bool dropped_any_ = false;

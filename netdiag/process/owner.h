@@ -20,6 +20,7 @@
 
 #include "absl/status/status.h"
 
+#include "netdiag/types/abseil.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag {

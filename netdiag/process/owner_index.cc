@@ -58,6 +58,9 @@ constexpr size_t kCheckSlice = 256;
 // The number of links that each thread reads between two decisions of the policy.
 constexpr size_t kSlice = 4096;
 
+// The number of sockets that are put in order in the time of a link.
+constexpr size_t kOrderedPerLink = 100;
+
 }  // namespace
 
 class OwnerIndex::Impl {
@@ -85,7 +88,7 @@ class OwnerIndex::Impl {
   size_t memory() const;
 
  private:
-  enum class State : uint8_t { kEmpty, kChecking, kProc, kBpf, kDone };
+  enum class State : uint8_t { kEmpty, kChecking, kProc, kBpf, kOrdering, kDone };
 
   void Clear();
   ScanPolicy* PolicyOf(OwnerPolicy policy);
@@ -218,9 +221,16 @@ absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t links) {
   if (state_ == State::kEmpty) NETDIAG_RETURN_IF_ERROR(Begin({}));
   links = std::max<size_t>(links, 1);
   for (size_t spent = 0; spent < links && !done();) {
+    if (state_ == State::kOrdering) {
+      const size_t entries = std::min(links - spent, scan().sockets.size() + 1) * kOrderedPerLink;
+      if (!parts_.index.Order(&parts_.scan, entries)) break;
+      parts_.scan.stats.partial = scan().stats.limit != OwnerLimit::kNone;
+      state_ = State::kDone;
+      break;
+    }
     if (IsSpent()) {
       NETDIAG_RETURN_IF_ERROR(Enter(Action::kFinish));
-      break;
+      continue;
     }
     size_t slice = std::min(links - spent, kSlice * std::max<size_t>(options_.threads, 1));
     slice = std::min<uint64_t>(slice, budget_.descriptors - scan().stats.descriptors);
@@ -299,7 +309,7 @@ absl::Status OwnerIndex::Impl::Enter(Action action) {
         break;
       case Action::kFinish:
         Finish();
-        state_ = State::kDone;
+        state_ = State::kOrdering;
         return absl::OkStatus();
     }
   }
@@ -348,7 +358,6 @@ void OwnerIndex::Impl::Finish() {
   policy_->Finish(whole);
   parts_.bpf.End();
   parts_.proc.End();
-  stats.partial = !whole;
   bpf_memory_ = parts_.bpf.memory();
 }
 
@@ -455,6 +464,12 @@ bool OwnerIndex::IsOwnProcfs(const std::string& path) {
 absl::Status OwnerIndex::Refresh(const OwnerBudget& budget) try {
   NETDIAG_RETURN_IF_ERROR(Begin(budget));
   return Step(std::numeric_limits<size_t>::max()).status();
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
+}
+
+absl::Status OwnerIndex::LoadBpf() try {
+  return impl_->parts().bpf.Load();
 } catch (const std::bad_alloc&) {
   return OutOfMemory();
 }

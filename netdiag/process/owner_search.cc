@@ -31,7 +31,7 @@ bool OwnerSearch::TakeFound() {
 }
 
 void OwnerSearch::Finish(bool /*whole*/) {
-  if (TakeFound()) parts_.index.Build(&parts_.scan);
+  if (TakeFound()) parts_.index.Begin(&parts_.scan);
 }
 
 }  // namespace netdiag::internal

@@ -90,7 +90,8 @@ class ScanPolicy {
   virtual Action Next() = 0;
   // The descriptors to read after kRead.
   virtual Descriptors part() const = 0;
-  // Puts what was found into the index, and updates the base. `whole`: no budget ended the scan.
+  // Begins to put what was found into the index (InodeIndex::Begin()), and updates the base.
+  // `whole`: no budget ended the scan.
   virtual void Finish(bool whole) = 0;
 };
 

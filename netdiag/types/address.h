@@ -34,6 +34,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/types/abseil.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag {

@@ -10,6 +10,7 @@
 #include "absl/strings/cord.h"
 #include "absl/types/optional.h"
 
+#include "netdiag/types/abseil.h"
 #include "netdiag/types/parse_number.h"
 
 namespace netdiag {
@@ -139,5 +140,7 @@ bool IsRetryable(const absl::Status& status) {
   const int errnum = Errno(status);
   return errnum == EINTR || errnum == ENOBUFS || errnum == EBUSY || errnum == EAGAIN;
 }
+
+void internal::BuiltWithAbseil(internal::AbseilOfThisFile) {}
 
 }  // namespace netdiag

@@ -23,6 +23,7 @@
 
 #include "absl/status/status.h"
 
+#include "netdiag/types/abseil.h"
 #include "netdiag/version.h"
 
 namespace netdiag {

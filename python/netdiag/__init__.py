@@ -12,6 +12,9 @@
     for connection in netdiag.connections("tcp"):    # as psutil.net_connections()
         print(connection.laddr, connection.status, connection.pid)
 
+    with netdiag.Engine() as engine, netdiag.Monitor(engine, fields="bytes_acked") as monitor:
+        gained = sum(change.delta("bytes_acked") or 0 for change in monitor.poll())
+
 The package reads libnetdiag.so.0 by ctypes and needs nothing else. Values are int, bool, str, or None
 if the kernel does not tell them. Addresses are text. Text that is not UTF-8 has surrogates, as file
 names in Python have. docs/filter.md has the language of filters, docs/output.md has all fields.
@@ -61,13 +64,15 @@ from ._library import (
     version,
     word,
 )
+from ._monitor import CLOSED, GONE, LINGERS, LIVED, OPENED, UNTOLD, Change, Look, Monitor
 
 __version__ = version()
 
 __all__ = [
-    "Batch", "BusyError", "CancelledError", "Capability", "Columns", "Connections", "DamagedError",
-    "DeniedError", "DONE", "Engine", "Error", "Field", "InvalidError", "MORE", "NotFoundError",
-    "Owner", "Query", "Row", "Snapshot", "Summary", "TimeoutError", "UnsupportedError", "WAIT",
+    "Batch", "BusyError", "CancelledError", "Capability", "Change", "CLOSED", "Columns",
+    "Connections", "DamagedError", "DeniedError", "DONE", "Engine", "Error", "Field", "GONE",
+    "InvalidError", "LINGERS", "LIVED", "Look", "Monitor", "MORE", "NotFoundError", "OPENED", "Owner", "Query",
+    "Row", "Snapshot", "Summary", "TimeoutError", "UnsupportedError", "UNTOLD", "WAIT",
     "WrongProcessError", "addr", "connections", "fields", "find_field", "pconn",
     "process_connections", "replace_psutil", "sconn", "version", "word",
 ]

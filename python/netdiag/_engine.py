@@ -304,19 +304,24 @@ class Engine:
 
     netns: a name of `ip netns`, a path or a pid. all_netns: all network namespaces.
     owner_source: "auto", "proc" or "bpf". threads: above 1, take() reads with several threads.
-    replay: the bytes of a capture, to be read in the place of the kernel.
+    replay: the bytes of a capture, to be read in the place of the kernel; or several, for the first
+    query, the second and so on. The last one answers all later queries.
     """
 
     def __init__(self, netns: Optional[str] = None, *, all_netns: bool = False,
                  proc_root: Optional[str] = None, owner_source: str = "auto", threads: int = 1,
-                 replay: Optional[bytes] = None):
+                 replay: Union[None, bytes, Sequence[bytes]] = None):
         self._handle = c_void_p()
         self._lock = threading.Lock()
-        self._replay = replay  # the library reads it, so it must stay
+        # The library reads them, so they must stay.
+        first, *later = self._replays = [replay] if isinstance(replay, bytes) else [
+            *(replay or [None])]
+        rest = (_library.CBytes * len(later))(*[(data, len(data)) for data in later])
         options = sized(COptions, netns=encode(netns), proc_root=encode(proc_root),
                         all_netns=all_netns, threads=threads,
                         owner_source=_number_of("owner_source", owner_source, _SOURCES),
-                        replay=replay, replay_size=len(replay or b""))
+                        replay=first, replay_size=len(first or b""), later_replays=rest,
+                        later_replays_count=len(later))
         self._close = function("close")
         call("open", byref(options), byref(self._handle))
 

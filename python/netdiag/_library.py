@@ -6,8 +6,8 @@ import ctypes
 import functools
 import os
 import pathlib
-from ctypes import (POINTER, Structure, Union, byref, c_char, c_char_p, c_int, c_int64, c_size_t,
-                    c_uint, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p, sizeof)
+from ctypes import (CFUNCTYPE, POINTER, Structure, Union, byref, c_char, c_char_p, c_int, c_int64,
+                    c_size_t, c_uint, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p, sizeof)
 from typing import NamedTuple, Optional, Tuple
 
 ABSENT, NUMBER, FLAG, TEXT, ADDRESS = range(5)
@@ -49,15 +49,45 @@ class CQueryOptions(Structure):
                 ("owner_policy", c_uint), ("bounded_steps", c_uint), ("reserved", c_uint)]
 
 
+class CBytes(Structure):
+    _fields_ = [("data", c_char_p), ("size", c_size_t)]
+
+
 class COptions(Structure):
     _fields_ = [("size", c_size_t), ("netns", c_char_p), ("proc_root", c_char_p),
                 ("all_netns", c_uint), ("owner_source", c_uint), ("threads", c_uint),
-                ("reserved", c_uint), ("replay", c_char_p), ("replay_size", c_size_t)]
+                ("reserved", c_uint), ("replay", c_char_p), ("replay_size", c_size_t),
+                ("later_replays", POINTER(CBytes)), ("later_replays_count", c_size_t)]
 
 
 class CSummary(Structure):
     _fields_ = [("size", c_size_t), ("rows", c_uint64), ("complete", c_int), ("stopped", c_int),
                 ("gaps", c_char_p)]
+
+
+class CMonitorOptions(Structure):
+    _fields_ = [("size", c_size_t), ("no_events", c_uint), ("receive_buffer", c_uint)]
+
+
+class CChange(Structure):
+    _fields_ = [("seen_for_us", c_uint64), ("last_state", c_char_p), ("kind", c_uint8),
+                ("unseen", c_uint8), ("counts_from_start", c_uint8), ("reset", c_uint8),
+                ("owners_remembered", c_uint8), ("reserved", c_uint8 * 3)]
+
+
+class CChanges(Structure):
+    _fields_ = [("rows", c_size_t), ("change", POINTER(CChange)), ("values", POINTER(CBatch)),
+                ("deltas", POINTER(CBatch))]
+
+
+CHANGE_VISITOR = CFUNCTYPE(None, c_void_p, POINTER(CChanges))
+
+
+class CLook(Structure):
+    _fields_ = [("size", c_size_t), *[(name, c_uint64) for name in (
+        "number", "interval_us", "opened", "lived", "closed", "unseen", "gone", "untold",
+        "overruns", "lost", "followed", "memory")],
+                ("exact", c_int), ("reserved", c_int), ("gaps", c_char_p)]
 
 
 class CSocket(Structure):
@@ -179,6 +209,11 @@ _SIGNATURES = {
                                       POINTER(POINTER(CBatch)), _E]),
     "netdiag_batch_free": (None, [POINTER(CBatch)]),
     "netdiag_snapshot_free": (None, [_P]),
+    "netdiag_monitor_open": (c_int, [_P, _P, POINTER(CMonitorOptions), POINTER(_P), _E]),
+    "netdiag_monitor_close": (None, [_P]),
+    "netdiag_monitor_poll": (c_int, [_P, c_int64, CHANGE_VISITOR, c_void_p, _E]),
+    "netdiag_monitor_step": (c_int, [_P, c_uint64, POINTER(POINTER(CChanges)), _E]),
+    "netdiag_monitor_look": (c_int, [_P, POINTER(CLook), _E]),
     "netdiag_destroy": (c_int, [_P, POINTER(CSocket), c_size_t, POINTER(c_int), POINTER(CError),
                                 _E]),
     "netdiag_capability_at": (c_int, [_P, c_size_t, POINTER(CCapability), _E]),

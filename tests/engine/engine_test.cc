@@ -120,6 +120,26 @@ TEST(EngineReplay, GivesEveryTableInItsOrder) {
   }
 }
 
+TEST(EngineReplay, CapturesAnswerInTurn) {
+  const Packet first =
+      CaptureOf({{Protocol::kTcp, {Inet(1, State::kListen, 80)}}}, {{1, 7, 3, "one"}});
+  const Packet second =
+      CaptureOf({{Protocol::kTcp, {Inet(1, State::kListen, 80)}}}, {{1, 8, 3, "two"}});
+  const Packet third = CaptureOf({{Protocol::kTcp, {Inet(3, State::kListen, 80)}}});
+  const std::unique_ptr<Engine> engine =
+      *Engine::Open({.replay = first, .later_replays = {second, third}});
+  std::vector<std::string> seen;
+  const auto visit = [&](const Row& row) {
+    seen.push_back(std::to_string(row.inode().value()));
+    for (const Owner& owner : row.owners()) seen.back().append(" ").append(owner.command);
+    return Flow::kContinue;
+  };
+  const Query query{.protocols = {Protocol::kTcp}, .owners = true};
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(engine->Visit(query, visit).ok());
+  EXPECT_THAT(seen, ElementsAre("1 one", "1 two", "3", "3"));
+  EXPECT_EQ(Errno(Engine::Open({.later_replays = {second}}).status()), EINVAL);
+}
+
 TEST(EngineReplay, QueriesSelectAsOnTheKernel) {
   const Packet capture = CaptureOf(ThreeTables());
   const auto ask = [&](const Query& query) { return Ask(capture, query).inodes; };

@@ -132,11 +132,11 @@ for name in $programs; do
   (($(wc -l <"$tmp/examples/$name.cc") < 60)) || fail "the example $name is too long"
 done
 (($(wc -l <"$tmp/examples/meter.c") <= 150)) || fail "the meter is too long"
-failures=$(for program in "clang++ embedding" "g++ readme" "g++ embedding" $(printf 'g++:%s ' $programs); do
+failures=$(for program in "clang++ embedding" "clang++ readme" "g++ readme" "g++ embedding" $(printf 'g++:%s ' $programs); do
   echo "${program/:/ }"
 done | xargs -P 2 -L 1 bash -c 'compile "$@"' compile 2>&1)
 [[ -z $failures ]] || fail "$failures"
-for program in embedding.clang++ readme.g++ embedding.g++ "counts.g++" "epoll_daemon.g++ 2" "leaks.g++ 1 2" "rates.g++ 2"; do
+for program in embedding.clang++ readme.clang++ readme.g++ embedding.g++ "counts.g++" "epoll_daemon.g++ 2" "leaks.g++ 1 2" "rates.g++ 2"; do
   read -r name arguments <<<"$program"
   # shellcheck disable=SC2086
   "$tmp/$name" $arguments >"$tmp/out" || fail "the example $name fails"
@@ -149,6 +149,19 @@ with socket.create_server(("127.0.0.1", 0)) as listener:
 nobody = subprocess.run([sys.argv[1], port], capture_output=True, text=True)
 # If processes cannot be read, the program is not sure.
 sys.exit(nobody.returncode != 1 and "owners may be missing" not in nobody.stderr)' "$tmp/who_listens.g++" || fail "who_listens does not find a listener"
+
+# ---- Another Abseil ----
+
+# The same headers with another version number. Without a check the program would link, and read errors wrongly.
+mkdir "$tmp/abseil"
+cp -r /usr/include/absl "$tmp/abseil"
+sed -i 's/#define ABSL_LTS_RELEASE_VERSION .*/#define ABSL_LTS_RELEASE_VERSION 29991231/' "$tmp/abseil/absl/base/config.h"
+printf '#include "netdiag/engine.h"\nint main() { return netdiag::Engine::Open().ok() ? 0 : 1; }\n' >"$tmp/examples/open.cc"
+# shellcheck disable=SC2086
+open() { g++ -std=c++20 -ffunction-sections -Wl,--gc-sections $2 "$tmp/examples/open.cc" -o "$tmp/$1.g++" $cflags $libs 2>&1; }
+open same '' && "$tmp/same.g++" || fail "a program with the same Abseil does not link or run"
+others=$(open other "-I$tmp/abseil") && fail "a program with another Abseil links"
+[[ $others == *'BuiltWithAbseil(netdiag::internal::Abseil<29991231,'* ]] || fail "the error of the linker does not name it: $others"
 
 # ---- C, Python and Go ----
 
@@ -188,7 +201,7 @@ cmake -S "$tmp/examples" -B "$tmp/build2" -DCMAKE_PREFIX_PATH="$prefix" >/dev/nu
 
 # ---- Uninstalling ----
 
-rm -rf "$tmp"/{all.so,all.cc,headers,alone,examples,build,build2,meter,listeners,go,out,cmake.log} "$tmp"/*.{g,clang}++
+rm -rf "$tmp"/{abseil,all.so,all.cc,headers,alone,examples,build,build2,meter,listeners,go,out,cmake.log} "$tmp"/*.{g,clang}++
 uninstall_files '' "$prefix"
 tree "$tmp" | diff "$tmp.before" - || fail "uninstalling left or took something"
 uninstall_files '' "$prefix" && fail "there was nothing to uninstall"

@@ -5,7 +5,10 @@ import gc
 import os
 import select
 import socket
+import struct
+import sys
 import threading
+import time
 import unittest
 
 import netdiag
@@ -187,6 +190,116 @@ class Engines(unittest.TestCase):
             with self.assertRaises(ConnectionAbortedError):
                 client.recv(1)
             self.assertEqual(engine.destroy(rows)[0][0], "gone")
+
+
+FOLLOWED = "cookie state owners.pid owners.fd bytes_received bytes_acked"
+
+
+def cookie(sock):
+    return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, 57, 8), sys.byteorder)
+
+
+class Monitors(unittest.TestCase):
+    def follow(self, look):
+        """What the looks of a monitor say of a connection that sends 500 bytes and then ends."""
+        with netdiag.Engine() as engine, netdiag.Monitor(engine, fields=FOLLOWED, protocols="tcp",
+                                                         states="all") as monitor:
+            with self.assertRaises(netdiag.NotFoundError):
+                monitor.look
+            with connected() as (_, [(client, server)]):
+                name, fd = cookie(server), server.fileno()
+                def seen(changes):
+                    return [change for change in changes if change["cookie"] == name]
+
+                [opened] = seen(look(engine, monitor))
+                self.assertEqual((opened.kind, opened.delta("bytes_received")), (netdiag.OPENED, 0))
+                self.assertFalse(opened.counts_from_start)
+                client.sendall(b"x" * 500)
+                self.assertEqual(len(server.recv(500, socket.MSG_WAITALL)), 500)
+                [lived] = seen(look(engine, monitor))
+                self.assertEqual((lived.kind, lived.delta("bytes_received"), lived["bytes_received"],
+                                  lived.last_state), (netdiag.LIVED, 500, 500, "established"))
+                self.assertEqual(lived.owners, [netdiag.Owner(os.getpid(), fd)])
+                self.assertGreaterEqual(lived.seen_for, 0)
+                with self.assertRaises(netdiag.InvalidError):
+                    lived["local_port"]
+                with self.assertRaises(netdiag.InvalidError):
+                    lived.delta("state")
+                with self.assertRaises(netdiag.NotFoundError):
+                    lived["carrots"]
+                client.close()
+                self.assertEqual(server.recv(1), b"")
+            gained, deadline = 0, time.monotonic() + 60
+            while True:
+                ends = seen(look(engine, monitor))
+                gained += sum(end.delta("bytes_received") for end in ends)
+                if ends and ends[-1].kind == netdiag.CLOSED:
+                    break
+                self.assertLess(time.monotonic(), deadline)
+            self.assertEqual(gained, 1)  # the FIN
+            self.assertEqual(ends[-1].owners, [netdiag.Owner(os.getpid(), fd)])
+            self.assertTrue(ends[-1].owners_remembered)
+            last = monitor.look
+            self.assertGreaterEqual(last.number, 3)
+            self.assertTrue(last.exact, last)
+            self.assertGreater(last.memory, 0)
+
+    def test_count_a_connection_to_the_byte(self):
+        self.follow(lambda engine, monitor: monitor.poll(timeout=60))
+
+    def test_look_in_steps_for_event_loops(self):
+        def look(engine, monitor):
+            state, found = netdiag.MORE, []
+            while state != netdiag.DONE:
+                state, changes = monitor.step(500)
+                found += changes
+                if state == netdiag.WAIT:
+                    self.assertTrue(select.select([engine], [], [], 10)[0])
+            return found
+        self.follow(look)
+
+    def test_read_captures_in_turn(self):
+        # In version 1, because it needs no checks.
+        def capture(kernel):
+            def frame(kind, payload):
+                size = len(payload)
+                return struct.pack("=IHH", size, kind, 0) + payload + bytes(-size % 4)
+            return (b"netdiag1" + frame(1, struct.pack("=q", 0) + kernel) +
+                    frame(2, struct.pack("=HBBIQ", 17, 0, 0, 1, 1 << 2)) + frame(5, bytes(4)))
+        with netdiag.Engine(replay=[capture(b"one"), capture(b"two")]) as engine:
+            kernels = []
+            for _ in range(3):
+                engine.take(protocols="udp")
+                kernels.append(engine.kernel)
+        self.assertEqual(kernels, ["one", "two", "two"])
+
+    def test_tell_errors(self):
+        engine = netdiag.Engine()
+        monitor = netdiag.Monitor(engine, protocols="tcp")
+        self.assertEqual({change.kind for change in monitor.poll()} - {netdiag.OPENED}, set())
+        with self.assertRaises(netdiag.TimeoutError):
+            monitor.poll(timeout=0)
+        with self.assertRaises(netdiag.InvalidError):
+            netdiag.Monitor(engine, receive_buffer=2 ** 31)
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                monitor.poll()
+            except netdiag.WrongProcessError:
+                monitor.close()
+                code = 0
+            finally:
+                os._exit(code)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+        engine.close()
+        with self.assertRaisesRegex(netdiag.InvalidError, "engine is closed"):
+            monitor.poll()
+        monitor.close()
+        monitor.close()
+        with netdiag.Engine() as engine, self.assertRaisesRegex(netdiag.InvalidError, "monitor is"):
+            monitor._engine = engine
+            monitor.poll()
 
 
 class Connections(unittest.TestCase):
