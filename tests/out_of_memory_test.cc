@@ -273,8 +273,7 @@ TEST_F(OutOfMemory, OfOtherQuestionsIsAnError) {
               return VisitUnlisted({}, [](const UnlistedSocket&) { return Flow::kContinue; });
             }),
             10u);
-  const std::string text =
-      "( sport = :22 or dst 10.0.0.0/8 ) and owners.command != \"a\"";
+  const std::string text = "( sport = :22 or dst 10.0.0.0/8 ) and owners.command != \"a\"";
   EXPECT_GT(FailEachAllocation([&] { return Filter::Parse(text); }), 5u);
   const std::string wrong = text + " and nosuchfield > 1";
   EXPECT_GT(FailEachAllocation([&]() -> absl::Status {

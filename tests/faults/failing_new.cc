@@ -1,5 +1,6 @@
 // A library for LD_PRELOAD: operator new fails in the program from main() on, after the number of
-// calls in NETDIAG_FAIL_AFTER. Static initializers come before main(), and their allocations succeed.
+// calls in NETDIAG_FAIL_AFTER. Static initializers come before main(), and their allocations
+// succeed.
 
 #include <cstddef>
 #include <cstdlib>

@@ -25,7 +25,8 @@ constexpr size_t kArgumentsRead = 511;
 
 // The first argument, without its directory. Some programs describe themselves there: "sshd: root".
 std::string_view NameOf(const netdiag::Program* program, std::string_view fallback, bool compat) {
-  if (program == nullptr) return compat ? "" : fallback;
+  // The arguments can be empty, and it can be impossible to read them.
+  if (program == nullptr || (!compat && program->args.empty())) return compat ? "" : fallback;
   std::string_view name = program->args;
   if (compat) name = name.substr(0, kArgumentsRead);
   name = name.substr(0, name.find('\0'));
