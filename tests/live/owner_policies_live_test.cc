@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/process/owner_index.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
 #include "tests/live/live_testing.h"
@@ -140,6 +141,8 @@ TEST_F(OwnerPoliciesLive, ABudgetLeavesRowsWithoutOwnersAndReportsIt) {
 TEST_F(OwnerPoliciesLive, ASocketTooLateForTheScanIsLookedUpAgain) {
   for (const OwnerSource source : {OwnerSource::kProc, OwnerSource::kBpf}) {
     SCOPED_TRACE(::testing::Message() << "source " << static_cast<int>(source));
+    const absl::Status bpf = OwnerIndex::CheckBpf();
+    if (source == OwnerSource::kBpf && IsUnsupported(bpf)) GTEST_SKIP() << bpf;  // before 5.17
     EngineOptions options;  // the namespace of the test
     options.owner_source = source;
     const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
@@ -155,7 +158,9 @@ TEST_F(OwnerPoliciesLive, ASocketTooLateForTheScanIsLookedUpAgain) {
       return Flow::kContinue;
     };
     absl::StatusOr<Ready> ready = Ready::kSome;
-    while (ready.ok() && (*engine)->summary().owners->partial) ready = (*engine)->Step(note);
+    while (ready.ok() && *ready != Ready::kDone && (*engine)->summary().owners->partial) {
+      ready = (*engine)->Step(note);
+    }
     ASSERT_EQ(rows, 0u);
 
     const int late = Make(Family::kInet, SOCK_DGRAM);
