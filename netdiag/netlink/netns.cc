@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
+#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <new>
@@ -74,15 +75,31 @@ internal::UniqueFd OpenNetnsOfSocket(int pid, int fd) {
   return internal::UniqueFd();
 }
 
+// Opens the namespace that a process holds by a descriptor of it or by a socket. The process can
+// have put another file there, and opening that could wait for a file system of the process's own.
+// So the name of the file is looked at first. Sets errno if it fails.
+internal::UniqueFd OpenHeld(const std::string& path, int pid, int held) {
+  const internal::UniqueFd place(open(path.c_str(), O_PATH | O_CLOEXEC));
+  if (!place.ok()) return internal::UniqueFd();
+  const std::string own = "/proc/thread-self/fd/" + std::to_string(place.get());
+  std::array<char, 64> link;
+  const ssize_t size = readlink(own.c_str(), link.data(), link.size());
+  if (size < 0) return internal::UniqueFd();
+  const std::string_view name(link.data(), static_cast<size_t>(size));
+  if (name.starts_with("socket:[")) return OpenNetnsOfSocket(pid, held);
+  if (name.starts_with("net:[")) {
+    return internal::UniqueFd(open(own.c_str(), O_RDONLY | O_CLOEXEC));
+  }
+  errno = EINVAL;
+  return internal::UniqueFd();
+}
+
 // Opens an nsfs file, or the namespace of a socket by its path in /proc/PID/fd. O_NONBLOCK, because
 // a FIFO or a device of this name must not block the caller. Sets errno if it fails.
 internal::UniqueFd OpenPath(const std::string& path) {
-  internal::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (fd.ok() || errno != ENXIO) return fd;
-  // open() refuses a socket.
   const std::optional<std::pair<int, int>> held = ParseFdPath(path);
-  errno = ENXIO;
-  return held ? OpenNetnsOfSocket(held->first, held->second) : internal::UniqueFd();
+  if (held) return OpenHeld(path, held->first, held->second);
+  return internal::UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
 }
 
 // Calls `use` with a descriptor that is known to be a network namespace.
@@ -130,12 +147,15 @@ absl::Status EnterByAnyPath(const FoundNetns& netns) {
   absl::Status refusal;
   for (const std::string& path : netns.paths) {
     const internal::UniqueFd fd = OpenPath(path);
-    absl::Status entered = ErrnoError(fd.ok() ? ENOENT : errno, NameOf(-1, path));
+    // EINVAL: another file is there now.
+    const bool is_other = fd.ok() || errno == EINVAL;
+    absl::Status entered = ErrnoError(is_other ? ENOENT : errno, NameOf(-1, path));
     if (IdOf(fd.get()) == netns.id && CheckNetns(fd.get(), path).ok()) {
       entered = Enter(fd.get(), NameOf(-1, path));
     }
     if (entered.ok()) return entered;
-    if (IsPermission(entered)) refusal = entered;
+    // ENOENT and ESRCH: the path does not lead there any more.
+    if (Errno(entered) != ENOENT && Errno(entered) != ESRCH) refusal = entered;
   }
   if (!refusal.ok()) return refusal;
   return ErrnoError(ENOENT, "network namespace " + std::to_string(netns.id.value()));

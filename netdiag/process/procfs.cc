@@ -2,7 +2,6 @@
 
 #include "netdiag/process/procfs.h"
 
-#include <sys/stat.h>
 #include <sys/xattr.h>
 
 #include <array>
@@ -81,14 +80,17 @@ absl::StatusOr<std::string> Procfs::ReadSocketProtocol(const Owner& owner, Inode
   std::string link = "fd/" + std::to_string(owner.fd);
   if (owner.thread != Pid()) link = "task/" + std::to_string(owner.thread.value()) + "/" + link;
   const UniqueFd file(openat(directory.get(), link.c_str(), O_PATH | O_CLOEXEC));
-  struct stat status {};
-  if (!file.ok() || fstat(file.get(), &status) != 0) return ErrnoError(errno, path + "/" + link);
-  if (!S_ISSOCK(status.st_mode) || status.st_ino != inode.value()) {
-    return ErrnoError(ENOENT, path + "/" + link, "the descriptor is another file now");
-  }
+  if (!file.ok()) return ErrnoError(errno, path + "/" + link);
   const std::string name = path_ + "/thread-self/fd/" + std::to_string(file.get());
   std::array<char, 64> text;  // the kernel's names are 31 bytes at most
-  const ssize_t size = getxattr(name.c_str(), "system.sockprotoname", text.data(), text.size());
+  // Its name tells what the file is. fstat() could wait for the file system of a process that has
+  // put another file there.
+  ssize_t size = readlink(name.c_str(), text.data(), text.size());
+  if (size < 0) return ErrnoError(errno, path + "/" + link);
+  if (ParseSocketLink(std::string_view(text.data(), static_cast<size_t>(size))) != inode.value()) {
+    return ErrnoError(ENOENT, path + "/" + link, "the descriptor is another file now");
+  }
+  size = getxattr(name.c_str(), "system.sockprotoname", text.data(), text.size());
   if (size < 0) return ErrnoError(errno, path + "/" + link, "system.sockprotoname");
   return std::string(text.data(), strnlen(text.data(), static_cast<size_t>(size)));
 }

@@ -2,6 +2,7 @@
 
 #include "netdiag/netlink/netns.h"
 
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -199,6 +200,27 @@ TEST(NetnsErrors, OtherFilesAreRefusedWithoutHanging) {
     }
   }
   unlink(fifo.c_str());
+}
+
+// Opening it could wait for the file system of another process.
+TEST(NetnsErrors, AFileThatAProcessHoldsInTheWayIsNotOpened) {
+  const std::string file = ::testing::TempDir() + "/netns_test_file";
+  const int held = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ASSERT_GE(held, 0);
+  const int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  ASSERT_GE(inotify_add_watch(watch, file.c_str(), IN_OPEN), 0);
+  const std::string path = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(held);
+  EXPECT_THAT(NetNs::FromPath(path).Identify(), ErrnoIs(EINVAL));
+  const std::vector<FoundNetns> namespaces = {{NetnsId(7), "", {path}}};
+  absl::Status entered;
+  EXPECT_THAT(RunInEach(namespaces, [&](size_t, const absl::Status& status) { entered = status; }),
+              IsOk());
+  EXPECT_TRUE(absl::IsNotFound(entered)) << entered;
+  char event[1024];
+  EXPECT_EQ(read(watch, event, sizeof(event)), -1) << "the file was opened";
+  close(watch);
+  close(held);
+  unlink(file.c_str());
 }
 
 TEST(NetnsErrors, AbsentPathIsNamed) {

@@ -10,6 +10,7 @@
 #include "absl/cleanup/cleanup.h"
 
 #include "netdiag/types/error.h"
+#include "tools/diag/privileges.h"
 
 namespace diag {
 namespace {
@@ -37,7 +38,7 @@ absl::StatusOr<std::string> ReadInput(const std::string& path, std::string_view 
                                       const Beginning& beginning) {
   const std::string name = std::string(what) + " " + path;
   const bool is_stdin = path == "-";
-  const int fd = is_stdin ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  const int fd = is_stdin ? STDIN_FILENO : OpenAsCaller(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
   if (fd < 0) return netdiag::ErrnoError(errno, name);
   const absl::Cleanup closed = [&] {
     if (!is_stdin) close(fd);

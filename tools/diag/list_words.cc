@@ -3,9 +3,6 @@
 #include "tools/diag/list_words.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
-#include <iostream>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -14,6 +11,7 @@
 #include "netdiag/types/error.h"
 #include "tools/diag/filter_names.h"
 #include "tools/diag/help.h"
+#include "tools/diag/input_file.h"
 #include "tools/diag/shorthand.h"
 
 namespace diag {
@@ -132,17 +130,9 @@ bool BeginsWithShorthand(std::span<const FilterToken> tokens) {
 }
 
 absl::StatusOr<std::string> ReadFilterFile(const std::string& path) {
-  std::ifstream file;
-  if (path != "-") file.open(path, std::ios::binary);
-  std::istream& input = path == "-" ? std::cin : file;
   // One byte more than a filter can have: a longer file is refused for its length and not cut.
-  std::string text(Filter::kMaxText + 1, '\0');
-  input.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (input.bad() || (path != "-" && !file.is_open())) {
-    return netdiag::ErrnoError(errno, "filter file " + path);
-  }
-  text.resize(static_cast<size_t>(input.gcount()));
-  return text;
+  return ReadInput(path, "filter file",
+                   {.size = Filter::kMaxText + 1, .fits = [](std::string_view) { return false; }});
 }
 
 // Gives the words of an expression their meanings, and collects in `filter` what they imply.

@@ -16,6 +16,7 @@
 
 #include "netdiag/types/error.h"
 #include "netdiag/types/numbers.h"
+#include "tools/diag/privileges.h"
 #include "tools/diag/text.h"
 
 namespace diag {
@@ -42,7 +43,7 @@ std::string CommandOf(int32_t pid, const std::string& proc_root) {
 
 absl::StatusOr<std::shared_ptr<const Users>> ReadUsers(const std::string& path) {
   // O_NONBLOCK: a container's file can be a FIFO.
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  const int fd = OpenAsCaller(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) return netdiag::ErrnoError(errno, "--passwd " + path);
   struct stat status = {};
   FILE* const file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? fdopen(fd, "r") : nullptr;

@@ -22,6 +22,7 @@
 #include "netdiag/socket/socket.h"
 #include "netdiag/types/error.h"
 #include "tools/diag/names.h"
+#include "tools/diag/privileges.h"
 #include "tools/diag/text.h"
 
 namespace diag {
@@ -47,8 +48,8 @@ class OutputFile {
       : name_(path == "-" ? "standard output" : std::string(option) + " " + path),
         is_stdout_(path == "-"),
         output_(is_stdout_ ? STDOUT_FILENO
-                           : open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY,
-                                  S_IRUSR | S_IWUSR)),
+                           : OpenAsCaller(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY,
+                                          S_IRUSR | S_IWUSR)),
         errnum_(output_.fd() < 0 ? errno : 0) {}
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
