@@ -20,7 +20,7 @@ void RowStore::Add(const Row& row, const Table* table) {
     tables_.push_back(table);
     known = tables_.size();
   }
-  entries_.push_back({arena_.Add(row.message()), static_cast<uint16_t>(known - 1), row.source()});
+  entries_.push_back({arena_.Add(row.message()), static_cast<uint32_t>(known - 1), row.source()});
 }
 
 Row RowStore::At(size_t i, const RowJoins& joins) const {

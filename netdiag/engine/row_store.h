@@ -51,7 +51,7 @@ class RowStore {
  private:
   struct Entry {
     size_t place = 0;    // of the message, in arena_
-    uint16_t table = 0;  // index in tables_; a query has a few thousand tables at most
+    uint32_t table = 0;  // index in tables_
     SourceKind source = SourceKind::kNetlink;
   };
   static_assert(sizeof(Entry) == 16);

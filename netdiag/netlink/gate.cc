@@ -143,29 +143,31 @@ absl::Status Gate::Call::Run(Side side, absl::FunctionRef<int()> attempt) {
     const int errnum = attempt();
     if (errnum == 0) return absl::OkStatus();
     if (errnum == EAGAIN) {
-      WaitReady(side);
+      if (const int failure = WaitReady(side); failure != 0) return ErrnoError(failure, what_);
     } else if (errnum != EINTR) {
       return ErrnoError(errnum, what_);
     }
   }
 }
 
-void Gate::Call::WaitReady(Side side) {
+int Gate::Call::WaitReady(Side side) {
   std::unique_lock lock(gate_->mutex_);
   // If wake_fd_ is signalled, all polling threads are about to leave, and the last of them clears
   // the signal. A thread that polled before that would spin.
   gate_->changed_.wait(lock, [this] { return !gate_->signalled_; });
-  if (!CheckLocked(side).ok()) return;
+  if (!CheckLocked(side).ok()) return 0;
   const std::optional<TimePoint> deadline = DeadlineLocked(side);
   const TimePoint now = Clock::now();
-  if (deadline && *deadline <= now) return;
+  if (deadline && *deadline <= now) return 0;
   const timespec left = deadline ? Left(*deadline, now) : timespec{};
   const short events = side == Side::kRead ? POLLIN : POLLOUT;
 
   ++gate_->polling_;
   lock.unlock();
   pollfd fds[] = {{fd_, events, 0}, {gate_->wake_fd_.get(), POLLIN, 0}};
-  ppoll(fds, 2, deadline ? &left : nullptr, nullptr);
+  // EINVAL: RLIMIT_NOFILE is below 2.
+  const bool failed = ppoll(fds, 2, deadline ? &left : nullptr, nullptr) < 0 && errno != EINTR;
+  const int errnum = failed ? errno : 0;
   lock.lock();
   if (--gate_->polling_ == 0 && gate_->signalled_) {
     eventfd_t count = 0;
@@ -173,6 +175,7 @@ void Gate::Call::WaitReady(Side side) {
     gate_->signalled_ = false;
     gate_->changed_.notify_all();
   }
+  return errnum;
 }
 
 }  // namespace netdiag::netlink

@@ -113,7 +113,8 @@ class Gate::Call {
   absl::Status CheckNotNestedLocked() const;
   std::optional<TimePoint> DeadlineLocked(Side side) const;
   // Returns when the descriptor is ready, the deadline has passed, or the Gate has changed.
-  void WaitReady(Side side);
+  // Returns the errno of a wait that is not possible, or 0.
+  int WaitReady(Side side);
 
   Gate* const gate_;
   const std::string_view what_;

@@ -1,5 +1,7 @@
 // A Conn and a fake kernel that refuses, loses messages, sends damaged data or does not answer.
 
+#include <sys/resource.h>
+
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -313,6 +315,19 @@ TEST(ConnFailure, VisitorMayNotBeginAnExchange) {
               IsOk());
   EXPECT_THAT(waiting, ErrnoIs(EDEADLK));
   EXPECT_THAT(polling, ErrnoIs(EDEADLK));
+}
+
+// poll(2) refuses more descriptors than RLIMIT_NOFILE.
+TEST(ConnFailure, AWaitThatTheLimitOfDescriptorsForbidsIsAnError) {
+  FakeKernel kernel([](Bytes) { return Packets{}; });
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit one = {.rlim_cur = 1, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &one), 0);
+  const absl::Status status =
+      kernel.conn().Dump(DumpRequest(), Conn::IgnoreMessage, Within(60'000)).status();
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_THAT(status, ErrnoIs(EINVAL));
 }
 
 }  // namespace
