@@ -202,7 +202,7 @@ install_python() {  # SOURCES PREFIX
 
 install_documents() {  # SOURCES
   local page
-  for page in README.md LICENSE CHANGELOG.md docs/{capture,embedding,exactness,export,filter,monitor,output}.md docs/diag.schema.json; do
+  for page in README.md LICENSE CHANGELOG.md docs/{capture,embedding,exactness,export,filter,monitor,output,security}.md docs/diag.schema.json; do
     install_text 644 "share/doc/netdiag/$page" <"$1/$page"
   done
 }
