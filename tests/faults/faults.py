@@ -3,8 +3,8 @@
 
   faults.py DIAG FAILING_NEW [--every N] [--only WORDS]
 
-The things are: each system call with each of its errors, injected by strace; each allocation, by the
-library FAILING_NEW; descriptors and memory, by limits; the output. After it, diag must give the whole
+The things are: each system call with each of its errors, injected by strace; calls that are denied each
+time; each allocation, by the library FAILING_NEW; descriptors and memory, by limits; the output. After it, diag must give the whole
 answer, or an exit code or a message that the run without a fault does not have. It must not crash or
 hang, and every row must be one that the run without a fault has, perhaps without its owners.
 
@@ -136,9 +136,15 @@ def rows_of(text, form):
     if form == "json":
         rows = json.loads(text).get("sockets", [])
         return {(r.get("inode"), r.get("cookie"), r.get("state"), r.get("local_port")) for r in rows}
-    # Times pass, the columns of a table are as wide as its widest value, and /proc lacks some queues.
+    # Times pass, the columns of a table are as wide as its widest value, and /proc lacks some queues and
+    # which sockets are of IPv6 only.
+    text = text.replace("[::]:*", "*:*")
     changing = r" users:\(.*| (last|busy|age)\w*:\w+|(?<= )\d+ +\d+ +(?=\S+ )"
     return {" ".join(re.sub(changing, "", line).split()) for line in text.splitlines()}
+
+
+def owners_in(text):
+    return len(re.findall(r'users:\(|"pid":|\d+/\w', text))
 
 
 def faults_of(outcome, whole, form):
@@ -165,7 +171,7 @@ def faults_of(outcome, whole, form):
         document = json.loads(outcome.out)
         if rows == rows_of(whole.out, form) or document.get("complete") is False:
             return None
-    elif rows == rows_of(whole.out, form) and outcome.out.count("users:") == whole.out.count("users:"):
+    elif rows == rows_of(whole.out, form) and owners_in(outcome.out) == owners_in(whole.out):
         return None
     return f"an answer that lacks something, and not a word:\n{outcome.out}"
 
@@ -180,6 +186,14 @@ def system_calls(words, preload):
             for error in ERRORS.get(call, []):
                 inject = f"inject={call}:error={error}:when={place}"
                 yield inject, [*STRACE, "-e", f"trace={call}", "-e", inject, *words], {}
+
+
+def denials(words, preload):
+    """The same for calls that a filter of system calls denies, each time."""
+    for call in ("bpf", "kcmp", "pidfd_getfd", "pidfd_open", "setns", "socket"):
+        for error in ("EPERM", "EACCES", "ENOSYS"):
+            inject = f"inject={call}:error={error}"
+            yield inject, [*STRACE, "-e", f"trace={call}", "-e", inject, *words], {}
 
 
 def allocations(words, preload):
@@ -200,6 +214,9 @@ def limits(words, preload):
         yield f"{mebibytes} MiB", words, {"preexec_fn": limit}
     for closed in ([0], [1], [2], [0, 1, 2]):
         yield f"{closed} closed", words, {"preexec_fn": lambda closed=closed: [os.close(fd) for fd in closed]}
+
+
+KINDS = (denials, system_calls, allocations, limits)
 
 
 def main():
@@ -230,13 +247,13 @@ def main():
             ("lines", ["connections", "--pid", str(os.getpid())]),
             ("lines", ["interfaces"]),
             ("lines", ["netstat", "-rn"]),
-            ("lines", ["netstat", "-tnlp"]),
+            ("rows", ["netstat", "-tnlp"]),
         ]
         for form, words in lines:
             if arguments.only not in " ".join(words):
                 continue
             whole = run([diag, *words])
-            for kind in (system_calls, allocations, limits):
+            for kind in KINDS:
                 for name, command, options in kind([diag, *words], preload):
                     number += 1
                     if number % arguments.every != 0:
