@@ -4,6 +4,8 @@
 
 #include <string_view>
 
+#include "netdiag/monitor/make_room.h"
+
 namespace netdiag::internal {
 namespace {
 
@@ -16,6 +18,7 @@ std::string_view CommandOf(const Process& process) {
 void KeptOwners::Keep(const Owners& owners, std::span<Link> links) {
   for (size_t i = 0; i < links.size(); ++i) {
     const Owner owner = owners[i];
+    MakeRoom(&places_);
     const auto [known, added] = places_.try_emplace(KeyOf(owner), 0);
     if (added) {
       if (free_.empty()) {

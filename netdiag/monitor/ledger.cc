@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "netdiag/engine/row_maker.h"
+#include "netdiag/monitor/make_room.h"
 #include "netdiag/netlink/wire.h"
 #include "netdiag/socket/socket.h"
 
@@ -96,9 +97,10 @@ void Ledger::Follow(uint32_t i) {
 }
 
 uint32_t Ledger::NewRecord(const Row& row) {
+  MakeRoom(&by_cookie_);
   if (free_.empty()) {
-    free_.push_back(static_cast<uint32_t>(records_.size()));
     records_.emplace_back();
+    free_.push_back(static_cast<uint32_t>(records_.size() - 1));
   }
   const uint32_t i = free_.back();
   free_.pop_back();

@@ -79,6 +79,25 @@ class Monitor::Impl {
     ledger_.SetCgroups(&*cgroups_);
   }
 
+  // Returns what `body` returns. Out of memory leaves records half made, so no call works after it.
+  template <class Body>
+  auto Try(Body body) -> decltype(body()) {
+    if (is_broken_) {
+      return ErrnoError(EINVAL, "monitor", "it ran out of memory: open another monitor");
+    }
+    try {
+      auto result = body();
+      is_broken_ = StatusOf(result) == OutOfMemory();
+      return result;
+    } catch (const std::bad_alloc&) {
+      is_broken_ = true;
+      return OutOfMemory();
+    } catch (...) {  // of the caller's visitor
+      is_broken_ = true;
+      throw;
+    }
+  }
+
   void FollowHome(const MonitorOptions& options);
   absl::Status Adopt(std::unique_ptr<Events> events);
   absl::StatusOr<Look> Poll(Visitor visitor, const CallOptions& call);
@@ -90,6 +109,13 @@ class Monitor::Impl {
   const internal::Ledger& ledger() const { return ledger_; }
 
  private:
+  static const absl::Status& StatusOf(const absl::Status& status) { return status; }
+  template <class T>
+  static const absl::Status& StatusOf(const absl::StatusOr<T>& result) {
+    return result.status();
+  }
+
+  bool is_broken_ = false;
   enum class State : uint8_t { kIdle, kBefore, kDump, kAfter };
 
   bool Selects(const Row& event);
@@ -312,26 +338,20 @@ absl::StatusOr<std::unique_ptr<Monitor>> Monitor::Open(Engine* engine, Query que
   return OutOfMemory();
 }
 
-absl::StatusOr<Look> Monitor::Poll(Visitor visitor, const CallOptions& call) try {
-  return impl_->Poll(visitor, call);
-} catch (const std::bad_alloc&) {
-  return OutOfMemory();
+absl::StatusOr<Look> Monitor::Poll(Visitor visitor, const CallOptions& call) {
+  return impl_->Try([&] { return impl_->Poll(visitor, call); });
 }
-absl::Status Monitor::Begin() try { return impl_->Begin(); } catch (const std::bad_alloc&) {
-  return OutOfMemory();
+absl::Status Monitor::Begin() {
+  return impl_->Try([&] { return impl_->Begin(); });
 }
-absl::StatusOr<Ready> Monitor::Step(Visitor visitor, const Budget& budget) try {
-  return impl_->Step(visitor, budget);
-} catch (const std::bad_alloc&) {
-  return OutOfMemory();
+absl::StatusOr<Ready> Monitor::Step(Visitor visitor, const Budget& budget) {
+  return impl_->Try([&] { return impl_->Step(visitor, budget); });
 }
 int Monitor::fd() const { return impl_->fd(); }
 const Look& Monitor::look() const { return impl_->ledger().done(); }
 int Monitor::event_fd() const { return impl_->event_fd(); }
-absl::StatusOr<Ready> Monitor::Drain(Visitor visitor, size_t limit) try {
-  return impl_->Drain(visitor, limit);
-} catch (const std::bad_alloc&) {
-  return OutOfMemory();
+absl::StatusOr<Ready> Monitor::Drain(Visitor visitor, size_t limit) {
+  return impl_->Try([&] { return impl_->Drain(visitor, limit); });
 }
 size_t Monitor::size() const { return impl_->ledger().size(); }
 size_t Monitor::memory() const { return impl_->ledger().memory(); }

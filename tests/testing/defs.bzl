@@ -11,7 +11,7 @@ def netdiag_test(name, srcs = None, deps = [], size = "medium", live = False, ta
       live: True if the test asks the running kernel about sockets or processes. Such a test needs root and must not run
         in a sandbox or on another machine. `tools/dev vm` runs it on other kernels.
       tags: further tags. tools/dev reads these: "tsan" (also runs under ThreadSanitizer), "opt" (also runs as users build
-        it), "noasan" (does not run under AddressSanitizer), "novm" (does not run on other
+        it), "noasan" (does not run under AddressSanitizer), "long" (runs with --long only), "novm" (does not run on other
         kernels: it needs programs that the guests do not have).
       **kwargs: passed to cc_test.
     """
