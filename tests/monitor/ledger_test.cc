@@ -290,7 +290,8 @@ TEST(Ledger, TheOrderOfRowsDoesNotMatter) {
   for (uint32_t i = 1; i <= 20; ++i) sockets.push_back({i, Acks(i)});
   book.Look(sockets);
   for (size_t round = 1; round < 20; ++round) {
-    std::ranges::rotate(sockets, sockets.begin() + static_cast<std::ptrdiff_t>(round));
+    std::rotate(sockets.begin(), sockets.begin() + static_cast<std::ptrdiff_t>(round),
+                sockets.end());
     sockets[round].cookie += 100;  // another socket is in its place
     std::map<uint64_t, ChangeKind> kinds;
     for (const Seen& seen : book.Look(sockets)) kinds[seen.cookie] = seen.kind;
