@@ -139,7 +139,7 @@ def rows_of(text, form):
     # Times pass, the columns of a table are as wide as its widest value, and /proc lacks some queues and
     # which sockets are of IPv6 only.
     text = text.replace("[::]:*", "*:*")
-    changing = r" users:\(.*| (last|busy|age)\w*:\w+|(?<= )\d+ +\d+ +(?=\S+ )"
+    changing = r" users:\(.*| (\d+/\S*|-) *$| (last|busy|age)\w*:\w+|(?<= )\d+ +\d+ +(?=\S+ )"
     return {" ".join(re.sub(changing, "", line).split()) for line in text.splitlines()}
 
 
