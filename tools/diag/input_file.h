@@ -1,5 +1,5 @@
-// tools/diag/input_file.h — reads the file of --replay, TCPDIAG_FILE or -F whole, with the privileges
-// of diag's caller.
+// tools/diag/input_file.h — reads the file of --replay, TCPDIAG_FILE or -F whole, with the
+// privileges of diag's caller.
 
 #ifndef NETDIAG_TOOLS_DIAG_INPUT_FILE_H_
 #define NETDIAG_TOOLS_DIAG_INPUT_FILE_H_
