@@ -22,8 +22,8 @@ void MakeRoom(Table* table) {
   constexpr size_t kLeast = 64;
   alignas(Table) std::byte place[sizeof(Table)];
   auto* const larger = new (place) Table(0, table->hash_function(), table->key_eq());
-  larger->reserve(
-      std::max(kLeast, 2 * table->size()));  // If this throws, `larger` is not destroyed.
+  // If this throws, `larger` is not destroyed, because it is corrupt.
+  larger->reserve(std::max(kLeast, 2 * table->size()));
   for (auto& element : *table) larger->insert(std::move(element));
   table->swap(*larger);
   larger->~Table();

@@ -48,8 +48,8 @@ bool InodeIndex::Order(Scan* scan, size_t entries) {
   return phase_ == Phase::kDone;
 }
 
-// With their namespaces, in one piece: all entries of a socket have the same namespace, but some
-// may not know it.
+// Sorts the sockets with their namespaces, all at once. All entries of a socket have the same
+// namespace, but some may not know it.
 void InodeIndex::SortNetns(Scan* scan) {
   scan->netns.resize(scan->sockets.size());
   order_.clear();

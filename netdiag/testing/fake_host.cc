@@ -18,7 +18,7 @@
 namespace netdiag::testing {
 namespace {
 
-// The tables that each capture has, also without sockets.
+// Every capture has these tables, even if they have no sockets.
 constexpr Protocol kTables[] = {Protocol::kTcp,  Protocol::kUdp, Protocol::kMptcp, Protocol::kSctp,
                                 Protocol::kDccp, Protocol::kRaw, Protocol::kUnix};
 constexpr NetnsId kNetns{4'026'531'840};  // that of a host that has just booted

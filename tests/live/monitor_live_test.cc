@@ -371,8 +371,8 @@ TEST(MonitorLive, TheOwnerOfAListenerIsInferredForWhatLivesBetweenTwoLooks) {
 
 // ---- Cost ----
 
-// How many allocations a steady look makes with that many connections. Other processes of the
-// machine begin and end meanwhile, and those that are new cost some; so the least of many looks.
+// Returns how many allocations a steady look makes with that many connections: the least of many
+// looks, because a look allocates for each process of the machine that is new.
 uint64_t AllocationsOfALook(size_t connections) {
   Watcher watcher;
   std::vector<Pair> pairs;

@@ -121,8 +121,8 @@ the last look has found, so that a scrape costs the same however many sockets
 there are. Without --listen and --textfile it serves at 127.0.0.1:9798.
 --by makes series of each combination of values, with these labels. The first N
 are kept for ever, so that a counter never falls; the largest of the first look
-come first. All others are `other`. Who can reach the address can read
-everything: diag asks for no password.
+come first. All others are `other`. All programs that reach the address can
+read everything: diag asks for no password.
 
 Examples:
   diag export --by command
