@@ -299,7 +299,7 @@ def _summary(summary: CSummary) -> Summary:
                    tuple(gaps.split("\n")) if gaps else ())
 
 
-class Engine:
+class Engine(_library.Handle):
     """Asks the kernel. Use it in a `with` statement, or call close().
 
     netns: a name of `ip netns`, a path or a pid. all_netns: all network namespaces.
@@ -311,7 +311,7 @@ class Engine:
     def __init__(self, netns: Optional[str] = None, *, all_netns: bool = False,
                  proc_root: Optional[str] = None, owner_source: str = "auto", threads: int = 1,
                  replay: Union[None, bytes, Sequence[bytes]] = None):
-        self._handle = c_void_p()
+        super().__init__("engine", "close")
         self._lock = threading.Lock()
         # The library reads them, so they must stay.
         first, *later = self._replays = [replay] if isinstance(replay, bytes) else [
@@ -322,28 +322,7 @@ class Engine:
                         owner_source=_number_of("owner_source", owner_source, _SOURCES),
                         replay=first, replay_size=len(first or b""), later_replays=rest,
                         later_replays_count=len(later))
-        self._close = function("close")
         call("open", byref(options), byref(self._handle))
-
-    def __enter__(self) -> "Engine":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_close", None) is not None:
-            self.close()
-
-    def close(self) -> None:
-        """Releases the descriptors. May be called twice."""
-        handle, self._handle = self._handle, c_void_p()
-        self._close(handle)
-
-    def _open(self) -> c_void_p:
-        if not self._handle:
-            raise InvalidError("the engine is closed")
-        return self._handle
 
     # ---- Queries that wait ----
 

@@ -8,7 +8,7 @@ import os
 import pathlib
 from ctypes import (CFUNCTYPE, POINTER, Structure, Union, byref, c_char, c_char_p, c_int, c_int64,
                     c_size_t, c_uint, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p, sizeof)
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Tuple, TypeVar
 
 ABSENT, NUMBER, FLAG, TEXT, ADDRESS = range(5)
 
@@ -227,6 +227,38 @@ for _name, (_result, _arguments) in _SIGNATURES.items():
 def function(name: str):
     """A function of the library that cannot fail, without its prefix."""
     return getattr(_lib, "netdiag_" + name)
+
+
+_Self = TypeVar("_Self", bound="Handle")
+
+
+class Handle:
+    """What the library has opened. It is closed by `with`, by close(), or when it is forgotten."""
+
+    def __init__(self, name: str, close: str):
+        self._name = name
+        self._handle = c_void_p()
+        self._close = function(close)
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_close", None) is not None:
+            self.close()
+
+    def close(self) -> None:
+        """Releases the descriptors. May be called twice."""
+        handle, self._handle = self._handle, c_void_p()
+        self._close(handle)
+
+    def _open(self) -> c_void_p:
+        if not self._handle:
+            raise InvalidError(f"the {self._name} is closed")
+        return self._handle
 
 
 def call(name: str, *arguments) -> int:

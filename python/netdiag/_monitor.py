@@ -6,8 +6,8 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
 from . import _library
 from ._engine import Engine, Owner, Query, _columns_of
-from ._library import (CChange, CChanges, CLook, CMonitorOptions, InvalidError, call, decode,
-                       find_field, function, sized)
+from ._library import (CChange, CChanges, CLook, CMonitorOptions, Handle, InvalidError, call,
+                       decode, find_field, sized)
 
 OPENED, LIVED, CLOSED, GONE, LINGERS, UNTOLD = (
     "opened", "lived", "closed", "gone", "lingers", "untold")
@@ -109,7 +109,7 @@ def _changes_of(changes: CChanges) -> List[Change]:
             for i in range(changes.rows)]
 
 
-class Monitor:
+class Monitor(Handle):
     """Follows the sockets of a query from look to look: which opened, which closed, and what each
     has carried in between. Use it in a `with` statement, or call close().
 
@@ -120,7 +120,7 @@ class Monitor:
 
     A look also reads the kernel's events of closed sockets. So a TCP connection that ends in order
     is counted to the byte, even if it lived between two looks only. docs/monitor.md says what is
-    exact.
+    exact. close() may be called after the engine was closed.
 
     engine: runs the looks, and must stay open. filter, fields and further options: those of Query,
     which can also be given itself. events: False does not follow the kernel's events; what closes is
@@ -132,34 +132,16 @@ class Monitor:
     def __init__(self, engine: Engine, filter: Union[None, str, Query] = None,
                  fields: Union[None, str, Iterable[str]] = None, *, events: bool = True,
                  receive_buffer: int = 0, **options):
-        self._handle = c_void_p()
-        self._close = function("monitor_close")
+        super().__init__("monitor", "monitor_close")
         self._engine = engine
         query = filter if isinstance(filter, Query) else Query(filter, fields, **options)
         given = sized(CMonitorOptions, no_events=not events, receive_buffer=receive_buffer)
         with engine._lock:
             call("monitor_open", engine._open(), query._handle, byref(given), byref(self._handle))
 
-    def __enter__(self) -> "Monitor":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_close", None) is not None:
-            self.close()
-
-    def close(self) -> None:
-        """Stops following. May be called twice, and after the engine was closed."""
-        handle, self._handle = self._handle, c_void_p()
-        self._close(handle)
-
     def _open(self) -> c_void_p:
         self._engine._open()
-        if not self._handle:
-            raise InvalidError("the monitor is closed")
-        return self._handle
+        return super()._open()
 
     def poll(self, timeout: Optional[float] = None) -> List[Change]:
         """Makes one look. The first gives every socket as opened. `timeout` is in seconds;
