@@ -3,7 +3,6 @@
 
 #include <cerrno>
 #include <fcntl.h>
-#include <new>
 #include <signal.h>
 #include <string>
 #include <string_view>
@@ -51,12 +50,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace diag
 
-int main(int argc, char** argv) {
-  try {
-    return diag::Main(argc, argv);
-  } catch (const std::bad_alloc&) {
-    static constexpr std::string_view kText = "diag: out of memory\n";
-    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kText.data(), kText.size());
-    return diag::kNotAnswered;
-  }
-}
+int main(int argc, char** argv) { return diag::RunMain(diag::Main, argc, argv); }

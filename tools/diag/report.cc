@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <fstream>
+#include <new>
 #include <string>
 #include <unistd.h>
 #include <utility>
@@ -269,6 +270,15 @@ void Complain(std::string_view message) {
 
 void Complain(const absl::Status& status) {
   Complain(std::string_view(status.message().data(), status.message().size()));
+}
+
+int RunMain(int (*main)(int argc, char** argv), int argc, char** argv) try {
+  return main(argc, argv);
+} catch (const std::bad_alloc&) {
+  // Complain() allocates.
+  static constexpr std::string_view kText = "diag: out of memory\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kText.data(), kText.size());
+  return kNotAnswered;
 }
 
 ExitCode Finish(Output* output, ExitCode code) {

@@ -28,6 +28,9 @@ enum ExitCode : int {
 void Complain(std::string_view message);
 void Complain(const absl::Status& status);
 
+// Runs `main`, the whole of a program. If memory runs out, complains and returns kNotAnswered.
+int RunMain(int (*main)(int argc, char** argv), int argc, char** argv);
+
 // Flushes `output` and returns `code`; if the output could not be written, complains and returns
 // kNotAnswered. A reader that closed the pipe is no error.
 ExitCode Finish(Output* output, ExitCode code);

@@ -146,6 +146,8 @@ absl::Status Export(std::unique_ptr<Session> session, const MonitorRequest& requ
     // After a look that failed, the numbers of the one before stay.
     absl::Status status = looks.Look();
     if (status.ok()) status = give();
+    // The Monitor is not usable after that. systemd starts another diag-export.
+    if (status == netdiag::OutOfMemory()) return status;
     // A failure that lasts is said once.
     if (!status.ok() && complained != status.message()) Complain(status);
     complained = std::string(status.message());
@@ -158,14 +160,14 @@ std::vector<Column> Prepare(MonitorRequest* request) {
   return request->by;
 }
 
+int Main(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);
+  return RunMonitorCommand(
+      {.name = "export", .options = ExportOptions(), .prepare = Prepare, .run = Export}, argc,
+      argv);
+}
+
 }  // namespace
 }  // namespace diag
 
-int main(int argc, char** argv) {
-  signal(SIGPIPE, SIG_IGN);
-  return diag::RunMonitorCommand({.name = "export",
-                                  .options = diag::ExportOptions(),
-                                  .prepare = diag::Prepare,
-                                  .run = diag::Export},
-                                 argc, argv);
-}
+int main(int argc, char** argv) { return diag::RunMain(diag::Main, argc, argv); }
