@@ -178,7 +178,7 @@ void EngineSockets::AddRow(const netdiag::Row& row, Output* output) {
 
 void EngineSockets::Complain(const netdiag::Summary& summary, std::string* err) {
   if (options_.programs == 0 || std::exchange(complained_, true)) return;
-  if (summary.owners) AppendComplaint(*summary.owners, kProc, err);
+  if (summary.owners) AppendComplaint(*summary.owners, kProc, /*compat=*/false, err);
   if (!summary.owner_error.ok()) AppendNoOwners(err);
 }
 

@@ -33,7 +33,7 @@ std::string_view NameOf(const netdiag::Program* program, std::string_view fallba
   return name.starts_with('/') ? name.substr(name.rfind('/') + 1) : name;
 }
 
-// True if the descriptors of a process cannot be listed. netstat complains about no other denial.
+// True if the descriptors of a process cannot be listed.
 bool HidesDescriptors(const std::string& proc_root) {
   // std::filesystem's iterator ends the program if an allocation fails.
   const std::unique_ptr<DIR, int (*)(DIR*)> processes(opendir(proc_root.c_str()), closedir);
@@ -65,15 +65,16 @@ void AppendNoOwners(std::string* err) {
   err->append(" but you should be root.)\n");
 }
 
-void AppendComplaint(const netdiag::OwnerStats& stats, const std::string& proc_root,
+void AppendComplaint(const netdiag::OwnerStats& stats, const std::string& proc_root, bool compat,
                      std::string* err) {
-  if (stats.errors > 0) {
+  if (stats.errors > 0 && !compat) {
     const absl::Status failure =
         netdiag::ErrnoError(stats.first_error, "netstat: processes",
                             "some could not be read, so programs may be missing");
     err->append(std::string(failure.message())).append("\n");
   }
-  if (stats.denied == 0 || !HidesDescriptors(proc_root)) return;
+  // netstat says nothing of a link that it may not read.
+  if (stats.denied == 0 || (compat && !HidesDescriptors(proc_root))) return;
   if (stats.sockets == 0) return AppendNoOwners(err);
   err->append(
       "(Not all processes could be identified, non-owned process info\n"

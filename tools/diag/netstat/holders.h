@@ -21,9 +21,10 @@ namespace diag::netstat {
 // writes it; what would act on a terminal is escaped nevertheless.
 void AppendForeign(std::string_view name, bool compat, std::string* out);
 
-// Appends netstat's complaint if the descriptors of some processes could not be listed. Cost: if
-// some could not be read, a system call or two for each process.
-void AppendComplaint(const netdiag::OwnerStats& stats, const std::string& proc_root,
+// Appends a complaint if the descriptors of some processes could not be read; with --compat only
+// where netstat complains, too: if they could not be listed. Cost of that: if some could not be
+// read, a system call or two for each process.
+void AppendComplaint(const netdiag::OwnerStats& stats, const std::string& proc_root, bool compat,
                      std::string* err);
 // The same if no process could be read.
 void AppendNoOwners(std::string* err);

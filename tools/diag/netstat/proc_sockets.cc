@@ -95,7 +95,7 @@ ProcSockets::ProcSockets(const Options& options, std::string proc_root)
 void ProcSockets::FindOwners(Output* output) {
   if (options_.programs == 0) return;
   if (owners_.Refresh().ok()) {
-    AppendComplaint(owners_.stats(), proc_root_, &output->err);
+    AppendComplaint(owners_.stats(), proc_root_, options_.compat, &output->err);
   } else {
     AppendNoOwners(&output->err);
   }
