@@ -8,9 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -20,7 +18,6 @@
 #include "bench/proc_net.h"
 #include "bench/raw_dump.h"
 #include "bench/touch.h"
-#include "netdiag/bpf/kernel_table.h"
 #include "netdiag/engine.h"
 #include "netdiag/fields.h"
 
@@ -131,74 +128,6 @@ void BenchFloor(const Options& options, std::string_view what, ExtensionSet exte
               AllFields().size(), fields.ratio.median);
 }
 
-// Reads one part of the table of connections and of that of listeners, and drops the rows.
-void ReadPart(bpf::KernelTable* table, const bpf::KernelTable::Question& question) {
-  if (!table->Begin(question).ok()) Die("the kernel's table was not begun");
-  for (;;) {
-    const absl::StatusOr<bool> more = table->Read();
-    if (!more.ok()) Die("the kernel's table was not read");
-    if (!*more) return;
-    for (std::span<const std::byte> message; table->Next(&message);) {
-    }
-  }
-}
-
-// The kernel's hash tables read by BPF, against the floor: a dump.
-void BenchTable(const Options& options) {
-  absl::StatusOr<std::unique_ptr<bpf::KernelTable>> one = bpf::KernelTable::Load();
-  absl::StatusOr<std::unique_ptr<bpf::KernelTable>> two = bpf::KernelTable::Load();
-  if (!one.ok() || !two.ok()) {
-    std::printf("the kernel's tables cannot be read here: %s\n",
-                std::string(one.status().message()).c_str());
-    return;
-  }
-  absl::StatusOr<std::unique_ptr<Engine>> opened = Engine::Open({.source = RowSource::kTable});
-  if (!opened.ok()) Die(std::string(opened.status().message()));
-  const std::unique_ptr<Engine> engine = *std::move(opened);
-  Query query = TcpQuery();
-  query.cookies = false;
-  RawDump dump;
-  uint64_t sum = 0;
-  VisitAll(engine.get(), query, [&](const Row& row) {
-    if (row.source() != SourceKind::kTable) Die("a dump took the place of the table");
-    sum += Touch(*row.inet());
-  });
-  uint64_t of_dump = 0;
-  const std::unique_ptr<Engine> dumping = OpenEngine();
-  VisitAll(dumping.get(), query, [&](const Row& row) { of_dump += Touch(*row.inet()); });
-  Prove(sum == of_dump, "every field of Visit by the table and by a dump");
-
-  const auto floor = [&] { Keep(dump.Run(0, [](const std::byte*, size_t) {})); };
-  const auto visit = [&] {
-    uint64_t touched = 0;
-    VisitAll(engine.get(), query, [&](const Row& row) { touched += Touch(*row.inet()); });
-    Keep(touched);
-  };
-  const Comparison visits = Compare(options, Clock::kThreadCpu, visit, floor);
-  PrintTime("by the table, Visit, every field touched", visits.a);
-  Claim("by the table: Visit / floor", visits.ratio, AtMost(0.65));
-  const bpf::KernelTable::Question whole = {.netns = engine->netns()};
-  const Comparison drops = Compare(
-      options, Clock::kThreadCpu, [&] { ReadPart(one->get(), whole); }, floor);
-  PrintTime("by the table, read and dropped", drops.a);
-  std::printf("  for the record: read and dropped / floor: %.3f\n", drops.ratio.median);
-  const auto halves = [&] {
-    std::thread second([&] {
-      bpf::KernelTable::Question half = whole;
-      half.part = 1;
-      half.parts = 2;
-      ReadPart(two->get(), half);
-    });
-    bpf::KernelTable::Question half = whole;
-    half.parts = 2;
-    ReadPart(one->get(), half);
-    second.join();
-  };
-  const Comparison threads = Compare(options, Clock::kWall, halves, floor);
-  PrintTime("by the table, two threads, read and dropped, wall", threads.a);
-  std::printf("  for the record: two threads / floor: %.3f\n", threads.ratio.median);
-}
-
 void BenchSteps(const Options& options) {
   const std::unique_ptr<Engine> engine = OpenEngine();
   Query query = TcpQuery();
@@ -304,7 +233,6 @@ void Main(const Options& options) {
   BenchMemory(few, PeakOfDiag());
   BenchFloor(options, "TCP", {});
   BenchFloor(options, "TCP with tcp_info", Extension::kInfo);
-  BenchTable(options);
   BenchSteps(options);
   BenchProcNet(options);
 }

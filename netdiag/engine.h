@@ -90,7 +90,10 @@ struct EngineOptions {
   // How the descriptors of processes are read, for owners. With kBpf, Open() loads the program (4
   // ms), so that no Step() does.
   OwnerSource owner_source = OwnerSource::kAuto;
-  // Which source TCP and UDP are read from.
+  // Which source TCP and UDP are read from. With kAuto, Visit(), Take() and Capture() read the
+  // kernel's tables (docs/exactness.md) for queries without Query::cookies: large tables if loading
+  // the program (25 ms) pays off, and tables of more than one datagram if the query is kExact.
+  // Steps of an event loop never do. With kTable, Open() loads the program.
   RowSource source = RowSource::kAuto;
   // The number of netlink sockets. Each can have one dump in flight. Above 1, TCP is dumped once
   // for each family. A socket that two dumps return is delivered once (merged by cookie).

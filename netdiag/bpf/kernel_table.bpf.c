@@ -102,10 +102,14 @@ static __always_inline int Open(void) {
     r.stride = bpf_core_type_size(struct udp_hslot);
   }
   const __u64 buckets = mask + 1;
-  const __u64 parts = q.parts == 0 ? 1 : q.parts;
+  // A socket that listens, or one of UDP, can move to a bucket of another part. So the first part
+  // has all of them.
+  const int whole = r.table != kTableConnections || q.parts == 0;
+  const __u64 parts = whole ? 1 : q.parts;
+  const __u64 part = whole ? 0 : q.part;
   r.mask = mask;
-  r.bucket = buckets * q.part / parts;
-  r.last_bucket = buckets * (q.part + 1) / parts;
+  r.bucket = buckets * part / parts;
+  r.last_bucket = whole && q.part != 0 ? 0 : buckets * (part + 1) / parts;
   return r.base > 4096;
 }
 

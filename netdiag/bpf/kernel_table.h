@@ -60,7 +60,7 @@ class KernelTable {
     Port local_port = {};
     Port remote_port = {};
     uint8_t extensions = 0;  // idiag_ext: kMemory, kCongestion, kTos, kTrafficClass, kSocketMemory
-    // Which part of each table is read.
+    // Which part of the connections is read. Only part 0 has listeners and UDP.
     uint32_t part = 0;
     uint32_t parts = 1;
   };

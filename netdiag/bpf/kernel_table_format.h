@@ -28,7 +28,7 @@ struct KernelTableQuestion {
   // 1: the user of a socket that has no inode any more is the last one (6.17)
   unsigned int keeps_uid;
   unsigned int part;           // that this program reads
-  unsigned int parts;          // of each table
+  unsigned int parts;          // of the connections
   unsigned short local_port;   // host order; 0: any
   unsigned short remote_port;  // network order; 0: any
   unsigned int reserved;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <stop_token>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
@@ -47,6 +48,7 @@ class ChunkQueue {
 
   // Waits for the next chunk; nullopt if there are no more, and then end() is the last result.
   std::optional<Chunk> Take();
+  bool has_chunk() const;
   void GiveBack(Chunk chunk);
   absl::StatusOr<netlink::Ready> end() const;
   SourceStats stats() const;
@@ -100,6 +102,11 @@ std::optional<Chunk> ChunkQueue::Take() {
   return chunk;
 }
 
+bool ChunkQueue::has_chunk() const {
+  const std::lock_guard lock(mutex_);
+  return !waiting_.empty();
+}
+
 void ChunkQueue::GiveBack(Chunk chunk) {
   const std::lock_guard lock(mutex_);
   bytes_ -= chunk.size();
@@ -134,7 +141,9 @@ void ChunkQueue::Abandon() {
 
 class AheadSource::Impl {
  public:
-  Impl(NetlinkSource source, const netlink::CallOptions& call, size_t limit)
+  using AnySource = std::variant<NetlinkSource, KernelTableSource>;
+
+  Impl(AnySource source, const netlink::CallOptions& call, size_t limit)
       : source_(std::move(source)), call_(call), queue_(limit) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -152,15 +161,26 @@ class AheadSource::Impl {
   }
 
   // REQUIRES: Start() failed.
-  NetlinkSource TakeBack() { return std::move(source_); }
+  AnySource TakeBack() { return std::move(source_); }
+  // Starts the thread. If that fails, *source is as it was.
+  template <class S>
+  static absl::StatusOr<AheadSource> Start(S* source, const netlink::CallOptions& call,
+                                           size_t limit) {
+    auto impl = std::make_unique<Impl>(std::move(*source), call, limit);
+    const absl::Status status = impl->Start();
+    if (status.ok()) return AheadSource(std::move(impl));
+    *source = std::get<S>(impl->TakeBack());
+    return status;
+  }
 
   absl::StatusOr<netlink::Ready> Step(const StepOptions& how, MessageVisitor visitor);
+  bool has_chunk() const { return queue_.has_chunk(); }
   SourceStats stats() const { return queue_.stats(); }
 
  private:
   void Run();
 
-  NetlinkSource source_;  // used by the thread only
+  AnySource source_;  // used by the thread only
   netlink::CallOptions call_;
   std::stop_source stop_;
   ChunkQueue queue_;
@@ -180,9 +200,12 @@ void AheadSource::Impl::Run() {
       chunk.resize(netlink::Align(chunk.size()));
       return Flow::kContinue;
     };
-    const absl::StatusOr<netlink::Ready> ready =
-        source_.Step({.wait = Wait::kBlock, .call = call}, keep);
-    more = queue_.Put(std::move(chunk), ready, source_.stats());
+    const auto step = [&](auto& source) {
+      const StepOptions how = {.wait = Wait::kBlock, .call = call};
+      const absl::StatusOr<netlink::Ready> ready = source.Step(how, keep);
+      more = queue_.Put(std::move(chunk), ready, source.stats());
+    };
+    std::visit(step, source_);
   }
 }
 
@@ -207,11 +230,11 @@ absl::StatusOr<netlink::Ready> AheadSource::Impl::Step(const StepOptions& how,
 
 absl::StatusOr<AheadSource> AheadSource::Start(NetlinkSource* source,
                                                const netlink::CallOptions& call, size_t limit) {
-  auto impl = std::make_unique<Impl>(std::move(*source), call, limit);
-  const absl::Status status = impl->Start();
-  if (status.ok()) return AheadSource(std::move(impl));
-  *source = impl->TakeBack();
-  return status;
+  return Impl::Start(source, call, limit);
+}
+absl::StatusOr<AheadSource> AheadSource::Start(KernelTableSource* source,
+                                               const netlink::CallOptions& call, size_t limit) {
+  return Impl::Start(source, call, limit);
 }
 
 AheadSource::AheadSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -222,6 +245,7 @@ AheadSource::~AheadSource() = default;
 absl::StatusOr<netlink::Ready> AheadSource::Step(const StepOptions& how, MessageVisitor visitor) {
   return impl_->Step(how, visitor);
 }
+bool AheadSource::has_chunk() const { return impl_->has_chunk(); }
 SourceStats AheadSource::stats() const { return impl_->stats(); }
 
 }  // namespace netdiag::internal

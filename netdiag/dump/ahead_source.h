@@ -1,5 +1,5 @@
-// netdiag/dump/ahead_source.h — Internal. A NetlinkSource that a thread of its own reads while its
-// rows are visited.
+// netdiag/dump/ahead_source.h — Internal. A source that a thread of its own reads while its rows
+// are visited: a dump, or a part of the kernel's table.
 //
 // The thread takes no signals. It ends with the source, and with the deadline and the stop token of
 // the call that started it.
@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 
+#include "netdiag/dump/kernel_table_source.h"
 #include "netdiag/dump/netlink_source.h"
 #include "netdiag/dump/step.h"
 #include "netdiag/netlink/call.h"
@@ -27,6 +28,8 @@ class AheadSource {
   // as it was.
   static absl::StatusOr<AheadSource> Start(NetlinkSource* source, const netlink::CallOptions& call,
                                            size_t limit);
+  static absl::StatusOr<AheadSource> Start(KernelTableSource* source,
+                                           const netlink::CallOptions& call, size_t limit);
   AheadSource(AheadSource&&) noexcept;
   AheadSource& operator=(AheadSource&&) noexcept;
   ~AheadSource();
@@ -34,6 +37,8 @@ class AheadSource {
   // Waits for the next datagram and visits it. how.wait and how.call are not used: the thread has
   // the limits of its own call.
   absl::StatusOr<netlink::Ready> Step(const StepOptions& how, MessageVisitor visitor);
+  // True if Step() has something to visit and does not wait.
+  bool has_chunk() const;
   SourceStats stats() const;
 
  private:

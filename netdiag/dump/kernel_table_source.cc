@@ -41,28 +41,51 @@ absl::Status KernelTableSource::CanAnswer(const DumpRequest& request) {
 }
 
 KernelTableSource::KernelTableSource(std::shared_ptr<bpf::KernelTable> table,
-                                     const DumpRequest& request)
+                                     const DumpRequest& request, uint32_t parts)
     : table_(std::move(table)),
+      parts_(std::make_shared<TableParts>(parts)),
       question_{.protocol = request.table.protocol,
                 .families = request.table.families,
                 .states = request.states,
                 .netns = request.table.netns,
                 .local_port = request.source_port,
                 .remote_port = request.destination_port,
-                .extensions = static_cast<uint8_t>(request.extensions.bits())} {}
+                .extensions = static_cast<uint8_t>(request.extensions.bits()),
+                .parts = parts} {}
 
-absl::Status KernelTableSource::Begin() { return table_->Begin(question_); }
+KernelTableSource KernelTableSource::Beside(std::shared_ptr<bpf::KernelTable> table) const {
+  KernelTableSource other = *this;
+  other.table_ = std::move(table);
+  return other;
+}
+
+absl::StatusOr<bool> KernelTableSource::BeginPart() {
+  const std::optional<uint32_t> part = parts_->Take();
+  if (!part) return false;
+  question_.part = *part;
+  NETDIAG_RETURN_IF_ERROR(table_->Begin(question_));
+  in_part_ = true;
+  return true;
+}
+
+void KernelTableSource::EndPart() {
+  stats_.repeated += table_->repeated();
+  unsettled_ += table_->unsettled();
+  if (unsettled_ == 0) return;
+  stats_.doubt = ErrnoError(EAGAIN, "table of " + std::string(Names(question_.protocol).word),
+                            "sockets may be missing: " + std::to_string(unsettled_) +
+                                " hash chains changed during every try to read them");
+}
 
 absl::StatusOr<Ready> KernelTableSource::Step(const StepOptions& /*how*/, MessageVisitor visitor) {
-  NETDIAG_ASSIGN_OR_RETURN(const bool more, table_->Read());
-  if (!more) {
-    if (const uint64_t chains = table_->unsettled(); chains > 0) {
-      stats_.doubt = ErrnoError(EAGAIN, "table of " + std::string(Names(question_.protocol).word),
-                                "sockets may be missing: " + std::to_string(chains) +
-                                    " hash chains changed during every "
-                                    "try to read them");
-    }
-    return Ready::kDone;
+  if (!in_part_) {
+    NETDIAG_ASSIGN_OR_RETURN(const bool begun, BeginPart());
+    if (!begun) return Ready::kDone;
+  }
+  NETDIAG_ASSIGN_OR_RETURN(in_part_, table_->Read());
+  if (!in_part_) {
+    EndPart();
+    return Ready::kSome;
   }
   netlink::Message message;
   for (std::span<const std::byte> bytes; table_->Next(&bytes);) {
@@ -77,10 +100,6 @@ absl::StatusOr<Ready> KernelTableSource::Step(const StepOptions& /*how*/, Messag
   return Ready::kSome;
 }
 
-SourceStats KernelTableSource::stats() const {
-  SourceStats stats = stats_;
-  stats.repeated = table_->repeated();
-  return stats;
-}
+SourceStats KernelTableSource::stats() const { return stats_; }
 
 }  // namespace netdiag::internal

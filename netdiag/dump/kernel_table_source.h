@@ -10,7 +10,10 @@
 #ifndef NETDIAG_DUMP_KERNEL_TABLE_SOURCE_H_
 #define NETDIAG_DUMP_KERNEL_TABLE_SOURCE_H_
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,23 +25,54 @@
 
 namespace netdiag::internal {
 
+// The parts of one table that several sources read: each source takes the next part when it is done
+// with one.
+// Threads: thread-safe.
+class TableParts {
+ public:
+  explicit TableParts(uint32_t count) : count_(count) {}
+  uint32_t count() const { return count_; }
+  // nullopt: all are taken.
+  std::optional<uint32_t> Take() {
+    const uint32_t part = next_.fetch_add(1, std::memory_order_relaxed);
+    return part < count_ ? std::optional(part) : std::nullopt;
+  }
+
+ private:
+  const uint32_t count_;
+  std::atomic<uint32_t> next_ = 0;
+};
+
 class KernelTableSource {
  public:
   // OK, or what `request` asks for that the tables do not have: idle sockets, other protocols,
   // extensions, or a namespace that is not known.
   static absl::Status CanAnswer(const DumpRequest& request);
 
-  // REQUIRES: CanAnswer(request). No other source uses `table`.
-  KernelTableSource(std::shared_ptr<bpf::KernelTable> table, const DumpRequest& request);
-  absl::Status Begin();
+  // The table is divided into `parts`, which several sources can read. REQUIRES:
+  // CanAnswer(request). No other source uses `table`.
+  KernelTableSource(std::shared_ptr<bpf::KernelTable> table, const DumpRequest& request,
+                    uint32_t parts);
+  // A source that takes parts of the same table, with a program of its own.
+  KernelTableSource Beside(std::shared_ptr<bpf::KernelTable> table) const;
+  bool divided() const { return parts_->count() > 1; }
+
   // An error before a message was visited means that the kernel's tables cannot be read, and that a
   // dump can take the source's place.
   absl::StatusOr<netlink::Ready> Step(const StepOptions& how, MessageVisitor visitor);
   SourceStats stats() const;
 
  private:
+  // Goes on to the next part. False: all are taken.
+  absl::StatusOr<bool> BeginPart();
+  // Adds what the part that was read says of itself.
+  void EndPart();
+
   std::shared_ptr<bpf::KernelTable> table_;
+  std::shared_ptr<TableParts> parts_;
   bpf::KernelTable::Question question_;
+  bool in_part_ = false;
+  uint64_t unsettled_ = 0;
   SourceStats stats_;
 };
 

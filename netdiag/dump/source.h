@@ -26,6 +26,7 @@
 #include "netdiag/dump/netlink_source.h"
 #include "netdiag/dump/procfs_source.h"
 #include "netdiag/dump/replay_source.h"
+#include "netdiag/dump/split_source.h"
 #include "netdiag/dump/step.h"
 #include "netdiag/dump/stream_source.h"
 #include "netdiag/netlink/call.h"
@@ -33,7 +34,7 @@
 namespace netdiag::internal {
 
 using Source = std::variant<NetlinkSource, AheadSource, LookupSource, ProcfsSource, ReplaySource,
-                            StreamSource, KeptSource, KernelTableSource>;
+                            StreamSource, KeptSource, KernelTableSource, SplitSource>;
 
 absl::StatusOr<netlink::Ready> Step(Source* source, const StepOptions& how, MessageVisitor visitor);
 SourceStats StatsOf(const Source& source);

@@ -77,7 +77,7 @@ std::string_view Name(SourceKind source);
 
 // Where the rows of a table come from, if that is not left to the Engine.
 enum class RowSource : uint8_t {
-  kAuto,   // the dump; /proc/net, if the dump is refused
+  kAuto,   // a dump, or the hash table if that costs less; /proc/net, if the dump is refused
   kTable,  // the hash tables of TCP and UDP read by BPF; what they lack, as kAuto
   kProc,   // /proc/net, even if the kernel has a dump
 };

@@ -50,14 +50,34 @@ DumpOptions DumpAids::Beside(const Table& table) {
           .scratch = nullptr};
 }
 
+size_t DumpAids::TableProgramsFor(const DumpRequest& request, Completeness completeness,
+                                  size_t most, const Namespaces& namespaces) {
+  if (!no_kernel_table_) no_kernel_table_ = bpf::KernelTable::Check();
+  if (!no_kernel_table_->ok() && kernel_tables_.empty()) return 0;
+  const NetnsId netns = request.table.netns;
+  SocketCounts counts;
+  if (conns_->IsHome(netns)) {
+    const absl::Status status = conns_->RunIn(netns, [&] {
+      counts = ReadSockstat(conns_->proc_root());
+      return absl::OkStatus();
+    });
+    if (!status.ok()) return 0;
+  } else {
+    counts = namespaces.CountsOf(netns);
+  }
+  const bool tcp = request.table.protocol == Protocol::kTcp;
+  return table_choice_.Programs(tcp ? counts.tcp() : counts.udp4 + counts.udp6,
+                                completeness == Completeness::kExact, tcp ? most : 1);
+}
+
 absl::StatusOr<std::shared_ptr<bpf::KernelTable>> DumpAids::KernelTable() {
   for (const std::shared_ptr<bpf::KernelTable>& table : kernel_tables_) {
     if (table.use_count() == 1) return table;
   }
-  NETDIAG_RETURN_IF_ERROR(no_kernel_table_);
+  if (no_kernel_table_) NETDIAG_RETURN_IF_ERROR(*no_kernel_table_);
   absl::StatusOr<std::unique_ptr<bpf::KernelTable>> loaded = bpf::KernelTable::Load();
   no_kernel_table_ = loaded.status();
-  NETDIAG_RETURN_IF_ERROR(no_kernel_table_);
+  NETDIAG_RETURN_IF_ERROR(loaded.status());
   return kernel_tables_.emplace_back(*std::move(loaded));
 }
 

@@ -26,6 +26,8 @@
 #include "netdiag/dump/table.h"
 #include "netdiag/dump/verifier.h"
 #include "netdiag/engine/conns.h"
+#include "netdiag/engine/namespaces.h"
+#include "netdiag/engine/table_choice.h"
 
 namespace netdiag::internal {
 
@@ -39,6 +41,10 @@ class DumpAids {
   DumpOptions For(const Table& table, Completeness completeness, size_t slot);
   // The options of an exact dump beside the others.
   DumpOptions Beside(const Table& table);
+  // How many programs (KernelTable()) should answer `request`: 0 to `most`. `namespaces` counts the
+  // sockets of guests.
+  size_t TableProgramsFor(const DumpRequest& request, Completeness completeness, size_t most,
+                          const Namespaces& namespaces);
   // A program that reads the kernel's tables and that nothing else uses now. Loads one if there is
   // none; if that fails, it is not tried again.
   absl::StatusOr<std::shared_ptr<bpf::KernelTable>> KernelTable();
@@ -50,7 +56,8 @@ class DumpAids {
   Conns* const conns_;
   std::vector<std::unique_ptr<DumpScratch>> scratches_;  // one for each slot
   std::vector<std::shared_ptr<bpf::KernelTable>> kernel_tables_;
-  absl::Status no_kernel_table_;
+  std::optional<absl::Status> no_kernel_table_;  // Check(), and then what loading gave
+  TableChoice table_choice_;
   bpf::SocketCensus census_;
   const CensusTaker take_census_;
   const ActivityReader read_activity_;  // of home

@@ -169,7 +169,10 @@ absl::Status Engine::Impl::Open() {
     return ErrnoError(EINVAL, "EngineOptions::later_replays", "there is no first capture");
   }
   if (options_.owner_source == OwnerSource::kBpf && !options_.replay) join_.Load();
-  return conns_.Open();
+  NETDIAG_RETURN_IF_ERROR(conns_.Open());
+  // The summary of each query says why it cannot be loaded.
+  if (options_.source == RowSource::kTable && !options_.replay) (void)aids_.KernelTable();
+  return absl::OkStatus();
 }
 
 // Goes on to the capture that answers the query which begins.
@@ -229,7 +232,11 @@ absl::Status Engine::Impl::Begin(const Query& query, Form form) {
                                    .completeness = query_.completeness,
                                    .source = options_.source,
                                    .cookies = query_.cookies};
-  if (options_.threads > 1) context.read_ahead = query_.owners ? kAheadOfScan : kAhead;
+  if (options_.threads > 1) {
+    context.read_ahead = query_.owners ? kAheadOfScan : kAhead;
+    // With owners, the second thread's time is the scan's.
+    if (!query_.owners && conns_.size() == 1) context.table_programs = 2;
+  }
   const size_t limit = form == Form::kOneByOne ? 1 : std::max<size_t>(conns_.size(), 1);
   walks_.Begin(std::move(plans), context, limit, unix_sockets_.get(), &summary_);
   return absl::OkStatus();

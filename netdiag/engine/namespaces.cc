@@ -247,6 +247,11 @@ bool Namespaces::Vanished(NetnsId id) const {
   return place != index_.end() && places_[place->second].vanished;
 }
 
+SocketCounts Namespaces::CountsOf(NetnsId id) const {
+  const auto place = index_.find(id);
+  return place == index_.end() ? SocketCounts() : places_[place->second].counts;
+}
+
 bool Namespaces::IsEmpty(const DumpRequest& request) {
   Place* const place = PlaceOf(request.table.netns);
   const bool empty = place != nullptr && place->counts.IsEmpty(request);

@@ -70,6 +70,8 @@ class Namespaces {
   // counted once.
   absl::Status RunIn(NetnsId id, absl::FunctionRef<absl::Status()> work);
   bool Vanished(NetnsId id) const;
+  // The sockets that Find() counted in a guest.
+  SocketCounts CountsOf(NetnsId id) const;
   // True if the dump would be empty. Counts the table as empty.
   bool IsEmpty(const DumpRequest& request);
   // The lookups that replace this dump of TCP; nullopt: it must be dumped. The first call of a

@@ -23,6 +23,8 @@ using netlink::Ready;
 
 // A dump with more datagrams than this is worth a thread that reads ahead.
 constexpr size_t kDatagramsBeforeThread = 2;
+// If two threads read a table, they divide it into so many parts.
+constexpr uint32_t kTableParts = 16;
 
 absl::StatusOr<ProcfsSource> OpenProcfs(const TablePlan& plan, Conns* conns) {
   const Table& table = plan.table();
@@ -82,22 +84,38 @@ std::optional<LookupSource> PlanLookups(const TablePlan& plan, Conn* conn,
   return LookupSource(conn, plan.request, std::move(lookups->tuples), lookups->listeners, options);
 }
 
-// The kernel's table, begun. An error says why a dump is needed.
-absl::StatusOr<KernelTableSource> OpenKernelTable(const TablePlan& plan,
-                                                  const WalkContext& context) {
+// OK, or why the kernel's table cannot answer.
+absl::Status CheckKernelTable(const TablePlan& plan, const WalkContext& context) {
   NETDIAG_RETURN_IF_ERROR(KernelTableSource::CanAnswer(plan.request));
+  const std::string what = "reading the kernel's table, " + Text(plan.table());
   if (context.cookies) {
-    return ErrnoError(EOPNOTSUPP, "reading the kernel's table, " + Text(plan.table()),
+    return ErrnoError(EOPNOTSUPP, what,
                       "cookies are asked for, which only a dump gives to every socket");
   }
-  if (plan.needs_net_admin) {
-    return ErrnoError(EOPNOTSUPP, "reading the kernel's table, " + Text(plan.table()),
-                      "the filter reads marks");
-  }
+  if (!plan.needs_net_admin) return absl::OkStatus();
+  return ErrnoError(EOPNOTSUPP, what, "the filter reads marks");
+}
+
+// The number of programs that should read the kernel's table; 0: it should be dumped.
+size_t TablePrograms(const TablePlan& plan, const WalkContext& context) {
+  if (context.source == RowSource::kTable) return context.table_programs;
+  if (context.source != RowSource::kAuto || !context.may_wait) return 0;
+  // A dump of listeners walks no connections, and a dump with a program sends only what matches.
+  if (plan.request.states == State::kListen) return 0;
+  if (plan.has_program() && context.completeness != Completeness::kExact) return 0;
+  if (!CheckKernelTable(plan, context).ok()) return 0;
+  return context.aids->TableProgramsFor(plan.request, context.completeness, context.table_programs,
+                                        *context.namespaces);
+}
+
+// The kernel's table. nullopt: it is to be dumped. An error says why it must be dumped.
+absl::StatusOr<std::optional<KernelTableSource>> OpenKernelTable(const TablePlan& plan,
+                                                                 const WalkContext& context) {
+  const size_t programs = TablePrograms(plan, context);
+  if (programs == 0) return std::nullopt;
+  NETDIAG_RETURN_IF_ERROR(CheckKernelTable(plan, context));
   NETDIAG_ASSIGN_OR_RETURN(std::shared_ptr<bpf::KernelTable> table, context.aids->KernelTable());
-  KernelTableSource source(std::move(table), plan.request);
-  NETDIAG_RETURN_IF_ERROR(source.Begin());
-  return source;
+  return KernelTableSource(std::move(table), plan.request, programs > 1 ? kTableParts : 1);
 }
 
 }  // namespace
@@ -131,14 +149,12 @@ absl::StatusOr<std::optional<Walk>> Walk::Start(const TablePlan& plan, size_t sl
 
 absl::StatusOr<Walk> Walk::StartDump(const TablePlan& plan, size_t slot, const WalkContext& context,
                                      const CallOptions& call, TableOutcome* outcome) {
-  if (context.source == RowSource::kTable) {
-    absl::StatusOr<KernelTableSource> table = OpenKernelTable(plan, context);
-    if (table.ok()) {
-      outcome->source = SourceKind::kTable;
-      return Walk(plan, slot, context, outcome, *std::move(table));
-    }
-    outcome->no_table = table.status();
+  absl::StatusOr<std::optional<KernelTableSource>> table = OpenKernelTable(plan, context);
+  if (table.ok() && *table) {
+    outcome->source = SourceKind::kTable;
+    return Walk(plan, slot, context, outcome, **std::move(table));
   }
+  if (context.source == RowSource::kTable) outcome->no_table = table.status();
   NETDIAG_ASSIGN_OR_RETURN(Source source, OpenDump(plan, slot, context, call));
   return Walk(plan, slot, context, outcome, std::move(source));
 }
@@ -167,12 +183,10 @@ Walk Walk::OverKept(const TablePlan& plan, const UnixIndex& index, uint16_t tabl
 
 absl::StatusOr<Ready> Walk::Step(const StepOptions& how, MessageVisitor deliver) {
   NETDIAG_RETURN_IF_ERROR(CheckCall(how.call, "listing sockets"));
+  if (how.wait == Wait::kBlock && context_->read_ahead > 0) AddThread(how.call);
   const bool can_wait = UsesConn(source_);
   const absl::StatusOr<Ready> ready = internal::Step(&source_, how, deliver);
-  if (ready.ok()) {
-    if (*ready == Ready::kSome && how.wait == Wait::kBlock) ReadAhead(how.call);
-    return ready;
-  }
+  if (ready.ok()) return ready;
   if (can_wait && EndsCall(ready.status())) return ready;
   return Recover(ready.status(), how.call);
 }
@@ -200,16 +214,31 @@ absl::StatusOr<Ready> Walk::Recover(const absl::Status& failure, const CallOptio
   return Ready::kSome;
 }
 
-// Continues a long dump on a thread of its own.
-void Walk::ReadAhead(const CallOptions& call) {
+// Continues a long dump, or begins a table, on a thread of its own.
+void Walk::AddThread(const CallOptions& call) {
+  const size_t step = steps_++;
+  auto* const table = std::get_if<KernelTableSource>(&source_);
+  if (table != nullptr && step == 0) return AddThreadToTable(table, call);
   auto* const dump = std::get_if<NetlinkSource>(&source_);
-  if (context_->read_ahead == 0 || dump == nullptr) return;
-  if (++datagrams_ != kDatagramsBeforeThread) return;
+  if (dump == nullptr || step != kDatagramsBeforeThread) return;
   // A census enters the namespace, and only the Engine's thread may enter a guest.
   const bool home = context_->conns->IsHome(plan_->table().netns);
   if (!home && context_->completeness == Completeness::kExact) return;
   absl::StatusOr<AheadSource> ahead = AheadSource::Start(dump, call, context_->read_ahead);
   if (ahead.ok()) source_ = *std::move(ahead);
+}
+
+void Walk::AddThreadToTable(KernelTableSource* table, const CallOptions& call) {
+  if (!table->divided()) {
+    absl::StatusOr<AheadSource> ahead = AheadSource::Start(table, call, context_->read_ahead);
+    if (ahead.ok()) source_ = *std::move(ahead);
+    return;
+  }
+  absl::StatusOr<std::shared_ptr<bpf::KernelTable>> program = context_->aids->KernelTable();
+  if (!program.ok()) return;
+  KernelTableSource beside = table->Beside(*std::move(program));
+  absl::StatusOr<AheadSource> ahead = AheadSource::Start(&beside, call, context_->read_ahead);
+  if (ahead.ok()) source_ = SplitSource(std::move(*table), *std::move(ahead));
 }
 
 void Walk::Finish(Summary* summary) const {

@@ -3,12 +3,13 @@
 // Hides which source answers. Start() chooses, by the table's plan:
 // - a capture, or a stream of TCP sockets;
 // - /proc/net, if no kernel has a dump of the table;
-// - the kernel's table read by BPF, if the Engine was told to, and if it has what is asked for;
+// - the kernel's table read by BPF, if it has what is asked for, and if the Engine was told to read
+//   it or that costs less than a dump (TableChoice);
 // - exact lookups, if they yield what a dump yields and cost less;
 // - else a dump.
 // If the kernel refuses the dump before any row has come, Step() replaces it by /proc/net. (A dump
 // whose program is refused repeats itself without the program: DumpOptions.) A long dump may
-// continue as a source that a thread reads ahead.
+// continue as a source that a thread reads ahead, and a table as one that a thread helps to read.
 //
 // Lifetime: plan, outcome and context must outlive the walk.
 // Threads: thread-compatible. The thread that reads ahead has ended when the walk is gone.
@@ -50,6 +51,10 @@ struct WalkContext {
   bool cookies = true;  // Query::cookies
   // Bytes that a thread may read ahead of the visitor in a long dump; 0: no thread.
   size_t read_ahead = 0;
+  // Programs that may read one of the kernel's tables at the same time; above 1, on threads.
+  size_t table_programs = 1;
+  // False: a step is short, so nothing is loaded in one.
+  bool may_wait = true;
 };
 
 class Walk {
@@ -98,13 +103,14 @@ class Walk {
                                          const netlink::CallOptions& call);
   absl::StatusOr<netlink::Ready> Recover(const absl::Status& failure,
                                          const netlink::CallOptions& call);
-  void ReadAhead(const netlink::CallOptions& call);
+  void AddThread(const netlink::CallOptions& call);
+  void AddThreadToTable(KernelTableSource* table, const netlink::CallOptions& call);
 
   const TablePlan* plan_;
   const WalkContext* context_;
   TableOutcome* outcome_;
   size_t slot_;
-  size_t datagrams_ = 0;  // received from a NetlinkSource
+  size_t steps_ = 0;
   Source source_;
 };
 

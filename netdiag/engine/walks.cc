@@ -33,6 +33,7 @@ void Walks::Drop() {
 }
 
 absl::StatusOr<Ready> Walks::Step(Wait wait, const CallOptions& call, const Sink& sink) {
+  context_.may_wait = wait == Wait::kBlock;
   NETDIAG_RETURN_IF_ERROR(StartWalks(call));
   if (walks_.empty()) return done() ? Ready::kDone : Ready::kSome;
   turn_ = (turn_ + 1) % walks_.size();

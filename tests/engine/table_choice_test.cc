@@ -1,0 +1,44 @@
+// When the kernel's tables are read instead of dumped.
+
+#include "netdiag/engine/table_choice.h"
+
+#include <gtest/gtest.h>
+
+namespace netdiag::internal {
+namespace {
+
+TEST(TableChoice, DumpsSmallTables) {
+  TableChoice choice;
+  for (int i = 0; i < 1'000; ++i) EXPECT_EQ(choice.Programs(TableChoice::kLeast - 1, false, 2), 0u);
+}
+
+TEST(TableChoice, ReadsALargeTableAtOnce) {
+  TableChoice choice;
+  EXPECT_EQ(choice.Programs(TableChoice::kPrice, false, 1), 1u);
+  EXPECT_EQ(choice.Programs(TableChoice::kLeast, false, 1), 1u);
+}
+
+TEST(TableChoice, LoadsAProgramWhenTheTablesReadWithoutItWouldHavePaidForIt) {
+  TableChoice choice;
+  const int polls = static_cast<int>(TableChoice::kPrice / 25'000);
+  for (int i = 1; i < polls; ++i) EXPECT_EQ(choice.Programs(25'000, false, 2), 0u);
+  for (int i = 0; i < polls; ++i) EXPECT_EQ(choice.Programs(25'000, false, 2), 1u) << i;
+  EXPECT_EQ(choice.Programs(25'000, false, 2), 2u);
+}
+
+TEST(TableChoice, LoadsNoMoreProgramsThanThreads) {
+  TableChoice choice;
+  EXPECT_EQ(choice.Programs(100 * TableChoice::kPrice, false, 1), 1u);
+  EXPECT_EQ(choice.Programs(TableChoice::kPrice, false, 2), 2u);
+  EXPECT_EQ(choice.Programs(TableChoice::kPrice, false, 1), 1u);
+}
+
+TEST(TableChoice, ReadsForExactQueriesWhateverLoadingCosts) {
+  TableChoice choice;
+  EXPECT_EQ(choice.Programs(TableChoice::kLeastExact - 1, true, 2), 0u);
+  EXPECT_EQ(choice.Programs(TableChoice::kLeastExact, true, 2), 1u);
+  EXPECT_EQ(choice.Programs(TableChoice::kLeastExact, false, 2), 0u);
+}
+
+}  // namespace
+}  // namespace netdiag::internal
