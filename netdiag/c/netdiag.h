@@ -155,7 +155,7 @@ typedef struct netdiag_batch {
 /* ---- Queries ---- */
 
 #define NETDIAG_COMPLETENESS_FAST 0   /* netdiag_summary says if sockets may be missing */
-#define NETDIAG_COMPLETENESS_PROVED 1 /* long dumps are verified, too */
+#define NETDIAG_COMPLETENESS_PROVED 1 /* deprecated: as NETDIAG_COMPLETENESS_EXACT */
 #define NETDIAG_COMPLETENESS_EXACT 2  /* dumps are repeated until no socket is missing */
 
 #define NETDIAG_OWNERS_ALL 0    /* every owner of each socket */

@@ -89,7 +89,8 @@ absl::StatusOr<std::unique_ptr<netdiag_query>> Make(const netdiag_query_options*
   if (options.completeness > NETDIAG_COMPLETENESS_EXACT) {
     return BadInput("completeness", std::to_string(options.completeness), "is unknown");
   }
-  query.completeness = static_cast<Completeness>(options.completeness);
+  const bool fast = options.completeness == NETDIAG_COMPLETENESS_FAST;
+  query.completeness = fast ? Completeness::kFast : Completeness::kExact;
   if (options.owner_policy > NETDIAG_OWNERS_CACHED) {
     return BadInput("owner_policy", std::to_string(options.owner_policy), "is unknown");
   }

@@ -3,13 +3,11 @@
 
 #include "netdiag/dump/activity_check.h"
 
-#include "netdiag/dump/bucket_request.h"
+#include <utility>
 
 namespace netdiag::internal {
 namespace {
 
-// Two reads cost 200 µs, which is less than a hundredth of a dump of this many rows.
-constexpr uint64_t kManyRows = 5000;
 // A dump of fewer rows is likely to be one datagram, which cannot be torn.
 constexpr uint64_t kSomeRows = 50;
 
@@ -19,17 +17,16 @@ void ActivityCheck::Begin(const DumpRequest& request, const ActivityReader* read
                           std::optional<uint64_t> rows) {
   reader_ = reader;
   if (request.table.protocol != Protocol::kTcp || reader == nullptr) return;
-  // Exact requests verify a short dump faster, unless it hides sockets.
-  const uint64_t least = HidesSockets(request) ? kSomeRows : kManyRows;
-  if (rows && *rows < least) return;
-  before_ = (*reader)(least);
+  if (rows && *rows < kSomeRows) return;
+  before_ = (*reader)(kSomeRows);
 }
 
-bool ActivityCheck::Unchanged(StateSet states) const {
-  if (!before_ || states.contains(State::kListen) || states.contains(State::kBoundInactive)) {
-    return false;
-  }
-  return (*reader_)(0) == before_;
+bool ActivityCheck::Unchanged() {
+  if (!before_) return false;
+  std::optional<TcpActivity> now = (*reader_)(0);
+  const bool unchanged = now == before_;
+  before_ = std::move(now);
+  return unchanged;
 }
 
 }  // namespace netdiag::internal

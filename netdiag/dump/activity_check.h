@@ -1,7 +1,7 @@
 // netdiag/dump/activity_check.h — Internal. Verifies a dump of TCP by the namespace's counters: if
 // TCP did nothing between the first request and the last answer, no connection left a bucket.
 //
-// The counters say nothing about listeners and bound idle sockets.
+// The counters say nothing about listeners and bound idle sockets, which have witnesses.
 //
 // Cost: two reads of 24 to 95 µs; dumps that are likely to be short read nothing.
 // Threads: thread-compatible.
@@ -16,7 +16,6 @@
 
 #include "netdiag/dump/sockstat.h"
 #include "netdiag/dump/table.h"
-#include "netdiag/types/types.h"
 
 namespace netdiag::internal {
 
@@ -29,9 +28,8 @@ class ActivityCheck {
   // outlive the check. `rows`: of the last dump of TCP over the same Conn, if there was one.
   void Begin(const DumpRequest& request, const ActivityReader* reader,
              std::optional<uint64_t> rows);
-  // True if TCP did nothing since Begin(). `states`: those of the torn buckets that are no
-  // connections' (TearReport::states).
-  bool Unchanged(StateSet states) const;
+  // True if TCP did nothing since Begin() or the last Unchanged().
+  bool Unchanged();
 
  private:
   const ActivityReader* reader_ = nullptr;

@@ -85,15 +85,13 @@ enum class RowSource : uint8_t {
 // How much effort goes into missing no socket. A dump is no snapshot, so it can miss sockets:
 // docs/exactness.md. No level gives a socket twice.
 enum class Completeness : uint8_t {
-  // TableOutcome::doubt says if sockets may be missing. A long dump of connections is not verified
-  // if TCP was busy meanwhile, because that costs a fifth of the dump. It is a doubt.
+  // TableOutcome::doubt says if sockets may be missing: sockets left a part of the table in which
+  // the dump was interrupted, or that cannot be excluded.
   kFast,
-  // Such dumps are verified too. A doubt remains only if sockets left a part of the table in which
-  // the dump was interrupted, or if that cannot be excluded.
-  kProved,
-  // Instead of a doubt, the table is dumped again until no socket is missing. A doubt remains if a
-  // limit of dumps is reached first.
+  // Instead of a doubt, the table is dumped again until no socket is missing, or it is read by BPF.
+  // A doubt remains if a limit of dumps is reached first.
   kExact,
+  kProved [[deprecated("use kExact")]] = kExact,
 };
 
 // One dump. A port of 0 matches any port.

@@ -5,25 +5,22 @@
 //   - Listeners: any listener of the table may stand in the torn bucket.
 //   - Bound idle sockets: likewise. The kernel takes sixteen of a bucket at a time, so a bucket can
 //     also tear within a datagram.
-//   - Connections: a bucket has few, so the last rows before a tear cover it. How many rows that is
-//     follows from the number of connections and of buckets. In a table of few buckets, a bucket
-//     can have more than sixteen: its connections are treated as bound idle sockets are.
+//   - Connections: they have no witnesses. There are many, and one that is being made stands in its
+//     bucket for a moment before the kernel shows it. In a table of few buckets, a bucket can have
+//     more than sixteen, and can tear within a datagram.
 //
 // A connection that becomes TIME_WAIT, or a request that becomes a connection, is another object in
 // the bucket with the same cookie. The first of the two rows is given.
 //
-// Cost: 3 ns a connection, of which the last 16 are kept.
+// Cost: 8 bytes a listener or idle socket.
 // Threads: thread-compatible.
-// Source: tcp_diag_dump(), 6.18.
+// Source: tcp_diag_dump(), reqsk_queue_hash_req() (sets the reference count last), 6.18.
 
 #ifndef NETDIAG_DUMP_TCP_TEARS_H_
 #define NETDIAG_DUMP_TCP_TEARS_H_
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 
-#include "netdiag/dump/requests.h"
 #include "netdiag/dump/socket_key.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/dump/tear_report.h"
@@ -33,8 +30,8 @@ namespace netdiag::internal {
 
 class TcpTears {
  public:
-  // `buckets`: the number of buckets in the table of connections; 0: unknown. `hides`:
-  // HidesSockets(request).
+  // `buckets`: the number of buckets in the table of connections; 0: unknown, so it is large.
+  // `hides`: HidesSockets(request).
   TcpTears(const DumpRequest& request, uint64_t buckets, bool hides, bool keep_all);
   // A row has come, or come again.
   void Add(Bytes row, SocketKey key, RowsInFlight* rows, TearReport* report);
@@ -43,21 +40,17 @@ class TcpTears {
   void End(RowsInFlight* rows, TearReport* report);
 
  private:
-  static constexpr size_t kTail = 16;  // a power of two
   enum class Part : uint8_t { kListeners, kIdle, kConnections };
 
   void EnterPart(Part part, RowsInFlight* rows, TearReport* report);
   void EndPart(RowsInFlight* rows, TearReport* report);
-  size_t BucketLength() const;
 
   bool asks_idle_ = false;
-  uint64_t buckets_ = 0;
+  bool tiny_ = false;  // the table of connections
   bool hides_ = false;
   bool keep_all_ = false;
   Part part_ = Part::kListeners;
-  bool tears_anywhere_ = false;           // the buckets of the part can tear within a datagram
-  uint64_t connections_ = 0;              // that came
-  std::array<InetSocketId, kTail> tail_;  // connection N at N % kTail
+  uint64_t connections_ = 0;  // that came
 };
 
 }  // namespace netdiag::internal

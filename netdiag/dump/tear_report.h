@@ -7,27 +7,25 @@
 #include <cstddef>
 #include <vector>
 
-#include "netdiag/dump/requests.h"
 #include "netdiag/dump/socket_key.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag::internal {
 
-// Nothing was skipped if all witnesses still live after the dump: connections, which exact requests
-// find, and sockets of `witnesses`, which another dump must show again.
+// Nothing was skipped if all witnesses still live after the dump: another dump must show them
+// again.
 struct TearReport {
   bool torn = false;
   // The request hides sockets that may have stood in a torn bucket, so none can vouch for it.
   bool hidden = false;
   // Sockets that no row showed may have left a torn bucket.
   bool restless = false;
-  // TCP: the buckets of the table are too full for the connections that were kept.
-  bool too_full = false;
+  // TCP: connections stood in a torn bucket. None of them is kept as a witness.
+  bool unwitnessed = false;
   // TCP: connections stood in long buckets. A connection that is being made is in its bucket for a
-  // moment before the kernel shows it (reqsk_queue_hash_req() sets its reference count last), so in
-  // a long bucket it may have stood before the tear unseen. Source: tcp_diag_dump().
+  // moment before the kernel shows it, so in a long bucket it may have stood before the tear
+  // unseen.
   bool crowded = false;
-  std::vector<InetSocketId> connections;
   std::vector<SocketKey> witnesses;
   // What a dump must ask for to show the witnesses. Empty: every state, every port.
   StateSet states;          // TCP

@@ -34,8 +34,8 @@ void Tears::Begin(const DumpRequest& request, uint64_t tcp_buckets, bool keep_al
   cookies_.Clear();
   given_ = repeated_ = 0;
   rows_.BeginBucket(/*keep=*/false);
-  report_.torn = report_.hidden = report_.restless = report_.too_full = report_.crowded = false;
-  report_.connections.clear();
+  report_.torn = report_.hidden = report_.restless = false;
+  report_.unwitnessed = report_.crowded = false;
   report_.witnesses.clear();
   report_.states = StateSet();
   report_.ports.clear();

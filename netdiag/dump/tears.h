@@ -18,7 +18,7 @@
 // the dump, nothing was skipped; these rows are the witnesses. One case is excluded: if the bucket
 // was torn again after rows of it had come again, sockets that entered it unseen may have left it
 // unseen. The classes for the protocols decide which rows may stand in the bucket: TcpTears,
-// UdpTears, OneBucketTears.
+// UdpTears, OneBucketTears. Connections of TCP have no witnesses.
 //
 // Cost: what these classes say, and what cookie_set.h says. No allocation once the vectors have
 // grown.

@@ -33,10 +33,7 @@ inline constexpr std::string_view kTorn =
     "sockets may be missing: some went away while the kernel paused between two datagrams";
 inline constexpr std::string_view kHidden =
     "sockets may be missing: the filtered dump could not be verified";
-inline constexpr std::string_view kTooFull =
-    "sockets may be missing: a dump of a table with such full buckets cannot be verified";
-inline constexpr std::string_view kUnverified =
-    "sockets may be missing: TCP was busy during the dump, and the query did not ask to verify it";
+inline constexpr std::string_view kBusy = "sockets may be missing: TCP was busy during the dump";
 inline constexpr std::string_view kRestless =
     "sockets may be missing: some went away during every dump";
 inline constexpr std::string_view kLeftOut =

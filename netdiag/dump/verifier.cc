@@ -87,19 +87,18 @@ absl::StatusOr<Verdict> Verifier::EndDump(netlink::Conn* conn, const CallOptions
   }
   if (associations_torn_) return Verdict::Doubt(kHidden);
   if (!tears.report().torn) return Verdict::Verified();
-  return settlement_ ? Settle(conn, call) : Verify(conn, call);
+  return settlement_ ? Settle() : Verify(conn, call);
 }
 
 absl::StatusOr<Verdict> Verifier::Verify(netlink::Conn* conn, const CallOptions& call) {
-  TearReport& report = options_.scratch->tears.report();
+  const TearReport& report = options_.scratch->tears.report();
   if (asked_.table.protocol == Protocol::kTipc) return Doubt(kLeftOut);
-  if (activity_.Unchanged(report.states)) return Verdict::Verified();
+  if (report.unwitnessed && !activity_.Unchanged()) return Doubt(kBusy);
+  if (report.witnesses.empty()) return Verdict::Verified();
   if (report.hidden) return CanUnhide() ? DumpAgain(Widened()) : Doubt(kHidden);
   if (report.restless) return Doubt(kTorn);
-  if (report.too_full || report.crowded) return Doubt(kTooFull);
-  const bool many = report.connections.size() > kFewLookups;
-  if (options_.completeness == Completeness::kFast && many) return Doubt(kUnverified);
-  return options_.scratch->witnesses.Begin(conn, Widened(), &report, call);
+  return options_.scratch->witnesses.Begin(conn, Widened(), &options_.scratch->tears.report(),
+                                           call);
 }
 
 absl::StatusOr<Verdict> Verifier::Step(netlink::Conn* conn, const StepOptions& how) {
@@ -149,7 +148,7 @@ Verdict Verifier::BeginSettlement() {
 }
 
 // Another dump has ended, torn.
-absl::StatusOr<Verdict> Verifier::Settle(netlink::Conn* conn, const CallOptions& call) {
+Verdict Verifier::Settle() {
   CensusCheck& census = settlement_->census;
   const TearReport& report = options_.scratch->tears.report();
   if (census.works()) {
@@ -158,9 +157,8 @@ absl::StatusOr<Verdict> Verifier::Settle(netlink::Conn* conn, const CallOptions&
     return settled ? Verdict::Verified() : DumpOnceMore();
   }
   if (settlement_->comparison.EndDump(report)) return Verdict::Verified();
-  // Connections can verify the dump that gave them.
-  const bool checkable = report.witnesses.empty() && !report.connections.empty();
-  return checkable ? Verify(conn, call) : DumpOnceMore();
+  const bool idle = report.unwitnessed && report.witnesses.empty() && activity_.Unchanged();
+  return idle ? Verdict::Verified() : DumpOnceMore();
 }
 
 // The same request again, within the limits of a settlement.

@@ -1,16 +1,14 @@
 // netdiag/dump/verifier.h — Internal. Decides after each dump of a table whether sockets may be
 // missing, and what to do about it. docs/exactness.md has the reasons.
 //
-// A dump in one datagram misses nothing. A torn dump (dump/tears.h) is verified by the cheapest
-// check that applies: ActivityCheck, then WitnessCheck. If it hid sockets, other than connections,
-// another dump without the filter is verified instead.
+// A dump in one datagram misses nothing. A torn dump (dump/tears.h) is verified by ActivityCheck if
+// it was torn among connections, and by WitnessCheck otherwise. If it hid other sockets than
+// connections, another dump without the filter is verified instead.
 //
-// If no check verifies the dump, that is a doubt. kFast and kProved end with the doubt; kFast also
-// doubts a dump that takes more than kFewLookups exact requests to verify. kExact settles the
-// doubt: it dumps the table again, without a filter, until nothing can be missing. Two ways to
-// settle:
+// If no check verifies the dump, that is a doubt, with which kFast ends. kExact settles the doubt:
+// it dumps the table again, without a filter, until nothing can be missing. Two ways to settle:
 //   by census      CensusCheck works: until every socket that it counted was given, or has gone;
-//   by comparison  otherwise: until DumpComparison or WitnessCheck verifies one of the dumps.
+//   by comparison  otherwise: until DumpComparison or ActivityCheck verifies one of the dumps.
 // A census that fails changes the way from the first to the second. kMaxCensusDumps and kMaxDumps
 // limit the dumps.
 //
@@ -29,7 +27,6 @@
 #ifndef NETDIAG_DUMP_VERIFIER_H_
 #define NETDIAG_DUMP_VERIFIER_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -60,7 +57,7 @@ struct DumpScratch {
 };
 
 struct DumpOptions {
-  Completeness completeness = Completeness::kProved;
+  Completeness completeness = Completeness::kFast;
   uint64_t tcp_buckets = 0;                  // Tears::Begin()
   const CensusTaker* census = nullptr;       // null: no census can be taken
   const ActivityReader* activity = nullptr;  // null: TCP's counters cannot be read
@@ -74,7 +71,6 @@ class Verifier {
  public:
   static constexpr uint64_t kMaxDumps = 6;
   static constexpr uint64_t kMaxCensusDumps = 16;
-  static constexpr size_t kFewLookups = 128;
 
   // `options.scratch` must not be null. It, and what the other options name, must outlive the
   // Verifier.
@@ -105,7 +101,7 @@ class Verifier {
   };
 
   absl::StatusOr<Verdict> Verify(netlink::Conn* conn, const netlink::CallOptions& call);
-  absl::StatusOr<Verdict> Settle(netlink::Conn* conn, const netlink::CallOptions& call);
+  Verdict Settle();
   Verdict Doubt(std::string_view reason);
   Verdict BeginSettlement();
   Verdict DumpOnceMore();

@@ -4,7 +4,6 @@
 #include "netdiag/dump/witness_check.h"
 
 #include <algorithm>
-#include <span>
 
 #include "netdiag/dump/exchange.h"
 #include "netdiag/types/error.h"
@@ -19,45 +18,18 @@ absl::StatusOr<Verdict> WitnessCheck::Begin(netlink::Conn* conn, const DumpReque
                                             TearReport* report, const CallOptions& call) {
   report_ = report;
   request_ = wide;
-  next_ = 0;
-  if (report->connections.empty()) return BeginDump(conn, call);
-  phase_ = Phase::kLookups;
-  return Verdict::Step();
-}
-
-absl::StatusOr<Verdict> WitnessCheck::Step(netlink::Conn* conn, const StepOptions& how) {
-  return phase_ == Phase::kLookups ? LookUp(conn, how.call) : StepDump(conn, how);
-}
-
-absl::StatusOr<Verdict> WitnessCheck::LookUp(netlink::Conn* conn, const CallOptions& call) {
-  const std::span<const InetSocketId> all = report_->connections;
-  const auto batch = all.subspan(next_, std::min(ExactRequests::kMax, all.size() - next_));
-  if (batch.empty()) return BeginDump(conn, call);
-  for (const InetSocketId& socket : batch) NETDIAG_RETURN_IF_ERROR(batch_.Add(socket, {}));
-  next_ += batch.size();
-  // The requests name cookies, so the answer for any other socket is ENOENT.
-  size_t found = 0;
-  NETDIAG_RETURN_IF_ERROR(batch_.Exchange(conn, call, [&](size_t, const Message& message) {
-    found += message.type() >= netlink::kFirstType ? 1 : 0;
-  }));
-  return found == batch.size() ? Verdict::Step() : Verdict::Doubt(kTorn);
-}
-
-absl::StatusOr<Verdict> WitnessCheck::BeginDump(netlink::Conn* conn, const CallOptions& call) {
   std::vector<SocketKey>& witnesses = report_->witnesses;
-  if (witnesses.empty()) return Verdict::Verified();
   std::ranges::sort(witnesses);
   witnesses.erase(std::unique(witnesses.begin(), witnesses.end()), witnesses.end());
   found_.assign(witnesses.size(), 0);
   request_.extensions = {};
   if (!report_->states.empty()) request_.states = report_->states;
   AssemblePorts(report_->ports, &assembler_, &request_.bytecode);
-  phase_ = Phase::kDump;
   NETDIAG_RETURN_IF_ERROR(SendDump(conn, request_, Detail::kKeys, 0, call, &storage_));
   return Verdict::Step();
 }
 
-absl::StatusOr<Verdict> WitnessCheck::StepDump(netlink::Conn* conn, const StepOptions& how) {
+absl::StatusOr<Verdict> WitnessCheck::Step(netlink::Conn* conn, const StepOptions& how) {
   const std::vector<SocketKey>& witnesses = report_->witnesses;
   NETDIAG_ASSIGN_OR_RETURN(const Ready ready, ReceiveDump(conn, how, [&](const Message& message) {
                              const SocketKey key = SocketKey::Of(message, request_.table.protocol);

@@ -1,26 +1,19 @@
 // netdiag/dump/witness_check.h — Internal. Verifies a torn dump by its witnesses: sockets that
 // stood in the torn buckets before the tears. If all of them still live, no socket was skipped.
+// Another dump of these buckets, without attributes, shows whether they do.
 //
-// Two phases, in this order:
-//   kLookups  exact requests for the connections, one batch a step;
-//   kDump     another dump, without attributes, of the buckets of the other witnesses.
-// A phase without witnesses of its kind is left out. The first witness that does not live ends the
-// check.
-//
-// Cost: 2 to 3 µs a connection; the dump that shows the other witnesses.
+// Cost: that dump.
 // Threads: thread-compatible.
 
 #ifndef NETDIAG_DUMP_WITNESS_CHECK_H_
 #define NETDIAG_DUMP_WITNESS_CHECK_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <vector>
 
 #include "absl/status/statusor.h"
 
 #include "netdiag/dump/bytecode.h"
-#include "netdiag/dump/exact_requests.h"
 #include "netdiag/dump/step.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/dump/tear_report.h"
@@ -39,17 +32,8 @@ class WitnessCheck {
   absl::StatusOr<Verdict> Step(netlink::Conn* conn, const StepOptions& how);
 
  private:
-  enum class Phase : uint8_t { kLookups, kDump };
-
-  absl::StatusOr<Verdict> LookUp(netlink::Conn* conn, const netlink::CallOptions& call);
-  absl::StatusOr<Verdict> BeginDump(netlink::Conn* conn, const netlink::CallOptions& call);
-  absl::StatusOr<Verdict> StepDump(netlink::Conn* conn, const StepOptions& how);
-
-  Phase phase_ = Phase::kLookups;
   TearReport* report_ = nullptr;
   DumpRequest request_;  // of the dump
-  size_t next_ = 0;      // of the connections
-  ExactRequests batch_;
   BytecodeAssembler assembler_;
   std::vector<std::byte> storage_;
   std::vector<char> found_;  // by witness

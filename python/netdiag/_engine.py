@@ -151,7 +151,7 @@ class Batch:
         return zip(*self.columns) if self.columns else iter([()] * self.rows)
 
 
-_COMPLETENESS = ("fast", "proved", "exact")
+_COMPLETENESS = ("fast", "exact")
 _POLICIES = ("all", "first", "cached")
 _SOURCES = ("auto", "proc", "bpf")
 
@@ -172,7 +172,7 @@ class Query:
     filter: an expression of docs/filter.md, with numbers for hosts, services, users and interfaces.
     fields: the names of fields, or of groups of fields ("tcp_info"), as one text or several.
     protocols, states: words, as "tcp udp" and "listen established".
-    completeness: "fast", "proved" or "exact". owners: "all", "first" or "cached".
+    completeness: "fast" or "exact". owners: "all", "first" or "cached".
     """
 
     def __init__(self, filter: Optional[str] = None,

@@ -431,7 +431,6 @@ TEST_F(VerbsLive, NoAllocationPerRow) {
       Query query;
       query.owners = owners;
       query.extensions = {Extension::kInfo, Extension::kSocketMemory};
-      query.completeness = Completeness::kProved;  // a doubt would allocate its text
       rows = 0;
       const AllocCounter counter;
       const absl::StatusOr<Summary> summary = engine->Visit(query, [&](const Row& row) {
