@@ -168,7 +168,8 @@ void FollowAConnection(Watch* watch, void (Watch::*look)()) {
 TEST(CMonitor, CountsAConnectionToTheByte) {
   Watch watch;
   FollowAConnection(&watch, &Watch::Poll);
-  EXPECT_EQ(watch.Look().exact, 1) << watch.Look().gaps;
+  // Older kernels do not list bound idle sockets of TCP, which the query asks for.
+  EXPECT_EQ(watch.Look().exact, KernelIs(6, 8) ? 1 : 0) << watch.Look().gaps;
 }
 
 TEST(CMonitor, LooksInStepsAsInOneCall) {

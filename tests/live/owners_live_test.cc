@@ -16,6 +16,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/bpf/task_files.h"
 #include "netdiag/engine/test_options.h"
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
@@ -158,6 +159,8 @@ TEST_F(OwnersLive, StepsGoOnUntilTheirTimeIsUsedUp) {
 }
 
 TEST_F(OwnersLive, BothSourcesGiveTheSameOwners) {
+  const absl::Status bpf = bpf::TaskFiles::Check();
+  if (IsUnsupported(bpf)) GTEST_SKIP() << bpf;  // before 5.17
   for (const OwnerSource source : {OwnerSource::kProc, OwnerSource::kBpf}) {
     SCOPED_TRACE(::testing::Message() << "source " << static_cast<int>(source));
     EngineOptions options = InZoo();

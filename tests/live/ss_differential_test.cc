@@ -260,6 +260,7 @@ class SsDifferential : public ::testing::Test {
   // attempts are enough.
   static void ExpectSame(const Words& words) { ExpectSame(words, {words}); }
   static void ExpectSame(const Words& diag_words, const std::vector<Words>& ss_words) {
+    if (LeavesOut()) return;
     std::string difference;
     size_t rows = 0;
     for (int attempt = 0; attempt < 20; ++attempt) {
@@ -274,6 +275,9 @@ class SsDifferential : public ::testing::Test {
     EXPECT_EQ(difference, "") << ::testing::PrintToString(diag_words);
     EXPECT_GT(rows, 0u) << ::testing::PrintToString(diag_words);
   }
+
+  // The short form compares every fifth command line: a slow guest takes a second for each.
+  static bool LeavesOut() { return ShortForm() && ++compared_ % 5 != 0; }
 
   static const Zoo& zoo() { return *zoo_; }
   static Port mptcp_port() { return mptcp_port_; }
@@ -342,6 +346,7 @@ class SsDifferential : public ::testing::Test {
   inline static std::unique_ptr<Heir> heir_;
   inline static Port mptcp_port_;
   inline static bool named_ = false;
+  inline static int compared_ = 0;
 };
 
 TEST_F(SsDifferential, ListsEveryState) {
@@ -588,6 +593,7 @@ TEST_F(SsDifferential, CommandLines) {
   for (const CommandLine& line : kCommandLines) {
     const Words words = WordsOf(line, zoo(), file);
     EXPECT_TRUE(asked.insert(words).second) << line.words;
+    if (line.documented != nullptr && LeavesOut()) continue;
     if (line.documented == nullptr) {
       ExpectSame(words);
     } else {
@@ -628,6 +634,7 @@ TEST_F(SsDifferential, CommandLinesOfScripts) {
   size_t rows = 0;
   NameTheZoo(true);
   for (const ScriptLine& line : kScriptLines) {
+    if (LeavesOut()) continue;
     SCOPED_TRACE(line.where);
     const Words words = ArgumentsOf(line.words, zoo(), kNamed, mptcp_port());
     std::string difference;
@@ -644,7 +651,7 @@ TEST_F(SsDifferential, CommandLinesOfScripts) {
     EXPECT_EQ(difference, "") << ::testing::PrintToString(words);
   }
   NameTheZoo(false);
-  EXPECT_GT(rows, 200u);
+  EXPECT_GT(rows, ShortForm() ? 20u : 200u);
   // `ss -h | grep -q MPTCP` asks whether ss can list MPTCP.
   EXPECT_THAT(Run(kDiag, {"-h"}), ::testing::HasSubstr("MPTCP"));
 }
