@@ -99,9 +99,10 @@ absl::Status CheckKernelTable(const TablePlan& plan, const WalkContext& context)
 // The number of programs that should read the kernel's table; 0: it should be dumped.
 size_t TablePrograms(const TablePlan& plan, const WalkContext& context) {
   if (context.source == RowSource::kTable) return context.table_programs;
-  if (context.source != RowSource::kAuto || !context.may_wait) return 0;
-  // A dump of listeners walks no connections, and a dump with a program sends only what matches.
-  if (plan.request.states == State::kListen) return 0;
+  if (context.source != RowSource::kAuto || !context.may_wait || context.cookies) return 0;
+  // A lookup finds the only connection that can match, a dump of listeners walks no connections,
+  // and a dump with a program sends only what matches.
+  if (plan.ends || plan.request.states == State::kListen) return 0;
   if (plan.has_program() && context.completeness != Completeness::kExact) return 0;
   if (!CheckKernelTable(plan, context).ok()) return 0;
   return context.aids->TableProgramsFor(plan.request, context.completeness, context.table_programs,
