@@ -59,9 +59,9 @@ arm64_package_settings() {
   install_runner=(qemu-aarch64 -L "$arm64_root") package_unpacked=$arm64_cache/libraries
 }
 
-# Builds everything that is installed, builds the tests that need no kernel of their own, runs them, and appends the results
-# to $results.
-arm64_test() {
+# Builds everything that is installed and the tests that do not ask the kernel for its sockets, runs these, and appends the
+# results to $results.
+arm64_test() {  # BAZEL_FLAGS...
   local labels
   mapfile -t labels < <(bazel query --noshow_progress 'kind("cc_test", //tests/...) except
     attr(tags, "\b(live|noarm64)\b", //tests/...)' 2>/dev/null)
@@ -77,6 +77,8 @@ cmd_arm64() {
   work=$(mktemp -d) results=$work/results
   trap 'rm -rf "$work"' EXIT
   : >"$results"
-  arm64_test
+  local pch_flag
+  prepare_pch
+  arm64_test "$pch_flag"
   count_results
 }

@@ -5,7 +5,9 @@ def _arm64_toolchain_impl(ctx):
     root = ctx.path(home + "/netdiag/arm64/root")
     if not root.exists:
         fail("there is no %s; `tools/dev arm64` makes it" % root)
-    ctx.template("BUILD", ctx.attr._template, {"@root@": str(root)})
+    template = ctx.path(ctx.attr._template)
+    compiler = template.dirname.dirname.get_child("pch", "aarch64-linux-gnu-gcc")
+    ctx.template("BUILD", template, {"@root@": str(root), "@gcc@": str(compiler)})
 
 arm64_toolchain = repository_rule(
     implementation = _arm64_toolchain_impl,
