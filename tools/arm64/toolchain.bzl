@@ -6,7 +6,7 @@ def _arm64_toolchain_impl(ctx):
     if not root.exists:
         fail("there is no %s; `tools/dev arm64` makes it" % root)
     template = ctx.path(ctx.attr._template)
-    compiler = template.dirname.dirname.get_child("pch", "aarch64-linux-gnu-gcc")
+    compiler = template.dirname.dirname.get_child("pch").get_child("aarch64-linux-gnu-gcc")
     ctx.template("BUILD", template, {"@root@": str(root), "@gcc@": str(compiler)})
 
 arm64_toolchain = repository_rule(
