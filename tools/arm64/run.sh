@@ -62,13 +62,13 @@ arm64_package_settings() {
 # Builds everything that is installed and the tests that do not ask the kernel for its sockets, runs these, and appends the
 # results to $results.
 arm64_test() {  # BAZEL_FLAGS...
-  local labels
+  local emulator="qemu-aarch64 -L $arm64_root" labels
   mapfile -t labels < <(bazel query --noshow_progress 'kind("cc_test", //tests/...) except
     attr(tags, "\b(live|noarm64)\b", //tests/...)' 2>/dev/null)
   ((${#labels[@]} > 0)) || fail 1 "bazel query found no test"
   # qemu needs the root for the program interpreter and the shared objects.
-  run_tests arm64 --config=arm64 --run_under="qemu-aarch64 -L $arm64_root" "$@" \
-    //tools/install:installed "${labels[@]}"
+  run_tests arm64 --config=arm64 --run_under="$emulator" --test_env=NETDIAG_EMULATOR="$emulator" \
+    --test_env=NETDIAG_SHORT=1 "$@" //tools/install:installed "${labels[@]}"
 }
 
 cmd_arm64() {
