@@ -22,7 +22,7 @@ readonly arm64_root=$arm64_cache/root
 # as dpkg-shlibdeps reads them.
 arm64_make_root() {
   local apt=$arm64_cache/apt new=$arm64_cache/new package link
-  [[ ! -f $arm64_cache/packages || $(<"$arm64_cache/packages") != "$arm64_root_packages" ]] || return 0
+  [[ ! -f $arm64_root/packages || $(<"$arm64_root/packages") != "$arm64_root_packages" ]] || return 0
   own_apt_update "$apt" arm64 "$arm64_suite"
   say "fetching packages of arm64"
   rm -f "$apt"/archives/*.deb
@@ -39,11 +39,11 @@ arm64_make_root() {
   find "$new/root" -type l -lname '/*' | while IFS= read -r link; do
     ln -sfnr "$new/root$(readlink "$link")" "$link"
   done
+  echo "$arm64_root_packages" >"$new/root/packages"
   rm -rf "$arm64_root" "$arm64_cache/libraries"
-  mv "$new"/* "$arm64_cache"
+  mv "$new/libraries" "$new/root" "$arm64_cache"
   rmdir "$new"
   rm -f "$apt"/archives/*.deb
-  echo "$arm64_root_packages" >"$arm64_cache/packages"
 }
 
 # Installs what builds for arm64 need.
@@ -67,8 +67,8 @@ arm64_test() {  # BAZEL_FLAGS...
     attr(tags, "\b(live|noarm64)\b", //tests/...)' 2>/dev/null)
   ((${#labels[@]} > 0)) || fail 1 "bazel query found no test"
   # qemu needs the root for the program interpreter and the shared objects.
-  run_tests arm64 --config=arm64 --run_under="$emulator" --test_env=NETDIAG_EMULATOR="$emulator" \
-    --test_env=NETDIAG_SHORT=1 "$@" //tools/install:installed "${labels[@]}"
+  run_tests arm64 --config=arm64 --run_under="$emulator" --test_env=NETDIAG_EMULATOR="$emulator" "$@" \
+    //tools/install:installed "${labels[@]}"
 }
 
 cmd_arm64() {
