@@ -66,9 +66,9 @@ arm64_test() {  # BAZEL_FLAGS...
   mapfile -t labels < <(bazel query --noshow_progress 'kind("cc_test", //tests/...) except
     attr(tags, "\b(live|noarm64)\b", //tests/...)' 2>/dev/null)
   ((${#labels[@]} > 0)) || fail 1 "bazel query found no test"
-  # qemu needs the root for the program interpreter and the shared objects.
-  run_tests arm64 --config=arm64 --run_under="$emulator" --test_env=NETDIAG_EMULATOR="$emulator" "$@" \
-    //tools/install:installed "${labels[@]}"
+  # qemu needs the root for the program interpreter and the shared objects. Programs are ten times slower under it.
+  run_tests arm64 --config=arm64 --run_under="$emulator" --test_env=NETDIAG_EMULATOR="$emulator" \
+    --test_env=NETDIAG_SHORT=1 --test_timeout=3600 "$@" //tools/install:installed "${labels[@]}"
 }
 
 cmd_arm64() {
