@@ -64,7 +64,7 @@ arm64_package_settings() {
 arm64_test() {  # BAZEL_FLAGS...
   local emulator="qemu-aarch64 -L $arm64_root" labels
   mapfile -t labels < <(bazel query --noshow_progress 'kind("cc_test", //tests/...) except
-    attr(tags, "\b(live|noarm64)\b", //tests/...)' 2>/dev/null)
+    attr(tags, "\blive\b", //tests/...)' 2>/dev/null)
   ((${#labels[@]} > 0)) || fail 1 "bazel query found no test"
   # qemu needs the root for the program interpreter and the shared objects. Programs are ten times slower under it.
   run_tests arm64 --config=arm64 --run_under="$emulator" --test_env=NETDIAG_EMULATOR="$emulator" \
