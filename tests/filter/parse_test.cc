@@ -612,7 +612,8 @@ TEST(FilterParse, RandomTokensThatParsePrintAsTheSameFilter) {
                                      "src",   "unix:/a", "5-9",   "||",    "fwmark", "1/2"};
   std::mt19937 random(20261121);
   int parsed = 0;
-  for (int round = 0; round < testing::Rounds(40000); ++round) {
+  const int rounds = testing::Rounds(40000);
+  for (int round = 0; round < rounds; ++round) {
     std::string text;
     for (size_t n = random() % 12; n-- > 0;) {
       text += pieces[random() % std::size(pieces)];
@@ -626,7 +627,7 @@ TEST(FilterParse, RandomTokensThatParsePrintAsTheSameFilter) {
     ASSERT_TRUE(again.ok()) << filter->ToString() << ": " << again.status();
     ASSERT_TRUE(*again == *filter) << filter->ToString();
   }
-  EXPECT_GT(parsed, 300);
+  EXPECT_GT(parsed, rounds / 100);
 }
 
 // ---- Words ----

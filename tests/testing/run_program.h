@@ -20,6 +20,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/testing/emulator.h"
+
 namespace netdiag::testing {
 
 // Relative to the working directory of a test. The Bazel target :run_program has the program in
@@ -49,7 +51,9 @@ inline Outcome RunProgram(const std::string& program, std::vector<std::string> w
   const bool is_path = program.find('/') != program.npos;
   const int file = is_path ? open(program.c_str(), O_RDONLY | O_CLOEXEC) : -1;
   EXPECT_EQ(file >= 0, is_path) << program;
-  words.insert(words.begin(), program.substr(program.rfind('/') + 1));
+  const std::vector<std::string> emulator = is_path ? Emulator() : std::vector<std::string>{};
+  words.insert(words.begin(), emulator.empty() ? program.substr(program.rfind('/') + 1) : program);
+  words.insert(words.begin(), emulator.begin(), emulator.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -58,8 +62,8 @@ inline Outcome RunProgram(const std::string& program, std::vector<std::string> w
     dup2(out >= 0 ? out : out_file, STDOUT_FILENO);
     dup2(err_file, STDERR_FILENO);
     if (prepare) prepare();
-    if (is_path) fexecve(file, argv.data(), environ);
-    if (!is_path) execvp(argv[0], argv.data());
+    if (is_path && emulator.empty()) fexecve(file, argv.data(), environ);
+    if (!is_path || !emulator.empty()) execvp(argv[0], argv.data());
     dprintf(STDERR_FILENO, "cannot run %s: %s\n", program.c_str(), std::strerror(errno));
     _exit(127);
   }

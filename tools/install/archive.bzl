@@ -46,6 +46,10 @@ cc_archive = rule(
     doc = "An archive of position-independent objects. Libraries of the system have no objects here, so they stay outside.",
 )
 
+# Where a cross compiler finds the libraries of the other system.
+def _root_flags(toolchain):
+    return ["--sysroot=" + toolchain.sysroot] if toolchain.sysroot else []
+
 # The flags with which deps link libraries of the system, in their order.
 def _system_flags(deps):
     flags = []
@@ -61,7 +65,8 @@ def _shared_flag(flag):
 def _c_shared_impl(ctx):
     toolchain = find_cpp_toolchain(ctx)
     objects = _objects(ctx.attr.deps)
-    link = ctx.actions.args().add_all(["-shared", "-o", ctx.outputs.out, "-Wl,-soname," + ctx.attr.soname])
+    link = ctx.actions.args().add_all(_root_flags(toolchain))
+    link.add_all(["-shared", "-o", ctx.outputs.out, "-Wl,-soname," + ctx.attr.soname])
     link.add(ctx.file.symbols, format = "-Wl,--version-script,%s")
     link.add_all(["-Wl,--exclude-libs,ALL", "-Wl,--no-undefined", "-Wl,--as-needed"])
     link.add_all(["-Wl,-z,text", "-Wl,-z,relro", "-Wl,-z,now"])
@@ -96,7 +101,8 @@ def _c_archive_impl(ctx):
     toolchain = find_cpp_toolchain(ctx)
     whole = ctx.actions.declare_file(ctx.label.name + "_members/netdiag.o")
     objects = _objects(ctx.attr.deps)
-    link = ctx.actions.args().add_all(["-r", "-nostdlib", "-Wl,--force-group-allocation"]).add("-o", whole)
+    link = ctx.actions.args().add_all(_root_flags(toolchain))
+    link.add_all(["-r", "-nostdlib", "-Wl,--force-group-allocation"]).add("-o", whole)
     link.add_all(objects)
     link.add_all([flag for flag in _system_flags(ctx.attr.deps) if flag.startswith("-l:") or flag.endswith("-group")])
     ctx.actions.run_shell(

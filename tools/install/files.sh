@@ -14,6 +14,9 @@ readonly install_requires="absl_any_invocable absl_cord absl_flat_hash_map absl_
 # Where libraries are below the prefix.
 install_libdir=lib
 
+# What strips and runs programs that were built.
+install_strip=strip install_runner=()
+
 # The version of netdiag/version.h.
 install_version() {  # SOURCES
   awk '$1 == "#define" && $2 ~ /^NETDIAG_VERSION_(MAJOR|MINOR|PATCH)$/ { v = v (v == "" ? "" : ".") $3 } END { print v }' \
@@ -50,7 +53,7 @@ stripped() {
   local file
   file=$(mktemp)
   cat >"$file"
-  strip --strip-debug "$file"
+  "$install_strip" --strip-debug "$file"
   cat "$file"
   rm -f "$file"
 }
@@ -160,10 +163,10 @@ install_program() {  # SOURCES PROGRAM WITH_NETSTAT PREFIX
   install_text 755 libexec/netdiag/diag-export <"$1-export"
   sed "s|@prefix@|$below|" "$unit" | install_text 644 lib/systemd/system/diag-export.service
   (($2 == 0)) || install_link diag bin/netstat
-  "$1" --help-format=man | install_text 644 share/man/man1/diag.1
-  "$1" --help-format=bash | install_text 644 share/bash-completion/completions/diag
-  "$1" --help-format=zsh | install_text 644 share/zsh/site-functions/_diag
-  "$1" --help-format=fish | install_text 644 share/fish/vendor_completions.d/diag.fish
+  "${install_runner[@]}" "$1" --help-format=man | install_text 644 share/man/man1/diag.1
+  "${install_runner[@]}" "$1" --help-format=bash | install_text 644 share/bash-completion/completions/diag
+  "${install_runner[@]}" "$1" --help-format=zsh | install_text 644 share/zsh/site-functions/_diag
+  "${install_runner[@]}" "$1" --help-format=fish | install_text 644 share/fish/vendor_completions.d/diag.fish
 }
 
 # The shared object, by its version and by its soname.

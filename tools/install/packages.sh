@@ -6,8 +6,12 @@
 #   libnetdiag-dev   headers, archives, pkg-config, CMake, documents, examples
 #   python3-netdiag  the Python package
 #
-# Packages are made with dpkg-deb; dpkg-shlibdeps finds the libraries that they need.
+# Packages are made with dpkg-deb; dpkg-shlibdeps finds the libraries that they need. What `dpkg-architecture -a ARCHITECTURE
+# -s` sets makes packages for that architecture.
 # shellcheck shell=bash
+
+# A directory with the packages of libraries, each unpacked with its DEBIAN. Empty: those that this machine has installed.
+package_unpacked=
 
 # The libraries that FILES need, as in a Depends field.
 package_libraries() {  # FILES...
@@ -15,6 +19,7 @@ package_libraries() {  # FILES...
   work=$(mktemp -d)
   mkdir "$work/debian"
   printf 'Source: netdiag\n\nPackage: netdiag\nArchitecture: any\n' >"$work/debian/control"
+  [[ -z $package_unpacked ]] || ln -s "$package_unpacked"/* "$work/debian"
   (cd "$work" && dpkg-shlibdeps -O "$@" 2>/dev/null) | sed -n 's/^shlibs:Depends=//p'
   rm -rf "$work"
 }
@@ -50,8 +55,9 @@ make_packages() {  # SOURCES BUILT OUTPUT VERSION
   local package_architecture package_maintainer="netdiag developers <netdiag@localhost>"
   # The functions of files.sh read these.
   # shellcheck disable=SC2034
-  local install_made=/dev/null install_root install_libdir version stage
-  package_architecture=$(dpkg --print-architecture)
+  local install_made=/dev/null install_root install_libdir install_strip version stage
+  package_architecture=$(dpkg-architecture -qDEB_HOST_ARCH)
+  install_strip=$(dpkg-architecture -qDEB_HOST_GNU_TYPE)-strip
   install_libdir=lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
   version=$(install_version "$1")
   stage=$(mktemp -d)
@@ -59,7 +65,7 @@ make_packages() {  # SOURCES BUILT OUTPUT VERSION
 
   package_begin "$stage/diag" diag "$1"
   install_program "$1" "$2/tools/diag/diag" 0 /usr
-  strip --strip-debug "$install_root"/{bin/diag,libexec/netdiag/diag-export}
+  "$install_strip" --strip-debug "$install_root"/{bin/diag,libexec/netdiag/diag-export}
   gzip -9n "$install_root/share/man/man1/diag.1"
   package_build "$stage/diag" diag net "$(package_libraries "$install_root/bin/diag")" \
     "sockets of Linux, their owners and their counters" \

@@ -6,6 +6,8 @@
 # tools/vm/lacks.
 # shellcheck shell=bash
 
+source tools/own_apt.sh
+
 readonly vm_packages="
 qemu-system-x86     runs the guests, without the help of a hypervisor (TCG)
 busybox-static      shell and tools of the guests
@@ -29,28 +31,8 @@ readonly vm_cache=${XDG_CACHE_HOME:-$HOME/.cache}/netdiag/vm
 
 # ---- Kernels ----
 
-# Runs an apt tool on lists of our own: the suites above, from the mirror of the machine's sources. apt verifies the
-# signatures of the lists and the hashes of the packages.
-vm_apt() {  # TOOL ARGUMENTS...
-  "$1" -o Dir::Etc::sourcelist="$vm_cache/apt/sources.list" -o Dir::Etc::sourceparts=- \
-    -o Dir::State::lists="$vm_cache/apt/lists" -o Dir::Cache="$vm_cache/apt" -o Dir::State::status=/dev/null \
-    -o APT::Sandbox::User="$(id -un)" "${@:2}"
-}
-
-vm_update_lists() {
-  local mirror suite
-  # A machine that never updated its lists knows no labels.
-  mirror=$(apt-get indextargets --format '$(REPO_URI) $(LABEL)' 'Identifier: Packages' |
-    awk '!found && ($2 == "Debian" || $1 ~ /\/debian\/$/) { print $1; found = 1 }')
-  [[ -n $mirror ]] || fail 2 "apt's sources name no mirror of Debian"
-  mkdir -p "$vm_cache/apt/lists/partial" "$vm_cache/apt/archives/partial"
-  for suite in $vm_suites; do
-    echo "deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
-  done >"$vm_cache/apt/sources.list"
-  say "fetching the lists of $vm_suites from $mirror"
-  # The mirror may lack a suite whose kernel is not wanted.
-  vm_apt apt-get -qq update >&2 || true
-}
+# Runs an apt tool on the lists of the suites above.
+vm_apt() { own_apt "$vm_cache/apt" amd64 "$@"; }  # TOOL ARGUMENTS...
 
 # Prints "VERSION SUITE" for each kernel of the lists.
 vm_known_kernels() {
@@ -72,7 +54,9 @@ vm_packages_of() {  # PACKAGE SUITE
 vm_fetch() {  # KERNEL
   local home=$vm_cache/kernels/$1 suite new package release
   [[ ! -d $home ]] || return 0
-  [[ -f $vm_cache/apt/sources.list ]] || vm_update_lists
+  # The mirror may lack a suite whose kernel is not wanted.
+  # shellcheck disable=SC2086  # a list of words
+  [[ -f $vm_cache/apt/sources.list ]] || own_apt_update "$vm_cache/apt" amd64 $vm_suites || true
   suite=$(vm_known_kernels | awk -v kernel="$1." '!found && index($1, kernel) == 1 { print $2; found = 1 }')
   [[ -n $suite ]] || fail 2 "Debian has no kernel $1 now, but $(vm_known_kernels | awk '{ print $1 }' | xargs)"
   new=$(mktemp -d "$vm_cache/new.XXXXXX")
