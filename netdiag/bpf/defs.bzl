@@ -17,12 +17,13 @@ def bpf_program(name, srcs = []):
         ] + srcs,
         outs = [name + ".inc"],
         tools = [Label("//tools/bpf:make_loader")],
-        # The includes begin at the root of this repository, which is not ".", if another workspace uses it.
+        # The includes begin at the root of this repository, which is not ".", if another workspace uses it. The directory of
+        # the build is not in the output, so that two builds give the same programs.
         cmd = " && ".join([
             "object=$$(mktemp)",
             "trap \"rm -f $$object\" EXIT",
             "header=$(location %s)" % program,
-            "clang -target bpf -O2 -g -Wall -Wextra -Werror -I$${header%%netdiag/bpf/program.h}. -c $(location %s.bpf.c) -o $$object" % name,
+            "clang -target bpf -O2 -g -ffile-prefix-map=$$PWD=. -Wall -Wextra -Werror -I$${header%%netdiag/bpf/program.h}. -c $(location %s.bpf.c) -o $$object" % name,
             "$(location %s) $$object %s > $@" % (Label("//tools/bpf:make_loader"), name),
         ]),
     )

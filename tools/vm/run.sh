@@ -25,7 +25,7 @@ readonly vm_modules="virtio_pci virtio_console inet_diag tcp_diag udp_diag raw_d
 readonly vm_programs="dash ip ss"
 readonly vm_memory=2048 vm_cpus=2
 # Seconds: for one test program; without a line from a guest.
-readonly vm_test_limit=${NETDIAG_VM_LIMIT:-2400} vm_quiet_limit=300
+readonly vm_test_limit=2400 vm_quiet_limit=300
 # Kernels and package lists, kept between runs.
 readonly vm_cache=${XDG_CACHE_HOME:-$HOME/.cache}/netdiag/vm
 
