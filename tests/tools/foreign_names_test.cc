@@ -21,8 +21,11 @@
 #include <rapidjson/document.h>
 
 #include "netdiag/dump/capture.h"
+#include "netdiag/dump/table.h"
 #include "netdiag/engine.h"
 #include "netdiag/monitor.h"
+#include "netdiag/row.h"
+#include "netdiag/types/types.h"
 #include "tests/testing/messages.h"
 #include "tests/testing/rounds.h"
 #include "tests/testing/status_matchers.h"
