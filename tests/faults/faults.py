@@ -137,7 +137,8 @@ ONE_OWNER = ("one", "answer one", "netstat")
 
 def owners_of(outcome, form):
     """How many descriptors of each number and command hold sockets. A process has another number in
-    another pid namespace, and no command if it could not be read. Of programs that show one owner of a socket: how many sockets have one."""
+    another pid namespace, and no command if it could not be read. Of programs that show one owner of a
+    socket: how many sockets have one."""
     if form in ONE_OWNER:
         return collections.Counter(["owned"] * len(re.findall(r"(?m)^owner |users:|\d/\w", outcome.out)))
     if form == "json":
