@@ -2,6 +2,8 @@
 
 #include "netdiag/unlisted.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <memory>
@@ -55,7 +57,9 @@ absl::Status AddListed(Engine* engine, const Query& query, const netlink::CallOp
 
 // True if the dump was refused or ended early. False if this kernel has no such dump.
 bool IsFailed(const TableOutcome& outcome) {
-  const bool is_forbidden = Errno(outcome.status) == EAFNOSUPPORT;  // by a sandbox
+  // By a sandbox. No dump that a kernel lacks gives ENOSYS, but entering a namespace can.
+  const int errnum = Errno(outcome.status);
+  const bool is_forbidden = errnum == EAFNOSUPPORT || errnum == ENOSYS;
   return !outcome.status.ok() && (is_forbidden || !IsUnsupported(outcome.status));
 }
 
@@ -94,12 +98,24 @@ std::string_view NameOf(NetnsId netns, const Summary& summary) {
 }
 
 // Returns the kernel's name of the socket's protocol, or "" if no owner holds the socket any more.
-std::string ProtocolOf(OwnerIndex* index, const UnlistedSocket& socket) {
+// An error: no owner may be asked.
+absl::StatusOr<std::string> ProtocolOf(OwnerIndex* index, const UnlistedSocket& socket) {
+  absl::Status denial;
   for (const Owner& owner : socket.owners) {
     absl::StatusOr<std::string> protocol = index->ReadSocketProtocol(owner, socket.inode);
-    if (protocol.ok()) return *std::move(protocol);
+    if (protocol.ok()) return protocol;
+    const int errnum = Errno(protocol.status());
+    if (errnum != ENOENT && errnum != ESRCH) denial = protocol.status();
   }
+  if (!denial.ok()) return denial;
   return "";
+}
+
+// OK if the procfs lists every process; if not, an owner that it does not list has not ended.
+absl::Status WhyHidden(const std::string& proc_root) {
+  struct stat status {};
+  if (stat((proc_root + "/1").c_str(), &status) == 0 || errno != ENOENT) return absl::OkStatus();
+  return ErrnoError(EACCES, proc_root, "it hides processes of other users (hidepid)");
 }
 
 // True if the options ask for sockets of this protocol; null: no table shows it.
@@ -150,14 +166,17 @@ absl::StatusOr<UnlistedStats> VisitUnlisted(const EngineOptions& options,
   UnlistedStats stats = {.owners = index.stats()};
   std::set<std::string> left_out;
   Programs programs(options.proc_root);
+  const absl::Status hidden = WhyHidden(options.proc_root);
   for (const Inode inode : unlisted) {
     UnlistedSocket socket = {
         .inode = inode, .netns = index.NetnsOf(inode), .owners = index.Find(inode)};
-    const std::string protocol = ProtocolOf(&index, socket);
-    if (protocol.empty()) continue;
-    socket.protocol = protocol;
+    absl::StatusOr<std::string> protocol = ProtocolOf(&index, socket);
+    if (protocol.ok() && protocol->empty() && !hidden.ok()) protocol = hidden;
+    if (!protocol.ok() && stats.left_out++ == 0) stats.left_out_reason = protocol.status();
+    if (!protocol.ok() || protocol->empty()) continue;
+    socket.protocol = *protocol;
     socket.netns_name = NameOf(socket.netns, listed.last);
-    const internal::KernelProtocol* const known = internal::FindKernelProtocol(protocol);
+    const internal::KernelProtocol* const known = internal::FindKernelProtocol(*protocol);
     if (!IsSelected(unlisted_options, known)) continue;
     if (unlisted_options.filter != nullptr &&
         !internal::MatchesUnlisted(*unlisted_options.filter,
@@ -167,7 +186,7 @@ absl::StatusOr<UnlistedStats> VisitUnlisted(const EngineOptions& options,
     const absl::Status uncertain = WhyUncertain(listed.last, known, socket.netns);
     if (!uncertain.ok()) {
       if (stats.left_out++ == 0) stats.left_out_reason = uncertain;
-      left_out.insert(protocol);
+      left_out.insert(*protocol);
     } else if (visitor(socket) == Flow::kStop) {
       break;
     }

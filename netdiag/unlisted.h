@@ -72,10 +72,11 @@ struct UnlistedOptions {
 struct UnlistedStats {
   OwnerStats owners;
   // Sockets that no dump returned, and that are not visited because a dump could have returned
-  // them.
+  // them, or because their descriptors may not be read again.
   uint64_t left_out = 0;
-  std::vector<std::string> left_out_protocols;  // their protocols, in order, each once
-  absl::Status left_out_reason;                 // OK if there are none
+  // Their protocols, as far as they are known, in order, each once.
+  std::vector<std::string> left_out_protocols;
+  absl::Status left_out_reason;  // OK if there are none
 };
 
 // Passes each unlisted socket of the options' namespace to `visitor`. The sockets of all namespaces

@@ -61,7 +61,7 @@ enum class NoOwner : uint8_t {
   // Its inode is 0, so no file holds it: TIME_WAIT, SYN_RECV, orphaned, or not yet accepted.
   kKernelHeld,
   // No visible process holds it, but the descriptors of some processes could not be read
-  // (OwnerStats::denied), or the procfs does not list all processes (hidepid).
+  // (OwnerStats::denied and errors), or the procfs does not list all processes (hidepid).
   kHidden,
   // The budget of the scan ended before every process was read.
   kNotRead,

@@ -396,7 +396,7 @@ NoOwner OwnerIndex::Impl::Reason(uint32_t inode) const {
   const bool searched = policy_ != &full_scan_ && parts_.wanted.Contains(inode);
   const OwnerStats& stats = scan().stats;
   if (searched ? stats.partial : parts_.base.partial) return NoOwner::kNotRead;
-  if (stats.denied > 0 || stats.hidepid) return NoOwner::kHidden;
+  if (stats.denied > 0 || stats.hidepid || stats.errors > 0) return NoOwner::kHidden;
   return stats.other_pid_namespace ? NoOwner::kOtherPidNamespace : NoOwner::kVanished;
 }
 

@@ -12,8 +12,8 @@
 // host where nothing changes both sources give the same owners. They include descriptors of threads
 // that have a table of their own (unshare(CLONE_FILES)), which kcmp(2) tells. Where kcmp cannot be
 // asked, all threads of a process are taken to share its table. That is so for a procfs of another
-// pid namespace, a kernel without CONFIG_KCMP (every distribution has it), and a tree that is not a
-// procfs.
+// pid namespace and a tree that is not a procfs; and, as an error of each process that has threads,
+// where a sandbox denies it and for a kernel without CONFIG_KCMP (every distribution has it).
 //
 // Cost of /proc: one readlinkat for each open descriptor (2 to 3 µs, nearly all of it in the
 // kernel; a fifth less when the kernel has the entry cached), one getdents64 per 1 000 descriptors,

@@ -119,9 +119,12 @@ struct Scan {
       ++stats.vanished;
     } else if (error == EACCES || error == EPERM) {
       ++stats.denied;
-    } else if (++stats.errors == 1) {
-      stats.first_error = error;
+    } else {
+      CountError(error);
     }
+  }
+  void CountError(int error) {
+    if (++stats.errors == 1) stats.first_error = error;
   }
 };
 

@@ -32,10 +32,10 @@ constexpr int64_t kFreeMisses = 8;
 // Smaller tables are listed, because trying does not pay for them.
 constexpr int64_t kLeastTried = 64;
 
-// True if a thread has another descriptor table than its process. False if the kernel does not say.
-// Source: kcmp(2).
-bool HasOwnTable(int32_t pid, int32_t thread) {
-  return syscall(SYS_kcmp, pid, thread, KCMP_FILES, 0, 0) > 0;
+// Positive if a thread has another descriptor table than its process, 0 if not; -1 with errno if
+// the kernel does not say. Source: kcmp(2).
+long CompareTables(int32_t pid, int32_t thread) {
+  return syscall(SYS_kcmp, pid, thread, KCMP_FILES, 0, 0);
 }
 
 }  // namespace
@@ -60,7 +60,7 @@ size_t TableReader::Read(size_t budget, Scan* scan) {
     case Phase::kListing:
       return List(budget, scan);
     case Phase::kThreads:
-      return ListThreads(budget);
+      return ListThreads(budget, scan);
     case Phase::kNextThread:
       OpenNextThread(scan);
       return 1;
@@ -176,8 +176,9 @@ void TableReader::EndTable() {
   phase_ = Phase::kThreads;
 }
 
-// An error means that the process has ended, so it ends the list.
-size_t TableReader::ListThreads(size_t budget) {
+// An error means that the process has ended, so it ends the list. If the kernel compares no tables,
+// that is one error of the process.
+size_t TableReader::ListThreads(size_t budget, Scan* scan) {
   size_t threads = 1;
   if (reader_.Fill(task_dir_.get(), budget) <= 0) {
     std::sort(own_tables_.begin(), own_tables_.end());
@@ -188,7 +189,12 @@ size_t TableReader::ListThreads(size_t budget) {
     const std::optional<int32_t> thread = ParseNumber<int32_t>(name);
     if (!thread || *thread == range_.pid) continue;
     ++threads;
-    if (HasOwnTable(range_.pid, *thread)) own_tables_.push_back(*thread);
+    const long order = CompareTables(range_.pid, *thread);
+    if (order > 0) own_tables_.push_back(*thread);
+    if (order >= 0 || errno == ESRCH) continue;
+    scan->CountError(errno);
+    phase_ = Phase::kNextThread;
+    break;
   }
   return threads;
 }

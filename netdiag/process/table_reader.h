@@ -56,7 +56,7 @@ class TableReader {
   size_t Try(size_t budget, Scan* scan);
   size_t List(size_t budget, Scan* scan);
   void EndTable();
-  size_t ListThreads(size_t budget);
+  size_t ListThreads(size_t budget, Scan* scan);
   void OpenNextThread(Scan* scan);
   // Reads one link into `scan`. Returns 0 or the errno.
   int ReadLink(const char* name, int32_t fd, Scan* scan);

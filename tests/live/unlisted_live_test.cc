@@ -1,12 +1,19 @@
 // Sockets that only a descriptor shows, compared with the sockets that this process opened.
 
+#include <linux/capability.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <map>
 #include <memory>
+#include <signal.h>
 #include <string>
+#include <thread>
+#include <unistd.h>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -14,12 +21,14 @@
 
 #include "netdiag/filter/filter.h"
 #include "netdiag/netlink/netns.h"
+#include "netdiag/process/owner_index.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/proc_file.h"
 #include "netdiag/unlisted.h"
 #include "tests/live/live_testing.h"
 #include "tests/process/process_testing.h"
 #include "tests/testing/sockets.h"
+#include "tests/testing/status_matchers.h"
 
 namespace netdiag::testing {
 namespace {
@@ -198,6 +207,37 @@ TEST_F(UnlistedLive, WithoutPrivilegesLeaveOutWhatADumpOfAnotherNamespaceCouldSh
     }
   });
   for (const int fd : {unbound, alg, other}) close(fd);
+}
+
+// BPF shows who holds a socket, and only its descriptor in /proc says what it is.
+TEST_F(UnlistedLive, LeaveOutWhatTheyMayNotReadAgain) {
+  if (!OwnerIndex::CheckBpf().ok()) GTEST_SKIP() << OwnerIndex::CheckBpf();
+  const int unbound = Make(Family::kInet, SOCK_STREAM);
+  const pid_t holder = fork();
+  if (holder == 0) {
+    for (;;) pause();
+  }
+  const Inode inode = InodeOf(unbound);
+  close(unbound);
+  std::thread([&] {
+    __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data{};
+    ASSERT_EQ(syscall(SYS_capget, &header, data.data()), 0);
+    data[0].effective &= ~(1u << CAP_SYS_PTRACE);
+    ASSERT_EQ(syscall(SYS_capset, &header, data.data()), 0);
+    Found found;
+    const absl::StatusOr<UnlistedStats> stats =
+        VisitUnlisted({}, [&](const UnlistedSocket& socket) {
+          found[socket.inode] = socket.protocol;
+          return Flow::kContinue;
+        });
+    ASSERT_TRUE(stats.ok()) << stats.status();
+    EXPECT_THAT(found, Not(Contains(Key(inode))));
+    EXPECT_GE(stats->left_out, 1u);
+    EXPECT_THAT(stats->left_out_reason, ErrnoIs(EACCES));
+  }).join();
+  kill(holder, SIGKILL);
+  waitpid(holder, nullptr, 0);
 }
 
 TEST_F(UnlistedLive, StopWithTheVisitorAndAtTheDeadline) {

@@ -31,6 +31,7 @@
 #include "tests/process/owner_testing.h"
 #include "tests/process/process_testing.h"
 #include "tests/testing/alloc_counter.h"
+#include "tests/testing/seccomp.h"
 #include "tests/testing/sockets.h"
 
 namespace netdiag {
@@ -249,6 +250,31 @@ TEST_F(OwnerSources, SeeTheOwnTableOfAThread) {
 }
 
 // The leader of a process can end before its threads. Then it has no descriptors.
+// Whether the threads of a process share its table is then not known.
+TEST_F(OwnerSources, AnswerThatTheKernelDoesNotCompareIsAnError) {
+  const Sockets held(1);
+  Children children;
+  children.Add([] {
+    std::thread([] {
+      for (;;) pause();
+    }).detach();
+  });
+  for (const int errnum : {EPERM, EACCES, ENOSYS}) {
+    std::thread([&] {
+      testing::DenySystemCall(SYS_kcmp, errnum);
+      OwnerIndex index({.source = OwnerSource::kProc});
+      // The thread of the child may not be there yet.
+      testing::Await("threads", [&] {
+        EXPECT_TRUE(index.Refresh().ok());
+        return index.stats().errors > 0;
+      });
+      EXPECT_EQ(index.stats().first_error, errnum);
+      EXPECT_EQ(index.Reason(Inode(1)), NoOwner::kHidden);
+      EXPECT_FALSE(index.Find(held.inode()).empty());
+    }).join();
+  }
+}
+
 TEST_F(OwnerSources, SeeTheTableOfAProcessWithoutLeader) {
   const Sockets held(1);
   int ready[2];

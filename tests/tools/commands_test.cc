@@ -89,6 +89,7 @@ TEST(ConnectionsCommand, PrintsAddressesAsGoDoes) {
     const rapidjson::Document unix_rows = Json({"connections", "unix"});
     ASSERT_EQ(unix_rows.Size(), 1u);
     EXPECT_STREQ(unix_rows[0]["localaddr"]["ip"].GetString(), "@a name@\xef\xbf\xbd");
+    EXPECT_STREQ(unix_rows[0]["localaddr"]["ip_hex"].GetString(), "0061206e616d6500ff");
     EXPECT_STREQ(unix_rows[0]["remoteaddr"]["ip"].GetString(), "");
     EXPECT_STREQ(unix_rows[0]["status"].GetString(), "NONE");
     EXPECT_EQ(unix_rows[0]["type"].GetInt(), SOCK_DGRAM);

@@ -30,6 +30,7 @@
 #include "tests/process/owner_testing.h"
 #include "tests/testing/netns.h"
 #include "tests/testing/run_program.h"
+#include "tests/testing/seccomp.h"
 
 namespace diag {
 namespace {
@@ -343,28 +344,7 @@ TEST(Diag, WithoutRootListsRowsAndReportsMissingOwners) {
   EXPECT_EQ(RunDiag({"-tuxanH"}, nobody).err, "");
 }
 
-// Makes socket() fail with EAFNOSUPPORT for netlink sockets, as in a sandbox.
-void ForbidNetlink() {
-  // Source: include/uapi/linux/seccomp.h.
-  constexpr uint32_t kReturnErrno = 0x00050000;
-  constexpr uint32_t kReturnAllow = 0x7fff0000;
-  constexpr int kModeFilter = 2;
-  constexpr uint32_t kNumberOffset = 0;  // in struct seccomp_data
-  constexpr uint32_t kFirstArgumentOffset = 16;
-  sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kNumberOffset),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kFirstArgumentOffset),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, kReturnErrno | EAFNOSUPPORT),
-      BPF_STMT(BPF_RET | BPF_K, kReturnAllow),
-  };
-  const sock_fprog filter = {static_cast<unsigned short>(std::size(program)), program};
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      prctl(PR_SET_SECCOMP, kModeFilter, &filter) != 0) {
-    _exit(126);
-  }
-}
+void ForbidNetlink() { netdiag::testing::DenySystemCall(SYS_socket, EAFNOSUPPORT, AF_NETLINK); }
 
 TEST(Diag, ASandboxWithoutNetlinkIsOneNoteAndNoFailure) {
   const SomeSockets sockets(5);

@@ -167,12 +167,13 @@ TEST(NetstatProgram, OwnersAreWholeAndEscaped) {
   {
     const Holder holder(listener, "/usr/lib/\x1b[2J a name of many letters\nand lines");
     const std::string line = LineWith(RunDiag({"netstat", "-tlnpp"}).out, port);
-    EXPECT_THAT(line, EndsWith("/netstat_program_test," + holder.pid() +
-                               "/\\x1b[2J a name of many letters\\x0aand lines"));
+    EXPECT_THAT(line,
+                EndsWith("/netstat_program_test," + holder.pid() +
+                         "/\\x1b[2J\\x20a\\x20name\\x20of\\x20many\\x20letters\\x0aand\\x20lines"));
   }
   const Holder holder(listener, "relative/path: with words");
   EXPECT_THAT(LineWith(RunDiag({"netstat", "-tlnpp"}).out, port),
-              EndsWith("," + holder.pid() + "/relative/path: with words"));
+              EndsWith("," + holder.pid() + "/relative/path:\\x20with\\x20words"));
   // Of several processes the one with the lowest pid, which was there first.
   EXPECT_THAT(LineWith(RunDiag({"netstat", "-tlnp"}).out, port),
               EndsWith(" " + std::to_string(getpid()) + "/netstat_program_test"));

@@ -22,9 +22,13 @@
 #include <gtest/gtest.h>
 
 #include "tests/testing/rounds.h"
+#include "tests/tools/foreign_names.h"
 
 namespace diag {
 namespace {
+
+using testing::Harmless;
+using testing::RandomName;
 
 using Escape = void (*)(std::string_view, std::string*);
 
@@ -32,58 +36,6 @@ std::string Apply(Escape escape, std::string_view name) {
   std::string out;
   escape(name, &out);
   return out;
-}
-
-// Returns true if `text` is one line of UTF-8 that does not move the cursor, hide or reorder text.
-bool Harmless(std::string_view text) {
-  while (!text.empty()) {
-    uint32_t c = 0;
-    const size_t length = Utf8Length(text, &c);
-    if (length == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0)) return false;
-    if ((c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e)) return false;
-    if ((c >= 0x2066 && c <= 0x2069) || c == 0xfeff || (c >= 0xe0000 && c <= 0xe007f)) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
-// Returns bytes of every kind that the escape treats differently.
-std::string RandomName(std::mt19937* random, size_t longest) {
-  static const std::string_view kParts[] = {std::string_view("\0", 1),
-                                            "@",
-                                            "*",
-                                            "\\",
-                                            "\\x00",
-                                            "\\\\",
-                                            "\"",
-                                            " ",
-                                            "\n",
-                                            "\x1b[2J",
-                                            "\x7f",
-                                            "\xc2\x9b",
-                                            "é",
-                                            "日本",
-                                            "\xe2\x80\xae",
-                                            "\xf3\xa0\x81\x81",
-                                            "\xed\xa0\x80",
-                                            "\xc0\xaf",
-                                            "\xff",
-                                            "\xe2\x80",
-                                            "\\u{202e}",
-                                            "a",
-                                            "x40",
-                                            "/run/x"};
-  std::string name;
-  const size_t length = (*random)() % (longest + 1);
-  while (name.size() < length) {
-    if ((*random)() % 3 == 0) {
-      name.push_back(static_cast<char>((*random)()));
-    } else {
-      name.append(kParts[(*random)() % std::size(kParts)]);
-    }
-  }
-  name.resize(length);
-  return name;
 }
 
 TEST(Output, WaitsForTheReaderOfANonBlockingPipe) {
@@ -158,7 +110,7 @@ TEST_P(Escapes, KeepAllNamesOfTwoBytesDifferent) {
 
 INSTANTIATE_TEST_SUITE_P(All, Escapes,
                          ::testing::Values(Escape{AppendEscaped}, Escape{AppendQuoted},
-                                           Escape{AppendUnixName}));
+                                           Escape{AppendField}, Escape{AppendUnixName}));
 
 TEST(AppendEscaped, LeavesOrdinaryNamesAlone) {
   for (const char* name : {"sshd", "/run/systemd/notify", "name with blanks", "é日本語", "@x", "*",
@@ -175,6 +127,12 @@ TEST(AppendEscaped, EscapesDeceptiveCharacters) {
   EXPECT_EQ(Apply(AppendEscaped, "\\x1b"), "\\\\x1b");
   EXPECT_EQ(Apply(AppendEscaped, "\xff\xc3"), "\\xff\\xc3");
   EXPECT_EQ(Apply(AppendEscaped, std::string_view("\0a", 2)), "\\x00a");
+  // Two names that differ only by what nothing shows.
+  EXPECT_EQ(Apply(AppendEscaped, "ss\u00adhd"), "ss\\u{ad}hd");
+  EXPECT_EQ(Apply(AppendEscaped, "a\u034f\u180e\u206a\ufe0f"),
+            "a\\u{34f}\\u{180e}\\u{206a}\\u{fe0f}");
+  EXPECT_EQ(Apply(AppendEscaped, "\U0001d173\U000e0100\U000e0fff"),
+            "\\u{1d173}\\u{e0100}\\u{e0fff}");
 }
 
 TEST(AppendQuoted, EscapesQuotesSoThatOwnersCannotBeForged) {

@@ -106,6 +106,8 @@ void AppendForeign(std::string_view text, const Column& column, Escape escape, s
   if (escape == Escape::kText) {
     if (named) {
       AppendUnixName(text, out);
+    } else if (text == "-") {
+      AppendHexEscape('-', out);  // "-" is an absent value
     } else {
       AppendEscaped(text, out);
     }
@@ -124,11 +126,15 @@ void AppendForeign(std::string_view text, const Column& column, Escape escape, s
 void AppendNameOf(const Column& column, uint64_t number, netdiag::NetnsId netns, Names* names,
                   std::string* out) {
   const auto id = static_cast<uint32_t>(number);
+  const size_t start = out->size();
   if (column.named == Column::Named::kUser) {
     names->AppendUser(netdiag::Uid(id), out);
   } else {
     names->AppendInterface(netns, netdiag::IfIndex(id), out);
   }
+  if (std::string_view(*out).substr(start) != "-") return;
+  out->resize(start);
+  AppendHexEscape('-', out);  // "-" is an absent value
 }
 
 void AppendNumberOf(const Column& column, uint64_t number, std::string* out) {

@@ -23,6 +23,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "tools/diag/privileges.h"
 #include "tools/diag/report.h"
 
 namespace diag {
@@ -76,6 +77,8 @@ struct Command {
   std::vector<OptionInfo> (*options)();
   // `argv[0]` is the name of the program or of the command. Reports errors on stderr.
   ExitCode (*run)(int argc, char** argv);
+  // What it can need, whatever its options are.
+  CapabilitySet capabilities;
   // What the options do not say: lines of at most 80 columns, as they are shown. Can be empty.
   std::string_view details = {};
 };

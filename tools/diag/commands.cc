@@ -23,7 +23,9 @@ connection. Its keys and words are those of gopsutil's net.ConnectionStat:
   fd, pid                   0: no process that diag can see holds the connection
   family                    AF_ numbers: 1 unix, 2 IPv4, 10 IPv6
   type                      SOCK_ numbers: 1 stream, 2 datagram, 5 seqpacket
-  localaddr, remoteaddr     {"ip", "port"}. A unix socket has its name in "ip"
+  localaddr, remoteaddr     {"ip", "port"}. A unix socket has its name in "ip",
+                            with @ for each NUL, and its bytes in "ip_hex" if
+                            another name looks the same
   status                    LISTEN, ESTABLISHED, ...; NONE: UDP and unix sockets
   uids                      of the process: real, effective, saved, file system
 Addresses are written as Go's package net does: an IPv4 address of an IPv6
@@ -145,50 +147,73 @@ Examples:
       what this host has to do with an address
 )";
 
+constexpr CapabilitySet kForMarks = {CAP_NET_ADMIN};
+constexpr CapabilitySet kForSockets = kForOwners | kForNamespaces;
+// The listing gives up more when it knows its options.
+constexpr CapabilitySet kForListing = kForSockets | kForFiles | kForMarks;
+
 constexpr auto kCommands = std::to_array<Command>({
     {"",
      "list the sockets of this network namespace as ss does",
      {"EXPRESSION"},
      ListOptionInfos,
-     RunList},
+     RunList,
+     kForListing},
     {"connections",
      "connections and their owners, as JSON with the keys of gopsutil",
      {"KIND", Values::kOneOf, KindWords},
      ConnectionsOptionInfos,
      RunConnections,
+     kForSockets,
      kConnectionsDetails},
     {"interfaces",
      "network interfaces, their addresses and their traffic",
      {"NAME", Values::kInterface},
      InterfacesOptionInfos,
      RunInterfaces,
+     kForNamespaces,
      kInterfacesDetails},
     {"netstat",
      "sockets in the words and columns of netstat",
      {"SECONDS"},
      NetstatOptionInfos,
      RunNetstat,
+     kForSockets,
      kNetstatDetails},
     {"watch",
      "a log of sockets that open, change and close",
      {"EXPRESSION"},
      WatchOptionInfos,
      RunWatch,
+     kForSockets | kForMarks,
      kWatchDetails},
-    {"top", "who sends and receives how much", {"EXPRESSION"}, TopOptionInfos, RunTop, kTopDetails},
+    {"top",
+     "who sends and receives how much",
+     {"EXPRESSION"},
+     TopOptionInfos,
+     RunTop,
+     kForSockets | kForMarks,
+     kTopDetails},
     {"export",
      "metrics of sockets for Prometheus",
      {"EXPRESSION"},
      ExportOptionInfos,
      RunExport,
+     CapabilitySet::All(),  // diag-export gives them up
      kExportDetails},
     {"why",
      "who uses a port, a process or an address, and what is unusual about it",
      {"PORT|PID|ADDRESS"},
      WhyOptionInfos,
      RunWhy,
+     kForSockets,
      kWhyDetails},
-    {"help", "a text about TOPIC", {"TOPIC", Values::kOneOf, TopicWords}, HelpOptionInfos, RunHelp},
+    {"help",
+     "a text about TOPIC",
+     {"TOPIC", Values::kOneOf, TopicWords},
+     HelpOptionInfos,
+     RunHelp,
+     {}},
 });
 
 }  // namespace

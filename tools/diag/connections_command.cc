@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -88,12 +89,26 @@ void PutAddress(std::string_view key, std::string_view ip, uint16_t port, Json* 
   (*json)->EndObject();
 }
 
-// As gopsutil prints them: IPv4 in IPv6 as IPv4; a unix name's NULs as '@'.
+// The name of a unix socket as gopsutil prints it, with '@' for each NUL. If another name looks the
+// same, "ip_hex" has its bytes.
+void PutName(std::string_view name, std::string* scratch, Json* json) {
+  scratch->assign(name);
+  std::ranges::replace(*scratch, '\0', '@');
+  json->Key("localaddr");
+  (*json)->StartObject();
+  const bool utf8 = json->Text("ip", *scratch);
+  json->Number("port", 0);
+  const bool abstract = name.starts_with('\0');
+  const bool exact =
+      utf8 && !(name.starts_with('@') || name.find('\0', abstract ? 1 : 0) != name.npos);
+  if (!exact) json->Hex("ip_hex", std::as_bytes(std::span(name.data(), name.size())));
+  (*json)->EndObject();
+}
+
+// As gopsutil prints them: IPv4 in IPv6 as IPv4.
 void PutEnds(const Connection& row, std::string* scratch, Json* json) {
   if (row.family == netdiag::Family::kUnix) {
-    scratch->assign(row.name);
-    std::ranges::replace(*scratch, '\0', '@');
-    PutAddress("localaddr", *scratch, 0, json);
+    PutName(row.name, scratch, json);
     PutAddress("remoteaddr", "", 0, json);
     return;
   }

@@ -58,7 +58,9 @@ void PutOwnerStats(const netdiag::OwnerStats& stats, Json* json) {
   json->Number("errors", stats.errors);
   json->Flag("hidepid", stats.hidepid);
   json->Flag("other_pid_namespace", stats.other_pid_namespace);
-  json->Flag("complete", !stats.partial && stats.denied == 0 && stats.errors == 0);
+  // As Summary::Gaps().
+  json->Flag("complete", !stats.partial && stats.denied == 0 && stats.errors == 0 &&
+                             !stats.hidepid && !stats.other_pid_namespace);
   (*json)->EndObject();
 }
 

@@ -13,6 +13,7 @@
 #include "netdiag/capabilities.h"
 #include "netdiag/dump/tcp_stream.h"
 #include "netdiag/engine.h"
+#include "netdiag/filter/filter.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/types/types.h"
 #include "netdiag/unlisted.h"
@@ -27,6 +28,7 @@
 #include "tools/diag/kill.h"
 #include "tools/diag/list_options.h"
 #include "tools/diag/names.h"
+#include "tools/diag/privileges.h"
 #include "tools/diag/record.h"
 #include "tools/diag/render.h"
 #include "tools/diag/summary.h"
@@ -156,10 +158,12 @@ absl::StatusOr<netdiag::UnlistedStats> ListUnlisted(const ListOptions& options,
 // Complains about unlisted sockets that were left out.
 void ReportLeftOut(const netdiag::UnlistedStats& stats) {
   if (stats.left_out == 0) return;
-  Complain(
-      "the unlisted sockets are not complete: " + std::to_string(stats.left_out) +
-      " were left out (" + absl::StrJoin(stats.left_out_protocols, ", ") +
-      "), because a dump could have shown them: " + std::string(stats.left_out_reason.message()));
+  const std::string reason(stats.left_out_reason.message());
+  std::string note =
+      "the unlisted sockets are not complete: " + std::to_string(stats.left_out) + " were left out";
+  if (stats.left_out_protocols.empty()) return Complain(note + ": " + reason);
+  Complain(note + " (" + absl::StrJoin(stats.left_out_protocols, ", ") +
+           "), because a dump could have shown them: " + reason);
 }
 
 void ComplainOfNoProcess(const ListOptions& options) {
@@ -277,6 +281,32 @@ ExitCode Ask(const ListOptions& options) {
   return std::max(reported, List(options, engine_options, engine->get()));
 }
 
+// What the options can need.
+CapabilitySet NeededBy(const ListOptions& options) {
+  CapabilitySet needed;
+  if (!options.stream_path.empty() || !options.capture_path.empty()) needed |= kForFiles;
+  if (options.replay != nullptr) return needed;
+  needed |= {CAP_NET_ADMIN};  // marks and the like, events, closing
+  if (!options.tcp_stream.empty()) needed |= kForFiles;
+  const bool all = options.all_netns || options.unlisted || options.action == Action::kCapabilities;
+  netdiag::Query query = options.query;
+  if (query.filter != nullptr) query.filter->AddNeeds(&query);
+  // A capture has cgroups and programs; the ports of netlink are processes.
+  const bool processes =
+      !options.capture_path.empty() || query.owners || query.cgroups || query.containers ||
+      query.programs || options.shows(Detail::kProcessContexts) ||
+      std::ranges::find(query.protocols, netdiag::Protocol::kNetlink) != query.protocols.end();
+  if (all || processes) needed |= kForProcesses;
+  const bool bpf = query.owners || options.task != Task::kList ||
+                   query.completeness == netdiag::Completeness::kExact ||
+                   options.source == netdiag::RowSource::kTable;
+  if (all || bpf) needed |= kForBpf;
+  if (all || !options.netns.empty()) needed |= kForNamespaces;
+  // Finding a map by its number needs it.
+  if (options.shows(Detail::kBpfStorages)) needed |= kForBpf | CapabilitySet{CAP_SYS_ADMIN};
+  return needed;
+}
+
 }  // namespace
 
 ExitCode RunList(int argc, char** argv) {
@@ -308,6 +338,7 @@ ExitCode RunList(int argc, char** argv) {
       return kNotAnswered;
     }
   }
+  KeepOnly(NeededBy(*options));
   return Ask(*options);
 }
 

@@ -12,6 +12,7 @@
 
 #include "netdiag/types/error.h"
 #include "tools/diag/commands.h"
+#include "tools/diag/privileges.h"
 #include "tools/diag/report.h"
 
 namespace diag {
@@ -41,9 +42,11 @@ int Main(int argc, char** argv) {
   // Makes a closed pipe an error of write() instead of a signal.
   signal(SIGPIPE, SIG_IGN);
   const std::string_view program = argc > 0 ? argv[0] : "";
-  if (program.substr(program.rfind('/') + 1) == "netstat") return RunNetstat(argc, argv);
-  const Command& command = FindCommand(argc > 1 ? argv[1] : "");
-  const int skipped = command.name.empty() ? 0 : 1;  // a command's argv[0] is its name
+  const bool called_netstat = program.substr(program.rfind('/') + 1) == "netstat";
+  const Command& command = FindCommand(called_netstat ? "netstat" : argc > 1 ? argv[1] : "");
+  // A command's argv[0] is its name.
+  const int skipped = command.name.empty() || called_netstat ? 0 : 1;
+  KeepOnly(command.capabilities);
   return command.run(argc - skipped, argv + skipped);
 }
 

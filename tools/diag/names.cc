@@ -104,7 +104,7 @@ void Names::AppendNetlinkPort(uint32_t port_id, bool numeric, std::string* out) 
                                     ? std::string(sources_.capture->CommandOf(number))
                                     : CommandOf(number, sources_.proc_root);
     if (!command.empty()) {
-      AppendEscaped(command, out);
+      AppendField(command, out);
       out->push_back('/');
     }
   }
@@ -171,7 +171,7 @@ std::string_view Names::InterfaceName(netdiag::NetnsId netns, netdiag::IfIndex i
 
 void Names::AppendInterface(netdiag::NetnsId netns, netdiag::IfIndex index, std::string* out) {
   const std::string_view name = InterfaceName(netns, index);
-  if (!name.empty()) return AppendEscaped(name, out);
+  if (!name.empty()) return AppendField(name, out);
   out->append("if");
   AppendNumber(index.value(), out);
 }

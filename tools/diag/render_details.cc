@@ -55,7 +55,7 @@ void AppendCgroup(const netdiag::Row& row, const InetSocket& socket, std::string
   if (!cgroup || *cgroup == netdiag::CgroupId()) return;
   out->append(" cgroup:");
   const bool is_known = row.cgroup() != nullptr && !row.cgroup()->path.empty();
-  if (is_known) return AppendEscaped(row.cgroup()->path, out);
+  if (is_known) return AppendField(row.cgroup()->path, out);
   out->append("unreachable:");
   AppendNumber(cgroup->value(), out, 16);
 }

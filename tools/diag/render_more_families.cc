@@ -209,15 +209,15 @@ void AppendConnection(const SmcConnection& values, std::string* out) {
 
 void AppendLink(const SmcLink& link, std::string* out) {
   out->append("link(role:").append(link.server != 0 ? "SERV" : "CLNT").append(",device:");
-  AppendEscaped(link.device, out);
+  AppendField(link.device, out);
   out->append(",port:");
   AppendNumber(link.port, out);
   out->append(",id:");
   AppendNumber(link.id, out);
   out->append(",gid:");
-  AppendEscaped(link.gid, out);
+  AppendField(link.gid, out);
   out->append(",peer_gid:");
-  AppendEscaped(link.peer_gid, out);
+  AppendField(link.peer_gid, out);
   out->push_back(')');
 }
 

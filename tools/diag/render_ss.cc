@@ -162,7 +162,7 @@ class EndCells {
   // Returns false if the address has no name.
   bool AppendName(const netdiag::IpAddress& address) {
     const std::string name = resolver_->Find(address);
-    AppendEscaped(name, out_);
+    AppendField(name, out_);
     return !name.empty();
   }
   void PutEndpoint(Protocol protocol, const Endpoint& end, bool v6_only,
@@ -455,7 +455,7 @@ void SsRenderer::PutNetidAndState(const netdiag::Row& row) {
 // The name of the namespace, or the inode that `ls -l /proc/PID/ns/net` shows.
 void SsRenderer::PutNetns(netdiag::NetnsId netns, std::string_view name) {
   if (name.empty()) return AppendNumber(netns.value(), table_.text());
-  AppendEscaped(name, table_.text());
+  AppendField(name, table_.text());
 }
 
 void SsRenderer::PutOwners(const netdiag::Row& row) {

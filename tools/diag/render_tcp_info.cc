@@ -139,7 +139,7 @@ void Writer::Flags() {
   if (!socket_.congestion().empty()) {
     *at_++ = ' ';
     out_->Commit(at_);
-    AppendEscaped(socket_.congestion(), out_->text());
+    AppendField(socket_.congestion(), out_->text());
     at_ = out_->Reserve(kSection);
   }
   if (set.contains(TcpOption::kWindowScale)) {
@@ -409,7 +409,7 @@ void WriteTcpInfo(const InetSocket& socket, const ListOptions& options, TableBuf
   AppendMd5Keys(socket, out);
   if (const std::optional<netdiag::UlpInfo> ulp = socket.ulp()) {
     out->append(" tcp-ulp-");
-    AppendEscaped(ulp->name, out);
+    AppendField(ulp->name, out);
     if (ulp->tls) AppendTls(*ulp->tls, out);
     if (ulp->mptcp) AppendSubflow(*ulp->mptcp, out);
   }

@@ -2,9 +2,6 @@
 
 #include "tools/diag/report.h"
 
-#include <linux/capability.h>
-#include <sys/syscall.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -21,26 +18,19 @@
 #include "netdiag/process/owner.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/types.h"
+#include "tools/diag/privileges.h"
 
 namespace diag {
 namespace {
 
 using netdiag::TableOutcome;
 
-// The effective capabilities of this process, one bit each. Source: capget(2), version 3.
-uint64_t Capabilities() {
-  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data{};
-  if (syscall(SYS_capget, &header, data.data()) != 0) return 0;
-  return uint64_t{data[1].effective} << 32 | data[0].effective;
-}
-
 // What would let this process read what it could not read. Reading the descriptors of another
 // user's process needs CAP_SYS_PTRACE (proc_fd_access_allowed()) and, because their directory is
 // closed to other users, CAP_DAC_READ_SEARCH or CAP_DAC_OVERRIDE.
 std::string Advice(bool of_descriptors) {
-  const uint64_t has = Capabilities();
-  const auto lacks = [&](int capability) { return (has >> capability & 1) == 0; };
+  const CapabilitySet has = EffectiveCapabilities();
+  const auto lacks = [&](int capability) { return !has.contains({capability}); };
   std::string missing;
   if (lacks(CAP_SYS_PTRACE)) missing = "CAP_SYS_PTRACE";
   if (of_descriptors && lacks(CAP_DAC_READ_SEARCH) && lacks(CAP_DAC_OVERRIDE)) {
@@ -247,14 +237,13 @@ void ReportOwners(const netdiag::OwnerStats& stats, const std::string& proc_root
   }
 }
 
-// Notes where the capture is damaged, unless a table has done so. Returns true if it is.
-bool ReportDamage(const netdiag::Summary& summary, Notes* notes) {
-  if (summary.replay_damage.ok()) return false;
+// Notes where the capture is damaged, unless a table has done so.
+void ReportDamage(const netdiag::Summary& summary, Notes* notes) {
+  if (summary.replay_damage.ok()) return;
   const bool told = std::ranges::any_of(summary.tables, [&](const TableOutcome& outcome) {
     return outcome.status.message() == summary.replay_damage.message();
   });
   if (!told) notes->emplace_back(summary.replay_damage.message());
-  return true;
 }
 
 }  // namespace
@@ -299,24 +288,29 @@ ExitCode Print(std::string_view text) {
   return Finish(&output, kAnswered);
 }
 
-ExitCode ReportGaps(const netdiag::Summary& summary, Named named, const std::string& proc_root,
-                    Notes* notes) {
+Notes NotesOn(const netdiag::Summary& summary, Named named, const std::string& proc_root) {
   Notes found;
   ReportTables(summary, named, &found);
   ReportKnownGaps(summary, &found);
   if (summary.netns) ReportNamespaces(*summary.netns, &found);
   ReportMessages(summary, &found);
-  const bool damaged = ReportDamage(summary, &found);
+  ReportDamage(summary, &found);
   if (!summary.owner_error.ok()) {
     found.push_back(std::string(summary.owner_error.message()) +
                     "; the sockets are listed without owners");
   }
   if (summary.owners) ReportOwners(*summary.owners, proc_root, &found);
+  return found;
+}
+
+ExitCode ReportGaps(const netdiag::Summary& summary, Named named, const std::string& proc_root,
+                    Notes* notes) {
+  Notes found = NotesOn(summary, named, proc_root);
   for (const std::string& note : found) Complain(note);
   if (notes != nullptr) *notes = std::move(found);
   const bool missing = std::ranges::any_of(
       summary.tables, [&](const TableOutcome& outcome) { return IsMissing(outcome, named); });
-  return missing || damaged ? kNotAnswered : kAnswered;
+  return missing || !summary.replay_damage.ok() ? kNotAnswered : kAnswered;
 }
 
 void ReportLeftOut(std::span<const netdiag::Protocol> tables, std::string_view why) {

@@ -42,11 +42,13 @@ ExitCode Print(std::string_view text);
 
 using Notes = std::vector<std::string>;
 
-// Complains about everything that the rows of a query do not show. Returns kNotAnswered if a
-// requested table could not be read, or if the capture that was replayed is damaged.
+// Sentences about everything that the rows of a query do not show.
 // `named`: the tables that the user named. That the kernel lacks another table is no gap.
 // `proc_root`: the procfs that was read; it names processes.
-// `notes`: becomes the sentences, if it is not null.
+Notes NotesOn(const netdiag::Summary& summary, std::span<const netdiag::Protocol> named,
+              const std::string& proc_root);
+// Complains with these sentences. Returns kNotAnswered if a requested table could not be read, or
+// if the capture that was replayed is damaged. `notes`: becomes the sentences, if it is not null.
 ExitCode ReportGaps(const netdiag::Summary& summary, std::span<const netdiag::Protocol> named,
                     const std::string& proc_root, Notes* notes = nullptr);
 // Complains that these tables, which the user named, are left out, for the reason `why`. Nothing if

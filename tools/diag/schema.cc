@@ -382,7 +382,7 @@ std::string OwnerScan() {
   AddFlag("hidepid", "/proc hides the processes of other users.", &properties);
   AddFlag("other_pid_namespace", "The processes outside this pid namespace are not seen.",
           &properties);
-  AddFlag("complete", "Every visible process was read.", &properties);
+  AddFlag("complete", "Every process of the host was seen and read.", &properties);
   return ObjectOf(properties,
                   {"processes", "descriptors", "sockets", "vanished", "denied", "denied_pids",
                    "errors", "hidepid", "other_pid_namespace", "complete"});

@@ -14,13 +14,23 @@
 namespace diag {
 namespace {
 
-// True for characters that are valid but change what a reader sees: direction marks and overrides,
-// invisible separators, and blanks other than the ASCII one.
+// Characters that are valid but change what a reader sees: direction marks and overrides,
+// characters that show nothing, and blanks other than the ASCII one. Source: the properties
+// Default_Ignorable_Code_Point and White_Space of Unicode 15, and the interlinear annotations.
+struct Range {
+  uint32_t first, last;
+};
+constexpr auto kDeceptive = std::to_array<Range>({
+    {0x80, 0xa0},       {0xad, 0xad},     {0x34f, 0x34f},   {0x61c, 0x61c},     {0x115f, 0x1160},
+    {0x1680, 0x1680},   {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x2000, 0x200f},   {0x2028, 0x202f},
+    {0x205f, 0x206f},   {0x2800, 0x2800}, {0x3000, 0x3000}, {0x3164, 0x3164},   {0xfe00, 0xfe0f},
+    {0xfeff, 0xfeff},   {0xffa0, 0xffa0}, {0xfff0, 0xfffb}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
+    {0xe0000, 0xe0fff},
+});
+
 bool Deceives(uint32_t c) {
-  return (c >= 0x80 && c < 0xa0) || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-         (c >= 0x2060 && c <= 0x2069) || c == 0xfeff || c == 0x061c || c == 0xa0 || c == 0x1680 ||
-         (c >= 0x2000 && c <= 0x200a) || c == 0x202f || c == 0x205f || c == 0x2800 || c == 0x3000 ||
-         c == 0x115f || c == 0x1160 || c == 0x3164 || c == 0xffa0 || (c >= 0xe0000 && c <= 0xe007f);
+  const auto* const range = std::ranges::lower_bound(kDeceptive, c, {}, &Range::last);
+  return range != kDeceptive.end() && c >= range->first;
 }
 
 // `quotes`: more characters to escape.
@@ -202,6 +212,8 @@ void AppendQuoted(std::string_view name, std::string* out) {
   out->push_back('"');
 }
 
+void AppendField(std::string_view name, std::string* out) { AppendEscaped(name, " \"", out); }
+
 void AppendUnixName(std::string_view name, std::string* out) {
   if (name.empty()) {
     out->push_back('*');
@@ -214,7 +226,7 @@ void AppendUnixName(std::string_view name, std::string* out) {
     AppendHexEscape(name[0], out);
     name.remove_prefix(1);
   }
-  AppendEscaped(name, " \"", out);
+  AppendField(name, out);
 }
 
 char* WriteNumber(uint64_t value, char* out) {

@@ -72,9 +72,12 @@ class Output {
 void AppendEscaped(std::string_view name, std::string* out);
 // The same between quotes, with quotes escaped too.
 void AppendQuoted(std::string_view name, std::string* out);
-// The same for the name of a unix socket, as ss writes it: "*" if there is no name, and '@' for the
-// NUL that begins an abstract name. A path that looks like one of these has its first byte escaped.
-// Blanks and quotes are escaped too, so that a name is one field and cannot imitate an owner.
+// The same with blanks and quotes escaped too, so that the name is one field of a line and cannot
+// imitate another field or an owner.
+void AppendField(std::string_view name, std::string* out);
+// As AppendField() for the name of a unix socket, as ss writes it: "*" if there is no name, and '@'
+// for the NUL that begins an abstract name. A path that looks like one of these has its first byte
+// escaped.
 void AppendUnixName(std::string_view name, std::string* out);
 
 // Appends \xNN for any byte.

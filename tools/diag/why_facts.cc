@@ -183,17 +183,15 @@ namespace {
 void AppendProcess(int32_t pid, const WhyProcess& process, const std::string& proc_root,
                    Names* names, std::string* out) {
   out->append(Escaped(process.command)).append(" (process ").append(std::to_string(pid));
-  if (const std::string age = AgeText(process.owner.start_time, proc_root); !age.empty()) {
-    out->append(", started ").append(age);
-  }
-  out->append(")\n");
+  const std::string age = AgeText(process.owner.start_time, proc_root);
+  out->append(", started ").append(age.empty() ? "at an unknown time" : age).append(")\n");
   const auto line = [&](std::string_view name, const std::string& value) {
     if (value.empty()) return;
     std::string head = "  " + std::string(name);
     head.resize(16, ' ');
     out->append(head).append(value).append("\n");
   };
-  line("executable", Escaped(process.exe));
+  line("executable", process.exe.empty() ? "may not be read" : Escaped(process.exe));
   line("arguments", ArgsText(process.args));
   std::vector<std::string> users;
   for (const netdiag::Uid uid : process.users) names->AppendUser(uid, &users.emplace_back());

@@ -28,6 +28,7 @@
 #include "tools/diag/monitor/series.h"
 #include "tools/diag/monitor/session.h"
 #include "tools/diag/names.h"
+#include "tools/diag/privileges.h"
 #include "tools/diag/report.h"
 #include "tools/diag/stop_signals.h"
 
@@ -162,6 +163,9 @@ std::vector<Column> Prepare(MonitorRequest* request) {
 
 int Main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
+  // Also for --listen below port 1024, and for --textfile in a directory like /tmp.
+  KeepOnly(kForOwners | kForNamespaces |
+           CapabilitySet{CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_FOWNER});
   return RunMonitorCommand(
       {.name = "export", .options = ExportOptions(), .prepare = Prepare, .run = Export}, argc,
       argv);

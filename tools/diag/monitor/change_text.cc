@@ -87,7 +87,7 @@ void AppendOwner(const Change& change, std::string* out) {
     out->append("-");
     return;
   }
-  AppendEscaped(owners[0].command, out);
+  AppendField(owners[0].command, out);
   out->append("/");
   AppendNumber(owners[0].pid.value(), out);
   if (owners.size() > 1) {

@@ -140,26 +140,32 @@ absl::StatusOr<Look> Session::Look(Monitor::Visitor visitor) {
 }
 
 void Session::Say(std::string text) {
-  if (!quiet_) return Complain(text);
+  if (!quiet_) Complain(text);
   notes_.push_back(std::move(text));
 }
 
+void Session::SayOnce(std::string text) {
+  std::string reason = text.substr(0, text.find('('));
+  std::erase_if(reason, [](char c) { return c >= '0' && c <= '9'; });
+  if (reasons_.insert(std::move(reason)).second) Say(std::move(text));
+}
+
 void Session::Report(const netdiag::Look& look) {
-  if (!std::exchange(reported_, true)) {
-    ReportGaps(look.query, /*named=*/{}, proc_root_);
-    if (!look.no_events.ok()) {
-      Say("what closes is noticed late and without its last bytes: " +
-          std::string(look.no_events.message()));
-    }
+  for (std::string& note : NotesOn(look.query, /*named=*/{}, proc_root_)) {
+    SayOnce(std::move(note));
+  }
+  if (!look.no_events.ok()) {
+    SayOnce("what closes is noticed late and without its last bytes: " +
+            std::string(look.no_events.message()));
   }
   if (look.overruns > 0) {
     const std::string lost =
         look.lost ? "at least " + std::to_string(*look.lost) + " events" : std::string("events");
     Say(lost + " were lost, because the kernel's buffer was full; sums are too low");
   }
-  if (look.untold > 0 && !std::exchange(untold_, true)) {
-    Say(std::to_string(look.untold) +
-        " sockets cannot be followed, because their table tells no cookies of their own");
+  if (look.untold > 0) {
+    SayOnce(std::to_string(look.untold) +
+            " sockets cannot be followed, because their table tells no cookies of their own");
   }
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -107,9 +108,9 @@ class Session {
   // The filter of --when; null: none.
   const netdiag::Filter* when() const { return when_.get(); }
 
-  // From now on complaints are kept for notes() and not written. Call it after the first look,
-  // which tells what cannot be seen.
+  // From now on complaints are not written, and only notes() has them.
   void KeepNotes() { quiet_ = true; }
+  // All complaints, in their order.
   const std::vector<std::string>& notes() const { return notes_; }
 
   // One look. Complains about what it does not show, once for each reason.
@@ -129,6 +130,9 @@ class Session {
   Session() = default;
   void Report(const netdiag::Look& look);
   void Say(std::string text);
+  // Not if it has given the same reason before: the same text but for its numbers and what is in
+  // parentheses.
+  void SayOnce(std::string text);
 
   using Clock = std::chrono::steady_clock;
   std::chrono::milliseconds interval_{1000};
@@ -139,8 +143,7 @@ class Session {
   Clock::time_point due_{};  // the next look
   bool quiet_ = false;
   std::vector<std::string> notes_;
-  bool reported_ = false;  // gaps
-  bool untold_ = false;    // reported
+  std::set<std::string> reasons_;
 };
 
 // What a command that follows sockets has of its own.

@@ -73,7 +73,7 @@ absl::Status Batch(std::unique_ptr<Session> session, const MonitorRequest& reque
     NETDIAG_ASSIGN_OR_RETURN(const netdiag::Look look, session->Look(add));
     table.Finish(look, TopOrder::kBytes);
     if (request.json_lines) {
-      PutTable(table, request.rows, &json);
+      PutTable(table, request.rows, session->notes(), &json);
     } else {
       std::string text = tables > 0 ? "\n" : "";
       AppendTable(table, request.rows, &text);

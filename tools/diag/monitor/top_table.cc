@@ -9,6 +9,8 @@
 #include <utility>
 #include <variant>
 
+#include "absl/strings/str_replace.h"
+
 #include "netdiag/fields.h"
 #include "tools/diag/monitor/change_text.h"
 #include "tools/diag/text.h"
@@ -121,10 +123,14 @@ uint64_t PerSecond(uint64_t bytes, double seconds) {
 
 void AppendTable(const TopTable& table, uint64_t rows, std::string* out) {
   const std::span<const TopLine> lines = Shown(table, rows);
+  // One word, so that a value cannot imitate the next one.
+  const auto word = [](const TopLine& line, size_t i) {
+    return absl::StrReplaceAll(line.values[i], {{" ", "\\x20"}});
+  };
   std::vector<size_t> widths;
   for (size_t i = 0; i < table.by().size(); ++i) {
     widths.push_back(table.by()[i].head().size());
-    for (const TopLine& line : lines) widths[i] = std::max(widths[i], line.values[i].size());
+    for (const TopLine& line : lines) widths[i] = std::max(widths[i], word(line, i).size());
   }
   const auto right = [&](std::string_view text, size_t width) {
     out->append(text.size() < width ? width - text.size() : 0, ' ').append(text);
@@ -160,7 +166,7 @@ void AppendTable(const TopTable& table, uint64_t rows, std::string* out) {
   for (const TopLine& line : lines) {
     numbers(line);
     for (size_t i = 0; i < widths.size(); ++i) {
-      std::string value = line.values[i];
+      std::string value = word(line, i);
       if (i + 1 < widths.size()) value.resize(widths[i], ' ');
       out->append("  ").append(value);
     }
@@ -181,7 +187,8 @@ void PutNumbers(const TopLine& line, Json* json) {
 
 }  // namespace
 
-void PutTable(const TopTable& table, uint64_t rows, Json* json) {
+void PutTable(const TopTable& table, uint64_t rows, std::span<const std::string> notes,
+              Json* json) {
   const netdiag::Look& look = table.look();
   (*json)->StartObject();
   json->Text("time", TimeText(std::chrono::system_clock::now()));
@@ -193,6 +200,10 @@ void PutTable(const TopTable& table, uint64_t rows, Json* json) {
   json->Number("untold", look.untold);
   json->Number("overruns", look.overruns);
   json->Flag("exact", look.exact());
+  json->Key("notes");
+  (*json)->StartArray();
+  for (const std::string& note : notes) json->Text(note);
+  (*json)->EndArray();
   json->Key("total");
   (*json)->StartObject();
   PutNumbers(table.total(), json);

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -55,8 +56,8 @@ class TopTable {
 uint64_t PerSecond(uint64_t bytes, double seconds);
 // The table as text: at most `rows` lines, or all if it is 0.
 void AppendTable(const TopTable& table, uint64_t rows, std::string* out);
-// The same as one JSON object.
-void PutTable(const TopTable& table, uint64_t rows, Json* json);
+// The same as one JSON object. `notes`: what has been said of what it does not show.
+void PutTable(const TopTable& table, uint64_t rows, std::span<const std::string> notes, Json* json);
 
 }  // namespace diag
 

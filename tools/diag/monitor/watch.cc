@@ -96,6 +96,17 @@ class Log {
     NoteWhen(change, is_over);
     if (is_over) Write(Name(change.kind()), change);
   }
+  // A line of JSON for each note that was not written yet. Text has them on stderr.
+  void Tell(const std::vector<std::string>& notes) {
+    for (; request_.json_lines && told_ < notes.size(); ++told_) {
+      json_->StartObject();
+      json_.Text("change", "note");
+      json_.Text("note", notes[told_]);
+      json_->EndObject();
+      json_.EndLine();
+      json_.Reset();
+    }
+  }
   bool full() const { return request_.count > 0 && lines_ >= request_.count; }
 
  private:
@@ -130,6 +141,7 @@ class Log {
   Json json_;
   std::string line_;
   uint64_t lines_ = 0;
+  size_t told_ = 0;  // notes
   absl::flat_hash_set<netdiag::Cookie> matching_;
 };
 
@@ -143,6 +155,7 @@ absl::Status Watch(std::unique_ptr<Session> session, const MonitorRequest& reque
   while (true) {
     NETDIAG_RETURN_IF_ERROR(session->Look(note).status());
     is_first = false;
+    log.Tell(session->notes());
     flush();
     if (log.full() || output->failed()) return absl::OkStatus();
     NETDIAG_ASSIGN_OR_RETURN(const Session::Woken woken, session->Wait(note, flush, output->fd()));

@@ -9,9 +9,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
@@ -68,7 +68,7 @@ class EngineSockets {
   std::optional<HolderTexts> holders_;
   bool complained_ = false;
   // Of unix sockets, from /proc/net/unix. nullopt: two lines contradict each other.
-  absl::flat_hash_map<netdiag::Inode, std::optional<uint32_t>> references_;
+  std::unordered_map<netdiag::Inode, std::optional<uint32_t>> references_;
   // The lines of each table but the first, which has none before it. IPv4 comes before IPv6,
   // although a dump mixes them.
   struct Text {

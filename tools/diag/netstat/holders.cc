@@ -51,7 +51,7 @@ bool HidesDescriptors(const std::string& proc_root) {
 }  // namespace
 
 void AppendForeign(std::string_view name, bool compat, std::string* out) {
-  if (!compat) return AppendEscaped(name, out);
+  if (!compat) return AppendField(name, out);
   for (size_t end = 0; (end = name.find('\\')) != name.npos; name.remove_prefix(end + 1)) {
     AppendEscaped(name.substr(0, end), out);
     out->push_back('\\');
@@ -72,6 +72,14 @@ void AppendComplaint(const netdiag::OwnerStats& stats, const std::string& proc_r
         netdiag::ErrnoError(stats.first_error, "netstat: processes",
                             "some could not be read, so programs may be missing");
     err->append(std::string(failure.message())).append("\n");
+  }
+  if (stats.hidepid && !compat) {
+    err->append("netstat: /proc hides the processes of other users, so programs may be missing\n");
+  }
+  if (stats.other_pid_namespace && !compat) {
+    err->append(
+        "netstat: the processes outside this pid namespace are not seen, so programs may be "
+        "missing\n");
   }
   // netstat says nothing of a link that it may not read.
   if (stats.denied == 0 || (compat && !HidesDescriptors(proc_root))) return;

@@ -5,8 +5,8 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
-#include "absl/container/node_hash_map.h"
 #include "absl/functional/function_ref.h"
 
 #include "netdiag/process/owner.h"
@@ -49,7 +49,7 @@ class HolderTexts {
 
   const Options& options_;
   Contexts contexts_;
-  absl::node_hash_map<netdiag::Pid, Text> texts_;
+  std::unordered_map<netdiag::Pid, Text> texts_;
   std::string all_;
 };
 

@@ -30,10 +30,10 @@ std::string LookUpNetwork(const IpAddress& address) {
 }
 
 std::string Cached(const IpAddress& address, std::string (*look_up)(const IpAddress&),
-                   absl::flat_hash_map<IpAddress, std::string>* cache) {
+                   std::unordered_map<IpAddress, std::string>* cache) {
   const auto [place, is_new] = cache->try_emplace(address);
   if (is_new) {
-    AppendEscaped(look_up(address), &place->second);
+    AppendField(look_up(address), &place->second);
     if (place->second.empty()) place->second = ToText(address);
   }
   return place->second;

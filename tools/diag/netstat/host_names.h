@@ -5,8 +5,7 @@
 #define NETDIAG_TOOLS_DIAG_NETSTAT_HOST_NAMES_H_
 
 #include <string>
-
-#include "absl/container/flat_hash_map.h"
+#include <unordered_map>
 
 #include "netdiag/types/address.h"
 
@@ -25,8 +24,8 @@ class HostNames {
 
  private:
   bool numeric_;
-  absl::flat_hash_map<netdiag::IpAddress, std::string> hosts_;
-  absl::flat_hash_map<netdiag::IpAddress, std::string> networks_;
+  std::unordered_map<netdiag::IpAddress, std::string> hosts_;
+  std::unordered_map<netdiag::IpAddress, std::string> networks_;
 };
 
 }  // namespace diag::netstat

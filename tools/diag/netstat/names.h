@@ -7,11 +7,11 @@
 #define NETDIAG_TOOLS_DIAG_NETSTAT_NAMES_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
-
-#include "absl/container/flat_hash_map.h"
 
 #include "netdiag/types/address.h"
 #include "netdiag/types/types.h"
@@ -41,9 +41,9 @@ class NetstatNames {
 
   bool compat_;
   bool ports_loaded_ = false;
-  absl::flat_hash_map<std::pair<PortNames, uint16_t>, std::string> ports_;
-  absl::flat_hash_map<netdiag::IpAddress, std::string> hosts_;
-  absl::flat_hash_map<netdiag::Uid, std::string> users_;
+  std::map<std::pair<PortNames, uint16_t>, std::string> ports_;
+  std::unordered_map<netdiag::IpAddress, std::string> hosts_;
+  std::unordered_map<netdiag::Uid, std::string> users_;
 };
 
 }  // namespace diag::netstat

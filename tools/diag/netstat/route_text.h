@@ -5,9 +5,8 @@
 
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
-
-#include "absl/container/flat_hash_map.h"
 
 #include "netdiag/net/interfaces.h"
 #include "netdiag/net/routes.h"
@@ -26,7 +25,7 @@ class InterfaceNames {
   std::string Of(netdiag::IfIndex index) const;
 
  private:
-  absl::flat_hash_map<netdiag::IfIndex, std::string> names_;
+  std::unordered_map<netdiag::IfIndex, std::string> names_;
 };
 
 // Append a table with its two lines of headings. -C: the cached routes.
