@@ -1,6 +1,7 @@
 // Gives any texts, numbers, sizes of structs and captures to the C interface. Every struct lies in
-// a block of exactly the size that it tells, and every failure has its code and a text. The first
-// 16 bytes are the numbers; four texts follow, each up to a NUL; the rest is the capture.
+// a block of exactly the size that it tells, which ends between members, and every failure has its
+// code and a text. The first 16 bytes are the numbers; four texts follow, each up to a NUL; the
+// rest is the capture.
 
 #include <array>
 #include <cstdint>
@@ -105,7 +106,7 @@ Query MakeQuery(Input* input) {
   netdiag_query* query = nullptr;
   netdiag_error error = {};
   const auto* const given =
-      InBlock(options, size % 4 == 0 ? size / 4 * 2u : sizeof(options), &block);
+      InBlock(options, size % 4 == 0 ? size / 4 * sizeof(void*) : sizeof(options), &block);
   if (!Succeeded(netdiag_query_new(given, &query, &error), error)) return nullptr;
   Touch(texts[3]);
   const int field = netdiag_field_find(texts[3].c_str(), &error);
