@@ -15,7 +15,6 @@
 #include "netdiag/types/types.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/testing/proc_tree.h"
-#include "tools/diag/json.h"
 #include "tools/diag/netstat/host_names.h"
 #include "tools/diag/netstat/proc_sockets.h"
 #include "tools/diag/netstat/route_text.h"
