@@ -179,14 +179,12 @@ constexpr auto kAliases = std::to_array<FieldAlias>({
     {"lastack", "tcp_info.last_ack_recv"},
 });
 
-// EditDistance() compares only this many bytes of each word.
+// Only words that are not longer are compared.
 constexpr size_t kLongest = 80;
 
 // The number of edits between the words, if it is less than `limit`; else a number that is not less
-// than `limit`.
+// than `limit`. REQUIRES: neither word is longer than kLongest.
 size_t EditDistance(std::string_view a, std::string_view b, size_t limit) {
-  a = a.substr(0, kLongest);
-  b = b.substr(0, kLongest);
   if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) >= limit) return limit;
   // rows[i % 3][j] is the distance between the first i bytes of a and the first j bytes of b.
   std::array<std::array<size_t, kLongest + 1>, 3> rows;
@@ -357,20 +355,21 @@ const Field* FindFieldByWord(std::string_view word) {
   return name == AllNames().end() ? nullptr : name->field;
 }
 
-NearWord NearestWord(std::string_view word, std::span<const std::string_view> words) {
+std::string NearestWord(std::string_view word, std::span<const std::string_view> words) {
+  if (word.size() > kLongest) return "";
   std::string_view nearest;
-  size_t edits = ~size_t{0};
+  size_t limit = std::max<size_t>(1, word.size() / 3) + 1;
   for (const std::string_view candidate : words) {
-    const size_t distance = EditDistance(word, candidate, edits);
-    if (distance >= edits) continue;
+    if (candidate.size() > kLongest) continue;
+    const size_t edits = EditDistance(word, candidate, limit);
+    if (edits >= limit) continue;
     nearest = candidate;
-    edits = distance;
+    limit = edits;
   }
-  return {std::string(nearest), edits,
-          edits <= std::max<size_t>(1, std::min(word.size(), kLongest) / 3)};
+  return std::string(nearest);
 }
 
-NearWord NearestFieldWord(std::string_view word, std::span<const std::string_view> others) {
+std::string NearestFieldWord(std::string_view word, std::span<const std::string_view> others) {
   std::vector<std::string_view> words(others.begin(), others.end());
   for (const FieldAlias& alias : kAliases) words.push_back(alias.word);
   for (const FieldName& name : AllNames()) words.push_back(name.text);

@@ -78,16 +78,12 @@ std::span<const FieldAlias> FieldAliases();
 const Field* FindFieldByWord(std::string_view word);
 
 // Returns, of all words that FindFieldByWord() finds and of `others`, the one with the fewest edits
-// from `word`. An edit inserts, removes or changes a letter, or swaps two neighbours. Case is
-// ignored, and so is what follows the first 80 bytes of a word.
-struct NearWord {
-  std::string word;
-  size_t edits = 0;
-  bool near = false;  // so near that a typing error is likely: at most one edit for three letters
-};
-NearWord NearestFieldWord(std::string_view word, std::span<const std::string_view> others = {});
+// from `word`, if it is so near that a typing error is likely: at most one edit for three letters
+// of `word`. Empty: none is near. An edit inserts, removes or changes a letter, or swaps two
+// neighbours. Case is ignored. Nothing is near a word of more than 80 bytes.
+std::string NearestFieldWord(std::string_view word, std::span<const std::string_view> others = {});
 // The same among `words` only.
-NearWord NearestWord(std::string_view word, std::span<const std::string_view> words);
+std::string NearestWord(std::string_view word, std::span<const std::string_view> words);
 
 }  // namespace netdiag
 

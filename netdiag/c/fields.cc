@@ -9,6 +9,7 @@
 
 #include "netdiag/c/border.h"
 #include "netdiag/c/netdiag.h"
+#include "netdiag/c/query.h"
 #include "netdiag/field_words.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/types.h"
@@ -102,8 +103,7 @@ absl::StatusOr<int> Find(const char* name) {
   if (name == nullptr) return ErrnoError(EINVAL, "field", "its name is null");
   const Field* const field = FindFieldByWord(name);
   if (field != nullptr) return static_cast<int>(field - AllFields().data());
-  return ErrnoError(ENOENT, std::string("field ") + name,
-                    "the nearest name is " + NearestFieldWord(name).word);
+  return ErrnoError(ENOENT, std::string("field ") + name, "there is none" + Suggestion(name));
 }
 
 }  // namespace

@@ -104,7 +104,8 @@ typedef struct netdiag_field {
 /* Fields have the numbers 0 ... netdiag_field_count() - 1. */
 int netdiag_field_count(void);
 /* Finds a field by its name, its name with the unit ("tcp_info.rtt_us"), or a short name of ss
- * ("cwnd"). NETDIAG_NOT_FOUND: there is none; the error's text has the nearest name. */
+ * ("cwnd"). NETDIAG_NOT_FOUND: there is none; the error's text has the nearest name, if one
+ * is near. */
 int netdiag_field_find(const char* name, netdiag_error* error);
 /* Fills in `field`. Its texts are valid as long as the library is loaded. */
 int netdiag_field_describe(int id, netdiag_field* field, netdiag_error* error);

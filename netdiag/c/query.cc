@@ -67,8 +67,7 @@ absl::Status AddColumns(std::string_view word, std::vector<const Field*>* column
     if (Name(field.group) == word) columns->push_back(&field);
   }
   if (columns->size() > before) return absl::OkStatus();
-  return BadInput("fields", word,
-                  "is no field; the nearest name is " + NearestFieldWord(word).word);
+  return BadInput("fields", word, "is no field" + Suggestion(word));
 }
 
 absl::StatusOr<std::unique_ptr<netdiag_query>> Make(const netdiag_query_options* given) {
@@ -104,6 +103,11 @@ absl::StatusOr<std::unique_ptr<netdiag_query>> Make(const netdiag_query_options*
 const Field* FieldOf(int id) {
   const std::span<const Field> all = AllFields();
   return id >= 0 && static_cast<size_t>(id) < all.size() ? &all[static_cast<size_t>(id)] : nullptr;
+}
+
+std::string Suggestion(std::string_view word) {
+  const std::string nearest = NearestFieldWord(word);
+  return nearest.empty() ? "" : "; did you mean " + nearest + "?";
 }
 
 absl::Status CheckHas(const Query& query, const Field& field) {

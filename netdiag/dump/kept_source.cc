@@ -3,6 +3,7 @@
 #include "netdiag/dump/kept_source.h"
 
 #include <algorithm>
+#include <cstddef>
 
 namespace netdiag::internal {
 namespace {
@@ -13,12 +14,11 @@ constexpr size_t kSlice = 256;  // about as many as a datagram holds
 
 absl::StatusOr<netlink::Ready> KeptSource::Step(const StepOptions& /*how*/,
                                                 MessageVisitor visitor) {
-  for (const size_t end = std::min(next_ + kSlice, index_->size()); next_ < end;) {
-    const size_t i = next_++;
-    if (index_->table(i) != table_) continue;
+  for (const uint32_t i : rest_.first(std::min(kSlice, rest_.size()))) {
+    rest_ = rest_.subspan(1);
     if (visitor(index_->message(i)) == Flow::kStop) return netlink::Ready::kDone;
   }
-  return next_ < index_->size() ? netlink::Ready::kSome : netlink::Ready::kDone;
+  return rest_.empty() ? netlink::Ready::kDone : netlink::Ready::kSome;
 }
 
 }  // namespace netdiag::internal

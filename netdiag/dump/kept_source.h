@@ -6,8 +6,8 @@
 #ifndef NETDIAG_DUMP_KEPT_SOURCE_H_
 #define NETDIAG_DUMP_KEPT_SOURCE_H_
 
-#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "absl/status/statusor.h"
 
@@ -20,15 +20,14 @@ namespace netdiag::internal {
 class KeptSource {
  public:
   // `table`: the number that UnixIndex::Add() was given. The index must outlive the source.
-  KeptSource(const UnixIndex* index, uint16_t table) : index_(index), table_(table) {}
-  // Looks at 256 sockets of the index. Never waits.
+  KeptSource(const UnixIndex* index, uint32_t table) : index_(index), rest_(index->Of(table)) {}
+  // Visits 256 sockets. Never waits.
   absl::StatusOr<netlink::Ready> Step(const StepOptions& how, MessageVisitor visitor);
   SourceStats stats() const { return {}; }
 
  private:
   const UnixIndex* index_;
-  uint16_t table_;
-  size_t next_ = 0;
+  std::span<const uint32_t> rest_;  // the sockets of the table that are still to be visited
 };
 
 }  // namespace netdiag::internal

@@ -2,7 +2,9 @@
 
 #include "netdiag/engine/delivery.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -24,7 +26,6 @@ void Delivery::Begin(const Query* query, bool merge, const UnixIndex* unix_socke
   unix_sockets_ = unix_sockets;
   summary_ = summary;
   delivered_.clear();
-  last_table_ = 0;
   if (!query->cgroups) {
     cgroups_.reset();
   } else if (cgroups_ != nullptr && !options_.replays) {
@@ -139,12 +140,10 @@ const Cgroup* Delivery::CgroupOf(const Row& row) {
   return cgroups_->FindHeldBy(id, owner.pid, owner.start_time);
 }
 
+// `table` is that of an outcome. The addresses of outcomes ascend.
 TableOutcome* Delivery::OutcomeOf(const Table* table) {
-  // Nearly always the table of the row before.
-  while (&summary_->tables[last_table_].table != table) {
-    last_table_ = (last_table_ + 1) % summary_->tables.size();
-  }
-  return &summary_->tables[last_table_];
+  const auto address = [](const TableOutcome& outcome) { return &outcome.table; };
+  return &*std::ranges::lower_bound(summary_->tables, table, std::less<>(), address);
 }
 
 }  // namespace netdiag::internal

@@ -90,7 +90,6 @@ class Delivery {
   std::unordered_set<Cookie, absl::Hash<Cookie>> delivered_;  // if rows are merged
   std::unique_ptr<Cgroups> cgroups_;                          // null: not asked for
   std::unique_ptr<Programs> programs_;                        // null: not asked for
-  size_t last_table_ = 0;  // in summary_->tables, of the last pending row
   std::optional<NetnsId> visiting_;
 };
 

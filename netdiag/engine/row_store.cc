@@ -1,42 +1,36 @@
-// Tested by tests/live/verbs_live_test.cc (snapshots) and tests/live/owners_live_test.cc (pending
-// rows).
+// Tested by tests/live/verbs_live_test.cc (snapshots), tests/live/owners_live_test.cc (pending
+// rows) and tests/growth_test.cc (many tables).
 
 #include "netdiag/engine/row_store.h"
 
+#include "absl/hash/hash.h"
+
 namespace netdiag::internal {
 
+size_t TableCopies::Hash::operator()(const Table& table) const {
+  return absl::HashOf(table.protocol, table.netns, table.netns_name);
+}
+
 const Table* TableCopies::Of(const Table& table) {
-  // The search starts at the end: rows come table by table, or alternate between a few tables.
-  for (size_t i = copies_.size(); i > 0; --i) {
-    if (*copies_[i - 1] == table) return copies_[i - 1].get();
-  }
-  return copies_.emplace_back(std::make_unique<Table>(table)).get();
+  if (last_ == nullptr || *last_ != table) last_ = &*copies_.insert(table).first;
+  return last_;
 }
 
 void RowStore::Add(const Row& row, const Table* table) {
-  size_t known = tables_.size();
-  while (known > 0 && tables_[known - 1] != table) --known;
-  if (known == 0) {
-    tables_.push_back(table);
-    known = tables_.size();
-  }
-  entries_.push_back({arena_.Add(row.message()), static_cast<uint32_t>(known - 1), row.source()});
+  const uint64_t place = arena_.Add(row.message());
+  entries_.push_back(
+      {table, static_cast<uint8_t>(row.source()), place & ((uint64_t{1} << 56) - 1)});
 }
 
 Row RowStore::At(size_t i, const RowJoins& joins) const {
   const Entry& entry = entries_[i];
-  return *RowMaker::FromMessage(arena_.At(entry.place), *tables_[entry.table], entry.source, joins);
+  return *RowMaker::FromMessage(arena_.At(entry.place), *entry.table,
+                                static_cast<SourceKind>(entry.source), joins);
 }
 
 void RowStore::Clear() {
   arena_.Clear();
   entries_.clear();
-  tables_.clear();
-}
-
-size_t RowStore::memory() const {
-  return arena_.memory() + entries_.capacity() * sizeof(Entry) +
-         tables_.capacity() * sizeof(tables_[0]);
 }
 
 }  // namespace netdiag::internal

@@ -11,7 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <unordered_set>
 #include <vector>
 
 #include "netdiag/dump/message_arena.h"
@@ -21,14 +21,19 @@
 namespace netdiag::internal {
 
 // Copies of tables, for rows that outlive their tables. The address of a copy never changes, even
-// if the object is moved.
+// if the object is moved. Cost: a look-up in a hash table, unless the table is that of the call
+// before.
 class TableCopies {
  public:
   // Returns the copy of `table`. Makes it if there is none.
   const Table* Of(const Table& table);
 
  private:
-  std::vector<std::unique_ptr<Table>> copies_;
+  struct Hash {
+    size_t operator()(const Table& table) const;
+  };
+  std::unordered_set<Table, Hash> copies_;
+  const Table* last_ = nullptr;
 };
 
 class RowStore {
@@ -38,7 +43,7 @@ class RowStore {
   void Add(const Row& row, const Table* table);
   // REQUIRES: i < size().
   Row At(size_t i, const RowJoins& joins) const;
-  const Table* table(size_t i) const { return tables_[entries_[i].table]; }
+  const Table* table(size_t i) const { return entries_[i].table; }
   void Clear();
 
   size_t size() const { return entries_.size(); }
@@ -46,19 +51,18 @@ class RowStore {
   // The bytes of all messages.
   size_t bytes() const { return arena_.bytes(); }
   // The bytes that are allocated.
-  size_t memory() const;
+  size_t memory() const { return arena_.memory() + entries_.capacity() * sizeof(Entry); }
 
  private:
   struct Entry {
-    size_t place = 0;    // of the message, in arena_
-    uint32_t table = 0;  // index in tables_
-    SourceKind source = SourceKind::kNetlink;
+    const Table* table = nullptr;
+    uint64_t source : 8 = 0;  // of SourceKind
+    uint64_t place : 56 = 0;  // of the message, in arena_
   };
   static_assert(sizeof(Entry) == 16);
 
   MessageArena arena_;
   std::vector<Entry> entries_;
-  std::vector<const Table*> tables_;
 };
 
 }  // namespace netdiag::internal

@@ -175,7 +175,7 @@ absl::StatusOr<Source> Walk::OpenDump(const TablePlan& plan, size_t slot,
   return dump;
 }
 
-Walk Walk::OverKept(const TablePlan& plan, const UnixIndex& index, uint16_t table,
+Walk Walk::OverKept(const TablePlan& plan, const UnixIndex& index, uint32_t table,
                     const WalkContext& context, TableOutcome* outcome) {
   outcome->rows = 0;  // counted again when they are delivered
   return Walk(plan, std::numeric_limits<size_t>::max(), context, outcome,

@@ -66,7 +66,7 @@ class Walk {
                                                    const netlink::CallOptions& call,
                                                    TableOutcome* outcome);
   // The walk over kept unix sockets: those of table number `table` in `index`.
-  static Walk OverKept(const TablePlan& plan, const UnixIndex& index, uint16_t table,
+  static Walk OverKept(const TablePlan& plan, const UnixIndex& index, uint32_t table,
                        const WalkContext& context, TableOutcome* outcome);
 
   // Steps the source. Only the end of the call is an error. A failure of the table is kDone, and is

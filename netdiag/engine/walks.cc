@@ -29,7 +29,7 @@ void Walks::Begin(std::vector<TablePlan> plans, const WalkContext& context, size
 void Walks::Drop() {
   walks_.clear();
   plans_.clear();
-  next_ = turn_ = 0;
+  next_ = turn_ = next_kept_ = kept_end_ = 0;
 }
 
 absl::StatusOr<Ready> Walks::Step(Wait wait, const CallOptions& call, const Sink& sink) {
@@ -39,7 +39,7 @@ absl::StatusOr<Ready> Walks::Step(Wait wait, const CallOptions& call, const Sink
   turn_ = (turn_ + 1) % walks_.size();
   Walk& walk = walks_[turn_];
   const auto keep = [&](const Message& message) {
-    const auto table = static_cast<uint16_t>(&walk.plan() - plans_.data());
+    const auto table = static_cast<uint32_t>(&walk.plan() - plans_.data());
     unix_sockets_->Add(message, table) ? ++walk.outcome().rows : ++summary_->damaged;
     return Flow::kContinue;
   };
@@ -60,6 +60,7 @@ absl::StatusOr<Ready> Walks::Step(Wait wait, const CallOptions& call, const Sink
 }
 
 absl::Status Walks::StartWalks(const CallOptions& call) {
+  while (walks_.size() < limit_ && next_kept_ < kept_end_) StartKept();
   while (walks_.size() < limit_ && next_ < plans_.size()) {
     const bool other_namespace =
         !walks_.empty() && walks_.front().plan().table().netns != plans_[next_].table().netns;
@@ -109,11 +110,16 @@ size_t Walks::FreeSlot() const {
 void Walks::EndKeeping() {
   if (--unread_unix_tables_ > 0) return;
   unix_sockets_->Sort();
-  for (size_t i = 0; i < plans_.size(); ++i) {
-    if (!plans_[i].kept_for_peers) continue;
-    walks_.push_back(Walk::OverKept(plans_[i], *unix_sockets_, static_cast<uint16_t>(i), context_,
-                                    &summary_->tables[i]));
-  }
+  next_kept_ = 0;
+  kept_end_ = plans_.size();
+}
+
+// Starts the second walk of the next table, if it is one of those.
+void Walks::StartKept() {
+  const size_t i = next_kept_++;
+  if (!plans_[i].kept_for_peers) return;
+  walks_.push_back(Walk::OverKept(plans_[i], *unix_sockets_, static_cast<uint32_t>(i), context_,
+                                  &summary_->tables[i]));
 }
 
 void Walks::Stop() {
@@ -123,6 +129,7 @@ void Walks::Stop() {
   }
   walks_.clear();
   next_ = plans_.size();
+  next_kept_ = kept_end_ = 0;
   context_.conns->Leave();
 }
 

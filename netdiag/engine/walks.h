@@ -57,9 +57,9 @@ class Walks {
   // Forgets the walks in flight and the tables that wait.
   void Drop();
 
-  bool done() const { return walks_.empty() && next_ == plans_.size(); }
-  // True if no walk is in flight.
-  bool idle() const { return walks_.empty(); }
+  bool done() const { return idle() && next_ == plans_.size(); }
+  // True if no walk is in flight, and no table waits for its second walk.
+  bool idle() const { return walks_.empty() && next_kept_ == kept_end_; }
   // True if idle() and the next table is the first of a guest: every row of home has come. A Step()
   // never goes beyond this point; the next one does.
   bool leaves_home() const;
@@ -71,6 +71,7 @@ class Walks {
 
  private:
   absl::Status StartWalks(const netlink::CallOptions& call);
+  void StartKept();
   absl::Status StartNext(const netlink::CallOptions& call);
   size_t FreeSlot() const;
   void EndKeeping();
@@ -84,6 +85,9 @@ class Walks {
   size_t turn_ = 0;  // index of the walk that was stepped last
   UnixIndex* unix_sockets_ = nullptr;
   size_t unread_unix_tables_ = 0;  // that are to be kept
+  // The plans among which are those whose second walk has not begun. Equal until all are kept.
+  size_t next_kept_ = 0;
+  size_t kept_end_ = 0;
 };
 
 }  // namespace netdiag::internal

@@ -56,8 +56,9 @@ void MergeStates(Kind kind, std::vector<Node>* nodes) {
 void DropDuplicates(std::vector<Node>* nodes) {
   if (nodes->size() > kMaxCompared) return;
   for (size_t i = 0; i < nodes->size(); ++i) {
-    const auto duplicates = std::remove(nodes->begin() + static_cast<std::ptrdiff_t>(i) + 1,
-                                        nodes->end(), Node((*nodes)[i]));
+    const auto duplicates =
+        std::remove_if(nodes->begin() + static_cast<std::ptrdiff_t>(i) + 1, nodes->end(),
+                       [&](const Node& node) { return node == (*nodes)[i]; });
     nodes->erase(duplicates, nodes->end());
   }
 }
@@ -206,22 +207,71 @@ std::string SayPredicate(const Predicate& predicate) {
   return std::visit([](const auto& match) { return Say(match); }, predicate);
 }
 
-void AppendJoined(const Node& node, std::string_view separator, std::string (*say)(const Node&),
-                  std::string* out) {
+void AppendJoined(const Node& node, std::string_view separator,
+                  void (*append)(const Node&, std::string*), std::string* out) {
   for (size_t i = 0; i < node.children.size(); ++i) {
     if (i > 0) out->append(separator);
-    out->append(say(node.children[i]));
+    append(node.children[i], out);
   }
 }
 
-std::string InParentheses(const Node& node) { return "(" + Print(node) + ")"; }
-// `or` binds weaker than `and`, and both bind weaker than `not`.
-std::string PrintFactor(const Node& node) {
-  return node.kind == Kind::kOr ? InParentheses(node) : Print(node);
+void AppendNode(const Node& node, std::string* out);
+void AppendInParentheses(const Node& node, std::string* out) {
+  out->push_back('(');
+  AppendNode(node, out);
+  out->push_back(')');
 }
-std::string PrintNegated(const Node& node) {
-  const bool several = node.kind == Kind::kOr || node.kind == Kind::kAnd;
-  return several ? InParentheses(node) : Print(node);
+// `or` binds weaker than `and`, and both bind weaker than `not`.
+void AppendFactor(const Node& node, std::string* out) {
+  node.kind == Kind::kOr ? AppendInParentheses(node, out) : AppendNode(node, out);
+}
+void AppendNode(const Node& node, std::string* out) {
+  switch (node.kind) {
+    case Kind::kTrue:
+      out->append("src = *");
+      break;
+    case Kind::kAnd:
+      AppendJoined(node, " and ", AppendFactor, out);
+      break;
+    case Kind::kOr:
+      AppendJoined(node, " or ", AppendNode, out);
+      break;
+    case Kind::kNot: {
+      out->append("not ");
+      const Node& child = node.children[0];
+      child.kind == Kind::kAnd ? AppendInParentheses(child, out) : AppendFactor(child, out);
+      break;
+    }
+    case Kind::kPredicate:
+      out->append(SayPredicate(node.predicate));
+      break;
+  }
+}
+
+void AppendDump(const Node& node, std::string* out) {
+  switch (node.kind) {
+    case Kind::kTrue:
+      out->append("true");
+      break;
+    case Kind::kAnd:
+    case Kind::kOr:
+      out->append(node.kind == Kind::kAnd ? "and(" : "or(");
+      AppendJoined(node, ", ", AppendDump, out);
+      out->push_back(')');
+      break;
+    case Kind::kNot:
+      if (IsFalse(node)) {
+        out->append("false");
+        break;
+      }
+      out->append("not(");
+      AppendDump(node.children[0], out);
+      out->push_back(')');
+      break;
+    case Kind::kPredicate:
+      out->append(SayPredicate(node.predicate));
+      break;
+  }
 }
 
 }  // namespace
@@ -264,38 +314,13 @@ Node MakeOr(std::vector<Node> nodes) { return MakeMany(Kind::kOr, std::move(node
 
 std::string Print(const Node& node) {
   std::string text;
-  switch (node.kind) {
-    case Kind::kTrue:
-      return "src = *";
-    case Kind::kAnd:
-      AppendJoined(node, " and ", PrintFactor, &text);
-      return text;
-    case Kind::kOr:
-      AppendJoined(node, " or ", Print, &text);
-      return text;
-    case Kind::kNot:
-      return "not " + PrintNegated(node.children[0]);
-    case Kind::kPredicate:
-      return SayPredicate(node.predicate);
-  }
+  AppendNode(node, &text);
   return text;
 }
 
 std::string Dump(const Node& node) {
   std::string text;
-  switch (node.kind) {
-    case Kind::kTrue:
-      return "true";
-    case Kind::kAnd:
-    case Kind::kOr:
-      text = node.kind == Kind::kAnd ? "and(" : "or(";
-      AppendJoined(node, ", ", Dump, &text);
-      return text + ")";
-    case Kind::kNot:
-      return IsFalse(node) ? "false" : "not(" + Dump(node.children[0]) + ")";
-    case Kind::kPredicate:
-      return SayPredicate(node.predicate);
-  }
+  AppendDump(node, &text);
   return text;
 }
 

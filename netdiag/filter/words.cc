@@ -163,36 +163,30 @@ char Fold(char c, GlobOf of) {
   return c == '\0' ? '@' : ToLower(c);
 }
 
-// True if `c` is in the set that begins with the '[' at pattern[*at]. Moves *at behind the set. A
-// '[' without a ']' is an ordinary character.
-bool InSet(std::string_view pattern, size_t* at, char c, GlobOf of) {
+// True if `c` is in the set that begins with the '[' at pattern[*at]. Moves *at behind it.
+// `last_close`: the last ']' of the pattern, or npos. A '[' without a ']' is an ordinary character.
+bool InSet(std::string_view pattern, size_t last_close, size_t* at, char c, GlobOf of) {
   size_t i = *at + 1;
   const bool negated = i < pattern.size() && (pattern[i] == '!' || pattern[i] == '^');
   if (negated) ++i;
+  const size_t first = i;
+  if (last_close == pattern.npos || last_close <= first) {
+    ++*at;
+    return c == '[';
+  }
   bool found = false;
-  for (const size_t first = i; i < pattern.size(); ++i) {
-    if (pattern[i] == ']' && i > first) {
-      *at = i + 1;
-      return found != negated;
-    }
+  for (; pattern[i] != ']' || i == first; ++i) {
     const char low = Fold(pattern[i], of);
     char high = low;
-    if (i + 2 < pattern.size() && pattern[i + 1] == '-' && pattern[i + 2] != ']') {
+    if (pattern[i + 1] == '-' && pattern[i + 2] != ']') {
       high = Fold(pattern[i + 2], of);
       i += 2;
     }
     found |= static_cast<unsigned char>(c) >= static_cast<unsigned char>(low) &&
              static_cast<unsigned char>(c) <= static_cast<unsigned char>(high);
   }
-  ++*at;
-  return c == '[';
-}
-
-// Matches one character with the element at pattern[*at], which is not '*'. Moves *at behind it.
-bool MatchOne(std::string_view pattern, size_t* at, char c, GlobOf of) {
-  if (pattern[*at] == '[') return InSet(pattern, at, Fold(c, of), of);
-  const char wanted = pattern[(*at)++];
-  return wanted == '?' || Fold(wanted, of) == Fold(c, of);
+  *at = i + 1;
+  return found != negated;
 }
 
 }  // namespace
@@ -207,10 +201,7 @@ bool BeginsPredicate(std::string_view word) {
          FindFieldByWord(word) != nullptr;
 }
 
-std::string NearestWord(std::string_view word) {
-  NearWord nearest = NearestFieldWord(word, kOtherWords);
-  return nearest.near ? std::move(nearest.word) : "";
-}
+std::string NearestWord(std::string_view word) { return NearestFieldWord(word, kOtherWords); }
 
 bool StartsAsNumber(std::string_view text) {
   return !text.empty() && text[0] >= '0' && text[0] <= '9';
@@ -261,6 +252,12 @@ std::string AmountText(uint64_t amount, Unit unit) {
 }
 
 bool GlobMatch(std::string_view pattern, std::string_view text, GlobOf of) {
+  const size_t last_close = pattern.rfind(']');
+  const auto match_one = [&](size_t* at, char c) {
+    if (pattern[*at] == '[') return InSet(pattern, last_close, at, Fold(c, of), of);
+    const char wanted = pattern[(*at)++];
+    return wanted == '?' || Fold(wanted, of) == Fold(c, of);
+  };
   size_t p = 0;
   size_t t = 0;
   // If the rest does not match, the last '*' takes one more character and the rest is tried again.
@@ -270,7 +267,7 @@ bool GlobMatch(std::string_view pattern, std::string_view text, GlobOf of) {
     if (p < pattern.size() && pattern[p] == '*') {
       star = ++p;
       taken = t;
-    } else if (p < pattern.size() && MatchOne(pattern, &p, text[t], of)) {
+    } else if (p < pattern.size() && match_one(&p, text[t])) {
       ++t;
     } else if (star != pattern.npos) {
       p = star;

@@ -15,6 +15,9 @@ namespace {
 
 using Link = KeptOwners::Link;
 
+// About what the standard library takes for an entry of a set.
+constexpr size_t kListenerNode = 40;
+
 // Where the links are in a block.
 size_t LinksAt(size_t message) { return (message + 7) / 8 * 8; }
 
@@ -47,28 +50,44 @@ void Ledger::BeginLook(Time now) {
 
 // ---- Tables ----
 
-uint16_t Ledger::OriginOf(const Table& table, SourceKind source) {
-  const auto is = [&](const Origin& origin) {
-    return origin.source == source && origin.table == table;
+uint32_t Ledger::OriginOf(const Table& table, SourceKind source) {
+  const auto is = [&](uint32_t i) {
+    return tables_[i].source == source && tables_[i].table == table;
   };
-  if (last_table_ < tables_.size() && is(tables_[last_table_])) return last_table_;
-  auto found = std::ranges::find_if(tables_, is);
-  if (found == tables_.end()) {
-    // The place of a table that is not listed any more, as of a namespace that has ended.
-    found = std::ranges::find_if(tables_, [this](const Origin& origin) {
-      return origin.records == 0 && origin.listed + 1 < number_;
-    });
-    if (found == tables_.end()) found = tables_.emplace(tables_.end());
-    *found = Origin{.table = table, .source = source, .listed = number_};
+  if (last_table_ < tables_.size() && !tables_[last_table_].free && is(last_table_)) {
+    return last_table_;
   }
-  last_table_ = static_cast<uint16_t>(found - tables_.begin());
-  return last_table_;
+  std::vector<uint32_t>& places = tables_of_[PartOf(table)];
+  const auto known = std::ranges::find_if(places, is);
+  if (known != places.end()) return last_table_ = *known;
+  if (free_tables_.empty()) {
+    tables_.emplace_back();
+    free_tables_.push_back(static_cast<uint32_t>(tables_.size() - 1));
+  }
+  places.push_back(free_tables_.back());
+  free_tables_.pop_back();
+  tables_[places.back()] = Origin{.table = table, .source = source, .listed = number_};
+  return last_table_ = places.back();
+}
+
+void Ledger::FreeTables() {
+  for (uint32_t i = 0; i < tables_.size(); ++i) {
+    Origin& origin = tables_[i];
+    if (origin.free || origin.records > 0 || origin.listed == number_) continue;
+    const auto places = tables_of_.find(PartOf(origin.table));
+    std::erase(places->second, i);
+    if (places->second.empty()) tables_of_.erase(places);
+    origin.free = true;
+    free_tables_.push_back(i);
+  }
 }
 
 // True if the look before read the table to its end, so that a socket which it did not give is new.
 bool Ledger::WasComplete(const Table& table) const {
-  return from_start_ && number_ > 1 && std::ranges::any_of(tables_, [&](const Origin& origin) {
-           return origin.complete + 1 == number_ && Covers(origin.table, table);
+  if (!from_start_ || number_ == 1) return false;
+  const auto places = tables_of_.find(PartOf(table));
+  return places != tables_of_.end() && std::ranges::any_of(places->second, [&](uint32_t i) {
+           return tables_[i].complete + 1 == number_ && Covers(tables_[i].table, table);
          });
 }
 
@@ -119,23 +138,21 @@ uint32_t Ledger::NewRecord(const Row& row) {
 void Ledger::Forget(uint32_t i) {
   Record& record = records_[i];
   if ((record.flags & kEnded) == 0) --followed_;
-  Drop(&record);
+  Drop(i);
   by_cookie_.erase(Cookie(record.cookie));
   --tables_[record.table].records;
   record = Record{};
   free_.push_back(i);
 }
 
-void Ledger::Drop(Record* record) {
-  if ((record->flags & kListens) != 0) {
-    std::erase_if(listeners_, [&](uint32_t i) { return &records_[i] == record; });
-    record->flags &= static_cast<uint8_t>(~kListens);
-  }
-  if (record->block == BlockStore::kNone) return;
-  owners_.Release(LinksOf(*record));
-  blocks_.Free(record->block, record->units);
-  record->block = BlockStore::kNone;
-  record->units = record->links = 0;
+void Ledger::Drop(uint32_t i) {
+  listeners_.erase(i);
+  Record& record = records_[i];
+  if (record.block == BlockStore::kNone) return;
+  owners_.Release(LinksOf(record));
+  blocks_.Free(record.block, record.units);
+  record.block = BlockStore::kNone;
+  record.units = record.links = 0;
 }
 
 Bytes Ledger::MessageOf(const Record& record) const {
@@ -152,7 +169,7 @@ std::span<const Link> Ledger::LinksOf(const Record& record) const {
 }
 
 void Ledger::Keep(Record* record, const Row& row) {
-  const uint16_t table = OriginOf(row.table(), row.source());
+  const uint32_t table = OriginOf(row.table(), row.source());
   --tables_[record->table].records;
   ++tables_[table].records;
   record->look = number_;
@@ -200,13 +217,6 @@ void Ledger::Store(Record* record, Bytes message, std::span<const Link> links) {
 }
 
 // ---- Listeners ----
-
-void Ledger::NoteListener(uint32_t i) {
-  Record& record = records_[i];
-  if ((record.flags & kListens) != 0) return;
-  record.flags |= kListens;
-  listeners_.push_back(i);
-}
 
 Owners Ledger::ListenersAt(const Row& row) {
   const InetSocket* const socket = row.inet();
@@ -317,7 +327,7 @@ void Ledger::Add(const Row& row, Visitor visitor) {
     Show(ChangeKind::kLived, row, i, visitor);
   }
   Keep(&records_[i], row);
-  if (row.state() == State::kListen) NoteListener(i);
+  if (row.state() == State::kListen) listeners_.insert(i);
   Follow(i);
 }
 
@@ -331,7 +341,7 @@ void Ledger::Close(const Row& event, absl::FunctionRef<bool(const Row&)> selects
   if (is_unseen) ++look_.unseen;
   Show(ChangeKind::kClosed, event, i, visitor);
   Record& record = records_[i];
-  Drop(&record);
+  Drop(i);
   record.flags |= kEnded;
   record.look = number_;
   --followed_;
@@ -346,7 +356,8 @@ void Ledger::EndLook(const Summary& summary, absl::FunctionRef<bool(const Table&
   for (const TableOutcome& outcome : summary.tables) {
     if (!outcome.status.ok() && look_.unread.ok()) look_.unread = outcome.status;
     OriginOf(outcome.table, outcome.source);
-    for (Origin& origin : tables_) {
+    for (const uint32_t i : tables_of_[PartOf(outcome.table)]) {
+      Origin& origin = tables_[i];
       if (origin.table != outcome.table) continue;
       origin.listed = number_;
       origin.read = outcome.status.ok();
@@ -354,6 +365,7 @@ void Ledger::EndLook(const Summary& summary, absl::FunctionRef<bool(const Table&
     }
   }
   for (uint32_t i = 0; i < records_.size(); ++i) Sweep(i, visitor);
+  FreeTables();
   look_.query = std::move(done_.query);  // for its memory
   look_.query = summary;
   done_ = std::move(look_);
@@ -379,7 +391,7 @@ void Ledger::Sweep(uint32_t i, Visitor visitor) {
 size_t Ledger::memory() const {
   return sizeof(*this) + records_.size() * sizeof(Record) + free_.capacity() * sizeof(uint32_t) +
          by_cookie_.capacity() * (sizeof(uint32_t) + 1) + blocks_.memory() + owners_.memory() +
-         listeners_.capacity() * sizeof(uint32_t) + tables_.size() * sizeof(Origin);
+         listeners_.size() * kListenerNode + tables_.size() * sizeof(Origin);
 }
 
 }  // namespace netdiag::internal

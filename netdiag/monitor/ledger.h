@@ -25,6 +25,9 @@
 #include <deque>
 #include <optional>
 #include <span>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
@@ -86,9 +89,9 @@ class Ledger {
     uint32_t block = BlockStore::kNone;      // the message, and behind it the links of the owners
     uint32_t look = 0;                       // the last one that gave it
     uint32_t next = kNoRecord;               // the row behind its row at the last look
+    uint32_t table = 0;                      // in tables_
     uint16_t units = 0;                      // the size of the block
     uint16_t links = 0;
-    uint16_t table = 0;  // in tables_
     uint8_t state = 0;
     uint8_t flags = 0;
   };
@@ -97,7 +100,6 @@ class Ledger {
     kFromStart = 1,
     kEnded = 2,        // its event has come
     kHasCounters = 4,  // the message has some
-    kListens = 8,      // it is in listeners_
   };
   // A table that rows came from, and how.
   struct Origin {
@@ -108,7 +110,11 @@ class Ledger {
     uint32_t records = 0;
     bool read = true;       // EndLook(): the look read it to its end
     bool followed = false;  // EndLook(): its events come
+    bool free = false;      // it is in free_tables_
   };
+  // What a table has in common with those that cover a part of it.
+  using Part = std::pair<Protocol, NetnsId>;
+  static Part PartOf(const Table& table) { return {table.protocol, table.netns}; }
   struct ByCookie {
     using is_transparent = void;
     const std::deque<Record>* records;
@@ -125,11 +131,13 @@ class Ledger {
   // Notes that the row of record `i` has come.
   void Follow(uint32_t i);
   void NoteListener(uint32_t i);
-  uint16_t OriginOf(const Table& table, SourceKind source);
+  uint32_t OriginOf(const Table& table, SourceKind source);
+  // Gives the places of tables that are not listed any more, as of a namespace that has ended.
+  void FreeTables();
   uint32_t NewRecord(const Row& row);
   void Forget(uint32_t i);
   // Frees the message and the owners.
-  void Drop(Record* record);
+  void Drop(uint32_t i);
   // Stores the message and the owners of `row`, as far as they tell more than what is there.
   void Keep(Record* record, const Row& row);
   void Store(Record* record, Bytes message, std::span<const KeptOwners::Link> links);
@@ -149,10 +157,12 @@ class Ledger {
   BlockStore blocks_;
   KeptOwners owners_;
   std::deque<Origin> tables_;
-  uint16_t last_table_ = 0;
+  std::unordered_map<Part, std::vector<uint32_t>, absl::Hash<Part>> tables_of_;
+  std::vector<uint32_t> free_tables_;
+  uint32_t last_table_ = 0;
   uint32_t first_ = kNoRecord;  // of the rows of a look
   uint32_t last_ = kNoRecord;   // the row that came last in this look
-  std::vector<uint32_t> listeners_;
+  std::unordered_set<uint32_t> listeners_;
   std::vector<KeptOwners::Link> scratch_;
   Look look_;
   Look done_;

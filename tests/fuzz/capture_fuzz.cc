@@ -1,5 +1,6 @@
-// Reads any bytes as a capture. Records end cleanly and stay the same when they are written again,
-// and an Engine that replays them delivers what its Summary says.
+// Reads any bytes as a capture, as they are and with the checks of their records right. Records end
+// cleanly and stay the same when they are written again, and an Engine that replays them delivers
+// what its Summary says.
 
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "netdiag/engine.h"
 #include "netdiag/snapshot.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/repair.h"
 
 namespace netdiag::fuzz {
 namespace {
@@ -25,30 +27,35 @@ std::string Rewrite(Bytes capture) {
   return written;
 }
 
-}  // namespace
-}  // namespace netdiag::fuzz
-
-int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace netdiag;  // NOLINT
-  const Bytes capture = fuzz::AsBytes(data, size);
-  const std::string once = fuzz::Rewrite(capture);
-  fuzz::Check(fuzz::Rewrite(std::as_bytes(std::span(once))) == once);
-  if (capture.empty()) return 0;  // EngineOptions::replay means no replay if it is empty
+void Run(Bytes capture) {
+  const std::string once = Rewrite(capture);
+  Check(Rewrite(std::as_bytes(std::span(once))) == once);
 
   auto engine = Engine::Open({.replay = capture});
-  fuzz::Check(engine.ok());
+  Check(engine.ok());
   Query query;
   query.states = StateSet::All();
   uint64_t rows = 0;
   const auto summary = (*engine)->Visit(query, [&](const Row& row) {
     ++rows;
-    fuzz::TouchValue(row.inode());
+    TouchValue(row.inode());
     return rows % 1000 == 999 ? Flow::kStop : Flow::kContinue;
   });
-  fuzz::Check(!summary.ok() || summary->rows == rows);
+  Check(!summary.ok() || summary->rows == rows);
   const auto snapshot = (*engine)->Take(query);
-  if (!snapshot.ok()) return 0;
-  for (const Row& row : *snapshot) fuzz::Touch(row.message().whole());
-  fuzz::Check(snapshot->size() == snapshot->summary().rows);
+  if (!snapshot.ok()) return;
+  for (const Row& row : *snapshot) Touch(row.message().whole());
+  Check(snapshot->size() == snapshot->summary().rows);
+}
+
+}  // namespace
+}  // namespace netdiag::fuzz
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace netdiag;  // NOLINT
+  const std::string damaged(reinterpret_cast<const char*>(data), size);
+  const std::string repaired = fuzz::Repair(damaged);
+  fuzz::Run(fuzz::AsBytes(data, size));
+  if (repaired != damaged) fuzz::Run(std::as_bytes(std::span(repaired)));
   return 0;
 }

@@ -1,7 +1,9 @@
-// Runs a fuzz target over its corpus without libFuzzer. Each file is a test: the whole file and all
-// its prefixes, each at the end of mapped memory.
+// Runs a fuzz target over its corpus without libFuzzer: replay DIRECTORY CUTS. Each file is a test:
+// the whole file and about CUTS of its prefixes, or all if it is shorter, each at the end of mapped
+// memory.
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -17,23 +19,28 @@ namespace {
 
 class CorpusFile : public ::testing::Test {
  public:
-  explicit CorpusFile(std::filesystem::path path) : path_(std::move(path)) {}
+  CorpusFile(std::filesystem::path path, size_t cuts) : path_(std::move(path)), cuts_(cuts) {}
 
   void TestBody() override {
     std::ifstream file(path_, std::ios::binary);
     const std::string input{std::istreambuf_iterator<char>(file), {}};
     ASSERT_FALSE(file.bad()) << path_;
-    for (size_t size = 0; size <= input.size(); ++size) {
-      const netdiag::testing::GuardedBuffer guarded(
-          netdiag::fuzz::AsBytes(reinterpret_cast<const uint8_t*>(input.data()), size));
-      EXPECT_EQ(LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(guarded.bytes().data()),
-                                       guarded.bytes().size()),
-                0);
-    }
+    const size_t step = std::max<size_t>(input.size() / cuts_, 1);
+    for (size_t size = 0; size < input.size(); size += step) Run(input, size);
+    Run(input, input.size());
   }
 
  private:
+  static void Run(const std::string& input, size_t size) {
+    const netdiag::testing::GuardedBuffer guarded(
+        netdiag::fuzz::AsBytes(reinterpret_cast<const uint8_t*>(input.data()), size));
+    EXPECT_EQ(LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(guarded.bytes().data()),
+                                     guarded.bytes().size()),
+              0);
+  }
+
   std::filesystem::path path_;
+  size_t cuts_;
 };
 
 }  // namespace
@@ -50,9 +57,10 @@ int main(int argc, char** argv) {
     return 1;
   }
   std::ranges::sort(paths);
+  const size_t cuts = std::max(argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 1, 1ul);
   for (const std::filesystem::path& path : paths) {
     testing::RegisterTest("Corpus", path.filename().c_str(), nullptr, nullptr, __FILE__, __LINE__,
-                          [path] { return new CorpusFile(path); });
+                          [path, cuts] { return new CorpusFile(path, cuts); });
   }
   return RUN_ALL_TESTS();
 }

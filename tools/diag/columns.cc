@@ -57,11 +57,12 @@ absl::Status ForEachName(std::string_view list, const F& add) {
 
 // The columns of the group `name`, or all; none if there is no such group.
 std::vector<Column> GroupColumns(std::string_view name) {
-  std::vector<Column> columns = AllColumns(true);
-  if (name == "all") return columns;
-  std::erase_if(columns, [&](const Column& column) {
-    return column.field->group == FieldGroup::kSocket || Name(column.field->group) != name;
-  });
+  if (name == "all") return AllColumns(true);
+  std::vector<Column> columns;
+  for (const Field& field : netdiag::AllFields()) {
+    if (field.group == FieldGroup::kSocket || Name(field.group) != name) continue;
+    columns.push_back(ColumnOf(field));
+  }
   return columns;
 }
 
@@ -185,8 +186,8 @@ absl::StatusOr<Column> FindColumn(std::string_view name) {
   const std::string word = Lowercase(name);
   const Field* field = netdiag::FindFieldByWord(word);
   if (field == nullptr) {
-    const netdiag::NearWord nearest = netdiag::NearestFieldWord(name);
-    if (nearest.near) return BadInput("column", name, "did you mean " + nearest.word + "?");
+    const std::string nearest = netdiag::NearestFieldWord(name);
+    if (!nearest.empty()) return BadInput("column", name, "did you mean " + nearest + "?");
     return BadInput("column", name, "no field has this name; `diag help fields` lists the fields");
   }
   Column column = ColumnOf(*field);

@@ -35,9 +35,9 @@ absl::Status UnknownOption(std::span<const OptionInfo> options, std::string_view
   for (const OptionInfo& option : options) {
     if (!option.hidden()) names.push_back(option.name);
   }
-  const netdiag::NearWord nearest = netdiag::NearestWord(name, names);
-  if (nearest.near && name.size() > 1) {
-    return BadInput("unknown option", word, "did you mean --" + nearest.word + "?");
+  const std::string nearest = netdiag::NearestWord(name, names);
+  if (!nearest.empty() && name.size() > 1) {
+    return BadInput("unknown option", word, "did you mean --" + nearest + "?");
   }
   return BadInput("unknown option", word, "--help lists the options");
 }

@@ -27,7 +27,7 @@ std::vector<IpAddress> FindHost(std::string_view name) {
 std::vector<Port> FindService(std::string_view name) {
   std::vector<Port> ports;
   if (name.empty()) return ports;
-  const auto services =
+  static const auto services =
       netdiag::Services::Load("/etc/services", netdiag::Services::Missing::kEmpty);
   for (const char* protocol : {"tcp", "udp"}) {
     const absl::StatusOr<Port> port = services.PortOf(protocol, name);

@@ -17,6 +17,7 @@
 #include "netdiag/dump/proc_lines.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/types/parse_number.h"
+#include "tools/diag/text.h"
 
 namespace diag::netstat {
 namespace {
@@ -58,7 +59,10 @@ std::string SctpState(std::string_view number) {
   if (state && *state >= 1 && *state <= 11) {
     return std::string(netdiag::Names(static_cast<netdiag::State>(*state)).netstat);
   }
-  return state == uint8_t{0} ? "" : "UNKNOWN(" + std::string(number) + ")";
+  if (state == uint8_t{0}) return "";
+  std::string unknown = "UNKNOWN(";
+  AppendEscaped(number, &unknown);  // it need be no number
+  return unknown + ")";
 }
 
 template <class T>
