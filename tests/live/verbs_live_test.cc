@@ -445,7 +445,7 @@ TEST_F(VerbsLive, NoAllocationPerRow) {
     const uint64_t for_few = visit();
     const uint64_t few = rows;
     const Crowd crowd(zoo(), 600);
-    visit();  // the buffers grow once
+    visit();                           // the buffers grow once
     EXPECT_LE(visit(), for_few + 16);  // a long dump has the text of a doubt, and reads counters
     EXPECT_GE(rows, few + 1200);
     EXPECT_LT(for_few, 48u);
