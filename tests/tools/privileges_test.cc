@@ -218,14 +218,14 @@ TEST(Capabilities, ThatTheCommandLineCannotNeedAreGivenUp) {
   const uint64_t namespaces = Bits({CAP_SYS_ADMIN});
   const std::string here = "/proc/self/ns/net";
   const std::vector<std::pair<std::vector<std::string>, uint64_t>> lines = {
-      {{"-tan"}, net},
+      {{"-tan"}, net | bpf},
+      {{"-tane"}, net | processes},
       {{"-tan", "--json"}, net},
-      {{"-tan", "--exact"}, net | bpf},
-      {{"-tan", "--source=table"}, net | bpf},
+      {{"-tan", "--json", "--exact"}, net | bpf},
       {{"-tanp"}, net | processes | bpf},
       {{"-tan", "comm = x or sport gt 0"}, net | processes | bpf},
-      {{"-tan", "--cgroup"}, net | processes},
-      {{"-tan", "-N", here}, net | processes | namespaces},
+      {{"-tan", "--cgroup"}, net | processes | bpf},
+      {{"-tan", "-N", here}, net | processes | namespaces | bpf},
       {{"-tan", "--all-netns"}, net | processes | namespaces | bpf},
       {{"-t", "--capture", "-"}, net | processes | files},
       {{"-K", "--dry-run", "-t", "sport = 1"}, net | bpf},

@@ -297,9 +297,9 @@ CapabilitySet NeededBy(const ListOptions& options) {
       query.programs || options.shows(Detail::kProcessContexts) ||
       std::ranges::find(query.protocols, netdiag::Protocol::kNetlink) != query.protocols.end();
   if (all || processes) needed |= kForProcesses;
-  const bool bpf = query.owners || options.task != Task::kList ||
-                   query.completeness == netdiag::Completeness::kExact ||
-                   options.source == netdiag::RowSource::kTable;
+  // Without cookies, tables can be read by BPF.
+  const bool bpf = query.owners || options.task != Task::kList || !query.cookies ||
+                   query.completeness == netdiag::Completeness::kExact;
   if (all || bpf) needed |= kForBpf;
   if (all || !options.netns.empty()) needed |= kForNamespaces;
   // Finding a map by its number needs it.
