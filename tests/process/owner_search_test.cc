@@ -34,6 +34,13 @@ using testing::SocketOrDie;
 using testing::Sockets;
 using Clock = std::chrono::steady_clock;
 
+// True if the size of /proc/PID/fd is the number of descriptors (6.2), so that a search can leave
+// out tables that have not changed.
+bool ProcTellsSizes() {
+  struct stat file = {};
+  return stat("/proc/self/fd", &file) == 0 && file.st_size > 0;
+}
+
 void Search(OwnerIndex* index, const std::vector<Inode>& wanted, OwnerPolicy policy) {
   const absl::Status status = index->Search(wanted, policy);
   ASSERT_TRUE(status.ok()) << status;
@@ -268,7 +275,7 @@ TEST_P(LiveSearch, ASecondLookReadsOnlyWhatIsNew) {
     EXPECT_EQ(index.Reason(Inode(UINT32_MAX)), NoOwner::kOtherPidNamespace);
     EXPECT_EQ(Describe(index, old.inode()), before) << "it had owners, so it is not looked for";
     EXPECT_EQ(index.stats().sockets, 4u);
-    if (GetParam() == OwnerSource::kProc) {
+    if (GetParam() == OwnerSource::kProc && ProcTellsSizes()) {
       EXPECT_LE(index.stats().descriptors, 60u);
     }
     close(taken);
@@ -334,13 +341,14 @@ TEST_P(LiveSearch, CachedLooksForTheAbsentOnlyInWhatIsNew) {
     for (int again = 0; again < 3; ++again) {
       Search(&index, {absent}, OwnerPolicy::kCached);
       EXPECT_EQ(index.Reason(absent), NoOwner::kOtherPidNamespace);
-      EXPECT_LE(index.stats().descriptors, 20u) << "remembered: only one link of 64 is read";
+      EXPECT_TRUE(!ProcTellsSizes() || index.stats().descriptors <= 20)
+          << "remembered: only one link of 64 is read";
     }
     const Sockets later(1);
     children.Add([] {});
     Search(&index, {absent, later.inode()}, OwnerPolicy::kCached);
     EXPECT_EQ(index.Find(later.inode()).size(), 2u);
-    if (GetParam() == OwnerSource::kProc) {
+    if (GetParam() == OwnerSource::kProc && ProcTellsSizes()) {
       EXPECT_LE(index.stats().descriptors, 60u);
     }
     Search(&index, {later.inode()}, OwnerPolicy::kCached);
@@ -494,7 +502,7 @@ TEST(OwnerSearch, GoesOnWithWhatABudgetLeft) {
     EXPECT_EQ(index.stats().limit, OwnerLimit::kDescriptors);
     EXPECT_EQ(index.Reason(Inode(UINT32_MAX)), NoOwner::kNotRead);
     Search(&index, wanted, OwnerPolicy::kAll);
-    EXPECT_LE(index.stats().descriptors, 700u - 100);
+    EXPECT_LE(index.stats().descriptors, ProcTellsSizes() ? 700u - 100 : 700u);
     EXPECT_EQ(index.Reason(Inode(UINT32_MAX)), NoOwner::kOtherPidNamespace);
     EXPECT_EQ(index.Reason(Inode(UINT32_MAX - 1)), NoOwner::kNotRead) << "not searched for";
   });

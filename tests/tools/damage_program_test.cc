@@ -261,7 +261,7 @@ TEST_F(Damage, OfCapturesCostsRowsAndMakesNone) {
     // The forms end, too, with the same code.
     EXPECT_TRUE(round % 5 != 0 || replay({"--json", "-p"}).exit_code == 1);
   }
-  EXPECT_GE(damages, 200u);
+  EXPECT_GE(damages, static_cast<size_t>(Rounds(kRounds)) * 4 / 5);
   EXPECT_GT(shown, damages * sound_rows.size() / 5) << "what is sound is shown";
 }
 
@@ -295,7 +295,7 @@ TEST_F(Damage, OfStreamsChangesAtMostTheDamagedMessage) {
       EXPECT_LE(RowsThatWereNotThere(rows, sound_rows), damaged.inside) << outcome.out;
     }
   }
-  EXPECT_GE(damages, 200u);
+  EXPECT_GE(damages, static_cast<size_t>(Rounds(kRounds)) * 4 / 5);
   EXPECT_GT(named, damages / 2);
   EXPECT_GT(shown, damages * sound_rows.size() / 5) << "what is sound is shown";
 }

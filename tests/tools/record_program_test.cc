@@ -33,9 +33,12 @@
 namespace netdiag::testing {
 namespace {
 
-// Beside processes that the test may not read, diag says so: then, or when the capture was made.
+// Beside processes that the test may not read, diag says so: then, or when the capture was made. So
+// it does of bound idle sockets, which kernels before 6.8 do not list.
 void ExpectNoComplaint(const std::string& err) {
   for (const std::string& note : LinesIn(err)) {
+    if (!KernelIs(6, 8) && note.find("that neither listen nor are connected") != note.npos)
+      continue;
     EXPECT_THAT(note, ::testing::MatchesRegex("diag: (when the capture was made: )?owners may be "
                                               "missing, because the descriptors of .*"));
   }

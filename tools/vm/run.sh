@@ -106,8 +106,8 @@ vm_make_root() {  # TREE LABELS...
   for name in $(busybox --list); do [[ -e $tree/bin/$name ]] || ln -s busybox "$tree/bin/$name"; done
   for path in /etc/services /etc/protocols; do vm_copy "$path" "$tree$path"; done
   cp -r /etc/iproute2 "$tree/etc/"
-  printf 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n' >"$tree/etc/passwd"
-  printf 'root:x:0:\nnogroup:x:65534:\n' >"$tree/etc/group"
+  printf 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\n' >"$tree/etc/passwd"
+  printf 'root:x:0:\nnogroup:x:65534:\nwww-data:x:33:\n' >"$tree/etc/group"
   printf '127.0.0.1 localhost\n::1 localhost\n' >"$tree/etc/hosts"
   echo '::sysinit:/vm/init' >"$tree/etc/inittab"
 
