@@ -145,7 +145,10 @@ void Session::Say(std::string text) {
 }
 
 void Session::SayOnce(std::string text) {
-  std::string reason = text.substr(0, text.find('('));
+  std::string reason = text;
+  const size_t open = reason.find(" (");
+  const size_t close = open == reason.npos ? open : reason.find(')', open);
+  if (close != reason.npos) reason.erase(open, close + 1 - open);
   std::erase_if(reason, [](char c) { return c >= '0' && c <= '9'; });
   if (reasons_.insert(std::move(reason)).second) Say(std::move(text));
 }
