@@ -220,8 +220,9 @@ TEST(Capabilities, ThatTheCommandLineCannotNeedAreGivenUp) {
   const std::vector<std::pair<std::vector<std::string>, uint64_t>> lines = {
       {{"-tan"}, net | bpf},
       {{"-tane"}, net | processes},
-      {{"-tan", "--json"}, net},
-      {{"-tan", "--json", "--exact"}, net | bpf},
+      {{"-tan", "--json"}, net | bpf},
+      {{"-tan", "--columns=cookie"}, net},
+      {{"-tan", "--columns=cookie", "--exact"}, net | bpf},
       {{"-tanp"}, net | processes | bpf},
       {{"-tan", "comm = x or sport gt 0"}, net | processes | bpf},
       {{"-tan", "--cgroup"}, net | processes | bpf},
