@@ -73,14 +73,18 @@ ssize_t ReadFile(int at, const char* path, SmallBuffer* buffer) {
 
 TableSize SizeOfTable(int at, const char* path) {
   struct stat status {};
-  if (fstatat(at, path, &status, AT_EMPTY_PATH) != 0) return {IsDenied(errno) ? -1 : 0, 0};
+  if (fstatat(at, path, &status, AT_EMPTY_PATH) != 0) {
+    return {errno == ENOENT || errno == ESRCH ? 0 : -1, 0};
+  }
   return {int64_t{status.st_size}, status.st_ino};
 }
 
 bool HasThreads(int at, const char* task) {
   struct stat status {};
   constexpr nlink_t kOfOneThread = 3;
-  return fstatat(at, task, &status, 0) == 0 && status.st_nlink > kOfOneThread;
+  if (fstatat(at, task, &status, 0) != 0) return false;
+  errno = 0;
+  return status.st_nlink > kOfOneThread;
 }
 
 }  // namespace netdiag::internal

@@ -56,8 +56,8 @@ ssize_t ReadFile(int at, const char* path, SmallBuffer* buffer);
 
 // The size of a descriptor directory in a procfs. Source: proc_fd_getattr(), fs/proc/fd.c.
 struct TableSize {
-  // 0: there are none, the process has ended, or the kernel does not tell (before 6.2). -1: it may
-  // not be read (hidepid=1). Outside a procfs the number means nothing.
+  // 0: there are none, the process has ended, or the kernel does not tell (before 6.2). -1: it
+  // could not be asked for (hidepid=1, an error). Outside a procfs the number means nothing.
   int64_t descriptors = 0;
   // The inode number of the directory. The kernel makes the inode for one task, numbers it by a
   // counter, and drops it after the task's end. So an equal number under the same pid means the
@@ -67,8 +67,8 @@ struct TableSize {
 };
 TableSize SizeOfTable(int at, const char* path);
 
-// True if a process has more than one thread, by the link count of its task directory. Source:
-// proc_task_getattr(), fs/proc/base.c.
+// True if a process has more than one thread, by the link count of its task directory. Sets errno:
+// 0, or why that could not be found out. Source: proc_task_getattr(), fs/proc/base.c.
 bool HasThreads(int at, const char* task);
 
 inline bool IsDenied(int error) { return error == EACCES || error == EPERM; }

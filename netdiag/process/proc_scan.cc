@@ -85,6 +85,8 @@ absl::StatusOr<size_t> ProcScan::List(size_t budget, Scan* scan) {
   if (was_naming && !list_.naming()) {
     scan->stats.processes = list_.processes().size();
     own_ = procfs_.IsOwn();
+    // Tables of threads are then left out.
+    if (errno != 0) scan->Count(errno);
   }
   if (list_.done()) phase_ = Phase::kListed;
   return spent;

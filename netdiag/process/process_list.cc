@@ -73,9 +73,11 @@ size_t ProcessList::AddSizes(const Procfs& procfs, size_t budget) {
     process.descriptors =
         static_cast<int32_t>(std::clamp<int64_t>(count, -1, std::numeric_limits<int32_t>::max()));
     expected_ += DescriptorsOf(process);
-    if (count == 0 && HasThreads(procfs.fd(), PidPath(process.pid, "/task").c_str())) {
+    if (count != 0) continue;
+    const bool has_threads = HasThreads(procfs.fd(), PidPath(process.pid, "/task").c_str());
+    // If that is not known, the reader finds out, or counts an error.
+    if (has_threads || (errno != 0 && errno != ENOENT && errno != ESRCH))
       process.state = kLeaderless;
-    }
   }
   if (sizes_ == processes_.size()) StopSizing();
   return asked;

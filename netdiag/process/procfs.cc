@@ -37,8 +37,13 @@ absl::Status Procfs::Open() {
 
 bool Procfs::IsOwn() const {
   std::array<char, 12> link;
+  const bool is_procfs = IsProcfs(root_.get());
+  errno = 0;
+  if (!is_procfs) return false;
   const ssize_t size = readlinkat(root_.get(), "self", link.data(), link.size());
-  return size > 0 && IsProcfs(root_.get()) &&
+  // No link: it is of a namespace that does not have this process.
+  if (size >= 0 || errno == ENOENT) errno = 0;
+  return size > 0 &&
          ParseNumber<int32_t>(std::string_view(link.data(), static_cast<size_t>(size))) == getpid();
 }
 

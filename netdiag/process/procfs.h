@@ -36,7 +36,8 @@ class Procfs {
   int fd() const { return root_.get(); }
   const std::string& path() const { return path_; }
 
-  // True if it numbers processes as this process's pid namespace does. REQUIRES: it is open.
+  // True if it numbers processes as this process's pid namespace does. Sets errno: 0, or why that
+  // could not be found out. REQUIRES: it is open.
   bool IsOwn() const;
   // What it does not show. If it is not open: as if it hid nothing.
   Horizon horizon() const { return HorizonOf(root_.get()); }

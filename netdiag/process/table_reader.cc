@@ -120,7 +120,7 @@ size_t TableReader::Try(size_t budget, Scan* scan) {
     if (found_all && !HasThreads(fd_dir_.get(), "../task")) Mark(kWhole);
     Close();
   } else if (next_fd_ >= range_.end) {
-    EndTable();
+    EndTable(scan);
   } else {
     // In /proc/PID/fd the position of a descriptor is its number plus 2, after "." and "..".
     if (is_procfs_ && next_fd_ > 0) lseek(fd_dir_.get(), off_t{next_fd_} + 2, SEEK_SET);
@@ -137,14 +137,14 @@ size_t TableReader::List(size_t budget, Scan* scan) {
       const ssize_t got = reader_.Fill(fd_dir_.get(), std::min(budget - links, below_end));
       if (got > 0) continue;
       if (got < 0) scan->Count(errno);
-      EndTable();
+      EndTable(scan);
       return links + 1;
     }
     const std::optional<int32_t> fd = ParseNumber<int32_t>(name);
     if (!fd || *fd < next_fd_) continue;
     if (*fd >= range_.end) {
       if (!is_procfs_) continue;  // other file systems list in any order
-      EndTable();
+      EndTable(scan);
       return links + 1;
     }
     ++links;
@@ -161,14 +161,18 @@ size_t TableReader::List(size_t budget, Scan* scan) {
   return budget;
 }
 
-void TableReader::EndTable() {
+void TableReader::EndTable(Scan* scan) {
   if (thread_ != 0) {
     phase_ = Phase::kNextThread;
     return;
   }
+  errno = 0;
   const bool has_threads = range_.with_threads && HasThreads(fd_dir_.get(), "../task");
   if (has_threads) task_dir_ = OpenDirectory(fd_dir_.get(), "../task");
-  if (!task_dir_.ok()) return Close();
+  if (!task_dir_.ok()) {
+    CountThreads(errno, scan);
+    return Close();
+  }
   fd_dir_.Close();
   reader_.Reset();
   own_tables_.clear();
@@ -176,11 +180,17 @@ void TableReader::EndTable() {
   phase_ = Phase::kThreads;
 }
 
-// An error means that the process has ended, so it ends the list. If the kernel compares no tables,
-// that is one error of the process.
+// Counts why the threads of the process could not be listed. 0: they were, or there are none.
+void TableReader::CountThreads(int error, Scan* scan) {
+  if (error != 0 && error != ENOENT && error != ESRCH) CountProcess(error, scan);
+}
+
+// An error ends the list. If the kernel compares no tables, that is one error of the process.
 size_t TableReader::ListThreads(size_t budget, Scan* scan) {
   size_t threads = 1;
-  if (reader_.Fill(task_dir_.get(), budget) <= 0) {
+  const auto filled = reader_.Fill(task_dir_.get(), budget);
+  if (filled <= 0) {
+    CountThreads(filled < 0 ? errno : 0, scan);
     std::sort(own_tables_.begin(), own_tables_.end());
     phase_ = Phase::kNextThread;
     return threads;

@@ -55,7 +55,8 @@ class TableReader {
   bool OpenTable(int at, const char* path, Scan* scan);
   size_t Try(size_t budget, Scan* scan);
   size_t List(size_t budget, Scan* scan);
-  void EndTable();
+  void EndTable(Scan* scan);
+  void CountThreads(int error, Scan* scan);
   size_t ListThreads(size_t budget, Scan* scan);
   void OpenNextThread(Scan* scan);
   // Reads one link into `scan`. Returns 0 or the errno.

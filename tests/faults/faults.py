@@ -147,8 +147,9 @@ def owners_of(outcome, form):
     if form == "connections":
         return collections.Counter((row["fd"], len(row["uids"])) for row in json.loads(outcome.out) if row["pid"])
     if form == "answer":
-        return collections.Counter(re.findall(r"(?m)^owner.*\S$", outcome.out))
-    return collections.Counter(re.findall(r'\("(.+?)",pid=\d+,(?:tid=\d+,)?fd=(\d+)', outcome.out))
+        # Without the command the line has two words.
+        return collections.Counter(re.findall(r"(?m)^owner \S+ \S+ \S.*$", outcome.out))
+    return collections.Counter(re.findall(r'\("([^"]+)",pid=\d+,(?:tid=\d+,)?fd=(\d+)', outcome.out))
 
 
 def told_of(outcome, form):
