@@ -142,19 +142,26 @@ absl::Status OnThread(absl::FunctionRef<absl::Status()> body) {
   return status;
 }
 
+// ENOENT and ESRCH: the path does not lead to the namespace `id` any more.
+absl::Status EnterByPath(const std::string& path, NetnsId id) {
+  const std::string name = NameOf(-1, path);
+  const internal::UniqueFd fd = OpenPath(path);
+  // EINVAL: another file is there now.
+  if (!fd.ok()) return ErrnoError(errno == EINVAL ? ENOENT : errno, name);
+  struct stat file {};
+  if (fstat(fd.get(), &file) != 0) return ErrnoError(errno, name);
+  if (NetnsId(static_cast<uint32_t>(file.st_ino)) != id) return ErrnoError(ENOENT, name);
+  const absl::Status is_netns = CheckNetns(fd.get(), name);
+  if (Errno(is_netns) == EINVAL) return ErrnoError(ENOENT, name);
+  return is_netns.ok() ? Enter(fd.get(), name) : is_netns;
+}
+
 // Enters by the first path that still leads to the namespace.
 absl::Status EnterByAnyPath(const FoundNetns& netns) {
   absl::Status refusal;
   for (const std::string& path : netns.paths) {
-    const internal::UniqueFd fd = OpenPath(path);
-    // EINVAL: another file is there now.
-    const bool is_other = fd.ok() || errno == EINVAL;
-    absl::Status entered = ErrnoError(is_other ? ENOENT : errno, NameOf(-1, path));
-    if (IdOf(fd.get()) == netns.id && CheckNetns(fd.get(), path).ok()) {
-      entered = Enter(fd.get(), NameOf(-1, path));
-    }
+    const absl::Status entered = EnterByPath(path, netns.id);
     if (entered.ok()) return entered;
-    // ENOENT and ESRCH: the path does not lead there any more.
     if (Errno(entered) != ENOENT && Errno(entered) != ESRCH) refusal = entered;
   }
   if (!refusal.ok()) return refusal;

@@ -9,7 +9,7 @@ must give the whole answer, or say what is missing: on stderr or by its exit cod
 there. ANSWER is a program that asks the library, and writes what its outcomes say is missing. Neither may crash or
 hang, and every row and owner must be one that the run without a fault has.
 
---every: only each N-th fault, and three times as many hosts (default: all if NETDIAG_LONG is set, else 127)
+--every: only each N-th fault, and three times as many hosts (default: all if NETDIAG_LONG is set, else 211)
 --only: only command lines that contain WORDS
 --kind: only faults of this kind
 
@@ -320,7 +320,7 @@ def main():
     parser.add_argument("diag")
     parser.add_argument("failing_new")
     parser.add_argument("answer")
-    parser.add_argument("--every", type=int, default=1 if "NETDIAG_LONG" in os.environ else 127)
+    parser.add_argument("--every", type=int, default=1 if "NETDIAG_LONG" in os.environ else 211)
     parser.add_argument("--only", default="")
     parser.add_argument("--kind", default="")
     arguments = parser.parse_args()
