@@ -201,7 +201,7 @@ int Dumps(Kind kind) {
 
 Churned DumpUnderChurn(Kind kind, const Query& query, Who who, int dumps) {
   constexpr int kLeast = 10;
-  constexpr std::chrono::seconds kTime(5);
+  constexpr std::chrono::seconds kTime(3);
   Churned churned;
   const Crowd crowd(kind, kind == Kind::kConnections ? 750 : 1500);
   const std::unique_ptr<Engine> engine = OpenHere();

@@ -261,7 +261,7 @@ class TableUnderChurn : public ::testing::TestWithParam<Kind> {
 
 // A socket that was never asked for has no cookie. Those of the crowd all have one.
 void ReadUnderChurn(Kind kind, uint32_t sockets, int readings) {
-  constexpr std::chrono::seconds kTime(5);
+  constexpr std::chrono::seconds kTime(3);
   const Crowd crowd(kind, sockets);
   const std::unique_ptr<Engine> engine = OpenWith({}, RowSource::kTable);
   const Churn churn(kind);
