@@ -9,7 +9,7 @@ must give the whole answer, or say what is missing: on stderr or by its exit cod
 there. ANSWER is a program that asks the library, and writes what its outcomes say is missing. Neither may crash or
 hang, and every row and owner must be one that the run without a fault has.
 
---every: only each N-th fault, and three times as many hosts (default: all if NETDIAG_LONG is set, else 211)
+--every: only each N-th fault, and three times as many hosts (default: all if NETDIAG_LONG is set, else 2003)
 --only: only command lines that contain WORDS
 --kind: only faults of this kind
 
@@ -145,7 +145,10 @@ def owners_of(outcome, form):
         owners = [owner for row in json.loads(outcome.out).get("sockets", []) for owner in row.get("owners", [])]
         return collections.Counter((each["fd"], each["command"]) for each in owners if each.get("command"))
     if form == "connections":
-        return collections.Counter((row["fd"], len(row["uids"])) for row in json.loads(outcome.out) if row["pid"])
+        # An owner whose users could not be read is told of as a loss, and is no other owner.
+        held = [row for row in json.loads(outcome.out) if row["pid"]]
+        with_users = [row for row in held if row["uids"]]
+        return collections.Counter((row["fd"], len(row["uids"])) for row in with_users or held)
     if form == "answer":
         # Without the command the line has two words.
         return collections.Counter(re.findall(r"(?m)^owner \S+ \S+ \S.*$", outcome.out))
@@ -320,7 +323,7 @@ def main():
     parser.add_argument("diag")
     parser.add_argument("failing_new")
     parser.add_argument("answer")
-    parser.add_argument("--every", type=int, default=1 if "NETDIAG_LONG" in os.environ else 211)
+    parser.add_argument("--every", type=int, default=1 if "NETDIAG_LONG" in os.environ else 2003)
     parser.add_argument("--only", default="")
     parser.add_argument("--kind", default="")
     arguments = parser.parse_args()

@@ -174,8 +174,10 @@ void ReportNamespaces(const netdiag::NetnsStats& stats, Notes* notes) {
                      Processes(stats.hidden) +
                      " could not be read: " + Advice(/*of_descriptors=*/false));
   }
-  // Who cannot enter the namespaces of processes needs no note about others.
-  if (!stats.no_socket_search.ok() && stats.denied == 0 && stats.hidden == 0) {
+  // A caller that cannot enter the namespaces of processes needs no note about others.
+  const bool enters =
+      stats.denied == 0 && (stats.hidden == 0 || EffectiveCapabilities().contains({CAP_SYS_ADMIN}));
+  if (!stats.no_socket_search.ok() && enters) {
     notes->push_back(
         "sockets may be missing, because network namespaces that only a socket keeps alive could "
         "not be searched for: " +
