@@ -155,7 +155,7 @@ double BenchListeners(const Options& options) {
   return SpreadOf(seconds).median;
 }
 
-// Sockets a line, with the least that each costs.
+// How the time and the memory of a listing grow.
 void BenchGrowth(const Options& options, double few_tan, int few) {
   const double many = SecondsOf(Clock::kWall, [] { RunToNull(Diag({"-tan"})); });
   const double ratio = (many / options.sockets) / (few_tan / few);

@@ -91,14 +91,13 @@ absl::StatusOr<Verdict> Verifier::EndDump(netlink::Conn* conn, const CallOptions
 }
 
 absl::StatusOr<Verdict> Verifier::Verify(netlink::Conn* conn, const CallOptions& call) {
-  const TearReport& report = options_.scratch->tears.report();
+  TearReport& report = options_.scratch->tears.report();
   if (asked_.table.protocol == Protocol::kTipc) return Doubt(kLeftOut);
   if (report.unwitnessed && !activity_.Unchanged()) return Doubt(kBusy);
   if (report.witnesses.empty()) return Verdict::Verified();
   if (report.hidden) return CanUnhide() ? DumpAgain(Widened()) : Doubt(kHidden);
   if (report.restless) return Doubt(kTorn);
-  return options_.scratch->witnesses.Begin(conn, Widened(), &options_.scratch->tears.report(),
-                                           call);
+  return options_.scratch->witnesses.Begin(conn, Widened(), &report, call);
 }
 
 absl::StatusOr<Verdict> Verifier::Step(netlink::Conn* conn, const StepOptions& how) {

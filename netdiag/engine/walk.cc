@@ -96,25 +96,27 @@ absl::Status CheckKernelTable(const TablePlan& plan, const WalkContext& context)
   return ErrnoError(EOPNOTSUPP, what, "the filter reads marks");
 }
 
-// The number of programs that should read the kernel's table; 0: it should be dumped.
-size_t TablePrograms(const TablePlan& plan, const WalkContext& context) {
-  if (context.source == RowSource::kTable) return context.table_programs;
-  if (context.source != RowSource::kAuto || !context.may_wait || context.cookies) return 0;
+// True if the kernel's table may cost less than what the Engine would ask the kernel otherwise.
+bool MayPreferTable(const TablePlan& plan, const WalkContext& context) {
+  if (context.source != RowSource::kAuto || !context.may_wait || context.cookies) return false;
   // A lookup finds the only connection that can match, a dump of listeners walks no connections,
   // and a dump with a program sends only what matches.
-  if (plan.ends || plan.request.states == State::kListen) return 0;
-  if (plan.has_program() && context.completeness != Completeness::kExact) return 0;
-  if (!CheckKernelTable(plan, context).ok()) return 0;
-  return context.aids->TableProgramsFor(plan.request, context.completeness, context.table_programs,
-                                        *context.namespaces);
+  if (plan.ends || plan.request.states == State::kListen) return false;
+  return !plan.has_program() || context.completeness == Completeness::kExact;
 }
 
 // The kernel's table. nullopt: it is to be dumped. An error says why it must be dumped.
 absl::StatusOr<std::optional<KernelTableSource>> OpenKernelTable(const TablePlan& plan,
                                                                  const WalkContext& context) {
-  const size_t programs = TablePrograms(plan, context);
-  if (programs == 0) return std::nullopt;
+  const bool told = context.source == RowSource::kTable;
+  if (!told && !MayPreferTable(plan, context)) return std::nullopt;
   NETDIAG_RETURN_IF_ERROR(CheckKernelTable(plan, context));
+  size_t programs = context.table_programs;
+  if (!told) {
+    programs = context.aids->TableProgramsFor(plan.request, context.completeness, programs,
+                                              *context.namespaces);
+  }
+  if (programs == 0) return std::nullopt;
   NETDIAG_ASSIGN_OR_RETURN(std::shared_ptr<bpf::KernelTable> table, context.aids->KernelTable());
   return KernelTableSource(std::move(table), plan.request, programs > 1 ? kTableParts : 1);
 }

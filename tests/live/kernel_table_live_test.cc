@@ -237,6 +237,47 @@ TEST_F(KernelTableLive, PartsAreTogetherTheWhole) {
   });
 }
 
+// Visits the TCP sockets, and expects each of the crowd once, from this source.
+void ExpectTheCrowdOnce(Engine* engine, const Query& query, const Crowd& crowd, SourceKind source) {
+  Tally tally;
+  const absl::StatusOr<Summary> summary = engine->Visit(query, [&](const Row& row) {
+    EXPECT_EQ(row.source(), source);
+    if (row.cookie() != Cookie()) tally.Add(row.cookie().value());
+    return Flow::kContinue;
+  });
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_TRUE(summary->tables.at(0).status.ok()) << summary->tables[0].status;
+  EXPECT_TRUE(summary->tables[0].doubt.ok()) << summary->tables[0].doubt;
+  const Count count = tally.Of(crowd);
+  EXPECT_EQ(count.missed, 0u);
+  EXPECT_EQ(count.twice, 0u);
+}
+
+TEST_F(KernelTableLive, TwoThreadsTogetherGiveEverySocketOnce) {
+  InCrowdedNetns([] {
+    const Crowd crowd(Kind::kConnections, 600);
+    const std::unique_ptr<Engine> engine = OpenWith({.threads = 2}, RowSource::kTable);
+    Query query = InetQuery();
+    query.protocols = {Protocol::kTcp};
+    for (int i = 0; i < 20; ++i) {
+      ExpectTheCrowdOnce(engine.get(), query, crowd, SourceKind::kTable);
+    }
+  });
+}
+
+TEST_F(KernelTableLive, AnExactQueryThatCanDoWithoutCookiesReadsTheTable) {
+  InCrowdedNetns([] {
+    const Crowd crowd(Kind::kConnections, 300);
+    const std::unique_ptr<Engine> engine = OpenWith({}, RowSource::kAuto);
+    Query query = InetQuery();
+    query.protocols = {Protocol::kTcp};
+    query.completeness = Completeness::kExact;
+    ExpectTheCrowdOnce(engine.get(), query, crowd, SourceKind::kTable);
+    query.cookies = true;
+    ExpectTheCrowdOnce(engine.get(), query, crowd, SourceKind::kNetlink);
+  });
+}
+
 TEST_F(KernelTableLive, ANamespaceThatDoesNotExistIsAnError) {
   absl::StatusOr<std::unique_ptr<bpf::KernelTable>> table = bpf::KernelTable::Load();
   ASSERT_TRUE(table.ok()) << table.status();
