@@ -105,12 +105,9 @@ TEST(EventsProgram, ShowsTheOwnersThatSocketsHad) {
   InNewNetns([] {
     const Pair pair = MakePair(Family::kInet);
     const std::string port = std::to_string(LocalOf(pair.client).port.value());
+    const std::string owner = "pid=" + std::to_string(getpid()) + ",";
     Running diag({"-EtnpH"});
-    {
-      // diag looks before it shows the first event.
-      const KeepClosing closing([] { close(Listen(Loopback(Family::kInet), 1)); });
-      diag.Line();
-    }
+    AwaitFirstLook(&diag, owner);
     close(pair.client);
     std::string line;
     while (line.find(":" + port + " ") == line.npos) {
@@ -118,7 +115,7 @@ TEST(EventsProgram, ShowsTheOwnersThatSocketsHad) {
       ASSERT_TRUE(next.has_value()) << diag.Errors();
       line = *std::move(next);
     }
-    EXPECT_THAT(line, HasSubstr("pid=" + std::to_string(getpid()) + ",")) << diag.Errors();
+    EXPECT_THAT(line, HasSubstr(owner)) << diag.Errors();
     close(pair.server);
     diag.SignalUntilItEnds(SIGINT);
   });

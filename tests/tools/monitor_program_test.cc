@@ -55,31 +55,22 @@ void Transfer(const Pair& pair, size_t up) {
 
 std::string PortOf(int fd) { return ":" + std::to_string(LocalOf(fd).port.value()); }
 
-// Waits until `diag` has made its first look: it then tells the end of a listener.
-void AwaitFirstLook(Running* diag) {
-  const int listener = Listen(Loopback(Family::kInet6), 1);
-  std::thread closer([&] {
-    for (int i = 0; i < 3; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  });
-  closer.join();
-  close(listener);
-  Find(diag, {"[::1]:"});
-}
+// How diag watch names this process.
+std::string OwnName() { return "/" + std::to_string(getpid()); }
 
 TEST(WatchProgram, TellsTheLifeOfAConnection) {
   InNewNetns([] {
     Running diag({"watch", "-d", "0.1"});
-    AwaitFirstLook(&diag);
+    AwaitFirstLook(&diag, OwnName());
     const Pair pair = MakePair(Family::kInet);
     const std::string port = PortOf(pair.client);
-    const std::string owner = "/" + std::to_string(getpid());
     EXPECT_THAT(Find(&diag, {"opened", " 127.0.0.1" + port + " "}),
                 AllOf(ContainsRegex("^20..-..-..T..:..:..\\....[+-]..:.. opened tcp 127.0.0.1:"),
-                      HasSubstr(" ESTAB "), HasSubstr(owner)));
+                      HasSubstr(" ESTAB "), HasSubstr(OwnName())));
     Transfer(pair, 1000);
     close(pair.client);
     EXPECT_THAT(Find(&diag, {"closed", " 127.0.0.1" + port + " "}),
-                AllOf(HasSubstr(" sent 1002 received 0 retrans 0 rtt "), HasSubstr(owner)));
+                AllOf(HasSubstr(" sent 1002 received 0 retrans 0 rtt "), HasSubstr(OwnName())));
     EXPECT_THAT(Find(&diag, {"state", port}), HasSubstr(" ESTAB -> CLOSE-WAIT "));
     close(pair.server);
     EXPECT_THAT(Find(&diag, {"closed", port}), HasSubstr(" sent 1 received 1001 "));
@@ -124,9 +115,8 @@ TEST(WatchProgram, OffersTheOwnerOfTheListenerForWhatNoLookSaw) {
   InNewNetns([] {
     const int listener = Listen(Loopback(Family::kInet), 8);
     Running diag({"watch", "-d", "2", "--only", "closed"});
-    AwaitFirstLook(&diag);
+    AwaitFirstLook(&diag, OwnName());
     const std::string port = PortOf(listener);
-    const std::string owner = "/" + std::to_string(getpid());
     std::string line;
     // A look can come between, and then the owner is known.
     for (int i = 0; i < 100 && !line.ends_with("?"); ++i) {
@@ -137,7 +127,7 @@ TEST(WatchProgram, OffersTheOwnerOfTheListenerForWhatNoLookSaw) {
       close(server);
       line = Find(&diag, {"closed", " 127.0.0.1" + port + " 127.0.0.1:"});
     }
-    EXPECT_THAT(line, AllOf(HasSubstr(" unseen "), ::testing::EndsWith(owner + "?")));
+    EXPECT_THAT(line, AllOf(HasSubstr(" unseen "), ::testing::EndsWith(OwnName() + "?")));
     diag.SignalUntilItEnds(SIGINT);
     close(listener);
   });

@@ -116,6 +116,23 @@ class Running {
   std::string text_;
 };
 
+// Waits until `diag`, which follows sockets with their owners, has listed the sockets once. What
+// ended before has no owner. `owner`: how a line names this process.
+inline void AwaitFirstLook(Running* diag, const std::string& owner) {
+  std::string line;
+  for (std::chrono::milliseconds life{100}; line.find(owner) == line.npos; life *= 2) {
+    const int listener = Listen(Loopback(Family::kInet6), 1);
+    const std::string name = "[::1]:" + std::to_string(LocalOf(listener).port.value()) + " ";
+    std::this_thread::sleep_for(life);
+    close(listener);
+    do {
+      std::optional<std::string> next = diag->Line();
+      Check(next.has_value(), "a line of diag");
+      line = *std::move(next);
+    } while (line.find(name) == line.npos);
+  }
+}
+
 }  // namespace netdiag::testing
 
 #endif  // NETDIAG_TESTS_TOOLS_RUNNING_TESTING_H_

@@ -22,7 +22,7 @@ readonly vm_modules="virtio_pci virtio_console inet_diag tcp_diag udp_diag raw_d
   netlink_diag mptcp_diag sctp sctp_diag dccp dccp_ipv4 dccp_ipv6 dccp_diag vsock vsock_loopback vsock_diag tipc
   tipc_diag diag xsk_diag smc smc_diag tls veth tun dummy algif_hash"
 # The programs that tests run, beside busybox.
-readonly vm_programs="dash ip ss"
+readonly vm_programs="dash ip sleep ss"
 readonly vm_memory=2048 vm_cpus=2
 # Seconds: for one test program; without a line from a guest.
 readonly vm_test_limit=2400 vm_quiet_limit=300
@@ -101,8 +101,9 @@ vm_make_root() {  # TREE LABELS...
     path=$(readlink -f "$(command -v "$name")")
     vm_copy "$path" "$tree/usr/bin/$name"
     vm_copy_libraries "$path" "$tree"
+    ln -s "../usr/bin/$name" "$tree/bin/$name"
   done
-  ln -s ../usr/bin/dash "$tree/bin/sh"
+  ln -s dash "$tree/bin/sh"
   for name in $(busybox --list); do [[ -e $tree/bin/$name ]] || ln -s busybox "$tree/bin/$name"; done
   for path in /etc/services /etc/protocols; do vm_copy "$path" "$tree$path"; done
   cp -r /etc/iproute2 "$tree/etc/"
