@@ -32,13 +32,21 @@
 // caught, so the processor fetches several sockets at once. A copy for every read
 // (bpf_probe_read_kernel) takes 1.6 times as long as a dump.
 //
+// Loading costs what the verifier follows and what the kernel searches its types for:
+//
+// - A global function is verified once, alone. Another one is verified for every way that leads to
+//   a call of it. So the functions with branches are global, and have numbers as arguments.
+// - The kernel searches all of its types for each name of a struct. It keeps what it has found in a
+//   table of 31 places, by a hash of the name. A name that takes the place of another costs another
+//   search. So `sock` is read as the beginning of `inet_sock`, and in6_addr as two words.
+//
 // The order of loads matters in 1, and nothing here forces it: x86-64 keeps it.
 //
 // Source: include/net/inet_hashtables.h, include/linux/list_nulls.h, net/ipv4/inet_hashtables.c
 // (inet_ehash_insert), net/ipv4/inet_timewait_sock.c (inet_twsk_hashdance_schedule), net/ipv4/udp.c
 // (udp_lib_get_port, udp_lib_unhash), net/ipv4/inet_diag.c (inet_sk_diag_fill, inet_twsk_diag_fill,
-// inet_req_diag_fill), kernel/bpf/bpf_iter.c (bpf_seq_read), 6.18. Tested by
-// tests/live/kernel_table_live_test.cc.
+// inet_req_diag_fill), kernel/bpf/bpf_iter.c (bpf_seq_read), kernel/bpf/btf.c
+// (vmlinux_cand_cache), 6.18. Tested by tests/live/kernel_table_live_test.cc.
 
 #include "netdiag/bpf/kernel_table_format.h"
 #include "netdiag/bpf/kernel_table_rows.h"
@@ -77,7 +85,7 @@ static long SeekNet(__u64 index, void* unused) {
 
 // Sets what the table `r.table` is. False: this kernel keeps it in another way.
 static __always_inline int Open(void) {
-  struct net* net = r.net != 0 ? (struct net*)r.net : OwnNet();
+  struct net* net = (struct net*)(r.net != 0 ? r.net : r.own_net);
   __u64 mask = 0;
   if (r.table == kTableConnections) {
     struct inet_hashinfo* info = HashInfo(net);
@@ -99,7 +107,7 @@ static __always_inline int Open(void) {
     struct udp_table* table = BPF_CORE_READ(net, ipv4.udp_table);
     r.base = (__u64)BPF_CORE_READ(table, hash);
     mask = BPF_CORE_READ(table, mask);
-    r.stride = bpf_core_type_size(struct udp_hslot);
+    r.stride = ((__u64)BPF_CORE_READ(table, hash2) - r.base) / (mask + 1);
   }
   const __u64 buckets = mask + 1;
   // A socket that listens, or one of UDP, can move to a bucket of another part. So the first part
@@ -114,9 +122,10 @@ static __always_inline int Open(void) {
 }
 
 static __always_inline __u32 Begin(void) {
+  struct net* own = OwnNet();
+  r.own_net = (__u64)own;
   r.net = 0;
   if (q.netns != 0) {
-    struct net* own = OwnNet();
     r.node = (__u64)&own->list;
     r.head = (__u64)BPF_CORE_READ(own, ns.ops);
     bpf_loop(kTableMaxNamespaces, SeekNet, 0, 0);
@@ -132,32 +141,18 @@ static __always_inline __u32 Begin(void) {
 
 enum { kGoOn = 0, kStop = 1 };
 
-static __always_inline void Flush(struct Call* call) {
-  __u32 size = r.at;
-  r.at = r.start = 0;
-  if (size == 0) return;
-  // Keeps the compiler from dropping the mask, which the verifier needs.
-  barrier_var(size);
-  size &= 2 * kTableStage - 1;
-  if (bpf_seq_write(call->seq, stage, size) != 0) r.end.outcome = kTableBroken;
-  call->room = call->room > size ? call->room - size : 0;
-}
-
-// Writes what has gathered. kStop: the reader's buffer may not have room for the next rows.
-static __always_inline long MakeRoom(struct Call* call) {
-  if (r.at < kFlushAt) return kGoOn;
-  Flush(call);
-  return call->room < kTableStage ? kStop : kGoOn;
-}
-
 static __always_inline __u64 HeadOf(__u64 bucket) {
   struct hlist_node* head = AS(hlist_node, r.base + bucket * r.stride);
   return WORD(head, next);
 }
 
-static __always_inline struct sock_common* SocketOf(__u64 node) {
+static __always_inline __u64 AddressOf(__u64 node) {
   struct sock_common* socket = 0;
-  return AS(sock_common, node - bpf_core_field_offset(socket->skc_node));
+  return node - bpf_core_field_offset(socket->skc_node);
+}
+
+static __always_inline struct sock_common* SocketOf(__u64 node) {
+  return AS(sock_common, AddressOf(node));
 }
 
 static __always_inline __u32 HashOf(__u64 node) {
@@ -198,7 +193,7 @@ static __always_inline int IsLandmark(__u64 node, __u32 hash) {
 }
 
 // Goes to the beginning of the present chain.
-static __always_inline void BeginChain(__u64 head) {
+int BeginChain(__u64 head) {
   r.node = r.head = head;
   r.head_hash = HashOf(head);
   r.unsure = 0;
@@ -206,18 +201,21 @@ static __always_inline void BeginChain(__u64 head) {
   r.in_chain = 1;
   r.catching = 0;
   BeginLandmarks();
-  if (r.is_long) __builtin_memset(r.landmarks, 0, sizeof(r.landmarks));
-  if (r.is_long) return;
-  r.at = r.start;
+  if (r.is_long) {
+    __builtin_memset(r.landmarks, 0, sizeof(r.landmarks));
+  } else {
+    r.at = r.start;
+  }
+  return kGoOn;
 }
 
-static __always_inline long EndChain(struct Call* call) {
+static __always_inline int EndChain(void) {
   r.in_chain = 0;
   r.is_long = 0;
   r.tries = 0;
   r.bucket += 1;
   r.start = r.at;
-  return MakeRoom(call);
+  return kGoOn;
 }
 
 // Counts a try. False: there were too many.
@@ -231,28 +229,27 @@ static __always_inline int MayTryAgain(void) {
   return r.tries <= kTriesWritten;
 }
 
-static __always_inline long TryAgain(struct Call* call) {
+int TryAgain(void) {
   if (!MayTryAgain()) {
     r.end.unsettled += 1;
-    return EndChain(call);
+    return EndChain();
   }
-  BeginChain(HeadOf(r.bucket));
-  return kGoOn;
+  return BeginChain(HeadOf(r.bucket));
 }
 
-static __always_inline long AtEnd(struct Call* call, int met) {
+int AtEnd(int met) {
   const __u64 node = r.node;
   const int named =
       r.table == kTableUdp ? node == 0 : (node & 1) != 0 && ((node >> 1) & r.mask) == r.bucket;
-  if ((!met && !named) || r.unsure) return TryAgain(call);
-  if (r.table != kTableConnections) return EndChain(call);
+  if ((!met && !named) || r.unsure) return TryAgain();
+  if (r.table != kTableConnections) return EndChain();
   const __u64 head = HeadOf(r.bucket);
   const __u32 hash = HashOf(head);
-  if (head == r.head && hash == r.head_hash) return EndChain(call);
-  if (!r.is_long) return TryAgain(call);
+  if (head == r.head && hash == r.head_hash) return EndChain();
+  if (!r.is_long) return TryAgain();
   if (!MayTryAgain()) {
     r.end.unsettled += 1;
-    return EndChain(call);
+    return EndChain();
   }
   // Only what is in front of the landmarks is new.
   r.catching = 1;
@@ -295,10 +292,10 @@ static __always_inline int IsInBucket(struct sock_common* common) {
   return ((common->skc_u16hashes[0] + net->hash_mix) & r.mask) == r.bucket;
 }
 
-static __always_inline long Visit(struct Call* call) {
+int Visit(void) {
   const __u64 node = r.node;
-  if (node == 0 || (node & 1)) return AtEnd(call, 0);
-  if (r.catching && IsLandmark(node, HashOf(node))) return AtEnd(call, 1);
+  if (node == 0 || (node & 1)) return AtEnd(0);
+  if (r.catching && IsLandmark(node, HashOf(node))) return AtEnd(1);
   struct sock_common* common = SocketOf(node);
   // What tells one socket from another in the same memory comes first and last.
   const __u64 cookie = (__u64)common->skc_cookie.counter;
@@ -314,7 +311,7 @@ static __always_inline long Visit(struct Call* call) {
       NameNet(net);
       inode = r.named_inode;
     }
-    Fill(call, common, (__u64)common, state, shown, cookie, inode);
+    Fill(AddressOf(node), state, shown, cookie, inode);
   }
   READ_AGAIN();
   const __u64 next = WORD(common, skc_node.next);
@@ -323,7 +320,7 @@ static __always_inline long Visit(struct Call* call) {
   if (common->skc_hash != hash || (__u64)common->skc_cookie.counter != cookie ||
       (r.table == kTableUdp && !IsInBucket(common))) {
     r.at = row;
-    return TryAgain(call);
+    return TryAgain();
   }
   r.node = next;
   r.passed = node;
@@ -348,9 +345,7 @@ static __always_inline long Visit(struct Call* call) {
   }
   if (r.is_long) {
     r.start = r.at;
-    return MakeRoom(call);
-  }
-  if (r.at - r.start > kShortChain) {
+  } else if (r.at - r.start > kShortChain) {
     r.at = r.start;
     r.is_long = 1;
     BeginChain(HeadOf(r.bucket));
@@ -359,7 +354,7 @@ static __always_inline long Visit(struct Call* call) {
 }
 
 // Goes on to the next chain that is not empty, or to the next table.
-static __always_inline long Seek(void) {
+int Seek(void) {
   for (int i = 0; i < kEmptyBuckets; ++i) {
     if (r.bucket >= r.last_bucket) break;
     const __u64 head = HeadOf(r.bucket);
@@ -391,16 +386,42 @@ static __always_inline long Seek(void) {
   return kGoOn;
 }
 
+// ---- Calls ----
+
+struct Call {
+  struct seq_file* seq;
+  __u64 room;  // bytes that the reader's buffer has left
+};
+
+static __always_inline void Flush(struct Call* call) {
+  __u32 size = r.at;
+  r.at = r.start = 0;
+  if (size == 0) return;
+  // Keeps the compiler from dropping the mask, which the verifier needs.
+  barrier_var(size);
+  size &= 2 * kTableStage - 1;
+  if (bpf_seq_write(call->seq, stage, size) != 0) r.end.outcome = kTableBroken;
+  call->room = call->room > size ? call->room - size : 0;
+}
+
+// Writes what has gathered. kStop: the reader's buffer may not have room for the next rows.
+static __always_inline long MakeRoom(struct Call* call) {
+  const int is_held_back = r.start != r.at;
+  if (r.at < kFlushAt || is_held_back) return kGoOn;
+  Flush(call);
+  return call->room < kTableStage ? kStop : kGoOn;
+}
+
 static long Step(__u64 index, struct Call* call) {
   (void)index;
-  return r.in_chain ? Visit(call) : Seek();
+  const int next = r.in_chain ? Visit() : Seek();
+  return next == kGoOn ? MakeRoom(call) : kStop;
 }
 
 // Goes on in the chain in which the last call ended.
-static __always_inline void Resume(struct Call* call) {
+int Resume(void) {
   if (!r.is_long || r.passed == 0) {
-    BeginChain(HeadOf(r.bucket));
-    return;
+    return BeginChain(HeadOf(r.bucket));
   }
   struct sock_common* common = SocketOf(r.passed);
   __u64 back = 0;
@@ -412,9 +433,9 @@ static __always_inline void Resume(struct Call* call) {
       (__u64)common->skc_cookie.counter == r.passed_cookie &&
       (r.table != kTableUdp || IsInBucket(common))) {
     r.node = next;
-    return;
+    return kGoOn;
   }
-  TryAgain(call);
+  return TryAgain();
 }
 
 static __always_inline void WriteEnd(struct Call* call) {
@@ -434,7 +455,8 @@ int ReadTable(struct bpf_iter__task* ctx) {
   struct seq_file* seq = ctx->meta->seq;
   const __u64 size = BPF_CORE_READ(seq, size);
   const __u64 used = BPF_CORE_READ(seq, count);
-  struct Call call = {.seq = seq, .room = size - used, .now = bpf_jiffies64()};
+  struct Call call = {.seq = seq, .room = size - used};
+  r.now = bpf_jiffies64();
   // The kernel hands out what there is and calls again.
   if (used != 0 && (size < used || call.room < 2 * kTableStage)) return 1;
   if (r.begun == 0) {
@@ -446,7 +468,7 @@ int ReadTable(struct bpf_iter__task* ctx) {
     r.ended = 1;
   }
   if (r.ended == 0) {
-    if (r.in_chain) Resume(&call);
+    if (r.in_chain) Resume();
     bpf_loop(kSteps, Step, &call, 0);
     if (r.in_chain && !r.is_long) r.at = r.start;
   }

@@ -39,9 +39,10 @@ struct Reading {
   __u32 ended;
   struct KernelTableEnd end;
 
-  __u64 net;    // of the wanted namespace; 0: all
-  __u64 table;  // the number of the present table
-  __u64 base;   // the address of the head of bucket 0
+  __u64 own_net;  // the reader's
+  __u64 net;      // of the wanted namespace; 0: all
+  __u64 table;    // the number of the present table
+  __u64 base;     // the address of the head of bucket 0
   __u64 stride;
   __u64 mask;
   __u64 bucket;       // the present one
@@ -66,6 +67,8 @@ struct Reading {
   struct Landmark landmarks[kLandmarks];
   __u32 next_landmark;  // its number in the array
   __u32 reserved_too;
+
+  __u64 now;  // jiffies, when the call began
 
   __u32 at;     // bytes in `stage`
   __u32 start;  // of the chain in `stage`
@@ -106,12 +109,6 @@ struct InetDiagMessage {
   __u32 inode;
 };
 
-struct Call {
-  struct seq_file* seq;
-  __u64 room;  // bytes that the reader's buffer has left
-  __u64 now;   // jiffies
-};
-
 static __always_inline char* InStage(__u32 at) {
   // Keeps the compiler from dropping the mask, which the verifier needs.
   barrier_var(at);
@@ -129,26 +126,25 @@ static __always_inline void Put(__u16 type, __u16 length, __u32 value) {
   r.at += 8;
 }
 
-static __always_inline __u32 Milliseconds(const struct Call* call, __u64 expires) {
-  __s64 left = (__s64)(expires - call->now);
+static __always_inline __u32 Milliseconds(__u64 expires) {
+  __s64 left = (__s64)(expires - r.now);
   if (left <= 0) return 0;
   return (__u32)((__u64)left * 1000 / (q.hz == 0 ? 1000 : q.hz));
 }
 
-static __always_inline __u32 InodeOf(struct sock* socket, __u32* user) {
-  if (bpf_core_field_exists(socket->sk_ino)) {
-    *user = socket->sk_uid.val;
-    return (__u32)socket->sk_ino;
+static __always_inline void SetInode(struct inet_sock* inet, struct InetDiagMessage* row) {
+  if (bpf_core_field_exists(inet->sk.sk_ino)) {
+    row->user = inet->sk.sk_uid.val;
+    row->inode = (__u32)inet->sk.sk_ino;
+    return;
   }
-  struct socket* end = socket->sk_socket;
-  if (end == 0) {
-    *user = q.keeps_uid ? socket->sk_uid.val : 0;
-    return 0;
-  }
+  if (q.keeps_uid) row->user = inet->sk.sk_uid.val;
+  struct socket* end = inet->sk.sk_socket;
+  if (end == 0) return;
   // struct socket is the first field of struct socket_alloc.
   struct socket_alloc* whole = AS(socket_alloc, end);
-  *user = q.keeps_uid ? socket->sk_uid.val : whole->vfs_inode.i_uid.val;
-  return (__u32)whole->vfs_inode.i_ino;
+  if (!q.keeps_uid) row->user = whole->vfs_inode.i_uid.val;
+  row->inode = (__u32)whole->vfs_inode.i_ino;
 }
 
 // The bits of struct inet_diag_sockopt.
@@ -162,52 +158,52 @@ static __always_inline __u32 OptionsOf(struct inet_sock* inet) {
 #undef BIT
 }
 
-static __always_inline __u32 DropsOf(struct sock* socket) {
-  if (bpf_core_field_exists(socket->sk_drop_counters)) {
-    struct numa_drop_counters* counters = socket->sk_drop_counters;
+static __always_inline __u32 DropsOf(struct inet_sock* inet) {
+  if (bpf_core_field_exists(inet->sk.sk_drop_counters)) {
+    struct numa_drop_counters* counters = inet->sk.sk_drop_counters;
     if (counters != 0) {
       return (__u32)counters->drops0.counter + (__u32)counters->drops1.counter;
     }
   }
-  return (__u32)socket->sk_drops.counter;
+  return (__u32)inet->sk.sk_drops.counter;
 }
 
-static __always_inline void PutMemory(struct sock* socket) {
+static __always_inline void PutMemory(struct inet_sock* inet) {
   if (q.ext & 1) {
     __u32* to = (__u32*)At(0);
     to[0] = 20 | 1 << 16;
-    to[1] = (__u32)socket->sk_backlog.rmem_alloc.counter;
-    to[2] = (__u32)socket->sk_wmem_queued;
-    to[3] = (__u32)socket->sk_forward_alloc;
-    to[4] = (__u32)socket->sk_wmem_alloc.refs.counter - 1;
+    to[1] = (__u32)inet->sk.sk_backlog.rmem_alloc.counter;
+    to[2] = (__u32)inet->sk.sk_wmem_queued;
+    to[3] = (__u32)inet->sk.sk_forward_alloc;
+    to[4] = (__u32)inet->sk.sk_wmem_alloc.refs.counter - 1;
     r.at += 20;
   }
   if (q.ext & 1 << 6) {
     __u32* to = (__u32*)At(0);
     to[0] = 40 | 7 << 16;
-    to[1] = (__u32)socket->sk_backlog.rmem_alloc.counter;
-    to[2] = (__u32)socket->sk_rcvbuf;
-    to[3] = (__u32)socket->sk_wmem_alloc.refs.counter - 1;
-    to[4] = (__u32)socket->sk_sndbuf;
-    to[5] = (__u32)socket->sk_forward_alloc;
-    to[6] = (__u32)socket->sk_wmem_queued;
-    to[7] = (__u32)socket->sk_omem_alloc.counter;
-    to[8] = (__u32)socket->sk_backlog.len;
-    to[9] = DropsOf(socket);
+    to[1] = (__u32)inet->sk.sk_backlog.rmem_alloc.counter;
+    to[2] = (__u32)inet->sk.sk_rcvbuf;
+    to[3] = (__u32)inet->sk.sk_wmem_alloc.refs.counter - 1;
+    to[4] = (__u32)inet->sk.sk_sndbuf;
+    to[5] = (__u32)inet->sk.sk_forward_alloc;
+    to[6] = (__u32)inet->sk.sk_wmem_queued;
+    to[7] = (__u32)inet->sk.sk_omem_alloc.counter;
+    to[8] = (__u32)inet->sk.sk_backlog.len;
+    to[9] = DropsOf(inet);
     r.at += 40;
   }
 }
 
-static __always_inline void PutClass(struct sock* socket) {
+static __always_inline void PutClass(struct inet_sock* inet) {
   __u32 class = 0;
-  if (bpf_core_field_exists(socket->sk_cgrp_data.classid)) class = socket->sk_cgrp_data.classid;
-  if (class == 0) class = socket->sk_priority;
+  if (bpf_core_field_exists(inet->sk.sk_cgrp_data.classid)) class = inet->sk.sk_cgrp_data.classid;
+  if (class == 0) class = inet->sk.sk_priority;
   Put(17, 4, class);
 }
 
 // The attributes that inet_diag_msg_attrs_fill() sends, in its order.
-static __always_inline void PutAttributes(struct inet_sock* inet, __u8 family, __u8 state) {
-  struct sock* socket = &inet->sk;
+int PutAttributes(__u64 address, __u32 family, __u32 state) {
+  struct inet_sock* inet = AS(inet_sock, address);
   Put(8, 1, inet->sk.sk_shutdown);
   if (q.ext & 1 << 4) Put(5, 1, inet->tos);
   if (family == AF_INET6) {
@@ -216,12 +212,12 @@ static __always_inline void PutAttributes(struct inet_sock* inet, __u8 family, _
       Put(6, 1, six == 0 ? 0 : six->tclass);
     }
     if (state == kListen || state == kClose) {
-      Put(11, 1, (__u32)BPF_CORE_READ_BITFIELD_PROBED(socket, __sk_common.skc_ipv6only));
+      Put(11, 1, (__u32)BPF_CORE_READ_BITFIELD_PROBED(inet, sk.__sk_common.skc_ipv6only));
     }
   }
   if (q.marks) Put(15, 4, inet->sk.sk_mark);
-  if (q.ext & 1 << 5) PutClass(socket);
-  if (bpf_core_field_exists(socket->sk_cgrp_data.cgroup)) {
+  if (q.ext & 1 << 5) PutClass(inet);
+  if (bpf_core_field_exists(inet->sk.sk_cgrp_data.cgroup)) {
     struct cgroup* group = inet->sk.sk_cgrp_data.cgroup;
     struct kernfs_node* kn = group == 0 ? 0 : group->kn;
     const __u64 id = kn == 0 ? 0 : kn->id;
@@ -232,7 +228,8 @@ static __always_inline void PutAttributes(struct inet_sock* inet, __u8 family, _
     r.at += 12;
   }
   Put(22, 2, OptionsOf(inet));
-  PutMemory(socket);
+  PutMemory(inet);
+  return 0;
 }
 
 static __always_inline void PutCongestion(struct inet_connection_sock* icsk) {
@@ -245,7 +242,7 @@ static __always_inline void PutCongestion(struct inet_connection_sock* icsk) {
   r.at += 4 + (((__u32)length + 3) & 28);
 }
 
-static __always_inline void SetTimer(const struct Call* call, struct inet_connection_sock* icsk,
+static __always_inline void SetTimer(struct inet_connection_sock* icsk,
                                      struct InetDiagMessage* row) {
   enum { kRetransmit = 1, kProbe = 3, kLossProbe = 5, kReorder = 6 };
   const __u8 pending = icsk->icsk_pending;
@@ -259,75 +256,72 @@ static __always_inline void SetTimer(const struct Call* call, struct inet_connec
     }
     row->timer = pending == kProbe ? 4 : 1;
     row->retransmits = pending == kProbe ? icsk->icsk_probes_out : icsk->icsk_retransmits;
-    row->expires = Milliseconds(call, expires);
+    row->expires = Milliseconds(expires);
   } else if (icsk->icsk_inet.sk.sk_timer.entry.pprev != 0) {
     row->timer = 2;
     row->retransmits = icsk->icsk_probes_out;
-    row->expires = Milliseconds(call, icsk->icsk_inet.sk.sk_timer.expires);
+    row->expires = Milliseconds(icsk->icsk_inet.sk.sk_timer.expires);
   }
 }
 
-static __always_inline void FillTcp(const struct Call* call, __u64 address,
-                                    struct InetDiagMessage* row) {
+int FillTcp(__u64 address, __u32 at) {
+  struct InetDiagMessage* row = (struct InetDiagMessage*)InStage(at);
   struct tcp_sock* tcp = AS(tcp_sock, address);
   struct inet_connection_sock* icsk = &tcp->inet_conn;
   struct inet_sock* inet = &icsk->icsk_inet;
-  struct sock* socket = &inet->sk;
-  __u32 user = 0;
-  row->inode = InodeOf(socket, &user);
-  row->user = user;
+  SetInode(inet, row);
   if (row->state == kListen) {
-    row->receive_queue = socket->sk_ack_backlog;
-    row->send_queue = socket->sk_max_ack_backlog;
+    row->receive_queue = inet->sk.sk_ack_backlog;
+    row->send_queue = inet->sk.sk_max_ack_backlog;
   } else {
     const __s32 waiting = (__s32)(tcp->rcv_nxt - tcp->copied_seq);
     row->receive_queue = waiting < 0 ? 0 : (__u32)waiting;
     row->send_queue = tcp->write_seq - tcp->snd_una;
   }
-  SetTimer(call, icsk, row);
-  PutAttributes(inet, row->family, row->state);
+  SetTimer(icsk, row);
+  PutAttributes(address, row->family, row->state);
   if (q.ext & 1 << 3) PutCongestion(icsk);
+  return 0;
 }
 
-static __always_inline void FillUdp(__u64 address, struct InetDiagMessage* row) {
+int FillUdp(__u64 address, __u32 at) {
+  struct InetDiagMessage* row = (struct InetDiagMessage*)InStage(at);
   struct udp_sock* udp = AS(udp_sock, address);
   struct inet_sock* inet = &udp->inet;
-  struct sock* socket = &inet->sk;
-  __u32 user = 0;
-  row->inode = InodeOf(socket, &user);
-  row->user = user;
-  row->receive_queue = (__u32)socket->sk_backlog.rmem_alloc.counter - (__u32)udp->forward_deficit;
-  row->send_queue = (__u32)socket->sk_wmem_alloc.refs.counter - 1;
-  PutAttributes(inet, row->family, row->state);
+  SetInode(inet, row);
+  row->receive_queue = (__u32)inet->sk.sk_backlog.rmem_alloc.counter - (__u32)udp->forward_deficit;
+  row->send_queue = (__u32)inet->sk.sk_wmem_alloc.refs.counter - 1;
+  PutAttributes(address, row->family, row->state);
+  return 0;
 }
 
-static __always_inline void FillTimeWait(const struct Call* call, __u64 address,
-                                         struct InetDiagMessage* row) {
+static __always_inline void FillTimeWait(__u64 address, struct InetDiagMessage* row) {
   struct inet_timewait_sock* wait = AS(inet_timewait_sock, address);
   row->timer = 3;
-  row->expires = Milliseconds(call, wait->tw_timer.expires);
+  row->expires = Milliseconds(wait->tw_timer.expires);
   if (q.marks) Put(15, 4, wait->tw_mark);
 }
 
-static __always_inline void FillRequest(const struct Call* call, __u64 address,
-                                        struct InetDiagMessage* row) {
+static __always_inline void FillRequest(__u64 address, struct InetDiagMessage* row) {
   struct inet_request_sock* request = AS(inet_request_sock, address);
   row->timer = 1;
   row->retransmits = request->req.num_retrans;
-  row->expires = Milliseconds(call, request->req.rsk_timer.expires);
+  row->expires = Milliseconds(request->req.rsk_timer.expires);
   if (q.marks) Put(15, 4, request->ir_mark);
 }
 
-static __always_inline void CopyAddress(__u32* to, struct in6_addr* from) {
-  to[0] = from->in6_u.u6_addr32[0];
-  to[1] = from->in6_u.u6_addr32[1];
-  to[2] = from->in6_u.u6_addr32[2];
-  to[3] = from->in6_u.u6_addr32[3];
+static __always_inline void CopyAddress(__u32* to, const struct timespec64* from) {
+  const __u64 first = (__u64)from->tv_sec;
+  const __u64 second = (__u64)from->tv_nsec;
+  to[0] = (__u32)first;
+  to[1] = (__u32)(first >> 32);
+  to[2] = (__u32)second;
+  to[3] = (__u32)(second >> 32);
 }
 
 // Writes the row of a socket to `stage`. `state`: that of the object; `shown`: that of the row.
-static __always_inline void Fill(const struct Call* call, struct sock_common* common, __u64 address,
-                                 __u8 state, __u8 shown, __u64 cookie, __u32 inode) {
+int Fill(__u64 address, __u32 state, __u32 shown, __u64 cookie, __u32 inode) {
+  struct sock_common* common = AS(sock_common, address);
   const __u32 start = r.at;
   struct InetDiagMessage* row = (struct InetDiagMessage*)At(0);
   __builtin_memset(row, 0, sizeof(*row));
@@ -335,30 +329,31 @@ static __always_inline void Fill(const struct Call* call, struct sock_common* co
   row->flags = 2;  // NLM_F_MULTI
   row->port_id = inode;
   row->family = (__u8)common->skc_family;
-  row->state = shown;
+  row->state = (__u8)shown;
   row->local_port = __builtin_bswap16(common->skc_num);
   row->remote_port = common->skc_dport;
   row->interface = (__u32)common->skc_bound_dev_if;
   row->cookie[0] = (__u32)cookie;
   row->cookie[1] = (__u32)(cookie >> 32);
   if (row->family == AF_INET6 && bpf_core_field_exists(common->skc_v6_daddr)) {
-    CopyAddress(row->local, &common->skc_v6_rcv_saddr);
-    CopyAddress(row->remote, &common->skc_v6_daddr);
+    CopyAddress(row->local, AS(timespec64, &common->skc_v6_rcv_saddr));
+    CopyAddress(row->remote, AS(timespec64, &common->skc_v6_daddr));
   } else {
     row->local[0] = common->skc_rcv_saddr;
     row->remote[0] = common->skc_daddr;
   }
   r.at += kMessageSize;
   if (r.table == kTableUdp) {
-    FillUdp(address, row);
+    FillUdp(address, start);
   } else if (state == kTimeWait) {
-    FillTimeWait(call, address, row);
+    FillTimeWait(address, row);
   } else if (state == kNewSynReceived) {
-    FillRequest(call, address, row);
+    FillRequest(address, row);
   } else {
-    FillTcp(call, address, row);
+    FillTcp(address, start);
   }
   row->length = r.at - start;
+  return 0;
 }
 
 #endif  // NETDIAG_BPF_KERNEL_TABLE_ROWS_H_

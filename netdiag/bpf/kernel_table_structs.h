@@ -29,8 +29,10 @@ struct hlist_node {
   struct hlist_node** pprev;
 };
 
+// Stands for any two words.
 struct timespec64 {
   __s64 tv_sec;
+  long tv_nsec;
 };
 
 struct list_head {
@@ -42,13 +44,11 @@ struct ns_common {
   unsigned int inum;
 };
 
-// Only the size of this struct is used. The head of its list comes first.
-struct udp_hslot {
-  int count;
-};
-
+// The two tables have the same number of slots and follow each other. The head of the list comes
+// first in a slot.
 struct udp_table {
-  struct udp_hslot* hash;
+  void* hash;
+  void* hash2;
   unsigned int mask;
 };
 
@@ -93,11 +93,7 @@ typedef struct {
   struct net* net;
 } possible_net_t;
 
-struct in6_addr {
-  union {
-    __u32 u6_addr32[4];
-  } in6_u;
-};
+struct in6_addr {};
 
 struct sock_common {
   __be32 skc_daddr;
