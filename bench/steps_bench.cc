@@ -1,5 +1,6 @@
 // The CPU time of the steps of a query with a budget of time, as an event loop makes them
-// (Budget::cpu_time): the longest step, and how long the steps are.
+// (Budget::cpu_time): the longest step, and how long the steps are. Beside them, a loop that does
+// nothing but read its clock until the budget is spent: what the machine adds to a step.
 //
 //   tools/dev bench steps [--sockets=100000] [--repetitions=15]
 
@@ -10,7 +11,7 @@
 #include <memory>
 #include <poll.h>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "bench/compare.h"
@@ -52,13 +53,9 @@ uint64_t Ask(Engine* engine, const Query& query, std::vector<double>* micros) {
   return engine->summary().rows;
 }
 
-void Measure(std::string_view name, const EngineOptions& engine_options, const Query& query,
-             int repetitions) {
-  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(engine_options);
-  if (!engine.ok()) Die("Open failed");
-  std::vector<double> first, later;
-  const uint64_t rows = Ask(engine->get(), query, &first);
-  for (int i = 1; i < repetitions; ++i) Ask(engine->get(), query, &later);
+// `later` and `first` are the steps of a number of queries, and of the one before them.
+void Print(const std::string& name, uint64_t rows, std::vector<double> first,
+           std::vector<double> later, size_t queries) {
   std::ranges::sort(first);
   std::ranges::sort(later);
   const auto part = [&](double share) {
@@ -67,9 +64,32 @@ void Measure(std::string_view name, const EngineOptions& engine_options, const Q
   std::printf(
       "%-28s %8llu rows %7zu steps: %5.0f us median, %5.0f 99 %%, %5.0f longest; %5.0f in "
       "the first query\n",
-      std::string(name).c_str(), static_cast<unsigned long long>(rows),
-      later.size() / static_cast<size_t>(repetitions - 1), part(0.5), part(0.99), later.back(),
-      first.back());
+      name.c_str(), static_cast<unsigned long long>(rows), later.size() / queries, part(0.5),
+      part(0.99), later.back(), first.back());
+}
+
+void Measure(const std::string& name, const EngineOptions& engine_options, const Query& query,
+             int repetitions) {
+  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(engine_options);
+  if (!engine.ok()) Die("Open failed");
+  std::vector<double> first, later;
+  const uint64_t rows = Ask(engine->get(), query, &first);
+  for (int i = 1; i < repetitions; ++i) Ask(engine->get(), query, &later);
+  Print(name, rows, std::move(first), std::move(later), static_cast<size_t>(repetitions - 1));
+}
+
+void MeasureEmptyLoop(size_t steps) {
+  std::vector<double> micros;
+  for (size_t i = 0; i < 2 * steps; ++i) {
+    const double before = ThreadMicros();
+    double now = before;
+    while (now - before < std::chrono::duration<double, std::micro>(kBudget).count()) {
+      now = ThreadMicros();
+    }
+    micros.push_back(ThreadMicros() - before);
+  }
+  const auto half = micros.begin() + static_cast<std::ptrdiff_t>(steps);
+  Print("an empty loop", 0, {micros.begin(), half}, {half, micros.end()}, 1);
 }
 
 void Main(const Options& options) {
@@ -81,6 +101,7 @@ void Main(const Options& options) {
   Query cached = owners;
   cached.owner_policy = OwnerPolicy::kCached;
   const int repetitions = std::max(options.repetitions, 2);
+  MeasureEmptyLoop(static_cast<size_t>(repetitions) * 200);
   Measure("without owners", {}, plain, repetitions);
   Measure("owners, of /proc", {.owner_source = OwnerSource::kProc}, owners, repetitions);
   Measure("owners, by BPF", {.owner_source = OwnerSource::kBpf}, owners, repetitions);
