@@ -298,7 +298,7 @@ TEST_F(OutOfMemory, OfInterfacesAndRoutesIsAnError) {
   EXPECT_GT(FailEachAllocation([&] { return interfaces->Counters(); }), 1u);
   auto routes = RouteReader::Open();
   ASSERT_TRUE(routes.ok()) << routes.status();
-  EXPECT_GT(FailEachAllocation([&] { return routes->List(Family::kInet6); }), 1u);
+  EXPECT_GT(FailEachAllocation([&] { return routes->List(Family::kInet6); }), 0u);
 }
 
 TEST_F(OutOfMemory, OfConnsAndNamespacesIsAnError) {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -14,6 +15,7 @@
 
 #include "netdiag/bpf/calls.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/proc_file.h"
 
 namespace netdiag::bpf {
 namespace {
@@ -79,6 +81,21 @@ absl::Status CheckIterator(std::string_view what) {
                       "was built without "
                       "CONFIG_DEBUG_INFO_BTF");
   return CheckKernel(what);
+}
+
+absl::Status CheckTcpIterator(std::string_view what) {
+  using internal::KernelRelease;
+  constexpr KernelRelease kMended[] = {{6, 6, 152}, {6, 12, 104}, {6, 18, 45}, {7, 1, 9}};
+  const KernelRelease& kernel = internal::Kernel();
+  const auto is_mended = [&](const KernelRelease& mended) {
+    return kernel >= mended && kernel < KernelRelease{mended.major, mended.minor + 1};
+  };
+  if (kernel >= KernelRelease{7, 2} || std::ranges::any_of(kMended, is_mended)) {
+    return absl::OkStatus();
+  }
+  return ErrnoError(EOPNOTSUPP, what,
+                    "this kernel can free a TCP socket that is in use while a BPF program walks "
+                    "the table (CVE-2026-74714), so none is loaded");
 }
 
 absl::Status CheckCapability(int capability, std::string_view what, std::string_view advice) {

@@ -28,18 +28,15 @@ static_assert(sizeof(CensusRecord) == 16);
 
 constexpr std::string_view kWhat = "BPF census of sockets";
 constexpr size_t kFirstCapacity = 16384;
-// The number of passes before Take() gives up because the table outgrows its array or tears.
+// The number of passes before Take() gives up because the table outgrows its array.
 constexpr int kTries = 16;
-// The size of the first batch of TCP's iterator (INIT_BATCH_SZ). If a kernel has another size,
-// passes only look torn.
-constexpr uint32_t kFirstRoom = 16;
 
 struct ProgramOf {
   Protocol protocol;
   const char* name;
 };
-constexpr std::array<ProgramOf, 3> kPrograms = {
-    {{Protocol::kTcp, "CountTcp"}, {Protocol::kUdp, "CountUdp"}, {Protocol::kUnix, "CountUnix"}}};
+constexpr std::array<ProgramOf, 2> kPrograms = {
+    {{Protocol::kUdp, "CountUdp"}, {Protocol::kUnix, "CountUnix"}}};
 
 }  // namespace
 
@@ -59,7 +56,7 @@ absl::Status SocketCensus::Load(size_t which, size_t capacity) {
                          .elements = static_cast<uint32_t>(capacity)};
   const auto attach = [&](LoadedObject* maps) {
     program.records = maps->Take("records");
-    program.pass = maps->Take(".bss");
+    program.total = maps->Take(".bss");
     return 0;
   };
   NETDIAG_ASSIGN_OR_RETURN(program.link, LoadIterator(kWhat, kLoaders, choice, attach));
@@ -67,11 +64,12 @@ absl::Status SocketCensus::Load(size_t which, size_t capacity) {
   return absl::OkStatus();
 }
 
-// Runs the program once. The array holds as many sockets as it has room for.
-absl::StatusOr<CensusPass> SocketCensus::RunPass(const Program& program) const {
+// Runs the program once, and returns the number of sockets. The array holds as many as it has room
+// for.
+absl::StatusOr<uint32_t> SocketCensus::RunPass(const Program& program) const {
   const uint32_t key = 0;
-  CensusPass pass = {.total = 0, .torn = 0, .phase = ~0U, .bucket = 0, .room = kFirstRoom};
-  if (const int result = UpdateElement(program.pass.get(), &key, &pass); result < 0) {
+  uint32_t total = 0;
+  if (const int result = UpdateElement(program.total.get(), &key, &total); result < 0) {
     return ErrnoError(-result, kWhat);
   }
   NETDIAG_ASSIGN_OR_RETURN(const internal::UniqueFd iterator, BeginPass(kWhat, program.link.get()));
@@ -81,10 +79,10 @@ absl::StatusOr<CensusPass> SocketCensus::RunPass(const Program& program) const {
     // EAGAIN: the kernel ends a read after a million sockets.
     if (size < 0 && errno != EAGAIN && errno != EINTR) return ErrnoError(errno, kWhat);
   }
-  if (const int result = LookupElement(program.pass.get(), &key, &pass); result < 0) {
+  if (const int result = LookupElement(program.total.get(), &key, &total); result < 0) {
     return ErrnoError(-result, kWhat);
   }
-  return pass;
+  return total;
 }
 
 absl::StatusOr<std::vector<CountedSocket>> SocketCensus::Read(const Program& program,
@@ -98,7 +96,6 @@ absl::StatusOr<std::vector<CountedSocket>> SocketCensus::Read(const Program& pro
   for (size_t i = 0; i < total; ++i) {
     sockets[i] = {.cookie = records[i].cookie,
                   .family = static_cast<Family>(records[i].family),
-                  .state = static_cast<State>(records[i].state),
                   .named = records[i].named != 0};
   }
   munmap(map, size);
@@ -112,14 +109,11 @@ absl::StatusOr<std::vector<CountedSocket>> SocketCensus::Take(Protocol protocol)
   const std::lock_guard lock(mutex_);
   if (programs_[which].capacity == 0) NETDIAG_RETURN_IF_ERROR(Load(which, kFirstCapacity));
   for (int i = 0; i < kTries; ++i) {
-    NETDIAG_ASSIGN_OR_RETURN(const CensusPass pass, RunPass(programs_[which]));
-    if (pass.total > programs_[which].capacity) {
-      NETDIAG_RETURN_IF_ERROR(Load(which, std::bit_ceil(size_t{pass.total} * 2)));
-    } else if (pass.torn == 0) {
-      return Read(programs_[which], pass.total);
-    }
+    NETDIAG_ASSIGN_OR_RETURN(const size_t total, RunPass(programs_[which]));
+    if (total <= programs_[which].capacity) return Read(programs_[which], total);
+    NETDIAG_RETURN_IF_ERROR(Load(which, std::bit_ceil(total * 2)));
   }
-  return ErrnoError(EAGAIN, kWhat, "the table changed during every pass");
+  return ErrnoError(EAGAIN, kWhat, "the table grew during every pass");
 }
 
 }  // namespace netdiag::bpf

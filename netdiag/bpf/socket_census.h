@@ -5,18 +5,16 @@
 //   SocketCensus census;
 //   NETDIAG_ASSIGN_OR_RETURN(std::vector<CountedSocket> all, census.Take(Protocol::kUdp));
 //
-// The list contains every socket that is in the table from the start of Take() to its return. For
-// TCP these are listeners and connections, including TIME_WAIT and SYN_RECV, but not sockets that
-// are only bound. A socket that has no cookie yet gets one.
+// The list contains every UDP or unix socket that is in the table from the start of Take() to its
+// return. A socket that has no cookie yet gets one.
 //
-// Cost: the first Take() of a protocol loads its program: see LoadIterator(). Then 1 µs per socket,
-// and 1 ms for an empty TCP table. 16 bytes of kernel memory per socket. Each socket is locked for
-// a moment, as in a dump with tcp_info.
+// Cost: the first Take() of a protocol loads its program: see LoadIterator(). Then 1 µs per socket.
+// 16 bytes of kernel memory per socket. Each socket is locked for a moment.
 // Lifetime: three descriptors per protocol stay open until destruction, and one more during Take().
 // All are close-on-exec.
 // Threads: thread-safe; one census runs at a time. The namespace is the calling thread's.
 // Errors: missing CAP_BPF and CAP_PERFMON, BTF, or kernel 5.17; EOPNOTSUPP
-// for another protocol; EAGAIN if the table changed during every pass.
+// for another protocol; EAGAIN if the table outgrew its array in every pass.
 
 #ifndef NETDIAG_BPF_SOCKET_CENSUS_H_
 #define NETDIAG_BPF_SOCKET_CENSUS_H_
@@ -33,14 +31,11 @@
 #include "netdiag/types/types.h"
 #include "netdiag/types/unique_fd.h"
 
-struct CensusPass;
-
 namespace netdiag::bpf {
 
 struct CountedSocket {
   uint64_t cookie = 0;
   Family family = Family::kUnspecified;
-  State state = State::kEstablished;
   bool named = false;  // unix: the socket has an address
 };
 
@@ -61,16 +56,16 @@ class SocketCensus {
   struct Program {
     internal::UniqueFd link;  // holds the program
     internal::UniqueFd records;
-    internal::UniqueFd pass;  // the map of the program's variable
+    internal::UniqueFd total;  // the map of the program's variable
     size_t capacity = 0;
   };
 
   absl::Status Load(size_t which, size_t capacity);
-  absl::StatusOr<CensusPass> RunPass(const Program& program) const;
+  absl::StatusOr<uint32_t> RunPass(const Program& program) const;
   absl::StatusOr<std::vector<CountedSocket>> Read(const Program& program, size_t total) const;
 
   std::mutex mutex_;
-  std::array<Program, 3> programs_;
+  std::array<Program, 2> programs_;
 };
 
 }  // namespace netdiag::bpf

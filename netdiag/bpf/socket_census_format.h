@@ -8,19 +8,8 @@
 struct CensusRecord {
   unsigned long long cookie;
   unsigned short family;  // AF_
-  unsigned char state;    // from struct sock: 12 for NEW_SYN_RECV
-  unsigned char named;    // unix: the socket has an address
+  unsigned short named;   // unix: 1 if the socket has an address
   unsigned int unused;
-};
-
-// The result and the position of a pass: the one variable of the program.
-struct CensusPass {
-  unsigned int total;  // the number of sockets, including those that the array had no room for
-  unsigned int torn;   // 1 if sockets may be missing
-  // State of TCP's iterator at the last socket.
-  unsigned int phase;
-  unsigned int bucket;
-  unsigned int room;  // size of its batch
 };
 
 #endif  // NETDIAG_BPF_SOCKET_CENSUS_FORMAT_H_

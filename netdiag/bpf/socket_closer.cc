@@ -14,6 +14,7 @@
 #include "netdiag/bpf/iterator.h"
 #include "netdiag/bpf/socket_closer_format.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/proc_file.h"
 #include "netdiag/types/unique_fd.h"
 
 namespace netdiag::bpf {
@@ -90,6 +91,9 @@ absl::StatusOr<std::vector<CloseResult>> CloseSockets(Protocol protocol,
   std::vector<CloseResult> results(cookies.size());
   if (cookies.empty()) return results;
   NETDIAG_RETURN_IF_ERROR(CheckCapability(kCapNetAdmin, kWhat, "needs CAP_NET_ADMIN"));
+  if (protocol == Protocol::kTcp && internal::KernelIsAtLeast(6, 5)) {
+    NETDIAG_RETURN_IF_ERROR(CheckTcpIterator(kWhat));
+  }
   NETDIAG_ASSIGN_OR_RETURN(
       const Loaded loaded,
       Load(protocol == Protocol::kTcp ? "CloseTcp" : "CloseUdp", cookies.size()));

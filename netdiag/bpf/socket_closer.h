@@ -13,7 +13,8 @@
 // Lifetime: nothing stays open.
 // Threads: any. The namespace is the calling thread's.
 // Errors: EPERM without CAP_NET_ADMIN, as for SOCK_DESTROY, or without CAP_BPF and CAP_PERFMON;
-// missing BTF; a kernel before 6.5; EOPNOTSUPP for another protocol than TCP and UDP.
+// missing BTF; a kernel before 6.5; EOPNOTSUPP for another protocol than TCP and UDP, and for TCP
+// on kernels with a faulty iterator (iterator.h, CheckTcpIterator()).
 
 #ifndef NETDIAG_BPF_SOCKET_CLOSER_H_
 #define NETDIAG_BPF_SOCKET_CLOSER_H_

@@ -7,22 +7,21 @@
 
 namespace netdiag::internal {
 
-void CensusCheck::Count(const CookieSet& given, StateSet states) {
-  Take(given, states, [](uint64_t) { return true; });
+void CensusCheck::Count(const CookieSet& given) {
+  Take(given, [](uint64_t) { return true; });
 }
 
-void CensusCheck::Update(const CookieSet& given, StateSet states) {
+void CensusCheck::Update(const CookieSet& given) {
   std::erase_if(missing_, [&](uint64_t cookie) { return given.Contains(cookie); });
   const bool counts_all = table_.protocol == Protocol::kUnix && !counted_all_twice_;
   if (missing_.empty() && !counts_all) return;
   const bool taken =
-      Take(given, states, [&](uint64_t cookie) { return counts_all || missing_.contains(cookie); });
+      Take(given, [&](uint64_t cookie) { return counts_all || missing_.contains(cookie); });
   counted_all_twice_ |= taken && counts_all;
 }
 
 // Replaces missing() by the sockets of a new census that `counts` accepts and no dump has given.
-bool CensusCheck::Take(const CookieSet& given, StateSet states,
-                       absl::FunctionRef<bool(uint64_t)> counts) {
+bool CensusCheck::Take(const CookieSet& given, absl::FunctionRef<bool(uint64_t)> counts) {
   works_ = false;
   if (taker_ == nullptr) return false;
   const absl::StatusOr<std::vector<bpf::CountedSocket>> all = (*taker_)(table_);
@@ -30,20 +29,11 @@ bool CensusCheck::Take(const CookieSet& given, StateSet states,
   works_ = true;
   std::unordered_set<uint64_t> missing;
   for (const bpf::CountedSocket& socket : *all) {
-    if (!IsAsked(socket, states) || given.Contains(socket.cookie)) continue;
+    if (!table_.families.contains(socket.family) || given.Contains(socket.cookie)) continue;
     if (counts(socket.cookie)) missing.insert(socket.cookie);
   }
   missing_ = std::move(missing);
   return true;
-}
-
-// True if a dump of these states shows the socket, whatever else its request tests.
-bool CensusCheck::IsAsked(const bpf::CountedSocket& socket, StateSet states) const {
-  if (!table_.families.contains(socket.family)) return false;
-  if (table_.protocol != Protocol::kTcp) return true;
-  return socket.state == State::kListen
-             ? states.contains(State::kListen)
-             : !(states - State::kListen - State::kBoundInactive).empty();
 }
 
 }  // namespace netdiag::internal

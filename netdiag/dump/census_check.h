@@ -29,7 +29,8 @@
 
 namespace netdiag::internal {
 
-// Counts every socket of a table by other means than a dump: bpf/socket_census.h. Thread-safe.
+// Counts every socket of a table by other means than a dump: bpf/socket_census.h. An error if it
+// cannot. Thread-safe.
 using CensusTaker =
     std::function<absl::StatusOr<std::vector<bpf::CountedSocket>>(const Table& table)>;
 
@@ -38,17 +39,16 @@ class CensusCheck {
   // `taker` must outlive the check; null: every census fails.
   CensusCheck(const CensusTaker* taker, const Table& table) : taker_(taker), table_(table) {}
 
-  // The first census. `given`: cookies that dumps gave. `states`: that they asked for.
-  void Count(const CookieSet& given, StateSet states);
+  // The first census. `given`: cookies that dumps gave.
+  void Count(const CookieSet& given);
   // Another dump has ended. Takes another census if sockets are still missing.
-  void Update(const CookieSet& given, StateSet states);
+  void Update(const CookieSet& given);
 
   bool works() const { return works_; }
   const std::unordered_set<uint64_t>& missing() const { return missing_; }
 
  private:
-  bool Take(const CookieSet& given, StateSet states, absl::FunctionRef<bool(uint64_t)> counts);
-  bool IsAsked(const bpf::CountedSocket& socket, StateSet states) const;
+  bool Take(const CookieSet& given, absl::FunctionRef<bool(uint64_t)> counts);
 
   const CensusTaker* taker_;
   Table table_;

@@ -130,14 +130,12 @@ Verdict Verifier::Doubt(std::string_view reason) {
 
 Verdict Verifier::BeginSettlement() {
   const Tears& tears = options_.scratch->tears;
-  const TearReport& report = tears.report();
   if (!given_) given_.emplace();
   for (const SocketKey key : tears.keys()) given_->Insert(key.cookie());
-  settlement_.emplace(
-      Settlement{CensusCheck(options_.census, asked_.table), DumpComparison(tears.keys(), report)});
+  settlement_.emplace(Settlement{CensusCheck(options_.census, asked_.table),
+                                 DumpComparison(tears.keys(), tears.report())});
   CensusCheck& census = settlement_->census;
-  // A census does not count bound idle sockets.
-  if (!report.states.contains(State::kBoundInactive)) census.Count(*given_, request_.states);
+  census.Count(*given_);
   // Unix sockets move between buckets, so one census does not settle them.
   const bool settled =
       census.works() && census.missing().empty() && asked_.table.protocol != Protocol::kUnix;
@@ -151,7 +149,7 @@ Verdict Verifier::Settle() {
   CensusCheck& census = settlement_->census;
   const TearReport& report = options_.scratch->tears.report();
   if (census.works()) {
-    census.Update(*given_, request_.states);
+    census.Update(*given_);
     const bool settled = census.works() && census.missing().empty();
     return settled ? Verdict::Verified() : DumpOnceMore();
   }

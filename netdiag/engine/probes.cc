@@ -59,10 +59,10 @@ absl::Status ProbeDestroy(Conns* conns) {
   return ExplainDestroy(conn->Execute(request));
 }
 
-// A pass over all UDP sockets that closes none: no socket has this cookie.
-absl::Status ProbeCloser() {
+// A pass over all sockets of the protocol that closes none: no socket has this cookie.
+absl::Status ProbeCloser(Protocol protocol) {
   const std::array<Cookie, 1> nothing = {Cookie(~uint64_t{0} - 1)};
-  return bpf::CloseSockets(Protocol::kUdp, nothing).status();
+  return bpf::CloseSockets(protocol, nothing).status();
 }
 
 }  // namespace
@@ -74,7 +74,8 @@ std::vector<Feature> ProbeFeatures(Conns* conns) {
   };
   add("bpf_owners", "owners are read by BPF if that costs less than /proc",
       bpf::TaskFiles::Load(false).status());
-  add("bpf_census", "BPF counts sockets, so that a busy table's dump is known to be whole",
+  add("bpf_census",
+      "BPF counts UDP and unix sockets, so that a busy table's dump is known to be whole",
       bpf::SocketCensus().Take(Protocol::kUdp).status());
   add("bpf_tcp_table", "one BPF pass finds the connections of many small namespaces",
       bpf::TcpTable::Load().status());
@@ -82,7 +83,10 @@ std::vector<Feature> ProbeFeatures(Conns* conns) {
       bpf::KernelTable::Load().status());
   add("bpf_netns_list", "the kernel's list of namespaces saves a search through all descriptors",
       bpf::NetnsList::Load().status());
-  add("bpf_kill", "BPF closes sockets of a group that share a name", ProbeCloser());
+  add("bpf_kill", "BPF closes UDP sockets of a group that share a name",
+      ProbeCloser(Protocol::kUdp));
+  add("bpf_kill_tcp", "BPF closes TCP listeners of a group that share a name",
+      ProbeCloser(Protocol::kTcp));
   add("kill", "sockets can be closed", ProbeDestroy(conns));
   add("cgroup_ids", "rows have the cgroup of their socket", ProbeCgroups(conns));
   add("idle_tcp", "bound TCP sockets that neither listen nor are connected are listed",

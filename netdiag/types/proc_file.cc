@@ -36,18 +36,20 @@ std::string Unescape(std::string_view text) {
 
 }  // namespace
 
-bool KernelIsAtLeast(int major, int minor) {
-  static const std::pair<int, int> version = [] {
+const KernelRelease& Kernel() {
+  static const KernelRelease release = [] {
     utsname name = {};
-    std::pair<int, int> parsed;
+    KernelRelease parsed;
     if (uname(&name) != 0) return parsed;
-    std::string_view release = name.release;
-    parsed.first = TakeNumber<int>(&release).value_or(0);
-    if (release.starts_with('.')) release.remove_prefix(1);
-    parsed.second = TakeNumber<int>(&release).value_or(0);
+    std::string_view text = name.release;
+    for (int* const number : {&parsed.major, &parsed.minor, &parsed.patch}) {
+      *number = TakeNumber<int>(&text).value_or(0);
+      if (!text.starts_with('.')) break;
+      text.remove_prefix(1);
+    }
     return parsed;
   }();
-  return version >= std::pair(major, minor);
+  return release;
 }
 
 std::string ReadProcFile(const std::string& path, size_t limit) {

@@ -4,6 +4,7 @@
 #ifndef NETDIAG_TYPES_PROC_FILE_H_
 #define NETDIAG_TYPES_PROC_FILE_H_
 
+#include <compare>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -17,8 +18,16 @@ inline constexpr size_t kMaxMountInfo = size_t{8} << 20;
 // cannot be opened or read to its end, returns an empty string and sets errno to the reason.
 std::string ReadProcFile(const std::string& path, size_t limit);
 
-// Compares with the release from uname(2), which is called once. False if uname() fails.
-bool KernelIsAtLeast(int major, int minor);
+// The release from uname(2), which is called once: "6.12.48+deb13-amd64" is {6, 12, 48}. Numbers
+// that it lacks are 0.
+struct KernelRelease {
+  int major = 0, minor = 0, patch = 0;
+  friend auto operator<=>(const KernelRelease&, const KernelRelease&) = default;
+};
+const KernelRelease& Kernel();
+inline bool KernelIsAtLeast(int major, int minor) {
+  return Kernel() >= KernelRelease{major, minor};
+}
 
 // Removes the text before the first `separator`, and the separator, from the front of `text`.
 // Returns the text before it; all of `text` if there is no separator.

@@ -373,9 +373,7 @@ TEST(Verifier, ATimeWaitRowNeverReplacesTheLiveOne) {
   EXPECT_EQ(answered.states, (std::multiset<uint8_t>{1, 1, 1, 1}));
 }
 
-bpf::CountedSocket Counted(uint64_t cookie) {
-  return {.cookie = cookie, .family = Family::kInet, .state = State::kEstablished};
-}
+bpf::CountedSocket Counted(uint64_t cookie) { return {.cookie = cookie, .family = Family::kInet}; }
 
 TEST(Verifier, ACensusSettlesADoubtThatComparisonCannot) {
   FakeTable table(Protocol::kUdp);

@@ -182,6 +182,12 @@ Lines WithoutRepeatedNetlink(const Lines& rows) {
   return kept;
 }
 
+// True if ss shows the row of a raw socket that was not asked for: older kernels (seen on 5.10 to
+// 6.12) dump raw sockets in any state and whatever the filter's program says, and ss prints them.
+bool IsRawOfAnOldKernel(const std::string& row) {
+  return !KernelIs(6, 18) && row.starts_with("raw ");
+}
+
 // Returns the rows that only one listing has; empty if there are none.
 std::string Difference(const Lines& diag, const Lines& ss) {
   Lines ours;
@@ -196,7 +202,9 @@ std::string Difference(const Lines& diag, const Lines& ss) {
   for (const std::string& row : only) text += "diag: " + row + "\n";
   only.clear();
   std::ranges::set_difference(theirs, ours, std::back_inserter(only));
-  for (const std::string& row : only) text += "ss:   " + row + "\n";
+  for (const std::string& row : only) {
+    if (!IsRawOfAnOldKernel(row)) text += "ss:   " + row + "\n";
+  }
   return text;
 }
 
@@ -223,9 +231,6 @@ class SsDifferential : public ::testing::Test {
  protected:
   void SetUp() override {
     if (zoo_ == nullptr) GTEST_SKIP() << "making a network namespace needs root";
-    if (!KernelIs(6, 1)) {
-      GTEST_SKIP() << "5.10 dumps raw sockets that were not asked for, and ss shows them";
-    }
     ASSERT_EQ(access(kDiag, X_OK), 0) << kDiag;
     ASSERT_THAT(Run("ss", {"-V"}), ::testing::HasSubstr("iproute2-6.1."))
         << "the differences in this file are those to Debian 12's ss";

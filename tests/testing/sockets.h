@@ -49,6 +49,19 @@ inline bool KernelIs(int major, int minor) {
   return its_major > major || (its_major == major && its_minor >= minor);
 }
 
+// False if BPF programs that walk the TCP sockets make the kernel free some that are in use
+// (CVE-2026-74714).
+inline bool KernelWalksTcpSafely() {
+  utsname name = {};
+  int major = 0, minor = 0, patch = 0;
+  if (uname(&name) != 0) return false;
+  std::sscanf(name.release, "%d.%d.%d", &major, &minor, &patch);
+  if (major != 6 && major != 7) return major > 7;
+  if (major == 7) return minor > 1 || (minor == 1 && patch >= 9);
+  return (minor == 6 && patch >= 152) || (minor == 12 && patch >= 104) ||
+         (minor == 18 && patch >= 45);
+}
+
 inline void Check(bool good, std::string_view what) {
   if (good) return;
   std::fprintf(stderr, "test machine: %.*s: %s\n", static_cast<int>(what.size()), what.data(),

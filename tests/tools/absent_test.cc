@@ -326,13 +326,17 @@ TEST(Absent, IsLeftOutOfTheText) {
   };
   const Sockets sockets;
   for (const auto& [state, port] : sockets.ports()) {
-    const std::string text = Render(Words(state, port, {"-ieO"}));
     for (const auto& [token, title, left_out] : kTokens) {
-      SCOPED_TRACE(state + token + title + "\n" + text);
-      const std::string cell = Render(Words(state, port, {"--columns", title})).substr(0, 20);
-      const bool shown =
-          !cell.starts_with("-") && !left_out.contains(std::strtoull(cell.c_str(), nullptr, 10));
-      EXPECT_EQ(text.find(token) != text.npos, shown) << cell;
+      std::string text, cell;
+      const auto agree = [&] {
+        text = Render(Words(state, port, {"-ieO"}));
+        cell = Render(Words(state, port, {"--columns", title})).substr(0, 20);
+        const bool shown =
+            !cell.starts_with("-") && !left_out.contains(std::strtoull(cell.c_str(), nullptr, 10));
+        return (text.find(token) != text.npos) == shown;
+      };
+      // A retransmission between the two looks changes the value.
+      EXPECT_TRUE(agree() || agree() || agree()) << state << token << title << cell << "\n" << text;
     }
   }
 }

@@ -7,9 +7,11 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <fcntl.h>
+#include <functional>
 #include <optional>
 #include <poll.h>
 #include <string>
@@ -116,20 +118,42 @@ class Running {
   std::string text_;
 };
 
+// Makes events until it is destroyed. Where no header says that diag follows already, sockets must
+// close until it has shown one.
+class KeepClosing {
+ public:
+  explicit KeepClosing(std::function<void()> close_one)
+      : thread_([this, close_one] {
+          while (!over_) {
+            close_one();
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+          }
+        }) {}
+  KeepClosing(const KeepClosing&) = delete;
+  KeepClosing& operator=(const KeepClosing&) = delete;
+  ~KeepClosing() {
+    over_ = true;
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> over_{false};
+  std::thread thread_;
+};
+
 // Waits until `diag`, which follows sockets with their owners, has listed the sockets once. What
 // ended before has no owner. `owner`: how a line names this process.
 inline void AwaitFirstLook(Running* diag, const std::string& owner) {
-  std::string line;
-  for (std::chrono::milliseconds life{100}; line.find(owner) == line.npos; life *= 2) {
+  const KeepClosing closing([life = std::chrono::milliseconds(100)]() mutable {
     const int listener = Listen(Loopback(Family::kInet6), 1);
-    const std::string name = "[::1]:" + std::to_string(LocalOf(listener).port.value()) + " ";
     std::this_thread::sleep_for(life);
     close(listener);
-    do {
-      std::optional<std::string> next = diag->Line();
-      Check(next.has_value(), "a line of diag");
-      line = *std::move(next);
-    } while (line.find(name) == line.npos);
+    life += std::chrono::milliseconds(100);
+  });
+  for (;;) {
+    const std::optional<std::string> line = diag->Line();
+    Check(line.has_value(), "another line of diag: " + diag->Errors());
+    if (line->find("[::1]:") != line->npos && line->find(owner) != line->npos) return;
   }
 }
 
