@@ -365,12 +365,19 @@ absl::StatusOr<Ready> Engine::Impl::Advance(Wait wait, const Budget& budget,
 absl::StatusOr<Ready> Engine::Impl::AdvanceFor(std::chrono::nanoseconds cpu_time, Visitor visitor) {
   const std::chrono::nanoseconds begin = ThreadTime();
   std::chrono::nanoseconds longest = {};
+  const State state = Next();
+  // Starting a walk is a unit of its own: the kernel fills the first datagram then.
+  if (state == State::kWalk && walks_.must_start() && !delivery_.visiting()) {
+    NETDIAG_RETURN_IF_ERROR(walks_.Start(Wait::kNever, {}));
+    if (Next() == state && !walks_.done()) return Ready::kSome;
+  }
   for (std::chrono::nanoseconds now = begin;;) {
     const absl::StatusOr<Ready> ready = Advance(Wait::kNever, kUnit, {}, visitor);
     if (!ready.ok() || *ready != Ready::kSome) return ready;
     const std::chrono::nanoseconds before = std::exchange(now, ThreadTime());
     longest = std::max(longest, now - before);
-    if (now - begin + longest > cpu_time) return ready;
+    // How long another kind of work takes is not known yet.
+    if (Next() != state || now - begin + longest > cpu_time) return ready;
   }
 }
 

@@ -33,8 +33,7 @@ void Walks::Drop() {
 }
 
 absl::StatusOr<Ready> Walks::Step(Wait wait, const CallOptions& call, const Sink& sink) {
-  context_.may_wait = wait == Wait::kBlock;
-  NETDIAG_RETURN_IF_ERROR(StartWalks(call));
+  NETDIAG_RETURN_IF_ERROR(Start(wait, call));
   if (walks_.empty()) return done() ? Ready::kDone : Ready::kSome;
   turn_ = (turn_ + 1) % walks_.size();
   Walk& walk = walks_[turn_];
@@ -59,7 +58,8 @@ absl::StatusOr<Ready> Walks::Step(Wait wait, const CallOptions& call, const Sink
   return Ready::kDone;
 }
 
-absl::Status Walks::StartWalks(const CallOptions& call) {
+absl::Status Walks::Start(Wait wait, const CallOptions& call) {
+  context_.may_wait = wait == Wait::kBlock;
   while (walks_.size() < limit_ && next_kept_ < kept_end_) StartKept();
   while (walks_.size() < limit_ && next_ < plans_.size()) {
     const bool other_namespace =

@@ -48,8 +48,11 @@ class Walks {
   // kept_for_peers go into `unix_sockets` first; null: there are no such plans.
   void Begin(std::vector<TablePlan> plans, const WalkContext& context, size_t limit,
              UnixIndex* unix_sockets, Summary* summary);
-  // Starts the walks that can start and steps one. kDone: every table is done. An error is the end
-  // of the call; the walks in flight can go on with another call.
+  // Starts the walks that can start: sends the requests of the next table, for one. An error is the
+  // end of the call.
+  absl::Status Start(Wait wait, const netlink::CallOptions& call);
+  // Start(), and steps one walk. kDone: every table is done. An error is the end of the call; the
+  // walks in flight can go on with another call.
   absl::StatusOr<netlink::Ready> Step(Wait wait, const netlink::CallOptions& call,
                                       const Sink& sink);
   // Ends the walks in flight, fills in their outcomes, and leaves the other tables out.
@@ -58,6 +61,8 @@ class Walks {
   void Drop();
 
   bool done() const { return idle() && next_ == plans_.size(); }
+  // True if Step() would begin with starting a walk.
+  bool must_start() const { return walks_.empty() && !done(); }
   // True if no walk is in flight, and no table waits for its second walk.
   bool idle() const { return walks_.empty() && next_kept_ == kept_end_; }
   // True if idle() and the next table is the first of a guest: every row of home has come. A Step()
@@ -70,7 +75,6 @@ class Walks {
   const TablePlan& plan(size_t table) const { return plans_[table]; }
 
  private:
-  absl::Status StartWalks(const netlink::CallOptions& call);
   void StartKept();
   absl::Status StartNext(const netlink::CallOptions& call);
   size_t FreeSlot() const;

@@ -88,7 +88,7 @@ class OwnerIndex::Impl {
   size_t memory() const;
 
  private:
-  enum class State : uint8_t { kEmpty, kChecking, kProc, kBpf, kOrdering, kDone };
+  enum class State : uint8_t { kEmpty, kChecking, kProc, kBpf, kEnding, kOrdering, kDone };
 
   void Clear();
   ScanPolicy* PolicyOf(OwnerPolicy policy);
@@ -221,6 +221,12 @@ absl::StatusOr<bool> OwnerIndex::Impl::Step(size_t links) {
   if (state_ == State::kEmpty) NETDIAG_RETURN_IF_ERROR(Begin({}));
   links = std::max<size_t>(links, 1);
   for (size_t spent = 0; spent < links && !done();) {
+    if (state_ == State::kEnding) {
+      Finish();
+      state_ = State::kOrdering;
+      spent += kSlice;
+      continue;
+    }
     if (state_ == State::kOrdering) {
       const size_t entries = std::min(links - spent, scan().sockets.size() + 1) * kOrderedPerLink;
       if (!parts_.index.Order(&parts_.scan, entries)) break;
@@ -294,6 +300,7 @@ absl::Status OwnerIndex::Impl::Enter(Action action) {
       case Action::kRead:
         state_ = State::kProc;
         stats.source = OwnerSource::kProc;
+        parts_.scan.Expect(parts_.proc.list().expected());
         parts_.proc.StartReading(policy_->part());
         return absl::OkStatus();
       case Action::kBpf:
@@ -308,8 +315,7 @@ absl::Status OwnerIndex::Impl::Enter(Action action) {
         action = policy_->Next();
         break;
       case Action::kFinish:
-        Finish();
-        state_ = State::kOrdering;
+        state_ = State::kEnding;
         return absl::OkStatus();
     }
   }
