@@ -40,9 +40,16 @@ absl::Status KernelTableSource::CanAnswer(const DumpRequest& request) {
   return no("attributes are asked for that only a dump has");
 }
 
-KernelTableSource::KernelTableSource(std::shared_ptr<bpf::KernelTable> table,
+absl::StatusOr<bpf::KernelTable*> TableProgram::Get() {
+  if (table_ == nullptr) {
+    NETDIAG_ASSIGN_OR_RETURN(table_, bpf::KernelTable::Load());
+  }
+  return table_.get();
+}
+
+KernelTableSource::KernelTableSource(std::shared_ptr<TableProgram> program,
                                      const DumpRequest& request, uint32_t parts)
-    : table_(std::move(table)),
+    : program_(std::move(program)),
       parts_(std::make_shared<TableParts>(parts)),
       question_{.protocol = request.table.protocol,
                 .families = request.table.families,
@@ -53,9 +60,11 @@ KernelTableSource::KernelTableSource(std::shared_ptr<bpf::KernelTable> table,
                 .extensions = static_cast<uint8_t>(request.extensions.bits()),
                 .parts = parts} {}
 
-KernelTableSource KernelTableSource::Beside(std::shared_ptr<bpf::KernelTable> table) const {
+KernelTableSource KernelTableSource::Beside(std::shared_ptr<TableProgram> program) const {
   KernelTableSource other = *this;
-  other.table_ = std::move(table);
+  other.program_ = std::move(program);
+  other.table_ = nullptr;
+  other.is_helper_ = true;
   return other;
 }
 
@@ -78,6 +87,11 @@ void KernelTableSource::EndPart() {
 }
 
 absl::StatusOr<Ready> KernelTableSource::Step(const StepOptions& /*how*/, MessageVisitor visitor) {
+  if (table_ == nullptr) {
+    const absl::StatusOr<bpf::KernelTable*> loaded = program_->Get();
+    if (!loaded.ok() && is_helper_) return Ready::kDone;
+    NETDIAG_ASSIGN_OR_RETURN(table_, loaded);
+  }
   if (!in_part_) {
     NETDIAG_ASSIGN_OR_RETURN(const bool begun, BeginPart());
     if (!begun) return Ready::kDone;

@@ -4,7 +4,7 @@
 // The messages are those of a dump, except that sockets whose cookie was never asked for have none.
 // Each step visits what one read gave, up to 32 KiB, and never waits.
 //
-// Lifetime: the source keeps the loaded program until it is gone.
+// Lifetime: the source keeps its program until it is gone.
 // Threads: thread-compatible.
 
 #ifndef NETDIAG_DUMP_KERNEL_TABLE_SOURCE_H_
@@ -43,6 +43,18 @@ class TableParts {
   std::atomic<uint32_t> next_ = 0;
 };
 
+// A program that reads the kernel's tables. It is loaded when it is first used, by the thread that
+// uses it.
+// Threads: thread-compatible. One source uses it at a time.
+class TableProgram {
+ public:
+  // Loads the program unless it is loaded. The result is valid as long as this object.
+  absl::StatusOr<bpf::KernelTable*> Get();
+
+ private:
+  std::unique_ptr<bpf::KernelTable> table_;
+};
+
 class KernelTableSource {
  public:
   // OK, or what `request` asks for that the tables do not have: idle sockets, other protocols,
@@ -50,11 +62,12 @@ class KernelTableSource {
   static absl::Status CanAnswer(const DumpRequest& request);
 
   // The table is divided into `parts`, which several sources can read. REQUIRES:
-  // CanAnswer(request). No other source uses `table`.
-  KernelTableSource(std::shared_ptr<bpf::KernelTable> table, const DumpRequest& request,
+  // CanAnswer(request). No other source uses `program`.
+  KernelTableSource(std::shared_ptr<TableProgram> program, const DumpRequest& request,
                     uint32_t parts);
-  // A source that takes parts of the same table, with a program of its own.
-  KernelTableSource Beside(std::shared_ptr<bpf::KernelTable> table) const;
+  // A source that takes parts of the same table, with a program of its own. If that cannot be
+  // loaded, it takes none.
+  KernelTableSource Beside(std::shared_ptr<TableProgram> program) const;
   bool divided() const { return parts_->count() > 1; }
 
   // An error before a message was visited means that the kernel's tables cannot be read, and that a
@@ -68,7 +81,9 @@ class KernelTableSource {
   // Adds what the part that was read says of itself.
   void EndPart();
 
-  std::shared_ptr<bpf::KernelTable> table_;
+  std::shared_ptr<TableProgram> program_;
+  bpf::KernelTable* table_ = nullptr;  // of program_, from the first step on
+  bool is_helper_ = false;             // Beside() made it
   std::shared_ptr<TableParts> parts_;
   bpf::KernelTable::Question question_;
   bool in_part_ = false;

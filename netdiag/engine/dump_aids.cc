@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "netdiag/bpf/kernel_table.h"
 #include "netdiag/dump/sockstat.h"
 #include "netdiag/engine/probe_socket.h"
 #include "netdiag/types/error.h"
@@ -53,7 +54,7 @@ DumpOptions DumpAids::Beside(const Table& table) {
 size_t DumpAids::TableProgramsFor(const DumpRequest& request, Completeness completeness,
                                   size_t most, const Namespaces& namespaces) {
   if (!no_kernel_table_) no_kernel_table_ = bpf::KernelTable::Check();
-  if (!no_kernel_table_->ok() && kernel_tables_.empty()) return 0;
+  if (!no_kernel_table_->ok()) return 0;
   const NetnsId netns = request.table.netns;
   SocketCounts counts;
   if (conns_->IsHome(netns)) {
@@ -70,15 +71,19 @@ size_t DumpAids::TableProgramsFor(const DumpRequest& request, Completeness compl
                                 completeness == Completeness::kExact, tcp ? most : 1);
 }
 
-absl::StatusOr<std::shared_ptr<bpf::KernelTable>> DumpAids::KernelTable() {
-  for (const std::shared_ptr<bpf::KernelTable>& table : kernel_tables_) {
-    if (table.use_count() == 1) return table;
+std::shared_ptr<TableProgram> DumpAids::SpareProgram() {
+  for (const std::shared_ptr<TableProgram>& program : programs_) {
+    if (program.use_count() == 1) return program;
   }
+  return programs_.emplace_back(std::make_shared<TableProgram>());
+}
+
+absl::StatusOr<std::shared_ptr<TableProgram>> DumpAids::LoadedProgram() {
   if (no_kernel_table_) NETDIAG_RETURN_IF_ERROR(*no_kernel_table_);
-  absl::StatusOr<std::unique_ptr<bpf::KernelTable>> loaded = bpf::KernelTable::Load();
-  no_kernel_table_ = loaded.status();
-  NETDIAG_RETURN_IF_ERROR(loaded.status());
-  return kernel_tables_.emplace_back(*std::move(loaded));
+  std::shared_ptr<TableProgram> program = SpareProgram();
+  no_kernel_table_ = program->Get().status();
+  NETDIAG_RETURN_IF_ERROR(*no_kernel_table_);
+  return program;
 }
 
 const absl::Status& DumpAids::idle_tcp() {

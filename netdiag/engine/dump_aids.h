@@ -19,10 +19,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#include "netdiag/bpf/kernel_table.h"
 #include "netdiag/bpf/socket_census.h"
 #include "netdiag/dump/activity_check.h"
 #include "netdiag/dump/census_check.h"
+#include "netdiag/dump/kernel_table_source.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/dump/verifier.h"
 #include "netdiag/engine/conns.h"
@@ -41,13 +41,14 @@ class DumpAids {
   DumpOptions For(const Table& table, Completeness completeness, size_t slot);
   // The options of an exact dump beside the others.
   DumpOptions Beside(const Table& table);
-  // How many programs (KernelTable()) should answer `request`: 0 to `most`. `namespaces` counts the
-  // sockets of guests.
+  // How many programs (LoadedProgram()) should answer `request`: 0 to `most`. `namespaces` counts
+  // the sockets of guests.
   size_t TableProgramsFor(const DumpRequest& request, Completeness completeness, size_t most,
                           const Namespaces& namespaces);
-  // A program that reads the kernel's tables and that nothing else uses now. Loads one if there is
-  // none; if that fails, it is not tried again.
-  absl::StatusOr<std::shared_ptr<bpf::KernelTable>> KernelTable();
+  // A program that reads the kernel's tables and that nothing else uses now.
+  std::shared_ptr<TableProgram> SpareProgram();
+  // The same, loaded. If it cannot be loaded, that is not tried again.
+  absl::StatusOr<std::shared_ptr<TableProgram>> LoadedProgram();
   // OK if the kernel's dump has idle TCP sockets (ProbeIdleTcp()). Asked once, when it is first
   // wanted.
   const absl::Status& idle_tcp();
@@ -55,7 +56,7 @@ class DumpAids {
  private:
   Conns* const conns_;
   std::vector<std::unique_ptr<DumpScratch>> scratches_;  // one for each slot
-  std::vector<std::shared_ptr<bpf::KernelTable>> kernel_tables_;
+  std::vector<std::shared_ptr<TableProgram>> programs_;
   std::optional<absl::Status> no_kernel_table_;  // Check(), and then what loading gave
   TableChoice table_choice_;
   bpf::SocketCensus census_;

@@ -171,7 +171,7 @@ absl::Status Engine::Impl::Open() {
   if (options_.owner_source == OwnerSource::kBpf && !options_.replay) join_.Load();
   NETDIAG_RETURN_IF_ERROR(conns_.Open());
   // The summary of each query says why it cannot be loaded.
-  if (options_.source == RowSource::kTable && !options_.replay) (void)aids_.KernelTable();
+  if (options_.source == RowSource::kTable && !options_.replay) (void)aids_.LoadedProgram();
   return absl::OkStatus();
 }
 

@@ -2,7 +2,7 @@
 // memory by one BPF program or by two (bpf/kernel_table.h).
 //
 // Reading costs less for each socket than a dump, but a program must be loaded first, which costs
-// as much as reading 75 000 sockets saves. So an Engine loads a program when the sockets that were
+// as much as reading 35 000 sockets saves. So an Engine loads a program when the sockets that were
 // read without it are as many: then it has lost at most what the program would have cost.
 //
 // Threads: thread-compatible.
@@ -24,7 +24,7 @@ class TableChoice {
   // datagrams must be verified, and a reading need not.
   static constexpr uint64_t kLeastExact = 250;
   // What a program costs, in sockets.
-  static constexpr uint64_t kPrice = 75'000;
+  static constexpr uint64_t kPrice = 35'000;
 
   // The number of programs, at most `most`, that should read a table of about `sockets` sockets. 0:
   // it should be dumped. The caller loads the programs that are not loaded yet.

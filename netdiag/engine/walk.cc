@@ -117,8 +117,8 @@ absl::StatusOr<std::optional<KernelTableSource>> OpenKernelTable(const TablePlan
                                               *context.namespaces);
   }
   if (programs == 0) return std::nullopt;
-  NETDIAG_ASSIGN_OR_RETURN(std::shared_ptr<bpf::KernelTable> table, context.aids->KernelTable());
-  return KernelTableSource(std::move(table), plan.request, programs > 1 ? kTableParts : 1);
+  NETDIAG_ASSIGN_OR_RETURN(std::shared_ptr<TableProgram> program, context.aids->LoadedProgram());
+  return KernelTableSource(std::move(program), plan.request, programs > 1 ? kTableParts : 1);
 }
 
 }  // namespace
@@ -237,9 +237,7 @@ void Walk::AddThreadToTable(KernelTableSource* table, const CallOptions& call) {
     if (ahead.ok()) source_ = *std::move(ahead);
     return;
   }
-  absl::StatusOr<std::shared_ptr<bpf::KernelTable>> program = context_->aids->KernelTable();
-  if (!program.ok()) return;
-  KernelTableSource beside = table->Beside(*std::move(program));
+  KernelTableSource beside = table->Beside(context_->aids->SpareProgram());
   absl::StatusOr<AheadSource> ahead = AheadSource::Start(&beside, call, context_->read_ahead);
   if (ahead.ok()) source_ = SplitSource(std::move(*table), *std::move(ahead));
 }

@@ -130,6 +130,8 @@ TEST_F(EngineLive, ExtensionsGiveMemoryCongestionAndTypeOfService) {
     for (const StructField& field : SocketMemory::fields()) {
       // The peer of a socket that drops everything sends again and again.
       if (field.name == "drops") continue;
+      // Older kernels give unused memory back only when the socket is used again.
+      if (field.name == "fwd_alloc" && !KernelIs(6, 1)) continue;
       if (!socket.quiet && field.name != "sndbuf" && field.name != "rcvbuf") continue;
       EXPECT_EQ((*row.memory())[field], expected[field]) << field.name;
     }

@@ -123,7 +123,7 @@ bool Resume(Kind kind, Change change, int after, const Query& query, Who who) {
   }
   // kExact dumps again, which is enough after one change.
   if (outcome.doubt.ok() || exact) {
-    EXPECT_EQ(count.missed_founders, 0u) << outcome.doubt;
+    EXPECT_EQ(count.missed_founders, 0u) << outcome.doubt << ", " << outcome.dumps << " dumps";
   }
   return changed;
 }

@@ -231,6 +231,9 @@ class SsDifferential : public ::testing::Test {
  protected:
   void SetUp() override {
     if (zoo_ == nullptr) GTEST_SKIP() << "making a network namespace needs root";
+    const int mptcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+    if (mptcp < 0) GTEST_SKIP() << "this kernel has no MPTCP, which many of the command lines name";
+    close(mptcp);
     ASSERT_EQ(access(kDiag, X_OK), 0) << kDiag;
     ASSERT_THAT(Run("ss", {"-V"}), ::testing::HasSubstr("iproute2-6.1."))
         << "the differences in this file are those to Debian 12's ss";

@@ -164,8 +164,14 @@ TEST(Capture, ReplaysWhatTheKernelAnsweredThen) {
   size_t rows = 0;
   for (const std::string& line : kLines) {
     SCOPED_TRACE(line);
-    const Outcome live = RunDiag(WordsIn(line));
-    const Outcome replayed = Replay(file.path(), WordsIn(line));
+    Outcome live = RunDiag(WordsIn(line));
+    Outcome replayed = Replay(file.path(), WordsIn(line));
+    if (LinesIn(replayed.out) != LinesIn(live.out)) {
+      // The kernel can have taken memory of a socket back since the capture.
+      EXPECT_EQ(RunDiag({"--capture", file.path(), "-p"}).exit_code, 0);
+      live = RunDiag(WordsIn(line));
+      replayed = Replay(file.path(), WordsIn(line));
+    }
     EXPECT_EQ(replayed.exit_code, live.exit_code) << replayed.err;
     ExpectNoComplaint(replayed.err);
     // -s counts netlink sockets too: those of two programs.

@@ -152,7 +152,7 @@ vm_boot() {  # KERNEL DIRECTORY
   local home=$vm_cache/kernels/$1 qemu size=0 told=0 quiet=0 line
   : >"$2/console"
   qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp "$vm_cpus" -m "$vm_memory" -nodefaults -no-reboot \
-    -display none -kernel "$home/vmlinuz" -initrd "$2/initrd" -append "console=ttyS0 loglevel=5 panic=-1" \
+    -display none -kernel "$home/vmlinuz" -initrd "$2/initrd" -append "console=ttyS0 loglevel=5 panic=-1 lsm=yama" \
     -serial "file:$2/console" -device virtio-serial-pci -chardev "file,id=results,path=$2/results.tar" \
     -device virtserialport,chardev=results,name=results </dev/null >&2 &
   qemu=$!
