@@ -92,7 +92,7 @@ struct EngineOptions {
   OwnerSource owner_source = OwnerSource::kAuto;
   // Which source TCP and UDP are read from. With kAuto, Visit(), Take() and Capture() read the
   // kernel's tables (docs/exactness.md) for queries without Query::cookies: large tables if loading
-  // the program (25 ms) pays off, and tables of more than one datagram if the query is kExact.
+  // the program (10 ms) pays off, and tables of more than one datagram if the query is kExact.
   // Steps of an event loop never do. With kTable, Open() loads the program.
   RowSource source = RowSource::kAuto;
   // The number of netlink sockets. Each can have one dump in flight. Above 1, TCP is dumped once
