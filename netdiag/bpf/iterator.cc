@@ -84,13 +84,13 @@ absl::Status CheckIterator(std::string_view what) {
 }
 
 absl::Status CheckTcpIterator(std::string_view what) {
-  using internal::KernelRelease;
-  constexpr KernelRelease kMended[] = {{6, 6, 152}, {6, 12, 104}, {6, 18, 45}, {7, 1, 9}};
-  const KernelRelease& kernel = internal::Kernel();
-  const auto is_mended = [&](const KernelRelease& mended) {
-    return kernel >= mended && kernel < KernelRelease{mended.major, mended.minor + 1};
+  using internal::KernelVersion;
+  constexpr KernelVersion kMended[] = {{6, 6, 152}, {6, 12, 104}, {6, 18, 45}, {7, 1, 9}};
+  const KernelVersion& kernel = internal::Kernel();
+  const auto is_mended = [&](const KernelVersion& mended) {
+    return kernel >= mended && kernel < KernelVersion{mended.major, mended.minor + 1};
   };
-  if (kernel >= KernelRelease{7, 2} || std::ranges::any_of(kMended, is_mended)) {
+  if (kernel >= KernelVersion{7, 2} || std::ranges::any_of(kMended, is_mended)) {
     return absl::OkStatus();
   }
   return ErrnoError(EOPNOTSUPP, what,

@@ -36,10 +36,10 @@ std::string Unescape(std::string_view text) {
 
 }  // namespace
 
-const KernelRelease& Kernel() {
-  static const KernelRelease release = [] {
+const KernelVersion& Kernel() {
+  static const KernelVersion release = [] {
     utsname name = {};
-    KernelRelease parsed;
+    KernelVersion parsed;
     if (uname(&name) != 0) return parsed;
     std::string_view text = name.release;
     for (int* const number : {&parsed.major, &parsed.minor, &parsed.patch}) {

@@ -20,13 +20,13 @@ std::string ReadProcFile(const std::string& path, size_t limit);
 
 // The release from uname(2), which is called once: "6.12.48+deb13-amd64" is {6, 12, 48}. Numbers
 // that it lacks are 0.
-struct KernelRelease {
+struct KernelVersion {
   int major = 0, minor = 0, patch = 0;
-  friend auto operator<=>(const KernelRelease&, const KernelRelease&) = default;
+  friend auto operator<=>(const KernelVersion&, const KernelVersion&) = default;
 };
-const KernelRelease& Kernel();
+const KernelVersion& Kernel();
 inline bool KernelIsAtLeast(int major, int minor) {
-  return Kernel() >= KernelRelease{major, minor};
+  return Kernel() >= KernelVersion{major, minor};
 }
 
 // Removes the text before the first `separator`, and the separator, from the front of `text`.

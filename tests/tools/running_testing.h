@@ -76,7 +76,13 @@ class Running {
     }
   }
   void Signal(int number) { kill(child_, number); }
-  // Returns as Wait() does.
+  // One signal, for a diag that has written a line and so has its handlers. Returns as Wait() does.
+  int Stop() {
+    Signal(SIGINT);
+    Rest();
+    return Wait();
+  }
+  // Returns as Wait() does. More than one signal can reach a slow diag, and the second one ends it.
   int SignalUntilItEnds(int number) {
     siginfo_t ended = {};
     Await("the end of diag", [&] {

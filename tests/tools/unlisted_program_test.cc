@@ -213,9 +213,13 @@ TEST(Unlisted, NeverHaveWhatADumpThatFailsMidwayWouldHaveShown) {
 
     int midway = 0, left_out = 0;
     const int step = std::max(1, whole.receives / 40);
-    // Some calls in the first round, and others as long as no dump has failed midway.
-    for (int i = 0; i < whole.receives && (i * step < whole.receives || midway == 0); ++i) {
-      const int first = 1 + i * step % whole.receives + i * step / whole.receives;
+    // Some calls, and others as long as no dump has failed midway.
+    std::vector<int> firsts;
+    for (int offset = 0; offset < step; ++offset) {
+      for (int first = 1 + offset; first <= whole.receives; first += step) firsts.push_back(first);
+    }
+    for (const int first : firsts) {
+      if (midway > 0 && (first - 1) % step != 0) break;
       for (const bool all_later : {false, true}) {
         const Answer answer = RunFailing(
             kCommand, [&](int number) { return all_later ? number >= first : number == first; });

@@ -5,12 +5,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/str_format.h"
 
 #include "netdiag/net/interfaces.h"
 #include "netdiag/types/error.h"
 #include "tools/diag/json.h"
 #include "tools/diag/netstat/failures.h"
+#include "tools/diag/netstat/format.h"
 #include "tools/diag/netstat/host_names.h"
 #include "tools/diag/netstat/modes.h"
 #include "tools/diag/netstat/route_text.h"
@@ -75,8 +75,7 @@ ExitCode ShowGroups(const Options& options, Output* output) {
     if (!IsShown(options, row)) continue;
     std::string interface;
     AppendEscaped(answer->interfaces.Of(row.index), &interface);
-    absl::StrAppendFormat(&output->out, "%-15s %-6d %s\n", interface, row.users,
-                          names.Host(row.group));
+    AppendFormat(&output->out, "%-15s %-6d %s\n", interface, row.users, names.Host(row.group));
   }
   return kAnswered;
 }

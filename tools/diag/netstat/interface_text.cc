@@ -10,11 +10,10 @@
 #include <optional>
 #include <tuple>
 
-#include "absl/strings/str_format.h"
-
 #include "netdiag/net/io_counters.h"
 #include "netdiag/types/address.h"
 #include "netdiag/types/types.h"
+#include "tools/diag/netstat/format.h"
 #include "tools/diag/text.h"
 
 namespace diag::netstat {
@@ -101,7 +100,7 @@ std::string SizeText(uint64_t bytes) {
     ++unit;
   }
   const auto tenths = static_cast<uint64_t>(static_cast<double>(bytes) * 10 / divisor);
-  return absl::StrFormat("%d.%d %s", tenths / 10, tenths % 10, kUnits[unit]);
+  return Format("%d.%d %s", tenths / 10, tenths % 10, kUnits[unit]);
 }
 
 std::string LinkAddressText(const LinkType& type, const Interface& interface) {
@@ -114,7 +113,7 @@ std::string LinkAddressText(const LinkType& type, const Interface& interface) {
   std::string text;
   for (size_t i = 0; i < (colons ? size_t{6} : octets.size()); ++i) {
     if (i != 0) text += colons ? ':' : '-';
-    text += colons ? absl::StrFormat("%02x", octets[i]) : absl::StrFormat("%02X", octets[i]);
+    text += colons ? Format("%02x", octets[i]) : Format("%02X", octets[i]);
   }
   return " " + text;
 }
@@ -123,22 +122,20 @@ void AppendIpv4Address(const InterfaceRow& row, const InterfaceAddress& address,
   const uint32_t flags = row.interface->details.flag_bits;
   const IpAddress mask =
       IpAddress::FromNetwork(netdiag::Family::kInet, std::as_bytes(address.prefix.mask.octets()));
-  absl::StrAppendFormat(out, "        inet %s  netmask %s", ToText(address.prefix.address),
-                        ToText(mask));
+  AppendFormat(out, "        inet %s  netmask %s", ToText(address.prefix.address), ToText(mask));
   if ((flags & kBroadcast) != 0) {
-    absl::StrAppendFormat(out, "  broadcast %s", ToText(address.broadcast.value_or(IpAddress())));
+    AppendFormat(out, "  broadcast %s", ToText(address.broadcast.value_or(IpAddress())));
   }
   if ((flags & kPointToPoint) != 0) {
-    absl::StrAppendFormat(out, "  destination %s",
-                          ToText(address.peer.value_or(address.prefix.address)));
+    AppendFormat(out, "  destination %s", ToText(address.peer.value_or(address.prefix.address)));
   }
   out->push_back('\n');
 }
 
 void AppendIpv6Address(const netdiag::Ipv6AddressLine& line, std::string* out) {
   constexpr uint8_t kCompatible = 0x80;
-  absl::StrAppendFormat(out, "        inet6 %s  prefixlen %d  scopeid 0x%x<", ToText(line.address),
-                        line.prefix_length, line.scope);
+  AppendFormat(out, "        inet6 %s  prefixlen %d  scopeid 0x%x<", ToText(line.address),
+               line.prefix_length, line.scope);
   if ((line.scope & kCompatible) != 0) out->append("compat,");
   switch (line.scope & ~kCompatible) {
     case 0x00:
@@ -162,16 +159,16 @@ void AppendIpv6Address(const netdiag::Ipv6AddressLine& line, std::string* out) {
 void AppendCounters(const Interface& interface, std::string* out) {
   const netdiag::IoCounters& c = interface.counters;
   const netdiag::InterfaceDetails& d = interface.details;
-  absl::StrAppendFormat(out, "        RX packets %d  bytes %d (%s)\n", c.packets_received,
-                        c.bytes_received, SizeText(c.bytes_received));
-  absl::StrAppendFormat(out, "        RX errors %d  dropped %d  overruns %d  frame %d\n",
-                        c.errors_in, c.drops_in, c.fifo_in, d.frame_errors);
-  absl::StrAppendFormat(out, "        TX packets %d  bytes %d (%s)\n", c.packets_sent, c.bytes_sent,
-                        SizeText(c.bytes_sent));
-  absl::StrAppendFormat(out,
-                        "        TX errors %d  dropped %d overruns %d  carrier %d  "
-                        "collisions %d\n",
-                        c.errors_out, c.drops_out, c.fifo_out, d.carrier_errors, d.collisions);
+  AppendFormat(out, "        RX packets %d  bytes %d (%s)\n", c.packets_received, c.bytes_received,
+               SizeText(c.bytes_received));
+  AppendFormat(out, "        RX errors %d  dropped %d  overruns %d  frame %d\n", c.errors_in,
+               c.drops_in, c.fifo_in, d.frame_errors);
+  AppendFormat(out, "        TX packets %d  bytes %d (%s)\n", c.packets_sent, c.bytes_sent,
+               SizeText(c.bytes_sent));
+  AppendFormat(out,
+               "        TX errors %d  dropped %d overruns %d  carrier %d  "
+               "collisions %d\n",
+               c.errors_out, c.drops_out, c.fifo_out, d.carrier_errors, d.collisions);
 }
 
 // Where the hardware of the interface is, if its driver tells.
@@ -180,12 +177,12 @@ void AppendDevice(const netdiag::InterfaceDetails& details, std::string* out) {
   const bool has_base = details.io_base >= kLeastBase;
   if (details.interrupt == 0 && details.memory_begin == 0 && details.dma == 0 && !has_base) return;
   out->append("        device ");
-  if (details.interrupt != 0) absl::StrAppendFormat(out, "interrupt %d  ", details.interrupt);
-  if (has_base) absl::StrAppendFormat(out, "base 0x%x  ", details.io_base);
+  if (details.interrupt != 0) AppendFormat(out, "interrupt %d  ", details.interrupt);
+  if (has_base) AppendFormat(out, "base 0x%x  ", details.io_base);
   if (details.memory_begin != 0) {
-    absl::StrAppendFormat(out, "memory 0x%x-%x  ", details.memory_begin, details.memory_end);
+    AppendFormat(out, "memory 0x%x-%x  ", details.memory_begin, details.memory_end);
   }
-  if (details.dma != 0) absl::StrAppendFormat(out, "  dma 0x%x", details.dma);
+  if (details.dma != 0) AppendFormat(out, "  dma 0x%x", details.dma);
   out->push_back('\n');
 }
 
@@ -234,13 +231,12 @@ std::string_view InterfaceColumns() {
 
 void AppendInterface(const InterfaceRow& row, std::string* out) {
   const netdiag::IoCounters& c = row.interface->counters;
-  absl::StrAppendFormat(out, "%-15s %5d ", Escaped(row.name), row.interface->mtu);
+  AppendFormat(out, "%-15s %5d ", Escaped(row.name), row.interface->mtu);
   if (row.is_label) {
-    absl::StrAppendFormat(out, "%-56s", "     - no statistics available -");
+    AppendFormat(out, "%-56s", "     - no statistics available -");
   } else {
-    absl::StrAppendFormat(out, "%8d %6d %6d %-6d %8d %6d %6d %6d ", c.packets_received, c.errors_in,
-                          c.drops_in, c.fifo_in, c.packets_sent, c.errors_out, c.drops_out,
-                          c.fifo_out);
+    AppendFormat(out, "%8d %6d %6d %-6d %8d %6d %6d %6d ", c.packets_received, c.errors_in,
+                 c.drops_in, c.fifo_in, c.packets_sent, c.errors_out, c.drops_out, c.fifo_out);
   }
   const size_t begin = out->size();
   for (const FlagText& flag : kLetters) {
@@ -254,14 +250,14 @@ void AppendIfconfig(const InterfacesAnswer& answer, const InterfaceRow& row, std
   const Interface& interface = *row.interface;
   const uint32_t flags = interface.details.flag_bits;
   // ioctl() has the flags as a number of 16 bits with a sign.
-  absl::StrAppendFormat(out, "%s: flags=%d<", Escaped(row.name), static_cast<int16_t>(flags));
+  AppendFormat(out, "%s: flags=%d<", Escaped(row.name), static_cast<int16_t>(flags));
   std::string_view separator;
   for (const FlagText& flag : kWords) {
     if ((flags & flag.bit) == 0) continue;
     out->append(separator).append(flag.text);
     separator = ",";
   }
-  absl::StrAppendFormat(out, ">  mtu %d\n", interface.mtu);
+  AppendFormat(out, ">  mtu %d\n", interface.mtu);
   const auto first = std::ranges::find(answer.addresses, row.name, &InterfaceAddress::label);
   if (first != answer.addresses.end()) AppendIpv4Address(row, *first, out);
   for (const netdiag::Ipv6AddressLine& line : answer.ipv6) {
@@ -270,9 +266,8 @@ void AppendIfconfig(const InterfacesAnswer& answer, const InterfaceRow& row, std
   const auto* const known =
       std::ranges::find(kLinkTypes, interface.details.link_type, &LinkType::number);
   const LinkType& type = known == std::end(kLinkTypes) ? kUnknownLink : *known;
-  absl::StrAppendFormat(out, "        %s%s  txqueuelen %d  (%s)\n", type.name,
-                        LinkAddressText(type, interface), interface.details.queue_length,
-                        type.title);
+  AppendFormat(out, "        %s%s  txqueuelen %d  (%s)\n", type.name,
+               LinkAddressText(type, interface), interface.details.queue_length, type.title);
   if (!row.is_label) AppendCounters(interface, out);
   AppendDevice(interface.details, out);
   out->push_back('\n');

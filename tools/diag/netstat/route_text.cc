@@ -8,8 +8,7 @@
 #include <optional>
 #include <string_view>
 
-#include "absl/strings/str_format.h"
-
+#include "tools/diag/netstat/format.h"
 #include "tools/diag/text.h"
 
 namespace diag::netstat {
@@ -104,24 +103,24 @@ Columns ColumnsOf(const Options& options) {
 
 void AppendLine(const Ipv4Line& line, Columns columns, std::string* out) {
   if (columns == Columns::kNone) return;
-  absl::StrAppendFormat(out, "%-15s %-15s %-15s %-5s ", line.destination,
-                        line.refused ? "-" : line.gateway, line.mask, line.flags);
+  AppendFormat(out, "%-15s %-15s %-15s %-5s ", line.destination, line.refused ? "-" : line.gateway,
+               line.mask, line.flags);
   const bool refused = line.refused;
   const std::string interface = refused ? "-" : line.interface;
   const auto number = [refused](uint32_t value) { return refused ? "-" : std::to_string(value); };
   if (columns == Columns::kWindow) {
-    absl::StrAppendFormat(out, "%5s %-5s %6s %s\n", number(line.mss), number(line.window),
-                          number(line.round_trip), interface);
+    AppendFormat(out, "%5s %-5s %6s %s\n", number(line.mss), number(line.window),
+                 number(line.round_trip), interface);
     return;
   }
   // The file that netstat reads has the metric as a signed number.
-  absl::StrAppendFormat(out, "%-6d %-2s %7d ", static_cast<int32_t>(line.metric),
-                        number(line.references), line.uses);
+  AppendFormat(out, "%-6d %-2s %7d ", static_cast<int32_t>(line.metric), number(line.references),
+               line.uses);
   if (columns == Columns::kMetric) {
-    absl::StrAppendFormat(out, "%s\n", interface);
+    AppendFormat(out, "%s\n", interface);
   } else {
-    absl::StrAppendFormat(out, "%-8s %-5s %-6s %s\n", interface, number(line.mss),
-                          number(line.window), number(line.round_trip));
+    AppendFormat(out, "%-8s %-5s %-6s %s\n", interface, number(line.mss), number(line.window),
+                 number(line.round_trip));
   }
 }
 
@@ -281,16 +280,16 @@ void AppendIpv6Routes(const Options& options, bool cache, std::span<const Ipv6Ro
     }
     std::string interface;
     AppendEscaped(line.interface, &interface);
-    const auto destination = absl::StrFormat("%s/%d", names->Host(line.destination.address),
-                                             line.destination.mask.length().value_or(0));
+    const auto destination = Format("%s/%d", names->Host(line.destination.address),
+                                    line.destination.mask.length().value_or(0));
     // netstat shows the numbers with a sign. Without --compat only the metric of "no route" has
     // one.
     const auto number = [&](uint32_t value) {
       return options.compat ? int64_t{static_cast<int32_t>(value)} : int64_t{value};
     };
-    absl::StrAppendFormat(out, "%-30s %-26s %-4s %-3d %-1d %6d %s\n", destination,
-                          names->Host(line.gateway), flags, static_cast<int32_t>(line.metric),
-                          number(line.references), number(line.uses), interface);
+    AppendFormat(out, "%-30s %-26s %-4s %-3d %-1d %6d %s\n", destination, names->Host(line.gateway),
+                 flags, static_cast<int32_t>(line.metric), number(line.references),
+                 number(line.uses), interface);
   }
 }
 
