@@ -328,7 +328,9 @@ TEST(Absent, IsLeftOutOfTheText) {
   for (const auto& [state, port] : sockets.ports()) {
     for (const auto& [token, title, left_out] : kTokens) {
       std::string text, cell;
-      const auto agree = [&] {
+      // clang 14 does not capture structured bindings otherwise.
+      const auto agree = [&, &state = state, &port = port, &token = token, &title = title,
+                          &left_out = left_out] {
         text = Render(Words(state, port, {"-ieO"}));
         cell = Render(Words(state, port, {"--columns", title})).substr(0, 20);
         const bool shown =
