@@ -1,6 +1,6 @@
 // The CPU time of the steps of a query with a budget of time, as an event loop makes them
 // (Budget::cpu_time): the longest step, and how long the steps are. Beside them, a loop that does
-// nothing but read its clock until the budget is spent: what the machine adds to a step.
+// nothing but read its clock until the budget is spent. It shows what the machine adds to a step.
 //
 //   tools/dev bench steps [--sockets=100000] [--repetitions=15]
 
@@ -53,7 +53,7 @@ uint64_t Ask(Engine* engine, const Query& query, std::vector<double>* micros) {
   return engine->summary().rows;
 }
 
-// `later` and `first` are the steps of a number of queries, and of the one before them.
+// `first`: the times of the steps of the first query. `later`: those of `queries` queries after it.
 void Print(const std::string& name, uint64_t rows, std::vector<double> first,
            std::vector<double> later, size_t queries) {
   std::ranges::sort(first);

@@ -298,7 +298,9 @@ TEST_F(OutOfMemory, OfInterfacesAndRoutesIsAnError) {
   EXPECT_GT(FailEachAllocation([&] { return interfaces->Counters(); }), 1u);
   auto routes = RouteReader::Open();
   ASSERT_TRUE(routes.ok()) << routes.status();
-  EXPECT_GT(FailEachAllocation([&] { return routes->List(Family::kInet6); }), 0u);
+  // A guest of tools/dev vm can have a single route.
+  const size_t least = routes->List(Family::kInet6)->size() > 1 ? 1 : 0;
+  EXPECT_GT(FailEachAllocation([&] { return routes->List(Family::kInet6); }), least);
 }
 
 TEST_F(OutOfMemory, OfConnsAndNamespacesIsAnError) {

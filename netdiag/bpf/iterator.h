@@ -21,9 +21,9 @@ namespace netdiag::bpf {
 // Returns an error that names `what` if privileges, the kernel's BTF or Linux 5.17 are missing.
 // Cost: four system calls.
 absl::Status CheckIterator(std::string_view what);
-// OK if this kernel's iterator over TCP sockets takes references correctly. Before 7.2, 7.1.9,
-// 6.18.45, 6.12.104 and 6.6.152 it takes one of a half-open connection (and before 6.11 of one in
-// TIME_WAIT) that is just being made, so that the kernel frees it while it is in use.
+// OK if a program may walk the TCP sockets. Before 7.2, 7.1.9, 6.18.45, 6.12.104 and 6.6.152 the
+// kernel's iterator takes a reference to a half-open connection that is just being made, and before
+// 6.11 to one that enters TIME_WAIT. The kernel then frees the socket while it is in use.
 // Source: CVE-2026-74714; net/ipv4/tcp_ipv4.c, bpf_iter_tcp_established_batch().
 absl::Status CheckTcpIterator(std::string_view what);
 // Returns EPERM, with `advice`, if the calling thread lacks the capability (CAP_…).

@@ -408,8 +408,10 @@ TEST(Destroy, SaysThatAKernelWithAFaultyIteratorClosesNoChosenListener) {
     size_t closed = 0;
     for (const SocketName& name : group.names()) {
       const std::vector<DestroyOutcome> outcomes = OpenHere()->Destroy(std::span(&name, 1));
-      if (outcomes[0].outcome == Destroyed::kClosed) ++closed;
-      if (outcomes[0].outcome == Destroyed::kClosed) continue;
+      if (outcomes[0].outcome == Destroyed::kClosed) {
+        ++closed;
+        continue;
+      }
       EXPECT_EQ(outcomes[0].outcome, Destroyed::kNotSelectable);
       EXPECT_THAT(outcomes[0].status.ToString(), HasSubstr("CVE-2026-74714"));
     }

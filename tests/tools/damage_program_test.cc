@@ -296,7 +296,8 @@ TEST_F(Damage, OfStreamsChangesAtMostTheDamagedMessage) {
     }
   }
   EXPECT_GE(damages, static_cast<size_t>(Rounds(kRounds)) * 4 / 5);
-  EXPECT_GE(named, damages / 2);
+  // The short form has too few damages for a majority.
+  EXPECT_GT(named + (ShortForm() ? 1 : 0), damages / 2);
   EXPECT_GT(shown, damages * sound_rows.size() / 5) << "what is sound is shown";
 }
 

@@ -166,7 +166,7 @@ TEST(Capture, ReplaysWhatTheKernelAnsweredThen) {
     SCOPED_TRACE(line);
     Outcome live = RunDiag(WordsIn(line));
     Outcome replayed = Replay(file.path(), WordsIn(line));
-    if (LinesIn(replayed.out) != LinesIn(live.out)) {
+    if (line == "-tanm" && LinesIn(replayed.out) != LinesIn(live.out)) {
       // The kernel can have taken memory of a socket back since the capture.
       EXPECT_EQ(RunDiag({"--capture", file.path(), "-p"}).exit_code, 0);
       live = RunDiag(WordsIn(line));

@@ -147,8 +147,8 @@ class KeepClosing {
   std::thread thread_;
 };
 
-// Waits until `diag`, which follows sockets with their owners, has listed the sockets once. What
-// ended before has no owner. `owner`: how a line names this process.
+// Waits until `diag`, which follows sockets with their owners, has listed the sockets once. Sockets
+// that closed before have no owner. `owner`: the text by which a line names this process.
 inline void AwaitFirstLook(Running* diag, const std::string& owner) {
   const KeepClosing closing([life = std::chrono::milliseconds(100)]() mutable {
     const int listener = Listen(Loopback(Family::kInet6), 1);
