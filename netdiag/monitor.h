@@ -214,9 +214,10 @@ class Monitor {
   Monitor& operator=(const Monitor&) = delete;
   ~Monitor();
 
-  // Makes one look. The first gives every socket as kOpened. After an error the Monitor can look
-  // again, and nothing that was known is lost. Exceptions: out of memory (kResourceExhausted), and
-  // a visitor that throws, after which another Monitor must be opened.
+  // Makes one look. The first gives every socket as kOpened, and as kClosed those that closed since
+  // Open(). After an error the Monitor can look again, and nothing that was known is lost.
+  // Exceptions: out of memory (kResourceExhausted), and a visitor that throws, after which another
+  // Monitor must be opened.
   absl::StatusOr<Look> Poll(Visitor visitor, const netlink::CallOptions& call = {});
 
   // The same in slices that never wait, as Engine::Begin() and Step(). look() is complete when

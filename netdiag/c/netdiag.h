@@ -387,9 +387,10 @@ void netdiag_monitor_close(netdiag_monitor* monitor);
  * jump. */
 typedef void (*netdiag_change_visitor)(void* data, const netdiag_changes* changes);
 
-/* Makes one look, and returns 0. The first gives every socket as opened. After an error the monitor
- * can look again, and nothing that was known is lost, except after NETDIAG_NO_MEMORY of any call
- * with the engine: the monitor then only fails (NETDIAG_INVALID), and another has to be opened. */
+/* Makes one look, and returns 0. The first gives every socket as opened, and as closed those that
+ * closed since the monitor was opened. After an error the monitor can look again, and nothing that
+ * was known is lost, except after NETDIAG_NO_MEMORY of any call with the engine: the monitor then
+ * only fails (NETDIAG_INVALID), and another has to be opened. */
 int netdiag_monitor_poll(netdiag_monitor* monitor, int64_t timeout_us,
                          netdiag_change_visitor visitor, void* data, netdiag_error* error);
 /* The same in steps that never wait, as netdiag_step(). Begins a look if none has begun, and
