@@ -14,11 +14,13 @@
 namespace netdiag::bpf {
 
 absl::Status TaskFiles::Check() {
-  return ErrnoError(EOPNOTSUPP, "BPF iterator task_file",
-                    "this program was built without BPF programs");
+  return ErrnoError(EOPNOTSUPP, "BPF iterator task", "this program was built without BPF programs");
 }
 absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool) { return Check(); }
-TaskFiles::TaskFiles(internal::UniqueFd link) : link_(std::move(link)), ns_per_tick_(1) {}
+TaskFiles::TaskFiles(internal::UniqueFd link, TaskFilesOutput* output)
+    : link_(std::move(link)), output_(output), ns_per_tick_(1) {}
+TaskFiles::~TaskFiles() = default;
+size_t TaskFiles::memory() const { return sizeof(*this); }
 absl::Status TaskFiles::Begin() { return Check(); }
 absl::StatusOr<bool> TaskFiles::Read(absl::FunctionRef<void(const Task&)>,
                                      absl::FunctionRef<void(const SocketFile&)>) {

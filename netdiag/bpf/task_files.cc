@@ -3,6 +3,7 @@
 
 #include "netdiag/bpf/task_files.h"
 
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -22,25 +23,16 @@ namespace {
 
 #include "netdiag/bpf/task_files.inc"
 
-constexpr std::string_view kWhat = "BPF iterator task_file";
+constexpr std::string_view kWhat = "BPF iterator task";
 
-// What one read(2) asks for. The kernel stops at the record that reaches it, and gives the rest of
-// this record to the next read (bpf_seq_read(), kernel/bpf/bpf_iter.c).
-constexpr size_t kReadSize = size_t{8} << 10;
-
-// In other time namespaces, times since boot have an offset. False if the namespace is unknown.
-bool InFirstTimeNamespace() {
-  constexpr ino_t kFirst = 0xEFFFFFFA;  // PROC_TIME_INIT_INO, include/linux/proc_ns.h, 5.6
-  struct stat status {};
-  return stat("/proc/self/ns/time", &status) == 0 && status.st_ino == kFirst;
-}
-
-// True if the bytes are the first part of a record.
-bool IsCut(const std::byte* from, const std::byte* end) {
-  int tag = 0;
-  if (!Take(from, end, &tag)) return true;
-  const size_t size = tag == kTaskRecord ? sizeof(TaskRecord) : sizeof(SocketRecord);
-  return tag >= kTaskRecord && static_cast<size_t>(end - from) < size;
+// True if pids and times since boot are the kernel's own: they have other values in other pid
+// and time namespaces. False if the namespaces are unknown.
+bool InFirstNamespaces() {
+  constexpr ino_t kFirstTime = 0xEFFFFFFA, kFirstPid = 0xEFFFFFFC;  // include/linux/proc_ns.h
+  struct stat time {
+  }, pid{};
+  return stat("/proc/self/ns/time", &time) == 0 && time.st_ino == kFirstTime &&
+         stat("/proc/self/ns/pid", &pid) == 0 && pid.st_ino == kFirstPid;
 }
 
 }  // namespace
@@ -49,46 +41,62 @@ absl::Status TaskFiles::Check() { return CheckIterator(kWhat); }
 
 absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool netns) {
   const int with_netns = netns ? 1 : 0;
-  const bool with_more = netns || !InFirstTimeNamespace();
-  const Choice choice = {.program = with_more ? "ListSocketsWithMore" : "ListSockets",
-                         .constants = std::as_bytes(std::span(&with_netns, 1))};
-  const auto attach = [](LoadedObject*) { return 0; };
-  NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link, LoadIterator(kWhat, kLoaders, choice, attach));
-  return std::unique_ptr<TaskFiles>(new TaskFiles(std::move(link)));
+  const bool with_more = netns || !InFirstNamespaces();
+  internal::UniqueFd output;
+  const auto attach = [&](LoadedObject* object) {
+    output = object->Take(".data.output");
+    return 0;
+  };
+  Choice choice = {.program = with_more ? "ListSocketsWithMore" : "ListSockets",
+                   .constants = std::as_bytes(std::span(&with_netns, 1))};
+  absl::StatusOr<internal::UniqueFd> link = LoadIterator(kWhat, kLoaders, choice, attach);
+  // Before 6.2.
+  if (!link.ok()) {
+    choice.program = with_more ? "ListSocketsByCopiesWithMore" : "ListSocketsByCopies";
+    link = LoadIterator(kWhat, kLoaders, choice, attach);
+  }
+  NETDIAG_RETURN_IF_ERROR(link.status());
+  void* shared =
+      mmap(nullptr, sizeof(TaskFilesOutput), PROT_READ | PROT_WRITE, MAP_SHARED, output.get(), 0);
+  if (shared == MAP_FAILED) return ErrnoError(errno, kWhat);
+  return std::unique_ptr<TaskFiles>(
+      new TaskFiles(*std::move(link), static_cast<TaskFilesOutput*>(shared)));
 }
 
-TaskFiles::TaskFiles(internal::UniqueFd link)
+TaskFiles::TaskFiles(internal::UniqueFd link, TaskFilesOutput* output)
     : link_(std::move(link)),
-      buffer_(kReadSize + std::max(sizeof(TaskRecord), sizeof(SocketRecord))),
+      output_(output),
       ns_per_tick_(1'000'000'000 / static_cast<uint64_t>(sysconf(_SC_CLK_TCK))) {}
+
+TaskFiles::~TaskFiles() { munmap(output_, sizeof(*output_)); }
+
+size_t TaskFiles::memory() const { return sizeof(*this) + sizeof(*output_); }
 
 absl::Status TaskFiles::Begin() {
   End();
-  kept_ = 0;
+  output_->place = {};
   NETDIAG_ASSIGN_OR_RETURN(iterator_, BeginPass(kWhat, link_.get()));
   return absl::OkStatus();
 }
 
 absl::StatusOr<bool> TaskFiles::Read(absl::FunctionRef<void(const Task&)> on_task,
                                      absl::FunctionRef<void(const SocketFile&)> on_socket) {
-  const ssize_t size = read(iterator_.get(), buffer_.data() + kept_, kReadSize);
-  // EAGAIN: the kernel ends a read after a million descriptors that are not sockets.
-  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return true;
-  if (size <= 0) {
-    const int errnum = errno;
+  output_->tasks = output_->sockets = output_->chunks = 0;
+  char nothing = 0;  // the program writes to output_
+  const ssize_t size = read(iterator_.get(), &nothing, sizeof(nothing));
+  // EAGAIN: the program has had enough for one read, or the kernel, after a million tasks.
+  const bool more = size < 0 && (errno == EAGAIN || errno == EINTR);
+  if (size != 0 && !more) {
+    const int errnum = size < 0 ? errno : EIO;
     End();
-    if (size < 0) return ErrnoError(errnum, kWhat);
-    if (kept_ > 0) return DamagedData(kWhat, "the last record is incomplete");
-    return false;
+    return ErrnoError(errnum, kWhat);
   }
-  const std::byte* at = buffer_.data();
-  const std::byte* end = at + kept_ + size;
-  kept_ = 0;
-  while (at != end) {
-    TaskRecord task;
-    SocketRecord socket;
-    if (Take(at, end, &task) && task.tag == kTaskRecord) {
-      at += sizeof(task);
+  const size_t tasks = std::min<size_t>(output_->tasks, kTasksARead);
+  const size_t sockets = std::min<size_t>(output_->sockets, kDescriptorsARead);
+  for (size_t i = 0; i < tasks; ++i) {
+    const TaskRecord& task = output_->task[i];
+    // A table that ends in another read has a record in each.
+    if (task.is_rest == 0) {
       const uint64_t started = task.start_low | uint64_t{task.start_high} << 32;
       on_task({.pid = Pid(task.pid),
                .thread = Pid(task.thread),
@@ -98,19 +106,15 @@ absl::StatusOr<bool> TaskFiles::Read(absl::FunctionRef<void(const Task&)> on_tas
                .saved = Uid(task.saved_uid),
                .filesystem = Uid(task.filesystem_uid),
                .command = {task.command, strnlen(task.command, sizeof(task.command))}});
-    } else if (Take(at, end, &socket) && socket.fd >= 0) {
-      at += sizeof(socket);
+    }
+    const size_t end = i + 1 < tasks ? output_->task[i + 1].first : sockets;
+    for (size_t k = task.first; k < std::min(end, sockets); ++k) {
+      const SocketRecord& socket = output_->socket[k];
       on_socket({.fd = socket.fd, .inode = Inode(socket.inode), .netns = NetnsId(socket.netns)});
-    } else if (IsCut(at, end)) {
-      kept_ = static_cast<size_t>(end - at);
-      std::memmove(buffer_.data(), at, kept_);
-      return true;
-    } else {
-      End();
-      return DamagedData(kWhat, "a record has no known type");
     }
   }
-  return true;
+  if (!more) End();
+  return more;
 }
 
 }  // namespace netdiag::bpf

@@ -11,13 +11,13 @@
 namespace netdiag::internal {
 namespace {
 
-// The cost of loading, 2.3 ms, in links.
-constexpr uint64_t kLoadInLinks = 750;
+// The cost of loading, 3 ms, in links.
+constexpr uint64_t kLoadInLinks = 1000;
 
 constexpr auto kLoadTime = std::chrono::milliseconds(20);
 
 // The descriptors of the host that a pass of BPF reads for the cost of one link.
-constexpr uint64_t kDescriptorsPerLink = 6;
+constexpr uint64_t kDescriptorsPerLink = 12;
 
 // True if BPF can work at the next scan although it failed at this one.
 bool IsTransient(const absl::Status& status) {

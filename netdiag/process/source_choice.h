@@ -1,8 +1,8 @@
 // netdiag/process/source_choice.h — whether a scan reads /proc or uses BPF. Internal.
 //
 // The cost model, in links of /proc (one readlinkat, 3 µs):
-// - Loading the BPF program costs 750 links, once.
-// - A pass of the loaded program costs a sixth of a link for each descriptor of the host.
+// - Loading the BPF program costs 1000 links, once.
+// - A pass of the loaded program costs a twelfth of a link for each descriptor of the host.
 // The program is loaded when the links read so far, over all scans of the index, and the links to
 // read now cost as much as loading. That is one scan of a busy host, or many scans of a quiet one.
 //

@@ -1,0 +1,153 @@
+// bpf::TaskFiles against tables that change while they are read.
+
+#include "netdiag/bpf/task_files.h"
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <atomic>
+#include <map>
+#include <set>
+#include <signal.h>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "netdiag/types/error.h"
+#include "tests/testing/rounds.h"
+#include "tests/testing/sockets.h"
+
+namespace netdiag::testing {
+namespace {
+
+using bpf::SocketFile;
+using bpf::Task;
+using bpf::TaskFiles;
+
+constexpr int kMostDescriptors = 8192;
+
+// Opens and closes sockets until the table has grown to thousands of descriptors.
+[[noreturn]] void GrowAndEnd() {
+  for (int fd = 70; fd < kMostDescriptors; fd = fd * 3 / 2) {
+    std::vector<int> own;
+    for (int i = 0; i < 40; ++i) own.push_back(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    dup2(own[0], fd);
+    for (const int each : own) close(each);
+  }
+  _exit(0);
+}
+
+// Processes whose tables grow, one after another, until its end.
+class Growers {
+ public:
+  explicit Growers(int number) {
+    for (int i = 0; i < number; ++i) {
+      const pid_t child = fork();
+      if (child > 0) children_.push_back(child);
+      if (child != 0) continue;
+      while (getppid() != 1) {
+        const pid_t grower = fork();
+        if (grower == 0) GrowAndEnd();
+        waitpid(grower, nullptr, 0);
+      }
+      _exit(0);
+    }
+  }
+  Growers(const Growers&) = delete;
+  Growers& operator=(const Growers&) = delete;
+  ~Growers() {
+    for (const pid_t child : children_) kill(child, SIGKILL);
+    for (const pid_t child : children_) waitpid(child, nullptr, 0);
+  }
+  size_t size() const { return children_.size(); }
+
+ private:
+  std::vector<pid_t> children_;
+};
+
+struct Found {
+  std::map<int, uint32_t> own;   // the inodes of this process, by descriptor
+  std::set<uint32_t> of_others;  // the inodes of all other processes
+};
+
+void ReadAll(TaskFiles* files, Found* found) {
+  const absl::Status begun = files->Begin();
+  ASSERT_TRUE(begun.ok()) << begun;
+  found->own.clear();
+  bool is_own = false;
+  int last = -1;
+  for (absl::StatusOr<bool> more = true; *more;) {
+    more = files->Read(
+        [&](const Task& task) {
+          is_own = task.pid.value() == getpid();
+          last = -1;
+        },
+        [&](const SocketFile& file) {
+          EXPECT_LT(last, file.fd);
+          last = file.fd;
+          if (is_own) {
+            found->own.emplace(file.fd, file.inode.value());
+          } else {
+            found->of_others.insert(file.inode.value());
+          }
+        });
+    ASSERT_TRUE(more.ok()) << more.status();
+  }
+}
+
+TEST(TaskFilesLive, GiveWhatIsHeldThroughoutAndNothingElseWhileTablesChange) {
+  if (geteuid() != 0) GTEST_SKIP() << "loading a BPF program needs root";
+  const absl::Status checked = TaskFiles::Check();
+  if (IsUnsupported(checked)) GTEST_SKIP() << checked;  // before 5.17
+  const rlimit limit = {kMostDescriptors, kMostDescriptors};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  const Growers growers(2);
+  ASSERT_EQ(growers.size(), 2u);
+  absl::StatusOr<std::unique_ptr<TaskFiles>> files = TaskFiles::Load(/*netns=*/false);
+  ASSERT_TRUE(files.ok()) << files.status();
+
+  std::map<int, uint32_t> held;
+  const auto hold = [&](int fd) { held.emplace(fd, InodeOf(fd).value()); };
+  for (int i = 0; i < 200; ++i) {
+    const int fd = Make(Family::kInet, SOCK_DGRAM);
+    hold(fd);
+    if (i % 4 == 0) hold(dup2(fd, 1000 + i * 30));
+  }
+  // Another thread opens and closes between them. The kernel uses its files and those of the
+  // growers again and again.
+  std::set<uint32_t> short_lived;
+  std::atomic<bool> stop = false;
+  std::thread thread([&] {
+    while (!stop) {
+      std::vector<int> own;
+      for (int i = 0; i < 40; ++i) own.push_back(Make(Family::kInet, SOCK_DGRAM));
+      for (const int fd : own) short_lived.insert(InodeOf(fd).value());
+      for (const int fd : own) close(fd);
+    }
+  });
+  Found found;
+  size_t of_the_thread = 0;
+  for (int round = 0; round < Rounds(300) && !HasFailure(); ++round) {
+    ReadAll(files->get(), &found);
+    for (const auto& [fd, inode] : held) {
+      EXPECT_EQ(found.own[fd], inode) << "descriptor " << fd << ", round " << round;
+      found.own.erase(fd);
+    }
+    of_the_thread += found.own.size();
+  }
+  stop = true;
+  thread.join();
+  EXPECT_GT(of_the_thread, 0u) << "nothing changed while the tables were read";
+  for (const auto& [fd, inode] : held) EXPECT_FALSE(found.of_others.contains(inode)) << fd;
+  size_t wrong = 0;
+  for (const uint32_t inode : short_lived) wrong += found.of_others.contains(inode) ? 1 : 0;
+  EXPECT_EQ(wrong, 0u) << "of " << short_lived.size() << " sockets of this process";
+  for (const auto& [fd, inode] : held) close(fd);
+}
+
+}  // namespace
+}  // namespace netdiag::testing
