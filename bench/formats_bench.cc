@@ -1,6 +1,6 @@
 // The cost of output: the text of -tan and -tani in addition to the same Visit, relative to the
 // floor; diag compared with ss, as whole programs; a filter that matches few rows compared with no
-// filter; and the other forms, without a claim.
+// filter; JSON and CSV compared with text; and other forms, without a claim.
 //
 //   tools/dev bench formats [--sockets=100000] [--repetitions=15] [--warm-up=2]
 //
@@ -199,12 +199,32 @@ void BenchFilter(const Options& options) {
   Claim("diag -tan 'sport = :443 and dst 10/8' / diag -tan", programs.ratio, AtMost(0.5));
 }
 
+// The other form of the same rows, relative to the text.
+void BenchForm(const Options& options, const std::string& words, const std::string& form,
+               double most) {
+  const size_t rows = RunForLines({DiagProgram(), "-tanH"}).size();
+  // And the summary of JSON, or the header of CSV.
+  Prove(RunForLines({DiagProgram(), words, form}).size() == rows + 1, "rows of " + form);
+  const Comparison pair = Compare(
+      options, Clock::kWall,
+      [&] {
+        RunToNull({DiagProgram(), words, form});
+      },
+      [&] {
+        RunToNull({DiagProgram(), words});
+      });
+  Claim("diag " + words + " " + form + " / diag " + words, pair.ratio, AtMost(most), " ×");
+}
+
 void Main(const Options& options) {
   EnterPrivateNamespace();
   const Population population({.tcp = options.sockets});
   BenchText(options, "-tan", 0.25, 2);
   BenchText(options, "-tani", 0.60, 4);
   BenchFilter(options);
+  BenchForm(options, "-tan", "--jsonl", 1.5);
+  BenchForm(options, "-tani", "--jsonl", 2.5);
+  BenchForm(options, "-tan", "--csv", 1.1);
   for (const std::vector<std::string>& words : {std::vector<std::string>{"-ta", "--csv"},
                                                 {"-ta", "--columns=state,local,lport,remote,rport"},
                                                 {"-ta", "--count-by=state"},

@@ -4,6 +4,7 @@
 #ifndef NETDIAG_TOOLS_DIAG_COLUMNS_H_
 #define NETDIAG_TOOLS_DIAG_COLUMNS_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -94,6 +95,31 @@ std::vector<Column> CountColumns(const Selection& selection);
 // The keys for SortedRows and RowCounts.
 std::vector<netdiag::RowKey> KeysOf(std::span<const Selection::Order> sort);
 std::vector<netdiag::RowKey> KeysOf(std::span<const Column> columns);
+
+// Items, such as columns, for the rows of each family: so that no row asks for what it cannot have.
+template <class Item>
+class ByFamily {
+ public:
+  // `families(item)` are the families whose rows can have it.
+  template <class Families>
+  void Set(std::span<const Item> items, const Families& families) {
+    lists_[0].assign(items.begin(), items.end());
+    for (size_t i = 1; i < lists_.size(); ++i) {
+      const auto family = static_cast<netdiag::Family>(i);
+      for (const Item& item : items) {
+        if (families(item).contains(family)) lists_[i].push_back(item);
+      }
+    }
+  }
+  const std::vector<Item>& operator[](netdiag::Family family) const {
+    const auto i = static_cast<size_t>(family);
+    return i < lists_.size() && !lists_[i].empty() ? lists_[i] : lists_[0];
+  }
+
+ private:
+  // By number. The first has all items, for a family that no item has.
+  std::array<std::vector<Item>, static_cast<size_t>(netdiag::Family::kXdp) + 1> lists_;
+};
 
 // How text that other processes chose is made safe.
 enum class Escape : uint8_t {

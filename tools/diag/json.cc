@@ -2,8 +2,9 @@
 
 #include "tools/diag/json.h"
 
-#include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "absl/strings/str_replace.h"
@@ -13,10 +14,27 @@ namespace {
 
 constexpr char kDelete = 0x7f;  // the last character of ASCII
 
+// What a character needs in a string.
+enum Kind : uint8_t { kPlain = 0, kEscaped = 1, kForeign = 2 };
+
+constexpr std::array<uint8_t, 256> kKinds = [] {
+  std::array<uint8_t, 256> kinds{};
+  for (size_t c = 0; c < kinds.size(); ++c) {
+    kinds[c] = c >= kDelete ? kForeign : c < ' ' || c == '"' || c == '\\' ? kEscaped : kPlain;
+  }
+  return kinds;
+}();
+
 }  // namespace
 
 bool Json::Text(std::string_view bytes) {
-  if (std::ranges::all_of(bytes, [](char c) { return static_cast<unsigned char>(c) < kDelete; })) {
+  uint8_t kinds = 0;
+  for (const char c : bytes) kinds |= kKinds[static_cast<unsigned char>(c)];
+  if (kinds == kPlain) {
+    writer_.Plain(bytes);
+    return true;
+  }
+  if (kinds == kEscaped) {
     writer_.String(bytes.data(), SizeOf(bytes));
     return true;
   }

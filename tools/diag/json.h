@@ -4,6 +4,7 @@
 #ifndef NETDIAG_TOOLS_DIAG_JSON_H_
 #define NETDIAG_TOOLS_DIAG_JSON_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,6 +19,20 @@
 
 namespace diag {
 
+// RapidJSON's fastest writer. It copies characters that are not ASCII.
+class JsonWriter : public rapidjson::Writer<rapidjson::StringBuffer> {
+ public:
+  using Writer::Writer;
+  // Writes a string that needs no escapes, which String() would look for in each character.
+  void Plain(std::string_view text) {
+    Prefix(rapidjson::kStringType);
+    char* out = os_->Push(text.size() + 2);
+    *out++ = '"';
+    out = std::copy(text.begin(), text.end(), out);
+    *out = '"';
+  }
+};
+
 class Json {
  public:
   explicit Json(Output* output) : output_(output) {}
@@ -29,7 +44,7 @@ class Json {
   // Objects, arrays, numbers and booleans.
   auto* operator->() { return &writer_; }
   // `key` must need no escapes.
-  void Key(std::string_view key) { writer_.Key(key.data(), SizeOf(key)); }
+  void Key(std::string_view key) { writer_.Plain(key); }
   // Writes text that need not be UTF-8. Returns false if it is not: then U+FFFD stands for each
   // byte that is not.
   bool Text(std::string_view bytes);
@@ -73,8 +88,7 @@ class Json {
   Output* output_ = nullptr;
   std::string* text_ = nullptr;
   rapidjson::StringBuffer buffer_;
-  // RapidJSON's fastest writer. It copies characters that are not ASCII, so Text() escapes them.
-  rapidjson::Writer<rapidjson::StringBuffer> writer_{buffer_};
+  JsonWriter writer_{buffer_};
   rapidjson::StringBuffer escaped_;
   std::string scratch_;
 };

@@ -2,6 +2,8 @@
 // that other processes chose is escaped, so a value never has more than one line. Tested by
 // tests/tools/forms_test.cc.
 
+#include <algorithm>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +27,9 @@ class CsvRenderer final : public Renderer {
         netns_of_counts_(NetnsOfCounts(options)),
         names_(NameSourcesOf(options, engine)) {
     columns_ = counts_ ? options.selection.count_by : ColumnsOf(options);
+    std::vector<size_t> places(columns_.size());
+    std::iota(places.begin(), places.end(), size_t{0});
+    places_.Set(places, [&](size_t i) { return columns_[i].field->families; });
   }
 
   void Begin() override {
@@ -44,10 +49,14 @@ class CsvRenderer final : public Renderer {
     EndLine();
   }
   void Row(const netdiag::Row& row, std::optional<size_t> owner) override {
-    for (const Column& column : columns_) {
-      AppendCell(column, row, owner, Escape::kCsv, &names_, &line_);
+    size_t next = 0;
+    for (const size_t i : places_[row.family()]) {
+      EndValues(i - next);
+      AppendCell(columns_[i], row, owner, Escape::kCsv, &names_, &line_);
       EndValue();
+      next = i + 1;
     }
+    EndValues(columns_.size() - next);
     EndLine();
   }
   void Count(const netdiag::RowCounts::Group& group) override {
@@ -69,13 +78,18 @@ class CsvRenderer final : public Renderer {
   // Ends the last value of the line: quotes it if necessary, and appends a comma.
   void EndValue() {
     const std::string_view value = std::string_view(line_).substr(value_);
-    if (value.find_first_of(",\"") != value.npos) {
+    if (std::ranges::any_of(value, [](char c) { return c == ',' || c == '"'; })) {
       quoted_.assign(1, '"');
       for (const char c : value) quoted_.append(c == '"' ? 2 : 1, c);
       quoted_.push_back('"');
       line_.replace(value_, line_.npos, quoted_);
     }
     line_.push_back(',');
+    value_ = line_.size();
+  }
+  // The same for values that are absent.
+  void EndValues(size_t count) {
+    line_.append(count, ',');
     value_ = line_.size();
   }
   void EndLine() {
@@ -91,6 +105,7 @@ class CsvRenderer final : public Renderer {
   bool header_;
   bool counts_;
   std::vector<Column> columns_;
+  ByFamily<size_t> places_;  // in columns_
   std::vector<Column> sums_;
   netdiag::NetnsId netns_of_counts_;
   Names names_;

@@ -274,6 +274,7 @@ class JsonRenderer final : public Renderer {
   const ListSet lists_;
   bool in_more_ = false;  // the array after that of sockets has begun
   Members columns_;       // of the socket; of a count, what is counted
+  ByFamily<Member> columns_of_;
   Members list_columns_;  // the same of its owners and addresses
   Members counts_;        // not empty: counts instead of sockets
   Members sums_;
@@ -302,6 +303,7 @@ JsonRenderer::JsonRenderer(const ListOptions& options, netdiag::Engine* engine, 
   for (Member& member : counts_.empty() ? MembersOf(ColumnsOf(options)) : counts_) {
     (member.column.is_list() ? list_columns_ : columns_).push_back(member);
   }
+  columns_of_.Set(columns_, [](const Member& member) { return member.column.field->families; });
 }
 
 // Writes members of the current object. Those of a group other than kSocket are an object in it.
@@ -373,7 +375,7 @@ void JsonRenderer::PutLists(const netdiag::Row& row) {
 
 void JsonRenderer::Row(const netdiag::Row& row, std::optional<size_t> owner) {
   json_->StartObject();
-  PutFields(columns_, row.table().netns,
+  PutFields(columns_of_[row.family()], row.table().netns,
             [&](const Member& member) { return member.column.field->get(row, 0); });
   if (!list_columns_.empty()) PutListsOf(row, owner);
   if (!lists_.empty()) PutLists(row);
@@ -465,7 +467,7 @@ void JsonRenderer::NotClosed(const netdiag::Row& row, const netdiag::DestroyOutc
   json_.Message("error", outcome.status);
   json_.Key("socket");
   json_->StartObject();
-  PutFields(columns_, row.table().netns,
+  PutFields(columns_of_[row.family()], row.table().netns,
             [&](const Member& member) { return member.column.field->get(row, 0); });
   if (!list_columns_.empty()) PutListsOf(row, std::nullopt);
   json_->EndObject();
