@@ -17,6 +17,7 @@
 #include "netdiag/bpf/iterator.h"
 #include "netdiag/bpf/task_files_format.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/proc_file.h"
 
 namespace netdiag::bpf {
 namespace {
@@ -47,20 +48,17 @@ absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool netns) {
     output = object->Take(".data.output");
     return 0;
   };
-  Choice choice = {.program = with_more ? "ListSocketsWithMore" : "ListSockets",
-                   .constants = std::as_bytes(std::span(&with_netns, 1))};
-  absl::StatusOr<internal::UniqueFd> link = LoadIterator(kWhat, kLoaders, choice, attach);
-  // Before 6.2.
-  if (!link.ok()) {
-    choice.program = with_more ? "ListSocketsByCopiesWithMore" : "ListSocketsByCopies";
-    link = LoadIterator(kWhat, kLoaders, choice, attach);
-  }
-  NETDIAG_RETURN_IF_ERROR(link.status());
+  const bool by_loads = internal::KernelIsAtLeast(6, 2);  // bpf_rdonly_cast()
+  const Choice choice = {
+      .program = by_loads ? (with_more ? "ListSocketsWithMore" : "ListSockets")
+                          : (with_more ? "ListSocketsByCopiesWithMore" : "ListSocketsByCopies"),
+      .constants = std::as_bytes(std::span(&with_netns, 1))};
+  NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link, LoadIterator(kWhat, kLoaders, choice, attach));
   void* shared =
       mmap(nullptr, sizeof(TaskFilesOutput), PROT_READ | PROT_WRITE, MAP_SHARED, output.get(), 0);
   if (shared == MAP_FAILED) return ErrnoError(errno, kWhat);
   return std::unique_ptr<TaskFiles>(
-      new TaskFiles(*std::move(link), static_cast<TaskFilesOutput*>(shared)));
+      new TaskFiles(std::move(link), static_cast<TaskFilesOutput*>(shared)));
 }
 
 TaskFiles::TaskFiles(internal::UniqueFd link, TaskFilesOutput* output)
