@@ -30,8 +30,8 @@ constexpr std::string_view kWhat = "BPF iterator task";
 // and time namespaces. False if the namespaces are unknown.
 bool InFirstNamespaces() {
   constexpr ino_t kFirstTime = 0xEFFFFFFA, kFirstPid = 0xEFFFFFFC;  // include/linux/proc_ns.h
-  struct stat time {
-  }, pid{};
+  struct stat time = {};
+  struct stat pid = {};
   return stat("/proc/self/ns/time", &time) == 0 && time.st_ino == kFirstTime &&
          stat("/proc/self/ns/pid", &pid) == 0 && pid.st_ino == kFirstPid;
 }
@@ -54,19 +54,21 @@ absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool netns) {
                           : (with_more ? "ListSocketsByCopiesWithMore" : "ListSocketsByCopies"),
       .constants = std::as_bytes(std::span(&with_netns, 1))};
   NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link, LoadIterator(kWhat, kLoaders, choice, attach));
+  std::unique_ptr<TaskFiles> files(new TaskFiles(std::move(link)));
   void* shared =
       mmap(nullptr, sizeof(TaskFilesOutput), PROT_READ | PROT_WRITE, MAP_SHARED, output.get(), 0);
   if (shared == MAP_FAILED) return ErrnoError(errno, kWhat);
-  return std::unique_ptr<TaskFiles>(
-      new TaskFiles(std::move(link), static_cast<TaskFilesOutput*>(shared)));
+  files->output_ = static_cast<TaskFilesOutput*>(shared);
+  return files;
 }
 
-TaskFiles::TaskFiles(internal::UniqueFd link, TaskFilesOutput* output)
+TaskFiles::TaskFiles(internal::UniqueFd link)
     : link_(std::move(link)),
-      output_(output),
       ns_per_tick_(1'000'000'000 / static_cast<uint64_t>(sysconf(_SC_CLK_TCK))) {}
 
-TaskFiles::~TaskFiles() { munmap(output_, sizeof(*output_)); }
+TaskFiles::~TaskFiles() {
+  if (output_ != nullptr) munmap(output_, sizeof(*output_));
+}
 
 size_t TaskFiles::memory() const { return sizeof(*this) + sizeof(*output_); }
 

@@ -79,12 +79,12 @@ class TaskFiles {
   size_t memory() const;
 
  private:
-  TaskFiles(internal::UniqueFd link, TaskFilesOutput* output);
+  explicit TaskFiles(internal::UniqueFd link);
 
   internal::UniqueFd link_;  // keeps the program loaded
   internal::UniqueFd iterator_;
-  TaskFilesOutput* const output_;  // shared with the program
-  const uint64_t ns_per_tick_;     // of /proc/PID/stat
+  TaskFilesOutput* output_ = nullptr;  // shared with the program
+  const uint64_t ns_per_tick_;         // of /proc/PID/stat
 };
 
 }  // namespace netdiag::bpf
