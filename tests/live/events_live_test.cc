@@ -135,7 +135,7 @@ TEST(EventsLive, AnActiveCloseGivesItsEventWhileThePeerStaysOpen) {
       EXPECT_EQ(ReadAll(pair.client).size(), 50u);
       const Cookie client = CookieOf(pair.client), server = CookieOf(pair.server);
       const Endpoint local = LocalOf(pair.client), remote = LocalOf(pair.server);
-      close(pair.client);
+      CloseFirst(pair.client);
       const Seen& seen = events.Await(client);
       EXPECT_EQ(seen.protocol, Protocol::kTcp);
       EXPECT_EQ(seen.family, family);

@@ -271,6 +271,15 @@ inline Pair MakePair(Family family, int receive_buffer = 0) {
   return pair;
 }
 
+// Closes the end of a TCP connection that closes first. The kernel destroys such a socket as soon
+// as the other end acknowledges that. But if it holds the socket in that instant, as on a slow
+// machine, it keeps the socket for tcp_fin_timeout, which is a minute, and here a second. Source:
+// tcp_rcv_state_process(), net/ipv4/tcp_input.c.
+inline void CloseFirst(int fd) {
+  Set(fd, IPPROTO_TCP, TCP_LINGER2, 1);
+  close(fd);
+}
+
 // Brings "lo" up in the calling thread's network namespace. Needs CAP_NET_ADMIN.
 inline void LoUp() {
   const int fd = Make(Family::kInet, SOCK_DGRAM);

@@ -64,7 +64,7 @@ TEST(EventsProgram, WritesTheHeaderFirstAndEachEventWhenItComes) {
     }
     const Pair pair = MakePair(Family::kInet);
     const std::string port = std::to_string(LocalOf(pair.client).port.value());
-    close(pair.client);
+    CloseFirst(pair.client);
     EXPECT_THAT(diag.Line().value_or(""), StartsWith("tcp")) << "the listener of the pair";
     EXPECT_THAT(diag.Line().value_or(""),
                 AllOf(StartsWith("tcp"), HasSubstr("UNCONN"), HasSubstr(":" + port + " ")));
@@ -84,7 +84,7 @@ TEST(EventsProgram, ShowsTheOwnersThatSocketsHad) {
     const std::string owner = "pid=" + std::to_string(getpid()) + ",";
     Running diag({"-EtnpH"});
     AwaitFirstLook(&diag, owner);
-    close(pair.client);
+    CloseFirst(pair.client);
     std::string line;
     while (line.find(":" + port + " ") == line.npos) {
       std::optional<std::string> next = diag.Line();

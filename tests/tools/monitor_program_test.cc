@@ -85,7 +85,7 @@ TEST(WatchProgram, TellsTheLifeOfAConnection) {
                 AllOf(ContainsRegex("^20..-..-..T..:..:..\\....[+-]..:.. opened tcp 127.0.0.1:"),
                       HasSubstr(OwnName())));
     Transfer(pair, 1000);
-    close(pair.client);
+    CloseFirst(pair.client);
     EXPECT_THAT(Find(&diag, {"closed", " 127.0.0.1" + port + " "}),
                 AllOf(HasSubstr(" sent 1002 received 0 retrans 0 rtt "), HasSubstr(OwnName())));
     EXPECT_THAT(Find(&diag, {"state", port}), HasSubstr(" ESTAB -> CLOSE-WAIT "));
@@ -117,7 +117,7 @@ TEST(WatchProgram, TellsThresholdsOnceAndOnlyWhatIsWanted) {
     EXPECT_EQ(line["local_port"].GetInt(), LocalOf(pair.client).port.value());
     EXPECT_EQ(line["counters"]["bytes_acked"].GetInt(), 1001);
     EXPECT_EQ(line["owners"][0]["pid"].GetInt(), getpid());
-    close(pair.client);
+    CloseFirst(pair.client);
     const std::string second = NextChange(&diag);
     ASSERT_FALSE(line.Parse(second.c_str()).HasParseError()) << second;
     EXPECT_STREQ(line["change"].GetString(), "closed");
