@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <array>
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <functional>
@@ -38,15 +39,34 @@ auto SaysNothingElse() {
   return ::testing::MatchesRegex("(diag: owners may be missing, because [^\n]*\n)?");
 }
 
+bool Has(const std::string& line, const std::vector<std::string>& parts) {
+  return std::ranges::all_of(parts,
+                             [&](const std::string& part) { return line.find(part) != line.npos; });
+}
+
 // The next line with all of `parts`.
 std::string Find(Running* diag, const std::vector<std::string>& parts) {
   while (std::optional<std::string> line = diag->Line()) {
-    bool all = true;
-    for (const std::string& part : parts) all = all && line->find(part) != line->npos;
-    if (all) return *std::move(line);
+    if (Has(*line, parts)) return *std::move(line);
   }
   ADD_FAILURE() << "no line with " << parts[0] << ": " << diag->Errors();
   return "";
+}
+
+// Finds two lines that come in any order, because one tells an event and the other one a look.
+std::pair<std::string, std::string> FindBoth(Running* diag, const std::vector<std::string>& first,
+                                             const std::vector<std::string>& second) {
+  std::pair<std::string, std::string> found;
+  while (found.first.empty() || found.second.empty()) {
+    std::optional<std::string> line = diag->Line();
+    if (!line) {
+      ADD_FAILURE() << "no lines with " << first[0] << " and " << second[0] << diag->Errors();
+      break;
+    }
+    if (Has(*line, first)) found.first = *line;
+    if (Has(*line, second)) found.second = *line;
+  }
+  return found;
 }
 
 void Transfer(const Pair& pair, size_t up) {
@@ -86,9 +106,11 @@ TEST(WatchProgram, TellsTheLifeOfAConnection) {
                       HasSubstr(OwnName())));
     Transfer(pair, 1000);
     CloseFirst(pair.client);
-    EXPECT_THAT(Find(&diag, {"closed", " 127.0.0.1" + port + " "}),
+    const auto [closed, state] =
+        FindBoth(&diag, {"closed", " 127.0.0.1" + port + " "}, {"state", port, "CLOSE-WAIT"});
+    EXPECT_THAT(closed,
                 AllOf(HasSubstr(" sent 1002 received 0 retrans 0 rtt "), HasSubstr(OwnName())));
-    EXPECT_THAT(Find(&diag, {"state", port}), HasSubstr(" ESTAB -> CLOSE-WAIT "));
+    EXPECT_THAT(state, HasSubstr(" ESTAB -> CLOSE-WAIT "));
     close(pair.server);
     EXPECT_THAT(Find(&diag, {"closed", port}), HasSubstr(" sent 1 received 1001 "));
     EXPECT_EQ(diag.Stop(), 0);
