@@ -18,7 +18,7 @@
 // Cost of /proc: one readlinkat for each open descriptor (2 to 3 µs, nearly all of it in the
 // kernel; a fifth less when the kernel has the entry cached), one getdents64 per 1 000 descriptors,
 // one read of /proc/PID/stat for each process that holds a socket, and one kcmp for each thread.
-// Cost of BPF: about 3 ms once to load a program, and then 0.35 µs a descriptor. A lookup touches
+// Cost of BPF: about 3 ms once to load a program, and then 0.1 µs a descriptor. A lookup touches
 // two cache lines. The index takes 25 to 32 bytes a socket (12 more with OwnerOptions::netns);
 // memory() gives the exact number. A Refresh() over an unchanged host reuses every buffer and
 // allocates only for the threads that it starts.

@@ -142,6 +142,7 @@ class Population {
     std::array<int, 2> pair{};
     Check(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) == 0, "socketpair");
     Keep({pair[0], pair[1]});
+    Await("lasting states", HaveLastingStates);
   }
   ~Population() {
     for (const int fd : fds_) close(fd);
@@ -167,6 +168,19 @@ class Population {
   }
 
  private:
+  // False as long as a socket waits for an acknowledgement of its FIN: it changes its state then.
+  static bool HaveLastingStates() {
+    for (const char* file : {"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"}) {
+      std::ifstream lines(file);
+      std::string header, number, local, remote, state;
+      std::getline(lines, header);
+      while (lines >> number >> local >> remote >> state) {
+        if (state == "04" || state == "09" || state == "0B") return false;
+        std::getline(lines, header);
+      }
+    }
+    return true;
+  }
   // An IPv6 listener with a connection from an IPv4 client.
   void KeepMapped() {
     const int listener = Keep(Listen(Any(Family::kInet6), 1));
