@@ -4,8 +4,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <functional>
