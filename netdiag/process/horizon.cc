@@ -44,7 +44,9 @@ bool IsProcfs(int fd) {
 // noticed. A procfs shows the pid namespace of its process 1. If that may not be read, this
 // process's own namespace is taken.
 Horizon HorizonOf(int root) {
-  if (!IsProcfs(root)) return {};
+  errno = 0;
+  // If the kernel does not tell what it is, it is taken for a procfs.
+  if (root < 0 || (!IsProcfs(root) && errno == 0)) return {};
   struct stat status {};
   return {.hidepid = fstatat(root, "1", &status, 0) != 0 && errno == ENOENT,
           .other_pid_namespace = CanBeOther(root, Of(root, "1/ns/pid"))};

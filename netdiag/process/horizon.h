@@ -14,7 +14,8 @@ struct Horizon {
   bool other_pid_namespace = false;
 };
 
-// True if an open file is in a mounted procfs, and not in a tree of its shape.
+// True if an open file is in a mounted procfs, and not in a tree of its shape. Sets errno if the
+// kernel does not tell.
 bool IsProcfs(int fd);
 // The horizon of an open procfs. A tree of its shape hides nothing.
 Horizon HorizonOf(int root);

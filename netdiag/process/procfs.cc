@@ -37,9 +37,8 @@ absl::Status Procfs::Open() {
 
 bool Procfs::IsOwn() const {
   std::array<char, 12> link;
-  const bool is_procfs = IsProcfs(root_.get());
   errno = 0;
-  if (!is_procfs) return false;
+  if (!IsProcfs(root_.get())) return false;
   const ssize_t size = readlinkat(root_.get(), "self", link.data(), link.size());
   // No link: it is of a namespace that does not have this process.
   if (size >= 0 || errno == ENOENT) errno = 0;

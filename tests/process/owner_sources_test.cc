@@ -249,7 +249,6 @@ TEST_F(OwnerSources, SeeTheOwnTableOfAThread) {
   close(go[1]);
 }
 
-// The leader of a process can end before its threads. Then it has no descriptors.
 // Whether the threads of a process share its table is then not known.
 TEST_F(OwnerSources, AnswerThatTheKernelDoesNotCompareIsAnError) {
   const Sockets held(1);
@@ -275,6 +274,23 @@ TEST_F(OwnerSources, AnswerThatTheKernelDoesNotCompareIsAnError) {
   }
 }
 
+// Without it, nothing tells whether /proc numbers processes as kcmp() does, and the tables of
+// threads are left out.
+TEST_F(OwnerSources, AProcfsThatCannotBeRecognizedIsAnError) {
+  for (const int errnum : {EPERM, ENOSYS, EIO}) {
+    std::thread([&] {
+      OwnerIndex index({.source = OwnerSource::kProc});
+      EXPECT_TRUE(index.Refresh().ok());
+      const uint64_t known = index.stats().errors + index.stats().denied;
+      testing::DenySystemCall(SYS_fstatfs, errnum);
+      EXPECT_TRUE(index.Refresh().ok());
+      EXPECT_GT(index.stats().errors + index.stats().denied, known);
+      EXPECT_EQ(index.Reason(Inode(1)), NoOwner::kHidden);
+    }).join();
+  }
+}
+
+// The leader of a process can end before its threads. Then it has no descriptors.
 TEST_F(OwnerSources, SeeTheTableOfAProcessWithoutLeader) {
   const Sockets held(1);
   int ready[2];
