@@ -127,7 +127,8 @@ void ProcScan::StartReading(Descriptors part) {
       units_.push_back({i, 0, kLowestEnd});
       continue;
     }
-    int32_t begin = part == Descriptors::kAboveLowest ? kLowestEnd : 0;
+    const bool above = part == Descriptors::kAboveLowest && (state & kFailed) == 0;
+    int32_t begin = above ? kLowestEnd : 0;
     const int32_t count = workers_.size() > 1 ? processes[i].descriptors : 0;
     for (; count - begin >= 2 * kRange; begin += kRange) {
       units_.push_back({i, begin, begin + kRange});

@@ -43,6 +43,7 @@ enum ProcessState : uint8_t {
   kUnchanged = 8,    // it is as it was when it was read before
   kUnread = 16,      // the scan ended before it was read
   kLeaderless = 32,  // its leader has ended: it has no descriptors, but its threads can have some
+  kFailed = 64,      // reading kLowest failed: kAboveLowest has all descriptors of the process
 };
 
 struct ListedProcess {

@@ -112,12 +112,15 @@ size_t TableReader::Try(size_t budget, Scan* scan) {
       if (hits_left_ % kHitsPerMiss == 0) ++misses_left_;
     } else if (error != ENOENT || --misses_left_ == 0) {
       hits_left_ = 0;
-      if (error != ENOENT) --next_fd_;  // List() meets the error again and counts it
+      if (error == ENOENT) continue;
+      --next_fd_;  // List() meets the error again and counts it
+      if (range_.probe) Mark(kFailed);
     }
   }
   if (hits_left_ > 0 && next_fd_ < range_.end) return links;
   if (range_.probe) {
-    if (found_all && !HasThreads(fd_dir_.get(), "../task")) Mark(kWhole);
+    errno = 0;
+    if (found_all && !HasThreads(fd_dir_.get(), "../task") && errno == 0) Mark(kWhole);
     Close();
   } else if (next_fd_ >= range_.end) {
     EndTable(scan);

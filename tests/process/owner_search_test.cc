@@ -128,6 +128,17 @@ TEST(OwnerSearch, ForTheFirstOwnerTriesLowDescriptorsOfEveryProcessFirst) {
   EXPECT_EQ(index.Reason(Inode(50)), NoOwner::kNotAsked) << "the index was not dropped";
 }
 
+TEST(OwnerSearch, ForTheFirstOwnerALinkThatCannotBeReadEndsNothingInSilence) {
+  ProcTree tree;
+  tree.Pid(1'100, "server", 7).Fd(0, Inode(40)).Fd(4, Inode(50));
+  std::ofstream(tree.root() + "/1100/fd/2") << "no link";
+  OwnerIndex index({.proc_root = tree.root()});
+  Search(&index, {Inode(50), Inode(60)}, OwnerPolicy::kFirst);
+  EXPECT_EQ(Describe(index, Inode(50)), "50: 1100/7 fd 4 server\n");
+  EXPECT_EQ(index.stats().errors, 1u);
+  EXPECT_EQ(index.Reason(Inode(60)), NoOwner::kHidden);
+}
+
 TEST(OwnerSearch, ForTheFirstOwnerThenReadsTheRest) {
   ProcTree tree;
   tree.Population(20, 200, Inode(1000));
