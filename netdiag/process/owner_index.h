@@ -91,9 +91,9 @@ class OwnerIndex {
   // Scans the descriptors of every process. Replaces what the index has.
   absl::Status Refresh(const OwnerBudget& budget = {});
   // The same in slices, for event loops: Begin(), then Step() until it returns true. A Step() reads
-  // about `descriptors` links, or with BPF 2048 descriptors (0.2 ms) at a time. The
-  // last steps sort: 20 ns a socket in all. One Step() may load the BPF program.
-  // Begin() drops an unfinished scan. The index finds nothing until the scan is done.
+  // about `descriptors` links, or with BPF 2048 descriptors (0.2 ms) at a time. The last steps
+  // sort: 20 ns a socket in all. One Step() may load the BPF program. Begin() drops an unfinished
+  // scan. The index finds nothing until the scan is done.
   absl::Status Begin(const OwnerBudget& budget = {});
   absl::StatusOr<bool> Step(size_t descriptors);
 

@@ -110,11 +110,12 @@ size_t TableReader::Try(size_t budget, Scan* scan) {
     if (error == 0) {
       found_all = --hits_left_ == 0;
       if (hits_left_ % kHitsPerMiss == 0) ++misses_left_;
-    } else if (error != ENOENT || --misses_left_ == 0) {
+    } else if (error != ENOENT) {
       hits_left_ = 0;
-      if (error == ENOENT) continue;
       --next_fd_;  // List() meets the error again and counts it
       if (range_.probe) Mark(kFailed);
+    } else if (--misses_left_ == 0) {
+      hits_left_ = 0;
     }
   }
   if (hits_left_ > 0 && next_fd_ < range_.end) return links;

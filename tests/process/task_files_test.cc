@@ -7,18 +7,19 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <map>
+#include <memory>
 #include <set>
-#include <signal.h>
 #include <thread>
 #include <unistd.h>
-#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "netdiag/types/error.h"
+#include "tests/process/process_testing.h"
 #include "tests/testing/rounds.h"
 #include "tests/testing/sockets.h"
 
@@ -31,44 +32,28 @@ using bpf::TaskFiles;
 
 constexpr int kMostDescriptors = 8192;
 
-// Opens and closes sockets until the table has grown to thousands of descriptors.
+// Opens and closes sockets until the table has grown to thousands of descriptors. Allocates nothing,
+// because it runs after a fork() of a process with two threads.
 [[noreturn]] void GrowAndEnd() {
   for (int fd = 70; fd < kMostDescriptors; fd = fd * 3 / 2) {
-    std::vector<int> own;
-    for (int i = 0; i < 40; ++i) own.push_back(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    std::array<int, 40> own;
+    for (int& each : own) each = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     dup2(own[0], fd);
     for (const int each : own) close(each);
   }
   _exit(0);
 }
 
-// Processes whose tables grow, one after another, until its end.
-class Growers {
- public:
-  explicit Growers(int number) {
-    for (int i = 0; i < number; ++i) {
-      const pid_t child = fork();
-      if (child > 0) children_.push_back(child);
-      if (child != 0) continue;
-      while (getppid() != 1) {
-        const pid_t grower = fork();
-        if (grower == 0) GrowAndEnd();
-        waitpid(grower, nullptr, 0);
-      }
-      _exit(0);
+// Processes whose tables grow, one after another.
+void KeepGrowing() {
+  std::thread([] {
+    for (;;) {
+      const pid_t grower = fork();
+      if (grower == 0) GrowAndEnd();
+      waitpid(grower, nullptr, 0);
     }
-  }
-  Growers(const Growers&) = delete;
-  Growers& operator=(const Growers&) = delete;
-  ~Growers() {
-    for (const pid_t child : children_) kill(child, SIGKILL);
-    for (const pid_t child : children_) waitpid(child, nullptr, 0);
-  }
-  size_t size() const { return children_.size(); }
-
- private:
-  std::vector<pid_t> children_;
-};
+  }).detach();
+}
 
 struct Found {
   std::map<int, uint32_t> own;   // the inodes of this process, by descriptor
@@ -108,8 +93,7 @@ TEST(TaskFilesLive, GiveWhatIsHeldThroughoutAndNothingElseWhileTablesChange) {
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
   limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, kMostDescriptors);
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-  const Growers growers(2);
-  ASSERT_EQ(growers.size(), 2u);
+  const Child one(KeepGrowing), another(KeepGrowing);
   absl::StatusOr<std::unique_ptr<TaskFiles>> files = TaskFiles::Load(/*netns=*/false);
   ASSERT_TRUE(files.ok()) << files.status();
 

@@ -271,10 +271,10 @@ inline Pair MakePair(Family family, int receive_buffer = 0) {
   return pair;
 }
 
-// Closes the end of a TCP connection that closes first. The kernel destroys such a socket as soon
-// as the other end acknowledges that. But if it holds the socket in that instant, as on a slow
-// machine, it keeps the socket for tcp_fin_timeout, which is a minute, and here a second. Source:
-// tcp_rcv_state_process(), net/ipv4/tcp_input.c.
+// Closes the end of a TCP connection that closes first. The kernel destroys its socket when the
+// other end acknowledges the FIN. If the socket is locked when the acknowledgement comes, which
+// happens on slow machines, the kernel keeps it for tcp_fin_timeout. That is a minute; this
+// function makes it a second. Source: tcp_rcv_state_process(), net/ipv4/tcp_input.c.
 inline void CloseFirst(int fd) {
   Set(fd, IPPROTO_TCP, TCP_LINGER2, 1);
   close(fd);

@@ -96,11 +96,11 @@ std::vector<Column> CountColumns(const Selection& selection);
 std::vector<netdiag::RowKey> KeysOf(std::span<const Selection::Order> sort);
 std::vector<netdiag::RowKey> KeysOf(std::span<const Column> columns);
 
-// Items, such as columns, for the rows of each family: so that no row asks for what it cannot have.
+// Items, such as columns, listed by family. So a row is asked only for values that it can have.
 template <class Item>
 class ByFamily {
  public:
-  // `families(item)` are the families whose rows can have it.
+  // `families(item)`: the families whose rows can have a value for the item.
   template <class Families>
   void Set(std::span<const Item> items, const Families& families) {
     lists_[0].assign(items.begin(), items.end());

@@ -19,11 +19,11 @@
 
 namespace diag {
 
-// RapidJSON's fastest writer. It copies characters that are not ASCII.
+// RapidJSON's fastest writer. It copies characters that are not ASCII, so Json::Text() escapes them.
 class JsonWriter : public rapidjson::Writer<rapidjson::StringBuffer> {
  public:
   using Writer::Writer;
-  // Writes a string that needs no escapes, which String() would look for in each character.
+  // Writes a string in which no character needs an escape. String() would look at each of them.
   void Plain(std::string_view text) {
     Prefix(rapidjson::kStringType);
     char* out = os_->Push(text.size() + 2);
