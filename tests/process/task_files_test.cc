@@ -32,8 +32,8 @@ using bpf::TaskFiles;
 
 constexpr int kMostDescriptors = 8192;
 
-// Opens and closes sockets until the table has grown to thousands of descriptors. Allocates nothing,
-// because it runs after a fork() of a process with two threads.
+// Opens and closes sockets until the table has grown to thousands of descriptors. Allocates
+// nothing, because it runs after a fork() of a process with two threads.
 [[noreturn]] void GrowAndEnd() {
   for (int fd = 70; fd < kMostDescriptors; fd = fd * 3 / 2) {
     std::array<int, 40> own;
