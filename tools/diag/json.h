@@ -19,7 +19,8 @@
 
 namespace diag {
 
-// RapidJSON's fastest writer. It copies characters that are not ASCII, so Json::Text() escapes them.
+// RapidJSON's fastest writer. It copies characters that are not ASCII, so Json::Text() escapes
+// them.
 class JsonWriter : public rapidjson::Writer<rapidjson::StringBuffer> {
  public:
   using Writer::Writer;
