@@ -1,18 +1,19 @@
 """The rule that compiles BPF programs."""
 
-def bpf_program(name, srcs = []):
+def bpf_program(name, srcs = [], format = None):
     """Compiles NAME.bpf.c and makes NAME.inc: for each program in it a constant of the type bpf::Loader (loader.h).
 
     Args:
       name: of the program.
-      srcs: headers that it includes, besides NAME_format.h and program.h.
+      srcs: files that it includes, besides its format and program.h.
+      format: the header that the program and its reader share. Default: NAME_format.h.
     """
     program = Label("//netdiag/bpf:program.h")
     native.genrule(
         name = name + "_loaders",
         srcs = [
             name + ".bpf.c",
-            name + "_format.h",
+            format or name + "_format.h",
             program,
         ] + srcs,
         outs = [name + ".inc"],

@@ -56,7 +56,23 @@
 // ---- Tables ----
 
 static __always_inline struct inet_hashinfo* HashInfo(struct net* net) {
-  return BPF_CORE_READ(net, ipv4.tcp_death_row.hashinfo);
+  if (bpf_core_field_exists(net->ipv4.tcp_death_row)) {
+    return BPF_CORE_READ(net, ipv4.tcp_death_row.hashinfo);
+  }
+  struct net___pointer* other = (struct net___pointer*)net;
+  return BPF_CORE_READ(other, ipv4.tcp_death_row, hashinfo);
+}
+
+#ifdef NETDIAG_BY_COPIES
+// The table of all namespaces, before 6.2.
+extern const void udp_table __ksym __weak;
+#endif
+
+static __always_inline struct udp_table* UdpTable(struct net* net) {
+#ifdef NETDIAG_BY_COPIES
+  if (!bpf_core_field_exists(net->ipv4.udp_table)) return (struct udp_table*)&udp_table;
+#endif
+  return BPF_CORE_READ(net, ipv4.udp_table);
 }
 
 static __always_inline struct net* OwnNet(void) {
@@ -101,10 +117,8 @@ static __always_inline int Open(void) {
     mask = BPF_CORE_READ(info, lhash2_mask);
     r.stride = bpf_core_type_size(struct inet_listen_hashbucket);
   } else {
-    if (!bpf_core_field_exists(net->ipv4.udp_table) || !bpf_core_field_exists(net->hash_mix)) {
-      return 0;
-    }
-    struct udp_table* table = BPF_CORE_READ(net, ipv4.udp_table);
+    if (!bpf_core_field_exists(net->hash_mix)) return 0;
+    struct udp_table* table = UdpTable(net);
     r.base = (__u64)BPF_CORE_READ(table, hash);
     mask = BPF_CORE_READ(table, mask);
     r.stride = ((__u64)BPF_CORE_READ(table, hash2) - r.base) / (mask + 1);
@@ -142,8 +156,9 @@ static __always_inline __u32 Begin(void) {
 enum { kGoOn = 0, kStop = 1 };
 
 static __always_inline __u64 HeadOf(__u64 bucket) {
-  struct hlist_node* head = AS(hlist_node, r.base + bucket * r.stride);
-  return WORD(head, next);
+  const __u64 address = r.base + bucket * r.stride;
+  struct hlist_node* head = AS(hlist_node, address);
+  return WORD(head, address, next);
 }
 
 static __always_inline __u64 AddressOf(__u64 node) {
@@ -151,14 +166,11 @@ static __always_inline __u64 AddressOf(__u64 node) {
   return node - bpf_core_field_offset(socket->skc_node);
 }
 
-static __always_inline struct sock_common* SocketOf(__u64 node) {
-  return AS(sock_common, AddressOf(node));
-}
-
 static __always_inline __u32 HashOf(__u64 node) {
   if (node == 0 || (node & 1)) return 0;
-  struct sock_common* socket = SocketOf(node);
-  return socket->skc_hash;
+  const __u64 address = AddressOf(node);
+  struct sock_common* socket = AS(sock_common, address);
+  return AGAIN(socket, address, skc_hash);
 }
 
 static __always_inline void BeginLandmarks(void) {
@@ -268,15 +280,16 @@ static __always_inline void NameNet(__u64 net) {
 }
 
 // The state in which a dump shows the socket, or 0 if it is not asked for.
-static __always_inline __u8 IsWanted(struct sock_common* common, __u64 net, __u8 state) {
+static __always_inline __u8 IsWanted(struct sock_common* common, __u64 address, __u64 net,
+                                     __u8 state) {
   if (r.net != 0 && net != r.net) return 0;
   const __u16 family = common->skc_family;
   if (!(family == AF_INET6 ? q.families & 2 : family == AF_INET ? q.families & 1 : 0)) return 0;
   __u8 shown = state;
   __u8 asked = state;
   if (r.table == kTableConnections && state == kTimeWait) {
-    struct inet_timewait_sock* wait = AS(inet_timewait_sock, common);
-    shown = asked = wait->tw_substate;
+    struct inet_timewait_sock* wait = AS(inet_timewait_sock, address);
+    shown = asked = AGAIN(wait, address, tw_substate);
   }
   if (r.table == kTableConnections && state == kNewSynReceived) shown = kSynReceived;
   if (!(q.states >> (asked & 31) & 1)) return 0;
@@ -286,39 +299,43 @@ static __always_inline __u8 IsWanted(struct sock_common* common, __u64 net, __u8
 }
 
 // True if the socket of UDP belongs to the present bucket.
-static __always_inline int IsInBucket(struct sock_common* common) {
-  struct net* net = common->skc_net.net;
+static __always_inline int IsInBucket(struct sock_common* common, __u64 address) {
+  struct net* net = AGAIN(common, address, skc_net.net);
   if (!bpf_core_field_exists(net->hash_mix)) return 0;
-  return ((common->skc_u16hashes[0] + net->hash_mix) & r.mask) == r.bucket;
+  const __u32 hash = AGAIN(common, address, skc_u16hashes[0]);
+  return ((hash + FOLLOW(net, hash_mix)) & r.mask) == r.bucket;
 }
 
 int Visit(void) {
   const __u64 node = r.node;
   if (node == 0 || (node & 1)) return AtEnd(0);
   if (r.catching && IsLandmark(node, HashOf(node))) return AtEnd(1);
-  struct sock_common* common = SocketOf(node);
+  const __u64 address = AddressOf(node);
+  struct sock_common* common = AS(sock_common, address);
   // What tells one socket from another in the same memory comes first and last.
-  const __u64 cookie = (__u64)common->skc_cookie.counter;
-  const __u32 hash = common->skc_hash;
+  const __u64 cookie = (__u64)AGAIN(common, address, skc_cookie.counter);
+  const __u32 hash = AGAIN(common, address, skc_hash);
   READ_AGAIN();
-  const __u64 net = WORD(common, skc_net.net);
+  const __u64 net = WORD(common, address, skc_net.net);
+  FETCH(sock_common, address);
   const __u8 state = common->skc_state;
   const __u32 row = r.at;
-  const __u8 shown = IsWanted(common, net, state);
+  const __u8 shown = IsWanted(common, address, net, state);
   if (shown != 0) {
     __u32 inode = q.netns;
     if (inode == 0) {
       NameNet(net);
       inode = r.named_inode;
     }
-    Fill(AddressOf(node), state, shown, cookie, inode);
+    Fill(address, state, shown, cookie, inode);
   }
   READ_AGAIN();
-  const __u64 next = WORD(common, skc_node.next);
+  const __u64 next = WORD(common, address, skc_node.next);
   READ_AGAIN();
   // What was read is of one socket, which is still in this chain.
-  if (common->skc_hash != hash || (__u64)common->skc_cookie.counter != cookie ||
-      (r.table == kTableUdp && !IsInBucket(common))) {
+  if (AGAIN(common, address, skc_hash) != hash ||
+      (__u64)AGAIN(common, address, skc_cookie.counter) != cookie ||
+      (r.table == kTableUdp && !IsInBucket(common, address))) {
     r.at = row;
     return TryAgain();
   }
@@ -328,11 +345,11 @@ int Visit(void) {
   r.passed_cookie = cookie;
   if (r.is_long) Pass(node, hash);
   if (shown == 0) return kGoOn;
-  if (WORD(common, skc_node.pprev) == 0) {
+  if (WORD(common, address, skc_node.pprev) == 0) {
     r.at = row;
     return kGoOn;
   }
-  if (common->skc_refcnt.refs.counter == 0) {
+  if (AGAIN(common, address, skc_refcnt.refs.counter) == 0) {
     r.at = row;
     r.unsure = 1;
     return kGoOn;
@@ -423,15 +440,17 @@ int Resume(void) {
   if (!r.is_long || r.passed == 0) {
     return BeginChain(HeadOf(r.bucket));
   }
-  struct sock_common* common = SocketOf(r.passed);
+  const __u64 address = AddressOf(r.passed);
+  struct sock_common* common = AS(sock_common, address);
   __u64 back = 0;
-  const __u64 before = WORD(common, skc_node.pprev);
+  const __u64 before = WORD(common, address, skc_node.pprev);
   bpf_probe_read_kernel(&back, sizeof(back), (void*)before);
-  const __u64 next = WORD(common, skc_node.next);
+  const __u64 next = WORD(common, address, skc_node.next);
   READ_AGAIN();
-  if (before != 0 && back == r.passed && common->skc_hash == r.passed_hash &&
-      (__u64)common->skc_cookie.counter == r.passed_cookie &&
-      (r.table != kTableUdp || IsInBucket(common))) {
+  if (before != 0 && back == r.passed &&
+      AGAIN(common, address, skc_hash) == r.passed_hash &&
+      (__u64)AGAIN(common, address, skc_cookie.counter) == r.passed_cookie &&
+      (r.table != kTableUdp || IsInBucket(common, address))) {
     r.node = next;
     return kGoOn;
   }

@@ -20,7 +20,12 @@
 namespace netdiag::bpf {
 namespace {
 
+namespace loads {
 #include "netdiag/bpf/kernel_table.inc"
+}
+namespace copies {
+#include "netdiag/bpf/kernel_table_copies.inc"
+}
 
 static_assert(sizeof(KernelTableQuestion) == 48);
 static_assert(sizeof(KernelTableEnd) == 16);
@@ -82,14 +87,10 @@ absl::Status KernelTable::Check() {
 #if !defined(__x86_64__)
   return ErrnoError(EOPNOTSUPP, kWhat, "relies on the order of loads of x86-64");
 #endif
-  NETDIAG_RETURN_IF_ERROR(CheckIterator(kWhat));
-  // On 6.12 a connection with keepalive has no timer here, and one in a dump.
-  if (!internal::KernelIsAtLeast(6, 18)) {
-    return ErrnoError(EOPNOTSUPP, kWhat,
-                      "its rows are not all equal to a dump's before Linux 6.18");
-  }
-  return absl::OkStatus();
+  return CheckIterator(kWhat);
 }
+
+bool KernelTable::IsByLoads() { return internal::KernelIsAtLeast(6, 6); }
 
 absl::StatusOr<std::unique_ptr<KernelTable>> KernelTable::Load() {
   NETDIAG_RETURN_IF_ERROR(Check());
@@ -99,8 +100,10 @@ absl::StatusOr<std::unique_ptr<KernelTable>> KernelTable::Load() {
     reading = maps->Take(".bss");
     return 0;
   };
+  const std::span<const Loader> loaders =
+      IsByLoads() ? std::span<const Loader>(loads::kLoaders) : copies::kLoaders;
   NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link,
-                           LoadIterator(kWhat, kLoaders, {.program = "ReadTable"}, attach));
+                           LoadIterator(kWhat, loaders, {.program = "ReadTable"}, attach));
   return std::unique_ptr<KernelTable>(
       new KernelTable(std::move(link), std::move(question), std::move(reading)));
 }
@@ -121,7 +124,9 @@ absl::Status KernelTable::Begin(const Question& question) {
     return ErrnoError(-error, kWhat);
   }
   // Everything that the program knows of the reading before.
-  const auto variables = std::ranges::find(kMaps, std::string_view(".bss"), &LoaderMap::name);
+  const std::span<const LoaderMap> maps =
+      IsByLoads() ? std::span<const LoaderMap>(loads::kMaps) : copies::kMaps;
+  const auto variables = std::ranges::find(maps, std::string_view(".bss"), &LoaderMap::name);
   const std::vector<std::byte> zero(variables->value_size);
   if (const int error = UpdateElement(reading_.get(), &key, zero.data()); error != 0) {
     return ErrnoError(-error, kWhat);

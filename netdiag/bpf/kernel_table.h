@@ -70,6 +70,8 @@ class KernelTable {
   // Returns an error if Load() would fail for lack of privileges or BTF, or on this processor.
   static absl::Status Check();
   static absl::StatusOr<std::unique_ptr<KernelTable>> Load();
+  // True if the program reads fields by loads (6.6); else by copies, which cost twice as much.
+  static bool IsByLoads();
   KernelTable(const KernelTable&) = delete;
   KernelTable& operator=(const KernelTable&) = delete;
 

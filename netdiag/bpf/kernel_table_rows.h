@@ -143,12 +143,25 @@ static __always_inline void SetInode(struct inet_sock* inet, struct InetDiagMess
   if (end == 0) return;
   // struct socket is the first field of struct socket_alloc.
   struct socket_alloc* whole = AS(socket_alloc, end);
-  if (!q.keeps_uid) row->user = whole->vfs_inode.i_uid.val;
-  row->inode = (__u32)whole->vfs_inode.i_ino;
+  if (!q.keeps_uid) row->user = AGAIN(whole, end, vfs_inode.i_uid.val);
+  row->inode = (__u32)AGAIN(whole, end, vfs_inode.i_ino);
 }
+
+#ifdef NETDIAG_BY_COPIES
+static __always_inline __u32 OptionBitsOf(struct inet_sock___bits* inet) {
+#define BIT(name, to) ((__u32)BPF_CORE_READ_BITFIELD(inet, name) << (to))
+  return BIT(recverr, 0) | BIT(is_icsk, 1) | BIT(freebind, 2) | BIT(hdrincl, 3) | BIT(mc_loop, 4) |
+         BIT(transparent, 5) | BIT(mc_all, 6) | BIT(nodefrag, 7) | BIT(bind_address_no_port, 8) |
+         BIT(recverr_rfc4884, 9) | BIT(defer_connect, 10);
+#undef BIT
+}
+#endif
 
 // The bits of struct inet_diag_sockopt.
 static __always_inline __u32 OptionsOf(struct inet_sock* inet) {
+#ifdef NETDIAG_BY_COPIES
+  if (!bpf_core_field_exists(inet->inet_flags)) return OptionBitsOf((void*)inet);
+#endif
   // INET_FLAGS_*: RECVERR is 9, RECVERR_RFC4884 10, FREEBIND 11, and so on (include/net/
   // inet_sock.h, 6.6). An enum without a name cannot be found by CO-RE; the live test compares.
   const __u64 flags = inet->inet_flags;
@@ -162,7 +175,7 @@ static __always_inline __u32 DropsOf(struct inet_sock* inet) {
   if (bpf_core_field_exists(inet->sk.sk_drop_counters)) {
     struct numa_drop_counters* counters = inet->sk.sk_drop_counters;
     if (counters != 0) {
-      return (__u32)counters->drops0.counter + (__u32)counters->drops1.counter;
+      return (__u32)FOLLOW(counters, drops0.counter) + (__u32)FOLLOW(counters, drops1.counter);
     }
   }
   return (__u32)inet->sk.sk_drops.counter;
@@ -201,7 +214,7 @@ static __always_inline void PutClass(struct inet_sock* inet) {
   Put(17, 4, class);
 }
 
-// The attributes that inet_diag_msg_attrs_fill() sends, in its order.
+// The attributes that inet_diag_msg_attrs_fill() sends, in its order. The socket was fetched.
 int PutAttributes(__u64 address, __u32 family, __u32 state) {
   struct inet_sock* inet = AS(inet_sock, address);
   Put(8, 1, inet->sk.sk_shutdown);
@@ -209,7 +222,7 @@ int PutAttributes(__u64 address, __u32 family, __u32 state) {
   if (family == AF_INET6) {
     if (q.ext & 1 << 5) {
       struct ipv6_pinfo* six = inet->pinet6;
-      Put(6, 1, six == 0 ? 0 : six->tclass);
+      Put(6, 1, six == 0 ? 0 : FOLLOW(six, tclass));
     }
     if (state == kListen || state == kClose) {
       Put(11, 1, (__u32)BPF_CORE_READ_BITFIELD_PROBED(inet, sk.__sk_common.skc_ipv6only));
@@ -219,8 +232,8 @@ int PutAttributes(__u64 address, __u32 family, __u32 state) {
   if (q.ext & 1 << 5) PutClass(inet);
   if (bpf_core_field_exists(inet->sk.sk_cgrp_data.cgroup)) {
     struct cgroup* group = inet->sk.sk_cgrp_data.cgroup;
-    struct kernfs_node* kn = group == 0 ? 0 : group->kn;
-    const __u64 id = kn == 0 ? 0 : kn->id;
+    struct kernfs_node* kn = group == 0 ? 0 : FOLLOW(group, kn);
+    const __u64 id = kn == 0 ? 0 : FOLLOW(kn, id);
     __u32* to = (__u32*)At(0);
     to[0] = 12 | 21 << 16;
     to[1] = (__u32)id;
@@ -242,6 +255,12 @@ static __always_inline void PutCongestion(struct inet_connection_sock* icsk) {
   r.at += 4 + (((__u32)length + 3) & 28);
 }
 
+// Before 6.19, and without the change's backport to 6.12, the timer is that of struct sock.
+static __always_inline struct timer_list* KeepaliveTimer(struct inet_connection_sock* icsk) {
+  if (bpf_core_field_exists(icsk->icsk_keepalive_timer)) return &icsk->icsk_keepalive_timer;
+  return &icsk->icsk_inet.sk.sk_timer;
+}
+
 static __always_inline void SetTimer(struct inet_connection_sock* icsk,
                                      struct InetDiagMessage* row) {
   enum { kRetransmit = 1, kProbe = 3, kLossProbe = 5, kReorder = 6 };
@@ -257,15 +276,16 @@ static __always_inline void SetTimer(struct inet_connection_sock* icsk,
     row->timer = pending == kProbe ? 4 : 1;
     row->retransmits = pending == kProbe ? icsk->icsk_probes_out : icsk->icsk_retransmits;
     row->expires = Milliseconds(expires);
-  } else if (icsk->icsk_inet.sk.sk_timer.entry.pprev != 0) {
+  } else if (KeepaliveTimer(icsk)->entry.pprev != 0) {
     row->timer = 2;
     row->retransmits = icsk->icsk_probes_out;
-    row->expires = Milliseconds(icsk->icsk_inet.sk.sk_timer.expires);
+    row->expires = Milliseconds(KeepaliveTimer(icsk)->expires);
   }
 }
 
 int FillTcp(__u64 address, __u32 at) {
   struct InetDiagMessage* row = (struct InetDiagMessage*)InStage(at);
+  FETCH(tcp_sock, address);
   struct tcp_sock* tcp = AS(tcp_sock, address);
   struct inet_connection_sock* icsk = &tcp->inet_conn;
   struct inet_sock* inet = &icsk->icsk_inet;
@@ -286,6 +306,7 @@ int FillTcp(__u64 address, __u32 at) {
 
 int FillUdp(__u64 address, __u32 at) {
   struct InetDiagMessage* row = (struct InetDiagMessage*)InStage(at);
+  FETCH(udp_sock, address);
   struct udp_sock* udp = AS(udp_sock, address);
   struct inet_sock* inet = &udp->inet;
   SetInode(inet, row);
@@ -296,6 +317,7 @@ int FillUdp(__u64 address, __u32 at) {
 }
 
 static __always_inline void FillTimeWait(__u64 address, struct InetDiagMessage* row) {
+  FETCH(inet_timewait_sock, address);
   struct inet_timewait_sock* wait = AS(inet_timewait_sock, address);
   row->timer = 3;
   row->expires = Milliseconds(wait->tw_timer.expires);
@@ -303,6 +325,7 @@ static __always_inline void FillTimeWait(__u64 address, struct InetDiagMessage* 
 }
 
 static __always_inline void FillRequest(__u64 address, struct InetDiagMessage* row) {
+  FETCH(inet_request_sock, address);
   struct inet_request_sock* request = AS(inet_request_sock, address);
   row->timer = 1;
   row->retransmits = request->req.num_retrans;
@@ -319,7 +342,7 @@ static __always_inline void CopyAddress(__u32* to, const struct timespec64* from
   to[3] = (__u32)(second >> 32);
 }
 
-// Writes the row of a socket to `stage`. `state`: that of the object; `shown`: that of the row.
+// Writes the row of a socket, which was fetched as a sock_common, to `stage`. `state`: that of the object; `shown`: that of the row.
 int Fill(__u64 address, __u32 state, __u32 shown, __u64 cookie, __u32 inode) {
   struct sock_common* common = AS(sock_common, address);
   const __u32 start = r.at;
@@ -336,8 +359,8 @@ int Fill(__u64 address, __u32 state, __u32 shown, __u64 cookie, __u32 inode) {
   row->cookie[0] = (__u32)cookie;
   row->cookie[1] = (__u32)(cookie >> 32);
   if (row->family == AF_INET6 && bpf_core_field_exists(common->skc_v6_daddr)) {
-    CopyAddress(row->local, AS(timespec64, &common->skc_v6_rcv_saddr));
-    CopyAddress(row->remote, AS(timespec64, &common->skc_v6_daddr));
+    CopyAddress(row->local, BEGINS(common, skc_v6_rcv_saddr));
+    CopyAddress(row->remote, BEGINS(common, skc_v6_daddr));
   } else {
     row->local[0] = common->skc_rcv_saddr;
     row->remote[0] = common->skc_daddr;

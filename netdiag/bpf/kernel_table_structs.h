@@ -89,6 +89,15 @@ struct net {
   struct netns_ipv4 ipv4;
 };
 
+// In 5.19 and 6.0.
+struct netns_ipv4___pointer {
+  struct inet_timewait_death_row* tcp_death_row;
+};
+
+struct net___pointer {
+  struct netns_ipv4___pointer ipv4;
+};
+
 typedef struct {
   struct net* net;
 } possible_net_t;
@@ -191,6 +200,21 @@ struct inet_sock {
   __u8 tos;
 };
 
+// Before 6.6.
+struct inet_sock___bits {
+  __u8 recverr : 1;
+  __u8 is_icsk : 1;
+  __u8 freebind : 1;
+  __u8 hdrincl : 1;
+  __u8 mc_loop : 1;
+  __u8 transparent : 1;
+  __u8 mc_all : 1;
+  __u8 nodefrag : 1;
+  __u8 bind_address_no_port : 1;
+  __u8 recverr_rfc4884 : 1;
+  __u8 defer_connect : 1;
+};
+
 struct tcp_congestion_ops {
   char name[16];
 };
@@ -198,6 +222,7 @@ struct tcp_congestion_ops {
 struct inet_connection_sock {
   struct inet_sock icsk_inet;
   struct timer_list icsk_retransmit_timer;
+  struct timer_list icsk_keepalive_timer;
   struct tcp_congestion_ops* icsk_ca_ops;
   __u8 icsk_retransmits;
   __u8 icsk_pending;
@@ -268,16 +293,50 @@ struct bpf_iter__task {
 };
 
 // ---- Reading the kernel's memory ----
+//
+// FETCH(name, address)          before AS(): takes the struct
+// AS(name, address)             the struct, as FETCH() took it
+// BEGINS(object, field)         the first two words of a field of it
+// AGAIN(object, address, field) a field, as it is now
+// WORD(object, address, field)  a pointer, as it is now, as a number
+// FOLLOW(pointer, field)        a field behind a pointer that was read
+
+#ifdef NETDIAG_BY_COPIES
+
+// The struct that was fetched last. A fault gives zeros.
+char object[4096];
+
+#define FETCH(name, address)                                                            \
+  bpf_probe_read_kernel(object, bpf_core_type_size(struct name) & (sizeof(object) - 1), \
+                        (const void*)(unsigned long)(address))
+#define AS(name, address) ((void)(address), (struct name*)object)
+#define BEGINS(object, field) ((struct timespec64*)&(object)->field)
+// BPF_CORE_READ() takes each field in its argument for one of the kernel's.
+#define AGAIN(object, address, field)                                \
+  ({                                                                 \
+    const typeof(*(object))* now = (void*)(unsigned long)(address);  \
+    BPF_CORE_READ(now, field);                                       \
+  })
+#define WORD(object, address, field) ((__u64)AGAIN(object, address, field))
+#define FOLLOW(pointer, field) BPF_CORE_READ(pointer, field)
+
+#else
 
 extern void* bpf_rdonly_cast(const void* object, __u32 type) __ksym;
 
-// The struct at an address. Its fields are read by plain loads, whose faults give 0.
+// Fields are read by plain loads, each as it is then. A fault gives 0.
+#define FETCH(name, address) ((void)0)
 #define AS(name, address)                                               \
   ((struct name*)bpf_rdonly_cast((const void*)(unsigned long)(address), \
                                  bpf_core_type_id_kernel(struct name)))
-// A pointer as a number. The verifier does not let a program compute with a pointer of a known
-// type, so this reads it through a struct that begins with a number.
-#define WORD(object, field) ((__u64)AS(timespec64, &(object)->field)->tv_sec)
+#define BEGINS(object, field) AS(timespec64, &(object)->field)
+#define AGAIN(object, address, field) ((void)(address), (object)->field)
+// The verifier does not let a program compute with a pointer of a known type, so this reads it
+// through a struct that begins with a number.
+#define WORD(object, address, field) ((__u64)BEGINS(object, field)->tv_sec)
+#define FOLLOW(pointer, field) ((pointer)->field)
+
+#endif
 
 // Keeps the compiler from taking a value that it has read before.
 #define READ_AGAIN() asm volatile("" ::: "memory")

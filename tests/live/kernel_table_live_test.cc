@@ -40,7 +40,7 @@ absl::Status Supported() {
   const absl::Status check = bpf::KernelTable::Check();
   if (IsUnsupported(check)) return check;
   const absl::Status load = bpf::KernelTable::Load().status();
-  return KernelIs(6, 6) ? absl::OkStatus() : load;
+  return KernelIs(5, 17) ? absl::OkStatus() : load;
 }
 
 std::unique_ptr<Engine> OpenWith(EngineOptions options, RowSource source) {
