@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -191,6 +192,8 @@ Population::Population(const PopulationOptions& options) {
 Population::~Population() {
   close(life_);
   for (const pid_t pid : holders_) {
+    // The holders of a later population have a copy of the pipe's end.
+    kill(pid, SIGKILL);
     while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }
   }

@@ -55,7 +55,8 @@ struct NetnsStats {
   bool socket_search = false;
   // OK, or why namespaces that only a socket keeps alive were not searched for (it needs BPF).
   absl::Status no_socket_search;
-  absl::Status no_lookup;  // OK, or why cheaper lookups were not possible and dumps were made
+  // OK, or why the tables of the namespaces could not be read in one pass. Each is then dumped.
+  absl::Status no_table;
 };
 
 struct Summary {

@@ -147,6 +147,10 @@ absl::StatusOr<UnlistedStats> VisitUnlisted(const EngineOptions& options,
   EngineOptions everywhere = options;
   everywhere.all_netns = options.all_netns || index.stats().source != OwnerSource::kBpf;
   NETDIAG_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Open(everywhere));
+  if (!everywhere.all_netns && engine->netns() == NetnsId()) {
+    return ErrnoError(EACCES, "unlisted sockets",
+                      "/proc does not tell which network namespace this one is");
+  }
   const Query query = EverySocket(unlisted_options.listed_states);
   Listed listed;
   NETDIAG_RETURN_IF_ERROR(AddListed(engine.get(), query, call, &listed));

@@ -101,7 +101,7 @@ TEST(Summary, WhatIsNoGapDoesNotCount) {
   summary.stopped = true;
   summary.duplicates = summary.foreign = summary.unknown_attributes = 1;
   summary.netns->vanished = summary.netns->empty = 1;
-  summary.netns->no_lookup = ErrnoError(EPERM, "lookups");
+  summary.netns->no_table = ErrnoError(EPERM, "lookups");
   summary.owners->vanished = 1;
   summary.owners->no_bpf = ErrnoError(EPERM, "BPF");
   summary.tables[0].repeated = 1;

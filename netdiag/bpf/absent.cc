@@ -8,7 +8,6 @@
 #include "netdiag/bpf/socket_census.h"
 #include "netdiag/bpf/socket_closer.h"
 #include "netdiag/bpf/task_files.h"
-#include "netdiag/bpf/tcp_table.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag::bpf {
@@ -26,12 +25,6 @@ absl::StatusOr<bool> TaskFiles::Read(absl::FunctionRef<void(const Task&)>,
   return Check();
 }
 
-absl::Status TcpTable::Check() { return TaskFiles::Check(); }
-absl::StatusOr<std::unique_ptr<TcpTable>> TcpTable::Load() { return Check(); }
-TcpTable::TcpTable(internal::UniqueFd link, internal::UniqueFd wanted)
-    : link_(std::move(link)), wanted_(std::move(wanted)) {}
-absl::StatusOr<std::vector<TcpTuple>> TcpTable::Read(std::span<const NetnsId>) { return Check(); }
-
 absl::StatusOr<std::unique_ptr<NetnsList>> NetnsList::Load() { return TaskFiles::Check(); }
 NetnsList::NetnsList(internal::UniqueFd link, internal::UniqueFd pass)
     : link_(std::move(link)), pass_(std::move(pass)) {}
@@ -44,6 +37,7 @@ KernelTable::KernelTable(internal::UniqueFd link, internal::UniqueFd question,
     : link_(std::move(link)), question_(std::move(question)), reading_(std::move(reading)) {}
 absl::Status KernelTable::Begin(const Question&) { return Check(); }
 absl::StatusOr<bool> KernelTable::Read() { return Check(); }
+bool KernelTable::IsByLoads() { return false; }
 
 absl::Status SocketCensus::Check() { return TaskFiles::Check(); }
 bool SocketCensus::Supports(Protocol) { return false; }

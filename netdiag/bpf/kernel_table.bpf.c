@@ -101,7 +101,7 @@ static long SeekNet(__u64 index, void* unused) {
 
 // Sets what the table `r.table` is. False: this kernel keeps it in another way.
 static __always_inline int Open(void) {
-  struct net* net = (struct net*)(r.net != 0 ? r.net : r.own_net);
+  struct net* net = (struct net*)r.net;
   __u64 mask = 0;
   if (r.table == kTableConnections) {
     struct inet_hashinfo* info = HashInfo(net);
@@ -137,14 +137,11 @@ static __always_inline int Open(void) {
 
 static __always_inline __u32 Begin(void) {
   struct net* own = OwnNet();
-  r.own_net = (__u64)own;
   r.net = 0;
-  if (q.netns != 0) {
-    r.node = (__u64)&own->list;
-    r.head = (__u64)BPF_CORE_READ(own, ns.ops);
-    bpf_loop(kTableMaxNamespaces, SeekNet, 0, 0);
-    if (r.net == 0) return kTableNoNetns;
-  }
+  r.node = (__u64)&own->list;
+  r.head = (__u64)BPF_CORE_READ(own, ns.ops);
+  bpf_loop(kTableMaxNamespaces, SeekNet, 0, 0);
+  if (r.net == 0) return kTableNoNetns;
   r.node = r.head = 0;
   r.bucket = r.last_bucket = 0;
   r.table = (__u64)-1;  // Seek() goes to the first
@@ -279,10 +276,17 @@ static __always_inline void NameNet(__u64 net) {
   r.named_inode = InodeOfNet(net);
 }
 
+static __always_inline int IsWantedNet(__u64 net) {
+  if (!q.many) return net == r.net;
+  NameNet(net);
+  const __u32 inode = r.named_inode;
+  return (q.wanted[inode >> 6 & (kTableWanted / 64 - 1)] >> (inode & 63) & 1) != 0;
+}
+
 // The state in which a dump shows the socket, or 0 if it is not asked for.
 static __always_inline __u8 IsWanted(struct sock_common* common, __u64 address, __u64 net,
                                      __u8 state) {
-  if (r.net != 0 && net != r.net) return 0;
+  if (!IsWantedNet(net)) return 0;
   const __u16 family = common->skc_family;
   if (!(family == AF_INET6 ? q.families & 2 : family == AF_INET ? q.families & 1 : 0)) return 0;
   __u8 shown = state;
@@ -321,14 +325,7 @@ int Visit(void) {
   const __u8 state = common->skc_state;
   const __u32 row = r.at;
   const __u8 shown = IsWanted(common, address, net, state);
-  if (shown != 0) {
-    __u32 inode = q.netns;
-    if (inode == 0) {
-      NameNet(net);
-      inode = r.named_inode;
-    }
-    Fill(address, state, shown, cookie, inode);
-  }
+  if (shown != 0) Fill(address, state, shown, cookie, q.many ? r.named_inode : q.netns);
   READ_AGAIN();
   const __u64 next = WORD(common, address, skc_node.next);
   READ_AGAIN();
@@ -482,7 +479,7 @@ int ReadTable(struct bpf_iter__task* ctx) {
     r.begun = 1;
     r.end.outcome = Begin();
     if (r.end.outcome != kTableWhole) r.ended = 1;
-  } else if (r.net != 0 && InodeOfNet(r.net) != q.netns) {
+  } else if (InodeOfNet(r.net) != q.netns) {
     r.end.outcome = kTableNoNetns;
     r.ended = 1;
   }

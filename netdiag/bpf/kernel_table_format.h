@@ -11,6 +11,7 @@ enum {
   kTableAddressSize = 8,        // of that address, which is not part of the message
   kTableEndType = 0x7ffe,       // nlmsg_type of the last message, a struct KernelTableEnd
   kTableMaxNamespaces = 65536,  // that are searched for the wanted one
+  kTableWanted = 4096,          // bits of KernelTableQuestion::wanted
 };
 
 // The kernel's hash tables; bits of KernelTableQuestion::tables.
@@ -18,7 +19,7 @@ enum { kTableListeners = 0, kTableConnections = 1, kTableUdp = 2, kTables = 3 };
 
 // What is read. Written before the first call.
 struct KernelTableQuestion {
-  unsigned int netns;     // inode; 0: all namespaces that share the table of the reader's
+  unsigned int netns;     // inode; whose table is read
   unsigned int tables;    // bits
   unsigned int states;    // bits, as in a request for a dump
   unsigned int families;  // bit 0: IPv4; bit 1: IPv6
@@ -31,7 +32,10 @@ struct KernelTableQuestion {
   unsigned int parts;          // of the connections
   unsigned short local_port;   // host order; 0: any
   unsigned short remote_port;  // network order; 0: any
-  unsigned int reserved;
+  // 1: of `wanted`, and not of `netns`, are the rows
+  unsigned int many;
+  // A bit for each namespace, by its inode. Two can have the same.
+  unsigned long long wanted[kTableWanted / 64];
 };
 
 // How a reading ended.

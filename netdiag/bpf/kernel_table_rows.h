@@ -39,8 +39,7 @@ struct Reading {
   __u32 ended;
   struct KernelTableEnd end;
 
-  __u64 own_net;  // the reader's
-  __u64 net;      // of the wanted namespace; 0: all
+  __u64 net;      // whose table is read
   __u64 table;    // the number of the present table
   __u64 base;     // the address of the head of bucket 0
   __u64 stride;

@@ -40,6 +40,23 @@ absl::Status KernelTableSource::CanAnswer(const DumpRequest& request) {
   return no("attributes are asked for that only a dump has");
 }
 
+absl::Status DoubtOf(Protocol protocol, uint64_t unsettled) {
+  if (unsettled == 0) return absl::OkStatus();
+  return ErrnoError(EAGAIN, "table of " + std::string(Names(protocol).word),
+                    "sockets may be missing: " + std::to_string(unsettled) +
+                        " hash chains changed during every try to read them");
+}
+
+bpf::KernelTable::Question QuestionOf(const DumpRequest& request) {
+  return {.protocol = request.table.protocol,
+          .families = request.table.families,
+          .states = request.states,
+          .netns = request.table.netns,
+          .local_port = request.source_port,
+          .remote_port = request.destination_port,
+          .extensions = static_cast<uint8_t>(request.extensions.bits())};
+}
+
 absl::StatusOr<bpf::KernelTable*> TableProgram::Get() {
   if (table_ == nullptr) {
     NETDIAG_ASSIGN_OR_RETURN(table_, bpf::KernelTable::Load());
@@ -51,14 +68,9 @@ KernelTableSource::KernelTableSource(std::shared_ptr<TableProgram> program,
                                      const DumpRequest& request, uint32_t parts)
     : program_(std::move(program)),
       parts_(std::make_shared<TableParts>(parts)),
-      question_{.protocol = request.table.protocol,
-                .families = request.table.families,
-                .states = request.states,
-                .netns = request.table.netns,
-                .local_port = request.source_port,
-                .remote_port = request.destination_port,
-                .extensions = static_cast<uint8_t>(request.extensions.bits()),
-                .parts = parts} {}
+      question_(QuestionOf(request)) {
+  question_.parts = parts;
+}
 
 KernelTableSource KernelTableSource::Beside(std::shared_ptr<TableProgram> program) const {
   KernelTableSource other = *this;
@@ -80,10 +92,7 @@ absl::StatusOr<bool> KernelTableSource::BeginPart() {
 void KernelTableSource::EndPart() {
   stats_.repeated += table_->repeated();
   unsettled_ += table_->unsettled();
-  if (unsettled_ == 0) return;
-  stats_.doubt = ErrnoError(EAGAIN, "table of " + std::string(Names(question_.protocol).word),
-                            "sockets may be missing: " + std::to_string(unsettled_) +
-                                " hash chains changed during every try to read them");
+  stats_.doubt = DoubtOf(question_.protocol, unsettled_);
 }
 
 absl::StatusOr<Ready> KernelTableSource::Step(const StepOptions& /*how*/, MessageVisitor visitor) {

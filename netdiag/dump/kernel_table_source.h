@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -54,6 +55,15 @@ class TableProgram {
  private:
   std::unique_ptr<bpf::KernelTable> table_;
 };
+
+// Gives a program that is loaded and that nothing else uses.
+using TableProgramLoader = std::function<absl::StatusOr<std::shared_ptr<TableProgram>>()>;
+
+// OK, or the doubt of a reading in which so many chains could not be settled.
+absl::Status DoubtOf(Protocol protocol, uint64_t unsettled);
+
+// What a KernelTable is asked for `request`.
+bpf::KernelTable::Question QuestionOf(const DumpRequest& request);
 
 class KernelTableSource {
  public:

@@ -21,26 +21,18 @@ using netlink::CallOptions;
 using netlink::Message;
 using netlink::Ready;
 
-// True if a dump of these states can give a socket that the table shows in `state`. The table does
-// not tell a TIME_WAIT from a closed FIN_WAIT2, so the row that comes is tested again.
-bool IsAsked(StateSet states, State state) {
-  if (state == State::kTimeWait && states.contains(State::kFinWait2)) return true;
-  if (state == State::kNewSynReceived && states.contains(State::kSynReceived)) return true;
-  return states.contains(state);
-}
-
-bool PortsMatch(const DumpRequest& request, const bpf::TcpTuple& tuple) {
-  return (request.source_port == Port() || request.source_port == tuple.local.port) &&
-         (request.destination_port == Port() || request.destination_port == tuple.remote.port);
+bool PortsMatch(const DumpRequest& request, const TcpName& name) {
+  return (request.source_port == Port() || request.source_port == name.local.port) &&
+         (request.destination_port == Port() || request.destination_port == name.remote.port);
 }
 
 // True if `message` shows the socket that was asked for. For a connection that has gone, the kernel
 // answers with the listener at its port.
-bool Answers(const Message& message, const bpf::TcpTuple& tuple) {
+bool Answers(const Message& message, const TcpName& name) {
   const auto socket = netlink::Load<inet_diag_msg>(message.payload());
   return socket && socket->idiag_state != static_cast<uint8_t>(State::kListen) &&
-         socket->id.idiag_sport == tuple.local.port.ToNetwork() &&
-         socket->id.idiag_dport == tuple.remote.port.ToNetwork();
+         socket->id.idiag_sport == name.local.port.ToNetwork() &&
+         socket->id.idiag_dport == name.remote.port.ToNetwork();
 }
 
 // The interface that the socket of an answer is bound to.
@@ -53,42 +45,41 @@ DumpRequest WithStates(DumpRequest request, StateSet states) {
   return request;
 }
 
-// Every listener must be counted, so nothing but the state is tested.
-DumpRequest AllListeners(const DumpRequest& request) {
-  DumpRequest listeners = WithStates(request, State::kListen);
-  listeners.source_port = listeners.destination_port = Port();
-  listeners.bytecode.clear();
-  return listeners;
+// An old kernel can refuse a program. It is then asked for every socket.
+DumpOptions WithRetry(DumpOptions options) {
+  options.retry_without_program = true;
+  return options;
 }
 
 }  // namespace
 
 LookupSource::LookupSource(netlink::Conn* conn, const DumpRequest& request,
-                           std::vector<bpf::TcpTuple> tuples, uint64_t listeners,
-                           const DumpOptions& options)
+                           std::vector<TcpName> names, const DumpOptions& options)
     : conn_(conn),
       request_(request),
-      options_(options),
-      tuples_(std::move(tuples)),
-      listeners_(listeners),
-      dump_(conn, AllListeners(request), options) {
-  options_.retry_without_program = true;
-  std::erase_if(tuples_, [&](const bpf::TcpTuple& tuple) {
-    return !IsAsked(request.states, tuple.state) || !PortsMatch(request, tuple);
+      options_(WithRetry(options)),
+      names_(std::move(names)),
+      phase_(request.states.contains(State::kListen) ? Phase::kListeners : Phase::kLookups),
+      dump_(conn, WithStates(request, State::kListen), options_) {
+  std::erase_if(names_, [&](const TcpName& name) {
+    const bool half_open = name.state == State::kSynReceived;
+    const StateSet states =
+        half_open ? StateSet(State::kSynReceived) | State::kNewSynReceived : StateSet(name.state);
+    return (states & request.states).empty() || !PortsMatch(request, name);
   });
 }
 
 LookupSource LookupSource::Exactly(netlink::Conn* conn, const DumpRequest& request,
-                                   const bpf::TcpTuple& tuple, const DumpOptions& options) {
-  LookupSource source(conn, request, {}, 0, options);
-  source.tuples_ = {tuple};
+                                   const TcpName& name, const DumpOptions& options) {
+  LookupSource source(conn, request, {}, options);
+  source.names_ = {name};
   source.exactly_ = true;
   source.phase_ = Phase::kLookups;
   return source;
 }
 
 absl::Status LookupSource::Begin(const CallOptions& call) {
-  return exactly_ ? absl::OkStatus() : dump_.Begin(call);
+  return phase_ == Phase::kListeners ? dump_.Begin(call) : absl::OkStatus();
 }
 
 absl::StatusOr<Ready> LookupSource::Step(const StepOptions& how, MessageVisitor visitor) {
@@ -105,36 +96,32 @@ absl::StatusOr<Ready> LookupSource::Step(const StepOptions& how, MessageVisitor 
 
 absl::StatusOr<Ready> LookupSource::BeginDump(const CallOptions& call) {
   phase_ = Phase::kDump;
-  // The listeners have been given, except by Exactly().
-  const StateSet states = exactly_ ? request_.states : request_.states - State::kListen;
-  dump_ = NetlinkSource(conn_, WithStates(request_, states), options_);
+  dump_ = NetlinkSource(conn_, request_, options_);
   NETDIAG_RETURN_IF_ERROR(dump_.Begin(call));
   return Ready::kSome;
 }
 
 absl::StatusOr<Ready> LookupSource::StepListeners(const StepOptions& how, MessageVisitor visitor) {
   bool stopped = false;
-  const auto count = [&](const Message& message) {
-    ++seen_;
+  const auto visit = [&](const Message& message) {
     const Flow flow = visitor(message);
     stopped = flow == Flow::kStop;
     return flow;
   };
-  NETDIAG_ASSIGN_OR_RETURN(const Ready ready, dump_.Step(how, count));
+  NETDIAG_ASSIGN_OR_RETURN(const Ready ready, dump_.Step(how, visit));
   if (stopped || ready != Ready::kDone) return ready;
-  if (seen_ != listeners_) return BeginDump(how.call);
   phase_ = Phase::kLookups;
   return Ready::kSome;
 }
 
 absl::StatusOr<Ready> LookupSource::LookUp(const CallOptions& call, MessageVisitor visitor) {
-  const std::span<const bpf::TcpTuple> batch =
-      std::span(tuples_).subspan(next_, std::min(ExactRequests::kMax, tuples_.size() - next_));
+  const std::span<const TcpName> batch =
+      std::span(names_).subspan(next_, std::min(ExactRequests::kMax, names_.size() - next_));
   if (batch.empty()) return Ready::kDone;
   ExactRequests requests;
-  for (const bpf::TcpTuple& tuple : batch) {
-    const InetName name = {tuple.local, tuple.remote, tuple.interface, std::nullopt};
-    NETDIAG_RETURN_IF_ERROR(requests.Add(IdOf(name), request_.extensions));
+  for (const TcpName& name : batch) {
+    const InetName asked = {name.local, name.remote, name.interface, std::nullopt};
+    NETDIAG_RETURN_IF_ERROR(requests.Add(IdOf(asked), request_.extensions));
   }
   next_ += batch.size();
   bool stopped = false;
@@ -153,7 +140,7 @@ absl::StatusOr<Ready> LookupSource::LookUp(const CallOptions& call, MessageVisit
   NETDIAG_RETURN_IF_ERROR(requests.Exchange(conn_, call, take));
   if (exactly_ && (hidden || !refusal.ok())) return BeginDump(call);
   NETDIAG_RETURN_IF_ERROR(refusal);
-  return stopped || next_ == tuples_.size() ? Ready::kDone : Ready::kSome;
+  return stopped || next_ == names_.size() ? Ready::kDone : Ready::kSome;
 }
 
 }  // namespace netdiag::internal

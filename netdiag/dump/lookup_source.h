@@ -1,15 +1,14 @@
 // netdiag/dump/lookup_source.h — Internal. The rows of a dump of TCP, mostly by exact requests.
 //
 // A dump of TCP visits the sockets of all namespaces. This source instead dumps the listeners,
-// whose table is short, and sends an exact request for each other socket, whose addresses are known
-// (bpf/tcp_table.h). A socket that has gone in the meantime is left out, as a dump would leave it
-// out.
+// whose table is short, and sends an exact request for each other socket, whose names are known
+// (GuestPass). A socket that has gone in the meantime is left out, as a dump would leave it out.
 //
 // Three phases:
-//   kListeners  the dump of the listeners runs;
-//   kLookups    their number was right, so every other socket is asked for, one batch a step;
-//   kDump       their number was wrong, or an exact request cannot be trusted: a dump of the rest.
-//               If the kernel refuses the request's program, it is made without the program.
+//   kListeners  the dump of the listeners runs, if they are asked for;
+//   kLookups    every other socket is asked for, one batch a step;
+//   kDump       an exact request of Exactly() cannot be trusted: a dump of the table. If the kernel
+//               refuses the request's program, it is made without the program.
 // Exactly() begins in kLookups.
 //
 // Cost: 2 to 3 µs a socket.
@@ -25,26 +24,35 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#include "netdiag/bpf/tcp_table.h"
 #include "netdiag/dump/netlink_source.h"
 #include "netdiag/dump/step.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/netlink/conn.h"
+#include "netdiag/types/address.h"
+#include "netdiag/types/types.h"
 
 namespace netdiag::internal {
 
+// What an exact request needs to find a socket of TCP that does not listen.
+struct TcpName {
+  Endpoint local;
+  Endpoint remote;
+  IfIndex interface;                  // that the socket is bound to
+  State state = State::kEstablished;  // when it was seen
+};
+
 class LookupSource {
  public:
-  // `tuples`: every socket of request.table's families that is no listener. `listeners`: how many
-  // rows the dump of the listeners must have. `conn`, `options`: as NetlinkSource.
-  LookupSource(netlink::Conn* conn, const DumpRequest& request, std::vector<bpf::TcpTuple> tuples,
-               uint64_t listeners, const DumpOptions& options = {});
+  // `names`: every socket of request.table's families that does not listen. `conn`, `options`: as
+  // NetlinkSource.
+  LookupSource(netlink::Conn* conn, const DumpRequest& request, std::vector<TcpName> names,
+               const DumpOptions& options = {});
   // The one socket that has these endpoints and is bound to this interface, if it exists. REQUIRES:
   // no other socket can match the query. The source dumps the table if the kernel finds a socket
   // that is bound to another interface or none, which would hide the one that is asked for, or if
   // it does not answer exact requests.
   static LookupSource Exactly(netlink::Conn* conn, const DumpRequest& request,
-                              const bpf::TcpTuple& tuple, const DumpOptions& options = {});
+                              const TcpName& name, const DumpOptions& options = {});
   absl::Status Begin(const netlink::CallOptions& call);
   absl::StatusOr<netlink::Ready> Step(const StepOptions& how, MessageVisitor visitor);
   SourceStats stats() const { return dump_.stats(); }
@@ -60,13 +68,11 @@ class LookupSource {
   netlink::Conn* conn_;
   DumpRequest request_;
   DumpOptions options_;
-  std::vector<bpf::TcpTuple> tuples_;
-  uint64_t listeners_;
-  Phase phase_ = Phase::kListeners;
+  std::vector<TcpName> names_;
+  Phase phase_;
   bool exactly_ = false;
-  NetlinkSource dump_;  // of the listeners, then of the rest
-  uint64_t seen_ = 0;   // listeners
-  size_t next_ = 0;     // of tuples_
+  NetlinkSource dump_;  // of the listeners, or of the table
+  size_t next_ = 0;     // of names_
 };
 
 }  // namespace netdiag::internal

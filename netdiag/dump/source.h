@@ -20,6 +20,7 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/dump/ahead_source.h"
+#include "netdiag/dump/guest_source.h"
 #include "netdiag/dump/kept_source.h"
 #include "netdiag/dump/kernel_table_source.h"
 #include "netdiag/dump/lookup_source.h"
@@ -34,7 +35,7 @@
 namespace netdiag::internal {
 
 using Source = std::variant<NetlinkSource, AheadSource, LookupSource, ProcfsSource, ReplaySource,
-                            StreamSource, KeptSource, KernelTableSource, SplitSource>;
+                            StreamSource, KeptSource, KernelTableSource, SplitSource, GuestSource>;
 
 absl::StatusOr<netlink::Ready> Step(Source* source, const StepOptions& how, MessageVisitor visitor);
 SourceStats StatsOf(const Source& source);

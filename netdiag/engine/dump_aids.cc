@@ -67,6 +67,8 @@ size_t DumpAids::TableProgramsFor(const DumpRequest& request, Completeness compl
     counts = namespaces.CountsOf(netns);
   }
   const bool tcp = request.table.protocol == Protocol::kTcp;
+  // By copies, a reading costs what a dump costs, and is worth it only because it is exact.
+  if (!bpf::KernelTable::IsByLoads() && completeness != Completeness::kExact) return 0;
   return table_choice_.Programs(tcp ? counts.tcp() : counts.udp4 + counts.udp6,
                                 completeness == Completeness::kExact, tcp ? most : 1);
 }

@@ -49,6 +49,8 @@ class DumpAids {
   std::shared_ptr<TableProgram> SpareProgram();
   // The same, loaded. If it cannot be loaded, that is not tried again.
   absl::StatusOr<std::shared_ptr<TableProgram>> LoadedProgram();
+  // True if a program that reads the kernel's tables was made before.
+  bool has_program() const { return !programs_.empty(); }
   // OK if the kernel's dump has idle TCP sockets (ProbeIdleTcp()). Asked once, when it is first
   // wanted.
   const absl::Status& idle_tcp();

@@ -265,12 +265,16 @@ absl::Status Engine::Impl::Plan(const internal::PlanOptions& options,
     });
   }
   if (options_.all_netns) {
-    namespaces_.Find(options_.proc_root, conns_.home(), test_options_.tcp_plan);
+    namespaces_.Find(options_.proc_root, conns_.home());
   }
   PlanHome(options, plans);
   if (!options_.all_netns) return absl::OkStatus();
   for (const netlink::FoundNetns& netns : namespaces_.list()) {
     internal::AppendPlans(query_, options, netns.id, netns.name, plans);
+  }
+  if (options_.source != RowSource::kProc) {
+    namespaces_.PlanPasses(*plans, test_options_.guest_plan, aids_.has_program(),
+                           [this] { return aids_.LoadedProgram(); });
   }
   summary_.netns = namespaces_.stats();
   return absl::OkStatus();

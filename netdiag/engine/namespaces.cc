@@ -5,34 +5,59 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <functional>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 #include "netdiag/types/error.h"
+#include "netdiag/types/proc_file.h"
 
 namespace netdiag::internal {
 namespace {
 
 using netlink::FoundNetns;
 
-// Expected costs in µs, measured by bench/netns_bench.cc.
+// Expected costs in µs, measured by bench/netns_bench.cc. The second value: by copies.
 constexpr double kDump = 240;           // of an empty table
 constexpr double kDumpedSocket = 0.08;  // for each socket of another namespace
 constexpr double kLookup = 2.5;
-constexpr double kFind = 3'000;       // one pass over the kernel's table
-constexpr double kFindSocket = 0.15;  // for each socket that it meets
-constexpr double kLoadProgram = 4'000;
+constexpr double kPass = 2'000;  // over an empty table
+constexpr double kPassedSocket[] = {0.1, 0.2};
+constexpr double kKeptSocket[] = {0.6, 1.2};
+constexpr double kLoadProgram[] = {10'000, 25'000};
+// Sockets whose rows are kept for one pass: about 8 MiB.
+constexpr uint64_t kMostKept = 40'000;
 
 static_assert(bpf::NetnsList::kMax == netlink::kMaxNamespaces);
 
-// The sockets that a namespace's own count includes.
-uint64_t Count(std::span<const bpf::TcpTuple> tuples, Family family) {
-  return static_cast<uint64_t>(std::ranges::count_if(tuples, [&](const bpf::TcpTuple& tuple) {
-    return tuple.local.address.family() == family && tuple.state != State::kTimeWait &&
-           tuple.state != State::kNewSynReceived;
-  }));
+// True if the calling thread's namespace has no hash table of its own. `file` has the size, with a
+// minus sign if the table is shared, from Linux 6.`minor` on; before, there is one table for all.
+bool SharesTable(const std::string& proc_root, std::string_view file, int minor) {
+  const std::string size =
+      ReadProcFile(proc_root + "/sys/net/ipv4/" + std::string(file), /*limit=*/32);
+  return size.empty() ? !KernelIsAtLeast(6, minor) : size[0] == '-';
+}
+
+// What the plans of one protocol ask of their tables together.
+bpf::KernelTable::Question AskTogether(std::span<const TablePlan* const> plans) {
+  bpf::KernelTable::Question all = QuestionOf(plans[0]->request);
+  for (const TablePlan* const plan : plans) {
+    const DumpRequest& request = plan->request;
+    all.families |= request.table.families;
+    all.states = all.states | request.states;
+    all.extensions |= static_cast<uint8_t>(request.extensions.bits());
+    if (request.source_port != all.local_port) all.local_port = Port();
+    if (request.destination_port != all.remote_port) all.remote_port = Port();
+  }
+  return all;
+}
+
+uint64_t CountIn(std::span<const NetnsId> list,
+                 const std::unordered_set<NetnsId, absl::Hash<NetnsId>>& wanted) {
+  return static_cast<uint64_t>(
+      std::ranges::count_if(list, [&](NetnsId id) { return wanted.contains(id); }));
 }
 
 }  // namespace
@@ -41,24 +66,28 @@ void Namespaces::Forget() {
   list_.clear();
   places_.clear();
   index_.clear();
-  tcp_sockets_.clear();
   home_name_.clear();
-  tcp_state_ = TcpSockets::kNotWanted;
+  tcp_pass_ = udp_pass_ = nullptr;
   stats_ = NetnsStats();
 }
 
-void Namespaces::Find(const std::string& proc_root, NetnsId home, TcpPlan plan) {
+void Namespaces::Find(const std::string& proc_root, NetnsId home) {
   Forget();
   proc_root_ = proc_root;
-  std::vector<FoundNetns> found = FindAll(home);
   stats_.listed = 1;
+  if (home == NetnsId()) {
+    stats_.denied = 1;
+    stats_.denial = ErrnoError(EACCES, "network namespaces",
+                               "/proc does not tell which of them is the own one");
+    return;
+  }
+  std::vector<FoundNetns> found = FindAll(home);
   const auto own = std::ranges::find(found, home, &FoundNetns::id);
   if (own != found.end()) {
     home_name_ = own->name;
     found.erase(own);
   }
-  CountSockets(std::move(found), proc_root);
-  ChoosePlan(proc_root, plan);
+  CountSockets(std::move(found));
 }
 
 // The cheap ways come first. With the kernel's list of namespaces, the others are needed only for
@@ -108,12 +137,17 @@ absl::StatusOr<std::vector<NetnsId>> Namespaces::ReadList() {
 // A namespace that has ended since the list was read is not missing.
 void Namespaces::CountUnreached(const Missing& missing) {
   const absl::StatusOr<std::vector<NetnsId>> list = ReadList();
-  if (!list.ok()) {
-    stats_.unreached = missing.size();
-    return;
-  }
-  stats_.unreached = static_cast<uint64_t>(
-      std::ranges::count_if(*list, [&](NetnsId id) { return missing.contains(id); }));
+  stats_.unreached += list.ok() ? CountIn(*list, missing) : missing.size();
+}
+
+// Nothing leads to these namespaces any more: they have ended, or what held them has. Without the
+// kernel's list the difference is not known.
+void Namespaces::CountVanished(const Missing& gone) {
+  if (gone.empty()) return;
+  const absl::StatusOr<std::vector<NetnsId>> list = ReadList();
+  const uint64_t alive = list.ok() ? CountIn(*list, gone) : 0;
+  stats_.unreached += alive;
+  stats_.vanished += gone.size() - alive;
 }
 
 // Adds, by their ids, the namespaces that only sockets keep alive. If `missing` is given, stops
@@ -152,70 +186,107 @@ absl::Status Namespaces::AddHeldBySockets(std::vector<FoundNetns>* found, Missin
   return absl::OkStatus();
 }
 
-void Namespaces::CountSockets(std::vector<FoundNetns> found, const std::string& proc_root) {
-  std::vector<SocketCounts> counts(found.size());
+void Namespaces::CountSockets(std::vector<FoundNetns> found) {
+  std::vector<Place> places(found.size());
   std::vector<absl::Status> entered(found.size());
   const absl::Status all = netlink::RunInEach(found, [&](size_t i, const absl::Status& status) {
     entered[i] = status;
-    if (status.ok()) counts[i] = ReadSockstat(proc_root);
+    if (!status.ok()) return;
+    places[i] = {.counts = ReadSockstat(proc_root_),
+                 .shares_tcp = SharesTable(proc_root_, "tcp_ehash_entries", 1),
+                 .shares_udp = SharesTable(proc_root_, "udp_hash_entries", 2)};
   });
+  Missing vanished;
   for (size_t i = 0; i < found.size(); ++i) {
     const absl::Status& status = all.ok() ? entered[i] : all;
     if (absl::IsNotFound(status)) {
-      ++stats_.vanished;
+      vanished.insert(found[i].id);
     } else if (!status.ok()) {
       if (stats_.denied++ == 0) stats_.denial = status;
     } else {
       ++stats_.listed;
       index_[found[i].id] = list_.size();
       list_.push_back(std::move(found[i]));
-      places_.push_back({.counts = counts[i]});
+      places_.push_back(places[i]);
     }
   }
+  CountVanished(vanished);
 }
 
-// A namespace is small if its lookups cost less than a dump. The sockets are searched for if that
-// saves more than it costs. Sockets of namespaces that could not be counted make dumps cost more
-// than is expected here.
-void Namespaces::ChoosePlan(const std::string& proc_root, TcpPlan plan) {
-  double all = static_cast<double>(ReadSockstat(proc_root).tcp());
-  for (const Place& place : places_) all += static_cast<double>(place.counts.tcp());
-  const double dump = kDump + kDumpedSocket * all;
+// ---- Tables that are read together ----
+
+void Namespaces::PlanPasses(std::span<const TablePlan> plans, GuestPlan how, bool is_loaded,
+                            const TableProgramLoader& load) {
+  if (how == GuestPlan::kDumps || places_.empty()) return;
+  tcp_pass_ = PlanPass(Protocol::kTcp, plans, how, is_loaded, load);
+  udp_pass_ = PlanPass(Protocol::kUdp, plans, how, is_loaded || tcp_pass_ != nullptr, load);
+}
+
+// The small namespaces come first, until enough rows are kept. They are read together if that saves
+// more than it costs. Sockets of namespaces that could not be counted make dumps cost more than is
+// expected here.
+std::shared_ptr<GuestPass> Namespaces::PlanPass(Protocol protocol,
+                                                std::span<const TablePlan> plans, GuestPlan how,
+                                                bool is_loaded, const TableProgramLoader& load) {
+  const bool tcp = protocol == Protocol::kTcp;
+  const auto count_of = [tcp](const SocketCounts& counts) {
+    return tcp ? counts.tcp() : counts.udp4 + counts.udp6;
+  };
+  struct Guest {
+    NetnsId netns;
+    uint64_t sockets;
+    bool operator<(const Guest& other) const { return sockets < other.sockets; }
+  };
+  std::vector<const TablePlan*> asked;
+  std::vector<Guest> guests;
+  for (const TablePlan& plan : plans) {
+    const Table& table = plan.table();
+    const Place* const place = PlaceOf(table.netns);
+    if (table.protocol != protocol || place == nullptr || plan.ends || plan.only_procfs) continue;
+    if (!place->counts.known || !(tcp ? place->shares_tcp : place->shares_udp)) continue;
+    if (place->counts.IsEmpty(plan.request)) continue;
+    if (plan.request.states.contains(State::kBoundInactive)) continue;  // is in no table
+    if (!KernelTableSource::CanAnswer(plan.request).ok() && !plan.LookupsCanAnswer()) continue;
+    asked.push_back(&plan);
+    if (guests.empty() || guests.back().netns != table.netns) {
+      guests.push_back({table.netns, count_of(place->counts)});
+    }
+  }
+  if (asked.empty()) return nullptr;
+  const bool by_lookups = !KernelTableSource::CanAnswer(asked[0]->request).ok();
+  const int by_copies = bpf::KernelTable::IsByLoads() ? 0 : 1;
+  double all = static_cast<double>(count_of(ReadSockstat(proc_root_)));
+  for (const Place& place : places_) all += static_cast<double>(count_of(place.counts));
+  bpf::KernelTable::Question question = AskTogether(asked);
+  const bool walks = !tcp || question.states != State::kListen;
+  const double dump = kDump + (walks ? kDumpedSocket * all : 0);
+  const double of_socket = kKeptSocket[by_copies] + (by_lookups ? kLookup : 0);
   double saved = 0;
-  for (Place& place : places_) {
-    const double cost = kLookup * static_cast<double>(place.counts.tcp());
-    place.small = place.counts.known && (plan == TcpPlan::kLookups || cost < dump);
-    if (place.small && place.counts.tcp() > 0) saved += dump - cost;
+  uint64_t kept = 0;
+  std::vector<NetnsId> chosen;
+  std::ranges::sort(guests, std::less());
+  for (const Guest& guest : guests) {
+    const double cost = of_socket * static_cast<double>(guest.sockets);
+    kept += guest.sockets;
+    if (kept > kMostKept || (how == GuestPlan::kAuto && cost >= dump)) break;
+    saved += dump - cost;
+    chosen.push_back(guest.netns);
   }
-  const double price = kFind + kFindSocket * all + (tcp_table_ == nullptr ? kLoadProgram : 0);
-  const bool wanted = plan == TcpPlan::kLookups || (plan == TcpPlan::kAuto && saved > price);
-  if (wanted) tcp_state_ = TcpSockets::kWanted;
+  const double price =
+      kPass + kPassedSocket[by_copies] * all + (is_loaded ? 0 : kLoadProgram[by_copies]);
+  if (chosen.empty() || (how == GuestPlan::kAuto && saved <= price)) return nullptr;
+  stats_.no_table = load().status();
+  if (!stats_.no_table.ok()) return nullptr;
+  question.netns = chosen[0];
+  return std::make_shared<GuestPass>(load, question, std::move(chosen));
 }
 
-absl::Status Namespaces::FindTcpSockets() {
-  if (tcp_table_ == nullptr) {
-    NETDIAG_ASSIGN_OR_RETURN(tcp_table_, bpf::TcpTable::Load());
-  }
-  std::vector<NetnsId> wanted;
-  std::vector<FoundNetns> entered;
-  for (size_t i = 0; i < list_.size(); ++i) {
-    if (!places_[i].small || places_[i].counts.tcp() == 0) continue;
-    wanted.push_back(list_[i].id);
-    entered.push_back(list_[i]);
-  }
-  NETDIAG_ASSIGN_OR_RETURN(tcp_sockets_, tcp_table_->Read(wanted));
-  // Counts again, because PlanLookups() compares the counts with what was found.
-  NETDIAG_RETURN_IF_ERROR(netlink::RunInEach(entered, [&](size_t i, const absl::Status& status) {
-    PlaceOf(entered[i].id)->counts = status.ok() ? ReadSockstat(proc_root_) : SocketCounts();
-  }));
-  for (auto first = tcp_sockets_.begin(); first != tcp_sockets_.end();) {
-    const NetnsId id = first->netns;
-    const auto last = std::find_if(first, tcp_sockets_.end(),
-                                   [&](const bpf::TcpTuple& tuple) { return tuple.netns != id; });
-    if (Place* const place = PlaceOf(id)) place->tcp_sockets = {first, last};
-    first = last;
-  }
-  return absl::OkStatus();
+std::shared_ptr<GuestPass> Namespaces::PassOf(const Table& table) {
+  const bool tcp = table.protocol == Protocol::kTcp;
+  const std::shared_ptr<GuestPass>& pass = tcp ? tcp_pass_ : udp_pass_;
+  if (pass == nullptr || (!tcp && table.protocol != Protocol::kUdp)) return nullptr;
+  if (!pass->status().ok()) stats_.no_table = pass->status();
+  return pass->status().ok() && pass->Has(table.netns) ? pass : nullptr;
 }
 
 Namespaces::Place* Namespaces::PlaceOf(NetnsId id) {
@@ -236,7 +307,7 @@ absl::Status Namespaces::RunIn(NetnsId id, absl::FunctionRef<absl::Status()> wor
                                                if (status.ok()) worked = work();
                                              }));
   if (absl::IsNotFound(entered) && !std::exchange(places_[place->second].vanished, true)) {
-    ++stats_.vanished;
+    CountVanished({id});
     --stats_.listed;
   }
   return entered.ok() ? worked : entered;
@@ -257,37 +328,6 @@ bool Namespaces::IsEmpty(const DumpRequest& request) {
   const bool empty = place != nullptr && place->counts.IsEmpty(request);
   if (empty) ++stats_.empty;
   return empty;
-}
-
-std::optional<Namespaces::Lookups> Namespaces::PlanLookups(const DumpRequest& request) {
-  if (request.table.protocol != Protocol::kTcp) return std::nullopt;
-  // Sockets that are bound and idle are in no count and in no table of connections.
-  if (request.states.contains(State::kBoundInactive)) return std::nullopt;
-  if (tcp_state_ == TcpSockets::kWanted) {
-    stats_.no_lookup = FindTcpSockets();
-    tcp_state_ = stats_.no_lookup.ok() ? TcpSockets::kFound : TcpSockets::kNotWanted;
-  }
-  Place* const place = PlaceOf(request.table.netns);
-  if (tcp_state_ != TcpSockets::kFound || place == nullptr || !place->small ||
-      !place->counts.known) {
-    return std::nullopt;
-  }
-  // What was found must agree with the namespace's own counts.
-  const auto time_wait =
-      std::ranges::count(place->tcp_sockets, State::kTimeWait, &bpf::TcpTuple::state);
-  if (static_cast<uint64_t>(time_wait) != place->counts.time_wait) return std::nullopt;
-  Lookups lookups;
-  for (const auto& [family, counted] : {std::pair(Family::kInet, place->counts.tcp4),
-                                        std::pair(Family::kInet6, place->counts.tcp6)}) {
-    if (!request.table.families.contains(family)) continue;
-    const uint64_t found = Count(place->tcp_sockets, family);
-    if (found > counted) return std::nullopt;
-    lookups.listeners += counted - found;
-    std::ranges::copy_if(
-        place->tcp_sockets, std::back_inserter(lookups.tuples),
-        [wanted = family](const bpf::TcpTuple& t) { return t.local.address.family() == wanted; });
-  }
-  return lookups;
 }
 
 }  // namespace netdiag::internal

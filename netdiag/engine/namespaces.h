@@ -1,20 +1,20 @@
 // netdiag/engine/namespaces.h — Internal. The guest namespaces of one query, and which of their
-// dumps can be saved.
+// tables are read together.
 //
-// A dump of TCP walks the sockets of all namespaces: the kernel has one table for them, unless a
-// namespace was given its own. So dumps of K namespaces cost K walks. Two kinds of dump need none:
+// A dump of TCP or UDP walks the sockets of all namespaces: the kernel has one table for them,
+// unless a namespace was given its own. So dumps of K namespaces cost K walks. Two kinds of dump
+// need none:
 // - A table is left out if the namespace's own count (sockstat) says that it is empty.
-// - The TCP sockets of all small namespaces are found in one pass for all (bpf/tcp_table.h) and
-//   then looked up one by one (LookupSource).
+// - The sockets of namespaces that are not large are read in one pass for all (GuestPass).
 //
 // Lifetime: holds no namespace and no descriptor of one between calls. The BPF programs stay loaded
-// for the next query: five descriptors.
+// for the next query: three descriptors.
 // Threads: thread-compatible. A call that enters a namespace does so on a thread of its own, which
 // has ended when the call returns.
 // Cost: Find(): the kernel's list of namespaces (bpf/netns_list.h), a readlink for each process, a
 // thread, 60 µs for each namespace. If the list names a namespace without a process, a name and a
 // mount, or if there is no list, also the descriptors of all processes (FindNamespaces()) and a
-// pass of BPF over them (TaskFiles).
+// pass of BPF over them (TaskFiles). The rows of a pass take at most 8 MiB.
 
 #ifndef NETDIAG_ENGINE_NAMESPACES_H_
 #define NETDIAG_ENGINE_NAMESPACES_H_
@@ -37,9 +37,11 @@
 
 #include "netdiag/bpf/netns_list.h"
 #include "netdiag/bpf/task_files.h"
-#include "netdiag/bpf/tcp_table.h"
+#include "netdiag/dump/guest_source.h"
+#include "netdiag/dump/kernel_table_source.h"
 #include "netdiag/dump/sockstat.h"
 #include "netdiag/dump/table.h"
+#include "netdiag/engine/table_plan.h"
 #include "netdiag/engine/test_options.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/query.h"
@@ -50,14 +52,12 @@ namespace netdiag::internal {
 
 class Namespaces {
  public:
-  // The arguments of a LookupSource.
-  struct Lookups {
-    std::vector<bpf::TcpTuple> tuples;
-    uint64_t listeners = 0;
-  };
-
   // Finds every namespace that can be entered, except `home`, and counts its sockets.
-  void Find(const std::string& proc_root, NetnsId home, TcpPlan plan);
+  void Find(const std::string& proc_root, NetnsId home);
+  // Decides which tables of `plans` are read together, and loads the program for it. `is_loaded`:
+  // there is one.
+  void PlanPasses(std::span<const TablePlan> plans, GuestPlan how, bool is_loaded,
+                  const TableProgramLoader& load);
   // Drops everything that Find() found.
   void Forget();
 
@@ -74,23 +74,20 @@ class Namespaces {
   SocketCounts CountsOf(NetnsId id) const;
   // True if the dump would be empty. Counts the table as empty.
   bool IsEmpty(const DumpRequest& request);
-  // The lookups that replace this dump of TCP; nullopt: it must be dumped. The first call of a
-  // query finds the TCP sockets of all small namespaces.
-  std::optional<Lookups> PlanLookups(const DumpRequest& request);
+  // The pass that reads this table, together with those of other guests; null: there is none, or it
+  // has failed.
+  std::shared_ptr<GuestPass> PassOf(const Table& table);
 
   const NetnsStats& stats() const { return stats_; }
 
  private:
   struct Place {
     SocketCounts counts;
-    bool small = false;  // lookups cost less than a dump
+    // True if the namespace has no table of its own.
+    bool shares_tcp = false;
+    bool shares_udp = false;
     bool vanished = false;
-    std::span<const bpf::TcpTuple> tcp_sockets;
   };
-  // The TCP sockets of the small namespaces. kWanted becomes kFound or kNotWanted at the first
-  // PlanLookups().
-  enum class TcpSockets : uint8_t { kNotWanted, kWanted, kFound };
-
   using Missing = std::unordered_set<NetnsId, absl::Hash<NetnsId>>;
 
   // OK if BPF numbers processes as proc_root_ does.
@@ -99,9 +96,11 @@ class Namespaces {
   std::vector<netlink::FoundNetns> FindAll(NetnsId home);
   absl::Status AddHeldBySockets(std::vector<netlink::FoundNetns>* found, Missing* missing);
   void CountUnreached(const Missing& missing);
-  void CountSockets(std::vector<netlink::FoundNetns> found, const std::string& proc_root);
-  void ChoosePlan(const std::string& proc_root, TcpPlan plan);
-  absl::Status FindTcpSockets();
+  void CountVanished(const Missing& gone);
+  void CountSockets(std::vector<netlink::FoundNetns> found);
+  std::shared_ptr<GuestPass> PlanPass(Protocol protocol, std::span<const TablePlan> plans,
+                                      GuestPlan how, bool is_loaded,
+                                      const TableProgramLoader& load);
   Place* PlaceOf(NetnsId id);
 
   std::string proc_root_;
@@ -109,12 +108,11 @@ class Namespaces {
   std::vector<netlink::FoundNetns> list_;
   std::vector<Place> places_;  // one for each of list_
   std::unordered_map<NetnsId, size_t, absl::Hash<NetnsId>> index_;
-  TcpSockets tcp_state_ = TcpSockets::kNotWanted;
+  std::shared_ptr<GuestPass> tcp_pass_;  // null: there is none
+  std::shared_ptr<GuestPass> udp_pass_;
   std::unique_ptr<bpf::NetnsList> netns_list_;
   std::unique_ptr<bpf::TaskFiles> files_;
-  std::unique_ptr<bpf::TcpTable> tcp_table_;
-  std::vector<bpf::TcpTuple> tcp_sockets_;  // by namespace
-  Missing unreached_;                       // by the last query; not forgotten
+  Missing unreached_;  // by the last query; not forgotten
   NetnsStats stats_;
 };
 

@@ -20,7 +20,6 @@
 #include "netdiag/bpf/socket_census.h"
 #include "netdiag/bpf/socket_closer.h"
 #include "netdiag/bpf/task_files.h"
-#include "netdiag/bpf/tcp_table.h"
 #include "netdiag/dump/requests.h"
 #include "netdiag/engine/destroy.h"
 #include "netdiag/engine/probe_socket.h"
@@ -77,9 +76,7 @@ std::vector<Feature> ProbeFeatures(Conns* conns) {
   add("bpf_census",
       "BPF counts UDP and unix sockets, so that a busy table's dump is known to be whole",
       bpf::SocketCensus().Take(Protocol::kUdp).status());
-  add("bpf_tcp_table", "one BPF pass finds the connections of many small namespaces",
-      bpf::TcpTable::Load().status());
-  add("bpf_socket_tables", "BPF reads the kernel's tables of TCP and UDP instead of dumping them",
+  add("bpf_socket_tables", "BPF reads the kernel's tables of TCP and UDP, of many namespaces at once",
       bpf::KernelTable::Load().status());
   add("bpf_netns_list", "the kernel's list of namespaces saves a search through all descriptors",
       bpf::NetnsList::Load().status());

@@ -20,15 +20,15 @@ struct EngineOptions;
 
 namespace internal {
 
-// How the TCP sockets of guest namespaces are found.
-enum class TcpPlan : uint8_t {
-  kAuto,     // the plan with the lowest expected cost
-  kDumps,    // one dump for each namespace
-  kLookups,  // exact lookups wherever they are possible
+// How the sockets of guest namespaces are read.
+enum class GuestPlan : uint8_t {
+  kAuto,      // what is expected to cost less
+  kDumps,     // one dump for each namespace
+  kTogether,  // in one pass for all, wherever that is possible
 };
 
 struct TestOptions {
-  TcpPlan tcp_plan = TcpPlan::kAuto;
+  GuestPlan guest_plan = GuestPlan::kAuto;
   // Reads every table from /proc/net, even if the kernel has a dump of it.
   bool prefer_procfs = false;
 };

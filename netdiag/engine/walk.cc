@@ -10,7 +10,6 @@
 #include <utility>
 #include <variant>
 
-#include "netdiag/bpf/tcp_table.h"
 #include "netdiag/dump/kernel_protocols.h"
 #include "netdiag/types/error.h"
 
@@ -67,28 +66,33 @@ uint64_t XdpSocketsLeftOut(uint64_t given, NetnsId netns, Conns* conns) {
   return living > given ? living - given : 0;
 }
 
+// The pass that reads the table together with those of other namespaces; null: there is none.
+std::shared_ptr<GuestPass> PassOf(const TablePlan& plan, const WalkContext& context) {
+  if (context.source == RowSource::kProc || context.conns->IsHome(plan.table().netns)) {
+    return nullptr;
+  }
+  return context.namespaces->PassOf(plan.table());
+}
+
 // Exact lookups instead of a dump, where the two are equivalent.
 std::optional<LookupSource> PlanLookups(const TablePlan& plan, Conn* conn,
                                         const DumpOptions& options, const WalkContext& context) {
   if (!plan.LookupsCanAnswer()) return std::nullopt;
   if (plan.ends) {
-    bpf::TcpTuple tuple;
-    tuple.local = plan.ends->local;
-    tuple.remote = plan.ends->remote;
-    tuple.interface = plan.ends->interface;
-    return LookupSource::Exactly(conn, plan.request, tuple, options);
+    const TcpName name = {plan.ends->local, plan.ends->remote, plan.ends->interface};
+    return LookupSource::Exactly(conn, plan.request, name, options);
   }
-  if (context.conns->IsHome(plan.table().netns)) return std::nullopt;
-  std::optional<Namespaces::Lookups> lookups = context.namespaces->PlanLookups(plan.request);
-  if (!lookups) return std::nullopt;
-  return LookupSource(conn, plan.request, std::move(lookups->tuples), lookups->listeners, options);
+  const std::shared_ptr<GuestPass> pass = PassOf(plan, context);
+  // A pass that could not be settled lacks sockets.
+  if (pass == nullptr || !pass->done() || !pass->doubt().ok()) return std::nullopt;
+  return LookupSource(conn, plan.request, pass->NamesOf(plan.table()), options);
 }
 
-// OK, or why the kernel's table cannot answer.
-absl::Status CheckKernelTable(const TablePlan& plan, const WalkContext& context) {
+// OK, or why the kernel's table cannot answer. `cookies`: they are asked for.
+absl::Status CheckKernelTable(const TablePlan& plan, bool cookies) {
   NETDIAG_RETURN_IF_ERROR(KernelTableSource::CanAnswer(plan.request));
   const std::string what = "reading the kernel's table, " + Text(plan.table());
-  if (context.cookies) {
+  if (cookies) {
     return ErrnoError(EOPNOTSUPP, what,
                       "cookies are asked for, which only a dump gives to every socket");
   }
@@ -110,7 +114,7 @@ absl::StatusOr<std::optional<KernelTableSource>> OpenKernelTable(const TablePlan
                                                                  const WalkContext& context) {
   const bool told = context.source == RowSource::kTable;
   if (!told && !MayPreferTable(plan, context)) return std::nullopt;
-  NETDIAG_RETURN_IF_ERROR(CheckKernelTable(plan, context));
+  NETDIAG_RETURN_IF_ERROR(CheckKernelTable(plan, context.cookies));
   size_t programs = context.table_programs;
   if (!told) {
     programs = context.aids->TableProgramsFor(plan.request, context.completeness, programs,
@@ -152,6 +156,12 @@ absl::StatusOr<std::optional<Walk>> Walk::Start(const TablePlan& plan, size_t sl
 
 absl::StatusOr<Walk> Walk::StartDump(const TablePlan& plan, size_t slot, const WalkContext& context,
                                      const CallOptions& call, TableOutcome* outcome) {
+  if (std::shared_ptr<GuestPass> pass = PassOf(plan, context)) {
+    outcome->source = SourceKind::kTable;
+    return Walk(plan, slot, context, outcome,
+                GuestSource(std::move(pass), plan.table(), context.cookies,
+                            CheckKernelTable(plan, /*cookies=*/false)));
+  }
   absl::StatusOr<std::optional<KernelTableSource>> table = OpenKernelTable(plan, context);
   if (table.ok() && *table) {
     outcome->source = SourceKind::kTable;
@@ -199,11 +209,17 @@ absl::StatusOr<Ready> Walk::Step(const StepOptions& how, MessageVisitor deliver)
 absl::StatusOr<Ready> Walk::Recover(const absl::Status& failure, const CallOptions& call) {
   outcome_->status = failure;
   if (outcome_->source == SourceKind::kTable && outcome_->rows == 0) {
-    outcome_->no_table = failure;
+    // The rows of a pass over many namespaces can be completed by lookups.
+    const bool said = context_->source == RowSource::kTable;
+    if (said || !std::holds_alternative<GuestSource>(source_)) outcome_->no_table = failure;
     outcome_->source = SourceKind::kNetlink;
     absl::StatusOr<Source> dump = OpenDump(*plan_, slot_, *context_, call);
-    if (!dump.ok()) return EndsCall(dump.status()) ? dump.status() : Recover(dump.status(), call);
+    if (EndsCall(dump.status())) return dump.status();
+    if (!dump.ok() && !context_->namespaces->Vanished(plan_->table().netns)) {
+      return Recover(dump.status(), call);
+    }
     outcome_->status = absl::OkStatus();
+    if (!dump.ok()) return Ready::kDone;
     source_ = *std::move(dump);
     return Ready::kSome;
   }

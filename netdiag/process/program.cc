@@ -46,10 +46,11 @@ void Cut(size_t limit, std::string* args) {
   args->append(Programs::kCut);
 }
 
-std::string ReadArgs(int directory) {
+// nullopt: they may not be read.
+std::optional<std::string> ReadArgs(int directory) {
   const UniqueFd fd(openat(directory, "cmdline", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!fd.ok()) return std::nullopt;
   std::string args;
-  if (!fd.ok()) return args;
   std::array<char, 4096> buffer;
   ssize_t size = 1;
   // One byte more than is kept tells that there are more.
@@ -59,7 +60,7 @@ std::string ReadArgs(int directory) {
     } while (size < 0 && errno == EINTR);
     if (size > 0) args.append(buffer.data(), static_cast<size_t>(size));
   }
-  if (size < 0) return {};
+  if (size < 0) return std::nullopt;
   const size_t end = args.find_last_not_of('\0');
   if (args.size() > Programs::kMaxArgs && end != args.npos && end >= Programs::kMaxArgs) {
     Cut(Programs::kMaxArgs, &args);
@@ -81,7 +82,8 @@ const Program* Programs::Of(const Owner& owner) {
     const UniqueFd directory = internal::OpenDirectory(AT_FDCWD, path.c_str());
     if (directory.ok() && IsOf(directory.get(), owner.start_time)) {
       entry.known = true;
-      entry.program = {ReadExe(directory.get()), ReadArgs(directory.get())};
+      const std::optional<std::string> args = ReadArgs(directory.get());
+      entry.program = {ReadExe(directory.get()), args.value_or(""), !args};
     }
   }
   return entry.known ? &entry.program : nullptr;

@@ -53,6 +53,7 @@ struct Program {
   // (a kernel thread, a zombie) or they may not be read. At most Programs::kMaxArgs bytes are read;
   // if there are more, the last argument is Programs::kCut.
   std::string args;
+  bool args_unread = false;  // the arguments may not be read; not known of a capture's programs
 };
 
 class Programs {

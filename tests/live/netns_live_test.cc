@@ -18,10 +18,15 @@
 #include <thread>
 #include <vector>
 
+#include <gmock/gmock.h>
+
+#include "netdiag/bpf/kernel_table.h"
+#include "netdiag/bpf/netns_list.h"
 #include "netdiag/engine/test_options.h"
 #include "netdiag/netlink/netns.h"
 #include "netdiag/process/cgroup.h"
 #include "netdiag/snapshot.h"
+#include "netdiag/types/error.h"
 #include "tests/live/live_testing.h"
 #include "tests/live/netns_testing.h"
 #include "tests/testing/netns.h"
@@ -30,6 +35,8 @@
 namespace netdiag::testing {
 namespace {
 
+using ::testing::IsEmpty;
+using ::testing::Not;
 using netlink::CurrentNetns;
 
 Query AllStates() {
@@ -57,19 +64,16 @@ struct Answer {
 Answer AnswerOf(Engine* engine, const Query& query, const std::set<std::string>& names) {
   Answer answer;
   const absl::StatusOr<Summary> summary = engine->Visit(query, [&](const Row& row) {
-    if (names.contains(row.table().netns_name)) answer.rows.insert(Contents(row));
+    // The ages in tcp_info change by themselves, too.
+    const bool fixed = !query.extensions.contains(Extension::kInfo);
+    if (names.contains(row.table().netns_name)) {
+      answer.rows.insert(fixed ? Contents(row) : Identity(row));
+    }
     return Flow::kContinue;
   });
   EXPECT_TRUE(summary.ok()) << summary.status();
   if (summary.ok()) answer.summary = *summary;
   return answer;
-}
-
-// The number of tables of the namespace whose sockets were looked up one by one.
-int64_t LookedUp(const Summary& summary, std::string_view name) {
-  return std::ranges::count_if(summary.tables, [&](const TableOutcome& outcome) {
-    return outcome.looked_up && outcome.table.netns_name == name;
-  });
 }
 
 // Gives the zoo's namespace a name.
@@ -165,26 +169,50 @@ TEST_F(NetnsLive, RunInEntersTheNamespacesOfTheQuery) {
   });
 }
 
-TEST_F(NetnsLive, LookupsGiveTheRowsOfDumps) {
-  if (const std::string why = WhyNoTcpTable(); !why.empty()) GTEST_SKIP() << why;
+// The tables of a namespace by their source, for each way of reading them.
+const TableOutcome& TcpOf(const Summary& summary, std::string_view name) {
+  const auto found = std::ranges::find_if(summary.tables, [&](const TableOutcome& outcome) {
+    return outcome.table.protocol == Protocol::kTcp && outcome.table.netns_name == name;
+  });
+  Check(found != summary.tables.end(), "a table of TCP");
+  return *found;
+}
+
+// OK, or why this kernel's tables are not read.
+absl::Status CanReadTogether() { return bpf::KernelTable::Check(); }
+
+TEST_F(NetnsLive, OnePassGivesTheRowsOfDumps) {
+  if (const absl::Status can = CanReadTogether(); IsUnsupported(can)) GTEST_SKIP() << can;
   Apart([] {
     NameZoo(zoo());
-    const auto walks = OpenForAll({}, {.tcp_plan = internal::TcpPlan::kDumps});
-    const auto lookups = OpenForAll({}, {.tcp_plan = internal::TcpPlan::kLookups});
-    for (const ExtensionSet extensions : {ExtensionSet(), ExtensionSet(Extension::kCongestion)}) {
-      SCOPED_TRACE(::testing::Message() << "extensions " << extensions.bits());
-      Query query = AllStates();
-      query.extensions = extensions;
-      const Answer expected = AnswerOf(walks.get(), query, {"zoo"});
-      const Answer got = AnswerOf(lookups.get(), query, {"zoo"});
-      ASSERT_TRUE(got.summary.netns->no_lookup.ok()) << got.summary.netns->no_lookup;
-      EXPECT_EQ(Difference(got.rows, expected.rows), "");
-      EXPECT_GT(expected.rows.size(), 40u);
-      EXPECT_EQ(LookedUp(got.summary, "zoo"), 1) << "the walk was needed after all";
-      EXPECT_EQ(LookedUp(expected.summary, "zoo"), 0);
+    const auto dumps = OpenForAll({}, {.guest_plan = internal::GuestPlan::kDumps});
+    const auto together = OpenForAll({}, {.guest_plan = internal::GuestPlan::kTogether});
+    Query query = AllStates();
+    query.protocols = {Protocol::kTcp, Protocol::kUdp};
+    // Only a dump or a lookup has tcp_info.
+    for (const ExtensionSet extensions :
+         {ExtensionSet(), ExtensionSet(Extension::kCongestion), ExtensionSet(Extension::kInfo)}) {
+      for (const bool cookies : {true, false}) {
+        SCOPED_TRACE(::testing::Message()
+                     << "extensions " << extensions.bits() << ", cookies " << cookies);
+        query.extensions = extensions;
+        query.cookies = cookies;
+        // The first dump gives every socket its cookie.
+        const Answer expected = AnswerOf(dumps.get(), query, {"zoo"});
+        const Answer got = AnswerOf(together.get(), query, {"zoo"});
+        ASSERT_TRUE(got.summary.netns->no_table.ok()) << got.summary.netns->no_table;
+        EXPECT_EQ(Difference(got.rows, expected.rows), "");
+        EXPECT_GT(expected.rows.size(), 40u);
+        const bool by_lookups = extensions.contains(Extension::kInfo);
+        const TableOutcome& outcome = TcpOf(got.summary, "zoo");
+        EXPECT_EQ(outcome.source, by_lookups ? SourceKind::kNetlink : SourceKind::kTable);
+        EXPECT_EQ(outcome.looked_up, by_lookups);
+        EXPECT_TRUE(outcome.doubt.ok()) << outcome.doubt;
+        EXPECT_EQ(TcpOf(expected.summary, "zoo").source, SourceKind::kNetlink);
+      }
     }
     Identities identities;
-    const auto visited = lookups->Visit(AllStates(), [&](const Row& row) {
+    const auto visited = together->Visit(AllStates(), [&](const Row& row) {
       if (row.table().netns_name == "zoo") identities.insert(Identity(row));
       return Flow::kContinue;
     });
@@ -198,11 +226,47 @@ TEST_F(NetnsLive, LookupsGiveTheRowsOfDumps) {
   });
 }
 
-TEST_F(NetnsLive, LookupsHonourStatesFamiliesAndPorts) {
+// A program cannot give a socket its cookie.
+TEST_F(NetnsLive, SocketsWithoutACookieAreLookedUp) {
+  if (const absl::Status can = CanReadTogether(); IsUnsupported(can)) GTEST_SKIP() << can;
+  Apart([] {
+    AddNetns("blue");
+    int listener = -1;
+    int client = -1;
+    In("blue", [&] {
+      listener = Listen(Loopback(Family::kInet), 1);
+      client = Make(Family::kInet, SOCK_STREAM);
+      Connect(client, LocalOf(listener));
+    });
+    const auto together = OpenForAll({}, {.guest_plan = internal::GuestPlan::kTogether});
+    std::set<Cookie> cookies;
+    const auto add = [&](const Row& row) {
+      if (row.table().netns_name == "blue") cookies.insert(row.cookie());
+      return Flow::kContinue;
+    };
+    Query query = AllStates();
+    query.protocols = {Protocol::kTcp};
+    for (const bool first : {true, false}) {
+      cookies.clear();
+      const auto summary = together->Visit(query, add);
+      ASSERT_TRUE(summary.ok()) << summary.status();
+      EXPECT_EQ(TcpOf(*summary, "blue").looked_up, first);
+      EXPECT_EQ(cookies.size(), 3u);
+      EXPECT_FALSE(cookies.contains(Cookie()));
+    }
+    EXPECT_TRUE(cookies.contains(CookieOf(client)));
+    close(client);
+    close(listener);
+  });
+}
+
+TEST_F(NetnsLive, OnePassHonoursStatesFamiliesAndPorts) {
   Apart([] {
     NameZoo(zoo());
-    const auto walks = OpenForAll({}, {.tcp_plan = internal::TcpPlan::kDumps});
-    const auto lookups = OpenForAll({}, {.tcp_plan = internal::TcpPlan::kLookups});
+    const auto dumps = OpenForAll({}, {.guest_plan = internal::GuestPlan::kDumps});
+    const auto together = OpenForAll({}, {.guest_plan = internal::GuestPlan::kTogether});
+    const auto threads =
+        OpenForAll({.connections = 2, .threads = 2}, {.guest_plan = internal::GuestPlan::kTogether});
     std::vector<Query> queries;
     for (const State state :
          {State::kEstablished, State::kSynSent, State::kSynReceived, State::kFinWait1,
@@ -211,17 +275,55 @@ TEST_F(NetnsLive, LookupsHonourStatesFamiliesAndPorts) {
       queries.push_back({.protocols = {Protocol::kTcp}, .states = state});
     }
     for (const Family family : {Family::kInet, Family::kInet6}) {
-      queries.push_back({.protocols = {Protocol::kTcp}, .families = family});
+      queries.push_back({.protocols = {Protocol::kTcp, Protocol::kUdp}, .families = family});
     }
     const Port port = zoo()["tcp4 established, sender"].local.port;
     queries.push_back({.protocols = {Protocol::kTcp}, .source_port = port});
     queries.push_back({.protocols = {Protocol::kTcp}, .destination_port = port});
     for (const Query& query : queries) {
-      const Answer expected = AnswerOf(walks.get(), query, {"zoo"});
-      const Answer got = AnswerOf(lookups.get(), query, {"zoo"});
-      EXPECT_EQ(Difference(got.rows, expected.rows), "") << query.states.bits();
+      const Answer expected = AnswerOf(dumps.get(), query, {"zoo"});
+      EXPECT_EQ(Difference(AnswerOf(together.get(), query, {"zoo"}).rows, expected.rows), "")
+          << query.states.bits();
+      EXPECT_EQ(Difference(AnswerOf(threads.get(), query, {"zoo"}).rows, expected.rows), "")
+          << query.states.bits();
     }
     Shell("umount /run/netns/zoo");
+  });
+}
+
+// Such a namespace is in another table than the others.
+TEST_F(NetnsLive, ANamespaceWithATableOfItsOwnIsReadApart) {
+  if (!KernelIs(6, 1)) GTEST_SKIP() << "namespaces have no table of their own before Linux 6.1";
+  Apart([] {
+    AddNetns("blue");
+    Shell("sysctl -q -w net.ipv4.tcp_child_ehash_entries=64");
+    AddNetns("green");
+    Shell("sysctl -q -w net.ipv4.tcp_child_ehash_entries=0");
+    std::map<std::string, std::set<Inode>> expected;
+    std::vector<int> fds;
+    for (const char* name : {"blue", "green"}) {
+      In(name, [&] {
+        fds.push_back(Listen(Loopback(Family::kInet), 1));
+        fds.push_back(Make(Family::kInet, SOCK_STREAM));
+        Connect(fds.back(), LocalOf(fds[fds.size() - 2]));
+      });
+      expected[name] = {InodeOf(fds[fds.size() - 2]), InodeOf(fds.back()), Inode()};
+    }
+    const auto together = OpenForAll({}, {.guest_plan = internal::GuestPlan::kTogether});
+    Query query = AllStates();
+    query.protocols = {Protocol::kTcp};
+    query.cookies = false;
+    std::map<std::string, std::set<Inode>> got;
+    const auto summary = together->Visit(query, [&](const Row& row) {
+      if (expected.contains(row.table().netns_name)) {
+        got[row.table().netns_name].insert(row.inode());
+      }
+      return Flow::kContinue;
+    });
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    EXPECT_EQ(got, expected);
+    EXPECT_EQ(TcpOf(*summary, "green").source, SourceKind::kNetlink);
+    for (const int fd : fds) close(fd);
   });
 }
 
@@ -232,7 +334,7 @@ TEST_F(NetnsLive, KeepsNoNamespaceAlive) {
     Shell("ip link add here type veth peer name there && ip link set there netns blue");
     int listener = -1;
     In("blue", [&] { listener = Listen(Loopback(Family::kInet), 1); });
-    const auto engine = OpenForAll({}, {.tcp_plan = internal::TcpPlan::kLookups});
+    const auto engine = OpenForAll({}, {.guest_plan = internal::GuestPlan::kTogether});
     uint64_t rows = 0;
     const auto count = [&](const Row& row) {
       if (row.table().netns_name == "blue") ++rows;
@@ -273,29 +375,55 @@ TEST_F(NetnsLive, AStoppedVisitKeepsNoNamespaceAlive) {
   });
 }
 
+// Visits all namespaces. At the first row, removes the name of "blue", which has a listener. Expects
+// no row of it, and no error.
+Summary VisitWhileBlueLosesItsName(const std::function<void()>& at_first_row) {
+  const int own = Listen(Loopback(Family::kInet), 1);
+  const auto engine = OpenForAll();
+  bool first = true;
+  const auto summary = engine->Visit(AllStates(), [&](const Row& row) {
+    if (std::exchange(first, false)) {
+      DeleteNetns("blue");
+      at_first_row();
+    }
+    EXPECT_NE(row.table().netns_name, "blue");
+    return Flow::kContinue;
+  });
+  Check(summary.ok(), "Visit");
+  for (const TableOutcome& outcome : summary->tables) {
+    if (outcome.table.netns_name != "blue") continue;
+    EXPECT_TRUE(outcome.status.ok()) << outcome.status;
+  }
+  close(own);
+  return *summary;
+}
+
 TEST_F(NetnsLive, ANamespaceThatVanishesIsCountedAndNoError) {
+  Apart([] {
+    AddNetns("blue");
+    Shell("ip link add here type veth peer name there && ip link set there netns blue");
+    int listener = -1;
+    In("blue", [&] { listener = Listen(Loopback(Family::kInet), 1); });
+    const Summary summary = VisitWhileBlueLosesItsName([&] {
+      close(listener);
+      Await("the namespace's end", [] { return if_nametoindex("here") == 0; });
+    });
+    EXPECT_GE(summary.netns->vanished, 1u);
+  });
+}
+
+TEST_F(NetnsLive, ANamespaceThatOnlyLosesItsNameIsMissing) {
   Apart([] {
     AddNetns("blue");
     int listener = -1;
     In("blue", [&] { listener = Listen(Loopback(Family::kInet), 1); });
-    const int own = Listen(Loopback(Family::kInet), 1);
-    const auto engine = OpenForAll();
-    bool deleted = false;
-    uint64_t rows = 0;
-    const auto summary = engine->Visit(AllStates(), [&](const Row& row) {
-      if (!std::exchange(deleted, true)) DeleteNetns("blue");
-      if (row.table().netns_name == "blue") ++rows;
-      return Flow::kContinue;
-    });
-    ASSERT_TRUE(summary.ok()) << summary.status();
-    EXPECT_GE(summary->netns->vanished, 1u);
-    EXPECT_EQ(rows, 0u);
-    for (const TableOutcome& outcome : summary->tables) {
-      if (outcome.table.netns_name != "blue") continue;
-      EXPECT_TRUE(outcome.status.ok()) << outcome.status;
+    const Summary summary = VisitWhileBlueLosesItsName([] {});
+    // Without BPF nothing tells such a namespace from one that has ended.
+    if (bpf::NetnsList::Load().ok()) {
+      EXPECT_GE(summary.netns->unreached, 1u);
+      EXPECT_THAT(summary.Gaps(), Not(IsEmpty()));
     }
     close(listener);
-    close(own);
   });
 }
 

@@ -24,7 +24,6 @@
 
 #include <gtest/gtest.h>
 
-#include "netdiag/bpf/tcp_table.h"
 #include "netdiag/engine.h"
 #include "netdiag/engine/test_options.h"
 #include "netdiag/netlink/netns.h"
@@ -34,17 +33,6 @@
 namespace netdiag::testing {
 
 inline void Shell(const std::string& command) { Check(std::system(command.c_str()) == 0, command); }
-
-// Not empty if the kernel refuses the iterator that reads the TCP table although this process may
-// load programs: seen on a build of 6.18. Then namespaces are dumped, and none is looked up.
-inline std::string WhyNoTcpTable() {
-  const auto table = bpf::TcpTable::Load();
-  if (IsUnsupported(table.status())) return std::string(table.status().message());
-  if (bpf::TcpTable::Check().ok() && Errno(table.status()) == EPERM) {
-    return "this kernel refuses iter/bpf_map_elem: " + std::string(table.status().message());
-  }
-  return "";
-}
 
 // Runs `body` on a thread in a new network namespace and a new mount namespace in which /run is
 // empty.

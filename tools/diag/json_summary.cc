@@ -76,7 +76,7 @@ void PutNetnsStats(const netdiag::NetnsStats& stats, Json* json) {
   json->Number("unreached", stats.unreached);
   json->Message("denial", stats.denial);
   json->Message("no_socket_search", stats.no_socket_search);
-  json->Message("no_lookup", stats.no_lookup);
+  json->Message("no_table", stats.no_table);
   (*json)->EndObject();
 }
 

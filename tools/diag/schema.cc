@@ -361,7 +361,7 @@ std::string Namespaces() {
   AddText("denial", "Why the first of the denied could not be entered.", &properties);
   AddText("no_socket_search",
           "Why namespaces that only a socket keeps alive were not searched for.", &properties);
-  AddText("no_lookup", "Why dumps were made instead of cheaper requests.", &properties);
+  AddText("no_table", "Why dumps were made instead of cheaper requests.", &properties);
   return ObjectOf(properties,
                   {"listed", "denied", "vanished", "hidden", "beyond", "unreached", "empty"});
 }

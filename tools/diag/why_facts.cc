@@ -112,6 +112,7 @@ void WhyFacts::Add(const Row& row) {
     if (const netdiag::Program* program = row.ProgramOf(owner)) {
       process.exe = program->exe;
       process.args = program->args;
+      process.args_unread = program->args_unread;
     }
     if (row.cgroup() != nullptr) {
       process.unit = row.cgroup()->unit;
@@ -192,7 +193,7 @@ void AppendProcess(int32_t pid, const WhyProcess& process, const std::string& pr
     out->append(head).append(value).append("\n");
   };
   line("executable", process.exe.empty() ? "may not be read" : Escaped(process.exe));
-  line("arguments", ArgsText(process.args));
+  line("arguments", process.args_unread ? "may not be read" : ArgsText(process.args));
   std::vector<std::string> users;
   for (const netdiag::Uid uid : process.users) names->AppendUser(uid, &users.emplace_back());
   line("user", Join(users));

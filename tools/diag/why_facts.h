@@ -22,6 +22,7 @@ struct WhyProcess {
   netdiag::Owner owner;  // its command is a copy: see `command`
   std::string command;
   std::string exe, args;  // of Program; empty: not known
+  bool args_unread = true;
   std::string unit, container;
   std::set<netdiag::Uid> users;
   std::set<std::string> listens;  // "tcp 0.0.0.0:443", escaped

@@ -1,0 +1,110 @@
+// Tested by tests/live/netns_live_test.cc.
+
+#include "netdiag/dump/guest_source.h"
+
+#include <cerrno>
+#include <span>
+#include <utility>
+
+#include "netdiag/netlink/abi.h"
+#include "netdiag/netlink/wire.h"
+#include "netdiag/socket/inet_socket.h"
+#include "netdiag/types/error.h"
+
+namespace netdiag::internal {
+namespace {
+
+using netlink::Message;
+using netlink::Ready;
+
+// Bytes that one step visits.
+constexpr size_t kSlice = size_t{32} << 10;
+
+}  // namespace
+
+GuestPass::GuestPass(TableProgramLoader load, bpf::KernelTable::Question question,
+                     std::vector<NetnsId> namespaces)
+    : load_(std::move(load)), question_(question), namespaces_(std::move(namespaces)) {
+  question_.of = namespaces_;
+  for (const NetnsId netns : namespaces_) rows_.try_emplace(netns);
+}
+
+absl::Status GuestPass::Step() {
+  if (done_ || !status_.ok()) return status_;
+  const absl::StatusOr<bool> more = Read();
+  if (more.ok() && *more) return absl::OkStatus();
+  status_ = more.status();
+  done_ = more.ok();
+  table_ = nullptr;
+  program_ = nullptr;
+  return status_;
+}
+
+absl::StatusOr<bool> GuestPass::Read() {
+  if (table_ == nullptr) {
+    NETDIAG_ASSIGN_OR_RETURN(program_, load_());
+    NETDIAG_ASSIGN_OR_RETURN(bpf::KernelTable* const table, program_->Get());
+    NETDIAG_RETURN_IF_ERROR(table->Begin(question_));
+    table_ = table;
+  }
+  NETDIAG_ASSIGN_OR_RETURN(const bool more, table_->Read());
+  if (!more) doubt_ = DoubtOf(question_.protocol, table_->unsettled());
+  NETDIAG_RETURN_IF_ERROR(Keep());
+  return more;
+}
+
+// Keeps the rows that were read last.
+absl::Status GuestPass::Keep() {
+  NetnsId netns;
+  Message message;
+  for (std::span<const std::byte> bytes; table_->Next(&bytes, &netns);) {
+    netlink::MessageCursor one(bytes);
+    if (!one.Next(&message)) return DamagedData("the kernel's table", "a row is incomplete");
+    const auto rows = rows_.find(netns);
+    if (rows == rows_.end()) continue;
+    rows->second.messages.Add(message);
+    const inet_diag_sockid id = netlink::Load<inet_diag_msg>(message.payload())->id;
+    rows->second.lacks_cookies |= (id.idiag_cookie[0] | id.idiag_cookie[1]) == 0;
+  }
+  return absl::OkStatus();
+}
+
+std::vector<TcpName> GuestPass::NamesOf(const Table& table) const {
+  std::vector<TcpName> names;
+  const MessageArena& messages = Of(table.netns).messages;
+  for (size_t place = 0; place < messages.bytes();) {
+    const Message message = messages.At(place);
+    place += message.whole().size();
+    const auto socket = InetSocket::Parse(message.payload());
+    if (!socket || !table.families.contains(socket->family())) continue;
+    if (socket->state() == State::kListen) continue;
+    names.push_back({socket->local(), socket->remote(), socket->interface(), socket->state()});
+  }
+  return names;
+}
+
+absl::StatusOr<Ready> GuestSource::Step(const StepOptions& /*how*/, MessageVisitor visitor) {
+  if (!pass_->done()) {
+    NETDIAG_RETURN_IF_ERROR(pass_->Step());
+    return Ready::kSome;
+  }
+  NETDIAG_RETURN_IF_ERROR(lacking_);
+  const GuestPass::Rows& rows = pass_->Of(table_.netns);
+  if (cookies_ && rows.lacks_cookies) {
+    return ErrnoError(EOPNOTSUPP, "reading the kernel's table, " + Text(table_),
+                      "a socket has no cookie yet");
+  }
+  for (const size_t end = place_ + kSlice; place_ < rows.messages.bytes();) {
+    if (place_ >= end) return Ready::kSome;
+    const Message message = rows.messages.At(place_);
+    place_ += message.whole().size();
+    const auto socket = netlink::Load<inet_diag_msg>(message.payload());
+    if (!socket || !table_.families.contains(static_cast<Family>(socket->idiag_family))) continue;
+    if (visitor(message) == Flow::kStop) return Ready::kDone;
+  }
+  return Ready::kDone;
+}
+
+SourceStats GuestSource::stats() const { return {.doubt = pass_->doubt()}; }
+
+}  // namespace netdiag::internal
