@@ -56,11 +56,13 @@
 // ---- Tables ----
 
 static __always_inline struct inet_hashinfo* HashInfo(struct net* net) {
-  if (bpf_core_field_exists(net->ipv4.tcp_death_row)) {
-    return BPF_CORE_READ(net, ipv4.tcp_death_row.hashinfo);
+#ifdef NETDIAG_BY_COPIES
+  if (!bpf_core_field_exists(net->ipv4.tcp_death_row)) {
+    struct net___pointer* other = (struct net___pointer*)net;
+    return BPF_CORE_READ(other, ipv4.tcp_death_row, hashinfo);
   }
-  struct net___pointer* other = (struct net___pointer*)net;
-  return BPF_CORE_READ(other, ipv4.tcp_death_row, hashinfo);
+#endif
+  return BPF_CORE_READ(net, ipv4.tcp_death_row.hashinfo);
 }
 
 #ifdef NETDIAG_BY_COPIES
@@ -276,11 +278,15 @@ static __always_inline void NameNet(__u64 net) {
   r.named_inode = InodeOfNet(net);
 }
 
+// Sets r.other_net, too.
 static __always_inline int IsWantedNet(__u64 net) {
-  if (!q.many) return net == r.net;
+  r.other_net = 0;
+  if (net == r.net) return 1;
+  if (!q.many) return 0;
   NameNet(net);
   const __u32 inode = r.named_inode;
-  return (q.wanted[inode >> 6 & (kTableWanted / 64 - 1)] >> (inode & 63) & 1) != 0;
+  r.other_net = inode;
+  return (q.besides[inode >> 6 & (kTableBesides / 64 - 1)] >> (inode & 63) & 1) != 0;
 }
 
 // The state in which a dump shows the socket, or 0 if it is not asked for.
@@ -325,7 +331,7 @@ int Visit(void) {
   const __u8 state = common->skc_state;
   const __u32 row = r.at;
   const __u8 shown = IsWanted(common, address, net, state);
-  if (shown != 0) Fill(address, state, shown, cookie, q.many ? r.named_inode : q.netns);
+  if (shown != 0) Fill(address, state, shown, cookie);
   READ_AGAIN();
   const __u64 next = WORD(common, address, skc_node.next);
   READ_AGAIN();

@@ -27,7 +27,7 @@ namespace copies {
 #include "netdiag/bpf/kernel_table_copies.inc"
 }
 
-static_assert(sizeof(KernelTableQuestion) == 48 + kTableWanted / 8);
+static_assert(sizeof(KernelTableQuestion) == 48 + kTableBesides / 8);
 static_assert(sizeof(KernelTableEnd) == 16);
 
 constexpr std::string_view kWhat = "BPF reading of the socket tables";
@@ -61,10 +61,10 @@ KernelTableQuestion Encode(const KernelTable::Question& question) {
   out.marks = CheckCapability(CAP_NET_ADMIN, kWhat, "").ok() ? 1 : 0;
   out.hz = TicksPerSecond();
   out.keeps_uid = internal::KernelIsAtLeast(6, 17) ? 1 : 0;
-  out.many = question.of.empty() ? 0 : 1;
-  for (const NetnsId netns : question.of) {
-    const uint32_t bit = netns.value() % kTableWanted;
-    out.wanted[bit / 64] |= uint64_t{1} << bit % 64;
+  out.many = question.besides.empty() ? 0 : 1;
+  for (const NetnsId netns : question.besides) {
+    const uint32_t bit = netns.value() % kTableBesides;
+    out.besides[bit / 64] |= uint64_t{1} << bit % 64;
   }
   out.part = question.part;
   out.parts = question.parts;

@@ -21,7 +21,7 @@
 //
 // A row differs from that of a dump in two ways. The kernel gives a socket its cookie when somebody
 // first asks for it, and a program cannot: if nobody has, the cookie is 0, which is no cookie. And
-// the sequence number and the port of the header are 0.
+// the sequence number and the port of the header are 0 (but see Question::besides).
 //
 // Namespaces share a table, except those with one of their own (net.ipv4.tcp_child_ehash_entries,
 // 6.1, and udp_child_hash_entries, 6.2).
@@ -57,10 +57,10 @@ class KernelTable {
     Protocol protocol = Protocol::kTcp;
     FamilySet families = {Family::kInet, Family::kInet6};
     StateSet states = StateSet::All();
-    NetnsId netns = {};  // whose table is read
-    // If not empty: the rows of these namespaces come, which have the same table, and perhaps those
-    // of others. Next() tells whose.
-    std::span<const NetnsId> of = {};
+    NetnsId netns = {};
+    // Namespaces that share the table, and whose rows come besides, perhaps with those of others.
+    // Such a row has the namespace's inode as the port of its header.
+    std::span<const NetnsId> besides = {};
     Port local_port = {};
     Port remote_port = {};
     uint8_t extensions = 0;  // idiag_ext: kMemory, kCongestion, kTos, kTrafficClass, kSocketMemory
@@ -83,10 +83,8 @@ class KernelTable {
   absl::Status Begin(const Question& question);
   // Reads up to 32 KiB, after Next() was false. False: the reading has ended.
   absl::StatusOr<bool> Read();
-  // Gives the next message that was read. `netns`: if not null, receives its namespace.
-  bool Next(std::span<const std::byte>* message, NetnsId* netns = nullptr) {
-    return messages_.Next(message, netns);
-  }
+  // Gives the next message that was read.
+  bool Next(std::span<const std::byte>* message) { return messages_.Next(message); }
 
   // Since Begin(): chains that changed during every try; rows without a cookie; chains that were
   // read again; rows that came again and were dropped. The first three are known at the end.

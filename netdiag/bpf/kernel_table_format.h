@@ -11,15 +11,16 @@ enum {
   kTableAddressSize = 8,        // of that address, which is not part of the message
   kTableEndType = 0x7ffe,       // nlmsg_type of the last message, a struct KernelTableEnd
   kTableMaxNamespaces = 65536,  // that are searched for the wanted one
-  kTableWanted = 4096,          // bits of KernelTableQuestion::wanted
+  kTableBesides = 4096,         // bits of KernelTableQuestion::besides
 };
 
 // The kernel's hash tables; bits of KernelTableQuestion::tables.
 enum { kTableListeners = 0, kTableConnections = 1, kTableUdp = 2, kTables = 3 };
 
-// What is read. Written before the first call.
+// What is read. Written before the first call. A row has in nlmsg_pid the inode of its namespace, if
+// that is another one than `netns`.
 struct KernelTableQuestion {
-  unsigned int netns;     // inode; whose table is read
+  unsigned int netns;     // inode; whose table and rows are read
   unsigned int tables;    // bits
   unsigned int states;    // bits, as in a request for a dump
   unsigned int families;  // bit 0: IPv4; bit 1: IPv6
@@ -32,10 +33,9 @@ struct KernelTableQuestion {
   unsigned int parts;          // of the connections
   unsigned short local_port;   // host order; 0: any
   unsigned short remote_port;  // network order; 0: any
-  // 1: of `wanted`, and not of `netns`, are the rows
-  unsigned int many;
-  // A bit for each namespace, by its inode. Two can have the same.
-  unsigned long long wanted[kTableWanted / 64];
+  unsigned int many;  // 0: nothing is read besides
+  // Namespaces whose rows are read besides: a bit for each, by its inode. Two can have the same.
+  unsigned long long besides[kTableBesides / 64];
 };
 
 // How a reading ended.

@@ -74,7 +74,7 @@ struct Reading {
 
   __u64 named_net;  // whose inode is
   __u32 named_inode;
-  __u32 reserved;
+  __u32 other_net;  // the inode of the present socket's, if it is not `net`
 };
 
 struct Reading reading;
@@ -342,14 +342,14 @@ static __always_inline void CopyAddress(__u32* to, const struct timespec64* from
 }
 
 // Writes the row of a socket, which was fetched as a sock_common, to `stage`. `state`: that of the object; `shown`: that of the row.
-int Fill(__u64 address, __u32 state, __u32 shown, __u64 cookie, __u32 inode) {
+int Fill(__u64 address, __u32 state, __u32 shown, __u64 cookie) {
   struct sock_common* common = AS(sock_common, address);
   const __u32 start = r.at;
   struct InetDiagMessage* row = (struct InetDiagMessage*)At(0);
   __builtin_memset(row, 0, sizeof(*row));
   row->type = 20;  // SOCK_DIAG_BY_FAMILY
   row->flags = 2;  // NLM_F_MULTI
-  row->port_id = inode;
+  row->port_id = r.other_net;
   row->family = (__u8)common->skc_family;
   row->state = (__u8)shown;
   row->local_port = __builtin_bswap16(common->skc_num);

@@ -9,7 +9,7 @@ namespace {
 
 // Places in struct nlmsghdr and in the struct inet_diag_msg behind it.
 constexpr size_t kHeader = 16, kMessage = 88;
-constexpr size_t kType = 4, kFlags = 6, kSequence = 8, kPortId = 12;
+constexpr size_t kType = 4, kFlags = 6, kPortId = 12;
 constexpr size_t kFamily = 16, kState = 17, kPorts = 20, kInterface = 56;
 constexpr size_t kPortsAndAddresses = 36;
 static_assert(kPorts + kPortsAndAddresses == kInterface);
@@ -32,7 +32,7 @@ void TableMessages::Begin(bool connections) {
   ended_ = damaged_ = false;
 }
 
-bool TableMessages::Next(std::span<const std::byte>* message, NetnsId* netns) {
+bool TableMessages::Next(std::span<const std::byte>* message) {
   while (!rest_.empty()) {
     const std::span<std::byte> whole = rest_;
     if (whole.size() < kHeader) break;
@@ -47,7 +47,6 @@ bool TableMessages::Next(std::span<const std::byte>* message, NetnsId* netns) {
     const size_t size = length + (has_address ? size_t{kTableAddressSize} : 0);
     if (length < kMessage || length > kTableMaxRow || length % 4 != 0 || size > whole.size()) break;
     rest_ = whole.subspan(size);
-    if (netns != nullptr) *netns = NetnsId(LoadAt<uint32_t>(whole, kPortId));
     if (has_address) {
       flags = static_cast<uint16_t>(flags & ~unsigned{kTableFlag});
       std::memcpy(whole.data() + kFlags, &flags, sizeof(flags));
@@ -56,7 +55,6 @@ bool TableMessages::Next(std::span<const std::byte>* message, NetnsId* netns) {
         continue;
       }
     }
-    std::memset(whole.data() + kSequence, 0, kHeader - kSequence);
     *message = whole.first(length);
     return true;
   }

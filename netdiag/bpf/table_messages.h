@@ -31,8 +31,8 @@ class TableMessages {
   void Begin(bool connections);
   // The bytes of one read. Next() changes them. Must not be called before Next() was false.
   void Take(std::span<std::byte> bytes) { rest_ = bytes; }
-  // Gives the next message. `netns`: if not null, receives its namespace. False: there is none.
-  bool Next(std::span<const std::byte>* message, NetnsId* netns);
+  // Gives the next message. False: there is none.
+  bool Next(std::span<const std::byte>* message);
 
   // True if the message about the end has come, and it has nothing behind it.
   bool ended() const { return ended_; }

@@ -25,7 +25,7 @@ constexpr size_t kSlice = size_t{32} << 10;
 GuestPass::GuestPass(TableProgramLoader load, bpf::KernelTable::Question question,
                      std::vector<NetnsId> namespaces)
     : load_(std::move(load)), question_(question), namespaces_(std::move(namespaces)) {
-  question_.of = namespaces_;
+  question_.besides = namespaces_;
   for (const NetnsId netns : namespaces_) rows_.try_emplace(netns);
 }
 
@@ -49,24 +49,46 @@ absl::StatusOr<bool> GuestPass::Read() {
   }
   NETDIAG_ASSIGN_OR_RETURN(const bool more, table_->Read());
   if (!more) doubt_ = DoubtOf(question_.protocol, table_->unsettled());
-  NETDIAG_RETURN_IF_ERROR(Keep());
+  Message message;
+  for (std::span<const std::byte> bytes; table_->Next(&bytes);) {
+    netlink::MessageCursor one(bytes);
+    if (!one.Next(&message)) return DamagedData("the kernel's table", "a row is incomplete");
+    const uint32_t other = message.header().port_id;
+    KeepOf(other == 0 ? question_.netns : NetnsId(other), message);
+  }
   return more;
 }
 
-// Keeps the rows that were read last.
-absl::Status GuestPass::Keep() {
-  NetnsId netns;
-  Message message;
-  for (std::span<const std::byte> bytes; table_->Next(&bytes, &netns);) {
-    netlink::MessageCursor one(bytes);
-    if (!one.Next(&message)) return DamagedData("the kernel's table", "a row is incomplete");
-    const auto rows = rows_.find(netns);
-    if (rows == rows_.end()) continue;
-    rows->second.messages.Add(message);
-    const inet_diag_sockid id = netlink::Load<inet_diag_msg>(message.payload())->id;
-    rows->second.lacks_cookies |= (id.idiag_cookie[0] | id.idiag_cookie[1]) == 0;
-  }
-  return absl::OkStatus();
+bool GuestPass::AsksFor(const DumpRequest& request) const {
+  const bpf::KernelTable::Question other = QuestionOf(request);
+  return other.protocol == question_.protocol && other.states == question_.states &&
+         other.families.bits() == question_.families.bits() &&
+         other.local_port == question_.local_port && other.remote_port == question_.remote_port &&
+         other.extensions == question_.extensions;
+}
+
+void GuestPass::Keep(const Message& message) {
+  KeepOf(NetnsId(message.header().port_id), message);
+}
+
+// Two namespaces can have the same bit in a KernelTableQuestion, so there can be rows of others.
+void GuestPass::KeepOf(NetnsId netns, const Message& message) {
+  const auto found = rows_.find(netns);
+  if (found == rows_.end()) return;
+  netlink::Header header = message.header();
+  header.port_id = 0;
+  found->second.messages.Add(header, message.payload());
+  const inet_diag_sockid id = netlink::Load<inet_diag_msg>(message.payload())->id;
+  found->second.lacks_cookies |= (id.idiag_cookie[0] | id.idiag_cookie[1]) == 0;
+}
+
+void GuestPass::Finish(absl::Status doubt) {
+  done_ = true;
+  doubt_ = std::move(doubt);
+}
+
+void GuestPass::Clear() {
+  for (auto& [netns, rows] : rows_) rows = Rows();
 }
 
 std::vector<TcpName> GuestPass::NamesOf(const Table& table) const {

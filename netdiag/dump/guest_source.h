@@ -2,8 +2,10 @@
 // by BPF in one pass over the table that they share.
 //
 // A dump of one namespace walks the sockets of all of them, so dumps of K namespaces cost K walks.
-// A GuestPass walks the table once and keeps the rows by their namespace. A GuestSource gives those
-// of one namespace. The first one that is stepped steps the pass.
+// A GuestPass walks the table once and keeps the rows by their namespace. If the table of the
+// Engine's own namespace is read by BPF, that reading gives the rows of the others, too, and there
+// is no other pass. A GuestSource gives the rows of one namespace. If there was no such reading, the
+// first source that is stepped steps the pass.
 //
 // Lifetime: sources share the pass. The pass lets go of its program when it has ended.
 // Threads: thread-compatible. The sources of one pass are stepped by one thread.
@@ -16,6 +18,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -29,6 +32,7 @@
 #include "netdiag/dump/message_arena.h"
 #include "netdiag/dump/step.h"
 #include "netdiag/netlink/call.h"
+#include "netdiag/netlink/wire.h"
 #include "netdiag/types/types.h"
 
 namespace netdiag::internal {
@@ -48,6 +52,17 @@ class GuestPass {
   GuestPass(const GuestPass&) = delete;
   GuestPass& operator=(const GuestPass&) = delete;
 
+  // A reading of another namespace that shares the table can give these rows besides, if it asks
+  // for the same.
+  bool AsksFor(const DumpRequest& request) const;
+  std::span<const NetnsId> namespaces() const { return namespaces_; }
+  // Keeps a row that such a reading gave besides.
+  void Keep(const netlink::Message& message);
+  // The reading has ended.
+  void Finish(absl::Status doubt);
+  // The reading has failed. Forgets its rows.
+  void Clear();
+
   // True if the rows of the namespace are read.
   bool Has(NetnsId netns) const { return rows_.contains(netns); }
   // Reads up to 32 KiB, and never waits. After a failure each call returns it.
@@ -64,7 +79,7 @@ class GuestPass {
 
  private:
   absl::StatusOr<bool> Read();
-  absl::Status Keep();
+  void KeepOf(NetnsId netns, const netlink::Message& message);
 
   const TableProgramLoader load_;
   std::shared_ptr<TableProgram> program_;  // from the first step to the end

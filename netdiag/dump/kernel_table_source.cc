@@ -58,18 +58,24 @@ bpf::KernelTable::Question QuestionOf(const DumpRequest& request) {
 }
 
 absl::StatusOr<bpf::KernelTable*> TableProgram::Get() {
+  NETDIAG_RETURN_IF_ERROR(failure_);
   if (table_ == nullptr) {
-    NETDIAG_ASSIGN_OR_RETURN(table_, bpf::KernelTable::Load());
+    absl::StatusOr<std::unique_ptr<bpf::KernelTable>> loaded = bpf::KernelTable::Load();
+    failure_ = loaded.status();
+    NETDIAG_RETURN_IF_ERROR(failure_);
+    table_ = *std::move(loaded);
   }
   return table_.get();
 }
 
 KernelTableSource::KernelTableSource(std::shared_ptr<TableProgram> program,
-                                     const DumpRequest& request, uint32_t parts)
+                                     const DumpRequest& request, uint32_t parts,
+                                     std::span<const NetnsId> besides)
     : program_(std::move(program)),
       parts_(std::make_shared<TableParts>(parts)),
       question_(QuestionOf(request)) {
   question_.parts = parts;
+  question_.besides = besides;
 }
 
 KernelTableSource KernelTableSource::Beside(std::shared_ptr<TableProgram> program) const {

@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -49,11 +50,15 @@ class TableParts {
 // Threads: thread-compatible. One source uses it at a time.
 class TableProgram {
  public:
-  // Loads the program unless it is loaded. The result is valid as long as this object.
+  // Loads the program unless it is loaded. A failure is not tried again. The result is valid as long
+  // as this object.
   absl::StatusOr<bpf::KernelTable*> Get();
+  // OK, or why it could not be loaded.
+  const absl::Status& failure() const { return failure_; }
 
  private:
   std::unique_ptr<bpf::KernelTable> table_;
+  absl::Status failure_;
 };
 
 // Gives a program that is loaded and that nothing else uses.
@@ -73,8 +78,9 @@ class KernelTableSource {
 
   // The table is divided into `parts`, which several sources can read. REQUIRES:
   // CanAnswer(request). No other source uses `program`.
+  // `besides`: as in the Question; the visitor gets these rows, too. It must outlive the source.
   KernelTableSource(std::shared_ptr<TableProgram> program, const DumpRequest& request,
-                    uint32_t parts);
+                    uint32_t parts, std::span<const NetnsId> besides = {});
   // A source that takes parts of the same table, with a program of its own. If that cannot be
   // loaded, it takes none.
   KernelTableSource Beside(std::shared_ptr<TableProgram> program) const;

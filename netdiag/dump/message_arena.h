@@ -10,6 +10,7 @@
 #define NETDIAG_DUMP_MESSAGE_ARENA_H_
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "netdiag/netlink/wire.h"
@@ -21,10 +22,12 @@ class MessageArena {
  public:
   void Reserve(size_t bytes) { bytes_.reserve(bytes); }
   // Copies the message and returns its place. REQUIRES: the message is as long as its header says.
-  size_t Add(const netlink::Message& message) {
+  size_t Add(const netlink::Message& message) { return Add(message.header(), message.payload()); }
+  size_t Add(const netlink::Header& header, Bytes payload) {
     const size_t place = bytes_.size();
-    const Bytes whole = message.whole();
-    bytes_.insert(bytes_.end(), whole.begin(), whole.end());
+    const Bytes first = std::as_bytes(std::span(&header, 1));
+    bytes_.insert(bytes_.end(), first.begin(), first.end());
+    bytes_.insert(bytes_.end(), payload.begin(), payload.end());
     return place;
   }
   // The message at a place that Add() returned.

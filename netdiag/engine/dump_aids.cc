@@ -53,8 +53,7 @@ DumpOptions DumpAids::Beside(const Table& table) {
 
 size_t DumpAids::TableProgramsFor(const DumpRequest& request, Completeness completeness,
                                   size_t most, const Namespaces& namespaces) {
-  if (!no_kernel_table_) no_kernel_table_ = bpf::KernelTable::Check();
-  if (!no_kernel_table_->ok()) return 0;
+  if (!CheckKernelTable().ok()) return 0;
   const NetnsId netns = request.table.netns;
   SocketCounts counts;
   if (conns_->IsHome(netns)) {
@@ -80,11 +79,18 @@ std::shared_ptr<TableProgram> DumpAids::SpareProgram() {
   return programs_.emplace_back(std::make_shared<TableProgram>());
 }
 
+absl::Status DumpAids::CheckKernelTable() {
+  if (!no_kernel_table_) no_kernel_table_ = bpf::KernelTable::Check();
+  for (const std::shared_ptr<TableProgram>& program : programs_) {
+    if (no_kernel_table_->ok() && program.use_count() == 1) no_kernel_table_ = program->failure();
+  }
+  return *no_kernel_table_;
+}
+
 absl::StatusOr<std::shared_ptr<TableProgram>> DumpAids::LoadedProgram() {
-  if (no_kernel_table_) NETDIAG_RETURN_IF_ERROR(*no_kernel_table_);
+  NETDIAG_RETURN_IF_ERROR(CheckKernelTable());
   std::shared_ptr<TableProgram> program = SpareProgram();
-  no_kernel_table_ = program->Get().status();
-  NETDIAG_RETURN_IF_ERROR(*no_kernel_table_);
+  NETDIAG_RETURN_IF_ERROR(program->Get().status());
   return program;
 }
 

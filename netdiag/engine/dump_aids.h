@@ -45,9 +45,13 @@ class DumpAids {
   // the sockets of guests.
   size_t TableProgramsFor(const DumpRequest& request, Completeness completeness, size_t most,
                           const Namespaces& namespaces);
-  // A program that reads the kernel's tables and that nothing else uses now.
+  // OK, or why the kernel's tables cannot be read: KernelTable::Check(), or a program that could not
+  // be loaded.
+  absl::Status CheckKernelTable();
+  // A program that reads the kernel's tables and that nothing else uses now. It may have to be
+  // loaded yet.
   std::shared_ptr<TableProgram> SpareProgram();
-  // The same, loaded. If it cannot be loaded, that is not tried again.
+  // The same, loaded.
   absl::StatusOr<std::shared_ptr<TableProgram>> LoadedProgram();
   // True if a program that reads the kernel's tables was made before.
   bool has_program() const { return !programs_.empty(); }
@@ -59,7 +63,7 @@ class DumpAids {
   Conns* const conns_;
   std::vector<std::unique_ptr<DumpScratch>> scratches_;  // one for each slot
   std::vector<std::shared_ptr<TableProgram>> programs_;
-  std::optional<absl::Status> no_kernel_table_;  // Check(), and then what loading gave
+  std::optional<absl::Status> no_kernel_table_;  // not set: not asked yet
   TableChoice table_choice_;
   bpf::SocketCensus census_;
   const CensusTaker take_census_;

@@ -265,7 +265,7 @@ absl::Status Engine::Impl::Plan(const internal::PlanOptions& options,
     });
   }
   if (options_.all_netns) {
-    namespaces_.Find(options_.proc_root, conns_.home());
+    namespaces_.Find(options_.proc_root, conns_.home(), query_.protocols);
   }
   PlanHome(options, plans);
   if (!options_.all_netns) return absl::OkStatus();
@@ -273,8 +273,12 @@ absl::Status Engine::Impl::Plan(const internal::PlanOptions& options,
     internal::AppendPlans(query_, options, netns.id, netns.name, plans);
   }
   if (options_.source != RowSource::kProc) {
-    namespaces_.PlanPasses(*plans, test_options_.guest_plan, aids_.has_program(),
-                           [this] { return aids_.LoadedProgram(); });
+    const auto load = [this] { return aids_.LoadedProgram(); };
+    // With threads, the first step loads it.
+    const auto prepare = [&] {
+      return options_.threads > 1 ? aids_.CheckKernelTable() : load().status();
+    };
+    namespaces_.PlanPasses(*plans, test_options_.guest_plan, aids_.has_program(), prepare, load);
   }
   summary_.netns = namespaces_.stats();
   return absl::OkStatus();

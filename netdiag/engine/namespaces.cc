@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <functional>
+#include <unistd.h>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -33,11 +34,13 @@ constexpr uint64_t kMostKept = 40'000;
 static_assert(bpf::NetnsList::kMax == netlink::kMaxNamespaces);
 
 // True if the calling thread's namespace has no hash table of its own. `file` has the size, with a
-// minus sign if the table is shared, from Linux 6.`minor` on; before, there is one table for all.
+// minus sign if the table is that of the first namespace, from Linux 6.`minor` on; before, there is
+// one table for all. The first namespace alone has settings of devices.
 bool SharesTable(const std::string& proc_root, std::string_view file, int minor) {
-  const std::string size =
-      ReadProcFile(proc_root + "/sys/net/ipv4/" + std::string(file), /*limit=*/32);
-  return size.empty() ? !KernelIsAtLeast(6, minor) : size[0] == '-';
+  const std::string directory = proc_root + "/sys/net/";
+  const std::string size = ReadProcFile(directory + "ipv4/" + std::string(file), /*limit=*/32);
+  if (size.empty()) return !KernelIsAtLeast(6, minor);
+  return size[0] == '-' || access((directory + "core/netdev_budget").c_str(), F_OK) == 0;
 }
 
 // What the plans of one protocol ask of their tables together.
@@ -67,13 +70,22 @@ void Namespaces::Forget() {
   places_.clear();
   index_.clear();
   home_name_.clear();
+  home_shares_ = SharedTables();
   tcp_pass_ = udp_pass_ = nullptr;
   stats_ = NetnsStats();
 }
 
-void Namespaces::Find(const std::string& proc_root, NetnsId home) {
+SharedTables Namespaces::ReadSharing() const {
+  return {.tcp = asks_tcp_ && SharesTable(proc_root_, "tcp_ehash_entries", 1),
+          .udp = asks_udp_ && SharesTable(proc_root_, "udp_hash_entries", 2)};
+}
+
+void Namespaces::Find(const std::string& proc_root, NetnsId home,
+                      const std::vector<Protocol>& protocols) {
   Forget();
   proc_root_ = proc_root;
+  asks_tcp_ = std::ranges::find(protocols, Protocol::kTcp) != protocols.end();
+  asks_udp_ = std::ranges::find(protocols, Protocol::kUdp) != protocols.end();
   stats_.listed = 1;
   if (home == NetnsId()) {
     stats_.denied = 1;
@@ -85,6 +97,10 @@ void Namespaces::Find(const std::string& proc_root, NetnsId home) {
   const auto own = std::ranges::find(found, home, &FoundNetns::id);
   if (own != found.end()) {
     home_name_ = own->name;
+    const auto read = [&](size_t, const absl::Status& status) {
+      if (status.ok()) home_shares_ = ReadSharing();
+    };
+    netlink::RunInEach(std::span(&*own, 1), read).IgnoreError();  // then it counts as not sharing
     found.erase(own);
   }
   CountSockets(std::move(found));
@@ -141,13 +157,14 @@ void Namespaces::CountUnreached(const Missing& missing) {
 }
 
 // Nothing leads to these namespaces any more: they have ended, or what held them has. Without the
-// kernel's list the difference is not known.
-void Namespaces::CountVanished(const Missing& gone) {
-  if (gone.empty()) return;
+// kernel's list the difference is not known. Returns how many live.
+uint64_t Namespaces::CountVanished(const Missing& gone) {
+  if (gone.empty()) return 0;
   const absl::StatusOr<std::vector<NetnsId>> list = ReadList();
   const uint64_t alive = list.ok() ? CountIn(*list, gone) : 0;
   stats_.unreached += alive;
   stats_.vanished += gone.size() - alive;
+  return alive;
 }
 
 // Adds, by their ids, the namespaces that only sockets keep alive. If `missing` is given, stops
@@ -192,9 +209,7 @@ void Namespaces::CountSockets(std::vector<FoundNetns> found) {
   const absl::Status all = netlink::RunInEach(found, [&](size_t i, const absl::Status& status) {
     entered[i] = status;
     if (!status.ok()) return;
-    places[i] = {.counts = ReadSockstat(proc_root_),
-                 .shares_tcp = SharesTable(proc_root_, "tcp_ehash_entries", 1),
-                 .shares_udp = SharesTable(proc_root_, "udp_hash_entries", 2)};
+    places[i] = {.counts = ReadSockstat(proc_root_), .shares = ReadSharing()};
   });
   Missing vanished;
   for (size_t i = 0; i < found.size(); ++i) {
@@ -216,10 +231,12 @@ void Namespaces::CountSockets(std::vector<FoundNetns> found) {
 // ---- Tables that are read together ----
 
 void Namespaces::PlanPasses(std::span<const TablePlan> plans, GuestPlan how, bool is_loaded,
+                            absl::FunctionRef<absl::Status()> prepare,
                             const TableProgramLoader& load) {
   if (how == GuestPlan::kDumps || places_.empty()) return;
-  tcp_pass_ = PlanPass(Protocol::kTcp, plans, how, is_loaded, load);
-  udp_pass_ = PlanPass(Protocol::kUdp, plans, how, is_loaded || tcp_pass_ != nullptr, load);
+  tcp_pass_ = PlanPass(Protocol::kTcp, plans, how, is_loaded, prepare, load);
+  is_loaded |= tcp_pass_ != nullptr;
+  udp_pass_ = PlanPass(Protocol::kUdp, plans, how, is_loaded, prepare, load);
 }
 
 // The small namespaces come first, until enough rows are kept. They are read together if that saves
@@ -227,7 +244,9 @@ void Namespaces::PlanPasses(std::span<const TablePlan> plans, GuestPlan how, boo
 // expected here.
 std::shared_ptr<GuestPass> Namespaces::PlanPass(Protocol protocol,
                                                 std::span<const TablePlan> plans, GuestPlan how,
-                                                bool is_loaded, const TableProgramLoader& load) {
+                                                bool is_loaded,
+                                                absl::FunctionRef<absl::Status()> prepare,
+                                                const TableProgramLoader& load) {
   const bool tcp = protocol == Protocol::kTcp;
   const auto count_of = [tcp](const SocketCounts& counts) {
     return tcp ? counts.tcp() : counts.udp4 + counts.udp6;
@@ -243,7 +262,7 @@ std::shared_ptr<GuestPass> Namespaces::PlanPass(Protocol protocol,
     const Table& table = plan.table();
     const Place* const place = PlaceOf(table.netns);
     if (table.protocol != protocol || place == nullptr || plan.ends || plan.only_procfs) continue;
-    if (!place->counts.known || !(tcp ? place->shares_tcp : place->shares_udp)) continue;
+    if (!place->counts.known || !place->shares.Of(protocol)) continue;
     if (place->counts.IsEmpty(plan.request)) continue;
     if (plan.request.states.contains(State::kBoundInactive)) continue;  // is in no table
     if (!KernelTableSource::CanAnswer(plan.request).ok() && !plan.LookupsCanAnswer()) continue;
@@ -275,18 +294,18 @@ std::shared_ptr<GuestPass> Namespaces::PlanPass(Protocol protocol,
   const double price =
       kPass + kPassedSocket[by_copies] * all + (is_loaded ? 0 : kLoadProgram[by_copies]);
   if (chosen.empty() || (how == GuestPlan::kAuto && saved <= price)) return nullptr;
-  stats_.no_table = load().status();
+  stats_.no_table = prepare();
   if (!stats_.no_table.ok()) return nullptr;
   question.netns = chosen[0];
   return std::make_shared<GuestPass>(load, question, std::move(chosen));
 }
 
-std::shared_ptr<GuestPass> Namespaces::PassOf(const Table& table) {
-  const bool tcp = table.protocol == Protocol::kTcp;
+std::shared_ptr<GuestPass> Namespaces::PassOf(Protocol protocol) {
+  const bool tcp = protocol == Protocol::kTcp;
   const std::shared_ptr<GuestPass>& pass = tcp ? tcp_pass_ : udp_pass_;
-  if (pass == nullptr || (!tcp && table.protocol != Protocol::kUdp)) return nullptr;
+  if (pass == nullptr || (!tcp && protocol != Protocol::kUdp)) return nullptr;
   if (!pass->status().ok()) stats_.no_table = pass->status();
-  return pass->status().ok() && pass->Has(table.netns) ? pass : nullptr;
+  return pass->status().ok() ? pass : nullptr;
 }
 
 Namespaces::Place* Namespaces::PlaceOf(NetnsId id) {
@@ -306,9 +325,14 @@ absl::Status Namespaces::RunIn(NetnsId id, absl::FunctionRef<absl::Status()> wor
                                                entered = status;
                                                if (status.ok()) worked = work();
                                              }));
-  if (absl::IsNotFound(entered) && !std::exchange(places_[place->second].vanished, true)) {
-    CountVanished({id});
+  Place& where = places_[place->second];
+  if (absl::IsNotFound(entered) && !std::exchange(where.lost, true)) {
+    where.vanished = CountVanished({id}) == 0;
     --stats_.listed;
+  }
+  if (absl::IsNotFound(entered) && !where.vanished) {
+    return ErrnoError(ESTALE, "network namespace " + std::to_string(id.value()),
+                      "nothing leads to it any more, but it lives");
   }
   return entered.ok() ? worked : entered;
 }

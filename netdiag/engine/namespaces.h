@@ -50,14 +50,24 @@
 
 namespace netdiag::internal {
 
+// Which tables of a namespace are those of the first one, and not its own.
+struct SharedTables {
+  bool tcp = false;
+  bool udp = false;
+  bool Of(Protocol protocol) const {
+    return protocol == Protocol::kTcp ? tcp : protocol == Protocol::kUdp && udp;
+  }
+};
+
 class Namespaces {
  public:
-  // Finds every namespace that can be entered, except `home`, and counts its sockets.
-  void Find(const std::string& proc_root, NetnsId home);
-  // Decides which tables of `plans` are read together, and loads the program for it. `is_loaded`:
-  // there is one.
+  // Finds every namespace that can be entered, except `home`, and counts its sockets. `protocols`:
+  // of the query.
+  void Find(const std::string& proc_root, NetnsId home, const std::vector<Protocol>& protocols);
+  // Decides which tables of `plans` are read together. `is_loaded`: a program for it is loaded.
+  // `prepare` is called if one is needed.
   void PlanPasses(std::span<const TablePlan> plans, GuestPlan how, bool is_loaded,
-                  const TableProgramLoader& load);
+                  absl::FunctionRef<absl::Status()> prepare, const TableProgramLoader& load);
   // Drops everything that Find() found.
   void Forget();
 
@@ -66,45 +76,52 @@ class Namespaces {
   // The name of `home`; empty: it has none.
   const std::string& home_name() const { return home_name_; }
 
-  // Runs `work` on a thread in the namespace. NotFound: the namespace has vanished, which is
-  // counted once.
+  // Runs `work` on a thread in the namespace. NotFound: it has vanished. ESTALE: it lives, but
+  // nothing leads to it any more. Both are counted once.
   absl::Status RunIn(NetnsId id, absl::FunctionRef<absl::Status()> work);
+  // True if it has ended, as far as is known.
   bool Vanished(NetnsId id) const;
   // The sockets that Find() counted in a guest.
   SocketCounts CountsOf(NetnsId id) const;
   // True if the dump would be empty. Counts the table as empty.
   bool IsEmpty(const DumpRequest& request);
-  // The pass that reads this table, together with those of other guests; null: there is none, or it
-  // has failed.
-  std::shared_ptr<GuestPass> PassOf(const Table& table);
+  // The pass that reads the tables of guests together; null: there is none, or it has failed.
+  std::shared_ptr<GuestPass> PassOf(Protocol protocol);
+  // True if the Engine's own namespace shares the table that the pass reads.
+  bool HomeShares(Protocol protocol) const { return home_shares_.Of(protocol); }
 
   const NetnsStats& stats() const { return stats_; }
 
  private:
   struct Place {
     SocketCounts counts;
-    // True if the namespace has no table of its own.
-    bool shares_tcp = false;
-    bool shares_udp = false;
-    bool vanished = false;
+    SharedTables shares;
+    bool lost = false;      // nothing leads to it any more
+    bool vanished = false;  // and it is not known to live
   };
   using Missing = std::unordered_set<NetnsId, absl::Hash<NetnsId>>;
 
   // OK if BPF numbers processes as proc_root_ does.
   absl::Status CheckProcfs() const;
+  // Of the calling thread's namespace.
+  SharedTables ReadSharing() const;
   absl::StatusOr<std::vector<NetnsId>> ReadList();
   std::vector<netlink::FoundNetns> FindAll(NetnsId home);
   absl::Status AddHeldBySockets(std::vector<netlink::FoundNetns>* found, Missing* missing);
   void CountUnreached(const Missing& missing);
-  void CountVanished(const Missing& gone);
+  uint64_t CountVanished(const Missing& gone);
   void CountSockets(std::vector<netlink::FoundNetns> found);
   std::shared_ptr<GuestPass> PlanPass(Protocol protocol, std::span<const TablePlan> plans,
                                       GuestPlan how, bool is_loaded,
+                                      absl::FunctionRef<absl::Status()> prepare,
                                       const TableProgramLoader& load);
   Place* PlaceOf(NetnsId id);
 
   std::string proc_root_;
+  bool asks_tcp_ = false;  // the query lists it
+  bool asks_udp_ = false;
   std::string home_name_;
+  SharedTables home_shares_;
   std::vector<netlink::FoundNetns> list_;
   std::vector<Place> places_;  // one for each of list_
   std::unordered_map<NetnsId, size_t, absl::Hash<NetnsId>> index_;

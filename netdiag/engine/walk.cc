@@ -71,7 +71,8 @@ std::shared_ptr<GuestPass> PassOf(const TablePlan& plan, const WalkContext& cont
   if (context.source == RowSource::kProc || context.conns->IsHome(plan.table().netns)) {
     return nullptr;
   }
-  return context.namespaces->PassOf(plan.table());
+  std::shared_ptr<GuestPass> pass = context.namespaces->PassOf(plan.table().protocol);
+  return pass != nullptr && pass->Has(plan.table().netns) ? pass : nullptr;
 }
 
 // Exact lookups instead of a dump, where the two are equivalent.
@@ -109,9 +110,18 @@ bool MayPreferTable(const TablePlan& plan, const WalkContext& context) {
   return !plan.has_program() || context.completeness == Completeness::kExact;
 }
 
+// The pass whose rows a reading of this table of the Engine's own namespace gives besides; null:
+// none.
+std::shared_ptr<GuestPass> PassBesides(const TablePlan& plan, const WalkContext& context) {
+  if (!context.conns->IsHome(plan.table().netns)) return nullptr;
+  std::shared_ptr<GuestPass> pass = context.namespaces->PassOf(plan.table().protocol);
+  const bool shares = context.namespaces->HomeShares(plan.table().protocol);
+  return shares && pass != nullptr && pass->AsksFor(plan.request) ? pass : nullptr;
+}
+
 // The kernel's table. nullopt: it is to be dumped. An error says why it must be dumped.
-absl::StatusOr<std::optional<KernelTableSource>> OpenKernelTable(const TablePlan& plan,
-                                                                 const WalkContext& context) {
+absl::StatusOr<std::optional<KernelTableSource>> OpenKernelTable(
+    const TablePlan& plan, const WalkContext& context, const std::shared_ptr<GuestPass>& besides) {
   const bool told = context.source == RowSource::kTable;
   if (!told && !MayPreferTable(plan, context)) return std::nullopt;
   NETDIAG_RETURN_IF_ERROR(CheckKernelTable(plan, context.cookies));
@@ -121,8 +131,12 @@ absl::StatusOr<std::optional<KernelTableSource>> OpenKernelTable(const TablePlan
                                               *context.namespaces);
   }
   if (programs == 0) return std::nullopt;
-  NETDIAG_ASSIGN_OR_RETURN(std::shared_ptr<TableProgram> program, context.aids->LoadedProgram());
-  return KernelTableSource(std::move(program), plan.request, programs > 1 ? kTableParts : 1);
+  NETDIAG_RETURN_IF_ERROR(context.aids->CheckKernelTable());
+  // With threads, each loads a program at the same time, in its first step.
+  std::shared_ptr<TableProgram> program = context.aids->SpareProgram();
+  if (context.read_ahead == 0) NETDIAG_RETURN_IF_ERROR(program->Get().status());
+  return KernelTableSource(std::move(program), plan.request, programs > 1 ? kTableParts : 1,
+                           besides == nullptr ? std::span<const NetnsId>() : besides->namespaces());
 }
 
 }  // namespace
@@ -162,10 +176,13 @@ absl::StatusOr<Walk> Walk::StartDump(const TablePlan& plan, size_t slot, const W
                 GuestSource(std::move(pass), plan.table(), context.cookies,
                             CheckKernelTable(plan, /*cookies=*/false)));
   }
-  absl::StatusOr<std::optional<KernelTableSource>> table = OpenKernelTable(plan, context);
+  std::shared_ptr<GuestPass> besides = PassBesides(plan, context);
+  absl::StatusOr<std::optional<KernelTableSource>> table = OpenKernelTable(plan, context, besides);
   if (table.ok() && *table) {
     outcome->source = SourceKind::kTable;
-    return Walk(plan, slot, context, outcome, **std::move(table));
+    Walk walk(plan, slot, context, outcome, **std::move(table));
+    walk.besides_ = std::move(besides);
+    return walk;
   }
   if (context.source == RowSource::kTable) outcome->no_table = table.status();
   NETDIAG_ASSIGN_OR_RETURN(Source source, OpenDump(plan, slot, context, call));
@@ -198,10 +215,34 @@ absl::StatusOr<Ready> Walk::Step(const StepOptions& how, MessageVisitor deliver)
   NETDIAG_RETURN_IF_ERROR(CheckCall(how.call, "listing sockets"));
   if (how.wait == Wait::kBlock && context_->read_ahead > 0) AddThread(how.call);
   const bool can_wait = UsesConn(source_);
+  if (besides_ != nullptr) return StepBesides(how, deliver);
   const absl::StatusOr<Ready> ready = internal::Step(&source_, how, deliver);
   if (ready.ok()) return ready;
   if (can_wait && EndsCall(ready.status())) return ready;
   return Recover(ready.status(), how.call);
+}
+
+// The rows of the other namespaces are kept for their own walks.
+absl::StatusOr<Ready> Walk::StepBesides(const StepOptions& how, MessageVisitor deliver) {
+  bool stopped = false;
+  const auto visit = [&](const netlink::Message& message) {
+    if (message.header().port_id != 0) {
+      besides_->Keep(message);
+      return Flow::kContinue;
+    }
+    const Flow flow = deliver(message);
+    stopped = flow == Flow::kStop;
+    return flow;
+  };
+  const absl::StatusOr<Ready> ready = internal::Step(&source_, how, visit);
+  if (!ready.ok()) {
+    std::exchange(besides_, nullptr)->Clear();
+    return Recover(ready.status(), how.call);
+  }
+  if (*ready == Ready::kDone && !stopped) {
+    std::exchange(besides_, nullptr)->Finish(StatsOf(source_).doubt);
+  }
+  return ready;
 }
 
 // The source failed. A dump takes the place of the kernel's table, and /proc/net that of a dump,
@@ -209,9 +250,7 @@ absl::StatusOr<Ready> Walk::Step(const StepOptions& how, MessageVisitor deliver)
 absl::StatusOr<Ready> Walk::Recover(const absl::Status& failure, const CallOptions& call) {
   outcome_->status = failure;
   if (outcome_->source == SourceKind::kTable && outcome_->rows == 0) {
-    // The rows of a pass over many namespaces can be completed by lookups.
-    const bool said = context_->source == RowSource::kTable;
-    if (said || !std::holds_alternative<GuestSource>(source_)) outcome_->no_table = failure;
+    if (context_->source == RowSource::kTable) outcome_->no_table = failure;
     outcome_->source = SourceKind::kNetlink;
     absl::StatusOr<Source> dump = OpenDump(*plan_, slot_, *context_, call);
     if (EndsCall(dump.status())) return dump.status();

@@ -20,6 +20,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -101,6 +102,7 @@ class Walk {
   static absl::StatusOr<Source> OpenDump(const TablePlan& plan, size_t slot,
                                          const WalkContext& context,
                                          const netlink::CallOptions& call);
+  absl::StatusOr<netlink::Ready> StepBesides(const StepOptions& how, MessageVisitor deliver);
   absl::StatusOr<netlink::Ready> Recover(const absl::Status& failure,
                                          const netlink::CallOptions& call);
   void AddThread(const netlink::CallOptions& call);
@@ -112,6 +114,8 @@ class Walk {
   size_t slot_;
   size_t steps_ = 0;
   Source source_;
+  // The pass whose rows the source gives besides; null: none.
+  std::shared_ptr<GuestPass> besides_;
 };
 
 // True if `status` is the end of a call, as opposed to a table's failure.

@@ -55,40 +55,39 @@ void AppendEnd(std::vector<std::byte>* out, const KernelTableEnd& end) {
 struct Got {
   uint16_t local_port = 0;
   uint16_t flags = 0;
-  uint64_t header_rest = 1;  // sequence number and port id
-  NetnsId netns;
+  uint32_t sequence = 1;
+  uint32_t port_id = 1;
 };
 
 std::vector<Got> Drain(TableMessages* messages, std::vector<std::byte>* bytes) {
   messages->Take(*bytes);
   std::vector<Got> all;
-  NetnsId netns;
-  for (std::span<const std::byte> message; messages->Next(&message, &netns);) {
+  for (std::span<const std::byte> message; messages->Next(&message);) {
     Got got;
     EXPECT_EQ(message.size(), kSize);
     std::memcpy(&got.flags, message.data() + 6, sizeof(got.flags));
-    std::memcpy(&got.header_rest, message.data() + 8, sizeof(got.header_rest));
+    std::memcpy(&got.sequence, message.data() + 8, sizeof(got.sequence));
+    std::memcpy(&got.port_id, message.data() + 12, sizeof(got.port_id));
     std::memcpy(&got.local_port, message.data() + 20, sizeof(got.local_port));
-    got.netns = netns;
     all.push_back(got);
   }
   return all;
 }
 
-TEST(TableMessages, HaveTheHeaderOfADumpAndTheirNamespaceBesides) {
+TEST(TableMessages, HaveTheHeaderOfADumpAndTheNamespaceAsItsPort) {
   TableMessages messages;
   messages.Begin(/*connections=*/true);
   std::vector<std::byte> bytes;
-  AppendRow(&bytes, {.local_port = 11, .netns = 5});
+  AppendRow(&bytes, {.local_port = 11, .netns = 0});
   AppendRow(&bytes, {.local_port = 12, .address = 0x1000, .netns = 6});
   AppendEnd(&bytes, {.outcome = kTableWhole, .unsettled = 1, .no_cookie = 2, .retries = 3});
   const std::vector<Got> got = Drain(&messages, &bytes);
   ASSERT_EQ(got.size(), 2u);
-  EXPECT_EQ(got[0].netns, NetnsId(5));
-  EXPECT_EQ(got[1].netns, NetnsId(6));
+  EXPECT_EQ(got[0].port_id, 0u);
+  EXPECT_EQ(got[1].port_id, 6u);
   for (const Got& each : got) {
     EXPECT_EQ(each.flags, 2);
-    EXPECT_EQ(each.header_rest, 0u);
+    EXPECT_EQ(each.sequence, 0u);
   }
   EXPECT_TRUE(messages.ended());
   EXPECT_FALSE(messages.damaged());
