@@ -82,8 +82,8 @@ struct EngineOptions {
   // namespace's tables; an unfinished query may keep one alive until the next Begin(). Cost: a few
   // ms in Begin(), and 3 µs for each descriptor of the host if a namespace has no process, no name
   // and no mount, or if BPF cannot tell; for each namespace, a thread and a dump of each table that
-  // is not empty. TCP sockets of small namespaces are looked up one by one if that costs less than
-  // dumps.
+  // is not empty. If BPF can read the kernel's tables (feature "bpf_socket_tables"), those of TCP
+  // and UDP of all namespaces that are not large are read in one pass.
   bool all_netns = false;
   // The procfs from which owners and /proc/net are read.
   std::string proc_root = "/proc";
