@@ -15,7 +15,7 @@ namespace netdiag::bpf {
 absl::Status TaskFiles::Check() {
   return ErrnoError(EOPNOTSUPP, "BPF iterator task", "this program was built without BPF programs");
 }
-absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool) { return Check(); }
+absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool, Scope) { return Check(); }
 TaskFiles::TaskFiles(internal::UniqueFd link) : link_(std::move(link)), ns_per_tick_(1) {}
 TaskFiles::~TaskFiles() = default;
 size_t TaskFiles::memory() const { return sizeof(*this); }

@@ -47,6 +47,10 @@ struct inode {
   unsigned long i_ino;
 };
 
+struct socket_alloc {
+  struct inode vfs_inode;
+};
+
 struct file {
   struct inode* f_inode;
   unsigned int f_mode;
@@ -57,8 +61,34 @@ struct ns_common {
   unsigned int inum;
 };
 
+struct hlist_nulls_node {
+  struct hlist_nulls_node* next;
+};
+
+struct hlist_nulls_head {
+  struct hlist_nulls_node* first;
+};
+
+struct inet_listen_hashbucket {
+  struct hlist_nulls_head nulls_head;
+};
+
+struct inet_hashinfo {
+  struct inet_listen_hashbucket* lhash2;
+  unsigned int lhash2_mask;
+};
+
+struct inet_timewait_death_row {
+  struct inet_hashinfo* hashinfo;
+};
+
+struct netns_ipv4 {
+  struct inet_timewait_death_row tcp_death_row;
+};
+
 struct net {
   struct ns_common ns;
+  struct netns_ipv4 ipv4;
 };
 
 typedef struct {
@@ -67,13 +97,18 @@ typedef struct {
 
 struct sock_common {
   possible_net_t skc_net;
+  struct hlist_nulls_node skc_nulls_node;
 };
+
+struct socket;
 
 struct sock {
   struct sock_common __sk_common;
+  struct socket* sk_socket;
 };
 
 struct socket {
+  struct file* file;
   struct sock* sk;
 };
 
@@ -104,6 +139,7 @@ struct time_namespace {
 
 struct nsproxy {
   struct time_namespace* time_ns;
+  struct net* net_ns;
 };
 
 struct fdtable {
@@ -113,6 +149,7 @@ struct fdtable {
 
 struct files_struct {
   struct fdtable* fdt;
+  struct fdtable fdtab;  // the first one
 };
 
 typedef struct {
@@ -264,6 +301,11 @@ extern void* bpf_rdonly_cast(const void* object, __u32 type) __ksym;
     bpf_core_read(&value_, sizeof(value_), &((struct name*)(unsigned long)(address))->field); \
     value_;                                                                                   \
   })
+// The kernel keeps its candidates for a struct in a table of 31 places, by a hash of the name. Names
+// with one place displace each other, and a search takes 0.3 ms. So structs whose names would are
+// read as parts of others: an inode as that of a socket, a table of descriptors as the first one.
+#define IN_SOCKET_ALLOC(inode) \
+  ((inode) - bpf_core_field_offset(((struct socket_alloc*)0)->vfs_inode))
 #define FIELD(direct, name, address, field) \
   ((direct) ? LOAD(name, address, field) : COPY(name, address, field))
 
@@ -290,9 +332,10 @@ static __always_inline int LookAt(__u32 i, int direct, int netns) {
   const __u64 inode = (__u64)FIELD(direct, file, file, f_inode);
   // A descriptor opened with O_PATH can refer to the path of a unix socket. All other descriptors
   // with an inode of this type belong to sockfs.
-  if ((FIELD(direct, inode, inode, i_mode) & S_IFMT) != S_IFSOCK) return 0;
+  const __u64 whole = IN_SOCKET_ALLOC(inode);
+  if ((FIELD(direct, socket_alloc, whole, vfs_inode.i_mode) & S_IFMT) != S_IFSOCK) return 0;
   if ((FIELD(direct, file, file, f_mode) & FMODE_PATH) != 0) return 0;
-  const __u64 number = FIELD(direct, inode, inode, i_ino);
+  const __u64 number = FIELD(direct, socket_alloc, whole, vfs_inode.i_ino);
   // Dumps have inodes of 32 bits only.
   if (number >> 32 != 0) return 0;
   found->inode = inode;
@@ -326,14 +369,85 @@ __noinline int LookByCopiesWithMore(__u32 i) { return LookAt(i, 0, with_netns); 
 __noinline int KeepByLoads(__u32 i) { return Keep(i, 1); }
 __noinline int KeepByCopies(__u32 i) { return Keep(i, 0); }
 
+// ---- Listeners of TCP ----
+
+// The files of the sockets that listened when the pass began: a bit for each, by its address. Other
+// files can have the same bit; then a socket comes that was not asked for. All namespaces have one
+// table of listeners.
+__u64 files_of_listeners[kListenerBits / 64];
+struct Listening {
+  __u64 heads;  // the address of the first head
+  __u64 stride;
+  __u32 bucket;
+  __u32 buckets;
+  __u64 node;  // the next one; odd or 0: the chain has ended
+};
+struct Listening listening;
+
+static __always_inline __u32 BitOf(__u64 file) {
+  // Files are some hundred bytes apart.
+  return (__u32)(file >> 6 ^ file >> 22) & (kListenerBits - 1);
+}
+
+// Goes to the next listener.
+static long FindListener(__u64 index, void* unused) {
+  (void)index, (void)unused;
+  if (listening.node == 0 || (listening.node & 1)) {
+    if (listening.bucket >= listening.buckets) return 1;
+    __u64 head = 0;
+    bpf_probe_read_kernel(&head, sizeof(head),
+                          (const void*)(listening.heads + listening.stride * listening.bucket));
+    listening.bucket += 1;
+    listening.node = head;
+    return 0;
+  }
+  struct sock* sk = 0;
+  sk = (struct sock*)(listening.node - bpf_core_field_offset(sk->__sk_common.skc_nulls_node));
+  const __u64 file = (__u64)BPF_CORE_READ(sk, sk_socket, file);
+  const __u32 bit = BitOf(file);
+  if (file != 0) files_of_listeners[bit / 64] |= 1ull << (bit & 63);
+  listening.node = (__u64)BPF_CORE_READ(sk, __sk_common.skc_nulls_node.next);
+  return 0;
+}
+
+// Without locks: a listener that changes its place meanwhile can be missed, as one that begins to
+// listen later is.
+__noinline int FindListeners(void) {
+  struct task_struct* reader = (struct task_struct*)bpf_get_current_task();
+  struct net* net = BPF_CORE_READ(reader, nsproxy, net_ns);
+  struct inet_hashinfo* info = BPF_CORE_READ(net, ipv4.tcp_death_row.hashinfo);
+  struct inet_listen_hashbucket* slot = 0;
+  __builtin_memset(files_of_listeners, 0, sizeof(files_of_listeners));
+  listening.heads = (__u64)BPF_CORE_READ(info, lhash2) + bpf_core_field_offset(slot->nulls_head);
+  listening.stride = bpf_core_type_size(struct inet_listen_hashbucket);
+  listening.bucket = 0;
+  listening.buckets = BPF_CORE_READ(info, lhash2_mask) + 1;
+  listening.node = 0;
+  bpf_loop(kMaxChunks, FindListener, 0, 0);
+  return 0;
+}
+
+static __always_inline int LookAtListener(__u32 i) {
+  const __u64 file = before[i & (kChunk - 1)];
+  const __u32 bit = BitOf(file);
+  if ((files_of_listeners[bit / 64] >> (bit & 63) & 1) != 0) return LookAt(i, 1, 0);
+  seen[i & (kChunk - 1)].number = 0;
+  return 0;
+}
+
+__noinline int LookForListeners(__u32 i) { return LookAtListener(i); }
+
 // ---- Tables ----
 
 static __always_inline void Open(__u64 files) {
-  struct fdtable* table = files == 0 ? 0 : BPF_CORE_READ((struct files_struct*)files, fdt);
+  struct files_struct* first = 0;
+  __u64 table = files == 0 ? 0 : (__u64)BPF_CORE_READ((struct files_struct*)files, fdt);
   walk.files = files;
-  walk.table = (__u64)table;
-  walk.array = (__u64)BPF_CORE_READ(table, fd);
-  walk.size = table == 0 ? 0 : BPF_CORE_READ(table, max_fds);
+  walk.table = table;
+  // The table as if it were the first one of this files_struct.
+  first = (struct files_struct*)(table - bpf_core_field_offset(first->fdtab));
+  walk.array = (__u64)BPF_CORE_READ(first, fdtab.fd);
+  walk.size = table == 0 ? 0 : BPF_CORE_READ(first, fdtab.max_fds);
 }
 
 // True if what was read belongs to the task. If not, the next chunk is read from the table that the
@@ -381,6 +495,7 @@ static __always_inline int Chunk(int (*look)(__u32), int (*keep)(__u32)) {
   }
 CHUNK(ChunkByLoads, LookByLoads, KeepByLoads)
 CHUNK(ChunkByLoadsWithMore, LookByLoadsWithMore, KeepByLoads)
+CHUNK(ChunkOfListeners, LookForListeners, KeepByLoads)
 CHUNK(ChunkByCopies, LookByCopies, KeepByCopies)
 CHUNK(ChunkByCopiesWithMore, LookByCopiesWithMore, KeepByCopies)
 
@@ -427,16 +542,20 @@ static __always_inline int Leave(__u32 first, int (*describe)(__u32)) {
 }
 
 // One of these is loaded. The others need more structs, or more of the kernel.
-#define PROGRAM(name, chunk, describe)        \
+#define PROGRAM(name, begin, chunk, describe) \
   SEC("iter/task")                            \
   int name(struct bpf_iter__task* ctx) {      \
     walk.task = (__u64)ctx->task;             \
+    if (!output.place.has_begun) begin;       \
+    output.place.has_begun = 1;               \
     if (walk.task == 0 || !Enter()) return 0; \
     const __u32 first = output.sockets;       \
     bpf_loop(kMaxChunks, Next##chunk, 0, 0);  \
     return Leave(first, describe);            \
   }
-PROGRAM(ListSockets, ChunkByLoads, Describe)
-PROGRAM(ListSocketsWithMore, ChunkByLoadsWithMore, DescribeWithMore)
-PROGRAM(ListSocketsByCopies, ChunkByCopies, Describe)
-PROGRAM(ListSocketsByCopiesWithMore, ChunkByCopiesWithMore, DescribeWithMore)
+PROGRAM(ListSockets, , ChunkByLoads, Describe)
+PROGRAM(ListListeners, FindListeners(), ChunkOfListeners, Describe)
+PROGRAM(ListListenersWithMore, FindListeners(), ChunkOfListeners, DescribeWithMore)
+PROGRAM(ListSocketsWithMore, , ChunkByLoadsWithMore, DescribeWithMore)
+PROGRAM(ListSocketsByCopies, , ChunkByCopies, Describe)
+PROGRAM(ListSocketsByCopiesWithMore, , ChunkByCopiesWithMore, DescribeWithMore)

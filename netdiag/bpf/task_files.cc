@@ -40,7 +40,7 @@ bool InFirstNamespaces() {
 
 absl::Status TaskFiles::Check() { return CheckIterator(kWhat); }
 
-absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool netns) {
+absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool netns, Scope scope) {
   const int with_netns = netns ? 1 : 0;
   const bool with_more = netns || !InFirstNamespaces();
   internal::UniqueFd output;
@@ -49,8 +49,10 @@ absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool netns) {
     return 0;
   };
   const bool by_loads = internal::KernelIsAtLeast(6, 2);  // bpf_rdonly_cast()
+  const bool listeners = scope == Scope::kListeners;
   const Choice choice = {
-      .program = by_loads ? (with_more ? "ListSocketsWithMore" : "ListSockets")
+      .program = listeners  ? (with_more ? "ListListenersWithMore" : "ListListeners")
+                 : by_loads ? (with_more ? "ListSocketsWithMore" : "ListSockets")
                           : (with_more ? "ListSocketsByCopiesWithMore" : "ListSocketsByCopies"),
       .constants = std::as_bytes(std::span(&with_netns, 1))};
   NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link, LoadIterator(kWhat, kLoaders, choice, attach));

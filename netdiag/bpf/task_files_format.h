@@ -11,6 +11,7 @@ enum {
   kDescriptorsARead = kChunk * kChunks,
   kTasksARead = kChunks,  // a task has at least one chunk
   kMaxChunks = 1 << 22,   // of one table, some of them again and again
+  kListenerBits = 1 << 13,
 };
 
 // A task that holds sockets.
@@ -40,7 +41,7 @@ struct Place {
   int tid;                     // 0: none
   unsigned int fd;             // the first one to read
   unsigned int has_record;     // 1: that table has had a record
-  unsigned int reserved;
+  unsigned int has_begun;
 };
 
 // What one read gives. The reader sets the numbers to 0 before it.

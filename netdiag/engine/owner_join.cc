@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "netdiag/dump/table.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag::internal {
@@ -13,6 +14,12 @@ namespace {
 
 // After this many descriptors, the thread of a scan checks its deadline and its stop token.
 constexpr size_t kThreadSlice = 4096;
+
+OwnerScope ScopeOf(const Query& query) {
+  const bool only_tcp = query.protocols.size() == 1 && query.protocols[0] == Protocol::kTcp;
+  const StateSet states = query.states & Describe(Protocol::kTcp).states;
+  return only_tcp && states == State::kListen ? OwnerScope::kTcpListeners : OwnerScope::kAll;
+}
 
 }  // namespace
 
@@ -36,7 +43,7 @@ void OwnerJoin::Begin(const Query& query, bool one_batch, Summary* summary) {
   if (policy_ == OwnerPolicy::kFirst) return;
   phase_ = Phase::kScanning;
   const absl::Status status = policy_ == OwnerPolicy::kAll
-                                  ? index_->Begin(budget_)
+                                  ? index_->Begin(budget_, ScopeOf(query))
                                   : index_->BeginSearch({}, OwnerPolicy::kCached, budget_);
   if (!status.ok()) GiveUp(status);
 }

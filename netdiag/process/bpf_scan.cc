@@ -5,23 +5,42 @@
 #include <algorithm>
 
 #include "netdiag/types/error.h"
+#include "netdiag/types/proc_file.h"
 
 namespace netdiag::internal {
 
+void BpfScan::SetScope(OwnerScope scope) {
+  const bool possible = !netns_ && KernelIsAtLeast(6, 2);
+  scope_ = possible ? scope : OwnerScope::kAll;
+}
+
 absl::Status BpfScan::Load() {
-  if (files_ != nullptr) return absl::OkStatus();
-  NETDIAG_ASSIGN_OR_RETURN(files_, bpf::TaskFiles::Load(netns_));
+  if (loaded()) return absl::OkStatus();
+  using Scope = bpf::TaskFiles::Scope;
+  NETDIAG_ASSIGN_OR_RETURN(
+      (is_for_listeners() ? listeners_ : files_),
+      bpf::TaskFiles::Load(netns_, is_for_listeners() ? Scope::kListeners : Scope::kSockets));
   return absl::OkStatus();
+}
+
+size_t BpfScan::memory() const {
+  size_t bytes = 0;
+  for (const auto* const files : {&files_, &listeners_}) {
+    if (*files != nullptr) bytes += (*files)->memory();
+  }
+  return bytes;
 }
 
 absl::Status BpfScan::Begin() {
   done_ = false;
   NETDIAG_RETURN_IF_ERROR(Load());
-  return files_->Begin();
+  return files().Begin();
 }
 
 void BpfScan::End() {
-  if (files_ != nullptr) files_->End();
+  for (const auto* const files : {&files_, &listeners_}) {
+    if (*files != nullptr) (*files)->End();
+  }
 }
 
 absl::StatusOr<size_t> BpfScan::Step(Scan* scan) {
@@ -40,7 +59,7 @@ absl::StatusOr<size_t> BpfScan::Step(Scan* scan) {
     const bool added = scan->AddSocket(socket.inode.value(), socket.fd);
     if (added && netns_) scan->netns.push_back(socket.netns.value());
   };
-  NETDIAG_ASSIGN_OR_RETURN(const bool more, files_->Read(on_task, on_socket));
+  NETDIAG_ASSIGN_OR_RETURN(const bool more, files().Read(on_task, on_socket));
   done_ = !more;
   return std::max<size_t>(scan->sockets.size() - before, 1);
 }

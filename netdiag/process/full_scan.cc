@@ -5,6 +5,13 @@
 #include <algorithm>
 
 namespace netdiag::internal {
+namespace {
+
+// The program that reads the files of listeners alone takes 2 ms more to load, in which the other
+// one reads so many descriptors.
+constexpr uint64_t kLeastForListeners = 15'000;
+
+}  // namespace
 
 Action FullScan::Start() {
   if (parts_.choice.is_always_bpf()) return Action::kBpf;
@@ -18,6 +25,11 @@ Action FullScan::Next() {
   // If the kernel does not tell the sizes of tables, the links that were read are counted.
   const uint64_t links = std::max(proc.list().expected(), parts_.scan.stats.descriptors);
   const bool may_load = !proc.list().naming();
+  const bool for_listeners = parts_.bpf.scope() == OwnerScope::kTcpListeners;
+  if (for_listeners && !parts_.bpf.loaded() && links < kLeastForListeners) {
+    if (!proc.listed()) return Action::kGoOn;  // there may be more
+    parts_.bpf.SetScope(OwnerScope::kAll);
+  }
   if ((may_load || parts_.bpf.loaded()) && parts_.choice.PrefersBpfForAll(links)) {
     return Action::kBpf;
   }
@@ -28,7 +40,11 @@ void FullScan::Finish(bool whole) {
   Scan& scan = parts_.scan;
   parts_.index.Begin(&scan);
   parts_.NoteSizes();
-  parts_.base = {IndexBase::Kind::kScan, !whole, scan.sockets.size()};
+  // A later search needs a scan that found everything.
+  const bool has_all = scan.stats.source != OwnerSource::kBpf ||
+                       parts_.bpf.scope() == OwnerScope::kAll;
+  parts_.base = {has_all ? IndexBase::Kind::kScan : IndexBase::Kind::kNone, !whole,
+                 scan.sockets.size()};
   // A pass of BPF that its budget ended has not seen every process that /proc listed.
   if (whole || scan.stats.source != OwnerSource::kBpf) parts_.proc.Remember();
 }

@@ -7,7 +7,8 @@
 //
 // With kAuto BPF is used at once if the program is loaded. If not, /proc is read until loading is
 // worth it: while the tables are sized where the kernel tells their sizes (6.2), otherwise while
-// they are read.
+// they are read. If only listeners must be found and the host has many descriptors, a program is
+// loaded that reads the files of listeners alone.
 
 #ifndef NETDIAG_PROCESS_FULL_SCAN_H_
 #define NETDIAG_PROCESS_FULL_SCAN_H_

@@ -67,7 +67,7 @@ class OwnerIndex::Impl {
  public:
   explicit Impl(OwnerOptions options) : options_(std::move(options)), parts_(options_) {}
 
-  absl::Status Begin(const OwnerBudget& budget);
+  absl::Status Begin(const OwnerBudget& budget, OwnerScope scope = OwnerScope::kAll);
   absl::Status BeginSearch(std::span<const Inode> wanted, OwnerPolicy policy,
                            const OwnerBudget& budget);
   absl::StatusOr<bool> Step(size_t links);
@@ -165,8 +165,9 @@ void OwnerIndex::Impl::Assign(std::span<const OwnedSocket> sockets,
 
 // ---- Beginning ----
 
-absl::Status OwnerIndex::Impl::Begin(const OwnerBudget& budget) {
+absl::Status OwnerIndex::Impl::Begin(const OwnerBudget& budget, OwnerScope scope) {
   Clear();
+  parts_.bpf.SetScope(scope);
   budget_ = budget;
   parts_.choice.Begin(budget);
   absl::Status status = Enter(policy_->Start());
@@ -185,6 +186,7 @@ absl::Status OwnerIndex::Impl::BeginSearch(std::span<const Inode> wanted, OwnerP
   }
   parts_.proc.End();
   parts_.bpf.End();
+  parts_.bpf.SetScope(OwnerScope::kAll);
   if (state_ != State::kDone && state_ != State::kEmpty) {
     // The last search has not ended, and left its marks and finds.
     parts_.checks.Sweep(&parts_.scan);
@@ -480,8 +482,8 @@ absl::Status OwnerIndex::LoadBpf() try {
   return OutOfMemory();
 }
 
-absl::Status OwnerIndex::Begin(const OwnerBudget& budget) try {
-  return impl_->Begin(budget);
+absl::Status OwnerIndex::Begin(const OwnerBudget& budget, OwnerScope scope) try {
+  return impl_->Begin(budget, scope);
 } catch (const std::bad_alloc&) {
   return OutOfMemory();
 }

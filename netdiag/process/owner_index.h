@@ -93,8 +93,9 @@ class OwnerIndex {
   // The same in slices, for event loops: Begin(), then Step() until it returns true. A Step() reads
   // about `descriptors` links, or with BPF 2048 descriptors (0.2 ms) at a time. The last steps
   // sort: 20 ns a socket in all. One Step() may load the BPF program. Begin() drops an unfinished
-  // scan. The index finds nothing until the scan is done.
-  absl::Status Begin(const OwnerBudget& budget = {});
+  // scan. The index finds nothing until the scan is done. After a scan of kTcpListeners, Reason()
+  // says kVanished of a socket that was not searched for.
+  absl::Status Begin(const OwnerBudget& budget = {}, OwnerScope scope = OwnerScope::kAll);
   absl::StatusOr<bool> Step(size_t descriptors);
 
   // Looks for the owners of the sockets in `wanted`, for less than a scan costs. A program that

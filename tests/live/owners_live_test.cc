@@ -3,15 +3,19 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <fcntl.h>
 #include <grp.h>
 #include <map>
+#include <mutex>
 #include <sched.h>
 #include <set>
 #include <stop_token>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,6 +25,7 @@
 #include "netdiag/snapshot.h"
 #include "netdiag/types/error.h"
 #include "tests/live/live_testing.h"
+#include "tests/testing/netns.h"
 #include "tests/testing/rounds.h"
 #include "tests/testing/sockets.h"
 
@@ -178,6 +183,52 @@ TEST_F(OwnersLive, BothSourcesGiveTheSameOwners) {
       kept = std::move(snapshot);
     }
   }
+}
+
+// With BPF, only the files of listeners are read. A listener that is opened while they are is found by
+// a scan of everything.
+TEST_F(OwnersLive, EachListenerHasItsOwnerWhileOthersAreOpened) {
+  const absl::Status bpf = bpf::TaskFiles::Check();
+  if (IsUnsupported(bpf)) GTEST_SKIP() << bpf;  // before 5.17
+  std::thread([] {
+    EnterNewNetns();
+    Query query;
+    query.protocols = {Protocol::kTcp};
+    query.states = StateSet(State::kListen) | State::kClose;  // as with -l
+    query.owners = true;
+    std::mutex mutex;
+    std::vector<int> listeners;
+    std::atomic<bool> stop = false;
+    std::thread opener([&] {
+      while (!stop) {
+        const int fd = Listen(Loopback(Family::kInet), 1);
+        const std::lock_guard lock(mutex);
+        listeners.push_back(fd);
+        if (listeners.size() < 400) continue;
+        for (const int each : listeners) close(each);
+        listeners.clear();
+      }
+    });
+    for (const OwnerSource source : {OwnerSource::kBpf, OwnerSource::kAuto}) {
+      const absl::StatusOr<std::unique_ptr<Engine>> engine =
+          Engine::Open({.owner_source = source});
+      ASSERT_TRUE(engine.ok()) << engine.status();
+      uint64_t rows = 0;
+      for (int i = 0; i < Rounds(100); ++i) {
+        const std::lock_guard lock(mutex);  // the opener goes on until it has opened one more
+        const absl::StatusOr<Summary> summary = (*engine)->Visit(query, [&](const Row& row) {
+          ++rows;
+          EXPECT_FALSE(row.owners().empty()) << Identity(row) << " " << Name(row.no_owner());
+          return Flow::kContinue;
+        });
+        ASSERT_TRUE(summary.ok()) << summary.status();
+      }
+      EXPECT_GT(rows, 1000u);
+    }
+    stop = true;
+    opener.join();
+    for (const int fd : listeners) close(fd);
+  }).join();
 }
 
 // Rows that arrive before the end of the scan wait for it. Only rows that were visited count.

@@ -20,6 +20,7 @@
 
 #include "netdiag/types/error.h"
 #include "tests/process/process_testing.h"
+#include "tests/testing/netns.h"
 #include "tests/testing/rounds.h"
 #include "tests/testing/sockets.h"
 
@@ -134,6 +135,45 @@ TEST(TaskFilesLive, GiveWhatIsHeldThroughoutAndNothingElseWhileTablesChange) {
   for (const uint32_t inode : short_lived) wrong += found.of_others.contains(inode) ? 1 : 0;
   EXPECT_EQ(wrong, 0u) << "of " << short_lived.size() << " sockets of this process";
   for (const auto& [fd, inode] : held) close(fd);
+}
+
+// A listener has a descriptor far above the others, a copy in another process, or a namespace of its
+// own. Most other sockets are left out.
+TEST(TaskFilesLive, OfListenersGiveEachAndFewOthers) {
+  if (geteuid() != 0) GTEST_SKIP() << "loading a BPF program needs root";
+  const absl::Status checked = TaskFiles::Check();
+  if (IsUnsupported(checked)) GTEST_SKIP() << checked;  // before 5.17
+  if (!KernelIs(6, 2)) GTEST_SKIP() << "files are not read by loads before Linux 6.2";
+  absl::StatusOr<std::unique_ptr<TaskFiles>> files =
+      TaskFiles::Load(/*netns=*/false, TaskFiles::Scope::kListeners);
+  ASSERT_TRUE(files.ok()) << files.status();
+  std::vector<int> others;
+  for (int i = 0; i < 500; ++i) others.push_back(Make(Family::kInet, SOCK_STREAM));
+  std::map<int, uint32_t> listeners;
+  const auto listen_on = [&](Family family) {
+    const int fd = Listen(Loopback(family), 1);
+    listeners.emplace(fd, InodeOf(fd).value());
+    return fd;
+  };
+  const int first = listen_on(Family::kInet);
+  listen_on(Family::kInet6);
+  std::thread([&] {
+    EnterNewNetns();
+    listen_on(Family::kInet);
+  }).join();
+  listeners.emplace(dup2(first, 900), InodeOf(first).value());
+  const Child holder([] {});
+  for (int round = 0; round < Rounds(20); ++round) {
+    Found found;
+    ReadAll(files->get(), &found);
+    for (const auto& [fd, inode] : listeners) {
+      EXPECT_EQ(found.own[fd], inode) << "descriptor " << fd;
+      EXPECT_TRUE(found.of_others.contains(inode)) << "descriptor " << fd;
+    }
+    EXPECT_LT(found.own.size(), others.size() / 2);
+  }
+  for (const int fd : others) close(fd);
+  for (const auto& [fd, inode] : listeners) close(fd);
 }
 
 }  // namespace
