@@ -108,8 +108,8 @@ void Main(const Options& options) {
   if (setns(large_fd, CLONE_NEWNET) != 0) Die("setns");
   close(large_fd);
   const std::vector<std::string> diag = {DiagProgram(), "--all-netns", "-tan"};
-  const Comparison program =
-      Compare(options, Clock::kWall, [&] { RunToNull(diag); }, [&] { dump(); });
+  const Comparison program = Compare(
+      options, Clock::kWall, [&] { RunToNull(diag); }, [&] { dump(); });
   PrintTime("diag --all-netns -tan, the whole program", program.a);
   Claim("diag --all-netns -tan / one raw dump", program.ratio, AtMost(1), " ×");
 }

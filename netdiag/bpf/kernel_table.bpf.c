@@ -450,8 +450,7 @@ int Resume(void) {
   bpf_probe_read_kernel(&back, sizeof(back), (void*)before);
   const __u64 next = WORD(common, address, skc_node.next);
   READ_AGAIN();
-  if (before != 0 && back == r.passed &&
-      AGAIN(common, address, skc_hash) == r.passed_hash &&
+  if (before != 0 && back == r.passed && AGAIN(common, address, skc_hash) == r.passed_hash &&
       (__u64)AGAIN(common, address, skc_cookie.counter) == r.passed_cookie &&
       (r.table != kTableUdp || IsInBucket(common, address))) {
     r.node = next;

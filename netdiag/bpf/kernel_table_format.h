@@ -17,8 +17,8 @@ enum {
 // The kernel's hash tables; bits of KernelTableQuestion::tables.
 enum { kTableListeners = 0, kTableConnections = 1, kTableUdp = 2, kTables = 3 };
 
-// What is read. Written before the first call. A row has in nlmsg_pid the inode of its namespace, if
-// that is another one than `netns`.
+// What is read. Written before the first call. A row has in nlmsg_pid the inode of its namespace,
+// if that is another one than `netns`.
 struct KernelTableQuestion {
   unsigned int netns;     // inode; whose table and rows are read
   unsigned int tables;    // bits
@@ -33,7 +33,7 @@ struct KernelTableQuestion {
   unsigned int parts;          // of the connections
   unsigned short local_port;   // host order; 0: any
   unsigned short remote_port;  // network order; 0: any
-  unsigned int many;  // 0: nothing is read besides
+  unsigned int many;           // 0: nothing is read besides
   // Namespaces whose rows are read besides: a bit for each, by its inode. Two can have the same.
   unsigned long long besides[kTableBesides / 64];
 };

@@ -39,9 +39,9 @@ struct Reading {
   __u32 ended;
   struct KernelTableEnd end;
 
-  __u64 net;      // whose table is read
-  __u64 table;    // the number of the present table
-  __u64 base;     // the address of the head of bucket 0
+  __u64 net;    // whose table is read
+  __u64 table;  // the number of the present table
+  __u64 base;   // the address of the head of bucket 0
   __u64 stride;
   __u64 mask;
   __u64 bucket;       // the present one
@@ -341,7 +341,8 @@ static __always_inline void CopyAddress(__u32* to, const struct timespec64* from
   to[3] = (__u32)(second >> 32);
 }
 
-// Writes the row of a socket, which was fetched as a sock_common, to `stage`. `state`: that of the object; `shown`: that of the row.
+// Writes the row of a socket, which was fetched as a sock_common, to `stage`. `state`: that of the
+// object; `shown`: that of the row.
 int Fill(__u64 address, __u32 state, __u32 shown, __u64 cookie) {
   struct sock_common* common = AS(sock_common, address);
   const __u32 start = r.at;

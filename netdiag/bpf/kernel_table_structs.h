@@ -312,10 +312,10 @@ char object[4096];
 #define AS(name, address) ((void)(address), (struct name*)object)
 #define BEGINS(object, field) ((struct timespec64*)&(object)->field)
 // BPF_CORE_READ() takes each field in its argument for one of the kernel's.
-#define AGAIN(object, address, field)                                \
-  ({                                                                 \
-    const typeof(*(object))* now = (void*)(unsigned long)(address);  \
-    BPF_CORE_READ(now, field);                                       \
+#define AGAIN(object, address, field)                               \
+  ({                                                                \
+    const typeof(*(object))* now = (void*)(unsigned long)(address); \
+    BPF_CORE_READ(now, field);                                      \
   })
 #define WORD(object, address, field) ((__u64)AGAIN(object, address, field))
 #define FOLLOW(pointer, field) BPF_CORE_READ(pointer, field)

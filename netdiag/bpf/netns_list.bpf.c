@@ -5,8 +5,8 @@
 //
 // The kernel links all namespaces into one circular list. The program enters it at the reader's
 // namespace and follows it until it is there again. The list has one node that is no namespace: its
-// head. Every network namespace has the same `ns.ops`, which the head cannot have, so the head needs
-// no symbol. (Many kernels have no symbols of variables.)
+// head. Every network namespace has the same `ns.ops`, which the head cannot have, so the head
+// needs no symbol. (Many kernels have no symbols of variables.)
 //
 // The program does all its work in its first call, under RCU, so no namespace is freed meanwhile. A
 // namespace that leaves the list still points to the next one. The iterator over maps is used
@@ -18,8 +18,8 @@
 // Source: net/core/net_namespace.c (setup_net, cleanup_net), include/net/net_namespace.h
 // (for_each_net_rcu, check_net), kernel/bpf/map_iter.c. Tested by tests/live/netns_list_test.cc.
 
-#include "netdiag/bpf/program.h"
 #include "netdiag/bpf/netns_list_format.h"
+#include "netdiag/bpf/program.h"
 
 // The used fields of the kernel's structs, which CO-RE finds by name.
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)

@@ -301,11 +301,11 @@ extern void* bpf_rdonly_cast(const void* object, __u32 type) __ksym;
     bpf_core_read(&value_, sizeof(value_), &((struct name*)(unsigned long)(address))->field); \
     value_;                                                                                   \
   })
-// The kernel keeps its candidates for a struct in a table of 31 places, by a hash of the name. Names
-// with one place displace each other, and a search takes 0.3 ms. So structs whose names would are
-// read as parts of others: an inode as that of a socket, a table of descriptors as the first one.
-#define IN_SOCKET_ALLOC(inode) \
-  ((inode) - bpf_core_field_offset(((struct socket_alloc*)0)->vfs_inode))
+// The kernel keeps its candidates for a struct in a table of 31 places, by a hash of the name.
+// Names with one place displace each other, and a search takes 0.3 ms. So structs whose names would
+// are read as parts of others: an inode as that of a socket, a table of descriptors as the first
+// one.
+#define IN_SOCKET_ALLOC(inode) ((inode)-bpf_core_field_offset(((struct socket_alloc*)0)->vfs_inode))
 #define FIELD(direct, name, address, field) \
   ((direct) ? LOAD(name, address, field) : COPY(name, address, field))
 

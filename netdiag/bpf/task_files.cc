@@ -53,7 +53,7 @@ absl::StatusOr<std::unique_ptr<TaskFiles>> TaskFiles::Load(bool netns, Scope sco
   const Choice choice = {
       .program = listeners  ? (with_more ? "ListListenersWithMore" : "ListListeners")
                  : by_loads ? (with_more ? "ListSocketsWithMore" : "ListSockets")
-                          : (with_more ? "ListSocketsByCopiesWithMore" : "ListSocketsByCopies"),
+                            : (with_more ? "ListSocketsByCopiesWithMore" : "ListSocketsByCopies"),
       .constants = std::as_bytes(std::span(&with_netns, 1))};
   NETDIAG_ASSIGN_OR_RETURN(internal::UniqueFd link, LoadIterator(kWhat, kLoaders, choice, attach));
   std::unique_ptr<TaskFiles> files(new TaskFiles(std::move(link)));

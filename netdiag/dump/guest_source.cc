@@ -67,9 +67,7 @@ bool GuestPass::AsksFor(const DumpRequest& request) const {
          other.extensions == question_.extensions;
 }
 
-void GuestPass::Keep(const Message& message) {
-  KeepOf(NetnsId(message.header().port_id), message);
-}
+void GuestPass::Keep(const Message& message) { KeepOf(NetnsId(message.header().port_id), message); }
 
 // Two namespaces can have the same bit in a KernelTableQuestion, so there can be rows of others.
 void GuestPass::KeepOf(NetnsId netns, const Message& message) {

@@ -4,8 +4,8 @@
 // A dump of one namespace walks the sockets of all of them, so dumps of K namespaces cost K walks.
 // A GuestPass walks the table once and keeps the rows by their namespace. If the table of the
 // Engine's own namespace is read by BPF, that reading gives the rows of the others, too, and there
-// is no other pass. A GuestSource gives the rows of one namespace. If there was no such reading, the
-// first source that is stepped steps the pass.
+// is no other pass. A GuestSource gives the rows of one namespace. If there was no such reading,
+// the first source that is stepped steps the pass.
 //
 // Lifetime: sources share the pass. The pass lets go of its program when it has ended.
 // Threads: thread-compatible. The sources of one pass are stepped by one thread.

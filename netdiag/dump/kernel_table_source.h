@@ -50,8 +50,8 @@ class TableParts {
 // Threads: thread-compatible. One source uses it at a time.
 class TableProgram {
  public:
-  // Loads the program unless it is loaded. A failure is not tried again. The result is valid as long
-  // as this object.
+  // Loads the program unless it is loaded. A failure is not tried again. The result is valid as
+  // long as this object.
   absl::StatusOr<bpf::KernelTable*> Get();
   // OK, or why it could not be loaded.
   const absl::Status& failure() const { return failure_; }

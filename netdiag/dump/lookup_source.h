@@ -51,8 +51,8 @@ class LookupSource {
   // no other socket can match the query. The source dumps the table if the kernel finds a socket
   // that is bound to another interface or none, which would hide the one that is asked for, or if
   // it does not answer exact requests.
-  static LookupSource Exactly(netlink::Conn* conn, const DumpRequest& request,
-                              const TcpName& name, const DumpOptions& options = {});
+  static LookupSource Exactly(netlink::Conn* conn, const DumpRequest& request, const TcpName& name,
+                              const DumpOptions& options = {});
   absl::Status Begin(const netlink::CallOptions& call);
   absl::StatusOr<netlink::Ready> Step(const StepOptions& how, MessageVisitor visitor);
   SourceStats stats() const { return dump_.stats(); }

@@ -45,8 +45,8 @@ class DumpAids {
   // the sockets of guests.
   size_t TableProgramsFor(const DumpRequest& request, Completeness completeness, size_t most,
                           const Namespaces& namespaces);
-  // OK, or why the kernel's tables cannot be read: KernelTable::Check(), or a program that could not
-  // be loaded.
+  // OK, or why the kernel's tables cannot be read: KernelTable::Check(), or a program that could
+  // not be loaded.
   absl::Status CheckKernelTable();
   // A program that reads the kernel's tables and that nothing else uses now. It may have to be
   // loaded yet.

@@ -242,9 +242,8 @@ void Namespaces::PlanPasses(std::span<const TablePlan> plans, GuestPlan how, boo
 // The small namespaces come first, until enough rows are kept. They are read together if that saves
 // more than it costs. Sockets of namespaces that could not be counted make dumps cost more than is
 // expected here.
-std::shared_ptr<GuestPass> Namespaces::PlanPass(Protocol protocol,
-                                                std::span<const TablePlan> plans, GuestPlan how,
-                                                bool is_loaded,
+std::shared_ptr<GuestPass> Namespaces::PlanPass(Protocol protocol, std::span<const TablePlan> plans,
+                                                GuestPlan how, bool is_loaded,
                                                 absl::FunctionRef<absl::Status()> prepare,
                                                 const TableProgramLoader& load) {
   const bool tcp = protocol == Protocol::kTcp;

@@ -76,7 +76,8 @@ std::vector<Feature> ProbeFeatures(Conns* conns) {
   add("bpf_census",
       "BPF counts UDP and unix sockets, so that a busy table's dump is known to be whole",
       bpf::SocketCensus().Take(Protocol::kUdp).status());
-  add("bpf_socket_tables", "BPF reads the kernel's tables of TCP and UDP, of many namespaces at once",
+  add("bpf_socket_tables",
+      "BPF reads the kernel's tables of TCP and UDP, of many namespaces at once",
       bpf::KernelTable::Load().status());
   add("bpf_netns_list", "the kernel's list of namespaces saves a search through all descriptors",
       bpf::NetnsList::Load().status());

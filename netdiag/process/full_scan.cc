@@ -41,8 +41,8 @@ void FullScan::Finish(bool whole) {
   parts_.index.Begin(&scan);
   parts_.NoteSizes();
   // A later search needs a scan that found everything.
-  const bool has_all = scan.stats.source != OwnerSource::kBpf ||
-                       parts_.bpf.scope() == OwnerScope::kAll;
+  const bool has_all =
+      scan.stats.source != OwnerSource::kBpf || parts_.bpf.scope() == OwnerScope::kAll;
   parts_.base = {has_all ? IndexBase::Kind::kScan : IndexBase::Kind::kNone, !whole,
                  scan.sockets.size()};
   // A pass of BPF that its budget ended has not seen every process that /proc listed.

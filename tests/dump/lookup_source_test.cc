@@ -158,9 +158,9 @@ struct Lookup {
 // Steps a LookupSource to its end. The test can read the kernel afterwards.
 Outcome Ask(Kernel* kernel, const Lookup& lookup) {
   FakeKernel fake([kernel](Bytes request) { return kernel->Answer(request); });
-  LookupSource source =
-      lookup.exactly ? LookupSource::Exactly(&fake.conn(), lookup.request, lookup.names[0])
-                     : LookupSource(&fake.conn(), lookup.request, lookup.names);
+  LookupSource source = lookup.exactly
+                            ? LookupSource::Exactly(&fake.conn(), lookup.request, lookup.names[0])
+                            : LookupSource(&fake.conn(), lookup.request, lookup.names);
   Outcome outcome;
   outcome.status = source.Begin(lookup.call);
   const auto visit = [&](const Message& message) {

@@ -420,10 +420,14 @@ TEST_F(EngineLive, CapabilitiesOfThisKernel) {
   const struct {
     std::string_view name;
     int major, minor;  // the first kernel that has it
-  } kFeatures[] = {{"bpf_owners", 5, 17},        {"bpf_census", 5, 17},
-                   {"bpf_socket_tables", 5, 17}, {"bpf_netns_list", 5, 17},
-                   {"bpf_kill", 6, 5},           {"bpf_kill_tcp", 6, 5},
-                   {"kill", 4, 9},               {"cgroup_ids", 5, 8},
+  } kFeatures[] = {{"bpf_owners", 5, 17},
+                   {"bpf_census", 5, 17},
+                   {"bpf_socket_tables", 5, 17},
+                   {"bpf_netns_list", 5, 17},
+                   {"bpf_kill", 6, 5},
+                   {"bpf_kill_tcp", 6, 5},
+                   {"kill", 4, 9},
+                   {"cgroup_ids", 5, 8},
                    {"idle_tcp", 6, 8}};
   EXPECT_EQ(capabilities.features.size(), std::size(kFeatures));
   for (const auto& row : kFeatures) {

@@ -128,7 +128,8 @@ TEST_F(NetnsJoinLive, EveryPolicyFindsTheOwnersInEachNamespace) {
     const Connected green("green");
     std::set<Inode> expected = blue.inodes();
     expected.merge(green.inodes());
-    for (const internal::GuestPlan plan : {internal::GuestPlan::kDumps, internal::GuestPlan::kTogether}) {
+    for (const internal::GuestPlan plan :
+         {internal::GuestPlan::kDumps, internal::GuestPlan::kTogether}) {
       SCOPED_TRACE(::testing::Message() << "plan " << static_cast<int>(plan));
       for (const OwnerPolicy policy :
            {OwnerPolicy::kAll, OwnerPolicy::kFirst, OwnerPolicy::kCached}) {
@@ -340,7 +341,8 @@ TEST_F(NetnsJoinLive, ACaptureOfAllNamespacesReplaysTheSameRows) {
     Check(setrlimit(RLIMIT_NOFILE, &high) == 0, "setrlimit");
     std::vector<int> copies(10'000);
     for (int& fd : copies) fd = fcntl(own, F_DUPFD_CLOEXEC, 0);
-    for (const internal::GuestPlan plan : {internal::GuestPlan::kDumps, internal::GuestPlan::kTogether}) {
+    for (const internal::GuestPlan plan :
+         {internal::GuestPlan::kDumps, internal::GuestPlan::kTogether}) {
       SCOPED_TRACE(::testing::Message() << "plan " << static_cast<int>(plan));
       for (const OwnerPolicy policy : {OwnerPolicy::kAll, OwnerPolicy::kFirst}) {
         SCOPED_TRACE(::testing::Message() << "policy " << static_cast<int>(policy));

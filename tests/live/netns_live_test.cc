@@ -35,9 +35,9 @@
 namespace netdiag::testing {
 namespace {
 
+using netlink::CurrentNetns;
 using ::testing::IsEmpty;
 using ::testing::Not;
-using netlink::CurrentNetns;
 
 Query AllStates() {
   Query query;
@@ -267,8 +267,8 @@ TEST_F(NetnsLive, OnePassHonoursStatesFamiliesAndPorts) {
     NameZoo(zoo());
     const auto dumps = OpenForAll({}, {.guest_plan = internal::GuestPlan::kDumps});
     const auto together = OpenForAll({}, {.guest_plan = internal::GuestPlan::kTogether});
-    const auto threads =
-        OpenForAll({.connections = 2, .threads = 2}, {.guest_plan = internal::GuestPlan::kTogether});
+    const auto threads = OpenForAll({.connections = 2, .threads = 2},
+                                    {.guest_plan = internal::GuestPlan::kTogether});
     std::vector<Query> queries;
     for (const State state :
          {State::kEstablished, State::kSynSent, State::kSynReceived, State::kFinWait1,
@@ -377,8 +377,8 @@ TEST_F(NetnsLive, AStoppedVisitKeepsNoNamespaceAlive) {
   });
 }
 
-// Visits all namespaces. At the first row, removes the name of "blue", which has a listener. Expects
-// no row of it.
+// Visits all namespaces. At the first row, removes the name of "blue", which has a listener.
+// Expects no row of it.
 Summary VisitWhileBlueLosesItsName(const std::function<void()>& at_first_row) {
   const int own = Listen(Loopback(Family::kInet), 1);
   const auto engine = OpenForAll();

@@ -185,8 +185,8 @@ TEST_F(OwnersLive, BothSourcesGiveTheSameOwners) {
   }
 }
 
-// With BPF, only the files of listeners are read. A listener that is opened while they are is found by
-// a scan of everything.
+// With BPF, only the files of listeners are read. A listener that is opened while they are is found
+// by a scan of everything.
 TEST_F(OwnersLive, EachListenerHasItsOwnerWhileOthersAreOpened) {
   const absl::Status bpf = bpf::TaskFiles::Check();
   if (IsUnsupported(bpf)) GTEST_SKIP() << bpf;  // before 5.17
@@ -210,8 +210,7 @@ TEST_F(OwnersLive, EachListenerHasItsOwnerWhileOthersAreOpened) {
       }
     });
     for (const OwnerSource source : {OwnerSource::kBpf, OwnerSource::kAuto}) {
-      const absl::StatusOr<std::unique_ptr<Engine>> engine =
-          Engine::Open({.owner_source = source});
+      const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open({.owner_source = source});
       ASSERT_TRUE(engine.ok()) << engine.status();
       uint64_t rows = 0;
       for (int i = 0; i < Rounds(100); ++i) {

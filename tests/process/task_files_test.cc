@@ -137,8 +137,8 @@ TEST(TaskFilesLive, GiveWhatIsHeldThroughoutAndNothingElseWhileTablesChange) {
   for (const auto& [fd, inode] : held) close(fd);
 }
 
-// A listener has a descriptor far above the others, a copy in another process, or a namespace of its
-// own. Most other sockets are left out.
+// A listener has a descriptor far above the others, a copy in another process, or a namespace of
+// its own. Most other sockets are left out.
 TEST(TaskFilesLive, OfListenersGiveEachAndFewOthers) {
   if (geteuid() != 0) GTEST_SKIP() << "loading a BPF program needs root";
   const absl::Status checked = TaskFiles::Check();

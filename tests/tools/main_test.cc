@@ -163,9 +163,9 @@ TEST(Diag, ListsTheCapabilitiesOfTheKernel) {
                             "\nvsock ", "\ntipc ", "\nxdp ", "\nsmc "}) {
     EXPECT_THAT(outcome.out, HasSubstr(table));
   }
-  for (const char* feature : {"\nbpf_owners ", "\nbpf_census ", "\nbpf_socket_tables ",
-                              "\nbpf_netns_list ", "\nbpf_kill ", "\nbpf_kill_tcp ", "\nkill ",
-                              "\ncgroup_ids ", "\nidle_tcp "}) {
+  for (const char* feature :
+       {"\nbpf_owners ", "\nbpf_census ", "\nbpf_socket_tables ", "\nbpf_netns_list ",
+        "\nbpf_kill ", "\nbpf_kill_tcp ", "\nkill ", "\ncgroup_ids ", "\nidle_tcp "}) {
     EXPECT_THAT(outcome.out, HasSubstr(feature));
   }
 }
