@@ -215,10 +215,12 @@ absl::StatusOr<Ready> Walk::Step(const StepOptions& how, MessageVisitor deliver)
   NETDIAG_RETURN_IF_ERROR(CheckCall(how.call, "listing sockets"));
   if (how.wait == Wait::kBlock && context_->read_ahead > 0) AddThread(how.call);
   const bool can_wait = UsesConn(source_);
-  if (besides_ != nullptr) return StepBesides(how, deliver);
-  const absl::StatusOr<Ready> ready = internal::Step(&source_, how, deliver);
+  const absl::StatusOr<Ready> ready = besides_ == nullptr
+                                          ? internal::Step(&source_, how, deliver)
+                                          : StepBesides(how, deliver);
   if (ready.ok()) return ready;
   if (can_wait && EndsCall(ready.status())) return ready;
+  if (besides_ != nullptr) std::exchange(besides_, nullptr)->Clear();
   return Recover(ready.status(), how.call);
 }
 
@@ -234,12 +236,8 @@ absl::StatusOr<Ready> Walk::StepBesides(const StepOptions& how, MessageVisitor d
     stopped = flow == Flow::kStop;
     return flow;
   };
-  const absl::StatusOr<Ready> ready = internal::Step(&source_, how, visit);
-  if (!ready.ok()) {
-    std::exchange(besides_, nullptr)->Clear();
-    return Recover(ready.status(), how.call);
-  }
-  if (*ready == Ready::kDone && !stopped) {
+  NETDIAG_ASSIGN_OR_RETURN(const Ready ready, internal::Step(&source_, how, visit));
+  if (ready == Ready::kDone && !stopped) {
     std::exchange(besides_, nullptr)->Finish(StatsOf(source_).doubt);
   }
   return ready;

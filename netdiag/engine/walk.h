@@ -4,8 +4,10 @@
 // - a capture, or a stream of TCP sockets;
 // - /proc/net, if no kernel has a dump of the table;
 // - the kernel's table read by BPF, if it has what is asked for, and if the Engine was told to read
-//   it or that costs less than a dump (TableChoice);
-// - exact lookups, if they yield what a dump yields and cost less;
+//   it or that costs less than a dump (TableChoice); for a guest, the rows of a reading that gives
+//   those of many namespaces (GuestPass);
+// - exact lookups, of the only connection that can match, or of rows for which a table was not
+//   enough;
 // - else a dump.
 // If the kernel refuses the dump before any row has come, Step() replaces it by /proc/net. (A dump
 // whose program is refused repeats itself without the program: DumpOptions.) A long dump may

@@ -13,7 +13,7 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/bpf/task_files.h"
-#include "netdiag/process/owner.h"
+#include "netdiag/process/owner_index.h"
 #include "netdiag/process/scan.h"
 
 namespace netdiag::internal {

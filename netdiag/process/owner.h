@@ -98,14 +98,6 @@ enum class OwnerPolicy : uint8_t {
 };
 
 // What a scan or search may cost. When the budget is spent, it ends with what it has found.
-// Which sockets a scan must find.
-enum class OwnerScope : uint8_t {
-  kAll,
-  // Those of TCP that listen when it begins. It may find others, too. With BPF, such a scan costs
-  // little more than the processes do, however many descriptors they have.
-  kTcpListeners,
-};
-
 struct OwnerBudget {
   // Checked every half millisecond, with BPF after every read (1 ms). The BPF program is not loaded
   // if less than 20 ms are left.

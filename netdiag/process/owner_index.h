@@ -78,6 +78,14 @@ struct UnownedSocket {
   NoOwner reason = NoOwner::kVanished;
 };
 
+// Which sockets a scan must find.
+enum class OwnerScope : uint8_t {
+  kAll,
+  // Those of TCP that listen when it begins. It may find others, too. With BPF, such a scan costs
+  // little more than the processes do, however many descriptors they have.
+  kTcpListeners,
+};
+
 class OwnerIndex {
  public:
   explicit OwnerIndex(OwnerOptions options = {});

@@ -298,9 +298,8 @@ TEST_F(NetnsLive, ANamespaceWithATableOfItsOwnIsReadApart) {
   if (!KernelIs(6, 1)) GTEST_SKIP() << "namespaces have no table of their own before Linux 6.1";
   Apart([] {
     AddNetns("blue");
-    Shell("sysctl -q -w net.ipv4.tcp_child_ehash_entries=64");
+    std::ofstream("/proc/sys/net/ipv4/tcp_child_ehash_entries") << 64;
     AddNetns("green");
-    Shell("sysctl -q -w net.ipv4.tcp_child_ehash_entries=0");
     std::map<std::string, std::set<Inode>> expected;
     std::vector<int> fds;
     for (const char* name : {"blue", "green"}) {
