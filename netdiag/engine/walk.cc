@@ -215,9 +215,8 @@ absl::StatusOr<Ready> Walk::Step(const StepOptions& how, MessageVisitor deliver)
   NETDIAG_RETURN_IF_ERROR(CheckCall(how.call, "listing sockets"));
   if (how.wait == Wait::kBlock && context_->read_ahead > 0) AddThread(how.call);
   const bool can_wait = UsesConn(source_);
-  const absl::StatusOr<Ready> ready = besides_ == nullptr
-                                          ? internal::Step(&source_, how, deliver)
-                                          : StepBesides(how, deliver);
+  const absl::StatusOr<Ready> ready =
+      besides_ == nullptr ? internal::Step(&source_, how, deliver) : StepBesides(how, deliver);
   if (ready.ok()) return ready;
   if (can_wait && EndsCall(ready.status())) return ready;
   if (besides_ != nullptr) std::exchange(besides_, nullptr)->Clear();
