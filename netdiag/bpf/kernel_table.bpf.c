@@ -65,18 +65,6 @@ static __always_inline struct inet_hashinfo* HashInfo(struct net* net) {
   return BPF_CORE_READ(net, ipv4.tcp_death_row.hashinfo);
 }
 
-#ifdef NETDIAG_BY_COPIES
-// The table of all namespaces, before 6.2.
-extern const void udp_table __ksym __weak;
-#endif
-
-static __always_inline struct udp_table* UdpTable(struct net* net) {
-#ifdef NETDIAG_BY_COPIES
-  if (!bpf_core_field_exists(net->ipv4.udp_table)) return (struct udp_table*)&udp_table;
-#endif
-  return BPF_CORE_READ(net, ipv4.udp_table);
-}
-
 static __always_inline struct net* OwnNet(void) {
   struct task_struct* reader = (struct task_struct*)bpf_get_current_task();
   return BPF_CORE_READ(reader, nsproxy, net_ns);
@@ -119,8 +107,11 @@ static __always_inline int Open(void) {
     mask = BPF_CORE_READ(info, lhash2_mask);
     r.stride = bpf_core_type_size(struct inet_listen_hashbucket);
   } else {
-    if (!bpf_core_field_exists(net->hash_mix)) return 0;
-    struct udp_table* table = UdpTable(net);
+    // Before 6.2 the table is a variable, which a program finds only with CAP_SYSLOG.
+    if (!bpf_core_field_exists(net->ipv4.udp_table) || !bpf_core_field_exists(net->hash_mix)) {
+      return 0;
+    }
+    struct udp_table* table = BPF_CORE_READ(net, ipv4.udp_table);
     r.base = (__u64)BPF_CORE_READ(table, hash);
     mask = BPF_CORE_READ(table, mask);
     r.stride = ((__u64)BPF_CORE_READ(table, hash2) - r.base) / (mask + 1);

@@ -248,6 +248,7 @@ static __always_inline void PutCongestion(struct inet_connection_sock* icsk) {
   struct tcp_congestion_ops* ops = icsk->icsk_ca_ops;
   if (ops == 0) return;
   char* to = At(0);
+  ((__u32*)to)[1] = ((__u32*)to)[2] = ((__u32*)to)[3] = ((__u32*)to)[4] = 0;  // the padding is 0
   const long length = bpf_probe_read_kernel_str(to + 4, 16, &ops->name);
   if (length <= 0) return;
   *(__u32*)to = (__u32)(length + 4) | 4 << 16;

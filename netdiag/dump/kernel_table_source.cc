@@ -9,6 +9,7 @@
 
 #include "netdiag/netlink/wire.h"
 #include "netdiag/types/error.h"
+#include "netdiag/types/proc_file.h"
 
 namespace netdiag::internal {
 namespace {
@@ -30,6 +31,9 @@ absl::Status KernelTableSource::CanAnswer(const DumpRequest& request) {
   const Protocol protocol = request.table.protocol;
   if (protocol != Protocol::kTcp && protocol != Protocol::kUdp) {
     return no("only the tables of TCP and UDP are read");
+  }
+  if (protocol == Protocol::kUdp && !KernelIsAtLeast(6, 2)) {
+    return no("that of UDP is not read before Linux 6.2");
   }
   if (request.table.netns == NetnsId()) return no("the network namespace is not known");
   // A bound, idle socket of TCP is in none of the tables.
