@@ -90,12 +90,12 @@ void Main(const Options& options) {
       options, Clock::kProcessCpu, [&] { VisitAll(automatic.get(), ignore); }, [&] { dump(); });
   PrintTime("all namespaces", loaded.a);
   PrintTime("one raw dump of the large one", loaded.b);
-  Claim("all namespaces / one dump", loaded.ratio, AtMost(3), " ×");
+  Claim("all namespaces / one dump", loaded.ratio, AtMost(2), " ×");
   const Comparison first = Compare(
       options, Clock::kProcessCpu,
       [&] { VisitAll(OpenForAll(internal::GuestPlan::kAuto).get(), ignore); }, [&] { dump(); });
   PrintTime("all namespaces, with the load of the BPF program", first.a);
-  Claim("all namespaces, with the load / one dump", first.ratio, AtMost(3), " ×");
+  Claim("all namespaces, with the load / one dump", first.ratio, AtMost(2), " ×");
   Options few = options;
   few.repetitions = few.warm_up = 1;
   const Comparison walked = Compare(
