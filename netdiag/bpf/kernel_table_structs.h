@@ -295,11 +295,11 @@ struct bpf_iter__task {
 // ---- Reading the kernel's memory ----
 //
 // FETCH(name, address)          before AS(): takes the struct
-// AS(name, address)             the struct, as FETCH() took it
-// BEGINS(object, field)         the first two words of a field of it
-// AGAIN(object, address, field) a field, as it is now
-// WORD(object, address, field)  a pointer, as it is now, as a number
-// FOLLOW(pointer, field)        a field behind a pointer that was read
+// AS(name, address)             the struct that FETCH() took
+// BEGINS(object, field)         the first two words of one of its fields
+// AGAIN(object, address, field) the present value of a field
+// WORD(object, address, field)  the present value of a pointer, as a number
+// FOLLOW(pointer, field)        a field of the struct that a pointer leads to
 
 #ifdef NETDIAG_BY_COPIES
 

@@ -64,7 +64,7 @@ class TableProgram {
 // Gives a program that is loaded and that nothing else uses.
 using TableProgramLoader = std::function<absl::StatusOr<std::shared_ptr<TableProgram>>()>;
 
-// OK, or the doubt of a reading in which so many chains could not be settled.
+// OK if `unsettled` is 0; otherwise the doubt of a reading that left so many hash chains unsettled.
 absl::Status DoubtOf(Protocol protocol, uint64_t unsettled);
 
 // What a KernelTable is asked for `request`.

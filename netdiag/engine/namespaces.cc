@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <functional>
 #include <unistd.h>
 #include <utility>
 
@@ -253,7 +252,6 @@ std::shared_ptr<GuestPass> Namespaces::PlanPass(Protocol protocol, std::span<con
   struct Guest {
     NetnsId netns;
     uint64_t sockets;
-    bool operator<(const Guest& other) const { return sockets < other.sockets; }
   };
   std::vector<const TablePlan*> asked;
   std::vector<Guest> guests;
@@ -282,7 +280,7 @@ std::shared_ptr<GuestPass> Namespaces::PlanPass(Protocol protocol, std::span<con
   double saved = 0;
   uint64_t kept = 0;
   std::vector<NetnsId> chosen;
-  std::ranges::sort(guests, std::less());
+  std::ranges::sort(guests, {}, &Guest::sockets);
   for (const Guest& guest : guests) {
     const double cost = of_socket * static_cast<double>(guest.sockets);
     kept += guest.sockets;

@@ -76,8 +76,8 @@ class Namespaces {
   // The name of `home`; empty: it has none.
   const std::string& home_name() const { return home_name_; }
 
-  // Runs `work` on a thread in the namespace. NotFound: it has vanished. ESTALE: it lives, but
-  // nothing leads to it any more. Both are counted once.
+  // Runs `work` on a thread in the namespace. NotFound: the namespace has ended. ESTALE: the
+  // namespace still exists, but no path leads to it any more. Both are counted once.
   absl::Status RunIn(NetnsId id, absl::FunctionRef<absl::Status()> work);
   // True if it has ended, as far as is known.
   bool Vanished(NetnsId id) const;
@@ -96,8 +96,8 @@ class Namespaces {
   struct Place {
     SocketCounts counts;
     SharedTables shares;
-    bool lost = false;      // nothing leads to it any more
-    bool vanished = false;  // and it is not known to live
+    bool lost = false;      // no path leads to it any more
+    bool vanished = false;  // and it has ended, as far as is known
   };
   using Missing = std::unordered_set<NetnsId, absl::Hash<NetnsId>>;
 
