@@ -242,10 +242,25 @@ FieldValue StructValue(const Row& row, size_t) {
     return ToValue(number);
   }
 }
+template <class Struct, auto View>
+void ReadStruct(const Row& row, StructNumbers* out) {
+  static_assert(Struct::fields().size() <= StructNumbers::kMax);
+  out->present = {};
+  const std::optional<Struct> view = View(row);
+  if (!view) return;
+  const auto read = [&]<size_t I>(std::integral_constant<size_t, I>) {
+    static constexpr StructField kField = Struct::fields()[I];
+    const std::optional<uint64_t> number = view->ValueOf(kField);
+    out->numbers[I] = number.value_or(0);
+    out->present[I / 64] |= uint64_t{number.has_value()} << I % 64;
+  };
+  [&]<size_t... I>(std::index_sequence<I...>) { (read(std::integral_constant<size_t, I>()), ...); }
+  (std::make_index_sequence<Struct::fields().size()>());
+}
 template <class Struct, auto View, size_t I>
 constexpr Getter OfStruct = {
     Struct::fields()[I].meaning == Meaning::kFlag ? ValueType::kFlag : ValueType::kNumber,
-    StructValue<Struct, View, I>};
+    StructValue<Struct, View, I>, ReadStruct<Struct, View>, I};
 
 template <class Struct, auto View>
 constexpr auto StructFields(FieldGroup group, FamilySet families, ExtensionSet extensions) {
@@ -475,13 +490,14 @@ FieldValue OwnerFactOf(const Row& row, size_t i) {
 template <FieldGroup Group>
 constexpr auto kOwnerFields = []<size_t... I>(std::index_sequence<I...>) {
   constexpr FamilySet kFamilies = Group == FieldGroup::kOwner ? kAnyFamily : kUnixOnly;
-  return std::to_array<Field>({Field{Group,
-                                     kOwnerFacts[I].name,
-                                     Unit::kNone,
-                                     kOwnerFacts[I].meaning,
-                                     kFamilies,
-                                     {},
-                                     {kOwnerFacts[I].type, OwnerFactOf<Group, I>}}...});
+  return std::to_array<Field>(
+      {Field{Group,
+             kOwnerFacts[I].name,
+             Unit::kNone,
+             kOwnerFacts[I].meaning,
+             kFamilies,
+             {},
+             {.type = kOwnerFacts[I].type, .read = OwnerFactOf<Group, I>}}...});
 }
 (std::make_index_sequence<kOwnerFacts.size()>());
 
@@ -597,6 +613,25 @@ FieldValue ValueOf(const Field& field, const Owner& owner, Programs* programs) {
   return ReadProgram(programs != nullptr ? programs->Of(owner) : nullptr, fact->of_program);
 }
 
+namespace {
+
+Depth DepthOf(const Field& field) {
+  static constexpr auto kOfEnds = std::to_array<std::string_view>(
+      {"protocol", "family", "type", "state", "local_address", "local_port", "remote_address",
+       "remote_port", "interface", "cookie", "netns", "netns_name", "source"});
+  static constexpr auto kOfBasic = std::to_array<std::string_view>(
+      {"receive_queue", "send_queue", "uid", "inode", "timer", "timer_expires", "timer_retransmits",
+       "v6_only", "no_owner"});
+  // Other families have no depth.
+  const bool is_inet = field.families.intersects(kInetOnly);
+  if (!is_inet || std::ranges::find(kOfEnds, field.name) != kOfEnds.end()) return Depth::kEnds;
+  const bool is_owner = field.group == FieldGroup::kOwner;
+  const bool is_basic = std::ranges::find(kOfBasic, field.name) != kOfBasic.end();
+  return is_owner || is_basic ? Depth::kBasic : Depth::kAll;
+}
+
+}  // namespace
+
 void AddNeeds(std::span<const Field> fields, Query* query) {
   constexpr std::array<std::string_view, 3> kOfContainers = {"container", "pod", "unit"};
   for (const Field& field : fields) {
@@ -606,6 +641,7 @@ void AddNeeds(std::span<const Field> fields, Query* query) {
       query->cgroups = query->containers = true;
     }
     query->extensions |= field.extensions;
+    query->depth = std::max(query->depth, DepthOf(field));
     const bool of_peer = field.group == FieldGroup::kPeerOwner;
     const bool of_owner = field.group == FieldGroup::kOwner || of_peer;
     if (of_owner || field.name == "no_owner") query->owners = true;

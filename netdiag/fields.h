@@ -20,17 +20,21 @@
 //   2. If its numbers are codes or flags that have names, add the names to field_words.cc.
 //   3. docs/architecture.md, "Where to change what", lists the documents and tests that follow.
 //
-// Cost: to get a value is a call through a pointer and a load.
+// Cost: to get a value is a call through a pointer and a load; see FieldReader.
 // Lifetime: texts are views, valid as long as those of the Row.
 // Threads: immutable.
 
 #ifndef NETDIAG_FIELDS_H_
 #define NETDIAG_FIELDS_H_
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
 #include <variant>
+
+#include "absl/base/attributes.h"
 
 #include "netdiag/query.h"
 #include "netdiag/row.h"
@@ -52,11 +56,22 @@ inline bool IsAbsent(const FieldValue& value) {
 // The type of every value of a field that is not absent.
 enum class ValueType : uint8_t { kNumber, kFlag, kText, kAddress };
 
+// The numbers of all fields of a struct of the kernel.
+struct StructNumbers {
+  static constexpr size_t kMax = 128;
+  std::array<uint64_t, kMax / 64> present;  // a bit for each that is not absent
+  std::array<uint64_t, kMax> numbers;
+};
+
 // Reads a field from a row. `i` is the index of the value for fields of lists (IsList()), such as
 // the owner; the other fields ignore it.
 struct Getter {
   ValueType type = ValueType::kNumber;
   FieldValue (*read)(const Row& row, size_t i) = nullptr;
+  // Reads all numbers of the kernel's struct; null: the field is of none.
+  void (*read_struct)(const Row& row, StructNumbers* out) = nullptr;
+  uint8_t member = 0;  // the field's number in the struct
+
   FieldValue operator()(const Row& row, size_t i) const { return read(row, i); }
 };
 
@@ -116,6 +131,29 @@ struct Field {
   uint8_t bits = 64;  // of the kernel's number: a counter wraps to 0 above them
 };
 
+// Reads fields of one row. The fields of a struct of the kernel that are read one after the other
+// are decoded together.
+class FieldReader {
+ public:
+  explicit FieldReader(const Row& row ABSL_ATTRIBUTE_LIFETIME_BOUND) : row_(row) {}
+  // The value of get(row, 0).
+  FieldValue Get(const Getter& get) {
+    if (get.read_struct == nullptr) return get(row_, 0);
+    if (get.read_struct != read_struct_) {
+      read_struct_ = get.read_struct;
+      read_struct_(row_, &struct_);
+    }
+    if ((struct_.present[get.member / 64] >> get.member % 64 & 1) == 0) return {};
+    const uint64_t number = struct_.numbers[get.member];
+    return get.type == ValueType::kFlag ? FieldValue(number != 0) : FieldValue(number);
+  }
+
+ private:
+  const Row& row_;
+  void (*read_struct_)(const Row& row, StructNumbers* out) = nullptr;
+  StructNumbers struct_;
+};
+
 // All fields, group by group, in the order in which they are shown.
 std::span<const Field> AllFields();
 // True for kLocal and kPeer: without the group, "port" could be read as a port of any socket.
@@ -126,7 +164,7 @@ const Field* FindField(std::string_view name);
 // The value of a field of kOwner or kPeerOwner for an owner that need not belong to a row.
 // `programs`: tells `exe` and `args`; null: they are absent.
 FieldValue ValueOf(const Field& field, const Owner& owner, Programs* programs = nullptr);
-// Adds to `query` what the fields need: extensions, owners, peers, cgroups, programs.
+// Adds to `query` what the fields need: extensions, depth, owners, peers, cgroups, programs.
 void AddNeeds(std::span<const Field> fields, Query* query);
 
 }  // namespace netdiag

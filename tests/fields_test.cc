@@ -838,6 +838,28 @@ TEST(Fields, AddWhatTheyNeedToAQuery) {
   EXPECT_TRUE(all.owners);
 }
 
+TEST(Fields, AskForNoMoreOfEachSocketThanTheyRead) {
+  const auto depth = [](std::string_view name) {
+    Query query;
+    query.depth = Depth::kEnds;
+    AddNeeds({FindField(name), 1}, &query);
+    return query.depth;
+  };
+  for (const char* name : {"state", "remote_address", "interface", "netns", "peer_name", "name"}) {
+    EXPECT_EQ(depth(name), Depth::kEnds) << name;
+  }
+  for (const char* name : {"send_queue", "inode", "timer", "v6_only", "no_owner", "owners.pid"}) {
+    EXPECT_EQ(depth(name), Depth::kBasic) << name;
+  }
+  for (const char* name : {"mark", "cgroup", "unit", "shutdown_send", "tos", "memory.rcvbuf",
+                           "congestion", "tcp_info.rtt", "options.freebind"}) {
+    EXPECT_EQ(depth(name), Depth::kAll) << name;
+  }
+  Query query;
+  AddNeeds({FindField("state"), 1}, &query);
+  EXPECT_EQ(query.depth, Depth::kAll) << "it is never less than the caller asked for";
+}
+
 // Nested attributes of all sizes that a kernel could send: too short, exact and longer.
 TEST(NestedViews, ReadAFieldOnlyIfAllOfItIsThere) {
   const auto expect = [](const auto& fields, auto make) {

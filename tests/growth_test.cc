@@ -18,6 +18,7 @@
 
 #include "netdiag/c/netdiag.h"
 #include "netdiag/collect.h"
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/kernel_protocols.h"
 #include "netdiag/dump/proc_lines.h"
 #include "netdiag/dump/procfs_source.h"
@@ -213,7 +214,8 @@ std::string ProcInetLines(size_t n) {
 void ReadProc(Protocol protocol, Family family, std::string_view text) {
   int fds[2];
   ASSERT_EQ(pipe(fds), 0);
-  const DumpRequest request = {{protocol, family, {}}, StateSet::All(), {}, {}, {}};
+  const internal::DumpRequest request = {.table = {protocol, family, {}},
+                                         .states = StateSet::All()};
   auto source = internal::ProcfsSource::Open(
       request, [&](std::string_view) -> absl::StatusOr<int> { return fds[0]; });
   ASSERT_THAT(source, IsOk());

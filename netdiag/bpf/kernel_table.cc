@@ -58,6 +58,7 @@ KernelTableQuestion Encode(const KernelTable::Question& question) {
   out.families = (question.families.contains(Family::kInet) ? 1U : 0U) |
                  (question.families.contains(Family::kInet6) ? 2U : 0U);
   out.ext = question.extensions & KernelTable::kExtensions;
+  out.depth = static_cast<uint16_t>(question.depth);
   out.marks = CheckCapability(CAP_NET_ADMIN, kWhat, "").ok() ? 1 : 0;
   out.hz = TicksPerSecond();
   out.keeps_uid = internal::KernelIsAtLeast(6, 17) ? 1 : 0;

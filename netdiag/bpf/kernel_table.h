@@ -64,6 +64,7 @@ class KernelTable {
     Port local_port = {};
     Port remote_port = {};
     uint8_t extensions = 0;  // idiag_ext: kMemory, kCongestion, kTos, kTrafficClass, kSocketMemory
+    Depth depth = Depth::kAll;
     // Which part of the connections is read. Only part 0 has listeners and UDP.
     uint32_t part = 0;
     uint32_t parts = 1;

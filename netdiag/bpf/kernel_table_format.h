@@ -14,19 +14,23 @@ enum {
   kTableBesides = 4096,         // bits of KernelTableQuestion::besides
 };
 
+// Values of KernelTableQuestion::depth, which are netdiag's Depth.
+enum { kTableEnds = 0, kTableBasic = 1, kTableAll = 2 };
+
 // The kernel's hash tables; bits of KernelTableQuestion::tables.
 enum { kTableListeners = 0, kTableConnections = 1, kTableUdp = 2, kTables = 3 };
 
 // What is read. Written before the first call. A row has in nlmsg_pid the inode of its namespace,
 // if that is another one than `netns`.
 struct KernelTableQuestion {
-  unsigned int netns;     // inode; whose table and rows are read
-  unsigned int tables;    // bits
-  unsigned int states;    // bits, as in a request for a dump
-  unsigned int families;  // bit 0: IPv4; bit 1: IPv6
-  unsigned int ext;       // bits, as in a request for a dump (idiag_ext)
-  unsigned int marks;     // 1: rows have their mark
-  unsigned int hz;        // jiffies in a second
+  unsigned int netns;       // inode; whose table and rows are read
+  unsigned int tables;      // bits
+  unsigned int states;      // bits, as in a request for a dump
+  unsigned short families;  // bit 0: IPv4; bit 1: IPv6
+  unsigned short depth;     // how much of each socket
+  unsigned int ext;         // bits, as in a request for a dump (idiag_ext)
+  unsigned int marks;       // 1: rows have their mark
+  unsigned int hz;          // jiffies in a second
   // 1: the user of a socket that has no inode any more is the last one (6.17)
   unsigned int keeps_uid;
   unsigned int part;           // that this program reads

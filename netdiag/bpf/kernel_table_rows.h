@@ -213,9 +213,19 @@ static __always_inline void PutClass(struct inet_sock* inet) {
   Put(17, 4, class);
 }
 
+// IPv6 only.
+static __always_inline void PutV6Only(struct inet_sock* inet, __u32 state) {
+  if (state != kListen && state != kClose) return;
+  Put(11, 1, (__u32)BPF_CORE_READ_BITFIELD_PROBED(inet, sk.__sk_common.skc_ipv6only));
+}
+
 // The attributes that inet_diag_msg_attrs_fill() sends, in its order. The socket was fetched.
 int PutAttributes(__u64 address, __u32 family, __u32 state) {
   struct inet_sock* inet = AS(inet_sock, address);
+  if (q.depth < kTableAll) {
+    if (family == AF_INET6) PutV6Only(inet, state);
+    return 0;
+  }
   Put(8, 1, inet->sk.sk_shutdown);
   if (q.ext & 1 << 4) Put(5, 1, inet->tos);
   if (family == AF_INET6) {
@@ -223,9 +233,7 @@ int PutAttributes(__u64 address, __u32 family, __u32 state) {
       struct ipv6_pinfo* six = inet->pinet6;
       Put(6, 1, six == 0 ? 0 : FOLLOW(six, tclass));
     }
-    if (state == kListen || state == kClose) {
-      Put(11, 1, (__u32)BPF_CORE_READ_BITFIELD_PROBED(inet, sk.__sk_common.skc_ipv6only));
-    }
+    PutV6Only(inet, state);
   }
   if (q.marks) Put(15, 4, inet->sk.sk_mark);
   if (q.ext & 1 << 5) PutClass(inet);
@@ -367,6 +375,10 @@ int Fill(__u64 address, __u32 state, __u32 shown, __u64 cookie) {
     row->remote[0] = common->skc_daddr;
   }
   r.at += kMessageSize;
+  if (q.depth == kTableEnds) {
+    row->length = kMessageSize;
+    return 0;
+  }
   if (r.table == kTableUdp) {
     FillUdp(address, start);
   } else if (state == kTimeWait) {

@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "netdiag/dump/dump_request.h"
+
 namespace netdiag::internal {
 namespace {
 

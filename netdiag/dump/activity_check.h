@@ -14,6 +14,7 @@
 #include <functional>
 #include <optional>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/sockstat.h"
 #include "netdiag/dump/table.h"
 

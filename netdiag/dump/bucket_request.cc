@@ -2,6 +2,7 @@
 
 #include "netdiag/dump/bucket_request.h"
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/requests.h"
 
 namespace netdiag::internal {

@@ -9,6 +9,7 @@
 #ifndef NETDIAG_DUMP_BUCKET_REQUEST_H_
 #define NETDIAG_DUMP_BUCKET_REQUEST_H_
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/types/types.h"
 

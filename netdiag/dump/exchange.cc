@@ -2,6 +2,7 @@
 
 #include "netdiag/dump/exchange.h"
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/types/error.h"
 
 namespace netdiag::internal {

@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/wire.h"
 #include "netdiag/socket/inet_socket.h"
@@ -64,7 +65,7 @@ bool GuestPass::AsksFor(const DumpRequest& request) const {
   return other.protocol == question_.protocol && other.states == question_.states &&
          other.families.bits() == question_.families.bits() &&
          other.local_port == question_.local_port && other.remote_port == question_.remote_port &&
-         other.extensions == question_.extensions;
+         other.extensions == question_.extensions && other.depth == question_.depth;
 }
 
 void GuestPass::Keep(const Message& message) { KeepOf(NetnsId(message.header().port_id), message); }

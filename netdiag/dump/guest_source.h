@@ -26,6 +26,7 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/bpf/kernel_table.h"
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/kernel_table_source.h"
 #include "netdiag/dump/lookup_source.h"
 #include "netdiag/dump/message_arena.h"

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/netlink/wire.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/proc_file.h"
@@ -58,7 +59,8 @@ bpf::KernelTable::Question QuestionOf(const DumpRequest& request) {
           .netns = request.table.netns,
           .local_port = request.source_port,
           .remote_port = request.destination_port,
-          .extensions = static_cast<uint8_t>(request.extensions.bits())};
+          .extensions = static_cast<uint8_t>(request.extensions.bits()),
+          .depth = request.depth};
 }
 
 absl::StatusOr<bpf::KernelTable*> TableProgram::Get() {

@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/bpf/kernel_table.h"
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/step.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/netlink/call.h"

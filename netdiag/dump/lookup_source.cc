@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/exact_requests.h"
 #include "netdiag/dump/requests.h"
 #include "netdiag/netlink/abi.h"

@@ -24,6 +24,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/netlink_source.h"
 #include "netdiag/dump/step.h"
 #include "netdiag/dump/table.h"

@@ -22,6 +22,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/passes.h"
 #include "netdiag/dump/step.h"
 #include "netdiag/dump/table.h"

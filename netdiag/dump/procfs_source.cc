@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/proc_lines.h"
 #include "netdiag/dump/proc_words.h"
 #include "netdiag/netlink/abi.h"

@@ -14,6 +14,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/step.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/netlink/call.h"

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/netlink/request_builder.h"
 #include "netdiag/types/error.h"

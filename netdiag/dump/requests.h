@@ -22,6 +22,7 @@
 #include "absl/status/statusor.h"
 
 #include "netdiag/dump/bytecode.h"
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/types/address.h"
 #include "netdiag/types/types.h"

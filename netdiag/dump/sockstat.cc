@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/types/parse_number.h"
 #include "netdiag/types/proc_file.h"
 

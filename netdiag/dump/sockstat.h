@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/table.h"
 
 namespace netdiag::internal {

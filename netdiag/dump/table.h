@@ -14,7 +14,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/status/status.h"
 
@@ -94,19 +93,7 @@ enum class Completeness : uint8_t {
   kProved [[deprecated("use kExact")]] = kExact,
 };
 
-// One dump. A port of 0 matches any port.
-struct DumpRequest {
-  Table table = {};
-  StateSet states = {};
-  ExtensionSet extensions = {};
-  Port source_port = {};
-  Port destination_port = {};
-  // The program that inet_diag runs on each socket (INET_DIAG_REQ_BYTECODE); empty: none.
-  std::vector<std::byte> bytecode = {};
-  // For kBpfStorages: descriptors of the maps to report; empty: all. At most kMaxBpfMaps.
-  std::vector<int> bpf_maps = {};
-};
-inline constexpr size_t kMaxBpfMaps = 32;
+inline constexpr size_t kMaxBpfMaps = 32;  // of Query::bpf_maps
 
 // The facts about a protocol's table that hold on any Linux.
 struct TableInfo {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/netlink/abi.h"
 
 namespace netdiag::internal {

@@ -21,6 +21,7 @@
 
 #include <cstdint>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/socket_key.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/dump/tear_report.h"

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "netdiag/dump/bucket_request.h"
+#include "netdiag/dump/dump_request.h"
 
 namespace netdiag::internal {
 namespace {

@@ -34,6 +34,7 @@
 #include <variant>
 
 #include "netdiag/dump/cookie_set.h"
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/one_bucket_tears.h"
 #include "netdiag/dump/socket_key.h"
 #include "netdiag/dump/table.h"

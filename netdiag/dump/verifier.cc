@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "netdiag/dump/bucket_request.h"
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/requests.h"
 #include "netdiag/types/error.h"
 

@@ -38,6 +38,7 @@
 #include "netdiag/dump/census_check.h"
 #include "netdiag/dump/cookie_set.h"
 #include "netdiag/dump/dump_comparison.h"
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/step.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/dump/tears.h"

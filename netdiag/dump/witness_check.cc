@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/exchange.h"
 #include "netdiag/types/error.h"
 

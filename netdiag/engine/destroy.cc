@@ -15,6 +15,7 @@
 
 #include "absl/hash/hash.h"
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/netlink_source.h"
 #include "netdiag/dump/requests.h"
 #include "netdiag/netlink/wire.h"

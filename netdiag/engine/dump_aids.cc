@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "netdiag/bpf/kernel_table.h"
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/sockstat.h"
 #include "netdiag/engine/probe_socket.h"
 #include "netdiag/types/error.h"

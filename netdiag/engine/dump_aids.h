@@ -22,6 +22,7 @@
 #include "netdiag/bpf/socket_census.h"
 #include "netdiag/dump/activity_check.h"
 #include "netdiag/dump/census_check.h"
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/kernel_table_source.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/dump/verifier.h"

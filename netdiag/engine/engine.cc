@@ -16,6 +16,7 @@
 #include "netdiag/capabilities.h"
 #include "netdiag/destroy.h"
 #include "netdiag/dump/capture.h"
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/requests.h"
 #include "netdiag/dump/tcp_stream.h"
 #include "netdiag/dump/unix_index.h"
@@ -207,6 +208,9 @@ absl::Status Engine::Impl::Begin(const Query& query, Form form) {
     query_.cgroups = true;
     query_.owners |= !options_.replay && HasV1Cgroups(options_.proc_root);
   }
+  const bool all = query_.cookies || query_.cgroups || !query_.extensions.empty();
+  if (all) query_.depth = Depth::kAll;
+  if (query_.owners) query_.depth = std::max(query_.depth, Depth::kBasic);
   form_ = form;
   summary_ = Summary();
   // A capture keeps the order of the tables; its replay can ask for peers.
@@ -596,7 +600,7 @@ absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* write
 absl::StatusOr<Summary> Engine::Capture(const Query& query, CaptureWriter* writer, Visitor visitor,
                                         const CallOptions& call) try {
   const std::string kernel = impl_->kernel();
-  const auto request_of = [this](size_t table) -> const DumpRequest& {
+  const auto request_of = [this](size_t table) -> const internal::DumpRequest& {
     return impl_->plan(table).request;
   };
   const auto lookup = [this](const UnixSocket& socket,

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/proc_file.h"
 
@@ -50,6 +51,7 @@ bpf::KernelTable::Question AskTogether(std::span<const TablePlan* const> plans) 
     all.families |= request.table.families;
     all.states = all.states | request.states;
     all.extensions |= static_cast<uint8_t>(request.extensions.bits());
+    all.depth = std::max(all.depth, request.depth);
     if (request.source_port != all.local_port) all.local_port = Port();
     if (request.destination_port != all.remote_port) all.remote_port = Port();
   }

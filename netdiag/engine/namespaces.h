@@ -37,6 +37,7 @@
 
 #include "netdiag/bpf/netns_list.h"
 #include "netdiag/bpf/task_files.h"
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/guest_source.h"
 #include "netdiag/dump/kernel_table_source.h"
 #include "netdiag/dump/sockstat.h"

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <optional>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/requests.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/netlink/conn.h"

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/requests.h"
 #include "netdiag/filter/filter.h"
 #include "netdiag/netlink/abi.h"

@@ -27,6 +27,7 @@
 #include "absl/status/status.h"
 
 #include "netdiag/dump/capture.h"
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/query.h"
 #include "netdiag/row.h"

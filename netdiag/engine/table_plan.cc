@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/requests.h"
 #include "netdiag/socket/socket.h"
 
@@ -66,6 +67,7 @@ void AppendPlan(const Query& query, const PlanOptions& options, Table table,
   DumpRequest& request = plan.request;
   request.table = std::move(table);
   request.extensions = query.extensions;
+  request.depth = query.depth;
   request.bpf_maps = query.bpf_maps;
   request.states = states;
   request.bytecode = std::move(part.bytecode);

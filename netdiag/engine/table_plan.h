@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "netdiag/dump/capture.h"
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/table.h"
 #include "netdiag/dump/tcp_stream.h"
 #include "netdiag/filter/kernel_part.h"

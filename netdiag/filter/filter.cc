@@ -50,6 +50,7 @@ const Node& internal::RootOf(const Filter& filter) { return *filter.root_; }
 void Filter::AddNeeds(Query* query) const {
   internal::ForEachPredicate(*root_, [&](const internal::Predicate& predicate) {
     if (const Field* field = internal::FieldOf(predicate)) netdiag::AddNeeds({field, 1}, query);
+    if (std::holds_alternative<internal::MarkMatch>(predicate)) query->depth = Depth::kAll;
     const auto* name = std::get_if<internal::NameMatch>(&predicate);
     if (name != nullptr && name->side == internal::Side::kRemote) query->peers = true;
   });

@@ -264,6 +264,15 @@ enum class SocketType : uint8_t {
   kDccp = 6,
 };
 
+// How much of each socket of TCP and UDP is read. Less costs less, but only where the kernel's
+// tables are read by BPF: a socket's memory is 2 KiB, and what is not read need not come into the
+// cache. Every other source reads all.
+enum class Depth : uint8_t {
+  kEnds,   // protocol, family, state, addresses, ports, interface; the cookie if there is one
+  kBasic,  // also queues, timer, inode, user, v6_only()
+  kAll,    // also the other attributes
+};
+
 // The unit of a number.
 enum class Unit : uint8_t {
   kNone,  // a plain number, a flag or a code

@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/socket/socket.h"
 #include "netdiag/types/error.h"

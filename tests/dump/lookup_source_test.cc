@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
 #include "tests/testing/fake_kernel.h"

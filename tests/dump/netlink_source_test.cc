@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/requests.h"
 #include "netdiag/dump/socket_key.h"
 #include "netdiag/netlink/abi.h"
@@ -201,7 +202,7 @@ class SctpKernel {
   // "1", "2 7": the cookies of the rows, and the remote ports of associations.
   std::vector<std::string> Dump(StateSet states, SourceStats* stats,
                                 Completeness completeness = Completeness::kFast) {
-    const DumpRequest request = {{Protocol::kSctp, Family::kInet, {}}, states, {}, {}, {}};
+    const DumpRequest request = {.table = {Protocol::kSctp, Family::kInet, {}}, .states = states};
     NetlinkSource source(&kernel_.conn(), request, {.completeness = completeness});
     EXPECT_THAT(source.Begin({}), IsOk());
     std::vector<std::string> rows;

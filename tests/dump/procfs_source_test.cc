@@ -16,6 +16,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/socket/socket.h"
 #include "netdiag/types/error.h"
 #include "tests/testing/status_matchers.h"

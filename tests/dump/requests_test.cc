@@ -17,6 +17,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/dump/bytecode.h"
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/netlink/abi.h"
 #include "netdiag/types/error.h"
 #include "netdiag/types/proc_file.h"
@@ -98,8 +99,11 @@ std::vector<DumpRequest> EveryCombination(const Table& table) {
   for (StateSet states : {StateSet::None(), StateSet(State::kListen), StateSet::All()}) {
     for (ExtensionSet each : extensions) {
       for (int ports = 0; ports < 4; ++ports) {
-        requests.push_back({table, states, each, Port::FromHost((ports & 1) != 0 ? 0x0102 : 0),
-                            Port::FromHost((ports & 2) != 0 ? 0x0304 : 0)});
+        requests.push_back({.table = table,
+                            .states = states,
+                            .extensions = each,
+                            .source_port = Port::FromHost((ports & 1) != 0 ? 0x0102 : 0),
+                            .destination_port = Port::FromHost((ports & 2) != 0 ? 0x0304 : 0)});
       }
     }
   }
@@ -361,7 +365,7 @@ TEST(EncodeDump, OfKeysHasNoAttributes) {
   for (const auto& [protocol, family, offset] :
        {std::tuple(Protocol::kXdp, Family::kXdp, offsetof(xdp_diag_req, xdiag_show)),
         std::tuple(Protocol::kSmc, Family::kSmc, offsetof(smc_diag_req, diag_ext))}) {
-    const DumpRequest request = {{protocol, family, {}}, {}, Extension::kInfo, {}, {}};
+    const DumpRequest request = {.table = {protocol, family, {}}, .extensions = Extension::kInfo};
     const absl::StatusOr<Bytes> bytes = EncodeDump(request, Detail::kKeys, 0, storage);
     ASSERT_THAT(bytes, IsOk());
     EXPECT_EQ((*bytes)[sizeof(nlmsghdr) + offset], std::byte{0});

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "netdiag/dump/cookie_set.h"
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/netlink/abi.h"
 #include "tests/testing/messages.h"
 

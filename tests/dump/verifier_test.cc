@@ -17,6 +17,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/netlink_source.h"
 #include "netdiag/dump/requests.h"
 #include "netdiag/netlink/abi.h"

@@ -6,6 +6,7 @@
 #include <string>
 #include <unistd.h>
 
+#include "netdiag/dump/dump_request.h"
 #include "netdiag/dump/procfs_source.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -18,7 +19,7 @@ struct Answer {
   friend bool operator==(const Answer&, const Answer&) = default;
 };
 
-Answer Read(const DumpRequest& request, std::string_view text, size_t piece) {
+Answer Read(const internal::DumpRequest& request, std::string_view text, size_t piece) {
   int fds[2];
   Check(pipe(fds) == 0);
   auto source = internal::ProcfsSource::Open(
@@ -56,7 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                                   {Protocol::kUnix, Family::kUnix, {}},
                                   {Protocol::kPacket, Family::kPacket, {}},
                                   {Protocol::kNetlink, Family::kNetlink, {}}};
-  const DumpRequest request = {kTables[data[0] % std::size(kTables)], StateSet::All(), {}, {}, {}};
+  const internal::DumpRequest request = {.table = kTables[data[0] % std::size(kTables)],
+                                         .states = StateSet::All()};
   const std::string_view text(reinterpret_cast<const char*>(data + 2), size - 2);
   const fuzz::Answer pieces = fuzz::Read(request, text, data[1] * size_t{16} + 1);
   fuzz::Check(pieces == fuzz::Read(request, text, kPipe));

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <variant>
 
+#include <gtest/gtest.h>
+
 #include "netdiag/fields.h"
 #include "netdiag/row.h"
 #include "netdiag/types/address.h"
@@ -36,9 +38,14 @@ inline std::string TextOf(const FieldValue& value) {
 // The values of all fields of a row that are present, by "group.name". Of lists, the value `i`.
 inline std::map<std::string, std::string> ValuesOf(const Row& row, size_t i = 0) {
   std::map<std::string, std::string> values;
+  FieldReader reader(row);
   for (const Field& field : AllFields()) {
     const FieldValue value = field.get(row, i);
-    if (!IsAbsent(value)) values[Key(field)] = TextOf(value);
+    if (!IsList(field.group)) {
+      EXPECT_EQ(TextOf(reader.Get(field.get)), TextOf(value)) << Key(field);
+    }
+    if (IsAbsent(value)) continue;
+    values[Key(field)] = TextOf(value);
   }
   return values;
 }

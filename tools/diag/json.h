@@ -32,6 +32,18 @@ class JsonWriter : public rapidjson::Writer<rapidjson::StringBuffer> {
     out = std::copy(text.begin(), text.end(), out);
     *out = '"';
   }
+  // Writes a member of an object. `key` is in quotes, with its colon.
+  void Member(std::string_view key, uint64_t number) {
+    constexpr size_t kDigits = 20;
+    Level* const level = level_stack_.template Top<Level>();
+    const size_t room = 1 + key.size() + kDigits;
+    char* const begin = os_->Push(room);
+    char* out = begin;
+    if (level->valueCount > 0) *out++ = ',';
+    level->valueCount += 2;
+    out = WriteNumber(number, std::copy(key.begin(), key.end(), out));
+    os_->Pop(room - static_cast<size_t>(out - begin));
+  }
 };
 
 class Json {

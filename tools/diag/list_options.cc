@@ -437,6 +437,7 @@ void AddNeedsOf(const ListOptions& options, netdiag::Query* query) {
   query->cookies = options.task != Task::kList || options.action != Action::kList ||
                    options.unlisted || !options.capture_path.empty() ||
                    !options.stream_path.empty() || options.summary != SummaryMode::kNone;
+  query->depth = netdiag::Depth::kEnds;
   AddNeeds(options.selection.columns, query);
   AddNeeds(options.selection.count_by, query);
   AddNeeds(options.selection.sums, query);
@@ -455,6 +456,10 @@ void AddNeedsOf(const ListOptions& options, netdiag::Query* query) {
     query->containers &= query->owners;
     return;
   }
+  constexpr DetailSet kOfBasic = {Detail::kOwners, Detail::kThreads, Detail::kPeers,
+                                  Detail::kTimers};
+  const bool basic = (options.details.bits() & ~kOfBasic.bits()) == 0;
+  query->depth = basic ? netdiag::Depth::kBasic : netdiag::Depth::kAll;
   query->cookies |= options.shows(Detail::kExtended);
   query->cgroups = options.shows(Detail::kExtended) || options.shows(Detail::kCgroup);
   if (options.shows(Detail::kMemory)) {

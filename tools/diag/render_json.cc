@@ -14,6 +14,8 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+
 #include "netdiag/fields.h"
 #include "tools/diag/details.h"
 #include "tools/diag/json.h"
@@ -197,18 +199,41 @@ void PutTcpInfoRest(const netdiag::Row& row, Json* json) {
   json->Hex("tcp_info_rest_hex", rest.first(std::min(rest.size(), kMaxUnknown)));
 }
 
-// A column, and where its value is in a RowCounts::Group.
-struct Member {
+// A column, and its key in quotes with a colon.
+struct Shown {
   Column column;
-  size_t place = 0;
+  std::string key;
+};
+
+// What is read for each row is small, so that it stays in the cache.
+struct Member {
+  // `at`: where the value is in a RowCounts::Group.
+  Member(const Column& column, size_t at)
+      : get(column.field->get),
+        group(column.field->group),
+        is_plain(IsPlain(column)),
+        place(static_cast<uint32_t>(at)),
+        shown(std::make_shared<Shown>(Shown{column, absl::StrCat("\"", column.key, "\":")})),
+        key(shown->key) {}
+  static bool IsPlain(const Column& column) {
+    return column.words == nullptr && column.json == Column::Json::kPlain &&
+           column.named == Column::Named::kNo && column.field->unit != netdiag::Unit::k256ths;
+  }
+  const Column& column() const { return shown->column; }
+
+  netdiag::Getter get;
+  FieldGroup group;
+  bool is_plain;  // its numbers are written as numbers
+  uint32_t place;
+  std::shared_ptr<const Shown> shown;
+  std::string_view key;
 };
 
 // In the order of JSON: group by group, because those of a group are one object.
 std::vector<Member> MembersOf(const std::vector<Column>& columns) {
   std::vector<Member> members;
-  for (const Column& column : columns) members.push_back({column, members.size()});
-  std::ranges::stable_sort(members, {},
-                           [](const Member& member) { return member.column.field->group; });
+  for (const Column& column : columns) members.emplace_back(column, members.size());
+  std::ranges::stable_sort(members, {}, &Member::group);
   return members;
 }
 
@@ -247,6 +272,7 @@ class JsonRenderer final : public Renderer {
   }
   template <class Get>
   void PutFields(const Members& members, netdiag::NetnsId netns, const Get& get);
+  void PutFieldsOf(const netdiag::Row& row);
   template <class Get>
   void PutList(FieldGroup group, size_t begin, size_t end, const Get& get);
   void PutListsOf(const netdiag::Row& row, std::optional<size_t> owner);
@@ -256,8 +282,8 @@ class JsonRenderer final : public Renderer {
   void PutUnlisted(const netdiag::UnlistedSocket& socket, size_t begin, size_t end);
   void BeginMore(std::string_view key);
   bool Has(FieldGroup group) const {
-    return std::ranges::any_of(
-        list_columns_, [&](const Member& member) { return member.column.field->group == group; });
+    return std::ranges::any_of(list_columns_,
+                               [&](const Member& member) { return member.group == group; });
   }
   // Ends a line after each object, for tools that read lines.
   void EndRow() {
@@ -301,9 +327,9 @@ JsonRenderer::JsonRenderer(const ListOptions& options, netdiag::Engine* engine, 
       json_(output) {
   if (options.replay != nullptr) captured_ = options.replay->time();
   for (Member& member : counts_.empty() ? MembersOf(ColumnsOf(options)) : counts_) {
-    (member.column.is_list() ? list_columns_ : columns_).push_back(member);
+    (member.column().is_list() ? list_columns_ : columns_).push_back(member);
   }
-  columns_of_.Set(columns_, [](const Member& member) { return member.column.field->families; });
+  columns_of_.Set(columns_, [](const Member& member) { return member.column().field->families; });
 }
 
 // Writes members of the current object. Those of a group other than kSocket are an object in it.
@@ -313,16 +339,26 @@ void JsonRenderer::PutFields(const Members& members, netdiag::NetnsId netns, con
   for (const Member& member : members) {
     const FieldValue value = get(member);
     if (IsAbsent(value)) continue;
-    const FieldGroup group = member.column.field->group;
-    if (group != open) {
+    if (member.group != open) {
       if (open != FieldGroup::kSocket) json_->EndObject();
-      json_.Key(Name(group));
+      json_.Key(Name(member.group));
       json_->StartObject();
-      open = group;
+      open = member.group;
     }
-    PutValue(member.column, value, netns, &names_, &json_);
+    const auto* const number = member.is_plain ? std::get_if<uint64_t>(&value) : nullptr;
+    if (number != nullptr) {
+      json_->Member(member.key, *number);
+    } else {
+      PutValue(member.column(), value, netns, &names_, &json_);
+    }
   }
   if (open != FieldGroup::kSocket) json_->EndObject();
+}
+
+void JsonRenderer::PutFieldsOf(const netdiag::Row& row) {
+  netdiag::FieldReader reader(row);
+  PutFields(columns_of_[row.family()], row.table().netns,
+            [&](const Member& member) { return reader.Get(member.get); });
 }
 
 // Writes the values of a list from `begin` to `end` as an array of objects. `get` is given a member
@@ -335,9 +371,9 @@ void JsonRenderer::PutList(FieldGroup group, size_t begin, size_t end, const Get
   for (size_t i = begin; i < end; ++i) {
     json_->StartObject();
     for (const Member& member : list_columns_) {
-      if (member.column.field->group != group) continue;
+      if (member.group != group) continue;
       const FieldValue value = get(member, i);
-      if (!IsAbsent(value)) PutValue(member.column, value, {}, &names_, &json_);
+      if (!IsAbsent(value)) PutValue(member.column(), value, {}, &names_, &json_);
     }
     json_->EndObject();
   }
@@ -345,7 +381,7 @@ void JsonRenderer::PutList(FieldGroup group, size_t begin, size_t end, const Get
 }
 
 void JsonRenderer::PutListsOf(const netdiag::Row& row, std::optional<size_t> owner) {
-  const auto get = [&](const Member& member, size_t i) { return member.column.field->get(row, i); };
+  const auto get = [&](const Member& member, size_t i) { return member.get(row, i); };
   for (const FieldGroup group : {FieldGroup::kLocal, FieldGroup::kPeer}) {
     if (const size_t size = ValuesOf(group, row); size > 0) PutList(group, 0, size, get);
   }
@@ -375,8 +411,7 @@ void JsonRenderer::PutLists(const netdiag::Row& row) {
 
 void JsonRenderer::Row(const netdiag::Row& row, std::optional<size_t> owner) {
   json_->StartObject();
-  PutFields(columns_of_[row.family()], row.table().netns,
-            [&](const Member& member) { return member.column.field->get(row, 0); });
+  PutFieldsOf(row);
   if (!list_columns_.empty()) PutListsOf(row, owner);
   if (!lists_.empty()) PutLists(row);
   EndRow();
@@ -385,7 +420,7 @@ void JsonRenderer::Row(const netdiag::Row& row, std::optional<size_t> owner) {
 // Writes the one owner or address of a count in the array in which sockets have all of theirs.
 void JsonRenderer::PutCountedList(FieldGroup group, const netdiag::RowCounts::Group& counted) {
   const bool known = std::ranges::any_of(list_columns_, [&](const Member& member) {
-    return member.column.field->group == group && !IsAbsent(counted.values[member.place]);
+    return member.group == group && !IsAbsent(counted.values[member.place]);
   });
   PutList(group, 0, known ? 1 : 0,
           [&](const Member& member, size_t) { return counted.values[member.place]; });
@@ -445,7 +480,7 @@ void JsonRenderer::PutUnlisted(const netdiag::UnlistedSocket& socket, size_t beg
   if (socket.netns != netdiag::NetnsId()) json_.Number("netns", socket.netns.value());
   if (!socket.netns_name.empty()) json_.Foreign("netns_name", socket.netns_name);
   PutList(FieldGroup::kOwner, begin, end, [&](const Member& member, size_t i) {
-    return netdiag::ValueOf(*member.column.field, socket.owners[i]);
+    return netdiag::ValueOf(*member.column().field, socket.owners[i]);
   });
   if (lines_) json_->EndObject();
   EndRow();
@@ -467,8 +502,7 @@ void JsonRenderer::NotClosed(const netdiag::Row& row, const netdiag::DestroyOutc
   json_.Message("error", outcome.status);
   json_.Key("socket");
   json_->StartObject();
-  PutFields(columns_of_[row.family()], row.table().netns,
-            [&](const Member& member) { return member.column.field->get(row, 0); });
+  PutFieldsOf(row);
   if (!list_columns_.empty()) PutListsOf(row, std::nullopt);
   json_->EndObject();
   if (lines_) json_->EndObject();
