@@ -58,17 +58,23 @@ uint64_t Touch(const std::optional<View>& view) requires requires {
   (std::make_index_sequence<View::fields().size()>());
 }
 
+// The fields that a row of Depth::kBasic has.
+inline uint64_t TouchBasic(const InetSocket& socket) {
+  const uint64_t sum =
+      static_cast<uint64_t>(socket.family()) + static_cast<uint64_t>(socket.state()) +
+      static_cast<uint64_t>(socket.timer()) + socket.expires() + socket.retransmits() +
+      socket.receive_queue() + socket.send_queue() + socket.uid().value() + socket.inode().value() +
+      socket.cookie().value() + socket.interface().value();
+  return sum + Touch(socket.local()) + Touch(socket.remote()) + Touch(socket.v6_only());
+}
+
 inline uint64_t Touch(const InetSocket& socket) {
-  uint64_t sum = static_cast<uint64_t>(socket.family()) + static_cast<uint64_t>(socket.state()) +
-                 static_cast<uint64_t>(socket.timer()) + socket.expires() + socket.retransmits() +
-                 socket.receive_queue() + socket.send_queue() + socket.uid().value() +
-                 socket.inode().value() + socket.cookie().value() + socket.interface().value();
-  sum += Touch(socket.local()) + Touch(socket.remote());
+  uint64_t sum = TouchBasic(socket);
   sum += Touch(socket.inet_memory()) + Touch(socket.tcp_info()) + Touch(socket.vegas()) +
          Touch(socket.dctcp()) + Touch(socket.bbr()) + Touch(socket.memory());
   sum += Touch(socket.congestion()) + Touch(socket.tos()) + Touch(socket.traffic_class()) +
-         Touch(socket.class_id()) + Touch(socket.protocol()) + Touch(socket.v6_only()) +
-         Touch(socket.mark()) + Touch(socket.cgroup());
+         Touch(socket.class_id()) + Touch(socket.protocol()) + Touch(socket.mark()) +
+         Touch(socket.cgroup());
   if (const std::optional<Shutdown> shutdown = socket.shutdown()) {
     sum += uint64_t{shutdown->receive} + uint64_t{shutdown->send};
   }

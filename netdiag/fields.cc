@@ -618,7 +618,9 @@ namespace {
 Depth DepthOf(const Field& field) {
   static constexpr auto kOfEnds = std::to_array<std::string_view>(
       {"protocol", "family", "type", "state", "local_address", "local_port", "remote_address",
-       "remote_port", "interface", "cookie", "netns", "netns_name", "source"});
+       "remote_port", "interface", "cookie", "netns", "netns_name", "source",
+       // What TCP and UDP have not.
+       "association", "ip_protocol"});
   static constexpr auto kOfBasic = std::to_array<std::string_view>(
       {"receive_queue", "send_queue", "uid", "inode", "timer", "timer_expires", "timer_retransmits",
        "v6_only", "no_owner"});

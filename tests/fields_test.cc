@@ -845,7 +845,8 @@ TEST(Fields, AskForNoMoreOfEachSocketThanTheyRead) {
     AddNeeds({FindField(name), 1}, &query);
     return query.depth;
   };
-  for (const char* name : {"state", "remote_address", "interface", "netns", "peer_name", "name"}) {
+  for (const char* name :
+       {"state", "association", "remote_address", "interface", "netns", "peer_name", "name"}) {
     EXPECT_EQ(depth(name), Depth::kEnds) << name;
   }
   for (const char* name : {"send_queue", "inode", "timer", "v6_only", "no_owner", "owners.pid"}) {

@@ -7,7 +7,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
+
+#include "absl/strings/ascii.h"
 
 #include "tools/diag/details.h"
 #include "tools/diag/names.h"
@@ -52,9 +55,8 @@ class CsvRenderer final : public Renderer {
     size_t next = 0;
     for (const size_t i : places_[row.family()]) {
       EndValues(i - next);
-      AppendCell(columns_[i], row, owner, Escape::kCsv, &names_, &line_);
-      EndValue();
       next = i + 1;
+      PutCell(columns_[i], row, owner);
     }
     EndValues(columns_.size() - next);
     EndLine();
@@ -75,6 +77,22 @@ class CsvRenderer final : public Renderer {
   void End(const netdiag::Summary&) override { output_->Flush(); }
 
  private:
+  void PutCell(const Column& column, const netdiag::Row& row, std::optional<size_t> owner) {
+    if (column.is_list()) {
+      AppendCell(column, row, owner, Escape::kCsv, &names_, &line_);
+      return EndValue();
+    }
+    const netdiag::FieldValue value = column.field->get(row, 0);
+    const auto* const text = std::get_if<std::string_view>(&value);
+    if (text != nullptr && std::ranges::all_of(*text, absl::ascii_isalnum)) {
+      line_.append(*text);
+      return EndValues(1);
+    }
+    AppendValue(column, value, Escape::kCsv, row.table().netns, &names_, &line_);
+    // Numbers and addresses need no quotes.
+    const bool is_text = text != nullptr || column.words != nullptr;
+    is_text || column.named != Column::Named::kNo ? EndValue() : EndValues(1);
+  }
   // Ends the last value of the line: quotes it if necessary, and appends a comma.
   void EndValue() {
     const std::string_view value = std::string_view(line_).substr(value_);
