@@ -213,7 +213,7 @@ static __always_inline void PutClass(struct inet_sock* inet) {
   Put(17, 4, class);
 }
 
-// IPv6 only.
+// Says whether a socket without a connection is for IPv6 only.
 static __always_inline void PutV6Only(struct inet_sock* inet, __u32 state) {
   if (state != kListen && state != kClose) return;
   Put(11, 1, (__u32)BPF_CORE_READ_BITFIELD_PROBED(inet, sk.__sk_common.skc_ipv6only));

@@ -3,7 +3,10 @@
 #include "netdiag/types/error.h"
 
 #include <cerrno>
+#include <cstddef>
+#include <cstdlib>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -69,8 +72,18 @@ std::optional<T> PayloadNumber(const absl::Status& status, const char* url) {
 }  // namespace
 
 namespace {
+absl::Status MakeOutOfMemory() {
+  // An exception while a program starts, or loads the library, would end it.
+  constexpr size_t kEnough = 4096;
+  void* const room = std::malloc(kEnough);
+  if (room == nullptr) return absl::Status(absl::StatusCode::kResourceExhausted, "");
+  std::free(room);
+  return ErrnoError(ENOMEM, "netdiag");
+}
+
 // Made when the program starts, because making a Status allocates. Never destroyed.
-const absl::Status* const out_of_memory = new absl::Status(ErrnoError(ENOMEM, "netdiag"));
+alignas(absl::Status) std::byte memory[sizeof(absl::Status)];
+const absl::Status* const out_of_memory = new (memory) absl::Status(MakeOutOfMemory());
 }  // namespace
 
 absl::Status ErrnoError(int errnum, std::string_view what, std::string_view advice) {

@@ -52,11 +52,12 @@ class CsvRenderer final : public Renderer {
     EndLine();
   }
   void Row(const netdiag::Row& row, std::optional<size_t> owner) override {
+    netdiag::FieldReader reader(row);
     size_t next = 0;
     for (const size_t i : places_[row.family()]) {
       EndValues(i - next);
       next = i + 1;
-      PutCell(columns_[i], row, owner);
+      PutCell(columns_[i], row, owner, &reader);
     }
     EndValues(columns_.size() - next);
     EndLine();
@@ -77,12 +78,14 @@ class CsvRenderer final : public Renderer {
   void End(const netdiag::Summary&) override { output_->Flush(); }
 
  private:
-  void PutCell(const Column& column, const netdiag::Row& row, std::optional<size_t> owner) {
+  // `reader`: of the same row.
+  void PutCell(const Column& column, const netdiag::Row& row, std::optional<size_t> owner,
+               netdiag::FieldReader* reader) {
     if (column.is_list()) {
       AppendCell(column, row, owner, Escape::kCsv, &names_, &line_);
       return EndValue();
     }
-    const netdiag::FieldValue value = column.field->get(row, 0);
+    const netdiag::FieldValue value = reader->Get(column.field->get);
     const auto* const text = std::get_if<std::string_view>(&value);
     if (text != nullptr && std::ranges::all_of(*text, absl::ascii_isalnum)) {
       line_.append(*text);
@@ -90,8 +93,11 @@ class CsvRenderer final : public Renderer {
     }
     AppendValue(column, value, Escape::kCsv, row.table().netns, &names_, &line_);
     // Numbers and addresses need no quotes.
-    const bool is_text = text != nullptr || column.words != nullptr;
-    is_text || column.named != Column::Named::kNo ? EndValue() : EndValues(1);
+    if (text != nullptr || column.words != nullptr || column.named != Column::Named::kNo) {
+      EndValue();
+    } else {
+      EndValues(1);
+    }
   }
   // Ends the last value of the line: quotes it if necessary, and appends a comma.
   void EndValue() {
