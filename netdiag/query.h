@@ -40,9 +40,9 @@ struct Query {
   // The optional attributes to request for each socket. Each one costs time: request only what is
   // read.
   ExtensionSet extensions = {};
-  // What is read of each socket of TCP and UDP besides. Rows may lack what is beyond it: numbers
-  // are 0 and attributes absent. What the filter, owners, cgroups and extensions need is read in
-  // any case, and everything if `cookies`.
+  // How much of each socket of TCP and UDP is read. Rows may lack what is beyond it: numbers are 0
+  // and attributes absent. What the filter, owners, cgroups and extensions need is read in any
+  // case, and everything if `cookies`. AddNeeds() in fields.h sets it.
   Depth depth = Depth::kAll;
   // For Extension::kBpfStorages: descriptors of the BPF maps (BPF_MAP_TYPE_SK_STORAGE) whose values
   // are read, at most kMaxBpfMaps. Empty: all maps. They stay the caller's and must be open while

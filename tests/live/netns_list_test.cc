@@ -258,15 +258,20 @@ TEST_F(NetnsSearch, CountsANamespaceThatOnlyAThreadKeepsAlive) {
 
 TEST_F(NetnsSearch, IsNotRepeatedForANamespaceThatItDidNotReach) {
   Apart([] {
+    const auto list = Load();
     const auto engine = OpenForAll();
     BesideAThread([&](NetnsId) {
       EXPECT_TRUE(Ask(engine.get()).socket_search);
+      std::set<std::set<NetnsId>> lists;
       bool repeated = true;
       for (int i = 0; i < 50 && repeated; ++i) {
+        lists.insert(Read(list.get()));
         const NetnsStats stats = Ask(engine.get());
         repeated = stats.socket_search;  // another program has made a hidden namespace
         EXPECT_GE(stats.unreached, 1u);
       }
+      const bool disturbed = lists.size() > 10;
+      if (repeated && disturbed) GTEST_SKIP() << "other programs make namespaces all the time";
       EXPECT_FALSE(repeated);
     });
     const Held held = Hold();
