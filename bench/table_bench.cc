@@ -37,7 +37,7 @@ class Lister {
     query_.depth = depth;
   }
 
-  // The sum of every field of the depth of every row.
+  // The sum of the fields of all rows, as far as the depth goes.
   uint64_t Visit() {
     uint64_t sum = 0;
     const absl::StatusOr<Summary> summary = engine_->Visit(query_, [&](const Row& row) {

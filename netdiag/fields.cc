@@ -619,12 +619,12 @@ Depth DepthOf(const Field& field) {
   static constexpr auto kOfEnds = std::to_array<std::string_view>(
       {"protocol", "family", "type", "state", "local_address", "local_port", "remote_address",
        "remote_port", "interface", "cookie", "netns", "netns_name", "source",
-       // What TCP and UDP have not.
+       // Sockets of TCP and UDP do not have these.
        "association", "ip_protocol"});
   static constexpr auto kOfBasic = std::to_array<std::string_view>(
       {"receive_queue", "send_queue", "uid", "inode", "timer", "timer_expires", "timer_retransmits",
        "v6_only", "no_owner"});
-  // Other families have no depth.
+  // Only inet sockets have a depth.
   const bool is_inet = field.families.intersects(kInetOnly);
   if (!is_inet || std::ranges::find(kOfEnds, field.name) != kOfEnds.end()) return Depth::kEnds;
   const bool is_owner = field.group == FieldGroup::kOwner;

@@ -766,6 +766,19 @@ TEST(Options, BadFilterIsShownWithACaret) {
   EXPECT_EQ(pointer, "rtt > 5\n      ^\n");
 }
 
+TEST(Options, ReadNoMoreOfEachSocketThanIsShownOrSortedBy) {
+  using netdiag::Depth;
+  const auto depth = [](const std::vector<std::string>& words) { return Good(words).query.depth; };
+  EXPECT_EQ(depth({"-tan", "--count-by", "state"}), Depth::kEnds);
+  EXPECT_EQ(depth({"-tan"}), Depth::kBasic);
+  EXPECT_EQ(depth({"-tanpo"}), Depth::kBasic);
+  EXPECT_EQ(depth({"-tan", "--csv"}), Depth::kBasic);
+  EXPECT_EQ(depth({"-tan", "--sort=mark"}), Depth::kAll);
+  EXPECT_EQ(depth({"-tan", "--columns=state", "--sort=mark"}), Depth::kAll);
+  EXPECT_EQ(depth({"-tane"}), Depth::kAll);
+  EXPECT_EQ(depth({"-tan", "--columns=state,mark"}), Depth::kAll);
+}
+
 TEST(FilterNames, AreThoseOfThisHost) {
   const auto text = [](const std::string& expression) {
     return Good({expression}).query.filter->ToString();

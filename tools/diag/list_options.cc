@@ -459,7 +459,7 @@ void AddNeedsOf(const ListOptions& options, netdiag::Query* query) {
   constexpr DetailSet kOfBasic = {Detail::kOwners, Detail::kThreads, Detail::kPeers,
                                   Detail::kTimers};
   const bool basic = (options.details.bits() & ~kOfBasic.bits()) == 0;
-  query->depth = basic ? netdiag::Depth::kBasic : netdiag::Depth::kAll;
+  query->depth = std::max(query->depth, basic ? netdiag::Depth::kBasic : netdiag::Depth::kAll);
   query->cookies |= options.shows(Detail::kExtended);
   query->cgroups = options.shows(Detail::kExtended) || options.shows(Detail::kCgroup);
   if (options.shows(Detail::kMemory)) {
